@@ -1,0 +1,1 @@
+console.log('native engine: not built yet')

@@ -1,0 +1,20 @@
+/** Where a record came from: `file:line` for text files, `file#row` for tables. */
+export interface Origin {
+  file: string
+  /** 1-based line of a text file. */
+  line?: number
+  /** 0-based row of a table. */
+  row?: number
+}
+
+/** One record of a data file, before its format is known. */
+export interface Row {
+  value: Record<string, unknown>
+  origin: Origin
+}
+
+/** `train.jsonl:41` or `train.parquet#40`. */
+export function formatOrigin({ file, line, row }: Origin): string {
+  if (line !== undefined) return `${file}:${line}`
+  return row === undefined ? file : `${file}#${row}`
+}
