@@ -1,0 +1,37 @@
+// The interface between the program runner and the kernels of one instruction set.
+#pragma once
+#include "ops.h"
+#include "pool.h"
+#include "tensor.h"
+
+namespace fettle {
+
+constexpr int kMaxArguments = 16;
+
+// One command. Inputs and outputs stand in the order of the op table; absent ones are null.
+// For a vjp: inputs = forward inputs, forward outputs, gradients of the forward outputs;
+// outputs = gradients of the inputs that the table lists under `gradients`.
+struct Call {
+  Pool* pool;
+  const Tensor* in[kMaxArguments];
+  Tensor* out[kMaxArguments];
+  bool accumulate[kMaxArguments];  // vjp: per output, add instead of overwrite
+  const double* attributes;        // in the table's order; lists are preceded by their length
+};
+
+using Kernel = void (*)(const Call&);
+
+struct Kernels {
+  const char* isa;
+  Kernel forward[kOpCount];
+  Kernel vjp[kOpCount];  // null where an op has no gradient
+};
+
+// One table per instruction set; null where this build or this processor has it not.
+const Kernels* kernelsAmx();
+const Kernels* kernelsAvx512bf16();
+const Kernels* kernelsAvx512();
+const Kernels* kernelsAvx2();
+const Kernels* kernelsPortable();
+
+}  // namespace fettle

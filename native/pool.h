@@ -1,0 +1,42 @@
+// Fork and join for kernels: the caller is thread 0; the others spin for a while after each piece of work (0.1 us to wake),
+// then sleep on a condition variable. Work is divided statically, so that the same thread count gives the same bits.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace fettle {
+
+class Pool {
+ public:
+  explicit Pool(int threads);
+  ~Pool();
+  int threads() const { return threads_; }
+
+  // Calls work(thread) once on every thread and returns when all are done.
+  template <class Work>
+  void run(const Work& work) {
+    run([](const void* context, int thread) { (*static_cast<const Work*>(context))(thread); }, &work);
+  }
+
+  // Thread-local scratch, 64-byte aligned, contents undefined, valid until the next scratch() of the same thread and slot.
+  // A kernel that needs several buffers uses several slots (0..7).
+  void* scratch(int thread, int slot, size_t bytes);
+
+ private:
+  using Function = void (*)(const void*, int);
+  void run(Function function, const void* context);
+  struct State;
+  std::unique_ptr<State> state_;
+  int threads_;
+};
+
+// [begin, end) of part t of n, for static division.
+struct Range {
+  int64_t begin, end;
+};
+inline Range partOf(int64_t count, int t, int n) { return {count * t / n, count * (t + 1) / n}; }
+
+}  // namespace fettle

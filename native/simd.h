@@ -1,0 +1,81 @@
+// Vectors of floats for one instruction set, by the compiler's vector extensions: the same kernel source serves 16 floats
+// (AVX-512), 8 (AVX2) and 4 (portable: SSE2 or NEON). Included inside namespace fettle::FETTLE_ISA only, by isa.cc.
+// Macros set by the build: FETTLE_LANES (16, 8 or 4), FETTLE_HAS_BF16 (AVX512_BF16 instructions).
+
+constexpr int kLanes = FETTLE_LANES;
+typedef float vf __attribute__((vector_size(FETTLE_LANES * 4)));
+typedef int32_t vi __attribute__((vector_size(FETTLE_LANES * 4)));
+typedef uint32_t vu __attribute__((vector_size(FETTLE_LANES * 4)));
+typedef uint16_t vh __attribute__((vector_size(FETTLE_LANES * 2)));
+
+inline vf splat(float x) { return x - vf{}; }
+inline vf load(const float* p) { vf v; __builtin_memcpy(&v, p, sizeof v); return v; }
+inline void store(float* p, vf v) { __builtin_memcpy(p, &v, sizeof v); }
+// First n elements; the rest are zero.
+inline vf loadPart(const float* p, int n) { vf v = {}; __builtin_memcpy(&v, p, n * 4); return v; }
+inline void storePart(float* p, vf v, int n) { __builtin_memcpy(p, &v, n * 4); }
+
+inline vf widen(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
+inline vf load(const bf16* p) { vh h; __builtin_memcpy(&h, p, sizeof h); return widen(h); }
+inline vf loadPart(const bf16* p, int n) { vh h = {}; __builtin_memcpy(&h, p, n * 2); return widen(h); }
+// Round to nearest even; NaN stays NaN.
+inline vh narrow(vf v) {
+#if FETTLE_HAS_BF16
+  return (vh)_mm512_cvtneps_pbh((__m512)v);
+#else
+  vu u = (vu)v;
+  vu rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
+  vu quiet = (u >> 16) | 0x40u;
+  vi nan = v != v;
+  return __builtin_convertvector((vu)(((vu)nan & quiet) | (~(vu)nan & rounded)), vh);
+#endif
+}
+inline void store(bf16* p, vf v) { vh h = narrow(v); __builtin_memcpy(p, &h, sizeof h); }
+inline void storePart(bf16* p, vf v, int n) { vh h = narrow(v); __builtin_memcpy(p, &h, n * 2); }
+
+inline float toFloat(bf16 h) { uint32_t u = (uint32_t)h << 16; float f; __builtin_memcpy(&f, &u, 4); return f; }
+inline float toFloat(float f) { return f; }
+inline bf16 toBf16(float f) {
+  uint32_t u; __builtin_memcpy(&u, &f, 4);
+  if (f != f) return (bf16)((u >> 16) | 0x40u);
+  return (bf16)((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+template <class T> inline T fromFloat(float f);
+template <> inline float fromFloat<float>(float f) { return f; }
+template <> inline bf16 fromFloat<bf16>(float f) { return toBf16(f); }
+
+inline vf select(vi mask, vf a, vf b) { return (vf)(((vu)mask & (vu)a) | (~(vu)mask & (vu)b)); }
+inline vf vmax(vf a, vf b) { return select(a > b, a, b); }
+inline vf vmin(vf a, vf b) { return select(a < b, a, b); }
+inline float sum(vf v) {
+  // Halving keeps the order fixed, whatever the compiler.
+  float x[kLanes]; store(x, v);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) x[i] += x[i + width];
+  return x[0];
+}
+inline float maxOf(vf v) {
+  float x[kLanes]; store(x, v);
+  for (int width = kLanes / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; i++) x[i] = x[i] > x[i + width] ? x[i] : x[i + width];
+  return x[0];
+}
+
+// e^x for x in [-87, 88], relative error about 2e-7; smaller x gives 0. Cody and Waite reduction, polynomial of degree 6.
+inline vf exp(vf x) {
+  const vi tiny = x < splat(-87.0f);
+  x = vmin(vmax(x, splat(-87.0f)), splat(88.0f));
+  vf t = x * splat(1.44269504088896341f) + splat(12582912.0f);  // adding 1.5·2^23 rounds to an integer
+  vi n = (vi)t - (vi)splat(12582912.0f);
+  t = t - splat(12582912.0f);
+  vf r = x - t * splat(0.693359375f) + t * splat(2.12194440e-4f);
+  vf p = splat(1.9875691500e-4f);
+  p = p * r + splat(1.3981999507e-3f);
+  p = p * r + splat(8.3334519073e-3f);
+  p = p * r + splat(4.1665795894e-2f);
+  p = p * r + splat(1.6666665459e-1f);
+  p = p * r + splat(5.0000001201e-1f);
+  p = p * r * r + r + splat(1.0f);
+  vf result = (vf)((vi)p + (n << 23));
+  return select(tiny, splat(0.0f), result);
+}

@@ -1,0 +1,45 @@
+// What a kernel sees of a tensor: pointer, type, shape. Row-major, rows 1..n contiguous inside a block.
+#pragma once
+#include <cstdint>
+
+namespace fettle {
+
+using bf16 = uint16_t;  // storage only; see simd.h for conversions
+
+enum class DType : int { f32 = 0, bf16 = 1, i32 = 2 };
+
+// A run of consecutive rows in memory. Frozen weights that stack several matrices (q, k, v) have one a matrix,
+// each pointing into the mapped file; all other tensors have one.
+struct RowBlock {
+  int64_t firstRow;
+  void* data;
+};
+
+struct Tensor {
+  DType dtype = DType::f32;
+  int rank = 0;
+  int64_t shape[4] = {0, 0, 0, 0};
+  const RowBlock* blocks = nullptr;
+  int blockCount = 0;
+
+  // Number of rows when all dimensions but the last are one; elements of a row.
+  int64_t cols() const { return rank ? shape[rank - 1] : 1; }
+  int64_t rows() const {
+    int64_t n = 1;
+    for (int i = 0; i + 1 < rank; i++) n *= shape[i];
+    return n;
+  }
+  int64_t size() const { return rows() * cols(); }
+  // Pointer to everything; only for tensors of one block.
+  template <class T>
+  T* as() const { return static_cast<T*>(blocks[0].data); }
+  // Pointer to row n of a matrix that may have several blocks.
+  template <class T>
+  T* row(int64_t n) const {
+    int b = blockCount - 1;
+    while (blocks[b].firstRow > n) b--;
+    return static_cast<T*>(blocks[b].data) + (n - blocks[b].firstRow) * cols();
+  }
+};
+
+}  // namespace fettle

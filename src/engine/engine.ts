@@ -1,0 +1,41 @@
+import type { Command } from './ops.ts'
+import type { DType, Tensor, TensorData, WeightPart } from './tensor.ts'
+
+/** A list of commands with a place for each transient tensor; it can run any number of times. */
+export interface Program {
+  readonly commands: readonly Command[]
+  /** Transient tensors that stay readable until the next program runs. */
+  readonly outputs: readonly Tensor[]
+  /** Size of the memory that all transient tensors share. */
+  readonly arenaBytes: number
+}
+
+/** Runs programs. Between the start of a program and `read` no value comes back to JavaScript. */
+export interface Engine {
+  readonly name: 'native' | 'reference'
+  /** Instruction set in use: `amx`, `avx512bf16`, `avx512`, `avx2`, `portable`, or `javascript`. */
+  readonly isa: string
+  readonly threads: number
+  /** Compute types, the preferred one first. */
+  readonly activationTypes: readonly DType[]
+
+  /** A persistent tensor; zeros without `data`. float32 data is rounded when `dtype` is bfloat16. */
+  tensor(dtype: DType, shape: readonly number[], data?: TensorData): Tensor
+  /**
+   * A frozen matrix [Σ rows, columns] from blocks of rows, in `dtype`; blocks whose type is `dtype` already may be
+   * mapped from their file instead of copied.
+   */
+  weight(dtype: DType, columns: number, parts: readonly WeightPart[]): Tensor
+  /** Part of a persistent tensor, sharing its memory; `offset` in elements. */
+  view(tensor: Tensor, offset: number, shape: readonly number[]): Tensor
+  /** Overwrites a persistent tensor from its first element on. Not while a program runs. */
+  write(tensor: Tensor, data: TensorData): void
+  /** Values of a persistent tensor, or of an output of the program that ran last. A copy. */
+  read(tensor: Tensor): Promise<TensorData>
+  compile(commands: readonly Command[], outputs: readonly Tensor[]): Program
+  /** Runs off the main thread (native), or gives way to timers between commands (reference). One at a time. */
+  run(program: Program): Promise<void>
+  free(tensor: Tensor): void
+  /** Milliseconds spent in each op since the last call, `forward` and `vjp` apart: `linear.vjp`. */
+  profile(): Map<string, number>
+}
