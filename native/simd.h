@@ -79,3 +79,30 @@ inline vf exp(vf x) {
   vf result = (vf)((vi)p + (n << 23));
   return select(tiny, splat(0.0f), result);
 }
+
+// Square root of each element, correctly rounded.
+inline vf vsqrt(vf v) {
+#if FETTLE_LANES == 16
+  return (vf)_mm512_sqrt_ps((__m512)v);
+#elif FETTLE_LANES == 8
+  return (vf)_mm256_sqrt_ps((__m256)v);
+#elif FETTLE_X86
+  return (vf)_mm_sqrt_ps((__m128)v);
+#else
+  for (int i = 0; i < kLanes; i++) v[i] = __builtin_sqrtf(v[i]);
+  return v;
+#endif
+}
+
+// body(i, count) for each vector of n elements: count is a compile-time kLanes, and once at the end what remains, so that
+// loadPart(p + i, count) is one plain load everywhere but in the tail.
+template <class Body> inline void eachVector(int64_t n, const Body& body) {
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) body(i, std::integral_constant<int, kLanes>{});
+  if (i < n) body(i, (int)(n - i));
+}
+
+// body(zero) with a zero of the type that the tensor stores: float or bf16.
+template <class Body> inline void withType(DType dtype, const Body& body) {
+  if (dtype == DType::bf16) body(bf16{}); else body(float{});
+}
