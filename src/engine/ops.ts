@@ -110,6 +110,10 @@ export interface OpInfo<K extends OpName> {
   inPlace?: readonly [InputName<K>, OutputName<K>]
   /** The gradient of this output may be overwritten with that of this input by the vjp. */
   inPlaceGradient?: readonly [OutputName<K>, InputName<K>]
+  /** The gradient of this input is that of this output, unchanged: no computation. */
+  passesGradient?: readonly [InputName<K>, OutputName<K>]
+  /** The gradient of this input is this output, made on the way forward. */
+  gradientMadeForward?: readonly [InputName<K>, OutputName<K>]
 }
 
 const nothing = () => []
@@ -123,7 +127,13 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
     gradients: ['table'],
     saved: () => ['ids'],
   },
-  selectRows: { inputs: ['x', 'rows'], outputs: ['y'], attributes: [], gradients: ['x'], saved: () => ['rows'] },
+  selectRows: {
+    inputs: ['x', 'rows'],
+    outputs: ['y'],
+    attributes: [],
+    gradients: ['x'],
+    saved: () => ['rows'],
+  },
   rmsNorm: {
     inputs: ['x', 'gain'],
     outputs: ['y', 'rstd'],
@@ -165,7 +175,6 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
     inputs: ['x', 'weight', 'bias', 'residual', 'loraA', 'loraB'],
     outputs: ['y', 't'],
     attributes: ['float32Output', 'dropout', 'seed', 'segments'],
-    // The residual's gradient is that of y: the tape passes it on without a computation.
     gradients: ['x', 'weight', 'bias', 'loraA', 'loraB'],
     saved: (wanted) => {
       const saved: (InputName<'linear'> | OutputName<'linear'>)[] = ['loraA', 'loraB', 't']
@@ -174,19 +183,32 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
       return saved
     },
     inPlace: ['residual', 'y'],
+    passesGradient: ['residual', 'y'],
   },
-  swiglu: { inputs: ['gateUp'], outputs: ['y'], attributes: [], gradients: ['gateUp'], saved: () => ['gateUp'] },
+  swiglu: {
+    inputs: ['gateUp'],
+    outputs: ['y'],
+    attributes: [],
+    gradients: ['gateUp'],
+    saved: () => ['gateUp'],
+  },
   headLoss: {
     inputs: ['hidden', 'weight', 'targets', 'lossScale'],
     outputs: ['losses', 'lse', 'dHidden'],
     attributes: [],
-    // hidden's gradient is the output dHidden.
     gradients: ['weight'],
+    gradientMadeForward: ['hidden', 'dHidden'],
     saved: () => ['hidden', 'weight', 'targets', 'lossScale', 'lse'],
   },
   argmax: { inputs: ['x'], outputs: ['y'], attributes: [], gradients: [], saved: nothing },
   fill: { inputs: [], outputs: ['y'], attributes: ['value'], gradients: [], saved: nothing },
-  gradNorm: { inputs: ['gradients'], outputs: ['stats'], attributes: ['maxNorm'], gradients: [], saved: nothing },
+  gradNorm: {
+    inputs: ['gradients'],
+    outputs: ['stats'],
+    attributes: ['maxNorm'],
+    gradients: [],
+    saved: nothing,
+  },
   adamw: {
     inputs: ['parameters', 'gradients', 'm', 'v', 'stats', 'hyper'],
     outputs: [],

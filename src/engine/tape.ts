@@ -1,0 +1,214 @@
+import type { Attributes, Command, InputName, OpName, OutputName, OutputShape } from './ops.ts'
+import { ops } from './ops.ts'
+import type { Tensor } from './tensor.ts'
+import { tensorHandle } from './tensor.ts'
+
+/** One recorded op, as the backward pass needs it. */
+interface Node {
+  command: Command
+  /** The block that is recomputed in the backward pass, if this op belongs to one. */
+  block: number | null
+}
+
+/** The list of ops of one forward pass; nothing is computed while it is written. */
+export interface Tape {
+  readonly nodes: Node[]
+  /** Commands of the forward pass. */
+  commands(): Command[]
+  /** Records an op; outputs that are not asked for are null. */
+  apply<K extends OpName>(
+    op: K,
+    inputs: { [I in InputName<K>]: Tensor | null },
+    attributes: Attributes<K>,
+    outputs: { [O in OutputName<K>]: OutputShape | null },
+  ): { [O in OutputName<K>]: Tensor | null }
+  /** Everything recorded by `body` is computed again in the backward pass instead of being kept. */
+  recomputed<T>(body: () => T): T
+}
+
+export function createTape(): Tape {
+  const nodes: Node[] = []
+  let block: number | null = null
+  let blocks = 0
+  return {
+    nodes,
+    commands: () => nodes.map((node) => node.command),
+    apply(op, inputs, attributes, outputs) {
+      const info = ops[op]
+      const made = {} as { [O in OutputName<typeof op>]: Tensor | null }
+      for (const name of info.outputs) {
+        const shape = outputs[name]
+        made[name] = shape && tensorHandle('transient', shape.dtype, shape.shape)
+      }
+      nodes.push({
+        command: {
+          op,
+          direction: 'forward',
+          inputs: info.inputs.map((name) => inputs[name]),
+          outputs: info.outputs.map((name) => made[name]),
+          attributes: flattenAttributes(op, attributes),
+        },
+        block,
+      })
+      return made
+    },
+    recomputed(body) {
+      if (block !== null) return body()
+      block = blocks
+      blocks += 1
+      try {
+        return body()
+      } finally {
+        block = null
+      }
+    },
+  }
+}
+
+/** Attributes in the table's order; a list is preceded by its length. */
+export function flattenAttributes<K extends OpName>(op: K, attributes: Attributes<K>): number[] {
+  return ops[op].attributes.flatMap((name) => {
+    const value: unknown = attributes[name]
+    if (Array.isArray(value)) return [value.length, ...(value as number[])]
+    return [Number(value)]
+  })
+}
+
+/**
+ * The backward pass as commands: reverse-mode differentiation over the tape. It begins at the ops that make their
+ * gradient forward (headLoss), follows only what leads to a parameter, and adds each parameter's gradient to the
+ * tensor given for it.
+ *
+ * @param parameterGradients  by id of the trainable tensor: where its gradient is summed
+ */
+export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Tensor>): Command[] {
+  const needsGradient = new Set(parameterGradients.keys())
+  for (const { command } of tape.nodes) {
+    const wanted = differentiableInputs(command)
+    if (wanted.some((tensor) => tensor && needsGradient.has(tensor.id)))
+      for (const tensor of command.outputs) if (tensor) needsGradient.add(tensor.id)
+  }
+
+  const commands: Command[] = []
+  const gradients = new Map<number, Tensor>()
+  const recomputation = new Map<number, Tensor>()
+  let openBlock: number | null = null
+  for (let index = tape.nodes.length - 1; index >= 0; index -= 1) {
+    const { command, block } = tape.nodes[index]
+    if (block !== openBlock) {
+      recomputation.clear()
+      openBlock = block
+      if (block !== null) recompute(tape.nodes, index, block, recomputation, commands)
+    }
+    const vjp = vjpCommand(command)
+    if (vjp) commands.push(vjp)
+  }
+  return commands
+
+  function vjpCommand(forward: Command): Command | null {
+    const info = ops[forward.op]
+    const inputNames: readonly string[] = info.inputs
+    const outputNames: readonly string[] = info.outputs
+    const input = (name: string) => forward.inputs[inputNames.indexOf(name)]
+    const output = (name: string) => forward.outputs[outputNames.indexOf(name)]
+
+    if (info.gradientMadeForward) {
+      const [to, made] = info.gradientMadeForward
+      const target = input(to)
+      const gradient = output(made)
+      if (target && gradient && needsGradient.has(target.id)) setGradient(target, gradient, forward.op)
+    }
+    const outputGradients = forward.outputs.map((tensor) => (tensor && gradients.get(tensor.id)) ?? null)
+    if (!info.gradientMadeForward && outputGradients.every((gradient) => gradient === null)) return null
+
+    const wanted = new Set(
+      info.gradients.filter((name) => {
+        const tensor = input(name)
+        return tensor !== null && needsGradient.has(tensor.id)
+      }) as string[],
+    )
+    const accumulate: boolean[] = []
+    const results: (Tensor | null)[] = []
+    for (const name of info.gradients) {
+      const tensor = input(name)
+      if (!tensor || !wanted.has(name)) {
+        accumulate.push(false)
+        results.push(null)
+        continue
+      }
+      const existing = parameterGradients.get(tensor.id) ?? gradients.get(tensor.id)
+      accumulate.push(existing !== undefined)
+      const gradient = existing ?? tensorHandle('transient', tensor.dtype, tensor.shape)
+      gradients.set(tensor.id, gradient)
+      results.push(gradient)
+    }
+    if (info.passesGradient) {
+      const [to, from] = info.passesGradient
+      const target = input(to)
+      const gradient = outputGradients[outputNames.indexOf(from)]
+      if (target && gradient && needsGradient.has(target.id)) setGradient(target, gradient, forward.op)
+    }
+    if (wanted.size === 0) return null
+
+    const attributes = attributesOf(forward)
+    const saved = new Set<string>(info.saved(wanted, attributes as never))
+    const keep = (tensor: Tensor | null, name: string) =>
+      tensor && saved.has(name) ? (recomputation.get(tensor.id) ?? tensor) : null
+    return {
+      op: forward.op,
+      direction: 'vjp',
+      inputs: [
+        ...forward.inputs.map((tensor, i) => keep(tensor, inputNames[i])),
+        ...forward.outputs.map((tensor, i) => keep(tensor, outputNames[i])),
+        ...outputGradients,
+      ],
+      outputs: results,
+      attributes: forward.attributes,
+      accumulate,
+    }
+  }
+
+  function setGradient(target: Tensor, gradient: Tensor, op: OpName): void {
+    if (gradients.has(target.id))
+      throw new Error(`${op}: its input already has a gradient and the op can only pass one on, not add`)
+    gradients.set(target.id, gradient)
+  }
+}
+
+/** Emits the forward commands of a block once more, up to node `last`, with outputs of their own. */
+function recompute(
+  nodes: readonly Node[],
+  last: number,
+  block: number,
+  replaced: Map<number, Tensor>,
+  commands: Command[],
+): void {
+  let first = last
+  while (first > 0 && nodes[first - 1].block === block) first -= 1
+  for (const { command } of nodes.slice(first, last + 1)) {
+    commands.push({
+      ...command,
+      inputs: command.inputs.map((tensor) => tensor && (replaced.get(tensor.id) ?? tensor)),
+      outputs: command.outputs.map((tensor) => {
+        if (!tensor) return null
+        const copy = tensorHandle('transient', tensor.dtype, tensor.shape)
+        replaced.set(tensor.id, copy)
+        return copy
+      }),
+    })
+  }
+}
+
+function differentiableInputs(command: Command): (Tensor | null)[] {
+  const info = ops[command.op]
+  const names: readonly string[] = info.inputs
+  const passed = info.passesGradient ? [info.passesGradient[0]] : []
+  const made = info.gradientMadeForward ? [info.gradientMadeForward[0]] : []
+  return [...info.gradients, ...passed, ...made].map((name) => command.inputs[names.indexOf(name)])
+}
+
+/** Scalar attributes by name; lists are left out, since no `saved` rule reads them. */
+function attributesOf(command: Command): Record<string, number> {
+  const names: readonly string[] = ops[command.op].attributes
+  return Object.fromEntries(names.map((name, i) => [name, command.attributes[i]]))
+}
