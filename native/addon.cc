@@ -1,0 +1,327 @@
+// The Node-API binding: a `Runner` class whose methods mirror src/engine/native/binding.ts.
+#include <napi.h>
+
+#include <cstring>
+
+#include "cpu.h"
+#include "runner.h"
+
+namespace fettle {
+namespace {
+
+float widen(uint16_t h) {
+  uint32_t u = uint32_t(h) << 16;
+  float f;
+  std::memcpy(&f, &u, 4);
+  return f;
+}
+
+uint16_t roundToBf16(float f) {
+  uint32_t u;
+  std::memcpy(&u, &f, 4);
+  if (f != f) return uint16_t((u >> 16) | 0x40u);
+  return uint16_t((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
+}
+
+float halfToFloat(uint16_t h) {
+  const uint32_t sign = uint32_t(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, fraction = h & 1023u;
+  if (exponent == 0) {
+    const float value = float(fraction) / 16777216.0f;  // 2^-24
+    return sign ? -value : value;
+  }
+  const uint32_t bits = sign | ((exponent == 31 ? 255u : exponent + 112u) << 23) | (fraction << 13);
+  float f;
+  std::memcpy(&f, &bits, 4);
+  return f;
+}
+
+size_t bytesOf(DType dtype) { return dtype == DType::bf16 ? 2 : 4; }
+
+// Copies numbers of a JavaScript typed array into a tensor's memory, rounding float32 to bfloat16 where needed.
+bool copyIn(DType dtype, char* to, size_t count, const Napi::TypedArray& from) {
+  if (from.ElementLength() > count) return false;
+  const char* bytes = static_cast<const char*>(from.ArrayBuffer().Data()) + from.ByteOffset();
+  const size_t n = from.ElementLength();
+  if (dtype == DType::i32 && from.TypedArrayType() == napi_int32_array) {
+    std::memcpy(to, bytes, n * 4);
+  } else if (dtype == DType::f32 && from.TypedArrayType() == napi_float32_array) {
+    std::memcpy(to, bytes, n * 4);
+  } else if (dtype == DType::bf16 && from.TypedArrayType() == napi_float32_array) {
+    auto* source = reinterpret_cast<const float*>(bytes);
+    auto* target = reinterpret_cast<uint16_t*>(to);
+    for (size_t i = 0; i < n; i++) target[i] = roundToBf16(source[i]);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Napi::Value copyOut(Napi::Env env, const Tensor& tensor) {
+  const size_t count = tensor.size();
+  const size_t columns = tensor.cols();
+  if (tensor.dtype == DType::i32) {
+    auto array = Napi::Int32Array::New(env, count);
+    std::memcpy(array.Data(), tensor.as<char>(), count * 4);
+    return array;
+  }
+  auto array = Napi::Float32Array::New(env, count);
+  for (int64_t row = 0; row * int64_t(columns) < int64_t(count); row++) {
+    float* to = array.Data() + row * columns;
+    if (tensor.dtype == DType::f32) {
+      std::memcpy(to, tensor.row<float>(row), columns * 4);
+    } else {
+      const uint16_t* from = tensor.row<uint16_t>(row);
+      for (size_t i = 0; i < columns; i++) to[i] = widen(from[i]);
+    }
+  }
+  return array;
+}
+
+void readShape(Tensor& tensor, const Napi::Array& shape) {
+  tensor.rank = int(shape.Length());
+  for (int i = 0; i < tensor.rank && i < 4; i++) tensor.shape[i] = shape.Get(i).ToNumber().Int64Value();
+}
+
+// Runs a program on a thread of libuv's pool, which becomes thread 0 of the kernels.
+class RunWorker : public Napi::AsyncWorker {
+ public:
+  RunWorker(Napi::Env env, Runner& runner, std::shared_ptr<Program> program, Napi::Object keep, bool& busy)
+      : AsyncWorker(env), deferred_(env), runner_(runner), program_(std::move(program)), busy_(busy) {
+    keep_ = Napi::Persistent(keep);
+  }
+  Napi::Promise promise() { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override {
+    try {
+      runner_.run(*program_);
+    } catch (const std::bad_alloc&) {
+      SetError("out of memory: a step needs " + std::to_string(program_->arenaBytes >> 20) + " MiB for activations");
+    }
+  }
+  void OnOK() override {
+    busy_ = false;
+    deferred_.Resolve(Env().Undefined());
+  }
+  void OnError(const Napi::Error& error) override {
+    busy_ = false;
+    deferred_.Reject(error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Runner& runner_;
+  std::shared_ptr<Program> program_;
+  bool& busy_;
+  Napi::ObjectReference keep_;
+};
+
+class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Runner",
+                       {InstanceMethod<&RunnerObject::tensor>("tensor"), InstanceMethod<&RunnerObject::weight>("weight"),
+                        InstanceMethod<&RunnerObject::view>("view"), InstanceMethod<&RunnerObject::write>("write"),
+                        InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
+                        InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
+                        InstanceMethod<&RunnerObject::free>("free"), InstanceMethod<&RunnerObject::profile>("profile")});
+  }
+
+  // new Runner(isa: string, threads: number)
+  explicit RunnerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const std::string isa = info[0].ToString();
+    for (const Kernels* kernels : availableKernels())
+      if (isa == kernels->isa) runner_ = std::make_unique<Runner>(kernels, std::max(1, info[1].ToNumber().Int32Value()));
+    if (!runner_) Napi::Error::New(info.Env(), "no kernels for " + isa).ThrowAsJavaScriptException();
+  }
+
+ private:
+  // tensor(dtype, shape, data | null): handle
+  Napi::Value tensor(const Napi::CallbackInfo& info) {
+    auto entry = std::make_shared<Persistent>();
+    Tensor& tensor = entry->tensor;
+    tensor.dtype = DType(info[0].ToNumber().Int32Value());
+    readShape(tensor, info[1].As<Napi::Array>());
+    char* data = allocate(info.Env(), *entry, size_t(tensor.size()) * bytesOf(tensor.dtype));
+    if (!data) return info.Env().Undefined();
+    if (info[2].IsTypedArray() && !copyIn(tensor.dtype, data, tensor.size(), info[2].As<Napi::TypedArray>()))
+      return fail(info.Env(), "tensor: data of another type or longer than the shape");
+    return Napi::Number::New(info.Env(), runner_->add(std::move(entry)));
+  }
+
+  // weight(dtype, columns, parts: { rows, dtype: 0 F32 | 1 BF16 | 2 F16, path?, offset?, data? }[]): handle
+  Napi::Value weight(const Napi::CallbackInfo& info) {
+    Napi::Env env = info.Env();
+    auto entry = std::make_shared<Persistent>();
+    Tensor& tensor = entry->tensor;
+    tensor.dtype = DType(info[0].ToNumber().Int32Value());
+    const int64_t columns = info[1].ToNumber().Int64Value();
+    auto parts = info[2].As<Napi::Array>();
+    int64_t rows = 0;
+    for (uint32_t i = 0; i < parts.Length(); i++) {
+      auto part = parts.Get(i).As<Napi::Object>();
+      const int64_t partRows = part.Get("rows").ToNumber().Int64Value();
+      const int type = part.Get("dtype").ToNumber().Int32Value();
+      const size_t count = size_t(partRows) * columns;
+      const size_t bytes = count * (type == 0 ? 4 : 2);
+      const char* source = nullptr;
+      if (part.Get("path").IsString()) {
+        const std::string path = part.Get("path").ToString();
+        std::string error;
+        auto file = map(path, error);
+        if (!file) return fail(env, path + ": " + error);
+        const size_t offset = size_t(part.Get("offset").ToNumber().Int64Value());
+        if (offset + bytes > file->size) return fail(env, path + ": the file is shorter than its header says");
+        source = file->data + offset;
+        if (type == int(tensor.dtype)) {
+          entry->blocks.push_back({rows, const_cast<char*>(source)});
+          entry->owners.push_back(file);
+          rows += partRows;
+          continue;
+        }
+      } else {
+        auto data = part.Get("data").As<Napi::TypedArray>();
+        if (data.ByteLength() < bytes) return fail(env, "weight: data shorter than its rows");
+        source = static_cast<const char*>(data.ArrayBuffer().Data()) + data.ByteOffset();
+      }
+      char* target = allocate(env, *entry, count * bytesOf(tensor.dtype), rows);
+      if (!target) return env.Undefined();
+      convert(tensor.dtype, target, type, source, count);
+      rows += partRows;
+    }
+    tensor.rank = 2;
+    tensor.shape[0] = rows;
+    tensor.shape[1] = columns;
+    return Napi::Number::New(env, runner_->add(std::move(entry)));
+  }
+
+  // view(handle, offset in elements, shape): handle
+  Napi::Value view(const Napi::CallbackInfo& info) {
+    auto base = runner_->persistent(info[0].ToNumber().Int32Value());
+    auto entry = std::make_shared<Persistent>();
+    entry->tensor.dtype = base->tensor.dtype;
+    readShape(entry->tensor, info[2].As<Napi::Array>());
+    const int64_t offset = info[1].ToNumber().Int64Value();
+    if (base->blocks.size() != 1 || offset + entry->tensor.size() > base->tensor.size())
+      return fail(info.Env(), "view: outside of its tensor");
+    entry->blocks.push_back({0, base->tensor.as<char>() + offset * bytesOf(base->tensor.dtype)});
+    entry->owners.push_back(base);
+    return Napi::Number::New(info.Env(), runner_->add(std::move(entry)));
+  }
+
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "write: a program is running");
+    const Tensor& tensor = runner_->persistent(info[0].ToNumber().Int32Value())->tensor;
+    if (tensor.blockCount != 1 || !copyIn(tensor.dtype, tensor.as<char>(), tensor.size(), info[1].As<Napi::TypedArray>()))
+      return fail(info.Env(), "write: data of another type or longer than the tensor");
+    return info.Env().Undefined();
+  }
+
+  Napi::Value read(const Napi::CallbackInfo& info) {
+    return copyOut(info.Env(), runner_->persistent(info[0].ToNumber().Int32Value())->tensor);
+  }
+
+  // readOutput(program, index of the program's tensor): typed array
+  Napi::Value readOutput(const Napi::CallbackInfo& info) {
+    auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
+    return copyOut(info.Env(), program->tensors.at(info[1].ToNumber().Uint32Value()).tensor);
+  }
+
+  // compile(code: Float64Array, arenaBytes): External
+  Napi::Value compile(const Napi::CallbackInfo& info) {
+    auto code = info[0].As<Napi::Float64Array>();
+    std::string error;
+    auto program = runner_->decode(code.Data(), code.ElementLength(), size_t(info[1].ToNumber().Int64Value()), error);
+    if (!program) return fail(info.Env(), error);
+    return Napi::External<std::shared_ptr<Program>>::New(
+        info.Env(), new std::shared_ptr<Program>(std::move(program)),
+        [](Napi::Env, std::shared_ptr<Program>* held) { delete held; });
+  }
+
+  Napi::Value run(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "run: another program is running");
+    busy_ = true;
+    auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
+    auto* worker = new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_);
+    auto promise = worker->promise();
+    worker->Queue();
+    return promise;
+  }
+
+  Napi::Value free(const Napi::CallbackInfo& info) {
+    runner_->drop(info[0].ToNumber().Int32Value());
+    return info.Env().Undefined();
+  }
+
+  Napi::Value profile(const Napi::CallbackInfo& info) {
+    auto taken = runner_->takeProfile();
+    auto array = Napi::Float64Array::New(info.Env(), taken.size());
+    std::memcpy(array.Data(), taken.data(), taken.size() * 8);
+    return array;
+  }
+
+  static Napi::Value fail(Napi::Env env, const std::string& message) {
+    Napi::Error::New(env, message).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+
+  // Adds one block of zeroed memory that starts at row `firstRow`.
+  static char* allocate(Napi::Env env, Persistent& entry, size_t bytes, int64_t firstRow = 0) {
+    try {
+      auto memory = std::make_shared<Memory>(bytes);
+      entry.blocks.push_back({firstRow, memory->data});
+      entry.owners.push_back(memory);
+      return memory->data;
+    } catch (const std::bad_alloc&) {
+      fail(env, "out of memory: " + std::to_string(bytes >> 20) + " MiB for a tensor");
+      return nullptr;
+    }
+  }
+
+  static void convert(DType dtype, char* target, int type, const char* source, size_t count) {
+    auto value = [&](size_t i) {
+      if (type == 0) {
+        float f;
+        std::memcpy(&f, source + i * 4, 4);
+        return f;
+      }
+      uint16_t h;
+      std::memcpy(&h, source + i * 2, 2);
+      return type == 1 ? widen(h) : halfToFloat(h);
+    };
+    if (type == int(dtype)) {
+      std::memcpy(target, source, count * bytesOf(dtype));
+    } else if (dtype == DType::f32) {
+      for (size_t i = 0; i < count; i++) reinterpret_cast<float*>(target)[i] = value(i);
+    } else {
+      for (size_t i = 0; i < count; i++) reinterpret_cast<uint16_t*>(target)[i] = roundToBf16(value(i));
+    }
+  }
+
+  std::shared_ptr<MappedFile> map(const std::string& path, std::string& error) {
+    if (auto file = mapped_[path].lock()) return file;
+    auto file = MappedFile::open(path, error);
+    if (file) mapped_[path] = file;
+    return file;
+  }
+
+  std::unique_ptr<Runner> runner_;
+  std::map<std::string, std::weak_ptr<MappedFile>> mapped_;
+  bool busy_ = false;
+};
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  exports.Set("Runner", RunnerObject::define(env));
+  auto isas = Napi::Array::New(env);
+  for (const Kernels* kernels : availableKernels()) isas.Set(isas.Length(), kernels->isa);
+  exports.Set("isas", isas);
+  auto names = Napi::Array::New(env);
+  for (const char* name : kOpNames) names.Set(names.Length(), name);
+  exports.Set("opNames", names);
+  return exports;
+}
+
+NODE_API_MODULE(fettle, initialise)
+
+}  // namespace
+}  // namespace fettle

@@ -1,0 +1,54 @@
+#include "cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace fettle {
+
+#if defined(__x86_64__)
+namespace {
+// Linux gives a process the 8 KB of tile registers only when it asks (Documentation/arch/x86/xstate.rst).
+bool mayUseTiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+bool hasAmxBf16() {
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
+  return (d & kAmxBf16) && (d & kAmxTile) && mayUseTiles();
+}
+}  // namespace
+#endif
+
+std::vector<const Kernels*> availableKernels() {
+  std::vector<const Kernels*> found;
+  auto add = [&](bool runs, const Kernels* kernels) {
+    if (runs && kernels) found.push_back(kernels);
+  };
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+  add(bf16 && hasAmxBf16(), kernelsAmx());
+  add(bf16, kernelsAvx512bf16());
+  add(avx512, kernelsAvx512());
+  add(avx2, kernelsAvx2());
+#endif
+  add(true, kernelsPortable());
+  return found;
+}
+
+}  // namespace fettle

@@ -1,0 +1,114 @@
+#include "pool.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <thread>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace fettle {
+
+namespace {
+inline void relax() {
+#if defined(__x86_64__)
+  _mm_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+// Waiting longer than this sleeps: a condition variable wakes in about 7 us, so little is lost.
+constexpr auto kSpinTime = std::chrono::microseconds(50);
+constexpr int kSlots = 8;
+
+struct Buffer {
+  void* data = nullptr;
+  size_t size = 0;
+};
+}  // namespace
+
+struct Pool::State {
+  std::vector<std::thread> workers;
+  std::vector<Buffer> scratch;
+  std::mutex mutex;
+  std::condition_variable wake;
+  alignas(64) std::atomic<uint64_t> generation{0};
+  alignas(64) std::atomic<int> pending{0};
+  std::atomic<int> sleeping{0};
+  std::atomic<bool> stop{false};
+  Function function = nullptr;
+  const void* context = nullptr;
+
+  void work(int thread) {
+    uint64_t seen = 0;
+    for (;;) {
+      const auto started = std::chrono::steady_clock::now();
+      int rounds = 0;
+      while (generation.load(std::memory_order_acquire) == seen && !stop.load(std::memory_order_relaxed)) {
+        relax();
+        if (++rounds % 64 == 0 && std::chrono::steady_clock::now() - started > kSpinTime) {
+          std::unique_lock lock(mutex);
+          sleeping.fetch_add(1);
+          wake.wait(lock, [&] { return generation.load() != seen || stop.load(); });
+          sleeping.fetch_sub(1);
+        }
+      }
+      if (stop.load(std::memory_order_relaxed)) return;
+      seen++;
+      function(context, thread);
+      pending.fetch_sub(1, std::memory_order_release);
+    }
+  }
+};
+
+Pool::Pool(int threads) : state_(new State), threads_(threads) {
+  state_->scratch.resize(size_t(threads) * kSlots);
+  for (int t = 1; t < threads; t++) state_->workers.emplace_back([this, t] { state_->work(t); });
+}
+
+Pool::~Pool() {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->wake.notify_all();
+  for (auto& worker : state_->workers) worker.join();
+  for (auto& buffer : state_->scratch) std::free(buffer.data);
+}
+
+void Pool::run(Function function, const void* context) {
+  State& s = *state_;
+  if (threads_ > 1) {
+    s.function = function;
+    s.context = context;
+    s.pending.store(threads_ - 1, std::memory_order_relaxed);
+    s.generation.fetch_add(1);
+    if (s.sleeping.load() > 0) {
+      std::lock_guard lock(s.mutex);
+      s.wake.notify_all();
+    }
+  }
+  function(context, 0);
+  // Another thread that was descheduled would otherwise be kept from running by this one.
+  for (int rounds = 0; threads_ > 1 && s.pending.load(std::memory_order_acquire) > 0; rounds++) {
+    relax();
+    if (rounds > 4096) std::this_thread::yield();
+  }
+}
+
+void* Pool::scratch(int thread, int slot, size_t bytes) {
+  Buffer& buffer = state_->scratch[size_t(thread) * kSlots + slot];
+  if (buffer.size < bytes) {
+    std::free(buffer.data);
+    buffer.size = (bytes + 4095) / 4096 * 4096;
+    buffer.data = std::aligned_alloc(64, buffer.size);
+    if (!buffer.data) std::abort();
+  }
+  return buffer.data;
+}
+
+}  // namespace fettle

@@ -1,0 +1,171 @@
+#include "runner.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+namespace fettle {
+
+std::shared_ptr<MappedFile> MappedFile::open(const std::string& path, std::string& error) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat status;
+  if (file < 0 || fstat(file, &status) != 0) {
+    error = std::strerror(errno);
+    if (file >= 0) close(file);
+    return nullptr;
+  }
+  auto mapped = std::make_shared<MappedFile>();
+  mapped->size = status.st_size;
+  void* data = mmap(nullptr, mapped->size, PROT_READ, MAP_SHARED, file, 0);
+  if (data == MAP_FAILED) {
+    error = std::strerror(errno);
+    mapped = nullptr;
+  } else {
+    mapped->data = static_cast<char*>(data);
+  }
+  close(file);
+  return mapped;
+}
+
+MappedFile::~MappedFile() {
+  if (data) munmap(data, size);
+}
+
+Memory::Memory(size_t bytes) : size(bytes ? bytes : 1) {
+  void* block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (block == MAP_FAILED) throw std::bad_alloc();
+  data = static_cast<char*>(block);
+}
+
+Memory::~Memory() {
+  if (data) munmap(data, size);
+}
+
+int Runner::add(std::shared_ptr<Persistent> tensor) {
+  tensor->tensor.blocks = tensor->blocks.data();
+  tensor->tensor.blockCount = int(tensor->blocks.size());
+  tensors_[nextHandle_] = std::move(tensor);
+  return nextHandle_++;
+}
+
+namespace {
+struct Reader {
+  const double* at;
+  const double* end;
+  bool overrun = false;
+  double next() {
+    if (at >= end) {
+      overrun = true;
+      return 0;
+    }
+    return *at++;
+  }
+};
+}  // namespace
+
+std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_t arenaBytes, std::string& error) {
+  auto program = std::make_shared<Program>();
+  program->arenaBytes = arenaBytes;
+  Reader reader{code, code + length};
+  program->tensors.resize(size_t(reader.next()));
+  for (auto& entry : program->tensors) {
+    const bool transient = reader.next() != 0;
+    const double place = reader.next();
+    Tensor& tensor = entry.tensor;
+    tensor.dtype = DType(int(reader.next()));
+    tensor.rank = int(reader.next());
+    for (int i = 0; i < 4; i++) tensor.shape[i] = int64_t(reader.next());
+    if (transient) {
+      entry.arenaOffset = int64_t(place);
+    } else {
+      auto found = tensors_.find(int(place));
+      if (found == tensors_.end()) {
+        error = "a program names a tensor that was freed";
+        return nullptr;
+      }
+      entry.persistent = found->second;
+      tensor = found->second->tensor;
+    }
+  }
+  program->commands.resize(size_t(reader.next()));
+  for (auto& command : program->commands) {
+    const int op = int(reader.next());
+    if (op < 0 || op >= kOpCount) {
+      error = "unknown opcode " + std::to_string(op);
+      return nullptr;
+    }
+    command.op = Op(op);
+    command.vjp = reader.next() != 0;
+    command.kernel = command.vjp ? kernels_->vjp[op] : kernels_->forward[op];
+    if (!command.kernel) {
+      error = std::string(kOpNames[op]) + " has no gradient";
+      return nullptr;
+    }
+    Call& call = command.call;
+    std::memset(&call, 0, sizeof call);
+    auto tensorAt = [&](double index) -> Tensor* {
+      if (index < 0 || size_t(index) >= program->tensors.size()) return nullptr;
+      return &program->tensors[size_t(index)].tensor;
+    };
+    const int inputs = int(reader.next());
+    for (int i = 0; i < inputs; i++) {
+      Tensor* tensor = tensorAt(reader.next());
+      if (i < kMaxArguments) call.in[i] = tensor;
+    }
+    const int outputs = int(reader.next());
+    for (int i = 0; i < outputs; i++) {
+      Tensor* tensor = tensorAt(reader.next());
+      const bool accumulate = reader.next() != 0;
+      if (i < kMaxArguments) call.out[i] = tensor, call.accumulate[i] = accumulate;
+    }
+    if (inputs > kMaxArguments || outputs > kMaxArguments) {
+      error = "too many arguments";
+      return nullptr;
+    }
+    command.attributes.resize(size_t(reader.next()));
+    for (double& attribute : command.attributes) attribute = reader.next();
+    call.attributes = command.attributes.data();
+    call.pool = &pool_;
+  }
+  if (reader.overrun) {
+    error = "a program ends early";
+    return nullptr;
+  }
+  return program;
+}
+
+void Runner::run(Program& program) {
+  if (!arena_ || arena_->size < program.arenaBytes) {
+    arena_ = nullptr;
+    arena_ = std::make_unique<Memory>(program.arenaBytes);
+  }
+  if (program.arena != arena_->data) {
+    program.arena = arena_->data;
+    for (auto& entry : program.tensors) {
+      if (entry.arenaOffset < 0) continue;
+      entry.block = {0, arena_->data + entry.arenaOffset};
+      entry.tensor.blocks = &entry.block;
+      entry.tensor.blockCount = 1;
+    }
+  }
+  auto before = std::chrono::steady_clock::now();
+  for (const auto& command : program.commands) {
+    command.kernel(command.call);
+    const auto after = std::chrono::steady_clock::now();
+    nanoseconds_[2 * int(command.op) + command.vjp] += std::chrono::duration<double, std::nano>(after - before).count();
+    before = after;
+  }
+}
+
+std::vector<double> Runner::takeProfile() {
+  std::vector<double> taken(nanoseconds_, nanoseconds_ + 2 * kOpCount);
+  std::memset(nanoseconds_, 0, sizeof nanoseconds_);
+  return taken;
+}
+
+}  // namespace fettle

@@ -1,0 +1,87 @@
+// Holds persistent tensors and programs, and runs programs command by command. Knows nothing of JavaScript.
+#pragma once
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels.h"
+
+namespace fettle {
+
+// A file mapped read-only; pages are read when first touched and shared with every other process that maps it.
+class MappedFile {
+ public:
+  static std::shared_ptr<MappedFile> open(const std::string& path, std::string& error);
+  ~MappedFile();
+  char* data = nullptr;
+  size_t size = 0;
+};
+
+// Zeroed memory straight from the operating system, so that pages cost nothing before they are touched.
+class Memory {
+ public:
+  explicit Memory(size_t bytes);
+  ~Memory();
+  Memory(const Memory&) = delete;
+  char* data = nullptr;
+  size_t size = 0;
+};
+
+struct Persistent {
+  Tensor tensor;
+  std::vector<RowBlock> blocks;
+  std::vector<std::shared_ptr<void>> owners;  // what keeps the blocks' memory alive
+};
+
+struct ProgramTensor {
+  Tensor tensor;
+  RowBlock block{0, nullptr};
+  int64_t arenaOffset = -1;  // -1: persistent
+  std::shared_ptr<Persistent> persistent;
+};
+
+struct ProgramCommand {
+  Op op;
+  bool vjp;
+  Kernel kernel;
+  Call call;
+  std::vector<double> attributes;
+};
+
+struct Program {
+  std::vector<ProgramTensor> tensors;
+  std::vector<ProgramCommand> commands;
+  size_t arenaBytes = 0;
+  const char* arena = nullptr;  // for which base the tensors' pointers were set
+};
+
+class Runner {
+ public:
+  Runner(const Kernels* kernels, int threads) : kernels_(kernels), pool_(threads) {}
+
+  const Kernels* kernels() const { return kernels_; }
+  int threads() const { return pool_.threads(); }
+
+  int add(std::shared_ptr<Persistent> tensor);
+  std::shared_ptr<Persistent> persistent(int handle) const { return tensors_.at(handle); }
+  void drop(int handle) { tensors_.erase(handle); }
+
+  // The encoding is that of src/engine/native/encode.ts. Returns null with a message for what it can't decode.
+  std::shared_ptr<Program> decode(const double* code, size_t length, size_t arenaBytes, std::string& error);
+  void run(Program& program);
+
+  // Nanoseconds by opcode, forward at 2·op and vjp at 2·op + 1; reading starts anew.
+  std::vector<double> takeProfile();
+
+ private:
+  const Kernels* kernels_;
+  Pool pool_;
+  std::map<int, std::shared_ptr<Persistent>> tensors_;
+  int nextHandle_ = 1;
+  std::unique_ptr<Memory> arena_;
+  double nanoseconds_[2 * kOpCount] = {};
+};
+
+}  // namespace fettle

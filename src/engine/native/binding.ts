@@ -1,0 +1,78 @@
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { messageOf } from '../../error.ts'
+
+/** A program that the addon decoded. */
+export type ProgramHandle = { readonly __program: unique symbol }
+
+/** One block of rows as native/addon.cc reads it; dtype 0 F32, 1 BF16, 2 F16. */
+export interface NativePart {
+  rows: number
+  dtype: 0 | 1 | 2
+  path?: string
+  offset?: number
+  data?: Float32Array | Uint16Array
+}
+
+/** The class that native/addon.cc exports. dtype: 0 float32, 1 bfloat16, 2 int32. */
+export interface Runner {
+  tensor(dtype: number, shape: readonly number[], data: Float32Array | Int32Array | null): number
+  weight(dtype: number, columns: number, parts: readonly NativePart[]): number
+  view(handle: number, offset: number, shape: readonly number[]): number
+  write(handle: number, data: Float32Array | Int32Array): void
+  read(handle: number): Float32Array | Int32Array
+  readOutput(program: ProgramHandle, index: number): Float32Array | Int32Array
+  compile(code: Float64Array, arenaBytes: number): ProgramHandle
+  run(program: ProgramHandle): Promise<void>
+  free(handle: number): void
+  profile(): Float64Array
+}
+
+interface Addon {
+  Runner: new (isa: string, threads: number) => Runner
+  /** Instruction sets that run here, the fastest first. */
+  isas: string[]
+  opNames: string[]
+}
+
+/** Where the build puts the addon: the package's own build folder, both from src/ and from dist/. */
+function addonPath(): string | undefined {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json')))
+      return join(folder, 'build', `${process.platform}-${process.arch}`, 'fettle.node')
+    if (folder === dirname(folder)) return undefined
+  }
+}
+
+function load(): Addon | string {
+  if (process.env['FETTLE_NATIVE'] === '0') return 'FETTLE_NATIVE=0 is set'
+  const path = addonPath()
+  if (path === undefined || !existsSync(path)) return 'the native engine was not built (npm run build:native)'
+  try {
+    return createRequire(import.meta.url)(path) as Addon
+  } catch (error) {
+    return `${path} does not load: ${messageOf(error)}`
+  }
+}
+
+let loaded: Addon | string | undefined
+
+/** The addon, or one sentence that says why there is none. */
+export function nativeAddon(): Addon | string {
+  loaded ??= load()
+  return loaded
+}
+
+/** Instruction sets of the native engine that this machine can run, the fastest first; none without the addon. */
+export function nativeIsas(): string[] {
+  const addon = nativeAddon()
+  return typeof addon === 'string' ? [] : addon.isas
+}
+
+/** Why the native engine is not there, or undefined when it is. */
+export function nativeProblem(): string | undefined {
+  const addon = nativeAddon()
+  return typeof addon === 'string' ? addon : undefined
+}

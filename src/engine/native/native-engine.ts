@@ -1,0 +1,111 @@
+import { availableParallelism } from 'node:os'
+import { FettleError } from '../../error.ts'
+import type { Engine, Program } from '../engine.ts'
+import { opNames } from '../ops.ts'
+import { planMemory, withoutDeadCommands } from '../plan.ts'
+import type { Tensor } from '../tensor.ts'
+import { bytesPerElement, tensorHandle } from '../tensor.ts'
+import type { NativePart, ProgramHandle } from './binding.ts'
+import { nativeAddon } from './binding.ts'
+import { dtypeCodes, encodeProgram } from './encode.ts'
+
+interface NativeProgram extends Program {
+  handle: ProgramHandle
+  indices: Map<number, number>
+}
+
+const partTypes = { F32: 0, BF16: 1, F16: 2 } as const
+
+/**
+ * The engine of C++ kernels. `isa` forces one of `nativeIsas()`; without it FETTLE_ISA, else the fastest.
+ *
+ * @throws FettleError when the addon is missing or the processor has no such instruction set
+ */
+export function createNativeEngine(options: { isa?: string; threads?: number } = {}): Engine {
+  const addon = nativeAddon()
+  if (typeof addon === 'string')
+    throw new FettleError({
+      place: 'engine native',
+      found: addon,
+      cure: 'Build it with `fettle build-native` (needs a C++ compiler), or use engine: reference.',
+    })
+  const isa = options.isa ?? process.env['FETTLE_ISA'] ?? addon.isas[0]
+  if (!addon.isas.includes(isa))
+    throw new FettleError({ place: 'FETTLE_ISA', found: `'${isa}'`, expected: addon.isas.join(', ') })
+  const threads = options.threads ?? threadsFromEnvironment() ?? availableParallelism()
+  const runner = new addon.Runner(isa, threads)
+  const handles = new Map<number, number>()
+  let lastProgram: NativeProgram | undefined
+
+  return {
+    name: 'native',
+    isa,
+    threads,
+    activationTypes: ['bfloat16', 'float32'],
+    tensor: (dtype, shape, data) =>
+      persistent(runner.tensor(dtypeCodes[dtype], shape, data ?? null), dtype, shape),
+    weight(dtype, columns, parts) {
+      const rows = parts.reduce((sum, part) => sum + part.rows, 0)
+      const native = parts.map((part): NativePart => ({ ...part, dtype: partTypes[part.dtype] }))
+      return persistent(runner.weight(dtypeCodes[dtype], columns, native), dtype, [rows, columns])
+    },
+    view: (tensor, offset, shape) =>
+      persistent(runner.view(handleOf(tensor), offset, shape), tensor.dtype, shape),
+    write: (tensor, data) => runner.write(handleOf(tensor), data),
+    async read(tensor) {
+      if (tensor.kind === 'persistent') return runner.read(handleOf(tensor))
+      const index = lastProgram?.indices.get(tensor.id)
+      if (!lastProgram || index === undefined)
+        throw new Error('read: not an output of the program that ran last')
+      return runner.readOutput(lastProgram.handle, index)
+    },
+    compile(commands, outputs): NativeProgram {
+      const kept = withoutDeadCommands(commands, outputs)
+      const { offsets, bytes } = planMemory(kept, outputs, bytesPerElement)
+      const { code, indices } = encodeProgram(kept, (tensor) => offsets.get(tensor.id) ?? handleOf(tensor))
+      return { commands: kept, outputs, arenaBytes: bytes, handle: runner.compile(code, bytes), indices }
+    },
+    async run(program) {
+      lastProgram = program as NativeProgram
+      await runner.run(lastProgram.handle)
+    },
+    free(tensor) {
+      runner.free(handleOf(tensor))
+      handles.delete(tensor.id)
+    },
+    profile() {
+      const milliseconds = new Map<string, number>()
+      runner.profile().forEach((nanoseconds, i) => {
+        if (nanoseconds > 0)
+          milliseconds.set(`${opNames[i >> 1]}${i % 2 === 1 ? '.vjp' : ''}`, nanoseconds / 1e6)
+      })
+      return milliseconds
+    },
+  }
+
+  function persistent(handle: number, dtype: Tensor['dtype'], shape: readonly number[]): Tensor {
+    const tensor = tensorHandle('persistent', dtype, shape)
+    handles.set(tensor.id, handle)
+    return tensor
+  }
+
+  function handleOf(tensor: Tensor): number {
+    const handle = handles.get(tensor.id)
+    if (handle === undefined) throw new Error('this tensor was freed, or belongs to another engine')
+    return handle
+  }
+}
+
+/** FETTLE_THREADS as a number, or undefined where it is not set. */
+function threadsFromEnvironment(): number | undefined {
+  const text = process.env['FETTLE_THREADS']
+  if (text === undefined || text === '') return undefined
+  const threads = Number(text)
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new FettleError({
+      place: 'FETTLE_THREADS',
+      found: `'${text}'`,
+      expected: 'a whole number from 1 on',
+    })
+  return threads
+}
