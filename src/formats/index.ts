@@ -1,0 +1,29 @@
+/**
+ * Bytes on disk <-> plain values: safetensors, GGUF, JSON lines and 16-bit floats.
+ * Readers stream and check what they read; writers write beside, fsync and rename.
+ */
+export { writeAtomically, writeFileAtomic, type AtomicFile } from './atomic.ts'
+export {
+  bfloat16ToFloat32,
+  bfloat16ToNumber,
+  float16ToFloat32,
+  float16ToNumber,
+  float32ToBfloat16,
+  float32ToFloat16,
+  numberToBfloat16,
+  numberToFloat16,
+} from './float16.ts'
+export {
+  bytesPerElement,
+  readSafetensorsHeader,
+  type SafetensorsDtype,
+  type SafetensorsHeader,
+  type TensorInfo,
+} from './safetensors.ts'
+export { writeSafetensors, type TensorToWrite } from './safetensors-write.ts'
+export { readTensorBytes, toFloat32, type ByteRange } from './tensor-bytes.ts'
+export { openCheckpoint } from './checkpoint.ts'
+export { readGguf, type GgufFile, type GgufTensor, type GgufValue } from './gguf.ts'
+export { ggufTypes, type GgufTypeName } from './gguf-types.ts'
+export { dequantize, readGgufFloat32 } from './gguf-dequantize.ts'
+export { readJsonl, type JsonLine } from './jsonl.ts'
