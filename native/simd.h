@@ -83,7 +83,7 @@ inline vf exp(vf x) {
 // Square root of each element, correctly rounded.
 inline vf vsqrt(vf v) {
 #if FETTLE_LANES == 16
-  return (vf)_mm512_sqrt_ps((__m512)v);
+  return (vf)_mm512_maskz_sqrt_ps(0xffff, (__m512)v);  // g++ 12 warns inside the unmasked form
 #elif FETTLE_LANES == 8
   return (vf)_mm256_sqrt_ps((__m256)v);
 #elif FETTLE_X86
@@ -100,6 +100,16 @@ template <class Body> inline void eachVector(int64_t n, const Body& body) {
   int64_t i = 0;
   for (; i + kLanes <= n; i += kLanes) body(i, std::integral_constant<int, kLanes>{});
   if (i < n) body(i, (int)(n - i));
+}
+
+// Σ term(i, count) over the vectors of n elements. Four sums at a time hide the latency of the addition.
+template <class Term> inline float sumOfTerms(int64_t n, const Term& term) {
+  vf sums[4] = {};
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= n; i += 4 * kLanes)
+    for (int u = 0; u < 4; u++) sums[u] += term(i + u * kLanes, std::integral_constant<int, kLanes>{});
+  eachVector(n - i, [&](int64_t j, auto count) { sums[0] += term(i + j, count); });
+  return sum((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 // body(zero) with a zero of the type that the tensor stores: float or bf16.
