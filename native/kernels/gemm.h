@@ -1,0 +1,182 @@
+// Matrix products: register-blocked kernels over packed panels.
+//
+//     c[i, j] = Σ over terms t of Σ_k  a_t[i, k] · panel_t[k, j]        i in [rowBegin, rowEnd), j < columns
+//
+// The left operand a is plain row-major cells (see pack.h); the right one is a packed panel of at most kPanelColumns<C>
+// columns. All terms of a list are added up in registers before anything is stored: LoRA is extra depth,
+// y = [x | t] [W ; B]ᵀ, and dx of several stacked matrices is one product. bf16 cells are accumulated in float.
+//
+// How to use it, for a product H [M, K] times Wᵀ, 48 rows of W at a time, into a float tile:
+//
+//     using C = Cell<Act>;                                  // bf16 or float
+//     C* panel = (C*)pool.scratch(thread, 0, panelCells<C>(K, kPanelColumns<C>) * sizeof(C));
+//     for (int64_t n = 0; n < N; n += kPanelColumns<C>) {
+//       int columns = min(kPanelColumns<C>, N - n);
+//       packRows(panel, Plain<bf16>{W, K}, n, columns, K);  // or packColumns for a product with W itself
+//       multiply(Term<C>{H, K, panel, K}, 0, M, columns, StoreTo<float>{tile + n, tileStride});
+//     }
+//
+// With Act = bf16 on a processor without bf16 instructions, cells are floats: H must be widened first (convert), or be
+// written as cells by its producer. Panels widen while packing, from float or bf16 sources alike.
+// A store is any functor (row, column, value, n): kLanes values of row `row` from column `column`, of which the first n
+// exist (n may exceed kLanes). StoreTo adds and accumulates; write your own to fuse more.
+//
+// Loop order: the panel (55-300 KB, in L2) outside, blocks of rows inside; a streams through. Depth is never split.
+
+#include "pack.h"
+
+template <class C> struct Term {
+  const C* a;
+  int64_t stride;  // of a's rows
+  const C* panel;
+  int64_t depth;
+};
+
+// y = scale · value (+ bias) (+ residual) (+ y). y may be the residual's memory.
+template <class Out> struct StoreTo {
+  Out* y;
+  int64_t stride;
+  bool accumulate = false;
+  float scale = 1;
+  const float* bias = nullptr;      // [columns]
+  const float* residual = nullptr;  // rows as y's
+  void operator()(int64_t row, int column, vf value, int n) const {
+    Out* to = y + row * stride + column;
+    value *= splat(scale);
+    if (n >= kLanes) {
+      if (bias) value += load(bias + column);
+      if (residual) value += load(residual + row * stride + column);
+      if (accumulate) value += load(to);
+      store(to, value);
+    } else {
+      if (bias) value += loadPart(bias + column, n);
+      if (residual) value += loadPart(residual + row * stride + column, n);
+      if (accumulate) value += loadPart(to, n);
+      storePart(to, value, n);
+    }
+  }
+};
+
+inline vf multiplyAdd(vf a, vf b, vf c) {
+#if FETTLE_LANES == 16
+  return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif FETTLE_LANES == 8
+  return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
+
+// One unit of depth: acc += left · right, left being one unit of a row in all lanes.
+template <class C> struct UnitProduct;
+template <> struct UnitProduct<float> {
+  static vf left(const float* p) { return splat(*p); }
+  static vf lastLeft(const float* p) { return splat(*p); }
+  static vf right(const float* p) { return load(p); }
+  static vf add(vf acc, vf a, vf b) { return multiplyAdd(a, b, acc); }
+};
+#if FETTLE_HAS_BF16
+template <> struct UnitProduct<bf16> {
+  static __m512i left(const bf16* p) { int pair; __builtin_memcpy(&pair, p, 4); return _mm512_set1_epi32(pair); }
+  static __m512i lastLeft(const bf16* p) { return _mm512_set1_epi32(*p); }  // odd depth: the second half is not ours to read
+  static __m512i right(const bf16* p) { return _mm512_loadu_si512(p); }
+  static vf add(vf acc, __m512i a, __m512i b) { return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)b); }
+};
+#endif
+
+// Rows x Vectors accumulators. Rows past the last one repeat it and are not stored, so that ragged edges need no other
+// kernel. A single vector column is accumulated in two interleaved sums: 8 additions in flight would not hide their latency.
+template <int Rows, int Vectors, class C, class Store>
+__attribute__((noinline)) void kernel(const Term<C>* terms, int count, int64_t row, int rows, int columns, const Store& save) {
+  using Product = UnitProduct<C>;
+  constexpr int unit = Block<C>::unit, width = Vectors * kLanes * unit, sums = Vectors == 1 ? 2 : 1;
+  vf acc[sums][Rows][Vectors] = {};
+  for (const Term<C>*term = terms, *end = terms + count; term < end; term++) {
+    const C* a[Rows];
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; i++) a[i] = term->a + (row + (i < rows ? i : rows - 1)) * term->stride;
+    const C* panel = term->panel;
+    const int64_t depth = term->depth;
+    int64_t k = 0;
+    for (; k + sums * unit <= depth; k += sums * unit, panel += sums * width) {
+#pragma GCC unroll 2
+      for (int s = 0; s < sums; s++) {
+        decltype(Product::right(panel)) b[Vectors];
+#pragma GCC unroll 3
+        for (int j = 0; j < Vectors; j++) b[j] = Product::right(panel + s * width + j * kLanes * unit);
+#pragma GCC unroll 8
+        for (int i = 0; i < Rows; i++) {
+          const auto left = Product::left(a[i] + k + s * unit);
+#pragma GCC unroll 3
+          for (int j = 0; j < Vectors; j++) acc[s][i][j] = Product::add(acc[s][i][j], left, b[j]);
+        }
+      }
+    }
+    for (; k < depth; k += unit, panel += width) {
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; i++) {
+        const auto left = k + unit <= depth ? Product::left(a[i] + k) : Product::lastLeft(a[i] + k);
+#pragma GCC unroll 3
+        for (int j = 0; j < Vectors; j++)
+          acc[0][i][j] = Product::add(acc[0][i][j], left, Product::right(panel + j * kLanes * unit));
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; i++) {
+    if (i >= rows) break;
+#pragma GCC unroll 3
+    for (int j = 0; j < Vectors; j++) {
+      vf value = acc[0][i][j];
+      if (sums == 2) value += acc[sums - 1][i][j];
+      const int n = columns - j * kLanes;
+      if (n >= kLanes) save(row + i, j * kLanes, value, kLanes);
+      else save(row + i, j * kLanes, value, n);
+    }
+  }
+}
+
+template <int Vectors, class C, class Store>
+inline void sweepRows(const Term<C>* terms, int count, int64_t begin, int64_t end, int columns, const Store& save) {
+  constexpr int most = Block<float>::rows;
+  for (int64_t row = begin; row < end; row += most) {
+    const int rows = (int)(end - row < most ? end - row : most);
+    if (rows > most / 2) kernel<most, Vectors>(terms, count, row, rows, columns, save);
+    else kernel<most / 2, Vectors>(terms, count, row, rows, columns, save);
+  }
+}
+
+#if FETTLE_AMX
+#include "gemm_amx.h"
+#endif
+
+// Rows [begin, end) of the sum of all terms; the panels have `columns` columns each.
+template <class C, class Store>
+inline void multiply(const Term<C>* terms, int count, int64_t begin, int64_t end, int columns, const Store& save) {
+#if FETTLE_AMX
+  if constexpr (sizeof(C) == 2) return sweepTiles(terms, count, begin, end, columns, save);
+  else
+#endif
+  if (columns <= kLanes) sweepRows<1>(terms, count, begin, end, columns, save);
+  else if (columns <= 2 * kLanes) sweepRows<2>(terms, count, begin, end, columns, save);
+  else if constexpr (Block<C>::vectors > 2) sweepRows<3>(terms, count, begin, end, columns, save);
+}
+template <class C, class Store>
+inline void multiply(const Term<C>& term, int64_t begin, int64_t end, int columns, const Store& save) {
+  multiply(&term, 1, begin, end, columns, save);
+}
+
+// Static division of panels x rows: thread t of n gets a contiguous piece in panel-major order, so that each panel but
+// those on a border is packed by one thread. Calls body(panel, rowBegin, rowEnd).
+template <class C, class Body>
+inline void dividePanels(int64_t panels, int64_t rows, int t, int n, const Body& body) {
+  constexpr int step = Block<C>::rows;
+  const int64_t blocks = (rows + step - 1) / step;
+  const Range mine = partOf(panels * blocks, t, n);
+  for (int64_t u = mine.begin; u < mine.end;) {
+    const int64_t panel = u / blocks, first = u % blocks;
+    const int64_t last = mine.end - panel * blocks < blocks ? mine.end - panel * blocks : blocks;
+    body(panel, first * step, last * step < rows ? last * step : rows);
+    u = panel * blocks + last;
+  }
+}

@@ -1,0 +1,143 @@
+// The product kernel for Intel's tile registers (AMX, Sapphire Rapids on): blocks of 32 rows x 32 columns in four tiles of
+// 16 x 16 floats, 32 bf16 of depth a step. The panel's pair layout is already what TDPBF16PS wants on the right:
+//
+//     tile 0 1    A: tile 4 = rows 0..15, tile 5 = rows 16..31, 32 deep, loaded straight from the row-major operand
+//     tile 2 3    B: tile 6 = columns 0..15, tile 7 = columns 16..31, 16 pairs deep, loaded straight from the panel
+//
+// Panels are padded with zeros to a depth of 32; the ragged end of A's rows goes through a zero-filled copy. Ragged rows
+// get a tile configuration of their own. FETTLE_AMX_EMULATED replaces the instructions by plain C++ with the same meaning,
+// so that the tests prove this file on any machine with AVX512_BF16.
+
+struct alignas(64) TileConfig {  // LDTILECFG's memory operand
+  uint8_t palette = 1, startRow = 0, reserved[14] = {};
+  uint16_t bytesPerRow[16] = {};
+  uint8_t rows[16] = {};
+};
+
+#if FETTLE_AMX_EMULATED
+struct EmulatedTiles {
+  TileConfig config;
+  uint32_t data[8][16][16];
+};
+static thread_local EmulatedTiles emulated;
+inline void tileConfigure(const TileConfig& config) {
+  emulated.config = config;
+  __builtin_memset(emulated.data, 0, sizeof emulated.data);
+}
+inline void tileRelease() { __builtin_memset(emulated.data, 0xff, sizeof emulated.data); }  // NaN, should anything read on
+template <int T> inline void tileZero() { __builtin_memset(emulated.data[T], 0, sizeof emulated.data[T]); }
+template <int T> inline void tileLoad(const void* p, int64_t stride) {
+  __builtin_memset(emulated.data[T], 0, sizeof emulated.data[T]);
+  for (int r = 0; r < emulated.config.rows[T]; r++)
+    __builtin_memcpy(emulated.data[T][r], (const char*)p + r * stride, emulated.config.bytesPerRow[T]);
+}
+template <int T> inline void tileStore(void* p, int64_t stride) {
+  for (int r = 0; r < emulated.config.rows[T]; r++)
+    __builtin_memcpy((char*)p + r * stride, emulated.data[T][r], emulated.config.bytesPerRow[T]);
+}
+template <int C, int A, int B> inline void tileMultiply() {
+  for (int r = 0; r < emulated.config.rows[C]; r++)
+    for (int j = 0; j < 16; j++) {
+      float sum;
+      __builtin_memcpy(&sum, &emulated.data[C][r][j], 4);
+      for (int k = 0; k < 16; k++) {
+        const uint32_t a = emulated.data[A][r][k], b = emulated.data[B][k][j];
+        sum += toFloat((bf16)a) * toFloat((bf16)b) + toFloat((bf16)(a >> 16)) * toFloat((bf16)(b >> 16));
+      }
+      __builtin_memcpy(&emulated.data[C][r][j], &sum, 4);
+    }
+}
+#else
+// The intrinsics are macros that want literal tile numbers.
+inline void tileConfigure(const TileConfig& config) { _tile_loadconfig(&config); }
+inline void tileRelease() { _tile_release(); }
+template <int T> inline void tileZero() { asm volatile("tilezero %%tmm%c0" ::"i"(T)); }
+template <int T> inline void tileLoad(const void* p, int64_t stride) {
+  asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(p), "r"(stride), "i"(T) : "memory");
+}
+template <int T> inline void tileStore(void* p, int64_t stride) {
+  asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(p), "r"(stride), "i"(T) : "memory");
+}
+template <int C, int A, int B> inline void tileMultiply() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B));
+}
+#endif
+
+constexpr int kTileRows = 16, kTileDepth = 32;
+
+inline TileConfig tileShape(int topRows, int bottomRows) {
+  TileConfig config;
+  for (int t = 0; t < 8; t++) config.bytesPerRow[t] = 64;
+  config.rows[0] = config.rows[1] = config.rows[4] = (uint8_t)topRows;
+  // A tile of no rows is an invalid operand; the lower half is not used then.
+  config.rows[2] = config.rows[3] = config.rows[5] = (uint8_t)(bottomRows ? bottomRows : 1);
+  config.rows[6] = config.rows[7] = kTileRows;
+  return config;
+}
+
+// `top` and `bottom` are A's rows, 32 deep; strides in bytes.
+template <bool Lower, bool Right>
+inline void tileStep(const void* top, const void* bottom, int64_t stride, const bf16* panel, int64_t panelStride) {
+  tileLoad<6>(panel, panelStride);
+  tileLoad<4>(top, stride);
+  tileMultiply<0, 4, 6>();
+  if constexpr (Right) {
+    tileLoad<7>(panel + kTileDepth, panelStride);
+    tileMultiply<1, 4, 7>();
+  }
+  if constexpr (Lower) {
+    tileLoad<5>(bottom, stride);
+    tileMultiply<2, 5, 6>();
+    if constexpr (Right) tileMultiply<3, 5, 7>();
+  }
+}
+
+template <bool Lower, bool Right, class Store>
+__attribute__((noinline)) void tileKernel(const Term<bf16>* terms, int count, int64_t row, int rows, int columns,
+                                          const Store& save) {
+  constexpr int width = Right ? 32 : 16;
+  constexpr int64_t panelStride = width * 4;  // bytes of a row of pairs
+  tileZero<0>();
+  if constexpr (Right) tileZero<1>();
+  if constexpr (Lower) tileZero<2>();
+  if constexpr (Lower && Right) tileZero<3>();
+  for (const Term<bf16>*term = terms, *end = terms + count; term < end; term++) {
+    const bf16 *a = term->a + row * term->stride, *panel = term->panel;
+    int64_t k = 0;
+    for (; k + kTileDepth <= term->depth; k += kTileDepth, panel += kTileDepth * width)
+      tileStep<Lower, Right>(a + k, a + k + kTileRows * term->stride, term->stride * 2, panel, panelStride);
+    if (k < term->depth) {
+      alignas(64) bf16 last[2 * kTileRows][kTileDepth] = {};
+      for (int i = 0; i < rows; i++) __builtin_memcpy(last[i], a + i * term->stride + k, (term->depth - k) * 2);
+      tileStep<Lower, Right>(last, last[kTileRows], kTileDepth * 2, panel, panelStride);
+    }
+  }
+  alignas(64) float out[2 * kTileRows][width];
+  tileStore<0>(out[0], width * 4);
+  if constexpr (Right) tileStore<1>(out[0] + 16, width * 4);
+  if constexpr (Lower) tileStore<2>(out[kTileRows], width * 4);
+  if constexpr (Lower && Right) tileStore<3>(out[kTileRows] + 16, width * 4);
+  for (int i = 0; i < rows; i++)
+    for (int j = 0; j < width; j += kLanes) save(row + i, j, load(out[i] + j), columns - j);
+}
+
+template <class Store>
+inline void sweepTiles(const Term<bf16>* terms, int count, int64_t begin, int64_t end, int columns, const Store& save) {
+  constexpr int most = 2 * kTileRows;
+  int configured = 0;
+  for (int64_t row = begin; row < end; row += most) {
+    const int rows = (int)(end - row < most ? end - row : most);
+    if (rows != configured) {
+      tileConfigure(tileShape(rows < kTileRows ? rows : kTileRows, rows > kTileRows ? rows - kTileRows : 0));
+      configured = rows;
+    }
+    if (rows > kTileRows) {
+      if (columns > kLanes) tileKernel<true, true>(terms, count, row, rows, columns, save);
+      else tileKernel<true, false>(terms, count, row, rows, columns, save);
+    } else {
+      if (columns > kLanes) tileKernel<false, true>(terms, count, row, rows, columns, save);
+      else tileKernel<false, false>(terms, count, row, rows, columns, save);
+    }
+  }
+  if (configured) tileRelease();  // an idle thread's context switches then save no tiles
+}
