@@ -1,0 +1,99 @@
+import type { Kernel } from './kernel.ts'
+
+/** Where the heads of token m stand in a row of qkv: queries, then keys, then values. */
+export interface HeadShape {
+  headDim: number
+  queryHeads: number
+  keyHeads: number
+  scale: number
+  window: number
+}
+
+/**
+ * Causal attention with grouped heads inside each document: o_i = Σ_j p_ij v_j, p_ij = exp(scale · q_i k_j − lse_i),
+ * lse_i = log Σ_j exp(scale · q_i k_j), over max(starts[i], i − window + 1) ≤ j ≤ i. One row of scores at a time.
+ * With D_i = o'_i · o_i and s'_ij = p_ij (o'_i · v_j − D_i):
+ * v'_j += p_ij o'_i,  q'_i += scale · s'_ij k_j,  k'_j += scale · s'_ij q_i.
+ * Sources: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; grouped heads: Ainslie et al. 2023,
+ * https://arxiv.org/abs/2305.13245; lse and D: Dao et al. 2022, https://arxiv.org/abs/2205.14135
+ *
+ * qkv [M, (queryHeads + 2·keyHeads)·headDim], starts [M] → o [M, queryHeads·headDim], lse [M, queryHeads]
+ */
+export const attention: Kernel<'attention'> = {
+  forward({ qkv, starts }, { o, lse }, shape) {
+    const { headDim, queryHeads, scale } = shape
+    const width = qkv.columns
+    const scores = new Float64Array(qkv.rows)
+    const sum = new Float64Array(headDim)
+    for (let head = 0; head < queryHeads; head += 1) {
+      const [key, value] = keyAndValueColumn(head, shape)
+      for (let i = 0; i < qkv.rows; i += 1) {
+        const first = firstVisible(i, starts.data[i], shape.window)
+        const query = i * width + head * headDim
+        for (let j = first; j <= i; j += 1)
+          scores[j] = scale * dot(qkv.data, query, qkv.data, j * width + key, headDim)
+        const logSum = logSumExp(scores, first, i + 1)
+        if (lse) lse.data[i * queryHeads + head] = logSum
+        sum.fill(0)
+        for (let j = first; j <= i; j += 1) {
+          const p = Math.exp(scores[j] - logSum)
+          const at = j * width + value
+          for (let d = 0; d < headDim; d += 1) sum[d] += p * qkv.data[at + d]
+        }
+        o.data.set(sum, (i * queryHeads + head) * headDim)
+      }
+    }
+  },
+  vjp({ qkv, starts, o, lse }, { o: dO }, { qkv: dqkv }, shape) {
+    if (dqkv === null) return
+    const { headDim, queryHeads, scale } = shape
+    const width = qkv.columns
+    for (let head = 0; head < queryHeads; head += 1) {
+      const [key, value] = keyAndValueColumn(head, shape)
+      for (let i = 0; i < qkv.rows; i += 1) {
+        const query = i * width + head * headDim
+        const output = (i * queryHeads + head) * headDim
+        const D = dot(dO.data, output, o.data, output, headDim)
+        for (let j = firstVisible(i, starts.data[i], shape.window); j <= i; j += 1) {
+          const k = j * width + key
+          const v = j * width + value
+          const score = scale * dot(qkv.data, query, qkv.data, k, headDim)
+          const p = Math.exp(score - lse.data[i * queryHeads + head])
+          const dScore = scale * p * (dot(dO.data, output, qkv.data, v, headDim) - D)
+          for (let d = 0; d < headDim; d += 1) {
+            dqkv.data[v + d] += p * dO.data[output + d]
+            dqkv.data[query + d] += dScore * qkv.data[k + d]
+            dqkv.data[k + d] += dScore * qkv.data[query + d]
+          }
+        }
+      }
+    }
+  },
+}
+
+/** First token that token i sees. */
+export function firstVisible(i: number, start: number, window: number): number {
+  return window === 0 ? start : Math.max(start, i - window + 1)
+}
+
+/** Columns in qkv of the key and value head that a query head shares with its group. */
+function keyAndValueColumn(head: number, { headDim, queryHeads, keyHeads }: HeadShape): [number, number] {
+  const group = Math.floor(head / (queryHeads / keyHeads))
+  return [(queryHeads + group) * headDim, (queryHeads + keyHeads + group) * headDim]
+}
+
+/** a[i …] · b[j …] over `length` elements. */
+export function dot(a: Float32Array, i: number, b: Float32Array, j: number, length: number): number {
+  let sum = 0
+  for (let d = 0; d < length; d += 1) sum += a[i + d] * b[j + d]
+  return sum
+}
+
+/** log Σ exp of x[begin … end), the maximum taken out so that nothing overflows. */
+export function logSumExp(x: Float64Array | Float32Array, begin: number, end: number): number {
+  let largest = -Infinity
+  for (let i = begin; i < end; i += 1) if (x[i] > largest) largest = x[i]
+  let sum = 0
+  for (let i = begin; i < end; i += 1) sum += Math.exp(x[i] - largest)
+  return largest + Math.log(sum)
+}

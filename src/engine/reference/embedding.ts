@@ -1,0 +1,35 @@
+import type { Kernel } from './kernel.ts'
+
+/** y[m] = table[ids[m]]; table' [ids[m]] += y'[m]. ids [M], table [V, H] → y [M, H]. */
+export const embedding: Kernel<'embedding'> = {
+  forward({ ids, table }, { y }) {
+    const width = y.columns
+    ids.data.forEach((id, m) => {
+      y.data.set(table.data.subarray(id * width, (id + 1) * width), m * width)
+    })
+  },
+  vjp({ ids }, { y: dy }, { table: dTable }) {
+    if (dTable === null) return
+    const width = dy.columns
+    ids.data.forEach((id, m) => {
+      for (let i = 0; i < width; i += 1) dTable.data[id * width + i] += dy.data[m * width + i]
+    })
+  },
+}
+
+/** y[i] = x[rows[i]]; x'[rows[i]] += y'[i]. x [M, H], rows [m] → y [m, H]. */
+export const selectRows: Kernel<'selectRows'> = {
+  forward({ x, rows }, { y }) {
+    const width = y.columns
+    rows.data.forEach((row, i) => {
+      y.data.set(x.data.subarray(row * width, (row + 1) * width), i * width)
+    })
+  },
+  vjp({ rows }, { y: dy }, { x: dx }) {
+    if (dx === null) return
+    const width = dy.columns
+    rows.data.forEach((row, i) => {
+      for (let j = 0; j < width; j += 1) dx.data[row * width + j] += dy.data[i * width + j]
+    })
+  },
+}

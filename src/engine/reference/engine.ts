@@ -1,0 +1,132 @@
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
+import type { Engine, Program } from '../engine.ts'
+import type { OpName } from '../ops.ts'
+import { planMemory } from '../plan.ts'
+import type { DType, Tensor, TensorData } from '../tensor.ts'
+import { elementCount, tensorHandle } from '../tensor.ts'
+import { givingWay } from './give-way.ts'
+import type { Matrix, UntypedKernel } from './kernel.ts'
+import { execute } from './kernel.ts'
+import { kernels } from './kernels.ts'
+import { readWeight } from './weight.ts'
+
+/** Every element takes four bytes here: bfloat16 is stored widened, and rounded only where values come in. */
+const storedBytes: { readonly [K in DType]: number } = { float32: 4, bfloat16: 4, int32: 4 }
+
+/**
+ * The specification as an engine: one thread of plain TypeScript, for the browser, for machines without a compiler
+ * and as the oracle of the native kernels. Sums are made in double precision and stored in float32.
+ *
+ * @param options  `threads` is accepted for symmetry; there is always one
+ */
+export function createReferenceEngine(_options: { threads?: number } = {}): Engine {
+  const persistent = new Map<number, TensorData>()
+  const plans = new WeakMap<Program, ReadonlyMap<number, number>>()
+  let elapsedMs = new Map<string, number>()
+  let arena = new ArrayBuffer(0)
+  let lastRun: Program | null = null
+  let running: Promise<void> | null = null
+
+  return {
+    name: 'reference',
+    isa: 'javascript',
+    threads: 1,
+    activationTypes: ['float32'],
+    tensor(dtype, shape, data) {
+      const size = elementCount(shape)
+      const tensor = keep(dtype, shape, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
+      if (data) store(tensor, data)
+      return tensor
+    },
+    weight(dtype, columns, parts) {
+      const values = readWeight(columns, parts)
+      const tensor = keep(dtype, [values.length / columns, columns], values)
+      if (dtype === 'bfloat16') store(tensor, values)
+      return tensor
+    },
+    view(tensor, offset, shape) {
+      const size = elementCount(shape)
+      const values = valuesOf(tensor)
+      if (offset + size > values.length)
+        throw new Error(`view: elements ${offset} to ${offset + size} of ${values.length}`)
+      return keep(tensor.dtype, shape, values.subarray(offset, offset + size))
+    },
+    write: store,
+    async read(tensor) {
+      await running
+      return valuesOf(tensor).slice()
+    },
+    compile(commands, outputs) {
+      const plan = planMemory(commands, outputs, storedBytes)
+      const program = { commands, outputs, arenaBytes: plan.bytes }
+      plans.set(program, plan.offsets)
+      return program
+    },
+    async run(program) {
+      if (running) throw new Error('a program is already running')
+      if (arena.byteLength < program.arenaBytes) arena = new ArrayBuffer(program.arenaBytes)
+      lastRun = program
+      running = runCommands(program)
+      try {
+        await running
+      } finally {
+        running = null
+      }
+    },
+    free(tensor) {
+      persistent.delete(tensor.id)
+    },
+    profile() {
+      const result = elapsedMs
+      elapsedMs = new Map()
+      return result
+    },
+  }
+
+  async function runCommands({ commands }: Program): Promise<void> {
+    const giveWay = givingWay()
+    for (const command of commands) {
+      const startMs = performance.now()
+      execute(kernelOf(command.op), command, matrixOf)
+      const name = `${command.op}.${command.direction}`
+      elapsedMs.set(name, (elapsedMs.get(name) ?? 0) + performance.now() - startMs)
+      await giveWay()
+    }
+  }
+
+  function keep(dtype: DType, shape: readonly number[], values: TensorData): Tensor {
+    const tensor = tensorHandle('persistent', dtype, shape)
+    persistent.set(tensor.id, values)
+    return tensor
+  }
+
+  function store(tensor: Tensor, data: TensorData): void {
+    const values = valuesOf(tensor)
+    if (data.length > values.length) throw new Error(`write: ${data.length} values into ${values.length}`)
+    if (tensor.dtype === 'bfloat16' && data instanceof Float32Array)
+      values.set(bfloat16ToFloat32(float32ToBfloat16(data)))
+    else values.set(data)
+  }
+
+  function matrixOf(tensor: Tensor): Matrix {
+    const columns = tensor.shape.at(-1) ?? 1
+    const rows = elementCount(tensor.shape.slice(0, -1))
+    // Kernels' types know which of their arguments are integers.
+    return { data: valuesOf(tensor) as Float32Array, shape: tensor.shape, rows, columns }
+  }
+
+  function valuesOf(tensor: Tensor): TensorData {
+    const kept = persistent.get(tensor.id)
+    if (kept) return kept
+    const offset = lastRun && plans.get(lastRun)?.get(tensor.id)
+    if (typeof offset !== 'number') throw new Error(`tensor ${tensor.id} was freed, or never computed`)
+    const size = elementCount(tensor.shape)
+    return tensor.dtype === 'int32'
+      ? new Int32Array(arena, offset, size)
+      : new Float32Array(arena, offset, size)
+  }
+}
+
+function kernelOf(op: OpName): UntypedKernel {
+  return kernels[op] as unknown as UntypedKernel
+}

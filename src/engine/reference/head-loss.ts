@@ -1,0 +1,77 @@
+import { logSumExp } from './attention.ts'
+import type { Kernel } from './kernel.ts'
+import { addProduct, byColumns, byRows } from './product.ts'
+
+/** Rows whose logits are held at one time. */
+const blockRows = 16
+
+/**
+ * Output head and cross-entropy in one: with logits z = h Wᵀ, lse = log Σ_v exp(z_v), losses = lse − z_target.
+ * z' = lossScale · (exp(z − lse) − onehot(target)),  hidden' = z' W (made forward),  W' = z'ᵀ h.
+ * The logits exist for a few rows at a time only.
+ * Source: Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
+ *
+ * hidden [m, H], weight [V, H], targets [m], lossScale [1] → losses and lse [m], dHidden [m, H]
+ */
+export const headLoss: Kernel<'headLoss'> = {
+  forward({ hidden, weight, targets, lossScale }, { losses, lse, dHidden }) {
+    const [H, V] = [hidden.columns, weight.rows]
+    dHidden?.data.fill(0)
+    forBlocks(hidden.rows, hidden.data, weight.data, H, V, (logits, first, count) => {
+      for (let r = 0; r < count; r += 1) {
+        const target = r * V + targets.data[first + r]
+        const logSum = logSumExp(logits, r * V, (r + 1) * V)
+        if (lse) lse.data[first + r] = logSum
+        if (losses) losses.data[first + r] = logSum - logits[target]
+        if (dHidden) toGradient(logits, r * V, (r + 1) * V, logSum, target, lossScale?.data[0] ?? 1)
+      }
+      if (!dHidden) return
+      const rows = { data: dHidden.data, start: first * H, stride: H }
+      addProduct(rows, [count, H, V], byRows(logits, V), byColumns(weight.data, H))
+    })
+  },
+  vjp(saved, _, { weight: dWeight }) {
+    if (dWeight === null) return
+    const { hidden, weight, targets, lossScale, lse } = saved
+    const [H, V] = [hidden.columns, weight.rows]
+    forBlocks(hidden.rows, hidden.data, weight.data, H, V, (logits, first, count) => {
+      for (let r = 0; r < count; r += 1) {
+        const target = r * V + targets.data[first + r]
+        toGradient(logits, r * V, (r + 1) * V, lse.data[first + r], target, lossScale.data[0])
+      }
+      const rows = byColumns(hidden.data, H, first * H)
+      addProduct({ data: dWeight.data, stride: H }, [V, H, count], byColumns(logits, V), rows)
+    })
+  },
+}
+
+/** Calls `use` with the logits [count, V] of rows first … first + count − 1, which it may overwrite. */
+function forBlocks(
+  rows: number,
+  hidden: Float32Array,
+  weight: Float32Array,
+  H: number,
+  V: number,
+  use: (logits: Float32Array, first: number, count: number) => void,
+): void {
+  const logits = new Float32Array(Math.min(rows, blockRows) * V)
+  for (let first = 0; first < rows; first += blockRows) {
+    const count = Math.min(blockRows, rows - first)
+    logits.fill(0)
+    addProduct({ data: logits, stride: V }, [count, V, H], byRows(hidden, H, first * H), byRows(weight, H))
+    use(logits, first, count)
+  }
+}
+
+/** Turns the logits at begin … end into their gradient: lossScale · (softmax − onehot). */
+function toGradient(
+  logits: Float32Array,
+  begin: number,
+  end: number,
+  lse: number,
+  target: number,
+  lossScale: number,
+): void {
+  for (let i = begin; i < end; i += 1) logits[i] = lossScale * Math.exp(logits[i] - lse)
+  logits[target] -= lossScale
+}

@@ -1,0 +1,31 @@
+import type { OpName } from '../ops.ts'
+import { argmax } from './argmax.ts'
+import { attention } from './attention.ts'
+import { cachedAttention } from './cached-attention.ts'
+import { embedding, selectRows } from './embedding.ts'
+import { fill } from './fill.ts'
+import { headLoss } from './head-loss.ts'
+import type { Kernel } from './kernel.ts'
+import { linear } from './linear.ts'
+import { adamw, gradNorm } from './optimiser.ts'
+import { qkNorm, rmsNorm } from './rms-norm.ts'
+import { rope } from './rope.ts'
+import { swiglu } from './swiglu.ts'
+
+/** The total table: an op without forward pass or a differentiable op without vjp does not compile. */
+export const kernels: { readonly [K in OpName]: Kernel<K> } = {
+  embedding,
+  selectRows,
+  rmsNorm,
+  qkNorm,
+  rope,
+  attention,
+  cachedAttention,
+  linear,
+  swiglu,
+  headLoss,
+  argmax,
+  fill,
+  gradNorm,
+  adamw,
+}
