@@ -122,17 +122,21 @@ __attribute__((noinline)) void kernel(const Term<C>* terms, int count, int64_t r
       }
     }
   }
+  if (sums == 2)
+    for (int i = 0; i < Rows; i++) acc[0][i][0] += acc[sums - 1][i][0];
+  if (columns >= Vectors * kLanes) {
 #pragma GCC unroll 8
-  for (int i = 0; i < Rows; i++) {
-    if (i >= rows) break;
+    for (int i = 0; i < Rows; i++) {
+      if (i >= rows) break;
 #pragma GCC unroll 3
-    for (int j = 0; j < Vectors; j++) {
-      vf value = acc[0][i][j];
-      if (sums == 2) value += acc[sums - 1][i][j];
-      const int n = columns - j * kLanes;
-      if (n >= kLanes) save(row + i, j * kLanes, value, kLanes);
-      else save(row + i, j * kLanes, value, n);
+      for (int j = 0; j < Vectors; j++) save(row + i, j * kLanes, acc[0][i][j], kLanes);
     }
+  } else {
+    // Partial stores call memcpy; sums that live across a call would be spilled inside the loops above.
+    vf tile[Rows][Vectors];
+    __builtin_memcpy(tile, acc[0], sizeof tile);
+    for (int i = 0; i < rows; i++)
+      for (int j = 0; j < Vectors; j++) save(row + i, j * kLanes, tile[i][j], columns - j * kLanes);
   }
 }
 
