@@ -1,7 +1,7 @@
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
 import type { Engine, Program } from '../engine.ts'
 import type { OpName } from '../ops.ts'
-import { planMemory } from '../plan.ts'
+import { planMemory, withoutDeadCommands } from '../plan.ts'
 import type { DType, Tensor, TensorData } from '../tensor.ts'
 import { elementCount, tensorHandle } from '../tensor.ts'
 import { givingWay } from './give-way.ts'
@@ -57,8 +57,9 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       return valuesOf(tensor).slice()
     },
     compile(commands, outputs) {
-      const plan = planMemory(commands, outputs, storedBytes)
-      const program = { commands, outputs, arenaBytes: plan.bytes }
+      const kept = withoutDeadCommands(commands, outputs)
+      const plan = planMemory(kept, outputs, storedBytes)
+      const program = { commands: kept, outputs, arenaBytes: plan.bytes }
       plans.set(program, plan.offsets)
       return program
     },
@@ -88,7 +89,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     for (const command of commands) {
       const startMs = performance.now()
       execute(kernelOf(command.op), command, matrixOf)
-      const name = `${command.op}.${command.direction}`
+      const name = command.direction === 'vjp' ? `${command.op}.vjp` : command.op
       elapsedMs.set(name, (elapsedMs.get(name) ?? 0) + performance.now() - startMs)
       await giveWay()
     }
