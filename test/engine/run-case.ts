@@ -1,0 +1,172 @@
+import type { Engine } from '../../src/engine/engine.ts'
+import type { Command, OpName } from '../../src/engine/ops.ts'
+import { opNames, ops } from '../../src/engine/ops.ts'
+import { flattenAttributes } from '../../src/engine/tape.ts'
+import type { DType, Tensor, TensorData } from '../../src/engine/tensor.ts'
+import { elementCount, tensorHandle } from '../../src/engine/tensor.ts'
+import type { Role, Value } from './cases.ts'
+import { cases } from './cases.ts'
+import type { Random } from './random.ts'
+import { random } from './random.ts'
+
+export type Act = 'float32' | 'bfloat16'
+
+/** A case whose op is known only as a value. */
+export interface AnyCase {
+  op: OpName
+  name: string
+  inputs: Readonly<Record<string, Value | null>>
+  outputs: Readonly<Record<string, { role: Role; shape: readonly number[] } | null>>
+  attributes: object
+  gradients?: readonly string[]
+  large?: boolean
+}
+
+export const allCases: readonly AnyCase[] = opNames.flatMap((op) =>
+  cases[op].map((entry): AnyCase => ({ op, ...entry })),
+)
+
+/** Inputs that an op changes. */
+const changedInputs: { readonly [K in OpName]?: readonly string[] } = {
+  cachedAttention: ['keyCache', 'valueCache'],
+  adamw: ['parameters', 'm', 'v'],
+}
+
+/** Inputs whose gradient is summed in float32 whatever their own type; the others' has their type. */
+const parameters = new Set(['table', 'gain', 'qGain', 'kGain', 'weight', 'bias', 'loraA', 'loraB'])
+
+/** Values by the name of an input or output. */
+export type Named = ReadonlyMap<string, TensorData>
+
+/** The inputs that get a gradient in this case. */
+export function wantedGradients({ op, inputs, gradients }: AnyCase): string[] {
+  const names: readonly string[] = ops[op].gradients
+  return names.filter((name) => inputs[name] && (gradients ?? names).includes(name))
+}
+
+/** Runs the forward pass; returns outputs and changed inputs. */
+export async function runForward(engine: Engine, testCase: AnyCase, act: Act): Promise<Named> {
+  const forward = await prepareForward(engine, testCase, act)
+  const result = await forward.run()
+  forward.free()
+  return result
+}
+
+/** The forward pass as a program that can run again with other inputs. */
+export async function prepareForward(engine: Engine, testCase: AnyCase, act: Act) {
+  const { op } = testCase
+  const tensors = new Map<string, Tensor>()
+  const inputs = ops[op].inputs.map((name) => {
+    const value = testCase.inputs[name]
+    if (!value) return null
+    const tensor = engine.tensor(dtypeOf(value.role, act), value.shape, value.data)
+    tensors.set(name, tensor)
+    return tensor
+  })
+  const outputs = ops[op].outputs.map((name) => {
+    const output = testCase.outputs[name]
+    return output && tensorHandle('transient', dtypeOf(output.role, act), output.shape)
+  })
+  const attributes = flattenAttributes(op, testCase.attributes as never)
+  const program = engine.compile(
+    [{ op, direction: 'forward', inputs, outputs, attributes }],
+    outputs.filter((tensor) => tensor !== null),
+  )
+  return {
+    write(name: string, data: TensorData): void {
+      const tensor = tensors.get(name)
+      if (tensor) engine.write(tensor, data)
+    },
+    async run(): Promise<Named> {
+      await engine.run(program)
+      const result = new Map<string, TensorData>()
+      for (const [i, tensor] of outputs.entries())
+        if (tensor) result.set(ops[op].outputs[i], await engine.read(tensor))
+      for (const name of changedInputs[op] ?? []) {
+        const tensor = tensors.get(name)
+        if (tensor) result.set(name, await engine.read(tensor))
+      }
+      return result
+    },
+    free(): void {
+      for (const tensor of tensors.values()) engine.free(tensor)
+    },
+  }
+}
+
+/** Random gradients of the outputs that a loss would depend on. */
+export function gradientsOfOutputs({ op, outputs }: AnyCase, seed = 7): Map<string, Float32Array> {
+  const r: Random = random(seed)
+  const given = new Map<string, Float32Array>()
+  // headLoss makes its gradients from lossScale.
+  if (op === 'headLoss') return given
+  for (const name of ['y', 'o']) {
+    const output = outputs[name]
+    if (output) given.set(name, r.normal(elementCount(output.shape)))
+  }
+  return given
+}
+
+/**
+ * Runs the vjp with only those inputs that the op table lists as saved.
+ *
+ * @param forward  outputs of the forward pass
+ * @param given    gradients of the outputs
+ * @param wanted   inputs whose gradient is asked for
+ * @param startAt  gradients to add to; without it they must be overwritten
+ */
+export async function runVjp(
+  engine: Engine,
+  testCase: AnyCase,
+  act: Act,
+  { forward, given, wanted, startAt }: { forward: Named; given: Named; wanted: string[]; startAt?: Named },
+): Promise<Named> {
+  const { op } = testCase
+  const owned: Tensor[] = []
+  const saved: readonly string[] = ops[op].saved(new Set(wanted), testCase.attributes as never)
+  const inputs = [
+    ...ops[op].inputs.map((name) => {
+      const value = testCase.inputs[name]
+      return value && saved.includes(name) ? make(value.role, value.shape, value.data) : null
+    }),
+    ...ops[op].outputs.map((name) => {
+      const output = testCase.outputs[name]
+      return output && saved.includes(name) ? make(output.role, output.shape, forward.get(name)) : null
+    }),
+    ...ops[op].outputs.map((name) => {
+      const output = testCase.outputs[name]
+      const gradient = given.get(name)
+      return output && gradient ? make(output.role, output.shape, gradient) : null
+    }),
+  ]
+  const gradients = ops[op].gradients.map((name) => {
+    const value = testCase.inputs[name]
+    if (!value || !wanted.includes(name)) return null
+    const start = startAt?.get(name) ?? new Float32Array(value.data.length).fill(NaN)
+    return make(parameters.has(name) ? 'float32' : value.role, value.shape, start)
+  })
+  const command: Command = {
+    op,
+    direction: 'vjp',
+    inputs,
+    outputs: gradients,
+    attributes: flattenAttributes(op, testCase.attributes as never),
+    accumulate: gradients.map(() => startAt !== undefined),
+  }
+  await engine.run(engine.compile([command], []))
+  const result = new Map<string, TensorData>()
+  for (const [i, tensor] of gradients.entries())
+    if (tensor) result.set(ops[op].gradients[i], await engine.read(tensor))
+  for (const tensor of owned) engine.free(tensor)
+  return result
+
+  function make(role: Role, shape: readonly number[], data?: TensorData): Tensor {
+    const tensor = engine.tensor(dtypeOf(role, act), shape, data)
+    owned.push(tensor)
+    return tensor
+  }
+}
+
+export function dtypeOf(role: Role, act: Act): DType {
+  return role === 'act' ? act : role
+}
