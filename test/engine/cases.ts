@@ -408,7 +408,7 @@ function linear(name: string, options: LinearOptions, gradients?: InputName<'lin
     },
     outputs: {
       y: residual || float32Output === 1 ? float([M, N]) : act([M, N]),
-      t: lora ? float([M, rankSum]) : null,
+      t: lora ? act([M, rankSum]) : null,
     },
     attributes: { float32Output, dropout, seed: 1234, segments: (segments ?? [[N, 0, 1]]).flat() },
     ...(gradients ? { gradients } : {}),

@@ -57,14 +57,14 @@ export async function prepareForward(engine: Engine, testCase: AnyCase, act: Act
   const { op } = testCase
   const tensors = new Map<string, Tensor>()
   const inputs = ops[op].inputs.map((name) => {
-    const value = testCase.inputs[name]
-    if (!value) return null
+    const value = testCase.inputs[name] ?? null
+    if (value === null) return null
     const tensor = engine.tensor(dtypeOf(value.role, act), value.shape, value.data)
     tensors.set(name, tensor)
     return tensor
   })
   const outputs = ops[op].outputs.map((name) => {
-    const output = testCase.outputs[name]
+    const output = testCase.outputs[name] ?? null
     return output && tensorHandle('transient', dtypeOf(output.role, act), output.shape)
   })
   const attributes = flattenAttributes(op, testCase.attributes as never)

@@ -1,0 +1,216 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import type { Engine } from '../../src/engine/engine.ts'
+import type { Command } from '../../src/engine/ops.ts'
+import type { Tensor, WeightPart } from '../../src/engine/tensor.ts'
+import { tensorHandle } from '../../src/engine/tensor.ts'
+import { FettleError } from '../../src/error.ts'
+import { float32ToBfloat16, float32ToFloat16 } from '../../src/formats/float16.ts'
+import { engines } from './engines.ts'
+import { random } from './random.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'fettle-engine-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+describe.each(engines)('$name', ({ create }) => {
+  const engine = create(2)
+
+  it('keeps what is written to a tensor', async () => {
+    const tensor = engine.tensor('float32', [2, 3])
+    expect(await engine.read(tensor)).toEqual(new Float32Array(6))
+    engine.write(tensor, Float32Array.of(1, 2, 3, 4))
+    expect(await engine.read(tensor)).toEqual(Float32Array.of(1, 2, 3, 4, 0, 0))
+    const whole = engine.tensor('int32', [3], Int32Array.of(-1, 2 ** 30, 7))
+    expect(await engine.read(whole)).toEqual(Int32Array.of(-1, 2 ** 30, 7))
+  })
+
+  it('rounds to bfloat16, ties to even', async () => {
+    const [ulp, half] = [2 ** -7, 2 ** -8]
+    const values = Float32Array.of(1, 1 + half, 1 + ulp + half, 1 + half * 1.01, -3.14159, Infinity)
+    const rounded = Float32Array.of(1, 1, 1 + 2 * ulp, 1 + ulp, -3.140625, Infinity)
+    expect(await engine.read(engine.tensor('bfloat16', [6], values))).toEqual(rounded)
+  })
+
+  it('lets a view share the memory of its tensor', async () => {
+    const tensor = engine.tensor('float32', [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6))
+    const view = engine.view(tensor, 2, [2, 2])
+    expect(await engine.read(view)).toEqual(Float32Array.of(3, 4, 5, 6))
+    engine.write(view, Float32Array.of(-3))
+    expect(await engine.read(tensor)).toEqual(Float32Array.of(1, 2, -3, 4, 5, 6))
+  })
+
+  it('says so when a freed tensor is read', async () => {
+    const tensor = engine.tensor('float32', [1])
+    engine.free(tensor)
+    await expect(async () => engine.read(tensor)).rejects.toThrow('freed')
+  })
+
+  describe('weights', () => {
+    // Exact in all three types.
+    const values = Float32Array.from({ length: 10 }, (_, i) => (i - 4) / 4)
+    const encoded = {
+      F32: new Uint8Array(values.buffer),
+      F16: new Uint8Array(float32ToFloat16(values).buffer),
+      BF16: new Uint8Array(float32ToBfloat16(values).buffer),
+    }
+    for (const dtype of ['F32', 'F16', 'BF16'] as const) {
+      for (const offset of [0, 8, 3]) {
+        for (const target of ['float32', 'bfloat16'] as const) {
+          it(`${dtype} at byte ${offset} of a file as ${target}`, async () => {
+            const path = join(folder, `${dtype}-${offset}`)
+            writeFileSync(path, Buffer.concat([Buffer.alloc(offset, 255), encoded[dtype], Buffer.alloc(3)]))
+            const weight = engine.weight(target, 5, [{ path, offset, dtype, rows: 2 }])
+            expect(weight.shape).toEqual([2, 5])
+            expect(await engine.read(weight)).toEqual(values)
+          })
+        }
+      }
+    }
+
+    it('stacks blocks of rows from several places', async () => {
+      const path = join(folder, 'stack')
+      writeFileSync(path, encoded.BF16)
+      const parts: WeightPart[] = [
+        { path, offset: 10, dtype: 'BF16', rows: 1 },
+        { data: float32ToFloat16(values), dtype: 'F16', rows: 2 },
+        { data: values.slice(0, 5), dtype: 'F32', rows: 1 },
+        { data: float32ToBfloat16(values.slice(5)), dtype: 'BF16', rows: 1 },
+      ]
+      const expected = [...values.slice(5), ...values, ...values.slice(0, 5), ...values.slice(5)]
+      for (const dtype of ['float32', 'bfloat16'] as const) {
+        const weight = engine.weight(dtype, 5, parts)
+        expect(await engine.read(weight)).toEqual(Float32Array.from(expected))
+        // Products read the blocks without joining them.
+        const x = engine.tensor(dtype, [1, 5], Float32Array.of(1, 2, 0, 0, 1))
+        const y = await run(engine, [linear(x, weight, transient([1, 5]))])
+        const rows = [0, 1, 2, 3, 4].map((n) => expected.slice(5 * n, 5 * n + 5))
+        expect(y).toEqual(Float32Array.from(rows, ([a, b, , , e]) => a + 2 * b + e))
+      }
+    })
+
+    it('of a missing file name it', () => {
+      const part = { path: join(folder, 'absent'), offset: 0, dtype: 'F32', rows: 1 } as const
+      expect(() => engine.weight('float32', 5, [part])).toThrow(FettleError)
+      expect(() => engine.weight('float32', 5, [part])).toThrow(/absent/)
+    })
+
+    it('of a file that ends early name it', () => {
+      const path = join(folder, 'short')
+      writeFileSync(path, new Uint8Array(12))
+      expect(() => engine.weight('float32', 5, [{ path, offset: 0, dtype: 'F32', rows: 1 }])).toThrow(/short/)
+    })
+  })
+
+  it('computes in place what may be computed in place', async () => {
+    const x = engine.tensor('float32', [3, 4], random(1).normal(12))
+    const weight = engine.tensor('float32', [4, 4], random(2).normal(16))
+    const rows = engine.tensor('int32', [3], Int32Array.of(0, 1, 2))
+    const angles = random(3).normal(3)
+    const cos = engine.tensor('float32', [3, 1], angles.map(Math.cos))
+    const sin = engine.tensor('float32', [3, 1], angles.map(Math.sin))
+    const rope = (direction: 'forward' | 'vjp', from: Tensor, to: Tensor): Command => ({
+      op: 'rope',
+      direction,
+      attributes: [2, 2, 1],
+      outputs: [to],
+      inputs: direction === 'forward' ? [from, rows, cos, sin] : [null, rows, cos, sin, null, from],
+    })
+    const copy = (to: Tensor): Command => ({
+      op: 'selectRows',
+      direction: 'forward',
+      inputs: [x, rows],
+      outputs: [to],
+      attributes: [],
+    })
+    const [copied, turned, back, sum] = [0, 0, 0, 0].map(() => transient([3, 4]))
+    const inPlace = [
+      copy(copied),
+      rope('forward', copied, turned),
+      rope('vjp', turned, back),
+      linear(x, weight, sum, back),
+    ]
+    // The same, each step with memory of its own. A rotation and its vjp cancel.
+    const apart = await run(engine, [linear(x, weight, transient([3, 4]), x)])
+    const program = engine.compile(inPlace, [sum])
+    expect(program.arenaBytes).toBeLessThanOrEqual(2 * 64)
+    await engine.run(program)
+    const together = await engine.read(sum)
+    together.forEach((value, i) => expect(value).toBeCloseTo(apart[i], 5))
+  })
+
+  it('runs a program again, with what was written in between', async () => {
+    const x = engine.tensor('float32', [1, 2], Float32Array.of(1, 2))
+    const weight = engine.tensor('float32', [1, 2], Float32Array.of(3, 4))
+    const y = transient([1, 1])
+    const program = engine.compile([linear(x, weight, y)], [y])
+    await engine.run(program)
+    expect(await engine.read(y)).toEqual(Float32Array.of(11))
+    // A larger program in between, which moves the arena.
+    const big = transient([100_000])
+    await engine.run(engine.compile([fill(big)], [big]))
+    engine.write(x, Float32Array.of(5))
+    await engine.run(program)
+    expect(await engine.read(y)).toEqual(Float32Array.of(23))
+  })
+
+  it('leaves the main thread to timers', async () => {
+    const [x, weight] = [engine.tensor('float32', [64, 512]), engine.tensor('float32', [512, 512])]
+    const commands: Command[] = []
+    let y = x
+    for (let i = 0; i < 60; i += 1) {
+      const next = transient([64, 512])
+      commands.push(linear(y, weight, next))
+      y = next
+    }
+    const program = engine.compile(commands, [y])
+    let [ticks, longestMs, last] = [0, 0, performance.now()]
+    const timer = setInterval(() => {
+      const now = performance.now()
+      longestMs = Math.max(longestMs, now - last)
+      last = now
+      ticks += 1
+    }, 5)
+    const startMs = performance.now()
+    while (performance.now() - startMs < 300) await engine.run(program)
+    clearInterval(timer)
+    expect(ticks).toBeGreaterThan(5)
+    expect(longestMs).toBeLessThan(250)
+  })
+
+  it('counts the time of each op', async () => {
+    engine.profile()
+    const y = transient([100, 100])
+    await engine.run(engine.compile([fill(y)], [y]))
+    expect([...engine.profile().keys()]).toEqual(['fill'])
+    expect(engine.profile().size).toBe(0)
+  })
+})
+
+function transient(shape: number[]): Tensor {
+  return tensorHandle('transient', 'float32', shape)
+}
+
+function fill(y: Tensor): Command {
+  return { op: 'fill', direction: 'forward', inputs: [], outputs: [y], attributes: [1] }
+}
+
+/** y = x Wᵀ (+ residual), float32 out. */
+function linear(x: Tensor, weight: Tensor, y: Tensor, residual: Tensor | null = null): Command {
+  return {
+    op: 'linear',
+    direction: 'forward',
+    inputs: [x, weight, null, residual, null, null],
+    outputs: [y, null],
+    attributes: [1, 0, 0, 3, weight.shape[0], 0, 1],
+  }
+}
+
+/** Runs a program of one output and reads it. */
+async function run(engine: Engine, commands: Command[]): Promise<ArrayLike<number>> {
+  const y = commands.at(-1)?.outputs[0]
+  if (!y) throw new Error('no output')
+  await engine.run(engine.compile(commands, [y]))
+  return engine.read(y)
+}

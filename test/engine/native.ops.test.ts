@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest'
+import { ops } from '../../src/engine/ops.ts'
+import { createNativeEngine, nativeIsas, nativeProblem } from '../../src/engine/native/index.ts'
+import { createReferenceEngine } from '../../src/engine/reference/index.ts'
+import { random } from './random.ts'
+import type { Act, AnyCase, Named } from './run-case.ts'
+import { allCases, gradientsOfOutputs, runForward, runVjp, wantedGradients } from './run-case.ts'
+
+const reference = createReferenceEngine()
+
+/** What the reference computes for a case, once for all instruction sets. */
+interface Expected {
+  forward: Named
+  given: Named
+  wanted: string[]
+  /** Gradients before, and what they are when the vjp adds to them. */
+  startAt: Named
+  added: Named
+}
+const known = new Map<string, Promise<Expected>>()
+
+function expectedOf(testCase: AnyCase, act: Act): Promise<Expected> {
+  const key = `${testCase.op} ${testCase.name} ${act}`
+  const found = known.get(key) ?? compute(testCase, act)
+  known.set(key, found)
+  return found
+}
+
+async function compute(testCase: AnyCase, act: Act): Promise<Expected> {
+  const forward = await runForward(reference, testCase, act)
+  const given = gradientsOfOutputs(testCase)
+  const wanted = wantedGradients(testCase)
+  const r = random(21)
+  const startAt = new Map(
+    wanted.map((name) => [name, r.normal(testCase.inputs[name]?.data.length ?? 0)] as const),
+  )
+  const added = wanted.length
+    ? await runVjp(reference, testCase, act, { forward, given, wanted, startAt })
+    : new Map()
+  return { forward, given, wanted, startAt, added }
+}
+
+it('the native engine is there, or says why not', () => {
+  if (nativeIsas().length > 0) {
+    expect(nativeProblem()).toBeUndefined()
+  } else {
+    expect(nativeProblem()).toMatch(/not built|does not load|FETTLE_NATIVE/)
+    expect(() => createNativeEngine()).toThrow(/build-native/)
+  }
+})
+
+describe.each(nativeIsas())('%s', (isa) => {
+  describe.each([1, 2])('%i threads', (threads) => {
+    const engine = createNativeEngine({ isa, threads })
+    describe.each<Act>(['float32', 'bfloat16'])('%s', (act) => {
+      for (const testCase of allCases) {
+        const { op, name } = testCase
+        it(`${op}: ${name}`, async () => {
+          const { forward } = await expectedOf(testCase, act)
+          const found = await runForward(engine, testCase, act)
+          expectSame(found, forward, act)
+          expect(bits(await runForward(engine, testCase, act))).toEqual(bits(found))
+        })
+        if (ops[op].gradients.length === 0) continue
+        it(`${op} vjp: ${name}`, async () => {
+          const { forward, given, wanted, startAt, added } = await expectedOf(testCase, act)
+          const found = await runVjp(engine, testCase, act, { forward, given, wanted, startAt })
+          expectSame(found, added, act)
+          expect(bits(await runVjp(engine, testCase, act, { forward, given, wanted, startAt }))).toEqual(
+            bits(found),
+          )
+          // Overwriting what is there (NaN) instead of adding to it.
+          const alone = await runVjp(engine, testCase, act, { forward, given, wanted })
+          expectSame(alone, difference(added, startAt), act)
+        })
+      }
+    })
+  })
+})
+
+/**
+ * float32: every value within 1e-5 of the largest. bfloat16: the reference has the same rounded inputs but rounds
+ * nothing on its way, so the error as a whole stays below that of one rounding (2^-8 at most), and that of any
+ * single value below four.
+ */
+function expectSame(found: Named, expected: Named, act: Act): void {
+  expect([...found.keys()].toSorted()).toEqual([...expected.keys()].toSorted())
+  for (const [name, values] of expected) {
+    const actual = found.get(name) ?? new Float32Array(0)
+    if (values instanceof Int32Array) {
+      expect(actual, `${name}`).toEqual(values)
+      continue
+    }
+    expect(actual.length, `${name}`).toBe(values.length)
+    let [largest, worst, squares, errors] = [0, 0, 0, 0]
+    for (let i = 0; i < values.length; i += 1) {
+      const error = Math.abs(actual[i] - values[i])
+      largest = Math.max(largest, Math.abs(values[i]))
+      worst = Number.isNaN(error) ? Infinity : Math.max(worst, error)
+      squares += values[i] ** 2
+      errors += error ** 2
+    }
+    const relative = Math.sqrt(errors / Math.max(squares, 1e-30))
+    if (act === 'float32') {
+      expect(worst, `${name}: largest error, of ${largest}`).toBeLessThanOrEqual(1e-5 * largest + 1e-7)
+    } else {
+      expect(worst, `${name}: largest error, of ${largest}`).toBeLessThanOrEqual(2 ** -6 * largest)
+      expect(relative, `${name}: relative error`).toBeLessThanOrEqual(2 ** -8)
+    }
+  }
+}
+
+function bits(values: Named): Map<string, Uint8Array> {
+  return new Map(
+    [...values].map(([name, { buffer, byteOffset, byteLength }]) => [
+      name,
+      new Uint8Array(buffer, byteOffset, byteLength),
+    ]),
+  )
+}
+
+function difference(a: Named, b: Named): Named {
+  return new Map(
+    [...a].map(([name, values]) => [
+      name,
+      Float32Array.from(values, (value, i) => value - (b.get(name)?.[i] ?? 0)),
+    ]),
+  )
+}
