@@ -95,7 +95,8 @@ function decodeLayer(
   options: PassOptions,
 ): Tensor {
   const { headDim, headCount: queryHeads, keyHeadCount: keyHeads } = config
-  const seed = (part: number) => (options.dropoutSeed === 0 ? 0 : options.dropoutSeed * 4096 + index * 4 + part)
+  const seed = (part: number) =>
+    options.dropoutSeed === 0 ? 0 : options.dropoutSeed * 4096 + index * 4 + part
 
   const attentionInput = normalise(tape, stream, layer.attentionNorm, config, options.activation)
   let qkv = linear(tape, attentionInput, layer.qkv, null, options, seed(0))
@@ -198,7 +199,12 @@ function linear(
   const { y } = tape.apply(
     'linear',
     { x, weight, bias, residual, loraA: lora?.a ?? null, loraB: lora?.b ?? null },
-    { float32Output: residual ? 1 : 0, dropout: options.dropoutSeed === 0 ? 0 : (lora?.dropout ?? 0), seed, segments },
+    {
+      float32Output: residual ? 1 : 0,
+      dropout: options.dropoutSeed === 0 ? 0 : (lora?.dropout ?? 0),
+      seed,
+      segments,
+    },
     {
       y: { dtype: residual ? 'float32' : options.activation, shape: [count, weight.shape[0]] },
       t: lora && { dtype: options.activation, shape: [count, lora.totalRank] },

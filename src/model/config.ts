@@ -69,7 +69,11 @@ export function parseModelConfig(raw: Record<string, unknown>, place: string): M
   const number = (key: string, fallback?: number): number => {
     const value = raw[key] ?? fallback
     if (typeof value === 'number' && Number.isFinite(value)) return value
-    throw new FettleError({ place, found: `${key}: ${JSON.stringify(raw[key]) ?? 'nothing'}`, expected: 'a number' })
+    throw new FettleError({
+      place,
+      found: `${key}: ${JSON.stringify(raw[key]) ?? 'nothing'}`,
+      expected: 'a number',
+    })
   }
   const hiddenSize = number('hidden_size')
   const headCount = number('num_attention_heads')
@@ -95,7 +99,8 @@ export function parseModelConfig(raw: Record<string, unknown>, place: string): M
     tiedEmbeddings: raw['tie_word_embeddings'] === true,
     biases: {
       qkv: modelType === 'qwen2' || (modelType !== 'mistral' && attentionBias),
-      output: !isQwen && modelType !== 'mistral' && attentionBias ? true : modelType === 'qwen3' && attentionBias,
+      output:
+        !isQwen && modelType !== 'mistral' && attentionBias ? true : modelType === 'qwen3' && attentionBias,
       mlp: modelType === 'llama' && raw['mlp_bias'] === true,
     },
     qkNorm: modelType === 'qwen3',

@@ -55,8 +55,7 @@ function yarn(rope: RopeConfig, plain: Float64Array, rotaryDim: number): RopeFre
     const interpolated = Math.min(1, Math.max(0, (i - low) / (high - low)))
     return (f / rope.factor) * interpolated + f * (1 - interpolated)
   })
-  const temperature = (scale: number, weight: number) =>
-    scale <= 1 ? 1 : 0.1 * weight * Math.log(scale) + 1
+  const temperature = (scale: number, weight: number) => (scale <= 1 ? 1 : 0.1 * weight * Math.log(scale) + 1)
   const attentionScaling =
     rope.attentionFactor ??
     (rope.mscale && rope.mscaleAllDim

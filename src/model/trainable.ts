@@ -45,7 +45,10 @@ export interface TrainableSet {
   byKey: ReadonlyMap<string, TrainableTensor>
 }
 
-export async function createTrainableSet(engine: Engine, entries: readonly TrainableEntry[]): Promise<TrainableSet> {
+export async function createTrainableSet(
+  engine: Engine,
+  entries: readonly TrainableEntry[],
+): Promise<TrainableSet> {
   const sorted = [...entries.filter((entry) => entry.decay), ...entries.filter((entry) => !entry.decay)]
   const sizes = sorted.map((entry) => elementCount(entry.shape))
   const size = sizes.reduce((sum, n) => sum + n, 0)

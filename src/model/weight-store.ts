@@ -1,6 +1,12 @@
 import { FettleError } from '../error.ts'
 import type { WeightPart } from '../engine/tensor.ts'
-import { float32ToBfloat16, openCheckpoint, readGgufFloat32, readTensorBytes, toFloat32 } from '../formats/index.ts'
+import {
+  float32ToBfloat16,
+  openCheckpoint,
+  readGgufFloat32,
+  readTensorBytes,
+  toFloat32,
+} from '../formats/index.ts'
 import type { GgufFile, TensorInfo } from '../formats/index.ts'
 import type { ModelConfig } from './config.ts'
 import type { Slot } from './slots.ts'
@@ -29,7 +35,8 @@ export async function openSafetensorsStore(folder: string, slots: readonly Slot[
   checkShapes(folder, slots, (name) => find(name)?.shape)
   const info = (name: string): TensorInfo & { dtype: 'F32' | 'F16' | 'BF16' } => {
     const tensor = find(name)
-    if (!tensor) throw new FettleError({ place: `${folder}: tensor ${name}`, found: 'nothing', expected: 'weights' })
+    if (!tensor)
+      throw new FettleError({ place: `${folder}: tensor ${name}`, found: 'nothing', expected: 'weights' })
     const { dtype } = tensor
     if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')
       throw new FettleError({
@@ -85,12 +92,22 @@ export function ggufName(name: string): string {
  * Parameters of a GGUF file, dequantised when they are asked for. llama.cpp stores the q and k rows of the `llama`
  * architecture with the two halves of each head interleaved; they are put back.
  */
-export function openGgufStore(path: string, file: GgufFile, config: ModelConfig, slots: readonly Slot[]): WeightStore {
+export function openGgufStore(
+  path: string,
+  file: GgufFile,
+  config: ModelConfig,
+  slots: readonly Slot[],
+): WeightStore {
   const permuted = file.metadata.get('general.architecture') === 'llama'
   checkShapes(path, slots, (name) => file.tensors.get(ggufName(name))?.shape)
   const values = async (name: string): Promise<Float32Array> => {
     const tensor = file.tensors.get(ggufName(name))
-    if (!tensor) throw new FettleError({ place: `${path}: tensor ${ggufName(name)}`, found: 'nothing', expected: 'weights' })
+    if (!tensor)
+      throw new FettleError({
+        place: `${path}: tensor ${ggufName(name)}`,
+        found: 'nothing',
+        expected: 'weights',
+      })
     const data = await readGgufFloat32(tensor)
     if (!permuted || !/\.(q|k)_proj\./.test(name)) return data
     return separateHalves(data, config.headDim, name.endsWith('.bias') ? 1 : config.hiddenSize)

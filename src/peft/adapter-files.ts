@@ -37,7 +37,8 @@ export function toPeftConfig(config: LoraConfig, targetModules: readonly string[
     r: config.r,
     lora_alpha: config.loraAlpha,
     lora_dropout: config.loraDropout,
-    target_modules: config.targetModules === 'all-linear' ? [...targetModules].toSorted() : config.targetModules,
+    target_modules:
+      config.targetModules === 'all-linear' ? [...targetModules].toSorted() : config.targetModules,
     exclude_modules: config.excludeModules ?? null,
     bias: config.bias,
     use_rslora: config.useRslora,
@@ -82,7 +83,11 @@ export async function readAdapterConfig(folder: string): Promise<LoraConfig> {
     throw new FettleError({ place, found: `no JSON (${messageOf(error)})`, expected: 'PEFT’s configuration' })
   }
   if (raw['peft_type'] !== 'LORA')
-    throw new FettleError({ place, found: `peft_type ${JSON.stringify(raw['peft_type'])}`, expected: '"LORA"' })
+    throw new FettleError({
+      place,
+      found: `peft_type ${JSON.stringify(raw['peft_type'])}`,
+      expected: '"LORA"',
+    })
   const findings = Object.entries(unsupported).flatMap(([key, harmless]) =>
     raw[key] === undefined || harmless.includes(raw[key])
       ? []

@@ -61,7 +61,11 @@ export function matchModules(config: LoraConfig, modules: readonly string[]): Mo
   const isTarget = targetModules === 'all-linear' ? () => true : matcher(targetModules)
   const matched = modules.filter((module) => {
     const layer = /\.layers\.(\d+)\./.exec(module)
-    return isTarget(module) && !excluded(module) && (!layers || (layer !== null && layers.includes(Number(layer[1]))))
+    return (
+      isTarget(module) &&
+      !excluded(module) &&
+      (!layers || (layer !== null && layers.includes(Number(layer[1]))))
+    )
   })
   const unused = Array.isArray(targetModules)
     ? targetModules.filter((name) => !modules.some((module) => matchesSuffix(module, name)))
@@ -89,7 +93,11 @@ function matcher(pattern: string | readonly string[]): (module: string) => boole
     expression = new RegExp(`^(?:${pattern})$`)
   } catch (error) {
     throw new FettleError(
-      { place: 'lora.target_modules', found: `'${pattern}'`, expected: 'a list of names or a regular expression' },
+      {
+        place: 'lora.target_modules',
+        found: `'${pattern}'`,
+        expected: 'a list of names or a regular expression',
+      },
       { cause: error },
     )
   }

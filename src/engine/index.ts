@@ -1,0 +1,21 @@
+// The engine: an op table, a tape that differentiates it, and two implementations that run programs.
+// reference/ is the specification in TypeScript; native/ calls the C++ kernels of the folder native/.
+// Nothing here knows of models: model/ records ops, this room computes them.
+import type { Engine } from './engine.ts'
+import { createNativeEngine, nativeProblem } from './native/index.ts'
+import { createReferenceEngine } from './reference/index.ts'
+
+export type { Engine, Program } from './engine.ts'
+export { backward, createTape } from './tape.ts'
+export type { Tape } from './tape.ts'
+export type { DType, Tensor, WeightPart } from './tensor.ts'
+export { nativeIsas, nativeProblem } from './native/index.ts'
+
+export type EngineName = 'native' | 'reference'
+
+/** The engine asked for; without a name the native one where it was built, else the reference engine. */
+export function createEngine(options: { engine?: EngineName; threads?: number } = {}): Engine {
+  const name = options.engine ?? (nativeProblem() === undefined ? 'native' : 'reference')
+  const threads = options.threads === undefined ? {} : { threads: options.threads }
+  return name === 'native' ? createNativeEngine(threads) : createReferenceEngine(threads)
+}

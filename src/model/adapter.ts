@@ -1,0 +1,303 @@
+import { FettleError } from '../error.ts'
+import { createTape } from '../engine/tape.ts'
+import type { AdapterTensor, LoraConfig, ModuleAdapter } from '../peft/index.ts'
+import {
+  adapterName,
+  matchModules,
+  readAdapterConfig,
+  readAdapterTensors,
+  toPeftConfig,
+  writeAdapter,
+} from '../peft/index.ts'
+import { createRandom } from '../random.ts'
+import type { ModelState } from './model-state.ts'
+import { readSlot, setTrainable, slotEntry, slotTensor } from './model-state.ts'
+import type { Slot } from './slots.ts'
+import { adaptableSlots, allSlots, moduleOf } from './slots.ts'
+import type { Piece, TrainableEntry } from './trainable.ts'
+import { extractPiece, insertPiece } from './trainable.ts'
+
+/** A slot that LoRA adapts: its parts with their first row, rank (0: not adapted) and row in the stacked A. */
+interface AdaptedSlot {
+  slot: Slot
+  rows: number
+  totalRank: number
+  maxRank: number
+  parts: {
+    module: string
+    firstRow: number
+    rows: number
+    firstRank: number
+    adapter: ModuleAdapter | undefined
+  }[]
+}
+
+function adaptedSlots(state: ModelState, modules: ReadonlyMap<string, ModuleAdapter>): AdaptedSlot[] {
+  return adaptableSlots(state.slots).flatMap((slot) => {
+    let firstRow = 0
+    let firstRank = 0
+    const parts = slot.parts.map(({ name, rows }) => {
+      const module = moduleOf(name)
+      const adapter = modules.get(module)
+      const part = { module, firstRow, rows, firstRank, adapter }
+      firstRow += rows
+      firstRank += adapter?.rank ?? 0
+      return part
+    })
+    const maxRank = Math.max(...parts.map(({ adapter }) => adapter?.rank ?? 0))
+    return maxRank === 0 ? [] : [{ slot, rows: firstRow, totalRank: firstRank, maxRank, parts }]
+  })
+}
+
+/**
+ * Puts a fresh adapter on the model: A uniform in ±1/√K (PEFT's Kaiming initialisation with a = √5), B zero.
+ * The base weights are frozen, but for `modulesToSave` and the biases that `bias` names.
+ */
+export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
+  const random = createRandom(seed)
+  await putAdapter(state, config, (_, piece, isA) =>
+    isA
+      ? Float32Array.from(
+          { length: piece.rows * piece.columns },
+          () => (2 * random() - 1) / Math.sqrt(piece.columns),
+        )
+      : new Float32Array(piece.rows * piece.columns),
+  )
+}
+
+/**
+ * Loads an adapter that PEFT or fettle saved.
+ *
+ * @throws FettleError when a tensor is missing, is too much or has another shape
+ */
+export async function loadAdapter(state: ModelState, folder: string): Promise<void> {
+  const config = await readAdapterConfig(folder)
+  const tensors = await readAdapterTensors(folder)
+  const used = new Set<string>()
+  const find = (name: string, shape: readonly number[]): Float32Array => {
+    const tensor = tensors.get(name)
+    if (!tensor || tensor.shape.join() !== shape.join())
+      throw new FettleError({
+        place: `${folder}/adapter_model.safetensors: tensor ${name}`,
+        found: tensor ? `shape [${tensor.shape.join(', ')}]` : 'nothing',
+        expected: `shape [${shape.join(', ')}]`,
+        cure: 'The adapter was made for another model, or its adapter_config.json was changed.',
+      })
+    used.add(name)
+    return tensor.data
+  }
+  await putAdapter(state, config, (name, piece) => find(name, piece.shape), find)
+  const unknown = [...tensors.keys()].filter((name) => !used.has(name))
+  if (unknown.length > 0)
+    throw new FettleError({
+      place: `${folder}/adapter_model.safetensors: tensor ${unknown[0]}`,
+      found: `${unknown.length} tensors that this model has no place for`,
+      expected: 'the tensors of the modules that adapter_config.json names',
+      cure: 'The adapter was made for another model.',
+    })
+}
+
+async function putAdapter(
+  state: ModelState,
+  config: LoraConfig,
+  initial: (name: string, piece: Piece, isA: boolean) => Float32Array,
+  whole?: (name: string, shape: readonly number[]) => Float32Array,
+): Promise<void> {
+  if (state.adapter)
+    throw new FettleError({
+      place: 'adapter',
+      found: 'the model has one already',
+      expected: 'one adapter',
+      cure: 'Merge it first with mergeAdapter().',
+    })
+  const paths = adaptableSlots(state.slots).flatMap(({ parts }) => parts.map(({ name }) => moduleOf(name)))
+  const modules = new Map(matchModules(config, paths).map((adapter) => [adapter.module, adapter]))
+  const loraEntries = adaptedSlots(state, modules).flatMap((adapted) => loraEntry(adapted, initial))
+  const wholeEntries = wholeSlots(state, config, modules).map((slot): TrainableEntry => {
+    const entry = slotEntry(state, slot, adapterName)
+    if (!whole) return entry
+    return {
+      ...entry,
+      async initial() {
+        const values = await readSlot(state, slot)
+        for (const piece of entry.pieces) insertPiece(values, piece, whole(piece.name, piece.shape))
+        return values
+      },
+    }
+  })
+  await setTrainable(state, [...loraEntries, ...wholeEntries])
+  state.adapter = { config, modules }
+}
+
+/** The stacked A [ΣR, K] and B [N, maxRank] of a slot. */
+function loraEntry(
+  { slot, rows, totalRank, maxRank, parts }: AdaptedSlot,
+  initial: (name: string, piece: Piece, isA: boolean) => Float32Array,
+): TrainableEntry[] {
+  const a: Piece[] = []
+  const b: Piece[] = []
+  for (const { module, firstRow, rows: outputs, firstRank, adapter } of parts) {
+    if (!adapter) continue
+    const { rank } = adapter
+    const { columns } = slot
+    const name = adapterName(`${module}.lora_`)
+    a.push({
+      name: `${name}A.weight`,
+      shape: [rank, columns],
+      offset: firstRank * columns,
+      rows: rank,
+      columns,
+      stride: columns,
+    })
+    b.push({
+      name: `${name}B.weight`,
+      shape: [outputs, rank],
+      offset: firstRow * maxRank,
+      rows: outputs,
+      columns: rank,
+      stride: maxRank,
+    })
+  }
+  const entry = (key: string, shape: number[], pieces: Piece[], isA: boolean): TrainableEntry => ({
+    key: `${slot.key}.${key}`,
+    shape,
+    pieces,
+    decay: true,
+    async initial() {
+      const values = new Float32Array(shape[0] * shape[1])
+      for (const piece of pieces) insertPiece(values, piece, initial(piece.name, piece, isA))
+      return values
+    },
+  })
+  return [entry('loraA', [totalRank, slot.columns], a, true), entry('loraB', [rows, maxRank], b, false)]
+}
+
+/** Slots that are trained whole beside LoRA: `modulesToSave` and biases. */
+function wholeSlots(
+  state: ModelState,
+  config: LoraConfig,
+  modules: ReadonlyMap<string, ModuleAdapter>,
+): Slot[] {
+  const slots = allSlots(state.slots)
+  const saved = config.modulesToSave ?? []
+  const matches = ({ parts }: Slot, name: string) =>
+    parts.some((part) => moduleOf(part.name) === name || moduleOf(part.name).endsWith(`.${name}`))
+  const unknown = saved.find((name) => !slots.some((slot) => slot.parts.length === 1 && matches(slot, name)))
+  if (unknown !== undefined)
+    throw new FettleError({
+      place: 'lora.modules_to_save',
+      found: `'${unknown}'`,
+      expected: state.slots.head
+        ? 'embed_tokens, lm_head or norm'
+        : 'embed_tokens or norm (lm_head is tied to embed_tokens)',
+    })
+  const isBias = ({ parts }: Slot) => parts[0].name.endsWith('.bias')
+  const biased = slots.filter(
+    (slot) =>
+      isBias(slot) &&
+      (config.bias === 'all' ||
+        (config.bias === 'lora_only' && slot.parts.some(({ name }) => modules.has(moduleOf(name))))),
+  )
+  return [
+    ...slots.filter((slot) => slot.parts.length === 1 && saved.some((name) => matches(slot, name))),
+    ...biased,
+  ]
+}
+
+/** The trained tensors by their names in the file. */
+export async function trainedTensors(
+  state: ModelState,
+  source: 'tensor' | 'gradient',
+): Promise<AdapterTensor[]> {
+  const tensors: AdapterTensor[] = []
+  for (const trained of state.trainable?.tensors ?? []) {
+    const values = (await state.engine.read(trained[source])) as Float32Array
+    for (const piece of trained.pieces)
+      tensors.push({ name: piece.name, shape: piece.shape, data: extractPiece(values, piece) })
+  }
+  return tensors
+}
+
+/** Writes adapter_model.safetensors and adapter_config.json as PEFT does. */
+export async function saveAdapter(state: ModelState, folder: string): Promise<void> {
+  if (!state.adapter)
+    throw new FettleError({
+      place: 'saveAdapter',
+      found: 'a model without an adapter',
+      cure: 'Call addAdapter first.',
+    })
+  const { config, modules } = state.adapter
+  await writeAdapter(folder, toPeftConfig(config, [...modules.keys()]), await trainedTensors(state, 'tensor'))
+}
+
+/**
+ * W ← W + scaling · B A for each adapted module, computed in float32 and rounded once; then the model has no adapter.
+ */
+export async function mergeAdapter(state: ModelState): Promise<void> {
+  const { engine, adapter, trainable } = state
+  if (!adapter || !trainable) return
+  const merged = new Map<string, Float32Array>()
+  for (const adapted of adaptedSlots(state, adapter.modules))
+    merged.set(adapted.slot.key, await mergedValues(state, adapted))
+  for (const slot of allSlots(state.slots))
+    if (trainable.byKey.has(slot.key)) merged.set(slot.key, await readSlot(state, slot))
+  for (const slot of allSlots(state.slots)) {
+    const values = merged.get(slot.key)
+    if (!values) continue
+    const old = state.frozen.get(slot.key)
+    if (old) engine.free(old)
+    const rows = slot.parts.reduce((sum, part) => sum + part.rows, 0)
+    state.frozen.set(
+      slot.key,
+      slot.kind === 'matrix'
+        ? engine.weight(state.activation, slot.columns, [{ data: values, dtype: 'F32', rows }])
+        : engine.tensor('float32', [rows], values),
+    )
+  }
+  state.adapter = null
+  state.trainable = null
+  state.revision += 1
+}
+
+async function mergedValues(
+  state: ModelState,
+  { slot, rows, totalRank, maxRank, parts }: AdaptedSlot,
+): Promise<Float32Array> {
+  const { engine, trainable } = state
+  const loraA = trainable?.byKey.get(`${slot.key}.loraA`)
+  const loraB = trainable?.byKey.get(`${slot.key}.loraB`)
+  if (!loraA || !loraB) throw new Error(`slot ${slot.key} has no adapter`)
+  const a = (await engine.read(loraA.tensor)) as Float32Array
+  const b = (await engine.read(loraB.tensor)) as Float32Array
+  // y = x Wᵀ + residual with x = the scaled B, block by block [N, ΣR], and W = Aᵀ [K, ΣR].
+  const scaledB = new Float32Array(rows * totalRank)
+  for (const { firstRow, rows: outputs, firstRank, adapter } of parts) {
+    if (!adapter) continue
+    for (let row = firstRow; row < firstRow + outputs; row += 1)
+      for (let i = 0; i < adapter.rank; i += 1)
+        scaledB[row * totalRank + firstRank + i] = adapter.scaling * b[row * maxRank + i]
+  }
+  const transposedA = new Float32Array(slot.columns * totalRank)
+  for (let i = 0; i < totalRank; i += 1)
+    for (let k = 0; k < slot.columns; k += 1) transposedA[k * totalRank + i] = a[i * slot.columns + k]
+  const x = engine.tensor('float32', [rows, totalRank], scaledB)
+  const weight = engine.tensor('float32', [slot.columns, totalRank], transposedA)
+  const shape = [rows, slot.columns]
+  const residual = engine.tensor(
+    'float32',
+    shape,
+    (await engine.read(slotTensor(state, slot))) as Float32Array,
+  )
+  const tape = createTape()
+  const { y } = tape.apply(
+    'linear',
+    { x, weight, bias: null, residual, loraA: null, loraB: null },
+    { float32Output: 1, dropout: 0, seed: 0, segments: [slot.columns, 0, 0] },
+    { y: { dtype: 'float32', shape }, t: null },
+  )
+  if (!y) throw new Error('linear was recorded without its output')
+  await engine.run(engine.compile(tape.commands(), [y]))
+  const values = (await engine.read(y)) as Float32Array
+  for (const tensor of [x, weight, residual]) engine.free(tensor)
+  return values
+}

@@ -1,0 +1,77 @@
+import type { Decoder } from '../generate/index.ts'
+import { createTape } from '../engine/tape.ts'
+import type { Tensor } from '../engine/tensor.ts'
+import { decode, headLogits, normalise, selectRows } from './architecture.ts'
+import type { ModelState } from './model-state.ts'
+import { decoderParameters, ensurePositions } from './model-state.ts'
+import { createProgramCache } from './program-cache.ts'
+
+type StepInputs = { ids: Tensor; positions: Tensor; slots: Tensor; rows: Tensor }
+
+/**
+ * A key-value cache for `slotCount` sequences of up to `capacity` tokens, and the passes that read and extend it.
+ * Shapes: keys and values of each layer [slots, capacity, keyHeads · headDim] in the compute type.
+ */
+export function createDecoder(state: ModelState, slotCount: number, capacity: number): Decoder {
+  const { engine, config, activation } = state
+  ensurePositions(state, capacity)
+  const shape = [slotCount, capacity, config.keyHeadCount * config.headDim]
+  const keys = config.windows.map(() => engine.tensor(activation, shape))
+  const values = config.windows.map(() => engine.tensor(activation, shape))
+  const passes = createProgramCache<StepInputs, { logits: Tensor; best: Tensor }>(state)
+
+  return {
+    vocabSize: config.vocabSize,
+    capacity,
+    async feed(tokens, rows) {
+      const pass = await run(tokens, rows)
+      return (await engine.read(pass.outputs.logits)) as Float32Array
+    },
+    async feedGreedy(tokens, rows) {
+      const pass = await run(tokens, rows)
+      return (await engine.read(pass.outputs.best)) as Int32Array
+    },
+    free() {
+      passes.clear()
+      for (const tensor of [...keys, ...values]) engine.free(tensor)
+    },
+  }
+
+  async function run(
+    tokens: { ids: Int32Array; slots: Int32Array; positions: Int32Array },
+    rows: Int32Array,
+  ) {
+    const count = tokens.ids.length
+    const pass = passes.get(`${count} ${rows.length}`, () => compile(count, rows.length))
+    engine.write(pass.inputs.ids, tokens.ids)
+    engine.write(pass.inputs.slots, tokens.slots)
+    engine.write(pass.inputs.positions, tokens.positions)
+    engine.write(pass.inputs.rows, rows)
+    await engine.run(pass.program)
+    return pass
+  }
+
+  function compile(count: number, wanted: number) {
+    const tape = createTape()
+    const inputs = {
+      ids: engine.tensor('int32', [count]),
+      positions: engine.tensor('int32', [count]),
+      slots: engine.tensor('int32', [count]),
+      rows: engine.tensor('int32', [wanted]),
+    }
+    const parameters = decoderParameters(state)
+    const stream = decode(
+      tape,
+      config,
+      parameters,
+      { ids: inputs.ids, positions: inputs.positions, context: { slots: inputs.slots, keys, values } },
+      { activation, dropoutSeed: 0, recompute: false },
+    )
+    const chosen = wanted === count ? stream : selectRows(tape, stream, inputs.rows)
+    const hidden = normalise(tape, chosen, parameters.norm, config, activation)
+    const logits = headLogits(tape, hidden, parameters.head)
+    const { y: best } = tape.apply('argmax', { x: logits }, {}, { y: { dtype: 'int32', shape: [wanted] } })
+    if (!best) throw new Error('argmax was recorded without its output')
+    return { program: engine.compile(tape.commands(), [logits, best]), inputs, outputs: { logits, best } }
+  }
+}

@@ -1,0 +1,9 @@
+// Causal language models: configuration to architecture, weights in and out, adapters, passes, KV cache.
+// One definition serves Llama, Mistral, Qwen2 and Qwen3; it records ops on the engine's tape.
+// The public object is AutoModelForCausalLM; train/ drives it, generate/ samples from it.
+export { AutoModelForCausalLM } from './causal-lm.ts'
+export type { LoadOptions, NumberArray } from './causal-lm.ts'
+export type { ForwardInputs, TokenMatrix } from './flatten.ts'
+export { documentStarts } from './flatten.ts'
+export type { AdamWStep, Optimiser } from './optimiser.ts'
+export type { Passes, PassTokens, TokenLosses } from './passes.ts'

@@ -1,0 +1,145 @@
+import { backward, createTape } from '../engine/tape.ts'
+import type { Tensor } from '../engine/tensor.ts'
+import { decode, headLogits, normalise, selectRows } from './architecture.ts'
+import type { PassOptions } from './architecture.ts'
+import type { FlatTokens } from './flatten.ts'
+import type { ModelState } from './model-state.ts'
+import { decoderParameters, ensurePositions } from './model-state.ts'
+import { createProgramCache } from './program-cache.ts'
+
+/** Flat tokens of one pass; targets −100 are not learned. */
+export type PassTokens = Pick<FlatTokens, 'ids' | 'positions' | 'starts' | 'targets'>
+
+/** Losses of the learned tokens, and where they stand among the pass's tokens. */
+export interface TokenLosses {
+  /** Negative log likelihood in nats. */
+  losses: Float32Array
+  rows: Int32Array
+}
+
+/** Forward and backward passes over flat tokens. */
+export interface Passes {
+  /** Logits [n, vocabulary] of all tokens. */
+  logits(tokens: PassTokens): Promise<Float32Array>
+  /** Losses of the learned tokens; with `gradientScale` it also adds gradientScale · ∂(Σ losses) to the gradients. */
+  losses(tokens: PassTokens, options?: LossOptions): Promise<TokenLosses>
+}
+
+export interface LossOptions {
+  gradientScale?: number
+  dropoutSeed?: number
+  recompute?: boolean
+}
+
+export function createPasses(state: ModelState): Passes {
+  const { engine, config, activation } = state
+  const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
+  const lossPasses = createProgramCache<TokenTensors & LossTensors, { losses: Tensor }>(state)
+  const lossScale = engine.tensor('float32', [1])
+
+  return {
+    async logits(tokens) {
+      ensurePositions(state, highest(tokens.positions) + 1)
+      const count = tokens.ids.length
+      const pass = logitPasses.get(`${count}`, () => {
+        const tape = createTape()
+        const inputs = tokenTensors(count)
+        const parameters = decoderParameters(state)
+        const stream = decode(tape, config, parameters, withStarts(inputs), passOptions(0, false))
+        const hidden = normalise(tape, stream, parameters.norm, config, activation)
+        const logits = headLogits(tape, hidden, parameters.head)
+        return { program: engine.compile(tape.commands(), [logits]), inputs, outputs: { logits } }
+      })
+      writeTokens(pass.inputs, tokens)
+      await engine.run(pass.program)
+      return (await engine.read(pass.outputs.logits)) as Float32Array
+    },
+
+    async losses(tokens, { gradientScale, dropoutSeed = 0, recompute = false } = {}) {
+      const rows = learnedRows(tokens.targets)
+      const count = tokens.ids.length
+      if (rows.length === 0) return { losses: new Float32Array(0), rows }
+      ensurePositions(state, highest(tokens.positions) + 1)
+      const trains = gradientScale !== undefined
+      const pass = lossPasses.get(`${count} ${rows.length} ${trains} ${dropoutSeed} ${recompute}`, () =>
+        compileLoss(count, rows.length, trains, passOptions(dropoutSeed, recompute)),
+      )
+      writeTokens(pass.inputs, tokens)
+      engine.write(pass.inputs.rows, rows)
+      engine.write(
+        pass.inputs.targets,
+        rows.map((row) => tokens.targets[row]),
+      )
+      if (trains) engine.write(lossScale, Float32Array.of(gradientScale))
+      await engine.run(pass.program)
+      return { losses: (await engine.read(pass.outputs.losses)) as Float32Array, rows }
+    },
+  }
+
+  /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
+  function compileLoss(count: number, learned: number, trains: boolean, options: PassOptions) {
+    const tape = createTape()
+    const inputs = {
+      ...tokenTensors(count),
+      rows: engine.tensor('int32', [learned]),
+      targets: engine.tensor('int32', [learned]),
+    }
+    const parameters = decoderParameters(state)
+    const stream = decode(tape, config, parameters, withStarts(inputs), options)
+    const chosen = learned === count ? stream : selectRows(tape, stream, inputs.rows)
+    const hidden = normalise(tape, chosen, parameters.norm, config, activation)
+    const { losses } = tape.apply(
+      'headLoss',
+      { hidden, weight: parameters.head, targets: inputs.targets, lossScale: trains ? lossScale : null },
+      {},
+      {
+        losses: { dtype: 'float32', shape: [learned] },
+        lse: { dtype: 'float32', shape: [learned] },
+        dHidden: trains ? hidden : null,
+      },
+    )
+    if (!losses) throw new Error('headLoss was recorded without losses')
+    const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
+    const commands = trains ? [...tape.commands(), ...backward(tape, gradients)] : tape.commands()
+    return { program: engine.compile(commands, [losses]), inputs, outputs: { losses } }
+  }
+
+  function passOptions(dropoutSeed: number, recompute: boolean): PassOptions {
+    return { activation, dropoutSeed, recompute }
+  }
+
+  function tokenTensors(count: number): TokenTensors {
+    return {
+      ids: engine.tensor('int32', [count]),
+      positions: engine.tensor('int32', [count]),
+      starts: engine.tensor('int32', [count]),
+    }
+  }
+
+  function writeTokens(inputs: TokenTensors, tokens: PassTokens): void {
+    engine.write(inputs.ids, tokens.ids)
+    engine.write(inputs.positions, tokens.positions)
+    engine.write(inputs.starts, tokens.starts)
+  }
+}
+
+type TokenTensors = { ids: Tensor; positions: Tensor; starts: Tensor }
+type LossTensors = { rows: Tensor; targets: Tensor }
+
+function withStarts({ ids, positions, starts }: TokenTensors) {
+  return { ids, positions, context: { starts } }
+}
+
+function learnedRows(targets: Int32Array): Int32Array {
+  const rows: number[] = []
+  targets.forEach((target, row) => {
+    if (target >= 0) rows.push(row)
+  })
+  return Int32Array.from(rows)
+}
+
+function highest(values: Int32Array): number {
+  let largest = 0
+  for (const value of values) if (value > largest) largest = value
+  return largest
+}

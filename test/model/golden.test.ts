@@ -1,0 +1,156 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { nativeProblem } from '../../src/engine/index.ts'
+import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { fixture, goldenModels, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
+
+/** Tolerances that the fixtures' README suggests for a float32 engine. */
+const tolerance = { logits: 1e-4, loss: 1e-5, gradient: 5e-5, trainLoss: 1e-4, finalWeights: 2e-4 }
+
+interface Golden {
+  loss: number
+  packed_loss: number
+  lora: { loss: number }
+  noise_bf16_vs_f64: { logits: number; loss: number; grad: { max_rel_norm: number } }
+}
+
+interface Training {
+  optimizer: { lr: number; betas: [number, number]; eps: number; weight_decay: number }
+  max_grad_norm: number
+  steps: { loss: number; grad_norm: number; lr: number; num_items: number }[]
+}
+
+const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
+let scratch = ''
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'fettle-golden-'))
+})
+afterAll(() => rm(scratch, { recursive: true }))
+
+describe.each(engines)('%s engine in float32 against Transformers and PEFT', (engine) => {
+  const load = (name: string) => AutoModelForCausalLM.fromPretrained(fixture(name), { dtype: 'float32', engine })
+
+  describe.each(goldenModels)('%s', (name) => {
+    const golden = readGoldenJson<Golden>(name, 'golden.json')
+
+    test('logits, loss and every gradient', async () => {
+      const model = await load(name)
+      const tensors = await readTensors(fixture(name, 'golden.safetensors'))
+      const inputs = {
+        inputIds: await tensors.rows('input_ids'),
+        attentionMask: await tensors.rows('attention_mask'),
+        labels: await tensors.rows('labels'),
+      }
+      const { logits, loss } = await model.forward(inputs)
+      expect(maxDifference(logits.data, await tensors.floats('logits'))).toBeLessThan(tolerance.logits)
+      expect(Math.abs((loss ?? NaN) - golden.loss)).toBeLessThan(tolerance.loss)
+      const gradients = await model.gradients(inputs)
+      const names = tensors.names.filter((key) => key.startsWith('grad.'))
+      expect([...gradients.keys()].toSorted()).toEqual(names.map((key) => key.slice(5)).toSorted())
+      for (const key of names) {
+        const error = relativeError(gradients.get(key.slice(5))?.data ?? new Float32Array(), await tensors.floats(key))
+        expect(error, key).toBeLessThan(tolerance.gradient)
+      }
+    })
+
+    test('left padding, packed documents and greedy tokens', async () => {
+      const model = await load(name)
+      const tensors = await readTensors(fixture(name, 'golden.safetensors'))
+      const left = await model.forward({
+        inputIds: await tensors.rows('left.input_ids'),
+        attentionMask: await tensors.rows('left.attention_mask'),
+        positionIds: await tensors.rows('left.position_ids'),
+      })
+      expect(maxDifference(left.logits.data, await tensors.floats('left.logits'))).toBeLessThan(tolerance.logits)
+      const packed = await model.forward({
+        inputIds: await tensors.rows('packed.input_ids'),
+        positionIds: await tensors.rows('packed.position_ids'),
+        labels: await tensors.rows('packed.labels'),
+      })
+      expect(maxDifference(packed.logits.data, await tensors.floats('packed.logits'))).toBeLessThan(tolerance.logits)
+      expect(Math.abs((packed.loss ?? NaN) - golden.packed_loss)).toBeLessThan(tolerance.loss)
+      const prompt = await tensors.rows('greedy.prompt')
+      const [expected] = await tensors.rows('greedy.output')
+      const [generated] = await model.generate(
+        { inputIds: prompt },
+        { maxNewTokens: expected.length - prompt[0].length, stopTokenIds: [] },
+      )
+      expect([...prompt[0], ...generated]).toEqual(expected)
+    })
+
+    test('a PEFT adapter: logits, loss, gradients and merged weights', async () => {
+      const model = await load(name)
+      await model.loadAdapter(fixture(name, 'lora'))
+      const tensors = await readTensors(fixture(name, 'golden.safetensors'))
+      const inputs = {
+        inputIds: await tensors.rows('input_ids'),
+        attentionMask: await tensors.rows('attention_mask'),
+        labels: await tensors.rows('labels'),
+      }
+      const { logits, loss } = await model.forward(inputs)
+      expect(maxDifference(logits.data, await tensors.floats('lora.logits'))).toBeLessThan(tolerance.logits)
+      expect(Math.abs((loss ?? NaN) - golden.lora.loss)).toBeLessThan(tolerance.loss)
+      const gradients = await model.gradients(inputs)
+      const names = tensors.names.filter((key) => key.startsWith('lora.grad.'))
+      expect([...gradients.keys()].toSorted()).toEqual(names.map((key) => key.slice(10)).toSorted())
+      for (const key of names) {
+        const error = relativeError(gradients.get(key.slice(10))?.data ?? new Float32Array(), await tensors.floats(key))
+        expect(error, key).toBeLessThan(tolerance.gradient)
+      }
+      const saved = join(scratch, `${engine}-${name}-merged`)
+      await model.mergeAdapter()
+      await model.save(saved)
+      const merged = await readTensors(join(saved, 'model.safetensors'))
+      for (const key of tensors.names.filter((each) => each.startsWith('lora.merged.')))
+        expect(
+          maxDifference(await merged.floats(key.slice(12)), await tensors.floats(key)),
+          key,
+        ).toBeLessThan(1e-6)
+    })
+
+    test('12 training steps', async () => {
+      const model = await load(name)
+      await model.loadAdapter(fixture(name, 'lora_init'))
+      const { optimizer, max_grad_norm, steps } = readGoldenJson<Training>(name, 'train.json')
+      const batches = await readTensors(fixture(name, 'train_batches.safetensors'))
+      const training = await model.training()
+      for (const [i, step] of steps.entries()) {
+        let sum = 0
+        for (const micro of [0, 1]) {
+          const key = `step${i}.micro${micro}`
+          const { losses } = await training.losses(
+            model.flatten({
+              inputIds: await batches.rows(`${key}.input_ids`),
+              attentionMask: await batches.rows(`${key}.attention_mask`),
+              labels: await batches.rows(`${key}.labels`),
+            }),
+            { gradientScale: 1 / step.num_items },
+          )
+          sum += losses.reduce((total, loss) => total + loss, 0)
+        }
+        expect(Math.abs(sum / step.num_items - step.loss), `loss of step ${i}`).toBeLessThan(tolerance.trainLoss)
+        const norm = await training.optimiser.gradientNorm(max_grad_norm)
+        expect(Math.abs(norm - step.grad_norm), `norm of step ${i}`).toBeLessThan(tolerance.trainLoss)
+        await training.optimiser.update({
+          learningRate: step.lr,
+          weightDecay: optimizer.weight_decay,
+          beta1: optimizer.betas[0],
+          beta2: optimizer.betas[1],
+          epsilon: optimizer.eps,
+          step: i + 1,
+        })
+      }
+      const saved = join(scratch, `${engine}-${name}-trained`)
+      await model.saveAdapter(saved)
+      const actual = await readTensors(join(saved, 'adapter_model.safetensors'))
+      const expected = await readTensors(fixture(name, 'train_final.safetensors'))
+      expect(actual.names.toSorted()).toEqual(expected.names.toSorted())
+      for (const key of expected.names)
+        expect(maxDifference(await actual.floats(key), await expected.floats(key)), key).toBeLessThan(
+          tolerance.finalWeights,
+        )
+    })
+  })
+})
