@@ -44,9 +44,9 @@ template <class T> inline T fromFloat(float f);
 template <> inline float fromFloat<float>(float f) { return f; }
 template <> inline bf16 fromFloat<bf16>(float f) { return toBf16(f); }
 
-inline vf select(vi mask, vf a, vf b) { return (vf)(((vu)mask & (vu)a) | (~(vu)mask & (vu)b)); }
-inline vf vmax(vf a, vf b) { return select(a > b, a, b); }
-inline vf vmin(vf a, vf b) { return select(a < b, a, b); }
+inline vf select(vi mask, vf a, vf b) { return mask ? a : b; }
+inline vf vmax(vf a, vf b) { return a > b ? a : b; }
+inline vf vmin(vf a, vf b) { return a < b ? a : b; }
 inline float sum(vf v) {
   // Halving keeps the order fixed, whatever the compiler.
   float x[kLanes]; store(x, v);
@@ -61,23 +61,33 @@ inline float maxOf(vf v) {
   return x[0];
 }
 
-// e^x for x in [-87, 88], relative error about 2e-7; smaller x gives 0. Cody and Waite reduction, polynomial of degree 6.
+// e^x, relative error about 2e-7; 0 below -87, and from 88 on inf (AVX-512) or e^88. Cody and Waite reduction, polynomial of
+// degree 6: e^x = 2^n · e^r with n = x / log 2 rounded and |r| < 0.35.
 inline vf exp(vf x) {
-  const vi tiny = x < splat(-87.0f);
+#if FETTLE_LANES == 16
+  const vf n = (vf)_mm512_maskz_roundscale_ps(0xffff, (__m512)(x * splat(1.44269504088896341f)), _MM_FROUND_TO_NEAREST_INT);
+  const vf t = n;
+#else
+  const vf unclamped = x;
   x = vmin(vmax(x, splat(-87.0f)), splat(88.0f));
   vf t = x * splat(1.44269504088896341f) + splat(12582912.0f);  // adding 1.5·2^23 rounds to an integer
-  vi n = (vi)t - (vi)splat(12582912.0f);
+  const vi n = (vi)t - (vi)splat(12582912.0f);
   t = t - splat(12582912.0f);
-  vf r = x - t * splat(0.693359375f) + t * splat(2.12194440e-4f);
+#endif
+  const vf r = x - t * splat(0.693359375f) + t * splat(2.12194440e-4f);
   vf p = splat(1.9875691500e-4f);
   p = p * r + splat(1.3981999507e-3f);
   p = p * r + splat(8.3334519073e-3f);
   p = p * r + splat(4.1665795894e-2f);
   p = p * r + splat(1.6666665459e-1f);
   p = p * r + splat(5.0000001201e-1f);
-  p = p * r * r + r + splat(1.0f);
-  vf result = (vf)((vi)p + (n << 23));
-  return select(tiny, splat(0.0f), result);
+  p = p * (r * r) + (r + splat(1.0f));
+#if FETTLE_LANES == 16
+  // The scaling knows overflow and NaN; the mask makes 0 of -inf too, as masked scores need it.
+  return (vf)_mm512_maskz_scalef_ps(_mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(-87.0f), _CMP_NLT_UQ), (__m512)p, (__m512)n);
+#else
+  return select(unclamped < splat(-87.0f), splat(0.0f), (vf)((vi)p + (n << 23)));
+#endif
 }
 
 // Square root of each element, correctly rounded.
