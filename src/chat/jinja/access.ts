@@ -1,0 +1,222 @@
+import { Fault } from './fault.ts'
+import { keyOf } from './keys.ts'
+import { asInteger } from './numbers.ts'
+import { methodsOf } from './container-methods.ts'
+import { callStringMethod, hasStringMethod } from './string-methods.ts'
+import { spendSteps } from './meter.ts'
+import { characters, codePointLength, concatTexts, plain, sliceText, utf16Offset, type Str } from './text.ts'
+import {
+  bare,
+  isStr,
+  Namespace,
+  PyDict,
+  PyFloat,
+  PyFunction,
+  PyList,
+  PyObjectValue,
+  PyRange,
+  PyTuple,
+  typeName,
+  Undefined,
+  undefinedFault,
+  type Bare,
+  type Value,
+} from './values.ts'
+
+/** A slice's bounds before they meet a sequence. */
+export class Slice {
+  readonly start: Value
+  readonly stop: Value
+  readonly step: Value
+  constructor(start: Value, stop: Value, step: Value) {
+    this.start = start
+    this.stop = stop
+    this.step = step
+  }
+}
+
+function missing(object: Value, name: Value): Undefined {
+  const stripped = bare(name)
+  if (isStr(stripped))
+    return new Undefined(`'${typeName(object)} object' has no attribute '${plain(stripped)}'`)
+  return new Undefined(
+    `${typeName(object)} object has no element ${typeof stripped === 'number' ? stripped : typeName(name)}`,
+  )
+}
+
+function found(value: Value | undefined, object: Value, name: Value): Value {
+  return value === undefined ? missing(object, name) : value
+}
+
+/** jinja2's `object.name`: an attribute of the Python object first, then its item. */
+export function getAttribute(object: Value, name: string): Value {
+  const value = bare(object)
+  if (value instanceof PyDict) {
+    const own = pythonAttribute(value, name)
+    return found(own === undefined ? value.entries.get(name) : own, value, name)
+  }
+  if (value instanceof Undefined) throw undefinedFault(value)
+  return found(pythonAttribute(value, name), value, name)
+}
+
+/** jinja2's `object[key]`: an item first, then, for a string, the attribute. */
+export function getItem(object: Value, key: Value | Slice): Value {
+  const value = bare(object)
+  if (value instanceof Undefined) throw undefinedFault(value)
+  if (key instanceof Slice) return slice(value, key)
+  const stripped = bare(key)
+  const item = itemOf(value, stripped)
+  if (item !== undefined) return item
+  if (isStr(stripped)) return found(pythonAttribute(value, plain(stripped)), value, stripped)
+  return missing(value, stripped)
+}
+
+function itemOf(value: Bare, key: Bare): Value | undefined {
+  if (value instanceof PyDict) {
+    // An unhashable key raises TypeError in Python, which jinja2 turns into undefined.
+    return key instanceof PyList || key instanceof PyDict ? undefined : value.entries.get(keyOf(key))
+  }
+  const integer = asInteger(key)
+  if (integer === undefined) return undefined
+  const index = Number(integer)
+  if (value instanceof PyList || value instanceof PyTuple) return value.items.at(index)
+  if (isStr(value)) return characterAt(value, index)
+  if (value instanceof PyRange) {
+    const position = index < 0 ? index + value.length : index
+    return position >= 0 && position < value.length ? value.start + position * value.step : undefined
+  }
+  return undefined
+}
+
+function characterAt(text: Str, index: number): Str | undefined {
+  const value = plain(text)
+  const length = codePointLength(value)
+  const position = index < 0 ? index + length : index
+  if (position < 0 || position >= length) return undefined
+  const start = utf16Offset(value, position)
+  return sliceText(text, start, start + ((value.codePointAt(start) ?? 0) > 0xffff ? 2 : 1))
+}
+
+/** An attribute of the Python object itself; `undefined` when it has none. Names with an underscore are unsafe. */
+export function pythonAttribute(value: Bare, name: string): Value | undefined {
+  if (value instanceof Namespace) return value.attributes.get(name)
+  if (value instanceof PyObjectValue) return value.object.attribute(name)
+  if (value instanceof PyFunction) return value.attributes?.get(name)
+  if (isStr(value)) {
+    if (!hasStringMethod(name)) return unsafeName(value, name)
+    return new PyFunction(
+      name,
+      (positional, named) => callStringMethod(value, name, positional, named) ?? null,
+    )
+  }
+  return methodsOf(value, name) ?? numberAttribute(value, name) ?? unsafeName(value, name)
+}
+
+const dunders: ReadonlySet<string> = new Set([
+  '__class__',
+  '__init__',
+  '__dict__',
+  '__doc__',
+  '__module__',
+  '__subclasshook__',
+  '__len__',
+  '__getitem__',
+  '__iter__',
+  '__eq__',
+  '__hash__',
+  '__repr__',
+  '__str__',
+  '__new__',
+  '__reduce__',
+  '__contains__',
+  '__getattribute__',
+])
+
+function unsafeName(value: Bare, name: string): Undefined | undefined {
+  if (!dunders.has(name)) return undefined
+  return new Undefined(`access to attribute '${name}' of '${typeName(value)}' object is unsafe.`, true)
+}
+
+function numberAttribute(value: Bare, name: string): Value | undefined {
+  const integer = asInteger(value)
+  if (integer === undefined && !(value instanceof PyFloat)) return undefined
+  if (name === 'real') return integer ?? value
+  if (name === 'imag') return integer === undefined ? new PyFloat(0) : 0
+  if (name === 'numerator') return integer
+  if (name === 'denominator') return integer === undefined ? undefined : 1
+  if (name === 'is_integer' && value instanceof PyFloat)
+    return new PyFunction(name, () => Number.isInteger(value.value))
+  return name === 'bit_length' && integer !== undefined
+    ? new PyFunction(name, () =>
+        Number(integer) === 0 ? 0 : BigInt(integer).toString(2).replace('-', '').length,
+      )
+    : undefined
+}
+
+/** Python's slice.indices: where a slice of a sequence of `length` starts, and how it steps. */
+function indicesOf(
+  { start, stop, step }: Slice,
+  length: number,
+): { start: number; stop: number; step: number } {
+  const read = (bound: Value): number | undefined => {
+    if (bare(bound) === null) return undefined
+    const integer = asInteger(bound)
+    if (integer === undefined) {
+      throw new Fault('TypeError', 'slice indices must be integers or None or have an __index__ method')
+    }
+    return Number(integer)
+  }
+  const stride = read(step) ?? 1
+  if (stride === 0) throw new Fault('ValueError', 'slice step cannot be zero')
+  const low = stride > 0 ? 0 : -1
+  const high = stride > 0 ? length : length - 1
+  const clamp = (index: number | undefined, otherwise: number): number => {
+    if (index === undefined) return otherwise
+    return Math.min(high, Math.max(low, index < 0 ? index + length : index))
+  }
+  return stride > 0
+    ? { start: clamp(read(start), 0), stop: clamp(read(stop), length), step: stride }
+    : { start: clamp(read(start), length - 1), stop: clamp(read(stop), -1), step: stride }
+}
+
+function pick<T>(items: readonly T[], bounds: Slice): T[] {
+  const { start, stop, step } = indicesOf(bounds, items.length)
+  if (step === 1) return items.slice(start, Math.max(start, stop))
+  const picked: T[] = []
+  for (let index = start; step > 0 ? index < stop : index > stop; index += step) {
+    const item = items[index]
+    if (item !== undefined) picked.push(item)
+  }
+  return picked
+}
+
+function slice(value: Bare, bounds: Slice): Value {
+  try {
+    return sliceOf(value, bounds)
+  } catch (error) {
+    // Environment.getitem turns TypeError and LookupError into undefined, but not ValueError.
+    if (error instanceof Fault && error.kind === 'TypeError') return missing(value, null)
+    throw error
+  }
+}
+
+function sliceOf(value: Bare, bounds: Slice): Value {
+  if (value instanceof PyList) {
+    spendSteps(value.items.length / 8)
+    return new PyList(pick(value.items, bounds), value.source)
+  }
+  if (value instanceof PyTuple) return new PyTuple(pick(value.items, bounds))
+  if (isStr(value)) return sliceString(value, bounds)
+  if (value instanceof PyRange) {
+    const { start, stop, step } = indicesOf(bounds, value.length)
+    return new PyRange(value.start + start * value.step, value.start + stop * value.step, value.step * step)
+  }
+  throw new Fault('TypeError', `'${typeName(value)}' object is not subscriptable`)
+}
+
+function sliceString(text: Str, bounds: Slice): Str {
+  const value = plain(text)
+  const { start, stop, step } = indicesOf(bounds, codePointLength(value))
+  if (step === 1) return sliceText(text, utf16Offset(value, start), utf16Offset(value, Math.max(start, stop)))
+  return concatTexts(pick(characters(text), bounds))
+}

@@ -1,0 +1,364 @@
+import type { Arguments, BinaryOperator, CompareOperator, Expression, FilterExpression } from './syntax.ts'
+import type { Token } from './lexer.ts'
+import type { TokenStream } from './token-stream.ts'
+
+const compareOperators: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>='])
+
+function isCompareOperator(value: string): value is CompareOperator {
+  return compareOperators.has(value)
+}
+
+/** An expression with its inline `if`. */
+export function parseExpression(tokens: TokenStream): Expression {
+  return tokens.nested(() => parseConditional(tokens))
+}
+
+function parseConditional(tokens: TokenStream): Expression {
+  let expression = parseOr(tokens)
+  while (tokens.isName('if')) {
+    const { position } = tokens.next()
+    const test = parseOr(tokens)
+    const otherwise = tokens.skipName('else') ? tokens.nested(() => parseConditional(tokens)) : undefined
+    expression = {
+      kind: 'conditional',
+      position,
+      test,
+      then: expression,
+      ...(otherwise ? { otherwise } : {}),
+    }
+  }
+  return expression
+}
+
+/** An expression without inline `if`: what `for … in` takes, whose own `if` is the filter. */
+export function parseOr(tokens: TokenStream): Expression {
+  let left = parseAnd(tokens)
+  while (tokens.isName('or')) {
+    const { position } = tokens.next()
+    left = { kind: 'or', position, left, right: parseAnd(tokens) }
+  }
+  return left
+}
+
+function parseAnd(tokens: TokenStream): Expression {
+  let left = parseNot(tokens)
+  while (tokens.isName('and')) {
+    const { position } = tokens.next()
+    left = { kind: 'and', position, left, right: parseNot(tokens) }
+  }
+  return left
+}
+
+function parseNot(tokens: TokenStream): Expression {
+  if (!tokens.isName('not')) return parseCompare(tokens)
+  const { position } = tokens.next()
+  return { kind: 'not', position, operand: tokens.nested(() => parseNot(tokens)) }
+}
+
+function readCompareOperator(tokens: TokenStream): CompareOperator | undefined {
+  const token = tokens.current()
+  if (token.type === 'operator' && isCompareOperator(token.value)) {
+    tokens.next()
+    return token.value
+  }
+  if (tokens.skipName('in')) return 'in'
+  const following = tokens.look()
+  if (!tokens.isName('not') || following.type !== 'name' || following.value !== 'in') return undefined
+  tokens.next()
+  tokens.next()
+  return 'not in'
+}
+
+function parseCompare(tokens: TokenStream): Expression {
+  const { position } = tokens.current()
+  const first = parseSum(tokens)
+  const rest: [CompareOperator, Expression][] = []
+  for (let operator = readCompareOperator(tokens); operator; operator = readCompareOperator(tokens)) {
+    rest.push([operator, parseSum(tokens)])
+  }
+  return rest.length === 0 ? first : { kind: 'compare', position, first, rest }
+}
+
+function parseBinary(
+  tokens: TokenStream,
+  operators: readonly BinaryOperator[],
+  operand: (tokens: TokenStream) => Expression,
+): Expression {
+  let left = operand(tokens)
+  for (;;) {
+    const operator = operators.find((candidate) => tokens.isOperator(candidate))
+    if (operator === undefined) return left
+    const { position } = tokens.next()
+    left = { kind: 'binary', position, operator, left, right: operand(tokens) }
+  }
+}
+
+function parseSum(tokens: TokenStream): Expression {
+  return parseBinary(tokens, ['+', '-'], parseConcat)
+}
+
+function parseConcat(tokens: TokenStream): Expression {
+  const { position } = tokens.current()
+  const first = parseProduct(tokens)
+  if (!tokens.isOperator('~')) return first
+  const items = [first]
+  while (tokens.skipOperator('~')) items.push(parseProduct(tokens))
+  return { kind: 'concat', position, items }
+}
+
+function parseProduct(tokens: TokenStream): Expression {
+  return parseBinary(tokens, ['*', '/', '//', '%'], parsePower)
+}
+
+// Unlike Python's own, jinja2's power groups to the left.
+function parsePower(tokens: TokenStream): Expression {
+  return parseBinary(tokens, ['**'], parseUnary)
+}
+
+function parseUnary(tokens: TokenStream): Expression {
+  return parseFilters(tokens, parseSigned(tokens))
+}
+
+function parseSigned(tokens: TokenStream): Expression {
+  const { position } = tokens.current()
+  if (tokens.skipOperator('-')) {
+    const operand = tokens.nested(() => parseSigned(tokens))
+    return parsePostfix(tokens, { kind: 'negative', position, operand })
+  }
+  if (tokens.skipOperator('+')) {
+    const operand = tokens.nested(() => parseSigned(tokens))
+    return parsePostfix(tokens, { kind: 'positive', position, operand })
+  }
+  return parsePostfix(tokens, parsePrimary(tokens))
+}
+
+function constantOf(name: string): boolean | null | undefined {
+  if (name === 'true' || name === 'True') return true
+  if (name === 'false' || name === 'False') return false
+  return name === 'none' || name === 'None' ? null : undefined
+}
+
+/** A name, a literal or a bracketed expression. */
+export function parsePrimary(tokens: TokenStream): Expression {
+  const token = tokens.current()
+  const { position } = token
+  if (token.type === 'name') {
+    tokens.next()
+    const value = constantOf(token.value)
+    return value === undefined
+      ? { kind: 'name', position, name: token.value }
+      : { kind: 'constant', position, value }
+  }
+  if (token.type === 'string') {
+    let value = ''
+    while (tokens.current().type === 'string') value += tokens.next().value
+    return { kind: 'constant', position, value }
+  }
+  if (token.type === 'integer' || token.type === 'float') {
+    tokens.next()
+    return { kind: 'constant', position, value: numberOf(token) }
+  }
+  if (tokens.skipOperator('(')) {
+    const inside = parseTuple(tokens, { parentheses: true })
+    tokens.expect('operator', ')')
+    return inside
+  }
+  if (tokens.skipOperator('[')) {
+    const items = parseItems(tokens, ']', parseExpression)
+    return { kind: 'list', position, items }
+  }
+  if (tokens.skipOperator('{')) {
+    const entries = parseItems(tokens, '}', (): [Expression, Expression] => {
+      const key = parseExpression(tokens)
+      tokens.expect('operator', ':')
+      return [key, parseExpression(tokens)]
+    })
+    return { kind: 'dict', position, entries }
+  }
+  throw tokens.unexpected('an expression')
+}
+
+function numberOf(token: Token): number | bigint | { float: number } {
+  if (token.type === 'float') return { float: Number(token.value) }
+  const value = BigInt(token.value)
+  return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
+}
+
+function parseItems<T>(tokens: TokenStream, closer: string, parse: (tokens: TokenStream) => T): T[] {
+  const items: T[] = []
+  while (!tokens.isOperator(closer)) {
+    if (items.length > 0) tokens.expect('operator', ',')
+    if (tokens.isOperator(closer)) break
+    items.push(parse(tokens))
+  }
+  tokens.expect('operator', closer)
+  return items
+}
+
+interface TupleOptions {
+  /** An empty tuple is allowed. */
+  parentheses?: boolean
+  /** Whether inline `if` may stand in it (default true); not in `if` and `for … in`. */
+  inlineIf?: boolean
+}
+
+/** One expression, or several with commas: a tuple, with or without parentheses. */
+export function parseTuple(
+  tokens: TokenStream,
+  { parentheses = false, inlineIf = true }: TupleOptions = {},
+): Expression {
+  const { position } = tokens.current()
+  const items: Expression[] = []
+  let isTuple = false
+  for (;;) {
+    if (items.length > 0) tokens.expect('operator', ',')
+    const { type } = tokens.current()
+    const ends = type === 'variable_end' || type === 'block_end' || tokens.isOperator(')')
+    if (ends || (!inlineIf && tokens.isName('recursive'))) break
+    items.push(inlineIf ? parseExpression(tokens) : parseOr(tokens))
+    if (!tokens.isOperator(',')) break
+    isTuple = true
+  }
+  const [only] = items
+  if (!isTuple && only !== undefined) return only
+  if (!isTuple && !parentheses) throw tokens.unexpected('an expression')
+  return { kind: 'tuple', position, items }
+}
+
+/** Attributes, items and calls behind an expression. */
+export function parsePostfix(tokens: TokenStream, start: Expression): Expression {
+  let expression = start
+  for (;;) {
+    if (tokens.isOperator('.')) expression = parseAttribute(tokens, expression)
+    else if (tokens.isOperator('[')) expression = parseSubscript(tokens, expression)
+    else if (tokens.isOperator('(')) expression = parseCall(tokens, expression)
+    else return expression
+  }
+}
+
+function parseAttribute(tokens: TokenStream, object: Expression): Expression {
+  tokens.expect('operator', '.')
+  const token = tokens.next()
+  const { position } = token
+  if (token.type === 'name') return { kind: 'attribute', position, object, name: token.value }
+  if (token.type !== 'integer') throw tokens.fail('an attribute without a name', 'a name or a number', token)
+  return { kind: 'item', position, object, key: { kind: 'constant', position, value: numberOf(token) } }
+}
+
+function parseSubscript(tokens: TokenStream, object: Expression): Expression {
+  const { position } = tokens.expect('operator', '[')
+  const keys: Expression[] = []
+  while (!tokens.isOperator(']')) {
+    if (keys.length > 0) tokens.expect('operator', ',')
+    keys.push(parseKey(tokens))
+  }
+  tokens.next()
+  const [only] = keys
+  const key: Expression =
+    keys.length === 1 && only !== undefined ? only : { kind: 'tuple', position, items: keys }
+  return { kind: 'item', position, object, key }
+}
+
+function parseKey(tokens: TokenStream): Expression {
+  const { position } = tokens.current()
+  const startsWithColon = tokens.isOperator(':')
+  const start = startsWithColon ? undefined : parseExpression(tokens)
+  if (!tokens.skipOperator(':') && start !== undefined) return start
+  const part = (): Expression | undefined =>
+    tokens.isOperator(':') || tokens.isOperator(']') || tokens.isOperator(',')
+      ? undefined
+      : parseExpression(tokens)
+  const stop = part()
+  const step = tokens.skipOperator(':') ? part() : undefined
+  return { kind: 'slice', position, ...(start && { start }), ...(stop && { stop }), ...(step && { step }) }
+}
+
+function parseCall(tokens: TokenStream, callee: Expression): Expression {
+  // An error in a call is best shown at what is called, not at its parenthesis.
+  return { kind: 'call', position: callee.position, callee, arguments: parseArguments(tokens) }
+}
+
+function parseArguments(tokens: TokenStream): Arguments {
+  const result: Arguments = { positional: [], named: [] }
+  tokens.expect('operator', '(')
+  let count = 0
+  while (!tokens.isOperator(')')) {
+    if (count > 0) {
+      tokens.expect('operator', ',')
+      if (tokens.isOperator(')')) break
+    }
+    count += 1
+    const token = tokens.current()
+    const following = tokens.look()
+    if (tokens.isOperator('*')) {
+      if (result.spread ?? result.spreadNamed) throw tokens.fail('a second spread argument')
+      tokens.next()
+      result.spread = parseExpression(tokens)
+    } else if (tokens.isOperator('**')) {
+      if (result.spreadNamed) throw tokens.fail('a second spread argument')
+      tokens.next()
+      result.spreadNamed = parseExpression(tokens)
+    } else if (token.type === 'name' && following.type === 'operator' && following.value === '=') {
+      if (result.spreadNamed) throw tokens.fail('a named argument after **')
+      tokens.next()
+      tokens.next()
+      result.named.push([token.value, parseExpression(tokens)])
+    } else {
+      if (result.spread ?? result.spreadNamed ?? result.named[0]) {
+        throw tokens.fail('a positional argument after a named one')
+      }
+      result.positional.push(parseExpression(tokens))
+    }
+  }
+  tokens.next()
+  return result
+}
+
+function parseFilters(tokens: TokenStream, start: Expression): Expression {
+  let expression = start
+  for (;;) {
+    if (tokens.isOperator('|')) expression = parseFilter(tokens, expression)
+    else if (tokens.isName('is')) expression = parseTest(tokens, expression)
+    else if (tokens.isOperator('(')) expression = parseCall(tokens, expression)
+    else return expression
+  }
+}
+
+function parseDottedName(tokens: TokenStream): string {
+  let dotted = tokens.expect('name').value
+  while (tokens.skipOperator('.')) dotted += `.${tokens.expect('name').value}`
+  return dotted
+}
+
+function parseFilter(tokens: TokenStream, target?: Expression): FilterExpression {
+  tokens.skipOperator('|')
+  const { position } = tokens.current()
+  const name = parseDottedName(tokens)
+  const given: Arguments = tokens.isOperator('(') ? parseArguments(tokens) : { positional: [], named: [] }
+  return { kind: 'filter', position, name, arguments: given, ...(target && { target }) }
+}
+
+/** The filters of a filter block or a set block, innermost first; `undefined` where there are none. */
+export function parseFilterChain(tokens: TokenStream, startsInline: boolean): FilterExpression | undefined {
+  let chain = startsInline ? parseFilter(tokens) : undefined
+  while (tokens.isOperator('|')) chain = parseFilter(tokens, chain)
+  return chain
+}
+
+function parseTest(tokens: TokenStream, target: Expression): Expression {
+  tokens.next()
+  const { position } = tokens.current()
+  const negated = tokens.skipName('not')
+  const name = parseDottedName(tokens)
+  let given: Arguments = { positional: [], named: [] }
+  const { type } = tokens.current()
+  const opens = tokens.isOperator('(') || tokens.isOperator('[') || tokens.isOperator('{')
+  const isOperand = type === 'name' || type === 'string' || type === 'integer' || type === 'float' || opens
+  if (tokens.isOperator('(')) given = parseArguments(tokens)
+  else if (isOperand && !['else', 'or', 'and'].some((word) => tokens.isName(word))) {
+    if (tokens.isName('is')) throw tokens.fail('a chain of tests', 'one `is` only')
+    given.positional.push(parsePostfix(tokens, parsePrimary(tokens)))
+  }
+  const test: Expression = { kind: 'test', position, target, name, arguments: given }
+  return negated ? { kind: 'not', position, operand: test } : test
+}

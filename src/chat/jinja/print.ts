@@ -1,0 +1,188 @@
+import { formatFloat, formatInteger } from './numbers.ts'
+import { enter, leave, spendCharacters } from './meter.ts'
+import {
+  plain,
+  replaceWhole,
+  runsOf,
+  Text,
+  TextBuilder,
+  withoutMarkup,
+  type Source,
+  type Str,
+} from './text.ts'
+import {
+  bare,
+  isStr,
+  keyValue,
+  Namespace,
+  PyDict,
+  PyFloat,
+  PyFunction,
+  PyIterator,
+  PyList,
+  PyObjectValue,
+  PyRange,
+  PyTuple,
+  PyView,
+  Scalar,
+  Undefined,
+  undefinedFault,
+  type Value,
+} from './values.ts'
+
+/** Python's str(): what `{{ value }}` writes. */
+export function toText(value: Value): Str {
+  if (typeof value === 'string') return value
+  if (value instanceof Text) return withoutMarkup(value)
+  if (value instanceof Undefined) {
+    if (value.security) throw undefinedFault(value)
+    return ''
+  }
+  const builder = new TextBuilder()
+  writeRepr(builder, value, undefined)
+  return builder.finish()
+}
+
+/** Python's repr(). */
+export function toRepr(value: Value): Str {
+  const builder = new TextBuilder()
+  writeRepr(builder, value, undefined)
+  return builder.finish()
+}
+
+/** A number, boolean or None as Python prints it. */
+export function scalarText(value: Scalar['value']): string {
+  if (value === null) return 'None'
+  if (typeof value === 'boolean') return value ? 'True' : 'False'
+  return value instanceof PyFloat ? formatFloat(value.value) : formatInteger(value)
+}
+
+function writeRepr(builder: TextBuilder, value: Value, owner: Source | undefined): void {
+  if (isStr(value)) {
+    builder.append(reprText(value))
+    return
+  }
+  if (value instanceof Scalar) {
+    builder.push(scalarText(value.value), value.source)
+    return
+  }
+  if (
+    value === null ||
+    typeof value === 'boolean' ||
+    typeof value === 'number' ||
+    typeof value === 'bigint' ||
+    value instanceof PyFloat
+  ) {
+    builder.push(scalarText(value), owner)
+    return
+  }
+  enter()
+  if (value instanceof PyList) writeItems(builder, '[', value.items, ']', value.source)
+  else if (value instanceof PyTuple)
+    writeItems(builder, '(', value.items, value.items.length === 1 ? ',)' : ')', owner)
+  else if (value instanceof PyDict) writeDict(builder, value)
+  else if (value instanceof PyView) {
+    builder.push(`${value.type}([`, owner)
+    writeList(builder, value.items, owner)
+    builder.push('])', owner)
+  } else builder.push(describe(value), owner)
+  leave()
+}
+
+function writeItems(
+  builder: TextBuilder,
+  open: string,
+  items: readonly Value[],
+  close: string,
+  owner: Source | undefined,
+): void {
+  builder.push(open, owner)
+  writeList(builder, items, owner)
+  builder.push(close, owner)
+}
+
+function writeList(builder: TextBuilder, items: readonly Value[], owner: Source | undefined): void {
+  spendCharacters(items.length)
+  items.forEach((item, index) => {
+    if (index > 0) builder.push(', ', owner)
+    writeRepr(builder, item, owner)
+  })
+}
+
+function writeDict(builder: TextBuilder, dict: PyDict): void {
+  builder.push('{', dict.source)
+  let isFirst = true
+  for (const [key, value] of dict.entries) {
+    if (!isFirst) builder.push(', ', dict.source)
+    isFirst = false
+    writeRepr(builder, keyValue(dict, key), dict.source)
+    builder.push(': ', dict.source)
+    writeRepr(builder, value, dict.source)
+  }
+  builder.push('}', dict.source)
+}
+
+function describe(value: PyRange | PyIterator | Undefined | Namespace | PyFunction | PyObjectValue): string {
+  if (value instanceof PyRange) {
+    return value.step === 1
+      ? `range(${value.start}, ${value.stop})`
+      : `range(${value.start}, ${value.stop}, ${value.step})`
+  }
+  if (value instanceof Undefined) return 'Undefined'
+  if (value instanceof Namespace) {
+    const inside = [...value.attributes].map(([name, item]) => `'${name}': ${plain(toRepr(item))}`)
+    return `<Namespace {${inside.join(', ')}}>`
+  }
+  if (value instanceof PyFunction)
+    return value.attributes ? `<Macro '${value.name}'>` : `<function ${value.name}>`
+  return `<${value instanceof PyIterator ? value.type : value.object.type} object>`
+}
+
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
+const needsEscape = /[\\'"\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
+
+function escapeForRepr(character: string, quote: string): string {
+  if (character === quote || character === '\\') return `\\${character}`
+  if (character === '\n') return '\\n'
+  if (character === '\r') return '\\r'
+  if (character === '\t') return '\\t'
+  if (!unprintable.test(character)) return character
+  const code = character.codePointAt(0) ?? 0
+  if (code <= 0xff) return `\\x${code.toString(16).padStart(2, '0')}`
+  return code <= 0xffff
+    ? `\\u${code.toString(16).padStart(4, '0')}`
+    : `\\U${code.toString(16).padStart(8, '0')}`
+}
+
+/** Python's repr of a str: quotes, escapes; a quote belongs to whoever owns the character beside it. */
+function reprText(text: Str): Str {
+  const value = plain(text)
+  spendCharacters(value.length)
+  const quote = value.includes("'") && !value.includes('"') ? '"' : "'"
+  const runs = runsOf(text)
+  const builder = new TextBuilder()
+  if (typeof text !== 'string' && text.markup) builder.push('Markup(', runs[0]?.source)
+  builder.push(quote, runs[0]?.source)
+  let start = 0
+  for (const { end, source } of runs) {
+    builder.push(escapePart(value.slice(start, end), quote), source)
+    start = end
+  }
+  builder.push(quote, runs.at(-1)?.source)
+  if (typeof text !== 'string' && text.markup) builder.push(')', runs.at(-1)?.source)
+  return builder.finish()
+}
+
+function escapePart(part: string, quote: string): string {
+  if (!needsEscape.test(part)) return part
+  let escaped = ''
+  for (const character of part) escaped += escapeForRepr(character, quote)
+  return escaped
+}
+
+/** The text of a value that is written in place of a text's own: `replaceWhole` for numbers made from texts. */
+export function ownedText(value: Value, text: string): Str {
+  const stripped = bare(value)
+  if (value instanceof Scalar) return new Text(text, value.source)
+  return isStr(stripped) ? replaceWhole(stripped, text) : text
+}

@@ -1,0 +1,171 @@
+import { FettleError } from '../../error.ts'
+import { adoptMessages, adoptValue } from './adopt.ts'
+import { compileBody, compileEntry } from './compile-statement.ts'
+import { Fault, placeOf } from './fault.ts'
+import { makeGlobals } from './globals.ts'
+import { tokenize } from './lexer.ts'
+import { parseTemplate } from './parser.ts'
+import { resetMeter } from './meter.ts'
+import { Output, type Activation } from './runtime.ts'
+import { analyze, Symbols, Unit } from './scope.ts'
+import { type Run, type Source } from './text.ts'
+import { PyList, type Value } from './values.ts'
+import type { Message, Rendered, Segment, TextSpan } from '../messages.ts'
+
+/** What a chat template can be given; keys that are not named here reach it under their own names. */
+export interface RenderOptions {
+  messages: readonly Message[]
+  tools?: readonly unknown[] | null | undefined
+  documents?: readonly unknown[] | null | undefined
+  /** Ends the text with the beginning of an assistant turn: `add_generation_prompt`. */
+  addGenerationPrompt?: boolean | undefined
+  bosToken?: string | undefined
+  eosToken?: string | undefined
+  /** What `strftime_now` shows (default: the moment of rendering). */
+  now?: Date | undefined
+  [variable: string]: unknown
+}
+
+/** A compiled chat template. */
+export interface ChatTemplate {
+  /** The source as it was given. */
+  readonly source: string
+  /** Whether it has `{% generation %}` blocks. */
+  readonly hasGeneration: boolean
+  /** Renders a conversation; every character of the text knows who wrote it. */
+  render(options: RenderOptions): Rendered
+}
+
+const renamed: Readonly<Record<string, string>> = {
+  addGenerationPrompt: 'add_generation_prompt',
+  bosToken: 'bos_token',
+  eosToken: 'eos_token',
+}
+
+/** Compiles a chat template. Throws a FettleError with line and column where jinja2 would not compile it. */
+export function parseChatTemplate(template: string): ChatTemplate {
+  const { source, tokens } = tokenize(template)
+  const statements = parseTemplate(source, tokens)
+  const unit = new Unit()
+  const symbols = new Symbols(unit)
+  analyze(symbols, statements)
+  const frame = { source, symbols, unit, isSoft: false, isInLoop: false }
+  const enterFrame = compileEntry(frame)
+  const execute = compileBody(statements, frame)
+
+  return {
+    source: template,
+    hasGeneration: tokens.some(
+      (token, index) => token.value === 'generation' && tokens[index - 1]?.type === 'block_begin',
+    ),
+    render(options) {
+      resetMeter()
+      const activation: Activation = {
+        slots: [],
+        parent: undefined,
+        render: { resolve: () => undefined, position: 0 },
+      }
+      try {
+        const resolve = makeResolver(options)
+        const output = new Output(true)
+        const root: Activation = {
+          slots: [],
+          parent: undefined,
+          render: Object.assign(activation.render, { resolve }),
+        }
+        enterFrame(root)
+        execute(root, output)
+        return finish(output)
+      } catch (error) {
+        throw describe(error, source, activation.render.position)
+      }
+    },
+  }
+}
+
+/** Looks names up among the variables first, then among the globals; values are converted when first asked for. */
+function makeResolver({ now, messages, ...variables }: RenderOptions): (name: string) => Value | undefined {
+  const given = new Map<string, unknown>()
+  // transformers passes these always, so that they are None and false rather than undefined.
+  given.set('tools', null)
+  given.set('documents', null)
+  given.set('add_generation_prompt', false)
+  for (const [name, value] of Object.entries(variables)) {
+    if (value !== undefined) given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
+  }
+  const adopted = new Map<string, Value>()
+  const globals = makeGlobals(now ?? new Date())
+  return (name) => {
+    const known = adopted.get(name)
+    if (known !== undefined) return known
+    let value: Value | undefined
+    if (name === 'messages') value = new PyList(adoptMessages(messages))
+    else if (given.has(name)) value = adoptValue(given.get(name))
+    else return globals.get(name)
+    adopted.set(name, value)
+    return value
+  }
+}
+
+function describe(error: unknown, source: string, position: number): unknown {
+  if (error instanceof Fault) {
+    const found =
+      error.kind === 'TemplateError' || error.kind === 'Limit'
+        ? error.message
+        : `${error.kind}: ${error.message}`
+    return new FettleError(
+      { place: placeOf(source, position), found: found.replace(/\.$/, '') },
+      { cause: error },
+    )
+  }
+  if (error instanceof RangeError && /call stack/i.test(error.message)) {
+    return new FettleError(
+      { place: placeOf(source, position), found: 'the template nests too deeply' },
+      { cause: error },
+    )
+  }
+  return error
+}
+
+function finish(output: Output): Rendered {
+  const text = output.builder.plainValue
+  const runs = output.builder.allRuns
+  return { text, segments: segmentsOf(runs), generationSpans: spansOf(output.generationSpans ?? [], runs) }
+}
+
+function segmentsOf(runs: readonly Run[]): Segment[] {
+  const segments: Segment[] = []
+  let start = 0
+  for (const { end, source } of runs) {
+    const last = segments.at(-1)
+    if (last !== undefined && last.message === source?.message && last.field === source?.field) last.end = end
+    else segments.push(segmentOf(start, end, source))
+    start = end
+  }
+  return segments
+}
+
+function segmentOf(start: number, end: number, source: Source | undefined): Segment {
+  if (source?.message === undefined) return { start, end }
+  return source.field === undefined
+    ? { start, end, message: source.message }
+    : { start, end, message: source.message, field: source.field }
+}
+
+/** The template's own generation spans and those that came out of macros and set blocks. */
+function spansOf(direct: readonly TextSpan[], runs: readonly Run[]): TextSpan[] {
+  const spans = [...direct]
+  let open: { generation: object; start: number; end: number } | undefined
+  let start = 0
+  for (const { end, source } of runs) {
+    const generation = source?.generation
+    if (open !== undefined && open.generation !== generation) {
+      spans.push({ start: open.start, end: open.end })
+      open = undefined
+    }
+    if (generation !== undefined) open = { generation, start: open?.start ?? start, end }
+    start = end
+  }
+  if (open !== undefined) spans.push({ start: open.start, end: open.end })
+  return spans.toSorted((left, right) => left.start - right.start)
+}

@@ -1,0 +1,144 @@
+import { Fault } from './fault.ts'
+import { isAll } from './case.ts'
+import { compareWith, contains } from './compare.ts'
+import { applyBinary } from './arithmetic.ts'
+import { isInteger } from './numbers.ts'
+import { toText } from './print.ts'
+import { plain, Text } from './text.ts'
+import { bindArguments, signature, type Signature } from './parameters.ts'
+import {
+  bare,
+  isStr,
+  lengthOf,
+  PyDict,
+  PyFloat,
+  PyFunction,
+  PyIterator,
+  PyList,
+  PyObjectValue,
+  PyRange,
+  PyTuple,
+  PyView,
+  Undefined,
+  type Named,
+  type Value,
+} from './values.ts'
+import type { CompareOperator } from './syntax.ts'
+
+interface Test {
+  readonly signature: Signature
+  holds(value: Value, argument: Value): boolean
+}
+
+function test(holds: (value: Value) => boolean): Test {
+  return { signature: signature('value'), holds }
+}
+
+function comparison(operator: CompareOperator): Test {
+  return {
+    signature: signature('value, other'),
+    holds: (value, other) => compareWith(operator, value, other),
+  }
+}
+
+const modulo = (value: Value, divisor: number): Value => bare(applyBinary('%', value, divisor))
+
+function isIterable(given: Value): boolean {
+  const value = bare(given)
+  if (value instanceof Undefined) return !value.security
+  if (value instanceof PyObjectValue) return value.object.type === 'LoopContext'
+  return (
+    isStr(value) ||
+    value instanceof PyList ||
+    value instanceof PyTuple ||
+    value instanceof PyDict ||
+    value instanceof PyRange ||
+    value instanceof PyView ||
+    value instanceof PyIterator
+  )
+}
+
+function isSequence(given: Value): boolean {
+  const value = bare(given)
+  if (value instanceof PyView || value instanceof PyObjectValue) return false
+  // Undefined has a length, and every attribute of it that is looked up raises; jinja2's test then says no.
+  return !(value instanceof Undefined) && lengthOf(value) !== undefined
+}
+
+function isSame(first: Value, second: Value): boolean {
+  const left = bare(first)
+  const right = bare(second)
+  if (isStr(left) && isStr(right)) return plain(left) === plain(right)
+  if (left instanceof PyFloat && right instanceof PyFloat) return left === right
+  return left === right
+}
+
+const isNumber = (value: Value): boolean => isInteger(bare(value)) || bare(value) instanceof PyFloat
+
+function isCallable(given: Value): boolean {
+  const value = bare(given)
+  // Undefined has a __call__, which raises.
+  return (
+    value instanceof PyFunction ||
+    value instanceof Undefined ||
+    (value instanceof PyObjectValue && value.object.call !== undefined)
+  )
+}
+
+/** The tests of jinja2. */
+const tests: ReadonlyMap<string, Test> = new Map([
+  ['odd', test((value) => modulo(value, 2) === 1)],
+  ['even', test((value) => modulo(value, 2) === 0)],
+  [
+    'divisibleby',
+    {
+      signature: signature('value, num'),
+      holds: (value, divisor) => compareWith('==', applyBinary('%', value, divisor), 0),
+    },
+  ],
+  ['defined', test((value) => !(bare(value) instanceof Undefined))],
+  ['undefined', test((value) => bare(value) instanceof Undefined)],
+  ['none', test((value) => bare(value) === null)],
+  ['boolean', test((value) => typeof bare(value) === 'boolean')],
+  ['false', test((value) => bare(value) === false)],
+  ['true', test((value) => bare(value) === true)],
+  ['integer', test((value) => typeof bare(value) === 'number' || typeof bare(value) === 'bigint')],
+  ['float', test((value) => bare(value) instanceof PyFloat)],
+  ['lower', test((value) => isAll('lower', plain(toText(value))))],
+  ['upper', test((value) => isAll('upper', plain(toText(value))))],
+  ['string', test((value) => isStr(bare(value)))],
+  ['mapping', test((value) => bare(value) instanceof PyDict)],
+  ['number', test(isNumber)],
+  ['sequence', test(isSequence)],
+  ['iterable', test(isIterable)],
+  ['callable', test(isCallable)],
+  ['sameas', { signature: signature('value, other'), holds: isSame }],
+  ['escaped', test((value) => value instanceof Text && value.markup)],
+  ['in', { signature: signature('value, seq'), holds: (value, container) => contains(container, value) }],
+  ['test', test((value) => isStr(bare(value)) && hasTest(plain(toText(value))))],
+  ...(
+    [
+      ['==', ['==', 'eq', 'equalto']],
+      ['!=', ['!=', 'ne']],
+      ['>', ['>', 'gt', 'greaterthan']],
+      ['>=', ['>=', 'ge']],
+      ['<', ['<', 'lt', 'lessthan']],
+      ['<=', ['<=', 'le']],
+    ] as const
+  ).flatMap(([operator, names]) => names.map((name): [string, Test] => [name, comparison(operator)])),
+])
+
+/** Whether jinja2 has a test of this name. */
+export function hasTest(name: string): boolean {
+  return tests.has(name) || name === 'filter'
+}
+
+/** Runs a test. */
+export function callTest(name: string, value: Value, positional: readonly Value[], named: Named): boolean {
+  const found = tests.get(name)
+  if (found === undefined) throw new Fault('TemplateError', `No test named '${name}'`)
+  if (positional.length === 0 && named.size === 0 && found.signature.required === 1)
+    return found.holds(value, null)
+  const [first = null, second = null] = bindArguments(name, found.signature, [value, ...positional], named)
+  return found.holds(first, second)
+}
