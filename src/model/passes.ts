@@ -1,4 +1,5 @@
 import { backward, createTape } from '../engine/tape.ts'
+import type { Tape } from '../engine/tape.ts'
 import type { Tensor } from '../engine/tensor.ts'
 import { decode, headLogits, normalise, selectRows } from './architecture.ts'
 import type { PassOptions } from './architecture.ts'
@@ -23,6 +24,8 @@ export interface Passes {
   logits(tokens: PassTokens): Promise<Float32Array>
   /** Losses of the learned tokens; with `gradientScale` it also adds gradientScale · ∂(Σ losses) to the gradients. */
   losses(tokens: PassTokens, options?: LossOptions): Promise<TokenLosses>
+  /** Losses of the learned tokens, and what they would be if `probe` were the target of each: −log P(probe). */
+  probe(tokens: PassTokens, probe: number): Promise<TokenLosses & { probeLosses: Float32Array }>
 }
 
 export interface LossOptions {
@@ -35,6 +38,10 @@ export function createPasses(state: ModelState): Passes {
   const { engine, config, activation } = state
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
   const lossPasses = createProgramCache<TokenTensors & LossTensors, { losses: Tensor }>(state)
+  const probePasses = createProgramCache<
+    TokenTensors & LossTensors & { probes: Tensor },
+    { losses: Tensor; probeLosses: Tensor }
+  >(state)
   const lossScale = engine.tensor('float32', [1])
 
   return {
@@ -65,43 +72,66 @@ export function createPasses(state: ModelState): Passes {
         compileLoss(count, rows.length, trains, passOptions(dropoutSeed, recompute)),
       )
       writeTokens(pass.inputs, tokens)
-      engine.write(pass.inputs.rows, rows)
-      engine.write(
-        pass.inputs.targets,
-        rows.map((row) => tokens.targets[row]),
-      )
+      writeTargets(pass.inputs, tokens, rows)
       if (trains) engine.write(lossScale, Float32Array.of(gradientScale))
       await engine.run(pass.program)
       return { losses: (await engine.read(pass.outputs.losses)) as Float32Array, rows }
     },
+
+    async probe(tokens, probe) {
+      const rows = learnedRows(tokens.targets)
+      const count = tokens.ids.length
+      if (rows.length === 0) return { losses: new Float32Array(0), probeLosses: new Float32Array(0), rows }
+      ensurePositions(state, highest(tokens.positions) + 1)
+      const pass = probePasses.get(`${count} ${rows.length}`, () => {
+        const tape = createTape()
+        const inputs = {
+          ...tokenTensors(count),
+          ...lossTensors(rows.length),
+          probes: engine.tensor('int32', [rows.length]),
+        }
+        const { hidden, head } = learnedHidden(tape, inputs, count, passOptions(0, false))
+        const losses = headLosses(tape, hidden, head, inputs.targets, null)
+        const probeLosses = headLosses(tape, hidden, head, inputs.probes, null)
+        return {
+          program: engine.compile(tape.commands(), [losses, probeLosses]),
+          inputs,
+          outputs: { losses, probeLosses },
+        }
+      })
+      writeTokens(pass.inputs, tokens)
+      writeTargets(pass.inputs, tokens, rows)
+      engine.write(pass.inputs.probes, new Int32Array(rows.length).fill(probe))
+      await engine.run(pass.program)
+      return {
+        losses: (await engine.read(pass.outputs.losses)) as Float32Array,
+        probeLosses: (await engine.read(pass.outputs.probeLosses)) as Float32Array,
+        rows,
+      }
+    },
   }
 
-  /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
   function compileLoss(count: number, learned: number, trains: boolean, options: PassOptions) {
     const tape = createTape()
-    const inputs = {
-      ...tokenTensors(count),
-      rows: engine.tensor('int32', [learned]),
-      targets: engine.tensor('int32', [learned]),
-    }
-    const parameters = decoderParameters(state)
-    const stream = decode(tape, config, parameters, withStarts(inputs), options)
-    const chosen = learned === count ? stream : selectRows(tape, stream, inputs.rows)
-    const hidden = normalise(tape, chosen, parameters.norm, config, activation)
-    const { losses } = tape.apply(
-      'headLoss',
-      { hidden, weight: parameters.head, targets: inputs.targets, lossScale: trains ? lossScale : null },
-      {},
-      {
-        losses: { dtype: 'float32', shape: [learned] },
-        lse: { dtype: 'float32', shape: [learned] },
-        dHidden: trains ? hidden : null,
-      },
-    )
-    if (!losses) throw new Error('headLoss was recorded without losses')
+    const inputs = { ...tokenTensors(count), ...lossTensors(learned) }
+    const { hidden, head } = learnedHidden(tape, inputs, count, options)
+    const losses = headLosses(tape, hidden, head, inputs.targets, trains ? lossScale : null)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
     const commands = trains ? [...tape.commands(), ...backward(tape, gradients)] : tape.commands()
     return { program: engine.compile(commands, [losses]), inputs, outputs: { losses } }
+  }
+
+  /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
+  function learnedHidden(
+    tape: Tape,
+    inputs: TokenTensors & LossTensors,
+    count: number,
+    options: PassOptions,
+  ) {
+    const parameters = decoderParameters(state)
+    const stream = decode(tape, config, parameters, withStarts(inputs), options)
+    const chosen = inputs.rows.shape[0] === count ? stream : selectRows(tape, stream, inputs.rows)
+    return { hidden: normalise(tape, chosen, parameters.norm, config, activation), head: parameters.head }
   }
 
   function passOptions(dropoutSeed: number, recompute: boolean): PassOptions {
@@ -116,6 +146,18 @@ export function createPasses(state: ModelState): Passes {
     }
   }
 
+  function lossTensors(learned: number): LossTensors {
+    return { rows: engine.tensor('int32', [learned]), targets: engine.tensor('int32', [learned]) }
+  }
+
+  function writeTargets(inputs: LossTensors, tokens: PassTokens, rows: Int32Array): void {
+    engine.write(inputs.rows, rows)
+    engine.write(
+      inputs.targets,
+      rows.map((row) => tokens.targets[row]),
+    )
+  }
+
   function writeTokens(inputs: TokenTensors, tokens: PassTokens): void {
     engine.write(inputs.ids, tokens.ids)
     engine.write(inputs.positions, tokens.positions)
@@ -125,6 +167,25 @@ export function createPasses(state: ModelState): Passes {
 
 type TokenTensors = { ids: Tensor; positions: Tensor; starts: Tensor }
 type LossTensors = { rows: Tensor; targets: Tensor }
+
+/** Losses [m] of the targets; with a scale the hidden states' gradient is made on the way. */
+function headLosses(
+  tape: Tape,
+  hidden: Tensor,
+  head: Tensor,
+  targets: Tensor,
+  lossScale: Tensor | null,
+): Tensor {
+  const vector = { dtype: 'float32' as const, shape: [targets.shape[0]] }
+  const { losses } = tape.apply(
+    'headLoss',
+    { hidden, weight: head, targets, lossScale },
+    {},
+    { losses: vector, lse: vector, dHidden: lossScale && hidden },
+  )
+  if (!losses) throw new Error('headLoss was recorded without losses')
+  return losses
+}
 
 function withStarts({ ids, positions, starts }: TokenTensors) {
   return { ids, positions, context: { starts } }

@@ -1,0 +1,72 @@
+/** What happened in a run, in order; the command line, the studio and log files read this one stream. */
+export type TrainEvent = StartEvent | StepEvent | EvalEvent | CheckpointEvent | EndEvent
+
+export interface StartEvent {
+  type: 'start'
+  model: string
+  engine: string
+  isa: string
+  threads: number
+  dtype: string
+  parameters: number
+  trainable_parameters: number
+  /** Training examples, their tokens and how many of those are learned. */
+  examples: number
+  tokens: number
+  learned_tokens: number
+  /** Tokens that truncation dropped, and turns that lost their stop token to it. */
+  truncated_tokens: number
+  truncated_stops: number
+  steps: number
+  steps_per_epoch: number
+  /** Steps done before, when a run is resumed. */
+  first_step: number
+  output_dir: string
+}
+
+export interface StepEvent {
+  type: 'step'
+  /** 1 for the first. */
+  step: number
+  epoch: number
+  /** Sum over the step's learned tokens divided by their number, in nats. */
+  loss: number
+  /** Before clipping. */
+  grad_norm: number
+  learning_rate: number
+  /** Real tokens of the step; padding does not exist. */
+  tokens: number
+  learned_tokens: number
+  tokens_per_second: number
+  elapsed_ms: number
+  peak_rss_mib: number
+}
+
+export interface EvalEvent {
+  type: 'eval'
+  step: number
+  loss: number
+  learned_tokens: number
+  /** Mean probability of the stop token where a turn ends; null where no turn ends in one. */
+  stop_probability: number | null
+  /** Mean probability of the stop token at the other learned tokens: where it would cut an answer short. */
+  early_stop_probability: number | null
+}
+
+export interface CheckpointEvent {
+  type: 'checkpoint'
+  step: number
+  path: string
+}
+
+export interface EndEvent {
+  type: 'end'
+  step: number
+  loss: number
+  /** True when the run was stopped before its last step. */
+  interrupted: boolean
+  elapsed_ms: number
+  tokens_per_second: number
+  peak_rss_mib: number
+  output_dir: string
+}
