@@ -3,7 +3,7 @@ import { addProduct, byColumns, byRows } from '../../src/engine/reference/produc
 import { createReferenceEngine } from '../../src/engine/reference/index.ts'
 import type { TensorData } from '../../src/engine/tensor.ts'
 import { elementCount } from '../../src/engine/tensor.ts'
-import type { Value } from './cases.ts'
+import type { Value } from './make-case.ts'
 import { random } from './random.ts'
 import type { AnyCase } from './run-case.ts'
 import { allCases, runForward } from './run-case.ts'

@@ -2,10 +2,10 @@ import type { Engine } from '../../src/engine/engine.ts'
 import type { Command, OpName } from '../../src/engine/ops.ts'
 import { opNames, ops } from '../../src/engine/ops.ts'
 import { flattenAttributes } from '../../src/engine/tape.ts'
-import type { DType, Tensor, TensorData } from '../../src/engine/tensor.ts'
+import type { DType, Tensor, TensorData, WeightPart } from '../../src/engine/tensor.ts'
 import { elementCount, tensorHandle } from '../../src/engine/tensor.ts'
-import type { Role, Value } from './cases.ts'
 import { cases } from './cases.ts'
+import type { Role, Value } from './make-case.ts'
 import type { Random } from './random.ts'
 import { random } from './random.ts'
 
@@ -59,7 +59,7 @@ export async function prepareForward(engine: Engine, testCase: AnyCase, act: Act
   const inputs = ops[op].inputs.map((name) => {
     const value = testCase.inputs[name] ?? null
     if (value === null) return null
-    const tensor = engine.tensor(dtypeOf(value.role, act), value.shape, value.data)
+    const tensor = inputTensor(engine, testCase, name, act, value)
     tensors.set(name, tensor)
     return tensor
   })
@@ -127,7 +127,10 @@ export async function runVjp(
   const inputs = [
     ...ops[op].inputs.map((name) => {
       const value = testCase.inputs[name]
-      return value && saved.includes(name) ? make(value.role, value.shape, value.data) : null
+      if (!value || !saved.includes(name)) return null
+      const tensor = inputTensor(engine, testCase, name, act, value)
+      owned.push(tensor)
+      return tensor
     }),
     ...ops[op].outputs.map((name) => {
       const output = testCase.outputs[name]
@@ -167,6 +170,28 @@ export async function runVjp(
   }
 }
 
-export function dtypeOf(role: Role, act: Act): DType {
+/** An input in the engine; a weight of several segments as blocks of rows, as q, k and v lie in a file. */
+function inputTensor(
+  engine: Engine,
+  { op, attributes }: AnyCase,
+  name: string,
+  act: Act,
+  { role, shape, data }: Value,
+): Tensor {
+  const segments = 'segments' in attributes ? (attributes.segments as number[]) : []
+  if (op !== 'linear' || name !== 'weight' || segments.length <= 3 || data instanceof Int32Array)
+    return engine.tensor(dtypeOf(role, act), shape, data)
+  const columns = shape[1]
+  const parts: WeightPart[] = []
+  let at = 0
+  for (let i = 0; i < segments.length; i += 3) {
+    const rows = segments[i]
+    parts.push({ data: data.slice(at, at + rows * columns), dtype: 'F32', rows })
+    at += rows * columns
+  }
+  return engine.weight(dtypeOf(role, act), columns, parts)
+}
+
+function dtypeOf(role: Role, act: Act): DType {
   return role === 'act' ? act : role
 }
