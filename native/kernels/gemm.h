@@ -22,6 +22,7 @@
 // exist (n may exceed kLanes). StoreTo adds and accumulates; write your own to fuse more.
 //
 // Loop order: the panel (55-300 KB, in L2) outside, blocks of rows inside; a streams through. Depth is never split.
+#pragma once
 
 #include "pack.h"
 

@@ -7,6 +7,7 @@
 // Panels are padded with zeros to a depth of 32; the ragged end of A's rows goes through a zero-filled copy. Ragged rows
 // get a tile configuration of their own. FETTLE_AMX_EMULATED replaces the instructions by plain C++ with the same meaning,
 // so that the tests prove this file on any machine with AVX512_BF16.
+#pragma once
 
 struct alignas(64) TileConfig {  // LDTILECFG's memory operand
   uint8_t palette = 1, startRow = 0, reserved[14] = {};

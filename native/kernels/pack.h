@@ -15,6 +15,7 @@
 //
 // A weight is packed a panel at a time just before use, into scratch that stays in the cache; the mapped file itself is
 // the only copy.
+#pragma once
 
 template <class Act> struct CellOf { using type = float; };
 #if FETTLE_HAS_BF16

@@ -1,0 +1,103 @@
+// Products with few tokens (decoding): the weight is read once, row-major as it lies in the file, without packing.
+//
+//     value[m, n] = Σ_k x[m, k] · w[n, k]
+//
+// Four rows of w at a time meet up to four tokens in registers; further tokens find the four rows in the first-level
+// cache. One token is bound by memory alone: each load of a row asks for the line of the next group in advance.
+#pragma once
+
+constexpr int kStreamRows = 4;
+constexpr int kStreamTokens = kLanes == 16 ? 4 : 2;  // 4 x 4 sums need more than 16 registers
+constexpr int kDotStep = 2 * kLanes;
+
+// acc += products of kDotStep elements, spread over the lanes in any way.
+template <class X, class W> inline vf dotStep(vf acc, const X* x, const W* w) {
+  if constexpr (sizeof(X) == 2 && sizeof(W) == 2) {
+    vu a, b;
+    __builtin_memcpy(&a, x, sizeof a);
+    __builtin_memcpy(&b, w, sizeof b);
+#if FETTLE_HAS_BF16
+    return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)b);
+#else
+    acc = multiplyAdd((vf)(a << 16), (vf)(b << 16), acc);
+    return multiplyAdd((vf)(a & 0xffff0000u), (vf)(b & 0xffff0000u), acc);
+#endif
+  } else {
+    acc = multiplyAdd(load(x), load(w), acc);
+    return multiplyAdd(load(x + kLanes), load(w + kLanes), acc);
+  }
+}
+
+// Sums of the lanes of four vectors.
+inline void sumFour(const vf* v, float* sums) {
+  vu a = (vu)v[0], b = (vu)v[1], c = (vu)v[2], d = (vu)v[3];
+  constexpr auto lanes = std::make_integer_sequence<int, kLanes>();
+  exchange<1>(a, b, lanes);
+  exchange<1>(c, d, lanes);
+  a = (vu)((vf)a + (vf)b);
+  c = (vu)((vf)c + (vf)d);
+  exchange<2>(a, c, lanes);
+  float x[kLanes];
+  store(x, (vf)a + (vf)c);
+  for (int width = kLanes / 2; width >= 4; width /= 2)
+    for (int i = 0; i < width; i++) x[i] += x[i + width];
+  for (int i = 0; i < 4; i++) sums[i] = x[i];
+}
+
+// acc[m][r] += x[m] · w[r]; `ahead` elements further stands what will be read next.
+template <int Tokens, class X, class W>
+inline void dotRows(vf (&acc)[Tokens][kStreamRows], const X* const* x, const W* const* w, int64_t depth, int64_t ahead) {
+  int64_t k = 0;
+  for (; k + kDotStep <= depth; k += kDotStep) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kStreamRows; r++) {
+      if (ahead)
+        for (unsigned byte = 0; byte < kDotStep * sizeof(W); byte += 64) __builtin_prefetch((const char*)(w[r] + k + ahead) + byte);
+#pragma GCC unroll 4
+      for (int m = 0; m < Tokens; m++) acc[m][r] = dotStep(acc[m][r], x[m] + k, w[r] + k);
+    }
+  }
+  if (k < depth) {
+    X lastX[Tokens][kDotStep] = {};
+    W lastW[kDotStep];
+    for (int m = 0; m < Tokens; m++) __builtin_memcpy(lastX[m], x[m] + k, (depth - k) * sizeof(X));
+    for (int r = 0; r < kStreamRows; r++) {
+      __builtin_memset(lastW, 0, sizeof lastW);
+      __builtin_memcpy(lastW, w[r] + k, (depth - k) * sizeof(W));
+      for (int m = 0; m < Tokens; m++) acc[m][r] = dotStep(acc[m][r], lastX[m], lastW);
+    }
+  }
+}
+
+// Tokens [m, m + Tokens) with rows [n, n + kStreamRows); what lies past the ends repeats the last one and is not emitted.
+template <int Tokens, class X, class W, class Extra, class Emit>
+__attribute__((noinline)) void streamBlock(const X* x, int64_t m, int64_t tokens, const W* const* w, int64_t n, int rows,
+                                           int64_t depth, int64_t ahead, const Extra& extra, const Emit& emit) {
+  vf acc[Tokens][kStreamRows] = {};
+  const X* from[Tokens];
+  for (int i = 0; i < Tokens; i++) from[i] = x + (m + i < tokens ? m + i : tokens - 1) * depth;
+  dotRows(acc, from, w, depth, ahead);
+  for (int i = 0; i < Tokens && m + i < tokens; i++) {
+    extra(m + i, n, rows, acc[i]);
+    float sums[kStreamRows];
+    sumFour(acc[i], sums);
+    for (int r = 0; r < rows; r++) emit(m + i, n + r, sums[r]);
+  }
+}
+
+// All tokens with rows [begin, end) of w. extra(m, n, rows, vf* sums) may add to the lanes of row n + r in sums[r].
+template <class X, class Source, class Extra, class Emit>
+inline void streamRows(const X* x, int64_t tokens, int64_t depth, const Source& w, int64_t begin, int64_t end,
+                       const Extra& extra, const Emit& emit) {
+  for (int64_t n = begin; n < end; n += kStreamRows) {
+    const int rows = (int)(end - n < kStreamRows ? end - n : kStreamRows);
+    decltype(w.row(0)) from[kStreamRows];
+    for (int r = 0; r < kStreamRows; r++) from[r] = w.row(n + (r < rows ? r : rows - 1));
+    for (int64_t m = 0; m < tokens;) {
+      const int64_t ahead = m == 0 ? kStreamRows * depth : 0;
+      if (tokens - m == 1) streamBlock<1>(x, m, tokens, from, n, rows, depth, ahead, extra, emit), m += 1;
+      else if (tokens - m == 2 || kStreamTokens == 2) streamBlock<2>(x, m, tokens, from, n, rows, depth, ahead, extra, emit), m += 2;
+      else streamBlock<kStreamTokens>(x, m, tokens, from, n, rows, depth, ahead, extra, emit), m += kStreamTokens;
+    }
+  }
+}

@@ -1,0 +1,246 @@
+// Gradients of linear layers (forward: linear.h). With dT = scaling · dY B, each segment by its own columns of dY:
+//
+//     dX = dY W + mask ∘ (dT A)     one product of depth N + ΣR; W's panels are packed along its columns
+//     dA = dTᵀ drop(x)              depth M: x is packed along its columns, dTᵀ transposed once
+//     dB = scaling · dYᵀ t          computed as tᵀ dY, so that the few ranks are the rows and dY the packed panel
+//     dW = dYᵀ x                    dY transposed once
+//     dBias = column sums of dY
+//
+// Everything after dT and the transpositions is one parallel region without inner barriers: dX is divided by panels x
+// tokens, dA, dB and dBias by columns, dW by panels x rows. No sum crosses threads, so the bits depend on their number only.
+#pragma once
+
+// Products over tokens are cut in this depth, to keep the packed panel in the second-level cache.
+template <class C> constexpr int64_t kTokenBlock = sizeof(C) == 2 ? 4096 : 2048;
+
+template <class Act> struct LinearVjp {
+  using C = Cell<Act>;
+  const Call& call;
+  Pool& pool;
+  const LinearShape& shape;
+  const int64_t M, N = shape.outputs, K = shape.depth;
+  const float *loraA, *loraB;
+  const C *x = nullptr, *dY = nullptr;
+  C* dT = nullptr;       // [M, ΣR]
+  C* dTColumns = nullptr;  // its transpose [ΣR, M]
+  C* tColumns = nullptr;   // t's [ΣR, M]
+  C* dYColumns = nullptr;  // dY's [N, M]
+
+  bool wanted(int i) const { return call.out[i]; }
+  template <class T> T* gradient(int i) const { return call.out[i]->as<T>(); }
+
+  void run() {
+    const bool lora = shape.ranks > 0;
+    const bool needsDT = lora && (wanted(0) || wanted(3)), needsT = lora && wanted(4);
+    dY = cellsOf<C>(pool, call.in[8], slots::dY);
+    if (wanted(1) || (lora && wanted(3))) x = cellsOf<C>(pool, call.in[0], slots::x);
+    const int64_t few = roundUp(M * shape.ranks, 64);
+    if (needsDT) dT = (C*)pool.scratch(0, slots::t, few * sizeof(C));
+    if (lora) dTColumns = (C*)pool.scratch(0, slots::transposed, 2 * few * sizeof(C)), tColumns = dTColumns + few;
+    if (wanted(1)) dYColumns = (C*)pool.scratch(0, slots::dYTransposed, M * N * sizeof(C));
+    pool.run([&](int thread) {
+      const Range rows = partOf(M, thread, pool.threads());
+      if (rows.begin == rows.end) return;
+      if (needsDT) projectUp(thread, rows);
+      if (needsDT && wanted(3)) transposeRows(dTColumns, dT, shape.ranks, rows);
+      if (needsT)
+        withType(call.in[7]->dtype, [&](auto zero) { transposeRows(tColumns, call.in[7]->as<const decltype(zero)>(), shape.ranks, rows); });
+      if (wanted(1)) transposeRows(dYColumns, dY, N, rows);
+    });
+    pool.run([&](int thread) {
+      if (wanted(0)) withType(call.in[1]->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
+      if (lora && (wanted(3) || wanted(4))) loraGradients(thread);
+      if (wanted(1)) weightGradient(thread);
+      if (wanted(2)) withType(call.in[8]->dtype, [&](auto zero) { biasGradient<decltype(zero)>(thread); });
+    });
+  }
+
+  template <class S> void transposeRows(C* to, const S* from, int64_t columns, Range rows) const {
+    transpose(to + rows.begin, M, Plain<S>{from + rows.begin * columns, columns}, 0, columns, rows.end - rows.begin);
+  }
+
+  // dT of some tokens.
+  void projectUp(int thread, Range rows) const {
+    for (const Segment& s : shape.segments)
+      for (int r = 0; r < s.rank; r += kPanelColumns<C>) {
+        const int columns = std::min(kPanelColumns<C>, s.rank - r);
+        C* panel = panelScratch<C>(pool, thread, slots::loraPanel, s.rows);
+        packColumns(panel, Plain<float>{loraB + s.firstRow * shape.maxRank, shape.maxRank}, r, columns, s.rows);
+        multiply(Term<C>{dY + s.firstRow, N, panel, s.rows}, rows.begin, rows.end, columns,
+                 StoreTo<C>{dT + s.firstRank + r, shape.ranks, false, s.scaling});
+      }
+  }
+
+  template <class W> void inputGradient(int thread) const {
+    const Stacked<W> weight(*call.in[1]);
+    C* panel = panelScratch<C>(pool, thread, slots::panel, N);
+    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks);
+    Act* dX = gradient<Act>(0);
+    const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
+    dividePanels<C>(panels, M, thread, pool.threads(), [&](int64_t p, int64_t begin, int64_t end) {
+      const int64_t k = p * kPanelColumns<C>;
+      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
+      packColumns(panel, weight, k, columns, N);
+      Term<C> terms[2] = {{dY, N, panel, N}, {dT, shape.ranks, loraPanel, shape.ranks}};
+      if (shape.ranks && shape.dropout()) return maskedInputGradient(thread, terms[0], k, columns, begin, end);
+      if (shape.ranks) packColumns(loraPanel, Plain<float>{loraA, K}, k, columns, shape.ranks);
+      multiply(terms, shape.ranks ? 2 : 1, begin, end, columns, StoreTo<Act>{dX + k, K, call.accumulate[0]});
+    });
+  }
+
+  // With dropout the way through LoRA is masked by segment, so it cannot be extra depth: sum in a float tile.
+  void maskedInputGradient(int thread, const Term<C>& base, int64_t k, int columns, int64_t begin, int64_t end) const {
+    constexpr int64_t chunk = 64, stride = kPanelColumns<C>;
+    float* tile = (float*)pool.scratch(thread, slots::block, chunk * stride * sizeof(float));
+    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks + shape.segments.size() * Block<C>::depth);
+    // The panels of all segments, one behind the other.
+    C* next = loraPanel;
+    for (const Segment& s : shape.segments) {
+      packColumns(next, Plain<float>{loraA + s.firstRank * K, K}, k, columns, s.rank);
+      next += panelCells<C>(s.rank, columns);
+    }
+    for (int64_t m = begin; m < end; m += chunk) {
+      const int64_t rows = std::min(chunk, end - m);
+      Term<C> here = base;
+      here.a += m * base.stride;
+      multiply(here, 0, rows, columns, StoreTo<float>{tile, stride});
+      next = loraPanel;
+      for (const Segment& s : shape.segments) {
+        if (s.rank)
+          multiply(Term<C>{dT + m * shape.ranks + s.firstRank, shape.ranks, next, s.rank}, 0, rows, columns,
+                   [&](int64_t row, int column, vf value, int) {
+                     float* to = tile + row * stride + column;
+                     const vi keep = keepMask(shape, s.index, (uint32_t)((m + row) * K + k + column));
+                     store(to, load(to) + select(keep, value * splat(shape.keepScale), vf{}));
+                   });
+        next += panelCells<C>(s.rank, columns);
+      }
+      for (int64_t i = 0; i < rows; i++) {
+        Act* to = gradient<Act>(0) + (m + i) * K + k;
+        eachVector(columns, [&](int64_t j, auto count) {
+          vf value = loadPart(tile + i * stride + j, count);
+          if (call.accumulate[0]) value += loadPart(to + j, count);
+          storePart(to + j, value, count);
+        });
+      }
+    }
+  }
+
+  // rows [firstRow, firstRow + rows) of a transposed operand [.., M] times some columns of [M, ..], over all tokens.
+  // pack(panel, firstToken, tokens) makes the panel; store(later) gives the epilogue, `later` being true after the first block.
+  template <class Pack, class Save>
+  void overTokens(int thread, const C* columnsOf, int64_t begin, int64_t end, int columns, const Pack& pack, const Save& save) const {
+    constexpr int64_t block = kTokenBlock<C>;
+    C* panel = panelScratch<C>(pool, thread, slots::panel, std::min(block, M));
+    for (int64_t m = 0; m < M; m += block) {
+      const int64_t tokens = std::min(block, M - m);
+      pack(panel, m, tokens);
+      multiply(Term<C>{columnsOf + m, M, panel, tokens}, begin, end, columns, save(m > 0));
+    }
+  }
+
+  // Strips of kLanes columns of dA and of each segment of dB, divided by their cost.
+  void loraGradients(int thread) const {
+    constexpr int packCost = 6;  // packing a strip costs as much as this many rows of its product
+    int64_t total = 0, base = 0;
+    const auto strips = [](int64_t columns) { return (columns + kLanes - 1) / kLanes; };
+    if (wanted(3)) total += strips(K) * (shape.ranks + packCost);
+    if (wanted(4))
+      for (const Segment& s : shape.segments) total += strips(s.rows) * (s.rank + packCost);
+    const Range mine = partOf(total, thread, pool.threads());
+    // The columns of a job whose strips begin in this thread's share of the costs.
+    const auto share = [&](int64_t columns, int64_t cost) {
+      const auto first = [&](int64_t at) { return std::clamp<int64_t>((at - base + cost - 1) / cost, 0, strips(columns)); };
+      const Range range{mine.begin <= base ? 0 : first(mine.begin) * kLanes,
+                        mine.end <= base ? 0 : std::min(first(mine.end) * kLanes, columns)};
+      base += strips(columns) * cost;
+      return range;
+    };
+    if (wanted(3)) gradientOfA(thread, share(K, shape.ranks + packCost));
+    if (wanted(4))
+      for (const Segment& s : shape.segments) gradientOfB(thread, s, share(s.rows, s.rank + packCost));
+  }
+
+  void gradientOfA(int thread, Range range) const {
+    float* dA = gradient<float>(3);
+    for (int64_t k = range.begin; k < range.end; k += kPanelColumns<C>) {
+      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, range.end - k);
+      const auto save = [&](int64_t firstRank, float scale) {
+        return [=](bool later) { return StoreTo<float>{dA + firstRank * K + k, K, later || call.accumulate[3], scale}; };
+      };
+      if (!shape.dropout()) {
+        overTokens(thread, dTColumns, 0, shape.ranks, columns, [&](C* panel, int64_t m, int64_t tokens) {
+          packColumns(panel, Plain<C>{x + m * K, K}, k, columns, tokens);
+        }, save(0, 1));
+        continue;
+      }
+      for (const Segment& s : shape.segments)
+        if (s.rank)
+          overTokens(thread, dTColumns + s.firstRank * M, 0, s.rank, columns, [&](C* panel, int64_t m, int64_t tokens) {
+            C* kept = (C*)pool.scratch(thread, slots::block, tokens * columns * sizeof(C));
+            for (int64_t i = 0; i < tokens; i++) maskRow(kept + i * columns, x, shape, s.index, m + i, k, columns);
+            packColumns(panel, Plain<C>{kept, columns}, 0, columns, tokens);
+          }, save(s.firstRank, shape.keepScale));
+    }
+  }
+
+  void gradientOfB(int thread, const Segment& s, Range range) const {
+    const int64_t stride = shape.maxRank;
+    float* dB = gradient<float>(4) + s.firstRow * stride;
+    const bool accumulate = call.accumulate[4];
+    if (!accumulate)
+      for (int64_t n = range.begin; n < range.end; n++)
+        __builtin_memset(dB + n * stride + s.rank, 0, (stride - s.rank) * sizeof(float));
+    if (!s.rank) return;
+    for (int64_t n = range.begin; n < range.end; n += kPanelColumns<C>) {
+      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, range.end - n);
+      overTokens(thread, tColumns + s.firstRank * M, 0, s.rank, columns, [&](C* panel, int64_t m, int64_t tokens) {
+        packColumns(panel, Plain<C>{dY + m * N + s.firstRow, N}, n, columns, tokens);
+      }, [&](bool later) {
+        const bool add = later || accumulate;
+        return [=, &s](int64_t rank, int column, vf value, int valid) {
+          float values[kLanes], *to = dB + (n + column) * stride + rank;
+          store(values, value * splat(s.scaling));
+          for (int i = 0; i < std::min(valid, kLanes); i++, to += stride) *to = add ? *to + values[i] : values[i];
+        };
+      });
+    }
+  }
+
+  void weightGradient(int thread) const {
+    float* dW = gradient<float>(1);
+    const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
+    dividePanels<C>(panels, N, thread, pool.threads(), [&](int64_t p, int64_t begin, int64_t end) {
+      const int64_t k = p * kPanelColumns<C>;
+      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
+      overTokens(thread, dYColumns, begin, end, columns, [&](C* panel, int64_t m, int64_t tokens) {
+        packColumns(panel, Plain<C>{x + m * K, K}, k, columns, tokens);
+      }, [&](bool later) { return StoreTo<float>{dW + k, K, later || call.accumulate[1]}; });
+    });
+  }
+
+  template <class S> void biasGradient(int thread) const {
+    const Range strips = partOf((N + kLanes - 1) / kLanes, thread, pool.threads());
+    const S* from = call.in[8]->as<const S>();
+    float* dBias = gradient<float>(2);
+    for (int64_t n = strips.begin * kLanes; n < std::min(strips.end * kLanes, N); n += kLanes) {
+      const int valid = (int)std::min<int64_t>(kLanes, N - n);
+      vf sums = {};
+      for (int64_t m = 0; m < M; m++) sums += valid == kLanes ? load(from + m * N + n) : loadPart(from + m * N + n, valid);
+      if (call.accumulate[2]) sums += loadPart(dBias + n, valid);
+      storePart(dBias + n, sums, valid);
+    }
+  }
+};
+
+static void linearVjp(const Call& call) {
+  const Tensor *x = call.in[0], *loraA = call.in[4], *loraB = call.in[5], *t = call.in[7], &dY = *call.in[8];
+  const Tensor* dX = call.out[0];
+  const Tensor* withDepth = x ? x : dX ? dX : call.in[1] ? call.in[1] : loraA;
+  const LinearShape shape(call.attributes, dY.cols(), withDepth ? withDepth->cols() : 0, loraA && loraB ? loraB : nullptr);
+  const Tensor* act = x ? x : dX ? dX : t ? t : &dY;
+  withType(act->dtype, [&](auto zero) {
+    LinearVjp<decltype(zero)>{call, *call.pool, shape, dY.rows(), dY.cols(), shape.depth,
+                              loraA ? loraA->as<const float>() : nullptr, loraB ? loraB->as<const float>() : nullptr}.run();
+  });
+}
