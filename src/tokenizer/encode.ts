@@ -1,0 +1,143 @@
+import type { JsEncoding, Tokenizer as RustTokenizer } from 'tokenizers'
+import { FettleError } from '../error.ts'
+import { codePointsOf } from './code-points.ts'
+import { padRows, type Padding } from './padding.ts'
+import { keptTokens, type Truncation } from './truncation.ts'
+
+/** How texts become tokens; names and defaults are those of transformers. */
+export interface EncodeOptions {
+  /** A second text (or one for each text) that the model sees beside the first. */
+  pair?: string | readonly string[]
+  /** Add what the tokenizer puts around every text, such as bos (default true). */
+  addSpecialTokens?: boolean
+  /** `longest` (or true) of the texts, or `max_length` (default false). */
+  padding?: boolean | 'longest' | 'max_length'
+  /** `true` is `longest_first` (default false). */
+  truncation?: boolean | Truncation
+  /** For truncation and padding; by default the model's own. */
+  maxLength?: number
+  padToMultipleOf?: number
+  paddingSide?: 'left' | 'right'
+  /** The side where tokens are taken away. */
+  truncationSide?: 'left' | 'right'
+  /** Read special tokens in the text as ordinary text, as is right for what users typed (default false). */
+  splitSpecialTokens?: boolean
+}
+
+/** One tokenised text; the four lists are of one length. */
+export interface Encoding {
+  inputIds: number[]
+  /** 0 where there is padding. */
+  attentionMask: number[]
+  /** 1 for tokens of the pair, where the tokenizer tells them apart. */
+  tokenTypeIds: number[]
+  /** UTF-16 [start, end) in the text or its pair; [0, 0] for added and padding tokens. */
+  offsets: [number, number][]
+}
+
+/** Several tokenised texts: the lists of `Encoding`, one for each text. */
+export interface BatchEncoding {
+  inputIds: number[][]
+  attentionMask: number[][]
+  tokenTypeIds: number[][]
+  offsets: [number, number][][]
+}
+
+/** What the tokenizer does where options say nothing. */
+export interface EncodeDefaults {
+  place: string
+  padId: number | undefined
+  padTypeId: number
+  paddingSide: 'left' | 'right'
+  truncationSide: 'left' | 'right'
+  /** Infinity where the configuration does not say. */
+  maxLength: number
+}
+
+/** Tokenises texts (and their pairs), cuts and pads them. */
+export async function encodeRows(
+  rust: RustTokenizer,
+  texts: readonly string[],
+  pairs: readonly string[] | undefined,
+  options: EncodeOptions,
+  defaults: EncodeDefaults,
+): Promise<Encoding[]> {
+  if (pairs !== undefined && pairs.length !== texts.length)
+    throw new FettleError({
+      place: 'tokenizer.encode',
+      found: `${texts.length} texts and ${pairs.length} pairs`,
+      expected: 'one pair for each text',
+    })
+  if (texts.length === 0) return []
+  const how = { addSpecialTokens: options.addSpecialTokens ?? true }
+  // The binding takes pairs one by one only.
+  const encodings =
+    pairs === undefined
+      ? await rust.encodeBatch([...texts], how)
+      : await Promise.all(texts.map((text, i) => rust.encode(text, pairs[i], how)))
+  const limit = options.maxLength ?? defaults.maxLength
+  const side = options.truncationSide ?? defaults.truncationSide
+  const strategy = options.truncation === true ? 'longest_first' : options.truncation || 'do_not_truncate'
+  const rows = encodings.map((encoding, i) => {
+    const row = readRow(encoding, texts[i], pairs?.[i])
+    if (strategy === 'do_not_truncate' || row.inputIds.length <= limit) return row
+    return select(row, keptTokens(encoding.getSequenceIds(), limit, strategy, side))
+  })
+  padRows(rows, paddingOf(options, limit, defaults))
+  return rows
+}
+
+function readRow(encoding: JsEncoding, text: string, pair: string | undefined): Encoding {
+  const inputIds = encoding.getIds()
+  const offsets = encoding.getOffsets() as [number, number][]
+  const points = codePointsOf(text)
+  const pairPoints = pair === undefined ? points : codePointsOf(pair)
+  const sequences = pair === undefined || points === pairPoints ? undefined : encoding.getSequenceIds()
+  for (let i = 0; i < offsets.length; i++) {
+    const { toUtf16 } = sequences?.[i] === 1 ? pairPoints : points
+    const offset = offsets[i]
+    offset[0] = toUtf16(offset[0])
+    offset[1] = toUtf16(offset[1])
+  }
+  return {
+    inputIds,
+    attentionMask: encoding.getAttentionMask(),
+    tokenTypeIds: encoding.getTypeIds(),
+    offsets,
+  }
+}
+
+function select(row: Encoding, kept: readonly number[]): Encoding {
+  return {
+    inputIds: kept.map((i) => row.inputIds[i]),
+    attentionMask: kept.map((i) => row.attentionMask[i]),
+    tokenTypeIds: kept.map((i) => row.tokenTypeIds[i]),
+    offsets: kept.map((i) => row.offsets[i]),
+  }
+}
+
+function paddingOf(options: EncodeOptions, limit: number, defaults: EncodeDefaults): Padding | undefined {
+  const { padding = false } = options
+  if (padding === false) return undefined
+  if (padding === 'max_length' && limit === Infinity)
+    throw new FettleError({
+      place: 'tokenizer.encode',
+      found: "padding 'max_length' without maxLength, and the model does not name one",
+      expected: 'maxLength',
+      cure: "Give maxLength, or pad to the 'longest'.",
+    })
+  if (defaults.padId === undefined)
+    throw new FettleError({
+      place: defaults.place,
+      found: 'no pad token',
+      expected: 'one, because padding was asked for',
+      cure: 'Choose one with ensurePadToken(tokenizer).',
+    })
+  return {
+    length: padding === 'max_length' ? limit : 'longest',
+    multipleOf: options.padToMultipleOf ?? 1,
+    side: options.paddingSide ?? defaults.paddingSide,
+    padId: defaults.padId,
+    padTypeId: defaults.padTypeId,
+  }
+}

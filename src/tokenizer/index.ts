@@ -1,0 +1,9 @@
+/**
+ * Text <-> tokens: loads and saves Hugging Face and GGUF tokenizers, pads and truncates, names the special
+ * tokens, and turns chats into tokens with their loss mask. The work on text is done by the Rust library.
+ */
+export { AutoTokenizer } from './auto-tokenizer.ts'
+export { Tokenizer, type DecodeOptions } from './tokenizer.ts'
+export type { DecodeStream } from './decode.ts'
+export type { BatchEncoding, EncodeOptions, Encoding } from './encode.ts'
+export type { AddedToken, NamedToken } from './named-tokens.ts'

@@ -1,0 +1,248 @@
+import { FettleError } from '../error.ts'
+import {
+  addTokens,
+  applyBosEos,
+  makeBackend,
+  serialize,
+  withoutSpecialTokens,
+  type Backend,
+} from './backend.ts'
+import { cleanUpSpaces, makeDecodeStream, type DecodeStream } from './decode.ts'
+import {
+  encodeRows,
+  type BatchEncoding,
+  type EncodeDefaults,
+  type EncodeOptions,
+  type Encoding,
+} from './encode.ts'
+import type { TokenizerFiles } from './files.ts'
+import type { AddedToken, NamedToken } from './named-tokens.ts'
+import { saveTokenizer } from './save.ts'
+
+export interface DecodeOptions {
+  /** Leave special tokens out (default false). */
+  skipSpecialTokens?: boolean
+}
+
+/** Beyond this a configuration means "no limit"; transformers writes 10^30. */
+const noLimit = 1e9
+
+/** Text <-> tokens of one model; made by `AutoTokenizer.fromPretrained`. */
+export class Tokenizer {
+  readonly #files: TokenizerFiles
+  readonly #backend: Backend
+  /** Whether tokenizer.json must be written anew because tokens were added since it was read. */
+  #changed = false
+  /** Made when first needed; blind to special tokens. */
+  #blind: Backend['rust'] | undefined
+  readonly #tokenById = new Map<number, string | null>()
+
+  constructor(files: TokenizerFiles) {
+    this.#files = files
+    this.#backend = makeBackend(files)
+  }
+
+  /** Folder or file that the tokenizer came from. */
+  get place(): string {
+    return this.#files.place
+  }
+
+  // ------------------------------------------------------------------ texts to tokens
+
+  /** Tokenises a text, or several; see `EncodeOptions`. */
+  encode(text: string, options?: EncodeOptions): Promise<Encoding>
+  encode(texts: readonly string[], options?: EncodeOptions): Promise<BatchEncoding>
+  async encode(
+    text: string | readonly string[],
+    options: EncodeOptions = {},
+  ): Promise<Encoding | BatchEncoding> {
+    const rust = options.splitSpecialTokens === true ? this.#withoutSpecialTokens() : this.#backend.rust
+    const texts = typeof text === 'string' ? [text] : text
+    const pairs = typeof options.pair === 'string' ? [options.pair] : options.pair
+    const rows = await encodeRows(rust, texts, pairs, options, this.#encodeDefaults())
+    if (typeof text === 'string') return rows[0]
+    return {
+      inputIds: rows.map((row) => row.inputIds),
+      attentionMask: rows.map((row) => row.attentionMask),
+      tokenTypeIds: rows.map((row) => row.tokenTypeIds),
+      offsets: rows.map((row) => row.offsets),
+    }
+  }
+
+  #encodeDefaults(): EncodeDefaults {
+    const { config } = this.#files
+    const limit = config.model_max_length
+    return {
+      place: this.place,
+      padId: this.padTokenId,
+      padTypeId: typeof config.pad_token_type_id === 'number' ? config.pad_token_type_id : 0,
+      paddingSide: config.padding_side === 'left' ? 'left' : 'right',
+      truncationSide: config.truncation_side === 'left' ? 'left' : 'right',
+      maxLength: typeof limit === 'number' && limit < noLimit ? limit : Infinity,
+    }
+  }
+
+  #withoutSpecialTokens(): Backend['rust'] {
+    this.#blind ??= withoutSpecialTokens(this.#tokenizerJson())
+    return this.#blind
+  }
+
+  // ------------------------------------------------------------------ tokens to texts
+
+  /** The text of tokens. */
+  decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
+    const tokens: string[] = []
+    for (const id of ids) {
+      const token = this.#tokenOf(id)
+      if (token !== null && !(skipSpecialTokens && this.#backend.added.get(token)?.special === true))
+        tokens.push(token)
+    }
+    const text = this.#backend.rust.getDecoder()?.decode(tokens) ?? tokens.join(' ')
+    const cleanUp =
+      this.#files.config.clean_up_tokenization_spaces === true && this.#backend.modelType !== 'BPE'
+    return cleanUp ? cleanUpSpaces(text) : text
+  }
+
+  /** The texts of several lists of tokens. */
+  batchDecode(rows: Iterable<Iterable<number>>, options: DecodeOptions = {}): string[] {
+    return Array.from(rows, (ids) => this.decode(ids, options))
+  }
+
+  /** Decodes tokens one by one as a model makes them, in whole characters. */
+  createDecodeStream(options: DecodeOptions = {}): DecodeStream {
+    return makeDecodeStream((ids) => this.decode(ids, options))
+  }
+
+  #tokenOf(id: number): string | null {
+    let token = this.#tokenById.get(id)
+    if (token === undefined) {
+      token = Number.isInteger(id) && id >= 0 ? this.#backend.rust.idToToken(id) : null
+      this.#tokenById.set(id, token)
+    }
+    return token
+  }
+
+  // ------------------------------------------------------------------ vocabulary
+
+  /** The id of a token as the vocabulary spells it; undefined when there is none. */
+  convertTokensToIds(token: string): number | undefined
+  convertTokensToIds(tokens: readonly string[]): (number | undefined)[]
+  convertTokensToIds(tokens: string | readonly string[]): number | undefined | (number | undefined)[] {
+    const idOf = (token: string) => this.#backend.rust.tokenToId(token) ?? undefined
+    return typeof tokens === 'string' ? idOf(tokens) : tokens.map(idOf)
+  }
+
+  /** The token of an id as the vocabulary spells it; undefined when there is none. */
+  convertIdsToTokens(id: number): string | undefined
+  convertIdsToTokens(ids: Iterable<number>): (string | undefined)[]
+  convertIdsToTokens(ids: number | Iterable<number>): string | undefined | (string | undefined)[] {
+    const tokenOf = (id: number) => this.#tokenOf(id) ?? undefined
+    return typeof ids === 'number' ? tokenOf(ids) : Array.from(ids, tokenOf)
+  }
+
+  /** Tokens of the model's own vocabulary. */
+  get vocabSize(): number {
+    return this.#backend.rust.getVocabSize(false)
+  }
+
+  /** Tokens with the added ones: what the embedding must have rows for. */
+  get length(): number {
+    return this.#backend.rust.getVocabSize(true)
+  }
+
+  /** Adds tokens that are matched as a whole; returns how many are new. */
+  addTokens(tokens: readonly (string | AddedToken)[]): number {
+    const count = addTokens(
+      this.#backend.rust,
+      this.#backend.added,
+      tokens.map((token) => (typeof token === 'string' ? { content: token } : token)),
+    )
+    this.#changed = true
+    this.#blind = undefined
+    this.#tokenById.clear()
+    return count
+  }
+
+  /** Adds tokens that `skipSpecialTokens` leaves out; returns how many are new. */
+  addSpecialTokens(tokens: readonly (string | AddedToken)[]): number {
+    return this.addTokens(
+      tokens.map((token) => ({ ...(typeof token === 'string' ? { content: token } : token), special: true })),
+    )
+  }
+
+  /** Every special token, in the order of ids. */
+  get specialTokens(): string[] {
+    return [...this.#backend.added]
+      .filter(([, { special }]) => special)
+      .toSorted(([, a], [, b]) => a.id - b.id)
+      .map(([content]) => content)
+  }
+
+  /** Every token that is matched as a whole, special or not, with its id. */
+  get addedTokens(): ReadonlyMap<string, { id: number; special: boolean }> {
+    return this.#backend.added
+  }
+
+  // ------------------------------------------------------------------ named tokens
+
+  get bosToken(): string | undefined {
+    return this.#backend.named.get('bos_token')
+  }
+  get eosToken(): string | undefined {
+    return this.#backend.named.get('eos_token')
+  }
+  get padToken(): string | undefined {
+    return this.#backend.named.get('pad_token')
+  }
+  get unkToken(): string | undefined {
+    return this.#backend.named.get('unk_token')
+  }
+  get bosTokenId(): number | undefined {
+    return this.#namedId('bos_token')
+  }
+  get eosTokenId(): number | undefined {
+    return this.#namedId('eos_token')
+  }
+  get padTokenId(): number | undefined {
+    return this.#namedId('pad_token')
+  }
+  get unkTokenId(): number | undefined {
+    return this.#namedId('unk_token')
+  }
+
+  /** The named tokens as configurations and templates call them: `bos_token`, `eos_token` and so on. */
+  get namedTokens(): ReadonlyMap<NamedToken, string> {
+    return this.#backend.named
+  }
+
+  #namedId(name: NamedToken): number | undefined {
+    const token = this.#backend.named.get(name)
+    return token === undefined ? undefined : this.convertTokensToIds(token)
+  }
+
+  /** Gives a token a role, as `pad_token`; a token that does not exist is added. */
+  setNamedToken(name: NamedToken, token: string): void {
+    if (token === '')
+      throw new FettleError({ place: name, found: 'an empty token', expected: 'at least one character' })
+    if (this.#backend.added.get(token)?.special !== true) this.addSpecialTokens([token])
+    this.#backend.named.set(name, token)
+    if (name === 'bos_token' || name === 'eos_token') applyBosEos(this.#backend, this.#files.config)
+  }
+
+  // ------------------------------------------------------------------ files
+
+  /** Writes the files that fettle, transformers, vLLM and llama.cpp load, with the keys that were there. */
+  async save(folder: string): Promise<void> {
+    await saveTokenizer(folder, {
+      files: this.#files,
+      tokenizerJson: this.#tokenizerJson(),
+      named: this.#backend.named,
+      added: this.#backend.added,
+      vocabSize: this.vocabSize,
+    })
+  }
+
+  #tokenizerJson(): string {
+    return this.#changed ? serialize(this.#backend.rust) : this.#files.tokenizerJson
+  }
+}
