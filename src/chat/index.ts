@@ -12,3 +12,8 @@ export type {
   SpanStatus,
   TextSpan,
 } from './messages.ts'
+export { renderWithSpans, findLearnedSpans, type SpanSettings } from './learned-spans.ts'
+export { findStopTokens, type TokenTexts } from './stop-tokens.ts'
+export { checkSpans } from './check-spans.ts'
+export { splitPerTurn, type ConversationTurn } from './per-turn.ts'
+export { chatFormats, type ChatFormat, type ChatFormatName } from './formats.ts'

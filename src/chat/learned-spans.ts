@@ -1,0 +1,124 @@
+import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
+import { findMarkedSpans } from './marked-spans.ts'
+import { ownershipOf, type Ownership } from './ownership.ts'
+import { foreignHoles, learnedMessages, punch, thinkingHoles, toolCallHoles } from './span-policy.ts'
+import { templateFacts, wellKnownStopTokens, type TemplateFacts, type TokenTexts } from './stop-tokens.ts'
+import { findTurnEnd } from './turn-end.ts'
+import { findTurnStart } from './turn-start.ts'
+import type { LearnedSpan, MaskPolicy, Rendered, TextSpan } from './messages.ts'
+
+/** What finding learned spans needs besides the conversation. */
+export interface SpanSettings extends TokenTexts {
+  policy?: MaskPolicy | undefined
+}
+
+/** Everything the parts of the search share for one conversation. */
+interface Search {
+  readonly template: ChatTemplate
+  readonly options: RenderOptions
+  readonly ownership: Ownership
+  readonly facts: TemplateFacts
+  readonly stopTokens: readonly string[]
+  readonly policy: MaskPolicy
+}
+
+/**
+ * Renders a conversation and finds the part of each learned message that a model should learn: from where it would
+ * begin to write when served to behind the token that stops it. See docs/masks.md.
+ */
+export function renderWithSpans(
+  template: ChatTemplate,
+  conversation: RenderOptions,
+  { policy = {}, ...tokens }: SpanSettings,
+): { rendered: Rendered; spans: LearnedSpan[] } {
+  // A text to learn from ends with an answer, not with the question for one.
+  const options: RenderOptions = {
+    ...conversation,
+    bosToken: tokens.bosToken,
+    eosToken: tokens.eosToken,
+    now: conversation.now ?? new Date(),
+    addGenerationPrompt: false,
+  }
+  const rendered = template.render(options)
+  const ownership = ownershipOf(rendered)
+  if (policy.trainOnInput) return { rendered, spans: everything(ownership, options) }
+  const { messages, tools, documents, ...variables } = options
+  const facts = templateFacts(template, tokens, variables)
+  const eos = tokens.eosToken === undefined || tokens.eosToken === '' ? [] : [tokens.eosToken]
+  const stopTokens = [...new Set([...facts.stopTokens, ...eos, ...wellKnownStopTokens])]
+    .filter(token => token !== tokens.bosToken || token === tokens.eosToken)
+    .toSorted((left, right) => right.length - left.length)
+  const search: Search = { template, options, ownership, facts, stopTokens, policy }
+  const marked = template.hasGeneration ? findMarkedSpans(rendered, ownership, messages, stopTokens) : new Map<number, LearnedSpan>()
+  const spans = learnedMessages(messages, policy).flatMap(message => {
+    const found = marked.get(message)
+    if (found !== undefined) return finishSpan(search, found, stopStartOf(search, found))
+    return findSpan(search, message)
+  })
+  return { rendered, spans: spans.toSorted((left, right) => left.start - right.start) }
+}
+
+/** The learned spans alone; `renderWithSpans` gives the text as well. */
+export function findLearnedSpans(template: ChatTemplate, conversation: RenderOptions, settings: SpanSettings): LearnedSpan[] {
+  return renderWithSpans(template, conversation, settings).spans
+}
+
+/** One span over the whole text, without the messages that are never learned. */
+function everything({ text, owned }: Ownership, { messages }: RenderOptions): LearnedSpan[] {
+  if (text === '') return []
+  const span = { start: 0, end: text.length }
+  const holes = owned.filter(segment => messages[segment.message]?.train === false)
+  const ranges = punch([span], holes)
+  const learned: LearnedSpan = { ...span, message: messages.length - 1, status: 'proved' }
+  return [holes.length > 0 ? { ...learned, ranges } : learned]
+}
+
+function findSpan(search: Search, message: number): LearnedSpan[] {
+  const found = findTurnStart({ ...search, message })
+  if (found === undefined) return []
+  const { end, stopToken, stopStart } = findTurnEnd({ ...search, message, start: found.start })
+  const start = search.policy.includeHeader ? headerStart(search, found.start, found.lowest) : found.start
+  if (start >= end) return []
+  const span: LearnedSpan = { message, start, end, status: stopToken === undefined ? 'no-stop' : found.status }
+  if (stopToken !== undefined) span.stopToken = stopToken
+  return finishSpan(search, span, stopStart ?? end)
+}
+
+/** The beginning of the header before a turn: where the generation prompt begins that ends at its start. */
+function headerStart({ ownership, facts }: Search, start: number, lowest: number): number {
+  const { text } = ownership
+  const header = facts.generationPrompt
+  for (let length = header.length; length > 0; length -= 1) {
+    const at = start - length
+    if (at >= lowest && text.startsWith(header.slice(0, length), at)) return at
+  }
+  return start
+}
+
+/** Applies what the policy adds at the end, and takes out what it, or another message, does not give to learn. */
+function finishSpan({ ownership, policy }: Search, span: LearnedSpan, stopStart: number): LearnedSpan[] {
+  const { message } = span
+  let { end } = span
+  const newline = { start: end, end: end + 1 }
+  const hasNewline = ownership.text.charAt(end) === '\n' && ownership.isLiteral(newline)
+  if (policy.includeTrailingNewline && span.stopToken !== undefined && hasNewline) end += 1
+  const whole: TextSpan = { start: span.start, end }
+  const holes = [
+    ...foreignHoles(ownership, message, whole),
+    ...(policy.thinking === false ? thinkingHoles(ownership, message, whole) : []),
+    ...(policy.toolCalls === false ? toolCallHoles(ownership, message, whole, stopStart) : []),
+  ]
+  const base = span.ranges ?? [whole]
+  if (holes.length === 0 && span.ranges === undefined) return [{ ...span, end }]
+  const ranges = punch(base, holes)
+  const says = ranges.some(range => range.start < stopStart)
+  // Nothing is left but the stop token: a turn of tool calls that are not to be learned.
+  if (!says && stopStart > span.start) return []
+  return [{ ...span, end, ranges }]
+}
+
+function stopStartOf({ ownership }: Search, { start, end, stopToken }: LearnedSpan): number {
+  if (stopToken === undefined) return end
+  const at = ownership.text.slice(start, end).lastIndexOf(stopToken)
+  return at === -1 ? end : start + at
+}

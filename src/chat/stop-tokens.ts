@@ -1,0 +1,121 @@
+import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
+import { ownershipOf } from './ownership.ts'
+import type { Message } from './messages.ts'
+
+/** What rendering a conversation and finding its learned spans both need besides the messages. */
+export interface TokenTexts {
+  bosToken?: string | undefined
+  eosToken?: string | undefined
+  /** The texts of the tokenizer's special tokens. */
+  specialTokens?: readonly string[] | undefined
+}
+
+/** End-of-turn tokens of published chat formats; one counts where a template really writes it. */
+export const wellKnownStopTokens: readonly string[] = [
+  '<|im_end|>',
+  '<|eot_id|>',
+  '<|eom_id|>',
+  '<|eot|>',
+  '<|eom|>',
+  '<|end|>',
+  '<|return|>',
+  '<|call|>',
+  '<end_of_turn>',
+  '<turn|>',
+  '<|end_of_turn|>',
+  '<|endofturn|>',
+  '[|endofturn|]',
+  '<|END_OF_TURN_TOKEN|>',
+  '<|end_of_text|>',
+  '<|endoftext|>',
+  '<|end_of_sentence|>',
+  '<｜end▁of▁sentence｜>',
+  '<|eos|>',
+  '</s>',
+  '<eos>',
+]
+
+/** What one template does at the end of assistant turns and to ask for one. */
+export interface TemplateFacts {
+  /** The tokens that end an assistant turn. */
+  readonly stopTokens: readonly string[]
+  /** What `add_generation_prompt` appends after a user message; empty when it has no effect. */
+  readonly generationPrompt: string
+}
+
+// Facts depend on the token texts too; a template is used with one set of them nearly always.
+const known = new WeakMap<ChatTemplate, Map<string, TemplateFacts>>()
+
+const user: Message = { role: 'user', content: 'question' }
+const assistant: Message = { role: 'assistant', content: 'answer' }
+
+/** Renders, or gives `undefined` where the template raises. */
+export function tryRender(template: ChatTemplate, options: RenderOptions): string | undefined {
+  try {
+    return template.render(options).text
+  } catch {
+    return undefined
+  }
+}
+
+/** Looks up, or finds out by rendering small conversations, how a template ends and begins assistant turns. */
+export function templateFacts(template: ChatTemplate, tokens: TokenTexts, variables: Partial<RenderOptions> = {}): TemplateFacts {
+  const key = JSON.stringify([tokens.bosToken, tokens.eosToken, tokens.specialTokens])
+  const byKey = known.get(template) ?? new Map<string, TemplateFacts>()
+  known.set(template, byKey)
+  const cached = byKey.get(key)
+  if (cached !== undefined) return cached
+  const facts = discover(template, tokens, { ...variables, tools: undefined, documents: undefined })
+  byKey.set(key, facts)
+  return facts
+}
+
+function discover(template: ChatTemplate, tokens: TokenTexts, variables: Partial<RenderOptions>): TemplateFacts {
+  const options = { ...variables, bosToken: tokens.bosToken, eosToken: tokens.eosToken }
+  const candidates = new Set([...wellKnownStopTokens, ...(tokens.specialTokens ?? [])])
+  if (tokens.bosToken !== undefined) candidates.delete(tokens.bosToken)
+  if (tokens.eosToken !== undefined && tokens.eosToken !== '') candidates.add(tokens.eosToken)
+  const found = new Set<string>()
+  const tail = answerTail(template, { ...options, messages: [user, assistant] })
+  // With nothing behind the turn, every token in the tail is one of its terminators.
+  for (const token of tokensIn(tail, candidates)) found.add(token)
+  const conversation = answerTail(template, { ...options, messages: [user, assistant, user, assistant] }, 1)
+  const [first] = tokensIn(conversation, new Set([...wellKnownStopTokens, ...found]))
+  if (first !== undefined) found.add(first)
+  const asked = tryRender(template, { ...options, messages: [user], addGenerationPrompt: true })
+  const unasked = tryRender(template, { ...options, messages: [user], addGenerationPrompt: false })
+  const isAppended = asked !== undefined && unasked !== undefined && asked.startsWith(unasked)
+  return { stopTokens: [...found], generationPrompt: isAppended ? asked.slice(unasked.length) : '' }
+}
+
+/** What stands between an answer and whatever another message wrote next. */
+function answerTail(template: ChatTemplate, options: RenderOptions, message = options.messages.length - 1): string {
+  try {
+    const rendered = template.render(options)
+    const { contentOf, owned, text } = ownershipOf(rendered)
+    const last = contentOf(message).at(-1)
+    if (last === undefined) return ''
+    const next = owned.find(segment => segment.start >= last.end && segment.message !== message)
+    return text.slice(last.end, next?.start ?? text.length)
+  } catch {
+    return ''
+  }
+}
+
+/** The tokens of a set that occur in a text, in their order there; longer ones win over their parts. */
+function tokensIn(text: string, tokens: ReadonlySet<string>): string[] {
+  const found: string[] = []
+  const longestFirst = [...tokens].filter(token => token !== '').toSorted((left, right) => right.length - left.length)
+  let offset = 0
+  while (offset < text.length) {
+    const token = longestFirst.find(candidate => text.startsWith(candidate, offset))
+    if (token !== undefined) found.push(token)
+    offset += token?.length ?? 1
+  }
+  return found
+}
+
+/** The terminators that the template writes after assistant turns, in the order in which they stand there. */
+export function findStopTokens(template: ChatTemplate, tokens: TokenTexts, variables: Partial<RenderOptions> = {}): string[] {
+  return [...templateFacts(template, tokens, variables).stopTokens]
+}

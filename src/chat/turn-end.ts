@@ -1,0 +1,119 @@
+import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
+import { commonPrefixLength, type OwnedSegment, type Ownership } from './ownership.ts'
+import { tryRender, type TemplateFacts } from './stop-tokens.ts'
+
+/** Where the learned part of a turn ends. */
+export interface TurnEnd {
+  readonly end: number
+  /** The last of the stop tokens there; absent when the turn has none. */
+  readonly stopToken?: string
+  /** Where the first of the stop tokens begins. */
+  readonly stopStart?: number
+}
+
+interface Turn {
+  readonly template: ChatTemplate
+  readonly options: RenderOptions
+  readonly ownership: Ownership
+  readonly facts: TemplateFacts
+  readonly stopTokens: readonly string[]
+  readonly message: number
+  readonly start: number
+}
+
+/** A stop token in the template's own text. */
+interface Stop {
+  readonly token: string
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * The end of message i's turn: behind the stop token that follows its last character, and behind further ones
+ * that only white space parts from it (an end-of-turn token and, at the end of the text, the eos).
+ */
+export function findTurnEnd(turn: Turn): TurnEnd {
+  const { ownership, message, start } = turn
+  const { text } = ownership
+  const next = ownership.owned.find(segment => segment.start >= start && segment.message > message)
+  const own = ownership.contentOf(message).filter(segment => segment.end > start && segment.end <= (next?.start ?? text.length))
+  const lastOwn = lastOwnEnd(turn, own)
+  const limit = next?.start ?? text.length
+  const first = findStop(turn, lastOwn, limit)
+  if (first === undefined) return { end: endWithoutStop(turn, lastOwn, limit) }
+  let last = first
+  for (let stop = stopBehindSpace(turn, last.end, limit); stop !== undefined; stop = stopBehindSpace(turn, last.end, limit)) {
+    last = stop
+  }
+  return { end: last.end, stopToken: last.token, stopStart: first.start }
+}
+
+/** The end of what the message says in this turn; a later turn may show parts of it again (a called tool's name). */
+function lastOwnEnd(turn: Turn, own: readonly OwnedSegment[]): number {
+  const last = own.at(-1)
+  if (last === undefined) return turn.start
+  const isSplit = own.some((segment, index) => {
+    const following = own[index + 1]
+    return following !== undefined && findStop(turn, segment.end, following.start) !== undefined
+  })
+  if (!isSplit) return last.end
+  const { template, options, message, ownership } = turn
+  const until = tryRender(template, { ...options, messages: options.messages.slice(0, message + 1), addGenerationPrompt: false })
+  if (until === undefined) return last.end
+  const shared = commonPrefixLength(ownership.text, until)
+  const inTurn = own.filter(segment => segment.start < shared)
+  return (inTurn.at(-1) ?? last).end
+}
+
+function stopAt({ ownership, stopTokens }: Turn, offset: number): Stop | undefined {
+  for (const token of stopTokens) {
+    if (!ownership.text.startsWith(token, offset)) continue
+    const stop = { token, start: offset, end: offset + token.length }
+    // A message may quote a stop token; only the template's own ends a turn.
+    if (ownership.isLiteral(stop)) return stop
+  }
+  return undefined
+}
+
+function findStop(turn: Turn, from: number, limit: number): Stop | undefined {
+  const { text } = turn.ownership
+  let best: Stop | undefined
+  for (const token of turn.stopTokens) {
+    let offset = text.indexOf(token, from)
+    while (offset !== -1 && offset + token.length <= limit) {
+      const stop = stopAt(turn, offset)
+      if (stop !== undefined) {
+        if (best === undefined || stop.start < best.start) best = stop
+        break
+      }
+      offset = text.indexOf(token, offset + 1)
+    }
+  }
+  if (best === undefined || crossesHeader(turn, from, best.start)) return undefined
+  return best
+}
+
+/** Whether the beginning of another turn stands between; its stop token is then not this turn's. */
+function crossesHeader({ ownership, facts }: Turn, from: number, to: number): boolean {
+  const [opening] = /^\s*<[^<>\s]+>/.exec(facts.generationPrompt) ?? []
+  if (opening === undefined) return false
+  const between = ownership.text.slice(from, to)
+  // A turn of several parts may open again, for the same speaker.
+  return between.includes(opening.trim()) && !between.includes(facts.generationPrompt.trim())
+}
+
+function stopBehindSpace(turn: Turn, from: number, limit: number): Stop | undefined {
+  const { text } = turn.ownership
+  let offset = from
+  while (offset < limit && /\s/.test(text.charAt(offset))) offset += 1
+  const stop = stopAt(turn, offset)
+  return stop !== undefined && stop.end <= limit && turn.ownership.isLiteral({ start: from, end: offset + 1 }) ? stop : undefined
+}
+
+/** Before the first token of what follows, or at the message's last character. */
+function endWithoutStop({ ownership, facts }: Turn, lastOwn: number, limit: number): number {
+  const [opening] = /^\s*<[^<>\s]+>/.exec(facts.generationPrompt) ?? []
+  const tail = ownership.text.slice(lastOwn, limit)
+  const at = opening === undefined ? -1 : tail.indexOf(opening.trim())
+  return at === -1 ? lastOwn : lastOwn + at
+}

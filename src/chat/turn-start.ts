@@ -1,0 +1,101 @@
+import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
+import { commonPrefixLength, type Ownership } from './ownership.ts'
+import { tryRender, type TemplateFacts } from './stop-tokens.ts'
+import type { SpanStatus } from './messages.ts'
+
+/** Where the learned part of a turn begins, and how that was found. */
+export interface TurnStart {
+  readonly start: number
+  readonly status: SpanStatus
+  /** The end of the last foreign character before the turn: nothing of the turn is earlier. */
+  readonly lowest: number
+}
+
+interface Turn {
+  readonly template: ChatTemplate
+  readonly options: RenderOptions
+  readonly ownership: Ownership
+  readonly facts: TemplateFacts
+  readonly message: number
+}
+
+/**
+ * The beginning of message i's turn. Proved: the prompt that serving would send (the messages before it and the
+ * generation prompt) is a beginning of the text and reaches into the turn. Aligned: only the generation prompt's
+ * own beginning stands before the message. Inferred: the message's first character.
+ */
+export function findTurnStart(turn: Turn): TurnStart | undefined {
+  const { ownership, message, options } = turn
+  const { text } = ownership
+  const [first] = ownership.contentOf(message)
+  const isAssistant = options.messages[message]?.role === 'assistant'
+  const prompt = isAssistant ? promptBefore(turn) : undefined
+  const shared = prompt === undefined ? 0 : commonPrefixLength(text, prompt)
+  const isPrefix = prompt !== undefined && shared === prompt.length
+  if (first === undefined) return isPrefix ? emptyTurn(turn, shared) : undefined
+
+  const lowest = lastForeignEnd(ownership, message, first.start)
+  if (isPrefix && shared >= lowest && shared <= first.start) return { start: shared, status: 'proved', lowest }
+  // For other roles nobody is asked to speak: the border is the first character they wrote.
+  if (!isAssistant) return { start: first.start, status: 'aligned', lowest }
+  const aligned = align(turn, prompt, shared, lowest, first.start)
+  return aligned === undefined ? { start: first.start, status: 'inferred', lowest } : { start: aligned, status: 'aligned', lowest }
+}
+
+function promptBefore({ template, options, message }: Turn): string | undefined {
+  return tryRender(template, { ...options, messages: options.messages.slice(0, message), addGenerationPrompt: true })
+}
+
+/** A turn that says nothing: only its prompt can tell where it is, and only its stop token is learned. */
+function emptyTurn({ ownership, facts }: Turn, start: number): TurnStart | undefined {
+  const rest = ownership.text.slice(start)
+  const follows = facts.stopTokens.some(token => rest.trimStart().startsWith(token))
+  return follows && start > 0 ? { start, status: 'proved', lowest: start } : undefined
+}
+
+/** The end of the last character before `offset` that another message wrote. */
+function lastForeignEnd({ owned }: Ownership, message: number, offset: number): number {
+  let end = 0
+  for (const segment of owned) {
+    if (segment.start >= offset) break
+    if (segment.message !== message) end = segment.end
+  }
+  return end
+}
+
+function align({ ownership, facts }: Turn, prompt: string | undefined, shared: number, lowest: number, first: number): number | undefined {
+  const { text } = ownership
+  const asked = facts.generationPrompt
+  const minimal = shortestCue(asked)
+  // The prompt runs along with the text into the turn and leaves it there.
+  if (prompt !== undefined && shared > lowest && asked !== '') {
+    const askedAt = prompt.length - asked.length
+    const isCue = prompt.endsWith(asked) && shared - askedAt >= minimal
+    if (isCue) return snap(asked, askedAt, Math.min(shared, first))
+  }
+  // Earlier turns differ from what the prompt shows of them: look for the cue itself before the message.
+  if (asked === '') return undefined
+  const before = text.slice(lowest, first)
+  for (let length = asked.length; length >= minimal; length -= 1) {
+    const at = before.lastIndexOf(asked.slice(0, length))
+    if (at !== -1) return snap(asked, lowest + at, lowest + at + length)
+  }
+  return undefined
+}
+
+const specialLike = /<[|｜]?[^<>\s]+[|｜]?>|\[[^\]\s]+\]/g
+
+/** The least of a generation prompt that still says who speaks: all of it before the thinking it may open. */
+function shortestCue(asked: string): number {
+  const [cue = ''] = asked.split('<think>')
+  return Math.max(1, cue.trimEnd().length)
+}
+
+/** Moves a border back out of a special token that it would cut. */
+function snap(asked: string, askedAt: number, border: number): number {
+  for (const match of asked.matchAll(specialLike)) {
+    const start = askedAt + match.index
+    if (border > start && border < start + match[0].length) return start
+  }
+  return border
+}
