@@ -4,6 +4,10 @@
  */
 export { AutoTokenizer } from './auto-tokenizer.ts'
 export { Tokenizer, type DecodeOptions } from './tokenizer.ts'
+export type { ChatTemplateOptions } from './chat-templates.ts'
 export type { DecodeStream } from './decode.ts'
 export type { BatchEncoding, EncodeOptions, Encoding } from './encode.ts'
 export type { AddedToken, NamedToken } from './named-tokens.ts'
+export { readGenerationConfig, type GenerationConfig } from './generation-config.ts'
+export { ensurePadToken, type PadChoice, type PadPolicy } from './special-tokens.ts'
+export { findStopSet, type StopSet, type StopSource, type StopToken } from './stop-set.ts'

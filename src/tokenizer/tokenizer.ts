@@ -1,3 +1,4 @@
+import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import {
   addTokens,
@@ -7,6 +8,12 @@ import {
   withoutSpecialTokens,
   type Backend,
 } from './backend.ts'
+import {
+  makeChatTemplates,
+  renderOptions,
+  type ChatTemplateOptions,
+  type ChatTemplates,
+} from './chat-templates.ts'
 import { cleanUpSpaces, makeDecodeStream, type DecodeStream } from './decode.ts'
 import {
   encodeRows,
@@ -35,11 +42,13 @@ export class Tokenizer {
   #changed = false
   /** Made when first needed; blind to special tokens. */
   #blind: Backend['rust'] | undefined
+  readonly #templates: ChatTemplates
   readonly #tokenById = new Map<number, string | null>()
 
   constructor(files: TokenizerFiles) {
     this.#files = files
     this.#backend = makeBackend(files)
+    this.#templates = makeChatTemplates(files.place, files.chatTemplates)
   }
 
   /** Folder or file that the tokenizer came from. */
@@ -227,6 +236,27 @@ export class Tokenizer {
     if (this.#backend.added.get(token)?.special !== true) this.addSpecialTokens([token])
     this.#backend.named.set(name, token)
     if (name === 'bos_token' || name === 'eos_token') applyBosEos(this.#backend, this.#files.config)
+  }
+
+  // ------------------------------------------------------------------ chats
+
+  /** The usual chat template's source; set it to another, or to undefined to remove it. */
+  get chatTemplate(): string | undefined {
+    return this.#templates.sources.get('default')
+  }
+  set chatTemplate(source: string | undefined) {
+    if (source === undefined) this.#templates.sources.delete('default')
+    else this.#templates.sources.set('default', source)
+  }
+
+  /** All chat templates by name; some models have another for `tool_use`. */
+  get chatTemplates(): ReadonlyMap<string, string> {
+    return this.#templates.sources
+  }
+
+  /** The text of a conversation. Encode it with `addSpecialTokens: false`: the template wrote them already. */
+  applyChatTemplate(messages: readonly Message[], options: ChatTemplateOptions = {}): string {
+    return this.#templates.select(options).render(renderOptions(messages, options, this.#backend.named)).text
   }
 
   // ------------------------------------------------------------------ files

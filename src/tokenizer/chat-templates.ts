@@ -1,0 +1,66 @@
+import { parseChatTemplate, type ChatTemplate, type Message } from '../chat/index.ts'
+import { FettleError } from '../error.ts'
+import type { NamedToken } from './named-tokens.ts'
+
+/** How a conversation becomes a text. */
+export interface ChatTemplateOptions {
+  /** Functions that the model may call, as JSON schemas. */
+  tools?: readonly unknown[] | undefined
+  /** End with the beginning of an assistant turn (default false). */
+  addGenerationPrompt?: boolean | undefined
+  /** What else the template reads, such as `enable_thinking`. */
+  variables?: Record<string, unknown> | undefined
+  /** The name of one of several templates. */
+  template?: string | undefined
+}
+
+/** The chat templates of a tokenizer, compiled when first needed. */
+export interface ChatTemplates {
+  /** By name; the usual one is called `default`. */
+  readonly sources: Map<string, string>
+  /** The compiled template for these options. */
+  select(options: Pick<ChatTemplateOptions, 'tools' | 'template'>): ChatTemplate
+}
+
+/** Compiles each source once, also after it was replaced. */
+export function makeChatTemplates(place: string, sources: Map<string, string>): ChatTemplates {
+  const compiled = new Map<string, ChatTemplate>()
+  return {
+    sources,
+    select({ tools, template }) {
+      const name = template ?? (tools !== undefined && sources.has('tool_use') ? 'tool_use' : 'default')
+      const source = sources.get(name)
+      if (source === undefined) throw missing(place, name, [...sources.keys()])
+      const known = compiled.get(source) ?? parseChatTemplate(source)
+      compiled.set(source, known)
+      return known
+    },
+  }
+}
+
+function missing(place: string, name: string, names: readonly string[]): FettleError {
+  return new FettleError(
+    names.length === 0
+      ? {
+          place,
+          found: 'no chat template',
+          expected: 'one, because conversations are to be rendered',
+          cure: "Set tokenizer.chatTemplate, or use setupChatFormat(model, tokenizer, 'chatml').",
+        }
+      : {
+          place,
+          found: `no chat template '${name}'`,
+          expected: names.join(', '),
+          cure: 'Name one with `template`.',
+        },
+  )
+}
+
+/** What a template is given, under the names that transformers uses: the named tokens are variables too. */
+export function renderOptions(
+  messages: readonly Message[],
+  { tools, addGenerationPrompt, variables }: ChatTemplateOptions,
+  named: ReadonlyMap<NamedToken, string>,
+) {
+  return { ...Object.fromEntries(named), ...variables, messages, tools, addGenerationPrompt }
+}

@@ -1,0 +1,87 @@
+import type { JsEncoding } from 'tokenizers'
+import type { LearnedSpan, SpanStatus, TextSpan } from '../chat/index.ts'
+import { codePointsOf, type CodePoints } from './code-points.ts'
+
+/** The learned tokens [start, end) of one message. */
+export interface TokenSpan {
+  message: number
+  start: number
+  end: number
+  status: SpanStatus
+}
+
+/** A token that lies on both sides of the border of a learned span; it is learned as a whole. */
+export interface Straddle {
+  message: number
+  /** Index of the token. */
+  token: number
+  border: 'start' | 'end'
+}
+
+/** Tokens with their loss mask. */
+export interface SpanEncoding {
+  inputIds: Int32Array
+  /** 1 = learned, for each token. */
+  mask: Uint8Array
+  spans: TokenSpan[]
+  straddles: Straddle[]
+}
+
+/**
+ * Carries learned spans from characters to tokens. A token belongs to a span when any of its characters does.
+ * The borders are looked up one by one in the Rust encoding: fetching all offsets would cost more than
+ * tokenising.
+ */
+export function mapSpans(encoding: JsEncoding, text: string, spans: readonly LearnedSpan[]): SpanEncoding {
+  const inputIds = Int32Array.from(encoding.getIds())
+  const mask = new Uint8Array(inputIds.length)
+  const locator = makeLocator(encoding, text, inputIds.length)
+  const straddles: Straddle[] = []
+  const tokenSpans = spans.map(({ message, status, start, end, ranges }): TokenSpan => {
+    const pieces = (ranges ?? [{ start, end }]).map((range) => {
+      const found = locator(range)
+      mask.fill(1, found.start, found.end)
+      if (found.startStraddles) straddles.push({ message, token: found.start, border: 'start' })
+      if (found.endStraddles) straddles.push({ message, token: found.end - 1, border: 'end' })
+      return found
+    })
+    const first = pieces.at(0) ?? locator({ start, end: start })
+    const last = pieces.at(-1) ?? first
+    return { message, start: first.start, end: last.end, status }
+  })
+  return { inputIds, mask, spans: tokenSpans, straddles }
+}
+
+interface Located extends TextSpan {
+  startStraddles: boolean
+  endStraddles: boolean
+}
+
+function makeLocator(encoding: JsEncoding, text: string, tokenCount: number): (range: TextSpan) => Located {
+  const points: CodePoints = codePointsOf(text)
+  const length = points.fromUtf16(text.length)
+  const startOf = (token: number) => encoding.tokenToChars(token)?.[0] ?? length
+  /** The first token at or after a character: normalisation may have swallowed the character itself. */
+  const tokenAt = (from: number): number => {
+    for (let at = from; at < length; at++) {
+      const token = encoding.charToToken(at)
+      if (token !== null) return token
+    }
+    return tokenCount
+  }
+  return ({ start, end }) => {
+    const from = points.fromUtf16(start)
+    const to = points.fromUtf16(end)
+    const first = tokenAt(from)
+    if (to <= from) return { start: first, end: first, startStraddles: false, endStraddles: false }
+    const startStraddles = first < tokenCount && startOf(first) < from
+    let last = tokenAt(to)
+    // One character may be several tokens, and then all of them lie on the border.
+    let endStraddles = false
+    while (last < tokenCount && startOf(last) < to) {
+      endStraddles = true
+      last++
+    }
+    return { start: first, end: Math.max(first, last), startStraddles, endStraddles }
+  }
+}
