@@ -4,12 +4,15 @@
 //     loss = log(Z + e^(s_t − r)) + r − s_t,   lse = s_t + loss,   dH = lossScale · (O − Z · W_t) / (Z + e^(s_t − r))
 //
 // The target is left out of Z and O and comes back exactly at the end: bf16 probabilities near 1 would spoil both.
-// The reference r starts as s_t and moves only if a sum is about to leave the range of float (headRaiseReferences), so
+// The reference r starts as s_t and moves only if a sum is about to leave the range of float (raiseReferences), so
 // e^(s − r) is taken in the registers of the product kernel, and not even a tile of s is written.
 //
 // Blocking: threads divide the vocabulary, so that each panel of W is packed once, by one thread. A thread packs a block of
 // W in both directions (h Wᵀ and p W), runs all token rows past it, kHeadTile at a time, and adds to its own O [rows, H];
 // the threads' (r, Z, O) are merged in the order of the threads. Rows come in chunks, which bound the memory of O.
+//
+// Measured, Zen 5, H = 576: 192 to 576 words and tiles of 64 to 256 rows differ by 1 %; asking for the next block of W ahead of
+// time gains nothing.
 //
 // Source of the online softmax: Dao et al. 2022, https://arxiv.org/abs/2205.14135
 
@@ -86,7 +89,7 @@ template <class C, class Weight> struct HeadWalk {
   const Tensor& weight;
   HeadPart part;
   C *forward, *backward, *p;  // panels of W for h Wᵀ and for p W, tile of probabilities
-  float* kept;                // sums of the tile's rows before the block; the rows' largest s in headRaiseReferences
+  float* kept;                // sums of the tile's rows before the block; the rows' largest s in raiseReferences
   int64_t firstWord = 0, words = 0;
   bool first = true;  // nothing in part.outputs yet
 
@@ -142,9 +145,9 @@ template <class C, class Weight> struct HeadWalk {
   void tile(int64_t begin, int64_t end) {
     std::memcpy(kept, part.sums + begin * kLanes, (end - begin) * kLanes * sizeof(float));
     exponentials(begin, end);
-    bool inRange = true;
-    for (int64_t row = begin; row < end; row++) inRange &= sum(load(part.sums + row * kLanes)) < kHeadLimit;
-    if (!inRange) {
+    vf largest = {};
+    for (int64_t row = begin; row < end; row++) largest = vmax(load(part.sums + row * kLanes), largest);
+    if (maxOf(largest) > kHeadLimit) {
       raiseReferences(begin, end);
       exponentials(begin, end);
     }
