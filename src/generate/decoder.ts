@@ -1,0 +1,24 @@
+/** Tokens on their way into a key-value cache, any number of any slots; positions ascend inside a slot. */
+export interface FedTokens {
+  /** [n] */
+  ids: Int32Array
+  /** [n] which sequence each belongs to */
+  slots: Int32Array
+  /** [n] 0 for the first token of a sequence */
+  positions: Int32Array
+}
+
+/** A model with a key-value cache of several sequences (slots). */
+export interface Decoder {
+  readonly vocabSize: number
+  /** Positions a slot has room for. */
+  readonly capacity: number
+  /**
+   * Feeds tokens and returns the logits [rows, vocabSize] after those of them that `rows` lists, in ascending order.
+   * Feeding a position again replaces what was there. The array is the caller's.
+   */
+  feed(tokens: FedTokens, rows: Int32Array): Promise<Float32Array>
+  /** The same, but only the most likely next token of each row. */
+  feedGreedy(tokens: FedTokens, rows: Int32Array): Promise<Int32Array>
+  free(): void
+}

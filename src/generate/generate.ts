@@ -1,0 +1,163 @@
+import { FettleError } from '../error.ts'
+import { createRandom } from '../random.ts'
+import type { Decoder } from './decoder.ts'
+import { readSettings } from './options.ts'
+import type { GenerateOptions, Settings } from './options.ts'
+import { checkLogits, chooseToken } from './sample.ts'
+
+/** Why a sequence ended: a stop token, no more room, or the caller's signal. */
+export type FinishReason = 'stop' | 'length' | 'abort'
+
+/** What was generated for one prompt. */
+export interface Sequence {
+  /** New tokens; the last is the stop token when that is the reason. */
+  tokenIds: number[]
+  finishReason: FinishReason
+}
+
+/** A prompt on its way to a sequence. */
+interface Row extends Sequence {
+  index: number
+  prompt: readonly number[]
+  /** Distinct tokens of prompt and answer, for the repetition penalty. */
+  seen: Set<number>
+  random: () => number
+}
+
+/** Prompt tokens a pass: enough to keep the kernels busy, few enough that memory stays small and a signal is heard. */
+const chunkTokens = 512
+
+/**
+ * Continues each prompt until a stop token, `maxNewTokens` or the decoder's capacity. Prompt i lives in slot i.
+ * Sequences end independently of each other, and those that have ended cost nothing more.
+ *
+ * @throws FettleError for options and prompts that cannot be used
+ */
+export async function generateSequences(
+  decoder: Decoder,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions = {},
+): Promise<Sequence[]> {
+  const settings = readSettings(options)
+  checkPrompts(decoder, prompts)
+  const stops = new Set(options.stopTokenIds)
+  const rows = prompts.map((prompt, index): Row => ({
+    index,
+    prompt,
+    tokenIds: [],
+    finishReason: 'abort',
+    seen: new Set(settings.repetitionPenalty === 1 ? [] : prompt),
+    // The golden ratio spreads neighbouring rows over the seeds.
+    random: createRandom(settings.seed + Math.imul(index, 0x9e3779b9)),
+  }))
+
+  const active = new Set(rows)
+  const accept = (row: Row, token: number): void => {
+    row.tokenIds.push(token)
+    row.seen.add(token)
+    options.onToken?.(row.index, token)
+    if (stops.has(token)) row.finishReason = 'stop'
+    else if (
+      row.tokenIds.length >= settings.maxNewTokens ||
+      row.prompt.length + row.tokenIds.length >= decoder.capacity
+    )
+      row.finishReason = 'length'
+    else return
+    active.delete(row)
+  }
+
+  for (const pass of promptPasses(rows, options.cachedTokens)) {
+    if (options.signal?.aborted) break
+    await feed(decoder, pass, settings, accept)
+  }
+  while (active.size > 0 && !options.signal?.aborted) {
+    const pass = [...active].map((row): Fed => {
+      const position = row.prompt.length + row.tokenIds.length - 1
+      return { row, id: row.tokenIds[row.tokenIds.length - 1], position, isLast: true }
+    })
+    await feed(decoder, pass, settings, accept)
+  }
+  return rows.map(({ tokenIds, finishReason }) => ({ tokenIds, finishReason }))
+}
+
+/** The new tokens of each prompt: `generateSequences` without the reasons. */
+export async function generateTokens(
+  decoder: Decoder,
+  prompts: readonly (readonly number[])[],
+  options: GenerateOptions = {},
+): Promise<number[][]> {
+  const sequences = await generateSequences(decoder, prompts, options)
+  return sequences.map(({ tokenIds }) => tokenIds)
+}
+
+/** A token to feed; after the last one of its row a next token is chosen. */
+interface Fed {
+  row: Row
+  id: number
+  position: number
+  isLast: boolean
+}
+
+/** All prompts end to end, without what is cached, in passes of `chunkTokens`. */
+function* promptPasses(rows: readonly Row[], cachedTokens: readonly number[] = []): Generator<Fed[]> {
+  let pass: Fed[] = []
+  for (const row of rows) {
+    const last = row.prompt.length - 1
+    // The last token is always fed, since the next one is chosen from what comes out after it.
+    for (let position = Math.min(cachedTokens[row.index] ?? 0, last); position <= last; position += 1) {
+      pass.push({ row, id: row.prompt[position], position, isLast: position === last })
+      if (pass.length < chunkTokens) continue
+      yield pass
+      pass = []
+    }
+  }
+  if (pass.length > 0) yield pass
+}
+
+/** One pass of the model, and the tokens that follow from it. */
+async function feed(
+  decoder: Decoder,
+  pass: readonly Fed[],
+  settings: Settings,
+  accept: (row: Row, token: number) => void,
+): Promise<void> {
+  const tokens = {
+    ids: Int32Array.from(pass, ({ id }) => id),
+    slots: Int32Array.from(pass, ({ row }) => row.index),
+    positions: Int32Array.from(pass, ({ position }) => position),
+  }
+  const ending = pass.flatMap(({ isLast }, i) => (isLast ? [i] : []))
+  // A pass from the middle of a prompt asks for its last row, to ask for something; the answer is not used.
+  const wanted = Int32Array.from(ending.length > 0 ? ending : [pass.length - 1])
+  if (!settings.doSample && settings.repetitionPenalty === 1) {
+    const best = await decoder.feedGreedy(tokens, wanted)
+    ending.forEach((at, i) => accept(pass[at].row, best[i]))
+    return
+  }
+  const logits = await decoder.feed(tokens, wanted)
+  const width = decoder.vocabSize
+  ending.forEach((at, i) => {
+    const { row } = pass[at]
+    const own = logits.subarray(i * width, (i + 1) * width)
+    checkLogits(own)
+    accept(row, chooseToken(own, row.seen, settings, row.random))
+  })
+}
+
+function checkPrompts(decoder: Decoder, prompts: readonly (readonly number[])[]): void {
+  const findings = prompts.flatMap((prompt, i) => {
+    const place = `prompt ${i}`
+    if (prompt.length === 0)
+      return [{ place, found: 'no tokens', expected: 'at least one', cure: 'Start with the bos token.' }]
+    if (prompt.length > decoder.capacity)
+      return [
+        {
+          place,
+          found: `${prompt.length} tokens`,
+          expected: `at most ${decoder.capacity}, the room there is`,
+        },
+      ]
+    return []
+  })
+  if (findings.length > 0) throw new FettleError(findings)
+}
