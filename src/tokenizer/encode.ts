@@ -1,6 +1,7 @@
 import type { JsEncoding, Tokenizer as RustTokenizer } from 'tokenizers'
 import { FettleError } from '../error.ts'
 import { codePointsOf } from './code-points.ts'
+import type { TokenizerFiles } from './files.ts'
 import { padRows, type Padding } from './padding.ts'
 import { keptTokens, type Truncation } from './truncation.ts'
 
@@ -44,7 +45,7 @@ export interface BatchEncoding {
 }
 
 /** What the tokenizer does where options say nothing. */
-export interface EncodeDefaults {
+interface EncodeDefaults {
   place: string
   padId: number | undefined
   padTypeId: number
@@ -52,6 +53,25 @@ export interface EncodeDefaults {
   truncationSide: 'left' | 'right'
   /** Infinity where the configuration does not say. */
   maxLength: number
+}
+
+/** Beyond this a configuration means "no limit"; transformers writes 10^30. */
+const noLimit = 1e9
+
+/** The defaults that tokenizer_config.json sets. */
+export function readEncodeDefaults(
+  { place, config }: TokenizerFiles,
+  padId: number | undefined,
+): EncodeDefaults {
+  const limit = config.model_max_length
+  return {
+    place,
+    padId,
+    padTypeId: typeof config.pad_token_type_id === 'number' ? config.pad_token_type_id : 0,
+    paddingSide: config.padding_side === 'left' ? 'left' : 'right',
+    truncationSide: config.truncation_side === 'left' ? 'left' : 'right',
+    maxLength: typeof limit === 'number' && limit < noLimit ? limit : Infinity,
+  }
 }
 
 /** Tokenises texts (and their pairs), cuts and pads them. */

@@ -16,9 +16,17 @@ import {
 } from './chat-templates.ts'
 import { cleanUpSpaces, makeDecodeStream, type DecodeStream } from './decode.ts'
 import {
+  encodeChats,
+  encodeTextsWithSpans,
+  type Chat,
+  type ChatEncoding,
+  type EncodeChatOptions,
+  type TextWithSpans,
+} from './encode-chats.ts'
+import {
   encodeRows,
+  readEncodeDefaults,
   type BatchEncoding,
-  type EncodeDefaults,
   type EncodeOptions,
   type Encoding,
 } from './encode.ts'
@@ -30,9 +38,6 @@ export interface DecodeOptions {
   /** Leave special tokens out (default false). */
   skipSpecialTokens?: boolean
 }
-
-/** Beyond this a configuration means "no limit"; transformers writes 10^30. */
-const noLimit = 1e9
 
 /** Text <-> tokens of one model; made by `AutoTokenizer.fromPretrained`. */
 export class Tokenizer {
@@ -68,26 +73,19 @@ export class Tokenizer {
     const rust = options.splitSpecialTokens === true ? this.#withoutSpecialTokens() : this.#backend.rust
     const texts = typeof text === 'string' ? [text] : text
     const pairs = typeof options.pair === 'string' ? [options.pair] : options.pair
-    const rows = await encodeRows(rust, texts, pairs, options, this.#encodeDefaults())
+    const rows = await encodeRows(
+      rust,
+      texts,
+      pairs,
+      options,
+      readEncodeDefaults(this.#files, this.padTokenId),
+    )
     if (typeof text === 'string') return rows[0]
     return {
       inputIds: rows.map((row) => row.inputIds),
       attentionMask: rows.map((row) => row.attentionMask),
       tokenTypeIds: rows.map((row) => row.tokenTypeIds),
       offsets: rows.map((row) => row.offsets),
-    }
-  }
-
-  #encodeDefaults(): EncodeDefaults {
-    const { config } = this.#files
-    const limit = config.model_max_length
-    return {
-      place: this.place,
-      padId: this.padTokenId,
-      padTypeId: typeof config.pad_token_type_id === 'number' ? config.pad_token_type_id : 0,
-      paddingSide: config.padding_side === 'left' ? 'left' : 'right',
-      truncationSide: config.truncation_side === 'left' ? 'left' : 'right',
-      maxLength: typeof limit === 'number' && limit < noLimit ? limit : Infinity,
     }
   }
 
@@ -257,6 +255,30 @@ export class Tokenizer {
   /** The text of a conversation. Encode it with `addSpecialTokens: false`: the template wrote them already. */
   applyChatTemplate(messages: readonly Message[], options: ChatTemplateOptions = {}): string {
     return this.#templates.select(options).render(renderOptions(messages, options, this.#backend.named)).text
+  }
+
+  /** A conversation's text and tokens, with what a model learns of it. */
+  async encodeChat(
+    messages: readonly Message[],
+    { tools, ...options }: EncodeChatOptions & { tools?: readonly unknown[] | undefined } = {},
+  ): Promise<ChatEncoding> {
+    const [encoding] = await this.encodeChats([{ messages, tools }], options)
+    return encoding
+  }
+
+  /** The same for many conversations, several times as fast. */
+  encodeChats(chats: readonly Chat[], options: EncodeChatOptions = {}): Promise<ChatEncoding[]> {
+    const { rust, named } = this.#backend
+    const encoder = { rust, templates: this.#templates, named, specialTokens: this.specialTokens }
+    return encodeChats(encoder, chats, options)
+  }
+
+  /** Tokens of texts of which only some parts are learned, such as a completion after its prompt. */
+  encodeTextsWithSpans(
+    items: readonly TextWithSpans[],
+    options: { addSpecialTokens?: boolean } = {},
+  ): Promise<ChatEncoding[]> {
+    return encodeTextsWithSpans(this.#backend.rust, items, options)
   }
 
   // ------------------------------------------------------------------ files
