@@ -21,7 +21,7 @@ import type { GgufTensor } from './gguf.ts'
 import { asWords, readTensorBytes, toFloat32 } from './tensor-bytes.ts'
 
 /** Turns whole blocks into numbers: out[i] = value i. */
-export type Dequantizer = (bytes: Uint8Array, out: Float32Array) => void
+type Dequantizer = (bytes: Uint8Array, out: Float32Array) => void
 
 /** Total, so that a new type must say whether it can be read. */
 const dequantizers: { readonly [K in GgufTypeName]: Dequantizer | undefined } = {

@@ -88,7 +88,25 @@ export async function encodeRows(
       found: `${texts.length} texts and ${pairs.length} pairs`,
       expected: 'one pair for each text',
     })
-  if (texts.length === 0) return []
+  const rows: Encoding[] = []
+  for (let start = 0; start < texts.length; start += chunkSize) {
+    const chunk = texts.slice(start, start + chunkSize)
+    rows.push(...(await encodeChunk(rust, chunk, pairs?.slice(start, start + chunkSize), options, defaults)))
+  }
+  padRows(rows, paddingOf(options, defaults))
+  return rows
+}
+
+/** Enough to keep all cores busy; between chunks the event loop gets its turn. */
+const chunkSize = 256
+
+async function encodeChunk(
+  rust: RustTokenizer,
+  texts: readonly string[],
+  pairs: readonly string[] | undefined,
+  options: EncodeOptions,
+  defaults: EncodeDefaults,
+): Promise<Encoding[]> {
   const how = { addSpecialTokens: options.addSpecialTokens ?? true }
   // The binding takes pairs one by one only.
   const encodings =
@@ -97,14 +115,12 @@ export async function encodeRows(
       : await Promise.all(texts.map((text, i) => rust.encode(text, pairs[i], how)))
   const limit = options.maxLength ?? defaults.maxLength
   const side = options.truncationSide ?? defaults.truncationSide
-  const strategy = options.truncation === true ? 'longest_first' : options.truncation || 'do_not_truncate'
-  const rows = encodings.map((encoding, i) => {
+  const strategy = options.truncation === true ? 'longest_first' : options.truncation || undefined
+  return encodings.map((encoding, i) => {
     const row = readRow(encoding, texts[i], pairs?.[i])
-    if (strategy === 'do_not_truncate' || row.inputIds.length <= limit) return row
+    if (strategy === undefined || row.inputIds.length <= limit) return row
     return select(row, keptTokens(encoding.getSequenceIds(), limit, strategy, side))
   })
-  padRows(rows, paddingOf(options, limit, defaults))
-  return rows
 }
 
 function readRow(encoding: JsEncoding, text: string, pair: string | undefined): Encoding {
@@ -136,8 +152,8 @@ function select(row: Encoding, kept: readonly number[]): Encoding {
   }
 }
 
-function paddingOf(options: EncodeOptions, limit: number, defaults: EncodeDefaults): Padding | undefined {
-  const { padding = false } = options
+function paddingOf(options: EncodeOptions, defaults: EncodeDefaults): Padding | undefined {
+  const { padding = false, maxLength: limit = defaults.maxLength } = options
   if (padding === false) return undefined
   if (padding === 'max_length' && limit === Infinity)
     throw new FettleError({

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { writeFileAtomic } from '../formats/index.ts'
 import type { KnownToken } from './backend.ts'
@@ -21,10 +21,9 @@ export interface TokenizerState {
  */
 export async function saveTokenizer(folder: string, state: TokenizerState): Promise<void> {
   const { files } = state
-  await mkdir(folder, { recursive: true })
   await writeFileAtomic(join(folder, 'tokenizer.json'), state.tokenizerJson)
   if (files.sentencePiece !== undefined && resolve(dirname(files.sentencePiece)) !== resolve(folder))
-    await copyFile(files.sentencePiece, join(folder, 'tokenizer.model'))
+    await writeFileAtomic(join(folder, 'tokenizer.model'), await readFile(files.sentencePiece))
   if (files.specialTokensMap !== undefined)
     await writeFileAtomic(
       join(folder, 'special_tokens_map.json'),

@@ -37,6 +37,17 @@ test('writing what was read gives the same bytes as the safetensors library', as
 
 const sizeOfHeader = (path: string) => 8 + Number(readFileSync(path).readBigUInt64LE())
 
+test('part of a tensor, into shared memory', async () => {
+  const info = (await readSafetensorsHeader(fixture)).tensors.get('blk.0.f32.weight')
+  if (info === undefined) throw new Error(fixture)
+  const whole = await readTensorBytes(info)
+  const shared = new Uint8Array(new SharedArrayBuffer(16))
+  await readTensorBytes({ ...info, offset: info.offset + 8, byteLength: 16 }, shared)
+  expect([...shared]).toEqual([...whole.subarray(8, 24)])
+  const beyond = { ...info, offset: info.offset + 1e6 }
+  await expect(readTensorBytes(beyond)).rejects.toThrow('the end of the file')
+})
+
 test('every dtype and odd shape comes back, widest first', async () => {
   const path = join(scratch, 'dtypes.safetensors')
   await writeSafetensors(

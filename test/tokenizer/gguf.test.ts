@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Tokenizer as RustTokenizer } from 'tokenizers'
 import { describe, expect, it, test } from 'vitest'
 import { AutoTokenizer, readGenerationConfig } from '../../src/tokenizer/index.ts'
+import { preTokenizers } from '../../src/tokenizer/gguf/pre-tokenizers.ts'
 import { fixtures } from './golden.ts'
 
 const folder = join(fixtures, 'gguf')
@@ -58,4 +60,33 @@ test('a GGUF file without a usable vocabulary says so', async () => {
   )
   const iquants = new URL('../fixtures/gguf/iquants.safetensors', import.meta.url).pathname
   await expect(AutoTokenizer.fromPretrained(iquants)).rejects.toThrow('ENOTDIR')
+})
+
+describe('every pre-tokenizer of the table cuts a text without losing any of it', () => {
+  const text = "I'll pay $1,234.50 for Straße №7 — 你好 한국 don't\r\n\n  x=`a`+[1];\tÀ la carte 😀"
+  it.each([...preTokenizers])('%s', (_, { splits }) => {
+    const rust = RustTokenizer.fromString(
+      JSON.stringify({
+        version: '1.0',
+        added_tokens: [],
+        pre_tokenizer: {
+          type: 'Sequence',
+          pretokenizers: splits.map((Regex) => ({
+            type: 'Split',
+            pattern: { Regex },
+            behavior: 'Isolated',
+            invert: false,
+          })),
+        },
+        model: { type: 'BPE', vocab: {}, merges: [] },
+      }),
+    )
+    const pieces =
+      rust
+        .getPreTokenizer()
+        ?.preTokenizeString(text)
+        .map(([piece]) => piece) ?? []
+    expect(pieces.join('')).toBe(text)
+    expect(pieces.length).toBeGreaterThan(15)
+  })
 })

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Recorded with transformers; offsets count code points. */
-export interface GoldenEncoding {
+interface GoldenEncoding {
   ids: number[]
   tokens: string[]
   offsets: [number, number][]
@@ -12,7 +12,7 @@ export interface GoldenEncoding {
   decoded_skip_special: string
 }
 
-export interface GoldenString {
+interface GoldenString {
   text: string
   with_special: GoldenEncoding
   without_special: GoldenEncoding
