@@ -11,13 +11,32 @@ typedef uint16_t vh __attribute__((vector_size(FETTLE_LANES * 2)));
 inline vf splat(float x) { return x - vf{}; }
 inline vf load(const float* p) { vf v; __builtin_memcpy(&v, p, sizeof v); return v; }
 inline void store(float* p, vf v) { __builtin_memcpy(p, &v, sizeof v); }
-// First n elements; the rest are zero.
+// First n elements, n <= kLanes; the rest are zero. A compile-time kLanes is a plain load; memcpy of a variable size, a call,
+// only serves where there are no masks.
+inline bool isWhole(int n) { return __builtin_constant_p(n) && n == kLanes; }
+#if FETTLE_LANES == 16
+inline vf loadPart(const float* p, int n) { return isWhole(n) ? load(p) : (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+inline void storePart(float* p, vf v, int n) {
+  if (isWhole(n)) store(p, v); else _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v);
+}
+#elif FETTLE_LANES == 8
+inline __m256i firstLanes(int n) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+inline vf loadPart(const float* p, int n) { return isWhole(n) ? load(p) : (vf)_mm256_maskload_ps(p, firstLanes(n)); }
+inline void storePart(float* p, vf v, int n) { if (isWhole(n)) store(p, v); else _mm256_maskstore_ps(p, firstLanes(n), (__m256)v); }
+#else
 inline vf loadPart(const float* p, int n) { vf v = {}; __builtin_memcpy(&v, p, n * 4); return v; }
 inline void storePart(float* p, vf v, int n) { __builtin_memcpy(p, &v, n * 4); }
+#endif
 
 inline vf widen(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
 inline vf load(const bf16* p) { vh h; __builtin_memcpy(&h, p, sizeof h); return widen(h); }
-inline vf loadPart(const bf16* p, int n) { vh h = {}; __builtin_memcpy(&h, p, n * 2); return widen(h); }
+inline vh halvesPart(const bf16* p, int n) {
+#if FETTLE_LANES == 16
+  if (!isWhole(n)) return (vh)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p);
+#endif
+  vh h = {}; __builtin_memcpy(&h, p, n * 2); return h;
+}
+inline vf loadPart(const bf16* p, int n) { return widen(halvesPart(p, n)); }
 // Round to nearest even; NaN stays NaN.
 inline vh narrow(vf v) {
 #if FETTLE_HAS_BF16
@@ -31,7 +50,13 @@ inline vh narrow(vf v) {
 #endif
 }
 inline void store(bf16* p, vf v) { vh h = narrow(v); __builtin_memcpy(p, &h, sizeof h); }
-inline void storePart(bf16* p, vf v, int n) { vh h = narrow(v); __builtin_memcpy(p, &h, n * 2); }
+inline void storePart(bf16* p, vf v, int n) {
+  vh h = narrow(v);
+#if FETTLE_LANES == 16
+  if (!isWhole(n)) return _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)h);
+#endif
+  __builtin_memcpy(p, &h, n * 2);
+}
 
 inline float toFloat(bf16 h) { uint32_t u = (uint32_t)h << 16; float f; __builtin_memcpy(&f, &u, 4); return f; }
 inline float toFloat(float f) { return f; }

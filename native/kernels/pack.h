@@ -75,7 +75,7 @@ template <class S> struct Stacked {  // a weight in several row blocks
 // --- units -----------------------------------------------------------------------------------------------------------
 
 inline vu pairUp(vh low, vh high) { return __builtin_convertvector(low, vu) | (__builtin_convertvector(high, vu) << 16); }
-inline vh halves(const bf16* p, int n) { vh h = {}; __builtin_memcpy(&h, p, (n < kLanes ? n : kLanes) * 2); return h; }
+inline vh halves(const bf16* p, int n) { vh h; if (n < kLanes) return halvesPart(p, n); __builtin_memcpy(&h, p, sizeof h); return h; }
 inline vh halves(const float* p, int n) { return narrow(n < kLanes ? loadPart(p, n) : load(p)); }
 
 // Units along one row: lane i = elements (unit·i ...) of p, of which n exist.
@@ -85,6 +85,7 @@ template <> struct Units<float> {
   // Units across rows a (and b for pairs, may be null): lane i = column i.
   template <class S> static vu across(const S* a, const S*, int n) { return (vu)(n < kLanes ? loadPart(a, n) : load(a)); }
 };
+#if FETTLE_HAS_BF16
 template <> struct Units<bf16> {
   static vu along(const bf16* p, int64_t n) {
     vu u = {};
@@ -93,19 +94,16 @@ template <> struct Units<bf16> {
     return u;
   }
   static vu along(const float* p, int64_t n) {
-    alignas(64) bf16 both[2 * kLanes] = {};
-    if (n >= 2 * kLanes) {
-      store(both, load(p));
-      store(both + kLanes, load(p + kLanes));
-    } else {
-      for (int64_t i = 0; i < n; i++) both[i] = toBf16(p[i]);
-    }
-    return along(both, 2 * kLanes);
+    const int low = (int)(n < kLanes ? n : kLanes), high = (int)(n - low < kLanes ? n - low : kLanes);
+    const vf a = low < kLanes ? loadPart(p, low) : load(p);
+    const vf b = high <= 0 ? vf{} : high < kLanes ? loadPart(p + kLanes, high) : load(p + kLanes);
+    return (vu)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
   }
   template <class S> static vu across(const S* a, const S* b, int n) {
     return pairUp(halves(a, n), b ? halves(b, n) : vh{});
   }
 };
+#endif
 
 // --- transposition of kLanes x kLanes units ----------------------------------------------------------------------------
 
