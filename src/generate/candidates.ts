@@ -18,9 +18,15 @@ export function allCandidates(logits: Float32Array): Candidates {
 
 /** Those for which `keeps` holds. */
 function select({ ids, scores }: Candidates, keeps: (index: number) => boolean): Candidates {
-  const kept: number[] = []
-  for (let i = 0; i < ids.length; i += 1) if (keeps(i)) kept.push(i)
-  return { ids: Int32Array.from(kept, (i) => ids[i]), scores: Float32Array.from(kept, (i) => scores[i]) }
+  const kept: Candidates = { ids: new Int32Array(ids.length), scores: new Float32Array(ids.length) }
+  let count = 0
+  for (let i = 0; i < ids.length; i += 1) {
+    if (!keeps(i)) continue
+    kept.ids[count] = ids[i]
+    kept.scores[count] = scores[i]
+    count += 1
+  }
+  return { ids: kept.ids.subarray(0, count), scores: kept.scores.subarray(0, count) }
 }
 
 /**

@@ -4,5 +4,4 @@
 export type { Decoder, FedTokens } from './decoder.ts'
 export { generateSequences, generateTokens } from './generate.ts'
 export type { FinishReason, Sequence } from './generate.ts'
-export { generationDefaults } from './generation-defaults.ts'
 export type { GenerateOptions } from './options.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { generateSequences, generateTokens, generationDefaults } from '../../src/generate/index.ts'
+import { generateSequences, generateTokens } from '../../src/generate/index.ts'
 import type { GenerateOptions } from '../../src/generate/index.ts'
 import { bigramDecoder } from './bigram-decoder.ts'
 
@@ -175,16 +175,4 @@ describe('input that cannot be used', () => {
     const { decoder } = bigramDecoder(ring.map((row) => row.map(() => Number.NaN)))
     await expect(generateTokens(decoder, [[1]], { doSample: true })).rejects.toThrow('logits: NaN')
   })
-})
-
-test('generation_config.json becomes options', () => {
-  const config = {
-    do_sample: true,
-    temperature: 0.6,
-    top_p: 0.9,
-    top_k: null,
-    eos_token_id: 2,
-    max_length: 4096,
-  }
-  expect(generationDefaults(config)).toEqual({ doSample: true, temperature: 0.6, topP: 0.9 })
 })

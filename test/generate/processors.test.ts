@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { penaliseRepetition, probabilities } from '../../src/generate/candidates.ts'
-import { generationDefaults } from '../../src/generate/index.ts'
+import type { GenerateOptions } from '../../src/generate/index.ts'
 import { readSettings } from '../../src/generate/options.ts'
 import { draw, warp } from '../../src/generate/sample.ts'
 import { createRandom } from '../../src/random.ts'
@@ -20,12 +20,18 @@ interface Recorded {
 const fixture = new URL('../fixtures/generate/processors.json', import.meta.url)
 const recorded = JSON.parse(readFileSync(fixture, 'utf8')) as Recorded
 
+/** Hugging Face's names as ours. */
+function inCamelCase(options: Record<string, number>): GenerateOptions {
+  const rename = (name: string) => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase())
+  return Object.fromEntries(Object.entries(options).map(([name, value]) => [rename(name), value]))
+}
+
 const cases = recorded.cases.map((one) => ({ name: `${one.logits} ${JSON.stringify(one.options)}`, ...one }))
 
 test.each(cases)(
   'Hugging Face keeps the same tokens: $name',
   ({ logits: name, options, kept, probabilities: golden }) => {
-    const settings = readSettings({ doSample: true, ...generationDefaults(options) })
+    const settings = readSettings({ doSample: true, ...inCamelCase(options) })
     const logits = Float32Array.from(recorded.logits[name])
     penaliseRepetition(logits, new Set(recorded.seen[name]), settings.repetitionPenalty)
     const candidates = warp(logits, settings)
