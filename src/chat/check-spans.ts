@@ -6,7 +6,10 @@ const EXCERPT_LENGTH = 60
 
 function excerpt(text: string, { start, end }: LearnedSpan): string {
   const turn = text.slice(start, end)
-  const shown = turn.length <= 2 * EXCERPT_LENGTH ? turn : `${turn.slice(0, EXCERPT_LENGTH)} … ${turn.slice(-EXCERPT_LENGTH)}`
+  const shown =
+    turn.length <= 2 * EXCERPT_LENGTH
+      ? turn
+      : `${turn.slice(0, EXCERPT_LENGTH)} … ${turn.slice(-EXCERPT_LENGTH)}`
   const before = text.slice(Math.max(0, start - EXCERPT_LENGTH / 2), start)
   const behind = text.slice(end, end + EXCERPT_LENGTH / 2)
   return `${JSON.stringify(before).slice(0, -1)}⟦${JSON.stringify(shown).slice(1, -1)}⟧${JSON.stringify(behind).slice(1)}`

@@ -1,5 +1,13 @@
 /** The chat formats that `setupChatFormat` can give a model that has none. */
-export type ChatFormatName = 'chatml' | 'llama3' | 'mistral' | 'gemma' | 'phi3' | 'zephyr' | 'vicuna' | 'alpaca'
+export type ChatFormatName =
+  | 'chatml'
+  | 'llama3'
+  | 'mistral'
+  | 'gemma'
+  | 'phi3'
+  | 'zephyr'
+  | 'vicuna'
+  | 'alpaca'
 
 /** A chat format: its template, and the tokens that the tokenizer must know. */
 export interface ChatFormat {
@@ -78,8 +86,7 @@ const alpaca = [
   "{% if add_generation_prompt %}{{ '### Response:\\n' }}{% endif %}",
 ].join('')
 
-const angled = (end: string): string =>
-  turns("'<|' + message['role'] + '|>\\n'", end, "'<|assistant|>\\n'")
+const angled = (end: string): string => turns("'<|' + message['role'] + '|>\\n'", end, "'<|assistant|>\\n'")
 
 /** Well-known chat formats, with the assistant's part marked. */
 export const chatFormats: Readonly<Record<ChatFormatName, ChatFormat>> = {
@@ -94,7 +101,12 @@ export const chatFormats: Readonly<Record<ChatFormatName, ChatFormat>> = {
     eosToken: '<|eot_id|>',
     specialTokens: ['<|begin_of_text|>', '<|start_header_id|>', '<|end_header_id|>', '<|eot_id|>'],
   },
-  mistral: { template: mistral, bosToken: '<s>', eosToken: '</s>', specialTokens: ['<s>', '</s>', '[INST]', '[/INST]'] },
+  mistral: {
+    template: mistral,
+    bosToken: '<s>',
+    eosToken: '</s>',
+    specialTokens: ['<s>', '</s>', '[INST]', '[/INST]'],
+  },
   gemma: {
     template: gemma,
     bosToken: '<bos>',
@@ -107,7 +119,12 @@ export const chatFormats: Readonly<Record<ChatFormatName, ChatFormat>> = {
     eosToken: '<|end|>',
     specialTokens: ['<|system|>', '<|user|>', '<|assistant|>', '<|end|>'],
   },
-  zephyr: { template: angled('eos_token'), bosToken: '<s>', eosToken: '</s>', specialTokens: ['<s>', '</s>'] },
+  zephyr: {
+    template: angled('eos_token'),
+    bosToken: '<s>',
+    eosToken: '</s>',
+    specialTokens: ['<s>', '</s>'],
+  },
   vicuna: { template: vicuna, bosToken: '<s>', eosToken: '</s>', specialTokens: ['<s>', '</s>'] },
   alpaca: { template: alpaca, bosToken: '<s>', eosToken: '</s>', specialTokens: ['<s>', '</s>'] },
 }

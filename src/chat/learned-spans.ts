@@ -42,15 +42,17 @@ export function renderWithSpans(
   const rendered = template.render(options)
   const ownership = ownershipOf(rendered)
   if (policy.trainOnInput) return { rendered, spans: everything(ownership, options) }
-  const { messages, tools, documents, ...variables } = options
-  const facts = templateFacts(template, tokens, variables)
+  const { messages } = options
+  const facts = templateFacts(template, tokens, options)
   const eos = tokens.eosToken === undefined || tokens.eosToken === '' ? [] : [tokens.eosToken]
   const stopTokens = [...new Set([...facts.stopTokens, ...eos, ...wellKnownStopTokens])]
-    .filter(token => token !== tokens.bosToken || token === tokens.eosToken)
+    .filter((token) => token !== tokens.bosToken || token === tokens.eosToken)
     .toSorted((left, right) => right.length - left.length)
   const search: Search = { template, options, ownership, facts, stopTokens, policy }
-  const marked = template.hasGeneration ? findMarkedSpans(rendered, ownership, messages, stopTokens) : new Map<number, LearnedSpan>()
-  const spans = learnedMessages(messages, policy).flatMap(message => {
+  const marked = template.hasGeneration
+    ? findMarkedSpans(rendered, ownership, messages, stopTokens)
+    : new Map<number, LearnedSpan>()
+  const spans = learnedMessages(messages, policy).flatMap((message) => {
     const found = marked.get(message)
     if (found !== undefined) return finishSpan(search, found, stopStartOf(search, found))
     return findSpan(search, message)
@@ -59,7 +61,11 @@ export function renderWithSpans(
 }
 
 /** The learned spans alone; `renderWithSpans` gives the text as well. */
-export function findLearnedSpans(template: ChatTemplate, conversation: RenderOptions, settings: SpanSettings): LearnedSpan[] {
+export function findLearnedSpans(
+  template: ChatTemplate,
+  conversation: RenderOptions,
+  settings: SpanSettings,
+): LearnedSpan[] {
   return renderWithSpans(template, conversation, settings).spans
 }
 
@@ -67,7 +73,7 @@ export function findLearnedSpans(template: ChatTemplate, conversation: RenderOpt
 function everything({ text, owned }: Ownership, { messages }: RenderOptions): LearnedSpan[] {
   if (text === '') return []
   const span = { start: 0, end: text.length }
-  const holes = owned.filter(segment => messages[segment.message]?.train === false)
+  const holes = owned.filter((segment) => messages[segment.message]?.train === false)
   const ranges = punch([span], holes)
   const learned: LearnedSpan = { ...span, message: messages.length - 1, status: 'proved' }
   return [holes.length > 0 ? { ...learned, ranges } : learned]
@@ -79,7 +85,12 @@ function findSpan(search: Search, message: number): LearnedSpan[] {
   const { end, stopToken, stopStart } = findTurnEnd({ ...search, message, start: found.start })
   const start = search.policy.includeHeader ? headerStart(search, found.start, found.lowest) : found.start
   if (start >= end) return []
-  const span: LearnedSpan = { message, start, end, status: stopToken === undefined ? 'no-stop' : found.status }
+  const span: LearnedSpan = {
+    message,
+    start,
+    end,
+    status: stopToken === undefined ? 'no-stop' : found.status,
+  }
   if (stopToken !== undefined) span.stopToken = stopToken
   return finishSpan(search, span, stopStart ?? end)
 }
@@ -111,7 +122,7 @@ function finishSpan({ ownership, policy }: Search, span: LearnedSpan, stopStart:
   const base = span.ranges ?? [whole]
   if (holes.length === 0 && span.ranges === undefined) return [{ ...span, end }]
   const ranges = punch(base, holes)
-  const says = ranges.some(range => range.start < stopStart)
+  const says = ranges.some((range) => range.start < stopStart)
   // Nothing is left but the stop token: a turn of tool calls that are not to be learned.
   if (!says && stopStart > span.start) return []
   return [{ ...span, end, ranges }]

@@ -12,26 +12,35 @@ export function findMarkedSpans(
   stopTokens: readonly string[],
 ): Map<number, LearnedSpan> {
   const parts = new Map<number, TextSpan[]>()
+  const spans = rendered.generationSpans.filter(({ start, end }) => start < end)
+  const assistants = messages.flatMap((message, index) => (message.role === 'assistant' ? [index] : []))
+  // As many blocks as answers: then a block in which nobody speaks is the answer of its place.
+  const byPlace = spans.length === assistants.length ? assistants : []
   let previous: number | undefined
-  for (const span of rendered.generationSpans) {
-    const message = speakerIn(span, ownership, messages) ?? previous
-    if (message === undefined || span.start === span.end) continue
+  for (const [index, span] of spans.entries()) {
+    const message = speakerIn(span, ownership, messages) ?? byPlace[index] ?? previous
+    if (message === undefined) continue
     previous = message
     parts.set(message, [...(parts.get(message) ?? []), span])
   }
-  return new Map([...parts].map(([message, spans]) => [message, join(message, spans, ownership, stopTokens)]))
+  return new Map([...parts].map(([message, own]) => [message, join(message, own, ownership, stopTokens)]))
 }
 
 function speakerIn(span: TextSpan, { owned }: Ownership, messages: readonly Message[]): number | undefined {
-  const inside = owned.filter(segment => segment.start >= span.start && segment.end <= span.end)
-  return (inside.find(segment => messages[segment.message]?.role === 'assistant') ?? inside[0])?.message
+  const inside = owned.filter((segment) => segment.start >= span.start && segment.end <= span.end)
+  return (inside.find((segment) => messages[segment.message]?.role === 'assistant') ?? inside[0])?.message
 }
 
-function join(message: number, spans: readonly TextSpan[], ownership: Ownership, stopTokens: readonly string[]): LearnedSpan {
-  const start = Math.min(...spans.map(span => span.start))
-  const end = Math.max(...spans.map(span => span.end))
+function join(
+  message: number,
+  spans: readonly TextSpan[],
+  ownership: Ownership,
+  stopTokens: readonly string[],
+): LearnedSpan {
+  const start = Math.min(...spans.map((span) => span.start))
+  const end = Math.max(...spans.map((span) => span.end))
   const said = ownership.text.slice(start, end).trimEnd()
-  const stopToken = stopTokens.find(token => {
+  const stopToken = stopTokens.find((token) => {
     const at = start + said.length - token.length
     return said.endsWith(token) && ownership.isLiteral({ start: at, end: at + token.length })
   })

@@ -42,7 +42,7 @@ export function ownershipOf({ text, segments }: Rendered): Ownership {
   return {
     text,
     owned,
-    contentOf: message => byMessage.get(message) ?? [],
+    contentOf: (message) => byMessage.get(message) ?? [],
     isLiteral: ({ start, end }) => {
       const index = firstEndingAfter(owned, start)
       const segment = owned[index]

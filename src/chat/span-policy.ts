@@ -3,7 +3,7 @@ import type { MaskPolicy, Message, TextSpan } from './messages.ts'
 
 /** Whether each message is learned: per-message flags first, then the policy. */
 export function learnedMessages(messages: readonly Message[], { learn = 'all' }: MaskPolicy): number[] {
-  const lastAssistant = messages.findLastIndex(message => message.role === 'assistant')
+  const lastAssistant = messages.findLastIndex((message) => message.role === 'assistant')
   return messages.flatMap((message, index) => {
     if (message.train !== undefined) return message.train ? [index] : []
     if (message.role !== 'assistant') return []
@@ -21,7 +21,7 @@ export function punch(spans: readonly TextSpan[], holes: readonly TextSpan[]): T
         { start, end: Math.min(end, hole.start) },
         { start: Math.max(start, hole.end), end },
       ]
-      return parts.filter(part => part.start < part.end)
+      return parts.filter((part) => part.start < part.end)
     })
   }
   return left
@@ -47,7 +47,12 @@ export function thinkingHoles({ text, contentOf }: Ownership, message: number, s
 }
 
 /** The tool calls of a message with the template's words around them, up to the stop token. */
-export function toolCallHoles({ contentOf }: Ownership, message: number, span: TextSpan, stopStart: number): TextSpan[] {
+export function toolCallHoles(
+  { contentOf }: Ownership,
+  message: number,
+  span: TextSpan,
+  stopStart: number,
+): TextSpan[] {
   const own = contentOf(message).filter(({ start, end }) => start >= span.start && end <= span.end)
   const isCall = (field: string): boolean => /^(?:tool_calls|function_call)(?:\.|$)/.test(field)
   const first = own.findIndex(({ field }) => isCall(field))
@@ -59,5 +64,5 @@ export function toolCallHoles({ contentOf }: Ownership, message: number, span: T
 
 /** Characters of other messages inside a span. */
 export function foreignHoles({ owned }: Ownership, message: number, { start, end }: TextSpan): TextSpan[] {
-  return owned.filter(segment => segment.message !== message && segment.end > start && segment.start < end)
+  return owned.filter((segment) => segment.message !== message && segment.end > start && segment.start < end)
 }

@@ -41,6 +41,8 @@ export interface TemplateFacts {
   readonly stopTokens: readonly string[]
   /** What `add_generation_prompt` appends after a user message; empty when it has no effect. */
   readonly generationPrompt: string
+  /** What stands between a question and the answer: the generation prompt, or the end of the user's turn. */
+  readonly cue: string
 }
 
 // Facts depend on the token texts too; a template is used with one set of them nearly always.
@@ -59,7 +61,11 @@ export function tryRender(template: ChatTemplate, options: RenderOptions): strin
 }
 
 /** Looks up, or finds out by rendering small conversations, how a template ends and begins assistant turns. */
-export function templateFacts(template: ChatTemplate, tokens: TokenTexts, variables: Partial<RenderOptions> = {}): TemplateFacts {
+export function templateFacts(
+  template: ChatTemplate,
+  tokens: TokenTexts,
+  variables: Partial<RenderOptions> = {},
+): TemplateFacts {
   const key = JSON.stringify([tokens.bosToken, tokens.eosToken, tokens.specialTokens])
   const byKey = known.get(template) ?? new Map<string, TemplateFacts>()
   known.set(template, byKey)
@@ -70,7 +76,11 @@ export function templateFacts(template: ChatTemplate, tokens: TokenTexts, variab
   return facts
 }
 
-function discover(template: ChatTemplate, tokens: TokenTexts, variables: Partial<RenderOptions>): TemplateFacts {
+function discover(
+  template: ChatTemplate,
+  tokens: TokenTexts,
+  variables: Partial<RenderOptions>,
+): TemplateFacts {
   const options = { ...variables, bosToken: tokens.bosToken, eosToken: tokens.eosToken }
   const candidates = new Set([...wellKnownStopTokens, ...(tokens.specialTokens ?? [])])
   if (tokens.bosToken !== undefined) candidates.delete(tokens.bosToken)
@@ -85,17 +95,24 @@ function discover(template: ChatTemplate, tokens: TokenTexts, variables: Partial
   const asked = tryRender(template, { ...options, messages: [user], addGenerationPrompt: true })
   const unasked = tryRender(template, { ...options, messages: [user], addGenerationPrompt: false })
   const isAppended = asked !== undefined && unasked !== undefined && asked.startsWith(unasked)
-  return { stopTokens: [...found], generationPrompt: isAppended ? asked.slice(unasked.length) : '' }
+  const generationPrompt = isAppended ? asked.slice(unasked.length) : ''
+  const cue =
+    generationPrompt === '' ? answerTail(template, { ...options, messages: [user] }) : generationPrompt
+  return { stopTokens: [...found], generationPrompt, cue }
 }
 
 /** What stands between an answer and whatever another message wrote next. */
-function answerTail(template: ChatTemplate, options: RenderOptions, message = options.messages.length - 1): string {
+function answerTail(
+  template: ChatTemplate,
+  options: RenderOptions,
+  message = options.messages.length - 1,
+): string {
   try {
     const rendered = template.render(options)
     const { contentOf, owned, text } = ownershipOf(rendered)
     const last = contentOf(message).at(-1)
     if (last === undefined) return ''
-    const next = owned.find(segment => segment.start >= last.end && segment.message !== message)
+    const next = owned.find((segment) => segment.start >= last.end && segment.message !== message)
     return text.slice(last.end, next?.start ?? text.length)
   } catch {
     return ''
@@ -105,10 +122,12 @@ function answerTail(template: ChatTemplate, options: RenderOptions, message = op
 /** The tokens of a set that occur in a text, in their order there; longer ones win over their parts. */
 function tokensIn(text: string, tokens: ReadonlySet<string>): string[] {
   const found: string[] = []
-  const longestFirst = [...tokens].filter(token => token !== '').toSorted((left, right) => right.length - left.length)
+  const longestFirst = [...tokens]
+    .filter((token) => token !== '')
+    .toSorted((left, right) => right.length - left.length)
   let offset = 0
   while (offset < text.length) {
-    const token = longestFirst.find(candidate => text.startsWith(candidate, offset))
+    const token = longestFirst.find((candidate) => text.startsWith(candidate, offset))
     if (token !== undefined) found.push(token)
     offset += token?.length ?? 1
   }
@@ -116,6 +135,10 @@ function tokensIn(text: string, tokens: ReadonlySet<string>): string[] {
 }
 
 /** The terminators that the template writes after assistant turns, in the order in which they stand there. */
-export function findStopTokens(template: ChatTemplate, tokens: TokenTexts, variables: Partial<RenderOptions> = {}): string[] {
+export function findStopTokens(
+  template: ChatTemplate,
+  tokens: TokenTexts,
+  variables: Partial<RenderOptions> = {},
+): string[] {
   return [...templateFacts(template, tokens, variables).stopTokens]
 }

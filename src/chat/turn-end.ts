@@ -35,34 +35,62 @@ interface Stop {
 export function findTurnEnd(turn: Turn): TurnEnd {
   const { ownership, message, start } = turn
   const { text } = ownership
-  const next = ownership.owned.find(segment => segment.start >= start && segment.message > message)
-  const own = ownership.contentOf(message).filter(segment => segment.end > start && segment.end <= (next?.start ?? text.length))
-  const lastOwn = lastOwnEnd(turn, own)
+  const next = ownership.owned.find((segment) => segment.start >= start && segment.message > message)
+  const own = ownership
+    .contentOf(message)
+    .filter((segment) => segment.end > start && segment.end <= (next?.start ?? text.length))
   const limit = next?.start ?? text.length
+  const lastOwn = lastOwnEnd(turn, own, limit)
   const first = findStop(turn, lastOwn, limit)
   if (first === undefined) return { end: endWithoutStop(turn, lastOwn, limit) }
   let last = first
-  for (let stop = stopBehindSpace(turn, last.end, limit); stop !== undefined; stop = stopBehindSpace(turn, last.end, limit)) {
+  for (
+    let stop = stopBehindSpace(turn, last.end, limit);
+    stop !== undefined;
+    stop = stopBehindSpace(turn, last.end, limit)
+  ) {
     last = stop
   }
   return { end: last.end, stopToken: last.token, stopStart: first.start }
 }
 
 /** The end of what the message says in this turn; a later turn may show parts of it again (a called tool's name). */
-function lastOwnEnd(turn: Turn, own: readonly OwnedSegment[]): number {
+function lastOwnEnd(turn: Turn, own: readonly OwnedSegment[], limit: number): number {
   const last = own.at(-1)
   if (last === undefined) return turn.start
   const isSplit = own.some((segment, index) => {
     const following = own[index + 1]
     return following !== undefined && findStop(turn, segment.end, following.start) !== undefined
   })
-  if (!isSplit) return last.end
+  if (!isSplit && findStop(turn, last.end, limit) !== undefined) return last.end
   const { template, options, message, ownership } = turn
-  const until = tryRender(template, { ...options, messages: options.messages.slice(0, message + 1), addGenerationPrompt: false })
-  if (until === undefined) return last.end
-  const shared = commonPrefixLength(ownership.text, until)
-  const inTurn = own.filter(segment => segment.start < shared)
-  return (inTurn.at(-1) ?? last).end
+  const until = tryRender(template, {
+    ...options,
+    messages: options.messages.slice(0, message + 1),
+    addGenerationPrompt: false,
+  })
+  const shared = until === undefined ? 0 : commonPrefixLength(ownership.text, until)
+  const inTurn = own.filter((segment) => segment.start < shared)
+  return (inTurn.at(-1) ?? withoutEcho(turn, own) ?? last).end
+}
+
+/** The last segment before a stop token behind which the message only repeats what it said before. */
+function withoutEcho(turn: Turn, own: readonly OwnedSegment[]): OwnedSegment | undefined {
+  const { text } = turn.ownership
+  const isEcho = (segment: OwnedSegment, index: number): boolean =>
+    own.some((earlier, position) => {
+      const isSame = text.slice(earlier.start, earlier.end) === text.slice(segment.start, segment.end)
+      return position < index && isSame && earlier.field === segment.field
+    })
+  let kept = own.length
+  while (kept > 0) {
+    const segment = own[kept - 1]
+    const before = own[kept - 2]
+    if (segment === undefined || before === undefined || !isEcho(segment, kept - 1)) break
+    kept -= 1
+    if (findStop(turn, before.end, segment.start) !== undefined) return before
+  }
+  return undefined
 }
 
 function stopAt({ ownership, stopTokens }: Turn, offset: number): Stop | undefined {
@@ -107,7 +135,9 @@ function stopBehindSpace(turn: Turn, from: number, limit: number): Stop | undefi
   let offset = from
   while (offset < limit && /\s/.test(text.charAt(offset))) offset += 1
   const stop = stopAt(turn, offset)
-  return stop !== undefined && stop.end <= limit && turn.ownership.isLiteral({ start: from, end: offset + 1 }) ? stop : undefined
+  return stop !== undefined && stop.end <= limit && turn.ownership.isLiteral({ start: from, end: offset + 1 })
+    ? stop
+    : undefined
 }
 
 /** Before the first token of what follows, or at the message's last character. */

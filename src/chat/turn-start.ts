@@ -35,21 +35,28 @@ export function findTurnStart(turn: Turn): TurnStart | undefined {
   if (first === undefined) return isPrefix ? emptyTurn(turn, shared) : undefined
 
   const lowest = lastForeignEnd(ownership, message, first.start)
-  if (isPrefix && shared >= lowest && shared <= first.start) return { start: shared, status: 'proved', lowest }
+  if (isPrefix && shared >= lowest && shared <= first.start)
+    return { start: shared, status: 'proved', lowest }
   // For other roles nobody is asked to speak: the border is the first character they wrote.
   if (!isAssistant) return { start: first.start, status: 'aligned', lowest }
   const aligned = align(turn, prompt, shared, lowest, first.start)
-  return aligned === undefined ? { start: first.start, status: 'inferred', lowest } : { start: aligned, status: 'aligned', lowest }
+  return aligned === undefined
+    ? { start: first.start, status: 'inferred', lowest }
+    : { start: aligned, status: 'aligned', lowest }
 }
 
 function promptBefore({ template, options, message }: Turn): string | undefined {
-  return tryRender(template, { ...options, messages: options.messages.slice(0, message), addGenerationPrompt: true })
+  return tryRender(template, {
+    ...options,
+    messages: options.messages.slice(0, message),
+    addGenerationPrompt: true,
+  })
 }
 
 /** A turn that says nothing: only its prompt can tell where it is, and only its stop token is learned. */
 function emptyTurn({ ownership, facts }: Turn, start: number): TurnStart | undefined {
   const rest = ownership.text.slice(start)
-  const follows = facts.stopTokens.some(token => rest.trimStart().startsWith(token))
+  const follows = facts.stopTokens.some((token) => rest.trimStart().startsWith(token))
   return follows && start > 0 ? { start, status: 'proved', lowest: start } : undefined
 }
 
@@ -63,39 +70,35 @@ function lastForeignEnd({ owned }: Ownership, message: number, offset: number): 
   return end
 }
 
-function align({ ownership, facts }: Turn, prompt: string | undefined, shared: number, lowest: number, first: number): number | undefined {
+function align(
+  { ownership, facts }: Turn,
+  prompt: string | undefined,
+  shared: number,
+  lowest: number,
+  first: number,
+): number | undefined {
   const { text } = ownership
-  const asked = facts.generationPrompt
-  const minimal = shortestCue(asked)
-  // The prompt runs along with the text into the turn and leaves it there.
-  if (prompt !== undefined && shared > lowest && asked !== '') {
-    const askedAt = prompt.length - asked.length
-    const isCue = prompt.endsWith(asked) && shared - askedAt >= minimal
-    if (isCue) return snap(asked, askedAt, Math.min(shared, first))
+  const cue = cueOf(facts.cue)
+  if (cue === '') return undefined
+  // The prompt runs along with the text through the cue, and leaves it in the turn.
+  if (prompt !== undefined && prompt.endsWith(facts.cue)) {
+    const end = prompt.length - facts.cue.length + cue.length
+    if (end <= shared && end >= lowest && end <= first) return end
   }
   // Earlier turns differ from what the prompt shows of them: look for the cue itself before the message.
-  if (asked === '') return undefined
   const before = text.slice(lowest, first)
-  for (let length = asked.length; length >= minimal; length -= 1) {
-    const at = before.lastIndexOf(asked.slice(0, length))
-    if (at !== -1) return snap(asked, lowest + at, lowest + at + length)
-  }
-  return undefined
+  const trimmed = cue.trimEnd()
+  const at = before.lastIndexOf(trimmed)
+  if (at === -1) return undefined
+  let end = trimmed.length
+  while (end < cue.length && before.charAt(at + end) === cue.charAt(end)) end += 1
+  return lowest + at + end
 }
 
-const specialLike = /<[|｜]?[^<>\s]+[|｜]?>|\[[^\]\s]+\]/g
-
-/** The least of a generation prompt that still says who speaks: all of it before the thinking it may open. */
-function shortestCue(asked: string): number {
-  const [cue = ''] = asked.split('<think>')
-  return Math.max(1, cue.trimEnd().length)
-}
-
-/** Moves a border back out of a special token that it would cut. */
-function snap(asked: string, askedAt: number, border: number): number {
-  for (const match of asked.matchAll(specialLike)) {
-    const start = askedAt + match.index
-    if (border > start && border < start + match[0].length) return start
-  }
-  return border
+/**
+ * The part of a generation prompt that says who speaks: up to its first line's end, and not into the thinking
+ * that it may open or skip. `<|im_start|>assistant\n<think>\n` has the cue `<|im_start|>assistant\n`.
+ */
+function cueOf(asked: string): string {
+  return /^\s*(?:(?!<think>)[^\n])*\n*/.exec(asked)?.[0] ?? ''
 }

@@ -51,5 +51,5 @@ export function loadTemplate(name: string): ChatTemplate {
 
 /** Python counts code points, JavaScript UTF-16 units. */
 export function toCodePoints(text: string, offset: number): number {
-  return [...text.slice(0, offset)].length
+  return Array.from(text.slice(0, offset)).length
 }

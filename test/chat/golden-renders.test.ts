@@ -15,7 +15,7 @@ describe.each(Object.keys(recorded))('%s', (name) => {
     const { messages, tools } = conversations[conversation] ?? { messages: [] }
     const options = { messages, tools, bosToken, eosToken, now: pinnedNow }
     if (isFailed(expected)) {
-      expect(() => template.render(options)).toThrow()
+      expect(() => template.render(options)).toThrow(/^chat template:\d+:\d+: /)
       return
     }
     const rendered = template.render(options)
@@ -30,7 +30,7 @@ describe.each(Object.keys(recorded))('%s', (name) => {
     for (const [turn, prompt] of Object.entries(expected.prompts ?? {})) {
       const before = { ...options, messages: messages.slice(0, Number(turn)), addGenerationPrompt: true }
       if (typeof prompt === 'string') expect(template.render(before).text).toBe(prompt)
-      else expect(() => template.render(before)).toThrow()
+      else expect(() => template.render(before)).toThrow(/^chat template:\d+:\d+: /)
     }
   })
 })

@@ -391,10 +391,10 @@ function compileCompare(expression: Expression & { kind: 'compare' }, frame: Fra
 function compileConditional(expression: Expression & { kind: 'conditional' }, frame: Frame): Evaluate {
   const soft = { ...frame, isSoft: true }
   const test = compileExpression(expression.test, soft)
-  const then = compileExpression(expression.then, soft)
+  const whenTrue = compileExpression(expression.whenTrue, soft)
   const missing = new Undefined(
     'the inline if-expression evaluated to false and no else section was defined.',
   )
   const otherwise = expression.otherwise ? compileExpression(expression.otherwise, soft) : () => missing
-  return (activation) => (truth(test(activation)) ? then(activation) : otherwise(activation))
+  return (activation) => (truth(test(activation)) ? whenTrue(activation) : otherwise(activation))
 }

@@ -101,7 +101,7 @@ function urlEncode(value: Value | undefined): Str {
     const builder = new TextBuilder()
     let start = 0
     for (const { end, source } of runsOf(text)) {
-      const encoded = [...plain(text).slice(start, end)].map((character) =>
+      const encoded = Array.from(plain(text).slice(start, end), (character) =>
         safe.test(character)
           ? character
           : [...new TextEncoder().encode(character)]

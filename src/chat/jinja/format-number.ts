@@ -1,5 +1,5 @@
 import { Fault } from './fault.ts'
-import { formatFloat, formatInteger } from './numbers.ts'
+import { formatFloat, formatInteger, toFixedEven } from './numbers.ts'
 import { MAX_TEXT_LENGTH } from './limits.ts'
 
 interface NumberFormat {
@@ -42,7 +42,8 @@ function formatReal(value: number, type: string, precision: number): string {
 
 function fixed(value: number, places: number): string {
   // toFixed switches to exponents at 1e21.
-  if (Math.abs(value) < 1e21) return Object.is(value, -0) ? `-${(0).toFixed(places)}` : value.toFixed(places)
+  if (Math.abs(value) < 1e21)
+    return Object.is(value, -0) ? `-${(0).toFixed(places)}` : toFixedEven(value, places)
   return `${BigInt(value)}${places > 0 ? `.${'0'.repeat(places)}` : ''}`
 }
 

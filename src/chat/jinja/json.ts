@@ -164,14 +164,12 @@ const short: Readonly<Record<string, string>> = {
   '\r': '\\r',
   '\t': '\\t',
 }
+// oxlint-disable-next-line no-control-regex -- JSON escapes exactly these
+const jsonUnsafe = /["\\\u0000-\u001f]/g
 const unicodeEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 function escapeJson(part: string, ensureAscii: boolean): string {
-  // oxlint-disable-next-line no-control-regex -- JSON escapes exactly these
-  const escaped = part.replace(
-    /["\\\u0000-\u001f]/g,
-    (character) => short[character] ?? unicodeEscape(character),
-  )
+  const escaped = part.replace(jsonUnsafe, (character) => short[character] ?? unicodeEscape(character))
   // oxlint-disable-next-line no-control-regex -- ASCII is the range meant
   return ensureAscii ? escaped.replace(/[^\u0000-\u007e]/g, unicodeEscape) : escaped
 }

@@ -58,6 +58,10 @@ export class LoopState implements PyObject {
     this.known = items.length
   }
 
+  repr(): string {
+    return `<LoopContext ${this.index0 + 1}/${this.count()}>`
+  }
+
   /** The next item, or `undefined` at the end. */
   advance(): Value | undefined {
     const item = this.queue.length > 0 ? this.queue.shift() : this.items.next()

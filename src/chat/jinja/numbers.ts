@@ -98,12 +98,24 @@ export function parseFloatText(text: string): number | undefined {
   return number.test(cleaned) ? Number(cleaned.replaceAll('_', '')) : undefined
 }
 
+/**
+ * `value.toFixed(places)`, with exact ties going to the even digit as in Python: 2.25 → 2.2. Both languages round
+ * the exact binary value; JavaScript takes ties away from zero.
+ */
+export function toFixedEven(value: number, places: number): string {
+  const rounded = value.toFixed(places)
+  if (!/[13579]$/.test(rounded) || places > 70) return rounded
+  // Doubles next to a tie leave it within 17 significant digits.
+  const exact = value.toFixed(places + 30)
+  if (!/50{29}$/.test(exact)) return rounded
+  return exact.slice(0, exact.length - 30).replace(/\.$/, '')
+}
+
 /** Python's round half to even at a number of decimals. */
 export function roundHalfEven(value: number, decimals: number): number {
   if (!Number.isFinite(value)) return value
   if (decimals > 0) {
-    // toFixed is exact for the binary value, which is what Python rounds.
-    return decimals > 100 ? value : Number(value.toFixed(decimals))
+    return decimals > 100 ? value : Number(toFixedEven(value, decimals))
   }
   const scale = 10 ** -decimals
   const scaled = value / scale

@@ -23,7 +23,7 @@ function parseConditional(tokens: TokenStream): Expression {
       kind: 'conditional',
       position,
       test,
-      then: expression,
+      whenTrue: expression,
       ...(otherwise ? { otherwise } : {}),
     }
   }

@@ -26,7 +26,6 @@ import {
   PyView,
   Scalar,
   Undefined,
-  undefinedFault,
   type Value,
 } from './values.ts'
 
@@ -34,10 +33,7 @@ import {
 export function toText(value: Value): Str {
   if (typeof value === 'string') return value
   if (value instanceof Text) return withoutMarkup(value)
-  if (value instanceof Undefined) {
-    if (value.security) throw undefinedFault(value)
-    return ''
-  }
+  if (value instanceof Undefined) return ''
   const builder = new TextBuilder()
   writeRepr(builder, value, undefined)
   return builder.finish()
@@ -135,7 +131,9 @@ function describe(value: PyRange | PyIterator | Undefined | Namespace | PyFuncti
   }
   if (value instanceof PyFunction)
     return value.attributes ? `<Macro '${value.name}'>` : `<function ${value.name}>`
-  return `<${value instanceof PyIterator ? value.type : value.object.type} object>`
+  return value instanceof PyIterator
+    ? `<${value.type} object>`
+    : (value.object.repr?.() ?? `<${value.object.type} object>`)
 }
 
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u

@@ -234,7 +234,7 @@ export function* namesIn(expression: Expression): Generator<string> {
       return
     case 'conditional':
       yield* namesIn(expression.test)
-      yield* namesIn(expression.then)
+      yield* namesIn(expression.whenTrue)
       if (expression.otherwise) yield* namesIn(expression.otherwise)
   }
 }

@@ -3,6 +3,7 @@ import { spendSteps } from './meter.ts'
 import { plain, sliceText, type Str } from './text.ts'
 
 // What str.isspace holds true; JavaScript's \s has U+FEFF instead of the separators U+001C to U+001F and U+0085.
+// oxlint-disable-next-line no-control-regex -- they are Python's white space
 const white = /[\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/
 
 /** Python's white space. */
@@ -102,6 +103,7 @@ function splitSpace(text: Str, most: number, fromRight: boolean): Str[] {
   return [sliceText(text, 0, restEnd), ...kept.map(({ start, end }) => sliceText(text, start, end))]
 }
 
+// oxlint-disable-next-line no-control-regex -- they are Python's line breaks
 const lineBreak = /\r\n|[\n\v\f\r\u001c-\u001e\u0085\u2028\u2029]/g
 
 /** Python's splitlines. */

@@ -44,7 +44,7 @@ export type Expression =
   | (At & { kind: 'and' | 'or'; left: Expression; right: Expression })
   | (At & { kind: 'binary'; operator: BinaryOperator; left: Expression; right: Expression })
   | (At & { kind: 'compare'; first: Expression; rest: [operator: CompareOperator, value: Expression][] })
-  | (At & { kind: 'conditional'; test: Expression; then: Expression; otherwise?: Expression })
+  | (At & { kind: 'conditional'; test: Expression; whenTrue: Expression; otherwise?: Expression })
 
 /** What `set` and `for` assign to. */
 export type Target =

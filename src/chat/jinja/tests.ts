@@ -61,8 +61,8 @@ function isIterable(given: Value): boolean {
 function isSequence(given: Value): boolean {
   const value = bare(given)
   if (value instanceof PyView || value instanceof PyObjectValue) return false
-  // Undefined has a length, and every attribute of it that is looked up raises; jinja2's test then says no.
-  return !(value instanceof Undefined) && lengthOf(value) !== undefined
+  // Undefined has a length and a __getitem__, though calling that raises.
+  return lengthOf(value) !== undefined
 }
 
 function isSame(first: Value, second: Value): boolean {

@@ -134,6 +134,8 @@ export class PyFunction {
 export interface PyObject {
   readonly type: string
   attribute(name: string): Value | undefined
+  /** How it prints. */
+  repr?(): string
   readonly call?: (positional: readonly Value[], named: Named) => Value
 }
 
