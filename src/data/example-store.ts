@@ -1,0 +1,153 @@
+import type { SpanStatus } from '../chat/index.ts'
+import type { Example, TokenSpan } from './example.ts'
+import type { Origin } from './row.ts'
+
+/**
+ * Examples in little memory: about 4⅛ bytes a token and 50 an example, so that a whole data set can be shuffled. What
+ * `get` returns shares its token ids with the store.
+ */
+export interface ExampleStore {
+  /** Number of examples. */
+  readonly count: number
+  readonly tokens: number
+  readonly learnedTokens: number
+  /** Tokens of each example, in order. */
+  readonly lengths: Int32Array
+  /** How many spans have each status. */
+  readonly statuses: Readonly<Record<SpanStatus, number>>
+  add(example: Example): void
+  get(index: number): Example
+}
+
+const statusNames = ['marked', 'proved', 'aligned', 'inferred', 'no-stop'] as const satisfies SpanStatus[]
+/** Tokens of an arena; examples never cross arenas, so that each is one piece of memory. */
+const arenaTokens = 1 << 20
+
+interface Arena {
+  ids: Int32Array
+  /** One bit a token. */
+  mask: Uint8Array
+  used: number
+}
+
+/** An empty store. */
+export function createExampleStore(): ExampleStore {
+  const arenas: Arena[] = []
+  const where = growing((size) => new Int32Array(size)) // [example] → arena
+  const offset = growing((size) => new Int32Array(size)) // [example] → first token in the arena
+  const length = growing((size) => new Int32Array(size)) // [example] → tokens
+  const spanStart = growing((size) => new Float64Array(size)) // [example] → first number in `spans`
+  const spans = growing((size) => new Int32Array(size)) // message, start, end, status; four numbers a span
+  const origins = originStore()
+  const statuses: Record<SpanStatus, number> = { marked: 0, proved: 0, aligned: 0, inferred: 0, 'no-stop': 0 }
+  const totals = { tokens: 0, learned: 0 }
+
+  function arenaFor(tokens: number): number {
+    const last = arenas.at(-1)
+    if (last !== undefined && last.used + tokens <= last.ids.length) return arenas.length - 1
+    const size = Math.max(arenaTokens, tokens)
+    arenas.push({ ids: new Int32Array(size), mask: new Uint8Array(Math.ceil(size / 8)), used: 0 })
+    return arenas.length - 1
+  }
+
+  function readSpans(index: number): TokenSpan[] {
+    const end = index + 1 < length.size ? spanStart.values[index + 1] : spans.size
+    const found: TokenSpan[] = []
+    for (let at = spanStart.values[index]; at < end; at += 4) {
+      const [message, start, stop, status] = spans.values.subarray(at, at + 4)
+      found.push({ message, start, end: stop, status: statusNames[status] })
+    }
+    return found
+  }
+
+  return {
+    get count() {
+      return length.size
+    },
+    get tokens() {
+      return totals.tokens
+    },
+    get learnedTokens() {
+      return totals.learned
+    },
+    get lengths() {
+      return length.values.subarray(0, length.size)
+    },
+    statuses,
+    add({ inputIds, mask, spans: learned, origin }) {
+      const place = arenaFor(inputIds.length)
+      const arena = arenas[place]
+      arena.ids.set(inputIds, arena.used)
+      // The first token of an example is never a target; every other learned one is.
+      for (let i = 0; i < mask.length; i++) {
+        if (mask[i] === 0) continue
+        const bit = arena.used + i
+        arena.mask[bit >> 3] |= 1 << (bit & 7)
+        if (i > 0) totals.learned++
+      }
+      where.push(place)
+      offset.push(arena.used)
+      length.push(inputIds.length)
+      spanStart.push(spans.size)
+      for (const { message, start, end, status } of learned) {
+        for (const value of [message, start, end, statusNames.indexOf(status)]) spans.push(value)
+        statuses[status]++
+      }
+      origins.push(origin)
+      arena.used += inputIds.length
+      totals.tokens += inputIds.length
+    },
+    get(index) {
+      if (!(index >= 0 && index < length.size)) throw new RangeError(`example ${index} of ${length.size}`)
+      const arena = arenas[where.values[index]]
+      const start = offset.values[index]
+      const size = length.values[index]
+      const mask = new Uint8Array(size)
+      for (let i = 0; i < size; i++) mask[i] = (arena.mask[(start + i) >> 3] >> ((start + i) & 7)) & 1
+      return {
+        inputIds: arena.ids.subarray(start, start + size),
+        mask,
+        spans: readSpans(index),
+        origin: origins.get(index),
+      }
+    },
+  }
+}
+
+/** A typed array that doubles when it is full. */
+function growing<A extends Int32Array | Float64Array>(make: (size: number) => A) {
+  const list = {
+    values: make(1024),
+    size: 0,
+    push(value: number) {
+      if (list.size === list.values.length) {
+        const larger = make(2 * list.size)
+        larger.set(list.values)
+        list.values = larger
+      }
+      list.values[list.size++] = value
+    },
+  }
+  return list
+}
+
+/** Origins without an object for each: file, line and row as numbers, -1 where there is none. */
+function originStore() {
+  const files: string[] = []
+  const fileIds = new Map<string, number>()
+  const numbers = growing((size) => new Int32Array(size)) // file, line, row
+  return {
+    push({ file, line, row }: Origin) {
+      let id = fileIds.get(file)
+      if (id === undefined) {
+        id = files.push(file) - 1
+        fileIds.set(file, id)
+      }
+      for (const value of [id, line ?? -1, row ?? -1]) numbers.push(value)
+    },
+    get(index: number): Origin {
+      const [file, line, row] = numbers.values.subarray(3 * index, 3 * index + 3)
+      return { file: files[file], ...(line < 0 ? {} : { line }), ...(row < 0 ? {} : { row }) }
+    },
+  }
+}
