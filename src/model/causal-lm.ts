@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EngineName } from '../engine/index.ts'
 import { createEngine } from '../engine/index.ts'
-import type { DType } from '../engine/index.ts'
+import type { DType, Engine } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
 import { float32ToBfloat16, float32ToFloat16, writeFileAtomic, writeSafetensors } from '../formats/index.ts'
 import type { TensorToWrite } from '../formats/index.ts'
@@ -11,6 +11,7 @@ import { generateTokens } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import { loraConfig } from '../peft/index.ts'
 import { addAdapter, loadAdapter, mergeAdapter, saveAdapter, trainedTensors } from './adapter.ts'
+import { parseModelConfig } from './config.ts'
 import { createDecoder } from './decoder.ts'
 import { flattenBatch } from './flatten.ts'
 import type { FlatTokens, ForwardInputs, TokenMatrix } from './flatten.ts'
@@ -21,7 +22,9 @@ import { createOptimiser } from './optimiser.ts'
 import type { Passes } from './passes.ts'
 import { createPasses } from './passes.ts'
 import { resizeEmbeddings } from './resize.ts'
-import { allSlots } from './slots.ts'
+import { openRandomStore } from './random-store.ts'
+import { allSlots, modelSlots } from './slots.ts'
+import type { WeightStore } from './weight-store.ts'
 
 /** How a model is loaded. */
 export interface LoadOptions {
@@ -71,21 +74,34 @@ export class AutoModelForCausalLM {
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
     const { config, slots, store, generationConfig } = await openModel(path)
     const engine = createEngine(options)
-    const state = await loadModelState(engine, config, slots, store, computeType())
+    const state = await loadModelState(
+      engine,
+      config,
+      slots,
+      store,
+      computeType(engine, store.dtype, options.dtype),
+    )
     return new AutoModelForCausalLM(state, path, generationConfig)
+  }
 
-    function computeType(): DType {
-      const wanted = options.dtype ?? 'auto'
-      const stored = store.dtype === 'F32' ? 'float32' : 'bfloat16'
-      const dtype = wanted === 'auto' ? stored : wanted
-      if (engine.activationTypes.includes(dtype)) return dtype
-      if (wanted === 'auto') return engine.activationTypes[0]
-      throw new FettleError({
-        place: 'dtype',
-        found: wanted,
-        expected: `${engine.activationTypes.join(' or ')} on the ${engine.name} engine`,
-      })
-    }
+  /** A model with fresh random weights, from the fields of a config.json. */
+  static async fromConfig(
+    raw: Record<string, unknown>,
+    { seed = 42, ...options }: LoadOptions & { seed?: number } = {},
+  ): Promise<AutoModelForCausalLM> {
+    const config = parseModelConfig(raw, 'config')
+    const slots = modelSlots(config)
+    const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
+    const store = openRandomStore(allSlots(slots), deviation, seed)
+    const engine = createEngine(options)
+    const state = await loadModelState(
+      engine,
+      config,
+      slots,
+      store,
+      computeType(engine, store.dtype, options.dtype),
+    )
+    return new AutoModelForCausalLM(state, 'random weights', null)
   }
 
   /** What computes: engine, instruction set and threads. */
@@ -308,5 +324,21 @@ function storedTensors(state: ModelState, dtype: 'float32' | 'bfloat16' | 'float
         },
       }
     })
+  })
+}
+
+function computeType(
+  engine: Engine,
+  stored: WeightStore['dtype'],
+  wanted: LoadOptions['dtype'] = 'auto',
+): DType {
+  const storedType = stored === 'F32' ? 'float32' : 'bfloat16'
+  const dtype = wanted === 'auto' ? storedType : wanted
+  if (engine.activationTypes.includes(dtype)) return dtype
+  if (wanted === 'auto') return engine.activationTypes[0]
+  throw new FettleError({
+    place: 'dtype',
+    found: wanted,
+    expected: `${engine.activationTypes.join(' or ')} on the ${engine.name} engine`,
   })
 }
