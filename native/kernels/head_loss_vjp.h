@@ -84,6 +84,7 @@ static void headLossVjp(const Call& call) {
   const int64_t chunks = (hidden.rows() + kHeadRows - 1) / kHeadRows, blocks = (vocabulary + block - 1) / block;
   const float lossScale = call.in[3]->as<float>()[0];
   Pool& pool = *call.pool;
+  if (chunks == 0 && !call.accumulate[0]) std::memset(call.out[0]->as<float>(), 0, vocabulary * width * sizeof(float));
   withType(hidden.dtype, [&](auto actZero) {
     withType(weight.dtype, [&](auto weightZero) {
       using Act = decltype(actZero);
