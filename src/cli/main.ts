@@ -1,1 +1,108 @@
-export {}
+#!/usr/bin/env node
+import { closestName } from '../data/closest-name.ts'
+import { FettleError } from '../error.ts'
+import type { Command } from './command.ts'
+import { columns, commandHelp } from './help.ts'
+import { reportError } from './report-error.ts'
+import type { Terminal } from './terminal.ts'
+import { terminalOf } from './terminal.ts'
+import { version } from './version.ts'
+
+/** A command of the table: loaded only when it runs, so that the help is there at once. */
+interface Entry {
+  summary: string
+  load: () => Promise<Command>
+}
+
+const commands = new Map<string, Entry>([
+  [
+    'generate',
+    {
+      summary: 'Continues text, or answers messages, with a model',
+      load: async () => (await import('./generate.ts')).generate,
+    },
+  ],
+  [
+    'chat',
+    { summary: 'Talks with a model in the terminal', load: async () => (await import('./chat.ts')).chat },
+  ],
+  [
+    'merge',
+    {
+      summary: 'Adds an adapter to its model and saves the result as a model',
+      load: async () => (await import('./merge.ts')).merge,
+    },
+  ],
+  [
+    'build-native',
+    {
+      summary: 'Builds the native engine with this machine’s C++ compiler',
+      load: async () => (await import('./build-native.ts')).buildNative,
+    },
+  ],
+])
+
+function help(terminal: Terminal): string {
+  const { paint } = terminal
+  return [
+    'Fine-tune a language model, and know exactly what it learned.',
+    '',
+    `${paint.bold('Usage')}  fettle <command> [flags]`,
+    '',
+    columns(
+      [...commands].map(([name, { summary }]) => [name, `${summary}.`]),
+      terminal,
+    ),
+    '',
+    `fettle <command> --help shows its flags and examples, fettle --version the version.`,
+    '',
+  ].join('\n')
+}
+
+/** Runs the command that the arguments name; returns the exit code. */
+async function main(rawArguments: readonly string[]): Promise<0 | 1 | 2> {
+  const out = terminalOf(process.stdout)
+  const [name, ...rest] = rawArguments
+  try {
+    if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
+      out.write(help(out))
+      return 0
+    }
+    if (name === '--version' || name === '-v') {
+      out.write(`${version()}\n`)
+      return 0
+    }
+    const wanted = name === 'help' ? rest[0] : name
+    const entry = commands.get(wanted)
+    if (entry === undefined) throw unknownCommand(wanted)
+    const command = await entry.load()
+    const untilEnd = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest
+    if (name === 'help' || untilEnd.includes('--help') || untilEnd.includes('-h')) {
+      out.write(commandHelp(wanted, entry.summary, command, out))
+      return 0
+    }
+    await command.execute(rest)
+    return 0
+  } catch (error) {
+    return reportError(error, terminalOf(process.stderr))
+  }
+}
+
+function unknownCommand(name: string): FettleError {
+  const near = closestName(name, commands.keys())
+  return new FettleError({
+    place: `fettle ${name}`,
+    found: name.startsWith('-') ? 'no command' : 'no such command',
+    expected: [...commands.keys()].join(', '),
+    ...(near !== undefined && { cure: `Did you mean fettle ${near}?` }),
+  })
+}
+
+// Who reads the output may stop reading (fettle … | head): that is no error.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,89 @@
+import type { Message } from '../chat/index.ts'
+import { FettleError } from '../error.ts'
+import type { Decoder, GenerateOptions, Sequence } from '../generate/index.ts'
+import { generateSequences } from '../generate/index.ts'
+import { textOf } from './generate.ts'
+import type { LoadedModel } from './model-flags.ts'
+import { encodePrompt } from './prompts.ts'
+
+/** A conversation with a model, which remembers it. */
+export interface ChatSession {
+  /** Says something and hears the answer; both are remembered. */
+  ask(content: string, options: GenerateOptions): Promise<Sequence>
+  /** Forgets everything but the system message. */
+  reset(): void
+  /** Earliest turns that no longer fit and were forgotten, so far. */
+  readonly forgotten: number
+  free(): void
+}
+
+/** Tokens that an answer should have room for before turns are forgotten. */
+const answerRoom = 256
+
+/**
+ * Starts a conversation of at most `context` tokens. The key-value cache lives as long as it does: a turn only computes
+ * the tokens that differ from what the cache holds.
+ */
+export function createChatSession(loaded: LoadedModel, context: number, system?: string): ChatSession {
+  const { model, tokenizer, stopTokenIds } = loaded
+  const opening: Message[] = system === undefined ? [] : [{ role: 'system', content: system }]
+  let decoder: Decoder | undefined
+  let history = [...opening]
+  let cached: number[] = []
+  let forgotten = 0
+
+  return {
+    async ask(content, options) {
+      history.push({ role: 'user', content })
+      const prompt = await fittingPrompt()
+      decoder ??= model.decoder(1, context)
+      const sharedTokens = commonPrefix(cached, prompt)
+      // While tokens are under way the cache holds the prompt or a part of it; what that is, is not known if it fails.
+      cached = []
+      const [sequence] = await generateSequences(decoder, [prompt], {
+        stopTokenIds,
+        ...options,
+        cachedTokens: [sharedTokens],
+      })
+      // An answer that was stopped before its prompt was fed leaves nothing that could be relied on.
+      if (sequence.tokenIds.length > 0) cached = [...prompt, ...sequence.tokenIds.slice(0, -1)]
+      history.push({ role: 'assistant', content: textOf(loaded, sequence.tokenIds) })
+      return sequence
+    },
+    reset() {
+      history = [...opening]
+    },
+    get forgotten() {
+      return forgotten
+    },
+    free() {
+      decoder?.free()
+    },
+  }
+
+  /** The history as tokens, without its earliest turns where it would leave no room for an answer. */
+  async function fittingPrompt(): Promise<number[]> {
+    const room = context - Math.min(answerRoom, Math.floor(context / 2))
+    for (;;) {
+      const prompt = await encodePrompt(tokenizer, { messages: history })
+      if (prompt.length <= room) return prompt
+      if (history.length < opening.length + 3) {
+        history.pop()
+        throw new FettleError({
+          place: 'message',
+          found: `${prompt.length} tokens`,
+          expected: `at most ${room}`,
+          cure: 'Shorten it, or start with a larger --context.',
+        })
+      }
+      history.splice(opening.length, 2)
+      forgotten += 2
+    }
+  }
+}
+
+function commonPrefix(a: readonly number[], b: readonly number[]): number {
+  let length = 0
+  while (length < a.length && length < b.length && a[length] === b[length]) length += 1
+  return length
+}

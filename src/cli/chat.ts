@@ -1,0 +1,136 @@
+import { createInterface } from 'node:readline'
+import { FettleError } from '../error.ts'
+import type { GenerateOptions } from '../generate/index.ts'
+import type { ChatSession } from './chat-session.ts'
+import { createChatSession } from './chat-session.ts'
+import { defineCommand } from './command.ts'
+import { asJson } from './generate.ts'
+import { writeJsonLine } from './json-lines.ts'
+import { loadModel, modelFlags } from './model-flags.ts'
+import type { LoadedModel } from './model-flags.ts'
+import { samplingFlags, samplingOptions } from './sampling-flags.ts'
+import { terminalOf } from './terminal.ts'
+
+/** Answers line after line, remembering what was said. */
+export const chat = defineCommand({
+  flags: {
+    ...modelFlags,
+    system: { type: 'string', description: 'System message that the conversation begins with' },
+    context: {
+      type: 'number',
+      description: 'Tokens that are remembered; default: what the model can, at most 4096',
+    },
+    ...samplingFlags,
+    json: { type: 'boolean', description: 'Prints {"text","token_ids","finish_reason"}, a line an answer' },
+  },
+  details: [
+    '/reset forgets the conversation, /exit leaves. Ctrl-C stops an answer; when none is under way it leaves.',
+    'In a pipe each line is a message, and each answer is printed as it comes.',
+  ].join('\n'),
+  examples: [
+    'chat --model assets/tiny-llama --adapter runs/demo',
+    'chat --model ~/models/SmolLM2-135M-Instruct --system "Answer in one sentence." --temperature 0.7',
+  ],
+  async run(flags) {
+    const loaded = await loadModel(flags)
+    if (loaded.tokenizer.chatTemplate === undefined)
+      throw new FettleError({
+        place: loaded.tokenizer.place,
+        found: 'no chat template',
+        expected: 'a model that was trained to chat',
+        cure: 'fettle generate --raw continues text without one.',
+      })
+    const context = flags.context ?? Math.min(loaded.model.maxPositions, 4096)
+    if (!Number.isInteger(context) || context < 2 || context > loaded.model.maxPositions)
+      throw new FettleError({
+        place: '--context',
+        found: String(context),
+        expected: `a whole number from 2 to ${loaded.model.maxPositions}, what the model can`,
+      })
+    const session = createChatSession(loaded, context, flags.system)
+    const options = samplingOptions(flags, loaded.generationConfig)
+    try {
+      await converse(loaded, session, options, flags.json === true)
+    } finally {
+      session.free()
+    }
+  },
+})
+
+/** Reads lines from stdin until they end, or until the user leaves. */
+async function converse(
+  loaded: LoadedModel,
+  session: ChatSession,
+  options: GenerateOptions,
+  json: boolean,
+): Promise<void> {
+  const people = terminalOf(process.stderr)
+  const atTerminal = process.stdin.isTTY === true && !json
+  const lines = createInterface({
+    input: process.stdin,
+    ...(atTerminal && { output: process.stderr, prompt: people.paint.cyan('› ') }),
+    terminal: atTerminal,
+  })
+  let answering: AbortController | undefined
+  const interrupt = (): void => {
+    if (answering !== undefined) answering.abort()
+    else {
+      if (atTerminal) people.write('\n')
+      lines.close()
+    }
+  }
+  // At a terminal readline takes Ctrl-C; in a pipe it comes as a signal.
+  lines.on('SIGINT', interrupt)
+  process.on('SIGINT', interrupt)
+  if (atTerminal) people.write(people.paint.dim('/reset forgets, /exit leaves, Ctrl-C stops an answer\n'))
+  let forgotten = 0
+  try {
+    lines.prompt()
+    for await (const line of lines) {
+      const said = line.trim()
+      if (said === '/exit' || said === '/quit') break
+      if (said === '/reset') {
+        session.reset()
+        people.write(people.paint.dim('The conversation starts anew.\n'))
+      } else if (said !== '') {
+        answering = new AbortController()
+        await reply(said, answering.signal)
+        answering = undefined
+      }
+      lines.prompt()
+    }
+  } finally {
+    process.off('SIGINT', interrupt)
+    lines.close()
+  }
+
+  async function reply(said: string, signal: AbortSignal): Promise<void> {
+    const decoding = loaded.tokenizer.createDecodeStream({ skipSpecialTokens: true })
+    const show = (text: string): void => void (json || process.stdout.write(text))
+    try {
+      const sequence = await session.ask(said, {
+        ...options,
+        signal,
+        onToken: (_, token) => show(decoding.push(token)),
+      })
+      if (json) writeJsonLine(asJson(loaded, sequence))
+      show(`${decoding.flush()}\n`)
+      if (atTerminal && sequence.finishReason !== 'stop')
+        people.write(people.paint.dim(`(${reasons[sequence.finishReason]})\n`))
+    } catch (error) {
+      // At a terminal a message that cannot be answered is not the end of the conversation.
+      if (!(error instanceof FettleError) || !atTerminal) throw error
+      people.write(`${people.paint.red('error')} ${error.message}\n`)
+    }
+    if (session.forgotten > forgotten)
+      people.write(
+        people.paint.dim(
+          `(${session.forgotten - forgotten} early messages no longer fit and were forgotten)\n`,
+        ),
+      )
+    forgotten = session.forgotten
+  }
+}
+
+/** Why an answer ended, where it did not end by itself. */
+const reasons = { length: 'cut off at the longest length', abort: 'stopped' } as const

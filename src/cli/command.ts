@@ -1,0 +1,90 @@
+import { parseArgs } from 'citty'
+import type { ArgsDef } from 'citty'
+import { readArguments } from './flags.ts'
+
+/** One flag of a command, or its positional arguments; the key it stands under is its name in camelCase. */
+export interface Flag {
+  type: 'string' | 'number' | 'boolean' | 'positional'
+  description: string
+  /** What the help shows for the value: `path`. */
+  hint?: string
+  /** The values that a string may have. */
+  options?: readonly string[]
+  required?: boolean
+  /** May be given several times; the values are read with `repeated`. */
+  repeats?: boolean
+}
+
+/** The flags of a command by name, in the order in which the help lists them. */
+export type Flags = Record<string, Flag>
+
+type FlagType<F extends Flag> = F['type'] extends 'boolean'
+  ? boolean
+  : F['type'] extends 'number'
+    ? number
+    : string
+
+/** What the user gave. */
+export type FlagValues<T extends Flags> = {
+  [K in keyof T]: T[K] extends { required: true } ? FlagType<T[K]> : FlagType<T[K]> | undefined
+}
+
+/** What runs besides the values of single flags. */
+export interface Given {
+  /** Every positional argument. */
+  positionals: readonly string[]
+  /** All values of a flag that may be given several times. */
+  repeated(name: string): string[]
+}
+
+/** A command of the command line. */
+export interface Command {
+  flags: Flags
+  /** Command lines for the help, without `fettle` in front. */
+  examples: readonly string[]
+  /** What the help says between summary and flags. */
+  details?: string
+  execute(rawArguments: readonly string[]): Promise<void>
+}
+
+/**
+ * Ties flags to the function that reads them.
+ *
+ * @param run  what the command does; it throws to fail
+ */
+export function defineCommand<const T extends Flags>(
+  command: Omit<Command, 'execute' | 'flags'> & {
+    flags: T
+    run: (values: FlagValues<T>, given: Given) => Promise<void>
+  },
+): Command {
+  const { flags, run, ...rest } = command
+  return {
+    ...rest,
+    flags,
+    async execute(rawArguments) {
+      const { canonical, repeated } = readArguments(rawArguments, flags)
+      const parsed = parseArgs(canonical, argumentsOf(flags))
+      const values = Object.fromEntries(
+        Object.entries(flags).map(([name, { type }]) => {
+          const value = parsed[name]
+          return [name, type === 'number' && value !== undefined ? Number(value) : value]
+        }),
+      )
+      await run(values as FlagValues<T>, {
+        positionals: parsed._,
+        repeated: (name) => repeated.get(name) ?? [],
+      })
+    },
+  }
+}
+
+/** The flags as citty takes them; numbers are text to it, and what is required was checked before. */
+function argumentsOf(flags: Flags): ArgsDef {
+  return Object.fromEntries(
+    Object.entries(flags).map(([name, { type }]) => [
+      name,
+      { type: type === 'number' ? 'string' : type, required: false } as const,
+    ]),
+  )
+}

@@ -1,0 +1,132 @@
+import { closestName } from '../data/closest-name.ts'
+import { FettleError } from '../error.ts'
+import type { Finding } from '../error.ts'
+import type { Flag, Flags } from './command.ts'
+
+/** Arguments whose flags are spelled one way: `--learning_rate 1e-4` became `--learningRate=1e-4`. */
+export interface CanonicalArguments {
+  canonical: string[]
+  /** Every value of each flag, in order. */
+  repeated: Map<string, string[]>
+}
+
+/** `maxNewTokens` as the help writes it: `--max-new-tokens`. */
+export function flagName(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/**
+ * Brings flags to one spelling and checks them against the table: names, values that are missing, of the wrong kind or
+ * not among the options, flags that are required.
+ *
+ * @throws FettleError with everything that is wrong
+ */
+export function readArguments(rawArguments: readonly string[], flags: Flags): CanonicalArguments {
+  const findings: Finding[] = []
+  const canonical: string[] = []
+  const repeated = new Map<string, string[]>()
+  const byPlainName = new Map(Object.keys(flags).map((name) => [plain(name), name]))
+  const waiting = [...rawArguments]
+  let positionals = 0
+  for (let argument = waiting.shift(); argument !== undefined; argument = waiting.shift()) {
+    if (argument === '--') {
+      positionals += waiting.length
+      canonical.push('--', ...waiting.splice(0))
+    } else if (argument.startsWith('-') && argument.length > 1) readFlag(argument)
+    else {
+      positionals += 1
+      canonical.push(argument)
+    }
+  }
+  checkPositionals()
+  for (const [name, { required, type }] of Object.entries(flags))
+    if (required && type !== 'positional' && !repeated.has(name))
+      findings.push({ place: flagName(name), found: 'not given', expected: describeValue(flags[name]) })
+  if (findings.length > 0) throw new FettleError(findings)
+  return { canonical, repeated }
+
+  function readFlag(argument: string): void {
+    const equals = argument.indexOf('=')
+    const spelled = equals < 0 ? argument : argument.slice(0, equals)
+    const negated = plain(spelled).startsWith('no') && byPlainName.get(plain(spelled).slice(2))
+    const name = byPlainName.get(plain(spelled))
+    const flag = name === undefined ? undefined : flags[name]
+    if (name !== undefined && flag?.type === 'boolean') {
+      const value = equals < 0 ? 'true' : argument.slice(equals + 1)
+      if (value !== 'true' && value !== 'false')
+        findings.push({ place: spelled, found: `'${value}'`, expected: 'no value, true or false' })
+      canonical.push(value === 'true' ? `--${name}` : `--no-${name}`)
+      repeated.set(name, [value])
+    } else if (name !== undefined && flag !== undefined && flag.type !== 'positional') {
+      const isLast = waiting.length === 0 || /^--[a-z]/i.test(waiting[0])
+      const value = equals >= 0 ? argument.slice(equals + 1) : isLast ? undefined : waiting.shift()
+      readValue(name, flag, spelled, value)
+    } else if (negated && flags[negated].type === 'boolean' && equals < 0) {
+      canonical.push(`--no-${negated}`)
+      repeated.set(negated, ['false'])
+    } else findings.push(unknownFlag(spelled))
+  }
+
+  function readValue(name: string, flag: Flag, spelled: string, value: string | undefined): void {
+    const expected = describeValue(flag)
+    if (value === undefined) findings.push({ place: spelled, found: 'no value', expected })
+    else if (flag.type === 'number' && (value.trim() === '' || Number.isNaN(Number(value))))
+      findings.push({ place: spelled, found: `'${value}'`, expected })
+    else if (flag.options !== undefined && !flag.options.includes(value))
+      findings.push({ place: spelled, found: `'${value}'`, expected })
+    else {
+      canonical.push(`--${name}=${value}`)
+      const earlier = repeated.get(name) ?? []
+      if (earlier.length > 0 && flag.repeats !== true)
+        findings.push({
+          place: spelled,
+          found: `given twice, '${earlier[0]}' and '${value}'`,
+          expected: 'one value',
+        })
+      repeated.set(name, [...earlier, value])
+    }
+  }
+
+  function unknownFlag(spelled: string): Finding {
+    const names = Object.keys(flags).filter((name) => flags[name].type !== 'positional')
+    const near = closestName(spelled, [...names.map(flagName), '--help', '--version'])
+    return {
+      place: spelled,
+      found: 'no such flag',
+      cure: near === undefined ? '--help lists them.' : `Did you mean ${near}?`,
+    }
+  }
+
+  function checkPositionals(): void {
+    const entry = Object.entries(flags).find(([, { type }]) => type === 'positional')
+    if (entry === undefined) {
+      if (positionals > 0)
+        findings.push({
+          place: canonical.find((text) => !text.startsWith('-')) ?? 'arguments',
+          found: 'unexpected',
+          expected: 'flags only',
+        })
+      return
+    }
+    const [name, flag] = entry
+    if (flag.required && positionals === 0)
+      findings.push({ place: name, found: 'not given', expected: flag.description })
+    if (flag.repeats !== true && positionals > 1)
+      findings.push({
+        place: name,
+        found: `${positionals} arguments`,
+        expected: 'one',
+        cure: 'Put quotes around text with spaces.',
+      })
+  }
+}
+
+/** A flag's name without dashes, underscores and case, so that every spelling meets. */
+function plain(name: string): string {
+  return name.replaceAll(/[-_]/g, '').toLowerCase()
+}
+
+function describeValue({ type, options, hint }: Flag): string {
+  if (options !== undefined) return options.join(' or ')
+  return type === 'number' ? 'a number' : `a ${hint ?? 'value'}`
+}

@@ -1,0 +1,110 @@
+import type { Message } from '../chat/index.ts'
+import { FettleError } from '../error.ts'
+import type { GenerateOptions, Sequence } from '../generate/index.ts'
+import { generateSequences } from '../generate/index.ts'
+import { defineCommand } from './command.ts'
+import { writeJsonLine } from './json-lines.ts'
+import { loadModel, modelFlags } from './model-flags.ts'
+import type { LoadedModel } from './model-flags.ts'
+import type { Prompt } from './prompts.ts'
+import { encodePrompt, readPrompts } from './prompts.ts'
+import { samplingFlags, samplingOptions } from './sampling-flags.ts'
+
+/** Answers one prompt or a file of them. */
+export const generate = defineCommand({
+  flags: {
+    prompt: {
+      type: 'positional',
+      description:
+        'What is asked: a user message where the model has a chat template, else text to continue; without it stdin is read',
+    },
+    ...modelFlags,
+    raw: { type: 'boolean', description: 'The prompt is text to continue, whatever template there is' },
+    system: { type: 'string', description: 'System message before the user message' },
+    input: {
+      type: 'string',
+      hint: 'path',
+      description: 'File of prompts: JSON lines with "messages" or "prompt", or plain text; - is stdin',
+    },
+    batchSize: { type: 'number', description: 'Prompts of a file that are answered together; default 16' },
+    ...samplingFlags,
+    json: { type: 'boolean', description: 'Prints {"text","token_ids","finish_reason"}, a line a prompt' },
+  },
+  examples: [
+    'generate --model assets/tiny-llama --adapter runs/demo "What do lighthouse keepers do?"',
+    'generate --model ~/models/SmolLM2-135M-Instruct --input questions.jsonl --json > answers.jsonl',
+    'generate --model ~/models/SmolLM2-135M --raw --temperature 0.8 --seed 1 "Once upon a time"',
+  ],
+  async run(flags) {
+    if (flags.prompt !== undefined && flags.input !== undefined)
+      throw new FettleError({ place: '--input', found: 'a prompt as well', expected: 'one of the two' })
+    const batchSize = flags.batchSize ?? 16
+    if (!Number.isInteger(batchSize) || batchSize < 1)
+      throw new FettleError({
+        place: '--batch-size',
+        found: String(batchSize),
+        expected: 'a whole number from 1',
+      })
+    const loaded = await loadModel(flags)
+    const { tokenizer } = loaded
+    const asPrompt = (text: string): Prompt => {
+      if (flags.raw === true || tokenizer.chatTemplate === undefined) return { text }
+      const system: Message[] = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }]
+      return { messages: [...system, { role: 'user', content: text }] }
+    }
+    const prompts =
+      flags.prompt === undefined ? await readPrompts(flags.input ?? '-', asPrompt) : [asPrompt(flags.prompt)]
+    const options = samplingOptions(flags, loaded.generationConfig)
+    for (let start = 0; start < prompts.length; start += batchSize) {
+      const batch = prompts.slice(start, start + batchSize)
+      const inputs = await Promise.all(batch.map((prompt) => encodePrompt(tokenizer, prompt)))
+      if (flags.json === true) {
+        for (const sequence of await answer(loaded, inputs, options)) writeJsonLine(asJson(loaded, sequence))
+      } else if (prompts.length === 1) await stream(loaded, inputs, options)
+      else
+        for (const { tokenIds } of await answer(loaded, inputs, options))
+          process.stdout.write(`${textOf(loaded, tokenIds)}\n\n`)
+    }
+  },
+})
+
+/** Answers a batch of prompts, given as tokens. */
+export async function answer(
+  { model, stopTokenIds }: LoadedModel,
+  inputs: readonly number[][],
+  options: GenerateOptions,
+): Promise<Sequence[]> {
+  const longest = Math.max(...inputs.map((ids) => ids.length))
+  const decoder = model.decoder(
+    inputs.length,
+    Math.min(model.maxPositions, longest + (options.maxNewTokens ?? 256)),
+  )
+  try {
+    return await generateSequences(decoder, inputs, { stopTokenIds, ...options })
+  } finally {
+    decoder.free()
+  }
+}
+
+/** An answer's text without its stop token and other special tokens. */
+export function textOf({ tokenizer }: Pick<LoadedModel, 'tokenizer'>, tokenIds: readonly number[]): string {
+  return tokenizer.decode(tokenIds, { skipSpecialTokens: true })
+}
+
+/** An answer as `--json` prints it. */
+export function asJson(loaded: Pick<LoadedModel, 'tokenizer'>, { tokenIds, finishReason }: Sequence) {
+  return { text: textOf(loaded, tokenIds), token_ids: tokenIds, finish_reason: finishReason }
+}
+
+async function stream(
+  loaded: LoadedModel,
+  inputs: readonly number[][],
+  options: GenerateOptions,
+): Promise<void> {
+  const decoding = loaded.tokenizer.createDecodeStream({ skipSpecialTokens: true })
+  await answer(loaded, inputs, {
+    ...options,
+    onToken: (_, token) => void process.stdout.write(decoding.push(token)),
+  })
+  process.stdout.write(`${decoding.flush()}\n`)
+}

@@ -1,0 +1,70 @@
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { FettleError } from '../error.ts'
+import { defineCommand } from './command.ts'
+import { writeJsonLine } from './json-lines.ts'
+import { basePath, loadModel, modelFlags, oneOf } from './model-flags.ts'
+import { terminalOf } from './terminal.ts'
+
+const storedTypes = ['float32', 'bfloat16', 'float16'] as const
+
+/** Writes a model that needs no adapter any more. */
+export const merge = defineCommand({
+  flags: {
+    ...modelFlags,
+    adapter: { ...modelFlags.adapter, required: true },
+    output: { type: 'string', hint: 'path', required: true, description: 'Folder for the merged model' },
+    saveDtype: {
+      type: 'string',
+      options: storedTypes,
+      description: 'What the weights are stored in; default: as in the base model',
+    },
+    force: { type: 'boolean', description: 'Writes into a folder that has files in it' },
+    json: { type: 'boolean', description: 'Prints {"path","dtype","parameters","files"}' },
+  },
+  examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output runs/merged'],
+  async run(flags) {
+    const { output } = flags
+    checkOutput(output, [basePath(flags), flags.adapter], flags.force === true)
+    const { model, tokenizer, generationConfig } = await loadModel(flags)
+    await model.mergeAdapter()
+    const dtype = oneOf(flags.saveDtype, storedTypes) ?? storedType(model.config) ?? model.dtype
+    model.generationConfig = { ...model.generationConfig, ...generationConfig.raw }
+    await model.save(output, { dtype: oneOf(dtype, storedTypes) ?? 'bfloat16' })
+    await tokenizer.save(output)
+    if (flags.json === true)
+      writeJsonLine({
+        path: output,
+        dtype,
+        parameters: model.parameterCount,
+        files: readdirSync(output).toSorted(),
+      })
+    else {
+      const { write, paint } = terminalOf(process.stderr)
+      write(`${paint.green('✔')} merged   ${output} · ${dtype}\n`)
+    }
+  },
+})
+
+/** The type of a model's weights, as its config.json says under its new or old name. */
+function storedType(config: Record<string, unknown>): (typeof storedTypes)[number] | undefined {
+  const named = config['dtype'] ?? config['torch_dtype']
+  return typeof named === 'string' ? oneOf(named, storedTypes) : undefined
+}
+
+function checkOutput(output: string, inputs: readonly string[], force: boolean): void {
+  if (!existsSync(output)) return
+  const isInput = inputs.some((input) => realpathSync(input) === realpathSync(output))
+  if (isInput)
+    throw new FettleError({
+      place: `--output ${output}`,
+      found: 'the folder that is read',
+      expected: 'another one',
+    })
+  if (!force && readdirSync(output).length > 0)
+    throw new FettleError({
+      place: `--output ${output}`,
+      found: 'a folder with files in it',
+      expected: 'a new or empty folder',
+      cure: 'Choose another, or overwrite with --force.',
+    })
+}

@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import type { Message } from '../chat/index.ts'
+import { FettleError, messageOf } from '../error.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+
+/** What a model is asked: text to continue as it stands, or messages to answer. */
+export type Prompt = { text: string } | { messages: Message[]; tools?: readonly unknown[] }
+
+/** Tokens of a prompt. Text gets the tokenizer's special tokens; a template writes its own. */
+export async function encodePrompt(tokenizer: Tokenizer, prompt: Prompt): Promise<number[]> {
+  if ('text' in prompt) return (await tokenizer.encode(prompt.text)).inputIds
+  const { messages, tools } = prompt
+  const rendered = tokenizer.applyChatTemplate(messages, { tools, addGenerationPrompt: true })
+  return (await tokenizer.encode(rendered, { addSpecialTokens: false })).inputIds
+}
+
+/**
+ * The prompts of a file, or of stdin for `-`: JSON lines with `messages` or `prompt`, one JSON list of messages, or
+ * else plain text as a single prompt.
+ *
+ * @throws FettleError for JSON lines that are broken or hold neither
+ */
+export async function readPrompts(path: string, asPrompt: (text: string) => Prompt): Promise<Prompt[]> {
+  const content = path === '-' ? await text(process.stdin) : await readFile(path, 'utf8')
+  const place = path === '-' ? 'stdin' : path
+  const trimmed = content.trim()
+  if (trimmed === '')
+    throw new FettleError({
+      place,
+      found: 'no text',
+      expected: 'a prompt',
+      cure: 'Give it as an argument or in a pipe.',
+    })
+  const list = trimmed.startsWith('[') ? parseOrUndefined(trimmed) : undefined
+  if (Array.isArray(list) && list.every(isMessage)) return [{ messages: list }]
+  if (!/^\{\s*"/.test(trimmed)) return [asPrompt(content.replace(/\r?\n$/, ''))]
+  return trimmed
+    .split('\n')
+    .flatMap((line, index) => (line.trim() === '' ? [] : [readRow(line, `${place}:${index + 1}`)]))
+}
+
+function readRow(line: string, place: string): Prompt {
+  let row: unknown
+  try {
+    row = JSON.parse(line)
+  } catch (error) {
+    throw new FettleError(
+      { place, found: messageOf(error), expected: 'one JSON object a line' },
+      { cause: error },
+    )
+  }
+  if (typeof row === 'object' && row !== null) {
+    const { messages, prompt, tools } = row as Record<string, unknown>
+    if (Array.isArray(messages) && messages.length > 0 && messages.every(isMessage))
+      return { messages: withoutLastAnswer(messages), ...(Array.isArray(tools) && { tools }) }
+    if (typeof prompt === 'string') return { text: prompt }
+    if (Array.isArray(prompt) && prompt.length > 0 && prompt.every(isMessage)) return { messages: prompt }
+  }
+  throw new FettleError({
+    place,
+    found: 'neither messages nor prompt',
+    expected: '{"messages": […]} or {"prompt": "…"}',
+  })
+}
+
+/** Training rows end with the answer; what is asked ends before it. */
+function withoutLastAnswer(messages: Message[]): Message[] {
+  return messages.at(-1)?.role === 'assistant' ? messages.slice(0, -1) : messages
+}
+
+function isMessage(value: unknown): value is Message {
+  return typeof value === 'object' && value !== null && 'role' in value && typeof value.role === 'string'
+}
+
+function parseOrUndefined(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    // Text may begin with a bracket too.
+    return undefined
+  }
+}

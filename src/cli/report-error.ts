@@ -1,0 +1,51 @@
+import { FettleError, describeFinding, messageOf } from '../error.ts'
+import type { Finding } from '../error.ts'
+import type { Terminal } from './terminal.ts'
+import { version } from './version.ts'
+
+/** What the system calls a file error, and what a person can do about it. */
+const fileErrors: Record<string, { found: string; cure: string; exitCode: 1 | 2 }> = {
+  ENOENT: { found: 'no such file or folder', cure: 'Check the path.', exitCode: 2 },
+  ENOTDIR: { found: 'a part of the path is not a folder', cure: 'Check the path.', exitCode: 2 },
+  EISDIR: { found: 'a folder where a file belongs', cure: 'Check the path.', exitCode: 2 },
+  EACCES: { found: 'no permission', cure: 'Check who may read and write there.', exitCode: 2 },
+  EROFS: { found: 'the file system is read-only', cure: 'Choose another place.', exitCode: 2 },
+  ENOSPC: { found: 'no space left on the device', cure: 'Free some and run again.', exitCode: 1 },
+  EMFILE: { found: 'too many open files', cure: 'Raise the limit (ulimit -n).', exitCode: 1 },
+}
+
+/**
+ * Says on stderr what went wrong.
+ *
+ * @returns the exit code: 2 for wrong usage or input, 1 when the run failed
+ */
+export function reportError(error: unknown, terminal: Terminal): 1 | 2 {
+  const { paint } = terminal
+  const fileError = readFileError(error)
+  const known = error instanceof FettleError ? error : fileError
+  if (known) {
+    for (const finding of known.findings)
+      terminal.write(`${paint.red('error')} ${describeFinding(finding)}\n`)
+    return known.exitCode
+  }
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  terminal.write(
+    [
+      `${paint.red('error')} ${messageOf(error)}`,
+      paint.dim(stack.split('\n').slice(1).join('\n')),
+      'This is a fault in fettle, not in your input. Please report it with these lines, the command and',
+      `fettle ${version()}, node ${process.version}, ${process.platform} ${process.arch}.`,
+      '',
+    ].join('\n'),
+  )
+  return 1
+}
+
+function readFileError(error: unknown): FettleError | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
+  const known = fileErrors[error.code]
+  if (known === undefined) return undefined
+  const place = 'path' in error && typeof error.path === 'string' ? error.path : error.code
+  const finding: Finding = { place, found: known.found, cure: known.cure }
+  return new FettleError(finding, { exitCode: known.exitCode, cause: error })
+}
