@@ -1,0 +1,91 @@
+// From a tile of scores to probabilities, in powers of two: p = 2^(c·s − r), c = scale · log2(e), r the row's reference.
+// Invisible keys get p = 0.
+
+constexpr float kLog2E = 1.44269504088896341f, kLn2 = 0.693147180559945309f;
+
+// 2^x. The argument is rounded to an integer; a minimax polynomial of 2^r, |r| ≤ 1/2, has a relative error of 7.5e-8 for
+// float cells and of 2.6e-6 for bf16 ones, whose rounding is 2e-3. Below −126 the result is 0 (or subnormal); above 127 it
+// is huge or not a number, which callers notice in the sums.
+template <class C> inline vf exp2(vf x) {
+#if FETTLE_LANES == 16
+  const vf n = (vf)_mm512_maskz_roundscale_ps(0xffff, (__m512)x, 8);  // nearest
+#else
+  const vi tiny = x < splat(-126.0f);
+  x = vmin(vmax(x, splat(-126.0f)), splat(127.0f));
+  const vf shifted = x + splat(12582912.0f);  // adding 1.5·2^23 rounds to an integer
+  const vf n = shifted - splat(12582912.0f);
+#endif
+  const vf r = x - n;
+  vf p;
+  if constexpr (sizeof(C) == 2) {
+    p = splat(9.5701018633e-3f);
+    p = multiplyAdd(p, r, splat(5.5917860341e-2f));
+    p = multiplyAdd(p, r, splat(2.4024744831e-1f));
+    p = multiplyAdd(p, r, splat(6.9312181474e-1f));
+    p = multiplyAdd(p, r, splat(9.9999926144e-1f));
+  } else {
+    p = splat(1.3276472632e-3f);
+    p = multiplyAdd(p, r, splat(9.6755413431e-3f));
+    p = multiplyAdd(p, r, splat(5.5507132719e-2f));
+    p = multiplyAdd(p, r, splat(2.4022119724e-1f));
+    p = multiplyAdd(p, r, splat(6.9314696707e-1f));
+    p = multiplyAdd(p, r, splat(1.0000000717e+0f));
+  }
+#if FETTLE_LANES == 16
+  return (vf)_mm512_maskz_scalef_ps(0xffff, (__m512)p, (__m512)n);
+#else
+  const vi exponent = ((vi)shifted - (vi)splat(12582912.0f)) << 23;
+  return select(tiny, vf{}, (vf)((vi)p + exponent));
+#endif
+}
+
+inline vi keyNumbers() {
+  vi lanes;
+  for (int i = 0; i < kLanes; i++) lanes[i] = i;
+  return lanes;
+}
+
+// `value` where the lane's key (the strip's first is `key`) is visible to the query at `position`, else `otherwise`.
+inline vf visibleOr(const AttentionShape& shape, int64_t position, int64_t key, vf value, float otherwise) {
+  const vi lane = keyNumbers();
+  const int last = (int)(position - key < kLanes ? position - key : kLanes);
+  const int64_t first = shape.firstKey(position) - key;
+  const vi hidden = (lane > last - vi{}) | (lane < (int)(first > 0 ? first : 0) - vi{});
+  return select(hidden, splat(otherwise), value);
+}
+
+// Whether some of the keys [first, last] are invisible to some of the queries at [position, position + rows).
+inline bool crossesEdge(const AttentionShape& shape, int64_t position, int64_t rows, int64_t first, int64_t last) {
+  return last > position || first < shape.firstKey(position + rows - 1);
+}
+
+// Two rows of one strip as the right operand of a product whose depth is the query: bf16 cells are interleaved in pairs.
+inline void storeRowPair(float* to, vf even, vf odd) {
+  store(to, even);
+  store(to + kLanes, odd);
+}
+#if FETTLE_HAS_BF16
+// Cells of two rows: `even` in the lower half, `odd` in the upper one.
+inline __m512i narrowRows(vf even, vf odd) { return (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even); }
+inline void storeInterleaved(bf16* to, __m512i rows) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20,
+                                         4, 19, 3, 18, 2, 17, 1, 16, 0);
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(order, rows));
+}
+inline void storeRowPair(bf16* to, vf even, vf odd) { storeInterleaved(to, narrowRows(even, odd)); }
+#endif
+
+// The same, and each row for itself as the left operand of a product whose depth is the key.
+inline void storeRowPair(float* to, float* evenRow, float* oddRow, vf even, vf odd) {
+  storeRowPair(to, even, odd);
+  store(evenRow, even);
+  store(oddRow, odd);
+}
+#if FETTLE_HAS_BF16
+inline void storeRowPair(bf16* to, bf16* evenRow, bf16* oddRow, vf even, vf odd) {
+  const __m512i rows = narrowRows(even, odd);
+  storeInterleaved(to, rows);
+  _mm256_storeu_si256((__m256i*)evenRow, _mm512_castsi512_si256(rows));
+  _mm256_storeu_si256((__m256i*)oddRow, _mm512_extracti64x4_epi64(rows, 1));
+}
+#endif
