@@ -22,7 +22,7 @@ export interface HeadShape {
 export const attention: Kernel<'attention'> = {
   forward({ qkv, starts }, { o, lse }, shape) {
     const { headDim, queryHeads, scale } = shape
-    const width = qkv.columns
+    const { data: x, columns: width } = qkv
     const scores = new Float64Array(qkv.rows)
     const sum = new Float64Array(headDim)
     for (let head = 0; head < queryHeads; head += 1) {
@@ -30,15 +30,14 @@ export const attention: Kernel<'attention'> = {
       for (let i = 0; i < qkv.rows; i += 1) {
         const first = firstVisible(i, starts.data[i], shape.window)
         const query = i * width + head * headDim
-        for (let j = first; j <= i; j += 1)
-          scores[j] = scale * dot(qkv.data, query, qkv.data, j * width + key, headDim)
+        for (let j = first; j <= i; j += 1) scores[j] = scale * dot(x, query, x, j * width + key, headDim)
         const logSum = logSumExp(scores, first, i + 1)
         if (lse) lse.data[i * queryHeads + head] = logSum
         sum.fill(0)
         for (let j = first; j <= i; j += 1) {
           const p = Math.exp(scores[j] - logSum)
           const at = j * width + value
-          for (let d = 0; d < headDim; d += 1) sum[d] += p * qkv.data[at + d]
+          for (let d = 0; d < headDim; d += 1) sum[d] += p * x[at + d]
         }
         o.data.set(sum, (i * queryHeads + head) * headDim)
       }
@@ -47,25 +46,29 @@ export const attention: Kernel<'attention'> = {
   vjp({ qkv, starts, o, lse }, { o: dO }, { qkv: dqkv }, shape) {
     if (dqkv === null) return
     const { headDim, queryHeads, scale } = shape
-    const width = qkv.columns
+    const { data: x, columns: width } = qkv
+    const dx = dqkv.data
+    const dy = dO.data
+    const dQuery = new Float64Array(headDim)
     for (let head = 0; head < queryHeads; head += 1) {
       const [key, value] = keyAndValueColumn(head, shape)
       for (let i = 0; i < qkv.rows; i += 1) {
         const query = i * width + head * headDim
         const output = (i * queryHeads + head) * headDim
-        const D = dot(dO.data, output, o.data, output, headDim)
+        const D = dot(dy, output, o.data, output, headDim)
+        dQuery.fill(0)
         for (let j = firstVisible(i, starts.data[i], shape.window); j <= i; j += 1) {
           const k = j * width + key
           const v = j * width + value
-          const score = scale * dot(qkv.data, query, qkv.data, k, headDim)
-          const p = Math.exp(score - lse.data[i * queryHeads + head])
-          const dScore = scale * p * (dot(dO.data, output, qkv.data, v, headDim) - D)
+          const p = Math.exp(scale * dot(x, query, x, k, headDim) - lse.data[i * queryHeads + head])
+          const dScore = scale * p * (dot(dy, output, x, v, headDim) - D)
           for (let d = 0; d < headDim; d += 1) {
-            dqkv.data[v + d] += p * dO.data[output + d]
-            dqkv.data[query + d] += dScore * qkv.data[k + d]
-            dqkv.data[k + d] += dScore * qkv.data[query + d]
+            dx[v + d] += p * dy[output + d]
+            dx[k + d] += dScore * x[query + d]
+            dQuery[d] += dScore * x[k + d]
           }
         }
+        for (let d = 0; d < headDim; d += 1) dx[query + d] += dQuery[d]
       }
     }
   },
@@ -84,9 +87,14 @@ function keyAndValueColumn(head: number, { headDim, queryHeads, keyHeads }: Head
 
 /** a[i …] · b[j …] over `length` elements. */
 export function dot(a: Float32Array, i: number, b: Float32Array, j: number, length: number): number {
-  let sum = 0
-  for (let d = 0; d < length; d += 1) sum += a[i + d] * b[j + d]
-  return sum
+  // Two sums, since each addition waits for the one before it.
+  let [even, odd] = [0, 0]
+  let d = 0
+  for (; d + 1 < length; d += 2) {
+    even += a[i + d] * b[j + d]
+    odd += a[i + d + 1] * b[j + d + 1]
+  }
+  return d < length ? even + odd + a[i + d] * b[j + d] : even + odd
 }
 
 /** log Σ exp of x[begin … end), the maximum taken out so that nothing overflows. */
