@@ -74,16 +74,21 @@ __attribute__((noinline)) void attentionTile(const TileLeft<C>& left, const Tile
     }
     if (sums == 2 && k < depth) step(k, std::integral_constant<int, 0>{});
   }
+  float* to = result.at;
+  const int64_t rowStride = result.rowStride, vectorStride = result.vectorStride;
+  const auto finish = [&](auto add) {
 #pragma GCC unroll 8
-  for (int i = 0; i < R; i++) {
+    for (int i = 0; i < R; i++, to += rowStride) {
 #pragma GCC unroll 3
-    for (int j = 0; j < V; j++) {
-      float* to = result.at + i * result.rowStride + j * result.vectorStride;
-      vf value = acc[0][i][j];
-      if constexpr (sums == 2) value += acc[1][i][j];
-      store(to, result.add ? value + load(to) : value);
+      for (int j = 0; j < V; j++) {
+        vf value = acc[0][i][j];
+        if constexpr (sums == 2) value += acc[1][i][j];
+        store(to + j * vectorStride, add ? value + load(to + j * vectorStride) : value);
+      }
     }
-  }
+  };
+  if (result.add) finish(std::true_type{});
+  else finish(std::false_type{});
 }
 
 // Tiles must be configured while attention works on a thread with AMX; elsewhere this is nothing.
