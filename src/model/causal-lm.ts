@@ -21,6 +21,7 @@ import { loadModelState, readSlot, trainAllParameters } from './model-state.ts'
 import { createOptimiser } from './optimiser.ts'
 import type { Passes } from './passes.ts'
 import { createPasses } from './passes.ts'
+import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
 import { openRandomStore } from './random-store.ts'
 import { allSlots, modelSlots } from './slots.ts'
@@ -235,8 +236,8 @@ export class AutoModelForCausalLM {
   }
 
   /** New rows of the embeddings (and the head) get the mean of the old ones. */
-  async resizeTokenEmbeddings(size: number, options: { padToMultipleOf?: number } = {}): Promise<void> {
-    await resizeEmbeddings(this.#state, size, options.padToMultipleOf ?? 1)
+  async resizeTokenEmbeddings(size: number, options: ResizeOptions = {}): Promise<void> {
+    await resizeEmbeddings(this.#state, size, options)
   }
 
   /**

@@ -3,35 +3,45 @@ import type { ModelState } from './model-state.ts'
 import { readSlot } from './model-state.ts'
 import { modelSlots } from './slots.ts'
 
+/** How the embedding is resized. */
+export interface ResizeOptions {
+  /** Round the rows up to a multiple of this. */
+  padToMultipleOf?: number | undefined
+  /** Tokens that are new although the matrix has rows for them: these rows get the mean too. */
+  newTokenIds?: readonly number[] | undefined
+}
+
 /**
  * Gives the embedding matrix (and an untied head) `size` rows, rounded up to a multiple; new rows are the mean of the
  * old ones, so that a new token starts as an average one and its logit is not an outlier (Hewitt 2021).
  *
  * @throws FettleError when the model has an adapter or is in training, whose tensors have the old shape
  */
-export async function resizeEmbeddings(state: ModelState, size: number, multiple: number): Promise<void> {
+export async function resizeEmbeddings(
+  state: ModelState,
+  size: number,
+  { padToMultipleOf = 1, newTokenIds = [] }: ResizeOptions = {},
+): Promise<void> {
   if (state.trainable)
     throw new FettleError({
       place: 'resizeTokenEmbeddings',
       found: 'a model with trainable parameters',
       expected: 'a call before addAdapter and before training',
     })
-  const rows = Math.ceil(size / multiple) * multiple
+  const rows = Math.ceil(size / padToMultipleOf) * padToMultipleOf
   const { engine, config, slots } = state
   const old = config.vocabSize
-  if (rows === old) return
+  const spare = newTokenIds.filter((id) => id < Math.min(rows, old))
+  if (rows === old && spare.length === 0) return
   for (const slot of [slots.embed, ...(slots.head ? [slots.head] : [])]) {
     const values = await readSlot(state, slot)
     const { columns } = slot
     const resized = new Float32Array(rows * columns)
     resized.set(values.subarray(0, Math.min(rows, old) * columns))
-    if (rows > old) {
-      const mean = new Float64Array(columns)
-      values.forEach((value, i) => {
-        mean[i % columns] += value / old
-      })
-      for (let row = old; row < rows; row += 1) resized.set(mean, row * columns)
-    }
+    // Rows from the first new token on were never learned, so they say nothing about an average token.
+    const mean = meanRow(values, Math.min(old, ...spare), columns)
+    for (let row = old; row < rows; row += 1) resized.set(mean, row * columns)
+    for (const row of spare) resized.set(mean, row * columns)
     const frozen = state.frozen.get(slot.key)
     if (frozen) engine.free(frozen)
     state.frozen.set(
@@ -43,4 +53,11 @@ export async function resizeEmbeddings(state: ModelState, size: number, multiple
   config.raw['vocab_size'] = rows
   Object.assign(slots, modelSlots(config))
   state.revision += 1
+}
+
+/** Mean of the first `rows` rows; zeros without rows. */
+function meanRow(values: Float32Array, rows: number, columns: number): Float64Array {
+  const mean = new Float64Array(columns)
+  for (let i = 0; i < rows * columns; i += 1) mean[i % columns] += values[i] / rows
+  return mean
 }
