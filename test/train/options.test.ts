@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest'
+import { FettleError } from '../../src/error.ts'
+import { flagLayer, optionFlags, runFileJsonSchema } from '../../src/train/option-flags.ts'
+import { loraOptions, maskPolicyOf } from '../../src/train/options.ts'
+import { readRunOptions, readTrainOptions, runFileLayer } from '../../src/train/read-options.ts'
+
+const read = (text: string, flags: Record<string, unknown> = {}) =>
+  readRunOptions([runFileLayer(text, 'run.yaml'), flagLayer(flags)])
+
+function errorOf(run: () => unknown): string {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof FettleError) return error.message
+    throw error
+  }
+  return 'no error'
+}
+
+const minimal = 'model: m\ndata: [{ path: train.jsonl }]\n'
+
+describe('a run file', () => {
+  test('of two lines has every default', () => {
+    expect(read(minimal)).toMatchObject({
+      model: 'm',
+      data: [{ path: 'train.jsonl', format: 'auto' }],
+      lora: { r: 16, loraAlpha: 32, loraDropout: 0, targetModules: 'all-linear', bias: 'none' },
+      adapter: null,
+      dtype: 'auto',
+      quantization: null,
+      maxLength: 1024,
+      packing: true,
+      perDeviceTrainBatchSize: 4,
+      gradientAccumulationSteps: 1,
+      numTrainEpochs: 1,
+      learningRate: 2e-4,
+      lrSchedulerType: 'cosine',
+      seed: 42,
+      saveSteps: 50,
+    })
+  })
+
+  test('may spell keys in three ways', () => {
+    const options = read(`${minimal}learning_rate: 1e-4\nmaxLength: 99\nwarmup-ratio: 0.1\nlora: { lora-alpha: 7 }\n`)
+    expect(options).toMatchObject({ learningRate: 1e-4, maxLength: 99, warmupRatio: 0.1, lora: { loraAlpha: 7 } })
+  })
+
+  test('keeps the keys that users choose', () => {
+    const options = read(
+      'model: m\ndata: [{ path: a.jsonl, roles: { Bot_1: assistant }, columns: { input: My_Question } }]\n' +
+        'lora: { rank_pattern: { q_proj: 4 } }\nchat_template_kwargs: { enable_thinking: false }\n',
+    )
+    expect(options.data).toEqual([
+      { path: 'a.jsonl', format: 'auto', roles: { Bot_1: 'assistant' }, columns: { input: 'My_Question' } },
+    ])
+    expect(options.lora?.rankPattern).toEqual({ q_proj: 4 })
+    expect(options.chatTemplateKwargs).toEqual({ enable_thinking: false })
+  })
+
+  test('without LoRA has a lower learning rate', () => {
+    expect(read(`${minimal}lora: null`)).toMatchObject({ lora: null, learningRate: 2e-5 })
+  })
+
+  test('may name one file instead of a list', () => {
+    expect(read('model: m\ndata: a.jsonl').data).toEqual([{ path: 'a.jsonl' }])
+  })
+})
+
+describe('errors name line, value and cure', () => {
+  test.each([
+    ['unknown key', `${minimal}learning_rte: 1e-4`, 'run.yaml:3: learning_rte, which is no option. Did you mean learning_rate?'],
+    ['name from elsewhere', `${minimal}cutoff_len: 12`, 'run.yaml:3: cutoff_len, which is no option. Did you mean max_length?'],
+    ['LoRA outside its block', `${minimal}lora_r: 12`, 'run.yaml:3: lora_r, which is no option. Did you mean lora.r?'],
+    ['unknown key in a block', `${minimal}lora:\n  r: 8\n  alpha: 16`, 'run.yaml:5: alpha, which is no option of lora. Did you mean lora_alpha?'],
+    ['wrong type', `${minimal}learning_rate: fast`, 'run.yaml:3: learning_rate is "fast"; expected a number.'],
+    ['wrong choice', `${minimal}dtype: fp16`, 'run.yaml:3: dtype is "fp16"; expected auto or float32 or bfloat16.'],
+    ['out of range', `${minimal}max_length: 0`, 'run.yaml:3: max_length is 0; expected a number from 2.'],
+    ['wrong type in a union', `${minimal}lora: { target_modules: 7 }`, 'run.yaml:3: lora.target_modules is 7; expected a text or a list.'],
+    ['missing', 'data: a.jsonl', 'run.yaml: no model; expected a text.'],
+    ['source with a typing error', 'model: m\ndata:\n  - path: a.jsonl\n    formt: text', 'run.yaml:4: formt, which is no option of data. Did you mean format?'],
+    ['unknown format', 'model: m\ndata: [{ path: a.jsonl, format: chat }]', 'run.yaml:2: data.0.format is "chat"; expected auto or messages or sharegpt or prompt_completion or instruct or text or tokens.'],
+    ['two spellings', `${minimal}seed: 1\nSeed: 2`, 'run.yaml:4: Seed given twice; expected one value.'],
+    ['not a mapping', '- a', 'run.yaml: no options; expected lines like learning_rate: 2.0e-4.'],
+  ])('%s', (_, text, message) => {
+    expect(errorOf(() => read(text))).toBe(message)
+  })
+
+  test('all are shown together', () => {
+    const message = errorOf(() => read(`${minimal}seed: -1\nlogging_steps: no\nlora:\n  r: 0\n`, { dtype: 'fp8' }))
+    expect(message.split('\n')).toEqual([
+      'run.yaml:6: lora.r is 0; expected a number from 1.',
+      '--dtype: dtype is "fp8"; expected auto or float32 or bfloat16.',
+      'run.yaml:3: seed is -1; expected a number from 0.',
+      'run.yaml:4: logging_steps is "no"; expected a number.',
+    ])
+  })
+
+  test('broken YAML is placed too', () => {
+    expect(errorOf(() => read('model: [m\ndata: x'))).toMatch(/^run\.yaml:\d: not YAML: /)
+  })
+})
+
+describe('flags', () => {
+  test('override the file', () => {
+    const options = read(`${minimal}learning_rate: 1e-4\nlora: { r: 4, lora_alpha: 5 }`, {
+      learningRate: 3e-4,
+      loraR: 9,
+      packing: false,
+      data: ['a.jsonl', 'b.jsonl'],
+      loraTargetModules: 'q_proj, v_proj',
+      accept: 'no-stop',
+      quantization: 'nf4',
+      resumeFromCheckpoint: 'true',
+    })
+    expect(options).toMatchObject({
+      learningRate: 3e-4,
+      lora: { r: 9, loraAlpha: 5, targetModules: ['q_proj', 'v_proj'] },
+      packing: false,
+      data: [{ path: 'a.jsonl' }, { path: 'b.jsonl' }],
+      accept: ['no-stop'],
+      quantization: 'nf4',
+      resumeFromCheckpoint: true,
+    })
+  })
+
+  test('alone are enough', () => {
+    expect(readRunOptions([flagLayer({ model: 'm', data: ['a.jsonl'], lora: 'null' })])).toMatchObject({ lora: null })
+  })
+
+  test('there is one for every option, each with a description', () => {
+    const flags = optionFlags()
+    expect(flags.filter(({ description }) => description === '')).toEqual([])
+    expect(new Set(flags.map(({ name }) => name)).size).toBe(flags.length)
+    expect(flags.find(({ name }) => name === 'loraAlpha')).toMatchObject({ key: 'lora.lora_alpha', type: 'number', default: 32 })
+    expect(flags.filter(({ required }) => required).map(({ name }) => name)).toEqual(['model', 'data'])
+  })
+})
+
+test('the API checks the same way', () => {
+  expect(readTrainOptions({ data: ['a.jsonl'], lora: { r: 4 } })).toMatchObject({ lora: { r: 4, loraAlpha: 32 } })
+  expect(errorOf(() => readTrainOptions({ data: ['a.jsonl'], maxLength: 1.5 }))).toBe(
+    'maxLength: maxLength is 1.5; expected a whole number.',
+  )
+  const rows = [{ text: 'a' }]
+  expect(readTrainOptions({ data: [{ rows }] }).data).toEqual([{ rows, name: undefined, format: 'auto' }])
+})
+
+test('options become a mask policy and a LoRA configuration', () => {
+  const options = readTrainOptions({ data: ['a'], learn: 'last', learnThinking: false, accept: ['inferred'] })
+  expect(maskPolicyOf(options)).toEqual({
+    learn: 'last',
+    trainOnInput: false,
+    thinking: false,
+    toolCalls: true,
+    accept: ['inferred'],
+  })
+  expect(options.lora && loraOptions(options.lora)).not.toHaveProperty('modulesToSave')
+})
+
+test('the JSON Schema has the names of files', () => {
+  const schema = JSON.stringify(runFileJsonSchema())
+  expect(schema).toContain('"learning_rate":{"description":')
+  expect(schema).toContain('"lora_alpha"')
+  expect(schema).not.toContain('loraAlpha')
+  expect(schema).not.toContain('"rows"')
+})
