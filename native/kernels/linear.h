@@ -212,12 +212,14 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
     pool.run([&](int thread) {
       const Range mine = partOf((shape.ranks + kStreamRows - 1) / kStreamRows, thread, pool.threads());
       streamRows(x, M, K, Plain<float>{call.in[4]->as<const float>(), K}, mine.begin * kStreamRows,
-                 std::min<int64_t>(mine.end * kStreamRows, shape.ranks), nothing, [&](int64_t m, int64_t r, float value) {
-                   if (t) t[m * shape.ranks + r] = fromFloat<Act>(value);
+                 std::min<int64_t>(mine.end * kStreamRows, shape.ranks), nothing, [&](int64_t m, int64_t firstRank, int count, vf values) {
+                   if (t) storePart(t + m * shape.ranks + firstRank, values, count);
                    int s = 0;
-                   while (r >= shape.segments[s].firstRank + shape.segments[s].rank) s++;
-                   const Segment& segment = shape.segments[s];
-                   scaled[m * tStride + s * padded + r - segment.firstRank] = value * segment.scaling;
+                   for (int i = 0; i < count; i++) {
+                     while (firstRank + i >= shape.segments[s].firstRank + shape.segments[s].rank) s++;
+                     const Segment& segment = shape.segments[s];
+                     scaled[m * tStride + s * padded + firstRank + i - segment.firstRank] = values[i] * segment.scaling;
+                   }
                  });
     });
   }
@@ -237,19 +239,16 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
           for (int i = 0; i < rows; i++)
             sums[i] = multiplyAdd(load(t + r), loadPart(loraB + (n + i) * shape.maxRank + r, (int)std::min<int64_t>(kLanes, s.rank - r)), sums[i]);
       };
-      const auto emit = [&](int64_t m, int64_t n, float value) {
-        if (bias) value += bias[n];
-        if (residual) value += residual[m * N + n];
-        y[m * N + n] = fromFloat<Out>(value);
-      };
+      const StoreTo<Out> save{y, N, false, 1, bias, residual};
+      const auto emit = [&](int64_t m, int64_t n, int rows, vf values) { save(m, (int)n, values, rows); };
       if (s.rank) streamRows(x, M, K, weight, begin, end, addLora, emit);
       else streamRows(x, M, K, weight, begin, end, nothing, emit);
     }
   });
 }
 
-// Up to this many tokens are streamed.
-constexpr int64_t kFewTokens = 8;
+// Up to this many tokens are streamed; packing is level at 24 to 32 (measured, bf16).
+constexpr int64_t kFewTokens = 16;
 
 static void linearForward(const Call& call) {
   const Tensor &x = *call.in[0], &weight = *call.in[1], &y = *call.out[0];
