@@ -2,7 +2,7 @@ import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
 import { findMarkedSpans } from './marked-spans.ts'
 import { ownershipOf, type Ownership } from './ownership.ts'
 import { foreignHoles, learnedMessages, punch, thinkingHoles, toolCallHoles } from './span-policy.ts'
-import { templateFacts, wellKnownStopTokens, type TemplateFacts, type TokenTexts } from './stop-tokens.ts'
+import { templateFacts, type TemplateFacts, type TokenTexts } from './stop-tokens.ts'
 import { findTurnEnd } from './turn-end.ts'
 import { findTurnStart } from './turn-start.ts'
 import type { LearnedSpan, MaskPolicy, Rendered, TextSpan } from './messages.ts'
@@ -44,10 +44,7 @@ export function renderWithSpans(
   if (policy.trainOnInput) return { rendered, spans: everything(ownership, options) }
   const { messages } = options
   const facts = templateFacts(template, tokens, options)
-  const eos = tokens.eosToken === undefined || tokens.eosToken === '' ? [] : [tokens.eosToken]
-  const stopTokens = [...new Set([...facts.stopTokens, ...eos, ...wellKnownStopTokens])]
-    .filter((token) => token !== tokens.bosToken || token === tokens.eosToken)
-    .toSorted((left, right) => right.length - left.length)
+  const stopTokens = facts.candidates
   const search: Search = { template, options, ownership, facts, stopTokens, policy }
   const marked = template.hasGeneration
     ? findMarkedSpans(rendered, ownership, messages, stopTokens)

@@ -11,7 +11,7 @@ export interface TokenTexts {
 }
 
 /** End-of-turn tokens of published chat formats; one counts where a template really writes it. */
-export const wellKnownStopTokens: readonly string[] = [
+const wellKnownStopTokens: readonly string[] = [
   '<|im_end|>',
   '<|eot_id|>',
   '<|eom_id|>',
@@ -43,10 +43,17 @@ export interface TemplateFacts {
   readonly generationPrompt: string
   /** What stands between a question and the answer: the generation prompt, or the end of the user's turn. */
   readonly cue: string
+  /** Every token that ends a turn where the template writes it, longest first. */
+  readonly candidates: readonly string[]
 }
 
-// Facts depend on the token texts too; a template is used with one set of them nearly always.
-const known = new WeakMap<ChatTemplate, Map<string, TemplateFacts>>()
+interface KnownFacts {
+  readonly specialTokens: readonly string[] | undefined
+  readonly facts: TemplateFacts
+}
+
+// A template is used with one set of tokens and variables nearly always.
+const known = new WeakMap<ChatTemplate, Map<string, KnownFacts>>()
 
 const user: Message = { role: 'user', content: 'question' }
 const assistant: Message = { role: 'assistant', content: 'answer' }
@@ -66,13 +73,15 @@ export function templateFacts(
   tokens: TokenTexts,
   variables: Partial<RenderOptions> = {},
 ): TemplateFacts {
-  const key = JSON.stringify([tokens.bosToken, tokens.eosToken, tokens.specialTokens])
-  const byKey = known.get(template) ?? new Map<string, TemplateFacts>()
+  // Variables such as enable_thinking change what the template writes; values that are no scalars do so rarely.
+  const scalars = Object.entries(variables).filter(([, value]) => value !== null && typeof value !== 'object')
+  const key = JSON.stringify([tokens.bosToken, tokens.eosToken, scalars])
+  const byKey = known.get(template) ?? new Map<string, KnownFacts>()
   known.set(template, byKey)
   const cached = byKey.get(key)
-  if (cached !== undefined) return cached
+  if (cached !== undefined && cached.specialTokens === tokens.specialTokens) return cached.facts
   const facts = discover(template, tokens, { ...variables, tools: undefined, documents: undefined })
-  byKey.set(key, facts)
+  byKey.set(key, { specialTokens: tokens.specialTokens, facts })
   return facts
 }
 
@@ -98,7 +107,11 @@ function discover(
   const generationPrompt = isAppended ? asked.slice(unasked.length) : ''
   const cue =
     generationPrompt === '' ? answerTail(template, { ...options, messages: [user] }) : generationPrompt
-  return { stopTokens: [...found], generationPrompt, cue }
+  const eos = tokens.eosToken === undefined || tokens.eosToken === '' ? [] : [tokens.eosToken]
+  const all = [...new Set([...found, ...eos, ...wellKnownStopTokens])]
+    .filter((token) => token !== tokens.bosToken || token === tokens.eosToken)
+    .toSorted((left, right) => right.length - left.length)
+  return { stopTokens: [...found], generationPrompt, cue, candidates: all }
 }
 
 /** What stands between an answer and whatever another message wrote next. */

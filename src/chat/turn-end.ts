@@ -104,21 +104,19 @@ function stopAt({ ownership, stopTokens }: Turn, offset: number): Stop | undefin
 }
 
 function findStop(turn: Turn, from: number, limit: number): Stop | undefined {
-  const { text } = turn.ownership
+  // Only this stretch is searched: most of the tokens occur nowhere, and looking for them to the end costs.
+  const tail = turn.ownership.text.slice(from, limit)
   let best: Stop | undefined
   for (const token of turn.stopTokens) {
-    let offset = text.indexOf(token, from)
-    while (offset !== -1 && offset + token.length <= limit) {
-      const stop = stopAt(turn, offset)
-      if (stop !== undefined) {
-        if (best === undefined || stop.start < best.start) best = stop
-        break
-      }
-      offset = text.indexOf(token, offset + 1)
+    for (let at = tail.indexOf(token); at !== -1; at = tail.indexOf(token, at + 1)) {
+      if (best !== undefined && from + at >= best.start) break
+      const stop = { token, start: from + at, end: from + at + token.length }
+      if (!turn.ownership.isLiteral(stop)) continue
+      best = stop
+      break
     }
   }
-  if (best === undefined || crossesHeader(turn, from, best.start)) return undefined
-  return best
+  return best === undefined || crossesHeader(turn, from, best.start) ? undefined : best
 }
 
 /** Whether the beginning of another turn stands between; its stop token is then not this turn's. */

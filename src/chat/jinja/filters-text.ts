@@ -6,7 +6,6 @@ import { formatNumber } from './format-number.ts'
 import { escapeHtml } from './html.ts'
 import { toJson } from './json.ts'
 import { asNumber, indexArgument } from './numbers.ts'
-import { spendCharacters } from './meter.ts'
 import { toRepr, toText } from './print.ts'
 import { split, splitLines, strip } from './split.ts'
 import { center, replaceText } from './string-methods.ts'
@@ -15,6 +14,7 @@ import {
   codePointLength,
   concatTexts,
   plain,
+  repeatPlain,
   runsOf,
   sliceText,
   TextBuilder,
@@ -42,7 +42,7 @@ function join(items: readonly Value[], separator: Str): Str {
 
 function indent([value, width, first, blank]: readonly (Value | undefined)[]): Str {
   const given = bare(width ?? 4)
-  const space = isStr(given) ? given : ' '.repeat(Math.max(0, indexArgument(given)))
+  const space = isStr(given) ? given : repeatPlain(' ', indexArgument(given))
   // jinja2 appends a newline, so that a last empty line counts.
   const lines = splitLines(concatTexts([softText(value), '\n']), false)
   const indentBlank = blank !== undefined && truth(blank)
@@ -73,9 +73,7 @@ function truncate([value, length, kill, end, leeway]: readonly (Value | undefine
 
 function tojson([value, ascii, indentation, separators, sort]: readonly (Value | undefined)[]): Str {
   const given = bare(indentation ?? null)
-  const indent =
-    given === null ? undefined : isStr(given) ? given : ' '.repeat(Math.max(0, indexArgument(given)))
-  if (indent !== undefined) spendCharacters(plain(indent).length)
+  const indent = given === null ? undefined : isStr(given) ? given : repeatPlain(' ', indexArgument(given))
   let itemSeparator: Str = indent === undefined ? ', ' : ','
   let keySeparator: Str = ': '
   if (isGiven(separators)) {

@@ -1,6 +1,6 @@
 import { Fault } from './fault.ts'
 import { asInteger, formatFloat, formatInteger } from './numbers.ts'
-import { enter, leave, spendCharacters } from './meter.ts'
+import { enter, leave, spendCharacters, spendSteps } from './meter.ts'
 import { plain, runsOf, TextBuilder, type Source, type Str } from './text.ts'
 import {
   bare,
@@ -78,6 +78,7 @@ function writeContainer(
   owner: Source | undefined,
   level: number,
 ): void {
+  spendSteps(items.length)
   builder.push(open, owner)
   enter()
   const line = (depth: number): void => {

@@ -15,7 +15,9 @@ export function parseExpression(tokens: TokenStream): Expression {
 
 function parseConditional(tokens: TokenStream): Expression {
   let expression = parseOr(tokens)
+  let links = 0
   while (tokens.isName('if')) {
+    links = tokens.link(links)
     const { position } = tokens.next()
     const test = parseOr(tokens)
     const otherwise = tokens.skipName('else') ? tokens.nested(() => parseConditional(tokens)) : undefined
@@ -33,7 +35,9 @@ function parseConditional(tokens: TokenStream): Expression {
 /** An expression without inline `if`: what `for … in` takes, whose own `if` is the filter. */
 export function parseOr(tokens: TokenStream): Expression {
   let left = parseAnd(tokens)
+  let links = 0
   while (tokens.isName('or')) {
+    links = tokens.link(links)
     const { position } = tokens.next()
     left = { kind: 'or', position, left, right: parseAnd(tokens) }
   }
@@ -42,7 +46,9 @@ export function parseOr(tokens: TokenStream): Expression {
 
 function parseAnd(tokens: TokenStream): Expression {
   let left = parseNot(tokens)
+  let links = 0
   while (tokens.isName('and')) {
+    links = tokens.link(links)
     const { position } = tokens.next()
     left = { kind: 'and', position, left, right: parseNot(tokens) }
   }
@@ -85,7 +91,7 @@ function parseBinary(
   operand: (tokens: TokenStream) => Expression,
 ): Expression {
   let left = operand(tokens)
-  for (;;) {
+  for (let links = 0; ; links = tokens.link(links)) {
     const operator = operators.find((candidate) => tokens.isOperator(candidate))
     if (operator === undefined) return left
     const { position } = tokens.next()
@@ -228,7 +234,7 @@ export function parseTuple(
 /** Attributes, items and calls behind an expression. */
 export function parsePostfix(tokens: TokenStream, start: Expression): Expression {
   let expression = start
-  for (;;) {
+  for (let links = 0; ; links = tokens.link(links)) {
     if (tokens.isOperator('.')) expression = parseAttribute(tokens, expression)
     else if (tokens.isOperator('[')) expression = parseSubscript(tokens, expression)
     else if (tokens.isOperator('(')) expression = parseCall(tokens, expression)
@@ -316,7 +322,7 @@ function parseArguments(tokens: TokenStream): Arguments {
 
 function parseFilters(tokens: TokenStream, start: Expression): Expression {
   let expression = start
-  for (;;) {
+  for (let links = 0; ; links = tokens.link(links)) {
     if (tokens.isOperator('|')) expression = parseFilter(tokens, expression)
     else if (tokens.isName('is')) expression = parseTest(tokens, expression)
     else if (tokens.isOperator('(')) expression = parseCall(tokens, expression)

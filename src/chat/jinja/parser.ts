@@ -20,9 +20,8 @@ export function parseTemplate(source: string, tokens: readonly Token[]): Stateme
 }
 
 /** Statements up to `{% one of the ends`, whose name is then the current token. */
-function parseBody(tokens: TokenStream, ends: readonly string[]): Statement[] {
+function parseBody(tokens: TokenStream, ends: readonly string[], opened = tokens.current()): Statement[] {
   const body: Statement[] = []
-  const opened = tokens.current()
   for (;;) {
     const token = tokens.next()
     if (token.type === 'eof') {
@@ -46,8 +45,8 @@ function parseBody(tokens: TokenStream, ends: readonly string[]): Statement[] {
 /** `%} body {% end`, leaving the stream behind the end's name. */
 function parseBlock(tokens: TokenStream, ends: readonly string[]): { body: Statement[]; end: string } {
   tokens.skipOperator(':')
-  tokens.expect('block_end')
-  const body = parseBody(tokens, ends)
+  const opened = tokens.expect('block_end')
+  const body = parseBody(tokens, ends, opened)
   return { body, end: tokens.next().value }
 }
 

@@ -1,5 +1,5 @@
 import { formatFloat, formatInteger } from './numbers.ts'
-import { enter, leave, spendCharacters } from './meter.ts'
+import { enter, leave, spendCharacters, spendSteps } from './meter.ts'
 import {
   plain,
   replaceWhole,
@@ -98,7 +98,8 @@ function writeItems(
 }
 
 function writeList(builder: TextBuilder, items: readonly Value[], owner: Source | undefined): void {
-  spendCharacters(items.length)
+  // Values share their parts: a small list can print without end.
+  spendSteps(items.length)
   items.forEach((item, index) => {
     if (index > 0) builder.push(', ', owner)
     writeRepr(builder, item, owner)
@@ -106,6 +107,7 @@ function writeList(builder: TextBuilder, items: readonly Value[], owner: Source 
 }
 
 function writeDict(builder: TextBuilder, dict: PyDict): void {
+  spendSteps(dict.entries.size)
   builder.push('{', dict.source)
   let isFirst = true
   for (const [key, value] of dict.entries) {

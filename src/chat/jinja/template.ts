@@ -118,9 +118,10 @@ function describe(error: unknown, source: string, position: number): unknown {
       { cause: error },
     )
   }
-  if (error instanceof RangeError && /call stack/i.test(error.message)) {
+  // The stack's or a string's own limit, should a template get past those of limits.ts.
+  if (error instanceof RangeError) {
     return new FettleError(
-      { place: placeOf(source, position), found: 'the template nests too deeply' },
+      { place: placeOf(source, position), found: `the template goes too far: ${error.message}` },
       { cause: error },
     )
   }

@@ -121,6 +121,13 @@ export function makeText(value: string, runs: readonly Run[]): Str {
   return first.source === undefined ? value : new Text(value, first.source)
 }
 
+/** A text of the template's own, repeated; refused before it is made where it would be too long. */
+export function repeatPlain(value: string, times: number): string {
+  const count = Math.max(0, times)
+  spendCharacters(value.length * count)
+  return value.repeat(count)
+}
+
 /** The pieces in a row. */
 export function concatTexts(pieces: readonly Str[]): Str {
   const builder = new TextBuilder()

@@ -1,7 +1,7 @@
 import { syntaxError } from './fault.ts'
 import type { FettleError } from '../../error.ts'
 import type { Token, TokenType } from './lexer.ts'
-import { MAX_NESTING_DEPTH } from './limits.ts'
+import { MAX_CHAIN_LENGTH, MAX_NESTING_DEPTH } from './limits.ts'
 
 /** The tokens of a template with a position, as the parser walks them. */
 export interface TokenStream {
@@ -17,6 +17,8 @@ export interface TokenStream {
   expect(type: TokenType, value?: string): Token
   fail(found: string, expected?: string, token?: Token): FettleError
   unexpected(expected?: string): FettleError
+  /** Counts the links of one chain of operators, attributes or filters; returns the new count. */
+  link(count: number): number
   /** Runs `parse` one nesting level deeper; hostile templates nest until the stack overflows. */
   nested<T>(parse: () => T): T
 }
@@ -67,6 +69,10 @@ export function openTokens(source: string, tokens: readonly Token[]): TokenStrea
     },
     fail,
     unexpected,
+    link(count) {
+      if (count >= MAX_CHAIN_LENGTH) throw fail(`a chain of more than ${MAX_CHAIN_LENGTH} links`)
+      return count + 1
+    },
     nested(parse) {
       depth += 1
       if (depth > MAX_NESTING_DEPTH) throw fail(`nesting deeper than ${MAX_NESTING_DEPTH}`)
