@@ -1,7 +1,7 @@
 import type { Kernel } from './kernel.ts'
 
 /** Where the heads of token m stand in a row of qkv: queries, then keys, then values. */
-export interface HeadShape {
+interface HeadShape {
   headDim: number
   queryHeads: number
   keyHeads: number
