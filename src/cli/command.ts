@@ -13,6 +13,8 @@ export interface Flag {
   required?: boolean
   /** May be given several times; the values are read with `repeated`. */
   repeats?: boolean
+  /** What a flag without a value means, where it may have none. */
+  bare?: string
 }
 
 /** The flags of a command by name, in the order in which the help lists them. */
@@ -44,18 +46,19 @@ export interface Command {
   examples: readonly string[]
   /** What the help says between summary and flags. */
   details?: string
-  execute(rawArguments: readonly string[]): Promise<void>
+  /** Returns the exit code. */
+  execute(rawArguments: readonly string[]): Promise<number>
 }
 
 /**
  * Ties flags to the function that reads them.
  *
- * @param run  what the command does; it throws to fail
+ * @param command  with `run`, which throws to fail; it may return an exit code of its own
  */
 export function defineCommand<const T extends Flags>(
   command: Omit<Command, 'execute' | 'flags'> & {
     flags: T
-    run: (values: FlagValues<T>, given: Given) => Promise<void>
+    run: (values: FlagValues<T>, given: Given) => Promise<number | void>
   },
 ): Command {
   const { flags, run, ...rest } = command
@@ -71,10 +74,11 @@ export function defineCommand<const T extends Flags>(
           return [name, type === 'number' && value !== undefined ? Number(value) : value]
         }),
       )
-      await run(values as FlagValues<T>, {
+      const code = await run(values as FlagValues<T>, {
         positionals: parsed._,
         repeated: (name) => repeated.get(name) ?? [],
       })
+      return code ?? 0
     },
   }
 }

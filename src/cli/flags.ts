@@ -59,7 +59,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
       repeated.set(name, [value])
     } else if (name !== undefined && flag !== undefined && flag.type !== 'positional') {
       const isLast = waiting.length === 0 || /^--[a-z]/i.test(waiting[0])
-      const value = equals >= 0 ? argument.slice(equals + 1) : isLast ? undefined : waiting.shift()
+      const value = equals >= 0 ? argument.slice(equals + 1) : isLast ? flag.bare : waiting.shift()
       readValue(name, flag, spelled, value)
     } else if (negated && flags[negated].type === 'boolean' && equals < 0) {
       canonical.push(`--no-${negated}`)

@@ -16,6 +16,13 @@ interface Entry {
 
 const commands = new Map<string, Entry>([
   [
+    'inspect',
+    {
+      summary: 'Shows what a model would learn of your conversations, token by token',
+      load: async () => (await import('./inspect.ts')).inspect,
+    },
+  ],
+  [
     'generate',
     {
       summary: 'Continues text, or answers messages, with a model',
@@ -60,7 +67,7 @@ function help(terminal: Terminal): string {
 }
 
 /** Runs the command that the arguments name; returns the exit code. */
-async function main(rawArguments: readonly string[]): Promise<0 | 1 | 2> {
+async function main(rawArguments: readonly string[]): Promise<number> {
   const out = terminalOf(process.stdout)
   const [name, ...rest] = rawArguments
   try {
@@ -81,8 +88,7 @@ async function main(rawArguments: readonly string[]): Promise<0 | 1 | 2> {
       out.write(commandHelp(wanted, entry.summary, command, out))
       return 0
     }
-    await command.execute(rest)
-    return 0
+    return await command.execute(rest)
   } catch (error) {
     return reportError(error, terminalOf(process.stderr))
   }

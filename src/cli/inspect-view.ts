@@ -1,0 +1,100 @@
+import type { SpanStatus } from '../chat/index.ts'
+import { formatOrigin } from '../data/index.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+import type { Inspected } from './inspected.ts'
+import type { TurnParity } from './serve-parity.ts'
+import type { Terminal } from './terminal.ts'
+
+type Paint = Terminal['paint']
+
+/** How each status is shown, and what it means. */
+const statuses: Record<SpanStatus, { colour: (paint: Paint) => (text: string) => string; means: string }> = {
+  marked: { colour: (paint) => paint.green, means: 'the template says so' },
+  proved: { colour: (paint) => paint.green, means: 'it begins where generation begins' },
+  aligned: { colour: (paint) => paint.yellow, means: 'it begins where the prompt stops agreeing' },
+  inferred: { colour: (paint) => paint.red, means: 'where it begins is a guess' },
+  'no-stop': { colour: (paint) => paint.red, means: 'nothing teaches the model to stop' },
+}
+
+/** A conversation: its text with what is learned in colour (in brackets without colours), and its spans. */
+export function showExample(example: Inspected, tokenizer: Tokenizer, { paint }: Terminal): string {
+  const { inputIds, mask, spans, straddles, origin } = example
+  const learned = mask.reduce((sum, bit) => sum + bit, 0)
+  const lines = spans.map(({ message, start, end, status }) => {
+    const { colour, means } = statuses[status]
+    const last = quote(tokenizer.convertIdsToTokens(inputIds[end - 1]) ?? '')
+    const ending = status === 'no-stop' ? paint.red(`ends in ${last}`) : `ends in ${paint.magenta(last)}`
+    return `  message ${message} · ${colour(paint)(status)}: ${means} · tokens ${start}–${end - 1} · ${ending}`
+  })
+  const borders = straddles.map(({ message, token, border }) => {
+    const text = quote(tokenizer.convertIdsToTokens(inputIds[token]) ?? '')
+    return `  ${paint.yellow('border')} message ${message}: token ${token} ${text} lies across its ${border} and is learned as a whole`
+  })
+  return [
+    paint.bold(`${formatOrigin(origin)} · ${inputIds.length} tokens, ${learned} learned`),
+    coloured(example, tokenizer, paint),
+    ...(spans.length === 0 ? [`  ${paint.red('nothing is learned')}`] : lines),
+    ...borders,
+    '',
+  ].join('\n')
+}
+
+/** The tokens' text: learned ones green, stop tokens magenta, the rest dim. */
+function coloured({ inputIds, mask, spans }: Inspected, tokenizer: Tokenizer, paint: Paint): string {
+  const stops = new Set(spans.filter(({ status }) => status !== 'no-stop').map(({ end }) => end - 1))
+  const decoding = tokenizer.createDecodeStream()
+  let shown = ''
+  let run = { kind: 0, text: '' }
+  const finish = (): void => {
+    shown += paintRun(run.text, run.kind, paint)
+    run = { kind: 0, text: '' }
+  }
+  inputIds.forEach((id, i) => {
+    const text = decoding.push(id)
+    const kind = mask[i] === 0 ? 0 : stops.has(i) ? 2 : 1
+    if (kind !== run.kind) finish()
+    run = { kind, text: run.text + text }
+  })
+  run.text += decoding.flush()
+  finish()
+  // Without colours a learned stretch stands in brackets; its stop token belongs to it.
+  return shown.replaceAll('⟧⟦', '')
+}
+
+/** 0 not learned, 1 learned, 2 a stop token that is learned. */
+function paintRun(text: string, kind: number, paint: Paint): string {
+  if (text === '') return ''
+  if (!paint.isColorSupported) return kind === 0 ? text : `⟦${text}⟧`
+  const colour =
+    kind === 0 ? paint.dim : kind === 1 ? paint.green : (stop: string) => paint.bold(paint.magenta(stop))
+  // Each line by itself: a pager loses colours at the end of a line.
+  return text
+    .split('\n')
+    .map((line) => (line === '' ? '' : colour(line)))
+    .join('\n')
+}
+
+/** Where what a model saw in training parts from what a server gives it, turn by turn. */
+export function showParity(turns: readonly TurnParity[], tokenizer: Tokenizer, { paint }: Terminal): string {
+  const lines = turns.flatMap(({ message, trainingIds, servingIds, partsAt }) => {
+    if (partsAt === undefined)
+      return [`  message ${message} · ${paint.green('same')}: the ${servingIds.length} tokens before it`]
+    const around = (ids: readonly number[]): string => {
+      const before = quote(tokenizer.decode(ids.slice(Math.max(0, partsAt - 6), partsAt)))
+      const after = ids.slice(partsAt, partsAt + 8)
+      const text =
+        after.length === 0 ? paint.dim('nothing more') : paint.yellow(quote(tokenizer.decode(after)))
+      return `${before} then ${text} ${paint.dim(`[${after.join(', ')}${ids.length > partsAt + 8 ? ', …' : ''}]`)}`
+    }
+    return [
+      `  message ${message} · ${paint.red('differs')} from token ${partsAt} on, of ${trainingIds.length} in training and ${servingIds.length} when served`,
+      `    training ${around(trainingIds)}`,
+      `    serving  ${around(servingIds)}`,
+    ]
+  })
+  return [...lines, ''].join('\n')
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text)
+}

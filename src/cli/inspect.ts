@@ -1,0 +1,108 @@
+import { FettleError } from '../error.ts'
+import { maskPolicyOf } from '../train/options.ts'
+import type { SpanStatus } from '../chat/index.ts'
+import { defineCommand } from './command.ts'
+import { showExample, showParity } from './inspect-view.ts'
+import type { Inspected } from './inspected.ts'
+import { inspectSources } from './inspected.ts'
+import { writeJsonLine } from './json-lines.ts'
+import { loadTokenizer } from './model-flags.ts'
+import { readRun, runFlags } from './run-flags.ts'
+import type { TurnParity } from './serve-parity.ts'
+import { compareTurns } from './serve-parity.ts'
+import { terminalOf } from './terminal.ts'
+
+const statusNames = ['marked', 'proved', 'aligned', 'inferred', 'no-stop'] as const satisfies SpanStatus[]
+
+/** Shows what a model would learn of each conversation. */
+export const inspect = defineCommand({
+  flags: {
+    files: {
+      type: 'positional',
+      repeats: true,
+      description: 'A run file (.yaml), or data files (.jsonl, .json)',
+    },
+    ...runFlags([
+      'model',
+      'data',
+      'trainOnInput',
+      'learn',
+      'learnThinking',
+      'learnToolCalls',
+      'perTurn',
+      'chatTemplateKwargs',
+    ]),
+    limit: { type: 'number', description: 'Conversations to show; default 3, with --json all. 0 shows all' },
+    status: { type: 'string', options: statusNames, description: 'Only conversations with such a span' },
+    serve: {
+      type: 'boolean',
+      description: 'Compares, turn by turn, the tokens seen in training with those a server would build',
+    },
+    json: {
+      type: 'boolean',
+      description: 'Prints {"origin","text","input_ids","mask","spans"}, a line a conversation',
+    },
+  },
+  details: [
+    'Learned tokens are green (in ⟦brackets⟧ without colours), stop tokens magenta. Each answer has a status:',
+    'marked and proved are certain, aligned is certain up to the header, inferred and no-stop stop a training run.',
+  ].join('\n'),
+  examples: [
+    'inspect train.jsonl --model ~/models/SmolLM2-135M-Instruct',
+    'inspect run.yaml --status inferred',
+    'inspect run.yaml --serve --limit 0',
+    'inspect run.yaml --json | jq .spans',
+  ],
+  async run(flags, { positionals, repeated }) {
+    const { limit = flags.json === true ? 0 : 3, status } = flags
+    if (!Number.isInteger(limit) || limit < 0)
+      throw new FettleError({ place: '--limit', found: String(limit), expected: 'a whole number from 0' })
+    const options = await readRun(flags, positionals, repeated)
+    const tokenizer = await loadTokenizer({ model: options.model, adapter: options.adapter ?? undefined })
+    const terminal = terminalOf(process.stdout)
+    const variables = options.chatTemplateKwargs
+    const examples = inspectSources(options.data, tokenizer, {
+      policy: maskPolicyOf(options),
+      perTurn: options.perTurn,
+      variables,
+    })
+    let shown = 0
+    let parted = 0
+    for await (const example of examples) {
+      if (status !== undefined && !example.spans.some((span) => span.status === status)) continue
+      const turns = flags.serve === true ? await compareTurns(example, tokenizer, variables) : undefined
+      parted += turns?.filter(({ partsAt }) => partsAt !== undefined).length ?? 0
+      if (flags.json === true) writeJsonLine(turns ? parityJson(example, turns) : exampleJson(example))
+      else {
+        terminal.write(`${showExample(example, tokenizer, terminal)}\n`)
+        if (turns) terminal.write(`${showParity(turns, tokenizer, terminal)}\n`)
+      }
+      shown += 1
+      if (shown === limit) break
+    }
+    if (flags.json === true) return
+    if (shown === 0)
+      terminal.write(`No conversation${status === undefined ? '' : ` with a span that is ${status}`}.\n`)
+    if (parted > 0)
+      terminal.write(
+        `${parted} ${parted === 1 ? 'answer is' : 'answers are'} served after other tokens than trained on; --per-turn trains each as it is served.\n`,
+      )
+  },
+})
+
+function exampleJson({ origin, text, inputIds, mask, spans }: Inspected) {
+  return { origin, text, input_ids: [...inputIds], mask: [...mask], spans }
+}
+
+function parityJson({ origin }: Inspected, turns: readonly TurnParity[]) {
+  return {
+    origin,
+    turns: turns.map(({ message, trainingIds, servingIds, partsAt }) => ({
+      message,
+      same: partsAt === undefined,
+      parts_at: partsAt ?? null,
+      training_ids: trainingIds,
+      serving_ids: servingIds,
+    })),
+  }
+}

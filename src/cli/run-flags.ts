@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises'
+import { flagLayer, optionFlags } from '../train/option-flags.ts'
+import type { RunOptions } from '../train/options.ts'
+import { readRunOptions, runFileLayer } from '../train/read-options.ts'
+import type { Flag, Flags } from './command.ts'
+
+/**
+ * The options of a run as flags. None is required, because a run file may have it.
+ *
+ * @param names  only these; without it all
+ */
+export function runFlags(names?: readonly string[]): Flags {
+  const wanted = optionFlags().filter(({ name }) => names === undefined || names.includes(name))
+  return Object.fromEntries(
+    wanted.map(({ name, type, description, options, repeats, default: fallback }) => {
+      const isSimple = ['string', 'number', 'boolean'].includes(typeof fallback)
+      const flag: Flag = {
+        type,
+        description: isSimple ? `${description} Default ${String(fallback)}.` : description,
+        ...(options !== undefined && { options }),
+        ...(repeats && { repeats }),
+        // `--resume-from-checkpoint` alone means the newest.
+        ...(name === 'resumeFromCheckpoint' && { bare: 'true' }),
+      }
+      return [name, flag]
+    }),
+  )
+}
+
+/** Whether a positional argument is a run file; anything else is data. */
+export function isRunFile(path: string): boolean {
+  return /\.ya?ml$/i.test(path)
+}
+
+/**
+ * Options from run files and flags, the flags above; other positional arguments are data.
+ *
+ * @throws FettleError with everything that is wrong
+ */
+export async function readRun(
+  values: Readonly<Record<string, unknown>>,
+  positionals: readonly string[],
+  repeated: (name: string) => string[],
+): Promise<RunOptions> {
+  const files = positionals.filter(isRunFile)
+  const layers = await Promise.all(
+    files.map(async (path) => runFileLayer(await readFile(path, 'utf8'), path)),
+  )
+  const flags: Record<string, unknown> = {}
+  for (const [name, { repeats }] of Object.entries(runFlags())) {
+    const value = repeats === true ? repeated(name) : values[name]
+    if (Array.isArray(value) ? value.length > 0 : value !== undefined) flags[name] = value
+  }
+  const data = [...positionals.filter((path) => !isRunFile(path)), ...repeated('data')]
+  return readRunOptions([...layers, flagLayer({ ...flags, ...(data.length > 0 && { data }) })])
+}

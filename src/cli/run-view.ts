@@ -1,0 +1,169 @@
+import type { EndEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from '../train/events.ts'
+import { count, duration, percent, plural, short } from './numbers.ts'
+import { bar, sparkline } from './sparkline.ts'
+import { createProgressLine } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
+
+/** Shows a run as it goes: a progress line on a terminal, a line an event in a pipe. */
+export interface RunView {
+  show(event: TrainEvent): void
+  /** A line of its own, above the progress line. */
+  say(line: string): void
+  /** Takes the progress line away; call it when the run ends, however it does. */
+  close(): void
+}
+
+const spinner = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
+/** Steps that the speed is averaged over. */
+const recentSteps = 20
+
+/** Reads the events of one run. */
+export function createRunView(terminal: Terminal): RunView {
+  const { paint, interactive } = terminal
+  const line = createProgressLine(terminal)
+  const losses: number[] = []
+  let recent: StepEvent[] = []
+  let start: StartEvent | undefined
+  let frame = 0
+  /** When the first step of this run had ended: before, there is no pace to tell. */
+  let paceFrom: { step: number; time: number } | undefined
+  let firstEval: EvalEvent | undefined
+  let lastEval: EvalEvent | undefined
+  const redraw = interactive ? setInterval(draw, 120).unref() : undefined
+
+  return {
+    show(event) {
+      switch (event.type) {
+        case 'start':
+          start = event
+          for (const text of startLines(event)) done(...text)
+          break
+        case 'step':
+          losses.push(event.loss)
+          recent = [...recent.slice(1 - recentSteps), event]
+          paceFrom ??= { step: event.step, time: performance.now() }
+          if (interactive) draw()
+          else line.print(stepLine(event))
+          break
+        case 'eval':
+          firstEval ??= event
+          lastEval = event
+          done('eval', evalText(event))
+          break
+        case 'checkpoint':
+          done('saved', `${event.path} ${paint.dim(`(step ${event.step})`)}`)
+          break
+        case 'end':
+          line.clear()
+          showEnd(event)
+      }
+    },
+    say: (text) => line.print(text),
+    close() {
+      clearInterval(redraw)
+      line.clear()
+    },
+  }
+
+  function done(title: string, text: string): void {
+    line.print(`${paint.green('✔')} ${paint.bold(title.padEnd(9))} ${text}`)
+  }
+
+  function draw(): void {
+    const latest = recent.at(-1)
+    if (start === undefined) return
+    frame += 1
+    const mark = paint.cyan(spinner[frame % spinner.length])
+    const step = latest?.step ?? start.first_step
+    const { filled, rest } = bar(step / start.steps, Math.max(5, Math.min(20, terminal.width - 90)))
+    const parts = [
+      `${mark} ${paint.bold('training'.padEnd(9))} step ${step}/${start.steps}`,
+      `${paint.cyan(filled)}${paint.dim(rest)}`,
+      ...(latest
+        ? [
+            `loss ${latest.loss.toFixed(2)} ${paint.cyan(sparkline(losses, 10))}`,
+            `${speed()} tokens/s`,
+            timeLeft(step, start.steps),
+          ]
+        : []),
+    ]
+    line.show(parts.join('  '))
+  }
+
+  function stepLine({ step, loss, grad_norm, learning_rate }: StepEvent): string {
+    const steps = start?.steps ?? step
+    const left = timeLeft(step, steps)
+    return `step ${step}/${steps}  loss ${loss.toFixed(4)}  grad_norm ${grad_norm.toFixed(3)}  learning_rate ${learning_rate.toExponential(2)}  ${speed()} tokens/s${left === '' ? '' : `  ${left}`}`
+  }
+
+  /** Tokens a second over the recent steps. */
+  function speed(): string {
+    const tokens = recent.reduce((sum, event) => sum + event.tokens, 0)
+    const seconds = recent.reduce((sum, event) => sum + event.tokens / event.tokens_per_second, 0)
+    return count(tokens / seconds)
+  }
+
+  /** From the pace of this run so far, evaluations and checkpoints included. */
+  function timeLeft(step: number, steps: number): string {
+    if (paceFrom === undefined || step <= paceFrom.step || step >= steps) return ''
+    const pace = (performance.now() - paceFrom.time) / (step - paceFrom.step)
+    return `${duration(pace * (steps - step))} left`
+  }
+
+  function showEnd({
+    interrupted,
+    step,
+    loss,
+    elapsed_ms,
+    tokens_per_second,
+    peak_rss_mib,
+    output_dir,
+  }: EndEvent): void {
+    const from = losses[0]
+    const change =
+      from === undefined ? 'no step was left to do' : `loss ${from.toFixed(2)} → ${loss.toFixed(2)}`
+    const stops = stopChange()
+    const cost = `${plural(step, 'step')} in ${duration(elapsed_ms)}, ${count(tokens_per_second)} tokens/s, ${count(peak_rss_mib)} MiB at most`
+    const title = interrupted ? 'stopped' : 'trained'
+    done(title, [change, ...(stops === undefined ? [] : [stops]), cost].join(' · '))
+    done('saved', output_dir)
+  }
+
+  function stopChange(): string | undefined {
+    const before = firstEval?.stop_probability
+    const after = lastEval?.stop_probability
+    if (typeof after !== 'number') return undefined
+    const earlier = typeof before === 'number' && firstEval !== lastEval ? `${percent(before)} → ` : ''
+    return `stops after an answer: ${earlier}${percent(after)}`
+  }
+}
+
+function startLines(event: StartEvent): [title: string, text: string][] {
+  const { parameters, trainable_parameters, truncated_tokens, truncated_stops } = event
+  const share = `${short(trainable_parameters)} of them trained`
+  const lines: [string, string][] = [
+    ['model', `${event.model} · ${short(parameters)} parameters, ${share} · ${event.dtype}`],
+    [
+      'data',
+      `${plural(event.examples, 'example')} · ${count(event.tokens)} tokens, ${count(event.learned_tokens)} learned`,
+    ],
+    [
+      'engine',
+      `${event.engine}${event.isa === '' ? '' : ` · ${event.isa}`} · ${plural(event.threads, 'thread')}`,
+    ],
+  ]
+  if (truncated_tokens > 0)
+    lines.push([
+      'cut',
+      `${plural(truncated_tokens, 'token')} beyond max_length · ${plural(truncated_stops, 'answer')} lost the stop token`,
+    ])
+  if (event.first_step > 0) lines.push(['resumed', `after step ${event.first_step} of ${event.steps}`])
+  return lines
+}
+
+function evalText({ step, loss, stop_probability, early_stop_probability }: EvalEvent): string {
+  const parts = [`step ${step}`, `loss ${loss.toFixed(4)}`]
+  if (stop_probability !== null) parts.push(`stops after an answer ${percent(stop_probability)}`)
+  if (early_stop_probability !== null) parts.push(`inside one ${percent(early_stop_probability)}`)
+  return parts.join(' · ')
+}
