@@ -41,8 +41,15 @@ describe('a run file', () => {
   })
 
   test('may spell keys in three ways', () => {
-    const options = read(`${minimal}learning_rate: 1e-4\nmaxLength: 99\nwarmup-ratio: 0.1\nlora: { lora-alpha: 7 }\n`)
-    expect(options).toMatchObject({ learningRate: 1e-4, maxLength: 99, warmupRatio: 0.1, lora: { loraAlpha: 7 } })
+    const options = read(
+      `${minimal}learning_rate: 1e-4\nmaxLength: 99\nwarmup-ratio: 0.1\nlora: { lora-alpha: 7 }\n`,
+    )
+    expect(options).toMatchObject({
+      learningRate: 1e-4,
+      maxLength: 99,
+      warmupRatio: 0.1,
+      lora: { loraAlpha: 7 },
+    })
   })
 
   test('keeps the keys that users choose', () => {
@@ -68,17 +75,53 @@ describe('a run file', () => {
 
 describe('errors name line, value and cure', () => {
   test.each([
-    ['unknown key', `${minimal}learning_rte: 1e-4`, 'run.yaml:3: learning_rte, which is no option. Did you mean learning_rate?'],
-    ['name from elsewhere', `${minimal}cutoff_len: 12`, 'run.yaml:3: cutoff_len, which is no option. Did you mean max_length?'],
-    ['LoRA outside its block', `${minimal}lora_r: 12`, 'run.yaml:3: lora_r, which is no option. Did you mean lora.r?'],
-    ['unknown key in a block', `${minimal}lora:\n  r: 8\n  alpha: 16`, 'run.yaml:5: alpha, which is no option of lora. Did you mean lora_alpha?'],
-    ['wrong type', `${minimal}learning_rate: fast`, 'run.yaml:3: learning_rate is "fast"; expected a number.'],
-    ['wrong choice', `${minimal}dtype: fp16`, 'run.yaml:3: dtype is "fp16"; expected auto or float32 or bfloat16.'],
+    [
+      'unknown key',
+      `${minimal}learning_rte: 1e-4`,
+      'run.yaml:3: learning_rte, which is no option. Did you mean learning_rate?',
+    ],
+    [
+      'name from elsewhere',
+      `${minimal}cutoff_len: 12`,
+      'run.yaml:3: cutoff_len, which is no option. Did you mean max_length?',
+    ],
+    [
+      'LoRA outside its block',
+      `${minimal}lora_r: 12`,
+      'run.yaml:3: lora_r, which is no option. Did you mean lora.r?',
+    ],
+    [
+      'unknown key in a block',
+      `${minimal}lora:\n  r: 8\n  alpha: 16`,
+      'run.yaml:5: alpha, which is no option of lora. Did you mean lora_alpha?',
+    ],
+    [
+      'wrong type',
+      `${minimal}learning_rate: fast`,
+      'run.yaml:3: learning_rate is "fast"; expected a number.',
+    ],
+    [
+      'wrong choice',
+      `${minimal}dtype: fp16`,
+      'run.yaml:3: dtype is "fp16"; expected auto or float32 or bfloat16.',
+    ],
     ['out of range', `${minimal}max_length: 0`, 'run.yaml:3: max_length is 0; expected a number from 2.'],
-    ['wrong type in a union', `${minimal}lora: { target_modules: 7 }`, 'run.yaml:3: lora.target_modules is 7; expected a text or a list.'],
+    [
+      'wrong type in a union',
+      `${minimal}lora: { target_modules: 7 }`,
+      'run.yaml:3: lora.target_modules is 7; expected a text or a list.',
+    ],
     ['missing', 'data: a.jsonl', 'run.yaml: no model; expected a text.'],
-    ['source with a typing error', 'model: m\ndata:\n  - path: a.jsonl\n    formt: text', 'run.yaml:4: formt, which is no option of data. Did you mean format?'],
-    ['unknown format', 'model: m\ndata: [{ path: a.jsonl, format: chat }]', 'run.yaml:2: data.0.format is "chat"; expected auto or messages or sharegpt or prompt_completion or instruct or text or tokens.'],
+    [
+      'source with a typing error',
+      'model: m\ndata:\n  - path: a.jsonl\n    formt: text',
+      'run.yaml:4: formt, which is no option of data. Did you mean format?',
+    ],
+    [
+      'unknown format',
+      'model: m\ndata: [{ path: a.jsonl, format: chat }]',
+      'run.yaml:2: data.0.format is "chat"; expected auto or messages or sharegpt or prompt_completion or instruct or text or tokens.',
+    ],
     ['two spellings', `${minimal}seed: 1\nSeed: 2`, 'run.yaml:4: Seed given twice; expected one value.'],
     ['not a mapping', '- a', 'run.yaml: no options; expected lines like learning_rate: 2.0e-4.'],
   ])('%s', (_, text, message) => {
@@ -86,7 +129,9 @@ describe('errors name line, value and cure', () => {
   })
 
   test('all are shown together', () => {
-    const message = errorOf(() => read(`${minimal}seed: -1\nlogging_steps: no\nlora:\n  r: 0\n`, { dtype: 'fp8' }))
+    const message = errorOf(() =>
+      read(`${minimal}seed: -1\nlogging_steps: no\nlora:\n  r: 0\n`, { dtype: 'fp8' }),
+    )
     expect(message.split('\n')).toEqual([
       'run.yaml:6: lora.r is 0; expected a number from 1.',
       '--dtype: dtype is "fp8"; expected auto or float32 or bfloat16.',
@@ -124,20 +169,28 @@ describe('flags', () => {
   })
 
   test('alone are enough', () => {
-    expect(readRunOptions([flagLayer({ model: 'm', data: ['a.jsonl'], lora: 'null' })])).toMatchObject({ lora: null })
+    expect(readRunOptions([flagLayer({ model: 'm', data: ['a.jsonl'], lora: 'null' })])).toMatchObject({
+      lora: null,
+    })
   })
 
   test('there is one for every option, each with a description', () => {
     const flags = optionFlags()
     expect(flags.filter(({ description }) => description === '')).toEqual([])
     expect(new Set(flags.map(({ name }) => name)).size).toBe(flags.length)
-    expect(flags.find(({ name }) => name === 'loraAlpha')).toMatchObject({ key: 'lora.lora_alpha', type: 'number', default: 32 })
+    expect(flags.find(({ name }) => name === 'loraAlpha')).toMatchObject({
+      key: 'lora.lora_alpha',
+      type: 'number',
+      default: 32,
+    })
     expect(flags.filter(({ required }) => required).map(({ name }) => name)).toEqual(['model', 'data'])
   })
 })
 
 test('the API checks the same way', () => {
-  expect(readTrainOptions({ data: ['a.jsonl'], lora: { r: 4 } })).toMatchObject({ lora: { r: 4, loraAlpha: 32 } })
+  expect(readTrainOptions({ data: ['a.jsonl'], lora: { r: 4 } })).toMatchObject({
+    lora: { r: 4, loraAlpha: 32 },
+  })
   expect(errorOf(() => readTrainOptions({ data: ['a.jsonl'], maxLength: 1.5 }))).toBe(
     'maxLength: maxLength is 1.5; expected a whole number.',
   )

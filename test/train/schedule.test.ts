@@ -20,19 +20,27 @@ const golden = JSON.parse(
 const camelCase = (name: string) => name.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 
 describe('schedules are those of transformers', () => {
-  test.each(golden.schedules.map((item) => ({ ...item, title: `${item.name} ${JSON.stringify(item.options)}` })))(
+  test.each(
+    golden.schedules.map((item) => ({ ...item, title: `${item.name} ${JSON.stringify(item.options)}` })),
+  )(
     '$title, warm-up $warmup_steps',
     ({ name, base_lr, warmup_steps, total_steps, options, lr_used_at_step, lr_after_last_step }) => {
-      const kwargs = Object.fromEntries(Object.entries(options).map(([key, value]) => [camelCase(key), value]))
+      const kwargs = Object.fromEntries(
+        Object.entries(options).map(([key, value]) => [camelCase(key), value]),
+      )
       const schedule = {
         lrSchedulerType: name,
         learningRate: base_lr,
         warmupSteps: warmup_steps,
         lrSchedulerKwargs: kwargs as SchedulerKwargs,
       }
-      const rates = Array.from({ length: total_steps + 1 }, (_, step) => learningRateAt(step, total_steps, schedule))
+      const rates = Array.from({ length: total_steps + 1 }, (_, step) =>
+        learningRateAt(step, total_steps, schedule),
+      )
       const expected = [...lr_used_at_step, lr_after_last_step]
-      rates.forEach((rate, step) => expect(Math.abs(rate - expected[step])).toBeLessThan(1e-15 + base_lr * 1e-12))
+      rates.forEach((rate, step) =>
+        expect(Math.abs(rate - expected[step])).toBeLessThan(1e-15 + base_lr * 1e-12),
+      )
     },
   )
 })
