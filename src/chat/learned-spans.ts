@@ -29,13 +29,16 @@ interface Search {
 export function renderWithSpans(
   template: ChatTemplate,
   conversation: RenderOptions,
-  { policy = {}, ...tokens }: SpanSettings,
+  { policy = {}, ...settings }: SpanSettings,
 ): { rendered: Rendered; spans: LearnedSpan[] } {
+  const tokens = {
+    bosToken: settings.bosToken ?? conversation.bosToken,
+    eosToken: settings.eosToken ?? conversation.eosToken,
+  }
   // A text to learn from ends with an answer, not with the question for one.
   const options: RenderOptions = {
     ...conversation,
-    bosToken: tokens.bosToken,
-    eosToken: tokens.eosToken,
+    ...tokens,
     now: conversation.now ?? new Date(),
     addGenerationPrompt: false,
   }
@@ -43,7 +46,7 @@ export function renderWithSpans(
   const ownership = ownershipOf(rendered)
   if (policy.trainOnInput) return { rendered, spans: everything(ownership, options) }
   const { messages } = options
-  const facts = templateFacts(template, tokens, options)
+  const facts = templateFacts(template, { ...tokens, specialTokens: settings.specialTokens }, options)
   const stopTokens = facts.candidates
   const search: Search = { template, options, ownership, facts, stopTokens, policy }
   const marked = template.hasGeneration

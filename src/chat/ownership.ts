@@ -25,7 +25,7 @@ function isOwned(segment: Segment): segment is OwnedSegment {
 }
 
 /** Whether a segment holds what the message says. */
-export function isContent(segment: OwnedSegment): boolean {
+function isContent(segment: OwnedSegment): boolean {
   return !headerFields.has(segment.field)
 }
 
@@ -52,7 +52,7 @@ export function ownershipOf({ text, segments }: Rendered): Ownership {
 }
 
 /** The index of the first segment that ends behind an offset. */
-export function firstEndingAfter(segments: readonly Segment[], offset: number): number {
+function firstEndingAfter(segments: readonly Segment[], offset: number): number {
   let low = 0
   let high = segments.length
   while (low < high) {

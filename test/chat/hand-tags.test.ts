@@ -71,10 +71,11 @@ describe.each(pairs)('%s', (name) => {
       // The newline behind the stop token is nobody's to learn; some tags have it.
       if (tag === undefined || tag.trimEnd() === text.trimEnd()) continue
       const known = reasons[name]
-      expect(
-        known?.explains(text, tag),
-        `${message}: ${JSON.stringify(text)} tagged ${JSON.stringify(tag)}: ${known?.reason}`,
-      ).toBe(true)
+      const difference = { message, ours: text, tagged: tag, reason: known?.reason ?? 'unknown' }
+      expect({ ...difference, explained: known?.explains(text, tag) }).toEqual({
+        ...difference,
+        explained: true,
+      })
     }
   })
 })

@@ -59,7 +59,7 @@ function add(left: Bare, right: Bare): Value {
 }
 
 /** `left + right`; Markup escapes the side that is not. */
-export function addTexts(left: Str, right: Str): Str {
+function addTexts(left: Str, right: Str): Str {
   const leftIsMarkup = typeof left !== 'string' && left.markup
   const rightIsMarkup = typeof right !== 'string' && right.markup
   if (!leftIsMarkup && !rightIsMarkup) return concatTexts([left, right])

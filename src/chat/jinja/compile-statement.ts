@@ -16,7 +16,7 @@ import { bare, iterate, Namespace, truth, type Value } from './values.ts'
 import type { If, Statement, Target } from './syntax.ts'
 
 /** How a statement ends: a loop control leaves all statements up to its loop. */
-export type Signal = 'break' | 'continue' | undefined
+type Signal = 'break' | 'continue' | undefined
 
 /** A compiled statement. */
 export type Execute = (activation: Activation, output: Output) => Signal

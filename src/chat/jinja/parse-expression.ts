@@ -33,7 +33,7 @@ function parseConditional(tokens: TokenStream): Expression {
 }
 
 /** An expression without inline `if`: what `for … in` takes, whose own `if` is the filter. */
-export function parseOr(tokens: TokenStream): Expression {
+function parseOr(tokens: TokenStream): Expression {
   let left = parseAnd(tokens)
   let links = 0
   while (tokens.isName('or')) {

@@ -1,17 +1,7 @@
 import { formatFloat, formatInteger } from './numbers.ts'
 import { enter, leave, spendCharacters, spendSteps } from './meter.ts'
+import { plain, runsOf, Text, TextBuilder, withoutMarkup, type Source, type Str } from './text.ts'
 import {
-  plain,
-  replaceWhole,
-  runsOf,
-  Text,
-  TextBuilder,
-  withoutMarkup,
-  type Source,
-  type Str,
-} from './text.ts'
-import {
-  bare,
   isStr,
   keyValue,
   Namespace,
@@ -178,11 +168,4 @@ function escapePart(part: string, quote: string): string {
   let escaped = ''
   for (const character of part) escaped += escapeForRepr(character, quote)
   return escaped
-}
-
-/** The text of a value that is written in place of a text's own: `replaceWhole` for numbers made from texts. */
-export function ownedText(value: Value, text: string): Str {
-  const stripped = bare(value)
-  if (value instanceof Scalar) return new Text(text, value.source)
-  return isStr(stripped) ? replaceWhole(stripped, text) : text
 }

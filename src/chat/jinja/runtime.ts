@@ -15,7 +15,7 @@ import {
 import type { TextSpan } from '../messages.ts'
 
 /** One render: what names resolve to, and where the template just is, for error messages. */
-export interface Render {
+interface Render {
   readonly resolve: (name: string) => Value | undefined
   position: number
 }

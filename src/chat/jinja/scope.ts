@@ -184,7 +184,7 @@ function* namesInArguments(given: Arguments): Generator<string> {
 }
 
 /** The names that an expression reads. */
-export function* namesIn(expression: Expression): Generator<string> {
+function* namesIn(expression: Expression): Generator<string> {
   switch (expression.kind) {
     case 'constant':
       return

@@ -81,20 +81,20 @@ export interface Macro extends At {
   body: Statement[]
 }
 
-export interface SetBlock extends At {
+interface SetBlock extends At {
   kind: 'set-block'
   target: Target
   filter?: FilterExpression
   body: Statement[]
 }
 
-export interface With extends At {
+interface With extends At {
   kind: 'with'
   bindings: [target: Target, value: Expression][]
   body: Statement[]
 }
 
-export interface FilterBlock extends At {
+interface FilterBlock extends At {
   kind: 'filter-block'
   filter: FilterExpression
   body: Statement[]

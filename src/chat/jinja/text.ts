@@ -185,16 +185,10 @@ export function mapText(text: Str, map: (value: string) => string): Str {
   return text.markup ? asMarkup(builder.finish()) : builder.finish()
 }
 
-/** Characters that take the place of `text`: owned by whoever owns its first character. */
-export function replaceWhole(text: Str, value: string): Str {
-  const source = sourceAt(text, 0)
-  return source === undefined ? value : new Text(value, source)
-}
-
 const surrogate = /[\ud800-\udbff][\udc00-\udfff]/
 
 /** Whether code points and UTF-16 units differ. */
-export function isAstral(value: string): boolean {
+function isAstral(value: string): boolean {
   return surrogate.test(value)
 }
 

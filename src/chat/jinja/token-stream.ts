@@ -24,7 +24,7 @@ export interface TokenStream {
 }
 
 /** How an error message names a token. */
-export function describeToken(token: Token): string {
+function describeToken(token: Token): string {
   if (token.type === 'eof') return 'end of the template'
   if (token.type === 'block_end') return "'%}'"
   if (token.type === 'variable_end') return "'}}'"
