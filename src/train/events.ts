@@ -14,9 +14,13 @@ export interface StartEvent {
   examples: number
   tokens: number
   learned_tokens: number
+  /** How the borders of the learned spans were found, by status. */
+  spans: Record<string, number>
   /** Tokens that truncation dropped, and turns that lost their stop token to it. */
   truncated_tokens: number
   truncated_stops: number
+  /** Examples left out because nothing of them is learned. */
+  examples_without_learned_tokens: number
   steps: number
   steps_per_epoch: number
   /** Steps done before, when a run is resumed. */

@@ -1,0 +1,138 @@
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { FettleError, messageOf } from '../error.ts'
+import {
+  readSafetensorsHeader,
+  readTensorBytes,
+  toFloat32,
+  writeFileAtomic,
+  writeSafetensors,
+} from '../formats/index.ts'
+import type { AutoModelForCausalLM } from '../model/index.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+
+/** How far a run is. The order of the data follows from the seed, so the number of steps says where it goes on. */
+export interface TrainerState {
+  step: number
+  steps: number
+  /** What must be the same for a resumed run to be the same run. */
+  fingerprint: Record<string, unknown>
+}
+
+type Training = Awaited<ReturnType<AutoModelForCausalLM['training']>>
+
+const stateFile = 'trainer_state.json'
+const optimizerFile = 'optimizer.safetensors'
+
+/** Writes what a server needs: the adapter (or the whole model), the tokenizer with its template, the stop tokens. */
+export async function saveModel(
+  model: AutoModelForCausalLM,
+  tokenizer: Tokenizer,
+  folder: string,
+): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await tokenizer.save(folder)
+  if (!model.adapterConfig) {
+    await model.save(folder)
+    return
+  }
+  const generation = `${JSON.stringify(model.generationConfig, null, 2)}\n`
+  await writeFileAtomic(join(folder, 'generation_config.json'), generation)
+  await model.saveAdapter(folder)
+}
+
+/**
+ * Writes `checkpoint-<step>` beside its final name and renames it, so that a checkpoint is whole or not there.
+ *
+ * @returns its path
+ */
+export async function saveCheckpoint(
+  model: AutoModelForCausalLM,
+  tokenizer: Tokenizer,
+  training: Training,
+  outputDir: string,
+  state: TrainerState,
+): Promise<string> {
+  const path = join(outputDir, `checkpoint-${state.step}`)
+  const unfinished = `${path}.unfinished`
+  await rm(unfinished, { recursive: true, force: true })
+  try {
+    await saveModel(model, tokenizer, unfinished)
+    const flat = Object.entries(await training.readState())
+    await writeSafetensors(
+      join(unfinished, optimizerFile),
+      flat.map(([name, data]) => ({ name, dtype: 'F32' as const, shape: [data.length], data })),
+    )
+    await writeFileAtomic(join(unfinished, stateFile), `${JSON.stringify(state, null, 2)}\n`)
+    await rm(path, { recursive: true, force: true })
+    await rename(unfinished, path)
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true })
+    throw error
+  }
+  return path
+}
+
+/** The checkpoint with the most steps in a run's folder, if there is one. */
+export async function lastCheckpoint(outputDir: string): Promise<string | undefined> {
+  if (!existsSync(outputDir)) return undefined
+  const steps = (await readdir(outputDir)).flatMap((name) => {
+    const match = /^checkpoint-(\d+)$/.exec(name)
+    return match ? [Number(match[1])] : []
+  })
+  return steps.length === 0 ? undefined : join(outputDir, `checkpoint-${Math.max(...steps)}`)
+}
+
+/**
+ * Puts parameters and optimiser back to where a checkpoint was written.
+ *
+ * @throws FettleError when the checkpoint belongs to a run with other data or options
+ */
+export async function restoreCheckpoint(
+  path: string,
+  training: Training,
+  fingerprint: Record<string, unknown>,
+): Promise<TrainerState> {
+  const place = join(path, stateFile)
+  let state: TrainerState
+  try {
+    state = JSON.parse(await readFile(place, 'utf8')) as TrainerState
+  } catch (error) {
+    throw new FettleError(
+      {
+        place,
+        found: messageOf(error),
+        expected: 'a checkpoint that fettle train wrote',
+        cure: 'Give the folder checkpoint-N of a run, or true for the last one of output_dir.',
+      },
+      { cause: error },
+    )
+  }
+  const findings = Object.entries(fingerprint).flatMap(([key, value]) =>
+    JSON.stringify(state.fingerprint[key]) === JSON.stringify(value)
+      ? []
+      : [
+          {
+            place: `${place}: ${key}`,
+            found: JSON.stringify(value) ?? 'nothing',
+            expected: `${JSON.stringify(state.fingerprint[key])}, as in the run that wrote it`,
+            cure: 'Resume with the same options and data, or start anew.',
+          },
+        ],
+  )
+  if (findings.length > 0) throw new FettleError(findings)
+  const { tensors } = await readSafetensorsHeader(join(path, optimizerFile))
+  const read = async (name: string): Promise<Float32Array> => {
+    const info = tensors.get(name)
+    if (!info)
+      throw new FettleError({
+        place: join(path, optimizerFile),
+        found: `no ${name}`,
+        expected: 'the optimiser’s state',
+      })
+    return toFloat32(await readTensorBytes(info), info.dtype)
+  }
+  training.writeState({ parameters: await read('parameters'), m: await read('m'), v: await read('v') })
+  return state
+}

@@ -1,0 +1,126 @@
+import type { Batch, LedgerReport } from '../batch/index.ts'
+import { collatePieces, createTokenLedger, planEpoch } from '../batch/index.ts'
+import type { EpochPlan } from '../batch/index.ts'
+import type { DataSource, ExampleStore } from '../data/index.ts'
+import { createExampleStore, prepareExamples, sourceName } from '../data/index.ts'
+import { FettleError } from '../error.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+import type { TrainOptions } from './options.ts'
+import { maskPolicyOf } from './options.ts'
+
+/** A data set in memory, as tokens with their mask, and what truncation took from it. */
+export interface PreparedSet {
+  store: ExampleStore
+  truncation: LedgerReport
+  /** Examples left out because no token of them is learned. */
+  withoutLearned: number
+}
+
+/** What a run trains on and evaluates on, and in which order. */
+export interface PreparedData {
+  train: PreparedSet
+  /** Optimiser steps of the run, and of one epoch. */
+  steps: number
+  stepsPerEpoch: number
+  /** Epoch (0 for the first) and micro-batches of an optimiser step, 0 for the first. */
+  stepAt(step: number): { epoch: number; batches: Batch[] }
+  evaluation?: PreparedSet & { batches(): Iterable<Batch> }
+}
+
+/**
+ * Reads and tokenises the data, truncates it and plans the steps.
+ *
+ * @param vocabSize  rows of the model's embedding
+ * @throws FettleError that names the row that cannot be used, or says that nothing is left to learn
+ */
+export async function prepareData(
+  options: TrainOptions,
+  tokenizer: Tokenizer,
+  vocabSize: number,
+): Promise<PreparedData> {
+  const train = await prepareSet(options.data, options, tokenizer, vocabSize)
+  const { seed, shuffle, maxLength, perDeviceTrainBatchSize, gradientAccumulationSteps } = options
+  const layout = {
+    maxLength,
+    seed,
+    packing: options.packing && options.packingStrategy,
+    perDeviceBatchSize: perDeviceTrainBatchSize,
+    gradientAccumulation: gradientAccumulationSteps,
+  }
+  const planOf = (epoch: number): EpochPlan =>
+    planEpoch({ ...layout, lengths: train.store.lengths, epoch, shuffle })
+  const first = planOf(0)
+  const steps = options.maxSteps ?? Math.ceil(options.numTrainEpochs * first.steps)
+  let current = { epoch: 0, plan: first, firstStep: 0 }
+  const evaluation = options.evalData && (await prepareSet(options.evalData, options, tokenizer, vocabSize))
+  return {
+    train,
+    steps,
+    stepsPerEpoch: first.steps,
+    stepAt(step) {
+      // Packs differ from epoch to epoch, and so may the number of steps.
+      if (step < current.firstStep) current = { epoch: 0, plan: first, firstStep: 0 }
+      while (step >= current.firstStep + current.plan.steps) {
+        const { epoch, plan, firstStep } = current
+        current = { epoch: epoch + 1, plan: planOf(epoch + 1), firstStep: firstStep + plan.steps }
+      }
+      const batches = current.plan.step(step - current.firstStep)
+      return { epoch: current.epoch, batches: batches.map((pieces) => collatePieces(train.store, pieces)) }
+    },
+    ...(evaluation && {
+      evaluation: {
+        ...evaluation,
+        *batches() {
+          const plan = planEpoch({
+            ...layout,
+            lengths: evaluation.store.lengths,
+            epoch: 0,
+            shuffle: false,
+            perDeviceBatchSize: options.perDeviceEvalBatchSize ?? perDeviceTrainBatchSize,
+            gradientAccumulation: 1,
+          })
+          for (let step = 0; step < plan.steps; step += 1)
+            for (const pieces of plan.step(step)) yield collatePieces(evaluation.store, pieces)
+        },
+      },
+    }),
+  }
+}
+
+async function prepareSet(
+  sources: readonly DataSource[],
+  options: TrainOptions,
+  tokenizer: Tokenizer,
+  vocabSize: number,
+): Promise<PreparedSet> {
+  // The strategies that split long examples need no truncation.
+  const cuts = !options.packing || options.packingStrategy === 'bfd'
+  const ledger = createTokenLedger({
+    maxLength: cuts ? options.maxLength : Number.POSITIVE_INFINITY,
+    mode: options.truncationMode,
+  })
+  const store = createExampleStore()
+  let withoutLearned = 0
+  const examples = prepareExamples(sources, tokenizer, {
+    policy: maskPolicyOf(options),
+    perTurn: options.perTurn,
+    variables: options.chatTemplateKwargs,
+    vocabSize,
+  })
+  for await (const example of examples) {
+    if (!example.mask.includes(1, 1)) {
+      withoutLearned += 1
+      continue
+    }
+    const admitted = ledger.admit(example)
+    if (admitted) store.add(admitted)
+  }
+  if (store.count === 0)
+    throw new FettleError({
+      place: sources.map(sourceName).join(', '),
+      found: `answers that all lie beyond max_length ${options.maxLength}`,
+      expected: 'learned tokens within it',
+      cure: 'Raise max_length, or set truncation_mode: keep_end.',
+    })
+  return { store, truncation: ledger.report(), withoutLearned }
+}
