@@ -79,10 +79,15 @@ export function templateFacts(
   const byKey = known.get(template) ?? new Map<string, KnownFacts>()
   known.set(template, byKey)
   const cached = byKey.get(key)
-  if (cached !== undefined && cached.specialTokens === tokens.specialTokens) return cached.facts
+  if (cached !== undefined && isSameList(cached.specialTokens, tokens.specialTokens)) return cached.facts
   const facts = discover(template, tokens, { ...variables, tools: undefined, documents: undefined })
   byKey.set(key, { specialTokens: tokens.specialTokens, facts })
   return facts
+}
+
+function isSameList(left: readonly string[] | undefined, right: readonly string[] | undefined): boolean {
+  if (left === right) return true
+  return left?.length === right?.length && (left?.every((token, index) => token === right?.[index]) ?? false)
 }
 
 function discover(
