@@ -66,7 +66,7 @@ describe('hostile templates end with an error, soon', () => {
   ])('%s', (_, source) => {
     const started = performance.now()
     expect(() => parseChatTemplate(source).render({ messages })).toThrow(FettleError)
-    expect(performance.now() - started).toBeLessThan(5000)
+    expect(performance.now() - started).toBeLessThan(20_000)
   })
 })
 
