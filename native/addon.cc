@@ -165,10 +165,11 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
       const size_t count = size_t(partRows) * columns;
       const size_t bytes = count * (type == 0 ? 4 : 2);
       const char* source = nullptr;
+      std::shared_ptr<MappedFile> file;  // stays mapped until its values are copied
       if (part.Get("path").IsString()) {
         const std::string path = part.Get("path").ToString();
         std::string error;
-        auto file = map(path, error);
+        file = map(path, error);
         if (!file) return fail(env, path + ": " + error);
         const size_t offset = size_t(part.Get("offset").ToNumber().Int64Value());
         if (offset + bytes > file->size) return fail(env, path + ": the file is shorter than its header says");

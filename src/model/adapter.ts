@@ -11,7 +11,7 @@ import {
 } from '../peft/index.ts'
 import { createRandom } from '../random.ts'
 import type { ModelState } from './model-state.ts'
-import { readSlot, setTrainable, slotEntry, slotTensor } from './model-state.ts'
+import { freeze, readSlot, setFrozen, setTrainable, slotEntry, slotTensor } from './model-state.ts'
 import type { Slot } from './slots.ts'
 import { adaptableSlots, allSlots, moduleOf } from './slots.ts'
 import type { Piece, TrainableEntry } from './trainable.ts'
@@ -110,6 +110,8 @@ async function putAdapter(
       expected: 'one adapter',
       cure: 'Merge it first with mergeAdapter().',
     })
+  // Trained without an adapter before: what was learned stays, as the base.
+  await freeze(state)
   const paths = adaptableSlots(state.slots).flatMap(({ parts }) => parts.map(({ name }) => moduleOf(name)))
   const modules = new Map(matchModules(config, paths).map((adapter) => [adapter.module, adapter]))
   const loraEntries = adaptedSlots(state, modules).flatMap((adapted) => loraEntry(adapted, initial))
@@ -234,29 +236,17 @@ export async function saveAdapter(state: ModelState, folder: string): Promise<vo
  * W ← W + scaling · B A for each adapted module, computed in float32 and rounded once; then the model has no adapter.
  */
 export async function mergeAdapter(state: ModelState): Promise<void> {
-  const { engine, adapter, trainable } = state
-  if (!adapter || !trainable) return
+  const { adapter } = state
+  if (!adapter) return
   const merged = new Map<string, Float32Array>()
   for (const adapted of adaptedSlots(state, adapter.modules))
     merged.set(adapted.slot.key, await mergedValues(state, adapted))
-  for (const slot of allSlots(state.slots))
-    if (trainable.byKey.has(slot.key)) merged.set(slot.key, await readSlot(state, slot))
+  await freeze(state)
   for (const slot of allSlots(state.slots)) {
     const values = merged.get(slot.key)
-    if (!values) continue
-    const old = state.frozen.get(slot.key)
-    if (old) engine.free(old)
-    const rows = slot.parts.reduce((sum, part) => sum + part.rows, 0)
-    state.frozen.set(
-      slot.key,
-      slot.kind === 'matrix'
-        ? engine.weight(state.activation, slot.columns, [{ data: values, dtype: 'F32', rows }])
-        : engine.tensor('float32', [rows], values),
-    )
+    if (values) setFrozen(state, slot, values)
   }
   state.adapter = null
-  state.trainable = null
-  state.revision += 1
 }
 
 async function mergedValues(

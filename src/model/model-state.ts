@@ -73,7 +73,8 @@ export async function loadModelState(
 
 function setFrozenVector(state: ModelState, { key }: Slot, values: Float32Array): void {
   state.frozen.set(key, state.engine.tensor('float32', [values.length], values))
-  if (values.every((value) => value !== 0)) state.withoutZeros.add(key)
+  if (values.includes(0)) state.withoutZeros.delete(key)
+  else state.withoutZeros.add(key)
 }
 
 function makeRopeTables(engine: Engine, config: ModelConfig, positions: number): ModelState['rope'] {
@@ -176,6 +177,29 @@ export function slotEntry(state: ModelState, slot: Slot, nameOf: (name: string) 
     decay: slot.kind === 'matrix',
     initial: () => readSlot(state, slot),
   }
+}
+
+/** Makes frozen weights of whole slots that are trainable, at their present values. */
+export async function freeze(state: ModelState): Promise<void> {
+  for (const slot of allSlots(state.slots)) {
+    if (!state.trainable?.byKey.has(slot.key)) continue
+    setFrozen(state, slot, await readSlot(state, slot))
+  }
+  state.trainable = null
+  state.revision += 1
+}
+
+/** Replaces a slot's frozen tensor. */
+export function setFrozen(state: ModelState, slot: Slot, values: Float32Array): void {
+  const { engine, frozen, activation } = state
+  const old = frozen.get(slot.key)
+  if (old) engine.free(old)
+  if (slot.kind === 'vector') {
+    setFrozenVector(state, slot, values)
+    return
+  }
+  const rows = values.length / slot.columns
+  frozen.set(slot.key, engine.weight(activation, slot.columns, [{ data: values, dtype: 'F32', rows }]))
 }
 
 /** Replaces what is trainable; slots that become trainable are no longer kept frozen. */

@@ -1,0 +1,156 @@
+import { join, relative } from 'node:path'
+import type { Message } from '../chat/index.ts'
+import { AutoModelForCausalLM } from '../model/index.ts'
+import { generateSequences } from '../generate/index.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
+import { trainSft } from '../train/index.ts'
+import { readRows, toConversations } from '../data/index.ts'
+import { defineCommand } from './command.ts'
+import { showExample } from './inspect-view.ts'
+import { inspectSources } from './inspected.ts'
+import { writeJsonLine } from './json-lines.ts'
+import { createRunView } from './run-view.ts'
+import { terminalOf } from './terminal.ts'
+import { packageFolder } from './version.ts'
+
+/** Questions shown before and after; asked in words that the training data does not use. */
+const shownQuestions = 3
+/** Tokens after which an answer that does not stop is cut off. */
+const answerTokens = 40
+
+/** Fine-tunes the small model that fettle ships, and shows what changed. */
+export const demo = defineCommand({
+  flags: {
+    outputDir: { type: 'string', hint: 'path', description: 'Where the adapter goes; default runs/demo' },
+    steps: { type: 'number', description: 'Optimiser steps; default 120' },
+    json: { type: 'boolean', description: 'Prints events and answers as JSON lines' },
+  },
+  details: 'Everything is on this machine: nothing is downloaded, no account or key is needed.',
+  examples: ['demo', 'demo --output-dir /tmp/demo --steps 60'],
+  async run({ outputDir = join('runs', 'demo'), steps = 120, json = false }) {
+    const assets = relative(process.cwd(), join(packageFolder(), 'assets')) || '.'
+    const path = join(assets, 'tiny-llama')
+    const data = join(assets, 'demo.jsonl')
+    const evalData = join(assets, 'demo-eval.jsonl')
+    const terminal = terminalOf(process.stdout)
+    const { paint } = terminal
+    const say = json ? () => {} : (text: string) => terminal.write(`${text}\n`)
+
+    const tokenizer = await AutoTokenizer.fromPretrained(path)
+    const model = await AutoModelForCausalLM.fromPretrained(path)
+    const [example] = await firstExample(data, tokenizer)
+    say(`${paint.bold('What is learned')} of the first conversation (coloured; the rest is only read):\n`)
+    say(showExample(example, tokenizer, terminal))
+
+    const questions = await firstQuestions(evalData)
+    const before = await answers(model, tokenizer, questions)
+    const view = json ? undefined : createRunView(terminal)
+    const stop = new AbortController()
+    const interrupt = () => stop.abort()
+    process.once('SIGINT', interrupt)
+    try {
+      const run = trainSft({
+        model,
+        tokenizer,
+        data: [data],
+        evalData: [evalData],
+        outputDir,
+        lora: { r: 16, loraAlpha: 32 },
+        learningRate: 2e-3,
+        maxSteps: steps,
+        maxLength: 256,
+        perDeviceTrainBatchSize: 4,
+        evalSteps: 0,
+        saveSteps: 0,
+        signal: stop.signal,
+      })
+      for await (const event of run) {
+        if (json) writeJsonLine(event)
+        // In a pipe a line a step would hide the rest.
+        else if (terminal.interactive || event.type !== 'step' || event.step % 20 === 0) view?.show(event)
+      }
+    } finally {
+      process.off('SIGINT', interrupt)
+      view?.close()
+    }
+
+    const after = await answers(model, tokenizer, questions)
+    if (json) {
+      questions.forEach((question, i) =>
+        writeJsonLine({ type: 'answer', question, before: before[i], after: after[i] }),
+      )
+      return
+    }
+    say('')
+    questions.forEach((question, i) => {
+      say(`  ${paint.bold(question)}`)
+      say(`    before  ${paint.dim(shown(before[i], paint.red('… (never stopped)')))}`)
+      say(
+        `    after   ${shown(after[i], paint.red('… (never stopped)'))}${after[i].stopped ? paint.magenta(' ■') : ''}`,
+      )
+    })
+    say(
+      `\n${paint.bold('Next:')}  npx fettle chat --model ${path} --adapter ${outputDir}\n` +
+        `       npx fettle train --model ~/models/SmolLM2-135M-Instruct --data your.jsonl`,
+    )
+  },
+})
+
+interface Answer {
+  text: string
+  stopped: boolean
+}
+
+function shown({ text, stopped }: Answer, unfinished: string): string {
+  const line = text.replaceAll('\n', ' ').trim()
+  return stopped ? line : `${line} ${unfinished}`
+}
+
+async function firstExample(path: string, tokenizer: Tokenizer) {
+  const found = []
+  for await (const example of inspectSources([{ path }], tokenizer, {
+    policy: {},
+    perTurn: false,
+    variables: {},
+  })) {
+    found.push(example)
+    break
+  }
+  return found
+}
+
+async function firstQuestions(path: string): Promise<string[]> {
+  const questions: string[] = []
+  for await (const conversation of toConversations(readRows({ path }), {})) {
+    if (conversation.kind === 'messages') questions.push(String(conversation.messages[0].content))
+    if (questions.length === shownQuestions) break
+  }
+  return questions
+}
+
+/** Greedy answers of the model as it is now. */
+async function answers(
+  model: AutoModelForCausalLM,
+  tokenizer: Tokenizer,
+  questions: readonly string[],
+): Promise<Answer[]> {
+  const prompts: number[][] = []
+  for (const question of questions) {
+    const messages: Message[] = [{ role: 'user', content: question }]
+    const text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true })
+    prompts.push([...(await tokenizer.encode(text, { addSpecialTokens: false })).inputIds])
+  }
+  const stopTokenIds = findStopSet(tokenizer).ids
+  const longest = Math.max(...prompts.map((prompt) => prompt.length))
+  const decoder = model.decoder(prompts.length, longest + answerTokens)
+  try {
+    const sequences = await generateSequences(decoder, prompts, { maxNewTokens: answerTokens, stopTokenIds })
+    return sequences.map(({ tokenIds, finishReason }) => ({
+      text: tokenizer.decode(tokenIds, { skipSpecialTokens: true }),
+      stopped: finishReason === 'stop',
+    }))
+  } finally {
+    decoder.free()
+  }
+}

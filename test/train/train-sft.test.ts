@@ -1,0 +1,141 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { nativeProblem } from '../../src/engine/index.ts'
+import { FettleError } from '../../src/error.ts'
+import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoTokenizer } from '../../src/tokenizer/index.ts'
+import type { TrainEvent, TrainSftInput } from '../../src/train/index.ts'
+import { splitBatch, trainSft } from '../../src/train/index.ts'
+import { collate } from '../../src/batch/index.ts'
+
+const assets = join(import.meta.dirname, '..', '..', 'assets')
+const tiny = join(assets, 'tiny-llama')
+const engine = nativeProblem() === undefined ? 'native' : 'reference'
+
+let folder = ''
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fettle-train-'))
+})
+afterEach(() => rm(folder, { recursive: true, force: true }))
+
+async function run(options: Partial<TrainSftInput> & { stopAfter?: number }): Promise<TrainEvent[]> {
+  const { stopAfter, ...rest } = options
+  const model = await AutoModelForCausalLM.fromPretrained(tiny, { engine, dtype: 'float32' })
+  const tokenizer = await AutoTokenizer.fromPretrained(tiny)
+  const controller = new AbortController()
+  const events: TrainEvent[] = []
+  const input: TrainSftInput = {
+    model,
+    tokenizer,
+    data: [join(assets, 'demo.jsonl')],
+    outputDir: join(folder, 'run'),
+    maxSteps: 6,
+    perDeviceTrainBatchSize: 1,
+    maxLength: 128,
+    lora: { r: 4, loraDropout: 0.1 },
+    learningRate: 1e-3,
+    signal: controller.signal,
+    ...rest,
+  }
+  for await (const event of trainSft(input)) {
+    events.push(event)
+    if (event.type === 'step' && event.step === stopAfter) controller.abort()
+  }
+  return events
+}
+
+const steps = (events: readonly TrainEvent[]) => events.filter((event) => event.type === 'step')
+const file = (name: string, run = 'run') => readFile(join(folder, run, name))
+
+describe('trainSft', () => {
+  test('the same seed gives the same bits, also when it is interrupted and resumed', async () => {
+    const whole = await run({})
+    const adapter = await file('adapter_model.safetensors')
+    const part = await run({ outputDir: join(folder, 'resumed'), stopAfter: 3 })
+    expect(part.at(-1)).toMatchObject({ type: 'end', step: 3, interrupted: true })
+    expect(part.filter((event) => event.type === 'checkpoint').map((event) => event.step)).toEqual([3])
+    const rest = await run({ outputDir: join(folder, 'resumed'), resumeFromCheckpoint: true })
+    expect(rest[0]).toMatchObject({ type: 'start', first_step: 3 })
+    expect([...steps(part), ...steps(rest)].map(({ loss, grad_norm }) => [loss, grad_norm])).toEqual(
+      steps(whole).map(({ loss, grad_norm }) => [loss, grad_norm]),
+    )
+    expect((await file('adapter_model.safetensors', 'resumed')).equals(adapter)).toBe(true)
+  })
+
+  test('accumulating micro-batches equals one large batch', async () => {
+    const options = { lora: { r: 4 }, maxSteps: 3, packing: false, shuffle: false }
+    const together = steps(await run({ ...options, perDeviceTrainBatchSize: 8 }))
+    const apart = steps(await run({ ...options, perDeviceTrainBatchSize: 2, gradientAccumulationSteps: 4 }))
+    apart.forEach((step, i) => {
+      expect(step.learned_tokens).toBe(together[i].learned_tokens)
+      expect(Math.abs(step.loss - together[i].loss)).toBeLessThan(1e-5)
+      expect(Math.abs(step.grad_norm - together[i].grad_norm)).toBeLessThan(1e-4 * together[i].grad_norm)
+    })
+  })
+
+  test('recomputing activations and smaller passes change nothing', async () => {
+    const options = { lora: { r: 4, loraDropout: 0 }, maxSteps: 3, maxLength: 256 }
+    const usual = steps(await run(options))
+    for (const other of [{ gradientCheckpointing: true }, { lowMemory: true }]) {
+      const changed = steps(await run({ ...options, ...other }))
+      changed.forEach((step, i) => expect(Math.abs(step.loss - usual[i].loss)).toBeLessThan(1e-5))
+    }
+  })
+
+  test('training every weight lowers the loss and saves a model', async () => {
+    const events = steps(await run({ lora: null, learningRate: 1e-3, warmupSteps: 0 }))
+    expect(events[5].loss).toBeLessThan(events[0].loss)
+    const saved = await AutoModelForCausalLM.fromPretrained(join(folder, 'run'))
+    expect(saved.parameterCount).toBe((await AutoModelForCausalLM.fromPretrained(tiny)).parameterCount)
+  })
+
+  test('evaluation measures the loss and the probability of stopping', async () => {
+    const events = await run({ evalData: [join(assets, 'demo-eval.jsonl')], evalSteps: 3 })
+    const evaluations = events.filter((event) => event.type === 'eval')
+    expect(evaluations.map(({ step }) => step)).toEqual([0, 3, 6])
+    for (const { stop_probability, early_stop_probability } of evaluations) {
+      expect(stop_probability).toBeGreaterThanOrEqual(0)
+      expect(stop_probability).toBeLessThanOrEqual(1)
+      expect(early_stop_probability).toBeLessThan(0.5)
+    }
+  })
+
+  test('a loss that is not a number stops the run, names the rows and keeps the last good state', async () => {
+    const attempt = run({ lora: { r: 4 }, learningRate: 1e30, warmupSteps: 0, maxGradNorm: 0, maxSteps: 50 })
+    const error = await attempt.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    expect(error).toBeInstanceOf(FettleError)
+    expect((error as FettleError).exitCode).toBe(1)
+    expect((error as FettleError).message).toMatch(/step \d+, rows .*demo\.jsonl:\d+.*expected a finite number.*checkpoint-\d+/)
+  })
+
+  test('resuming with other options is refused', async () => {
+    await run({ maxSteps: 2, saveSteps: 1 })
+    await expect(run({ maxSteps: 4, resumeFromCheckpoint: true })).rejects.toThrow(/steps: 4; expected 2/)
+  })
+})
+
+describe('splitBatch', () => {
+  const example = (length: number, line: number) => ({
+    inputIds: Int32Array.from({ length }, (_, i) => line * 100 + i),
+    mask: new Uint8Array(length).fill(1),
+    origin: { file: 'x', line },
+  })
+  test.each([
+    { lengths: [5, 5, 5, 5], tokens: 10, passes: [10, 10] },
+    { lengths: [30, 1], tokens: 10, passes: [30, 1] },
+    { lengths: [4, 4, 4], tokens: 100, passes: [12] },
+    { lengths: [], tokens: 10, passes: [] },
+  ])('$lengths in passes of $tokens', ({ lengths, tokens, passes }) => {
+    const batch = collate(lengths.map(example))
+    const parts = splitBatch(batch, tokens)
+    expect(parts.map(({ ids }) => ids.length)).toEqual(passes)
+    expect(parts.flatMap(({ targets }) => [...targets])).toEqual([...batch.targets])
+    for (const { positions, starts } of parts)
+      positions.forEach((position, i) => expect(starts[i]).toBe(i - position))
+  })
+})
