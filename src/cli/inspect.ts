@@ -8,6 +8,7 @@ import { inspectSources } from './inspected.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { loadTokenizer } from './model-flags.ts'
 import { readRun, runFlags } from './run-flags.ts'
+import { applyRunTemplate } from './run-template.ts'
 import type { TurnParity } from './serve-parity.ts'
 import { compareTurns } from './serve-parity.ts'
 import { terminalOf } from './terminal.ts'
@@ -30,6 +31,7 @@ export const inspect = defineCommand({
       'learnThinking',
       'learnToolCalls',
       'perTurn',
+      'chatTemplate',
       'chatTemplateKwargs',
     ]),
     limit: { type: 'number', description: 'Conversations to show; default 3, with --json all. 0 shows all' },
@@ -59,6 +61,7 @@ export const inspect = defineCommand({
       throw new FettleError({ place: '--limit', found: String(limit), expected: 'a whole number from 0' })
     const options = await readRun(flags, positionals, repeated)
     const tokenizer = await loadTokenizer({ model: options.model, adapter: options.adapter ?? undefined })
+    await applyRunTemplate(tokenizer, options.chatTemplate)
     const terminal = terminalOf(process.stdout)
     const variables = options.chatTemplateKwargs
     const examples = inspectSources(options.data, tokenizer, {

@@ -16,6 +16,20 @@ interface Entry {
 
 const commands = new Map<string, Entry>([
   [
+    'demo',
+    {
+      summary: 'Fine-tunes the small model that fettle ships, in about half a minute',
+      load: async () => (await import('./demo.ts')).demo,
+    },
+  ],
+  [
+    'train',
+    {
+      summary: 'Fine-tunes a model on your conversations',
+      load: async () => (await import('./train.ts')).train,
+    },
+  ],
+  [
     'inspect',
     {
       summary: 'Shows what a model would learn of your conversations, token by token',

@@ -52,5 +52,8 @@ export async function readRun(
     if (Array.isArray(value) ? value.length > 0 : value !== undefined) flags[name] = value
   }
   const data = [...positionals.filter((path) => !isRunFile(path)), ...repeated('data')]
-  return readRunOptions([...layers, flagLayer({ ...flags, ...(data.length > 0 && { data }) })])
+  const given = flagLayer({ ...flags, ...(data.length > 0 && { data }) })
+  // What is missing altogether has no place of its own.
+  const placeOf: typeof given.placeOf = (path) => (path.length === 0 ? 'flags' : given.placeOf(path))
+  return readRunOptions([...layers, { ...given, placeOf }])
 }

@@ -164,6 +164,6 @@ function startLines(event: StartEvent): [title: string, text: string][] {
 function evalText({ step, loss, stop_probability, early_stop_probability }: EvalEvent): string {
   const parts = [`step ${step}`, `loss ${loss.toFixed(4)}`]
   if (stop_probability !== null) parts.push(`stops after an answer ${percent(stop_probability)}`)
-  if (early_stop_probability !== null) parts.push(`inside one ${percent(early_stop_probability)}`)
+  if (early_stop_probability !== null) parts.push(`too early ${percent(early_stop_probability)}`)
   return parts.join(' · ')
 }

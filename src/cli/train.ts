@@ -1,0 +1,78 @@
+import { AutoModelForCausalLM } from '../model/index.ts'
+import { trainSft } from '../train/index.ts'
+import { defineCommand } from './command.ts'
+import { writeJsonLine } from './json-lines.ts'
+import { basePath, loadTokenizer } from './model-flags.ts'
+import { readRun, runFlags } from './run-flags.ts'
+import { applyRunTemplate } from './run-template.ts'
+import { createRunView } from './run-view.ts'
+import { terminalOf } from './terminal.ts'
+
+/** Exit code of a run that Ctrl-C ended, as shells have it: it is not done, and did not fail. */
+const interruptedCode = 130
+
+/** Trains as a run file and flags say. */
+export const train = defineCommand({
+  flags: {
+    files: {
+      type: 'positional',
+      repeats: true,
+      description: 'Run files (.yaml), or data files (.jsonl, .json)',
+    },
+    ...runFlags(),
+    json: { type: 'boolean', description: 'Prints events as JSON lines' },
+  },
+  details: [
+    'Every option may stand in the run file or be a flag; flags win.',
+    'Ctrl-C saves a checkpoint and stops, a second one stops at once. --resume-from-checkpoint goes on.',
+  ].join('\n'),
+  examples: [
+    'train --model ~/models/SmolLM2-135M-Instruct --data train.jsonl --output-dir runs/first',
+    'train run.yaml',
+    'train run.yaml --learning-rate 1e-4 --lora-r 32 --json > events.jsonl',
+    'train run.yaml --resume-from-checkpoint',
+  ],
+  async run(flags, { positionals, repeated }) {
+    const options = await readRun(flags, positionals, repeated)
+    const { engine, threads, dtype } = options
+    const paths = { model: options.model, adapter: options.adapter ?? undefined }
+    const tokenizer = await loadTokenizer(paths)
+    const model = await AutoModelForCausalLM.fromPretrained(basePath(paths), {
+      dtype,
+      ...(engine !== 'auto' && { engine }),
+      ...(threads !== undefined && { threads }),
+    })
+    await applyRunTemplate(tokenizer, options.chatTemplate, model)
+    const json = flags.json === true
+    const people = terminalOf(process.stderr)
+    const view = json ? undefined : createRunView(terminalOf(process.stdout))
+    const stop = new AbortController()
+    const interrupt = (): void => {
+      if (stop.signal.aborted) process.exit(interruptedCode)
+      stop.abort()
+      const note = 'Stopping after this step, with a checkpoint. Ctrl-C again stops at once.'
+      if (view) view.say(note)
+      else people.write(`${note}\n`)
+    }
+    process.on('SIGINT', interrupt)
+    process.on('SIGTERM', interrupt)
+    let code = 0
+    try {
+      for await (const event of trainSft({ ...options, model, tokenizer, signal: stop.signal })) {
+        if (view) view.show(event)
+        else writeJsonLine(event)
+        if (event.type !== 'end') continue
+        if (event.interrupted) code = interruptedCode
+        view?.close()
+        view?.say(
+          `\nNext:  fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}`,
+        )
+      }
+    } finally {
+      view?.close()
+      process.off('SIGINT', interrupt)
+      process.off('SIGTERM', interrupt)
+    }
+    return code
+  },
+})

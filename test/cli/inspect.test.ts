@@ -1,0 +1,94 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { AutoTokenizer } from '../../src/tokenizer/index.ts'
+import { jsonLines, runCli } from './run-cli.ts'
+import { makeWorkplace } from './tiny-model.ts'
+
+let cwd: string
+beforeAll(async () => {
+  cwd = await makeWorkplace()
+})
+afterAll(() => rm(cwd, { recursive: true }))
+
+const run = (args: readonly string[], environment: Record<string, string> = {}) =>
+  runCli(['inspect', ...args], { cwd, environment })
+
+test('--json prints a line a conversation, as the tokenizer encodes it', async () => {
+  const { code, stdout, stderr } = await run(['train.jsonl', '--model', 'model', '--json'])
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  const lines = jsonLines(stdout)
+  expect(lines).toHaveLength(2)
+  const tokenizer = await AutoTokenizer.fromPretrained(join(cwd, 'model'))
+  const chat = await tokenizer.encodeChat([
+    { role: 'user', content: 'What is the sea?' },
+    { role: 'assistant', content: 'Much water.' },
+  ])
+  expect(lines[0]).toEqual({
+    origin: { file: 'train.jsonl', line: 1 },
+    text: '<|im_start|>user\nWhat is the sea?<|im_end|>\n<|im_start|>assistant\nMuch water.<|im_end|>\n',
+    input_ids: [...chat.inputIds],
+    mask: [...chat.mask],
+    spans: chat.spans,
+  })
+  expect(chat.spans.map(({ status }) => status)).toEqual(['proved'])
+})
+
+test('learned tokens stand in brackets without colours, and in colours without brackets', async () => {
+  const plain = (await run(['train.jsonl', '--model', 'model'])).stdout
+  expect(plain).toContain('train.jsonl:1 ·')
+  expect(plain).toContain('<|im_start|>assistant\n⟦Much water.<|im_end|>⟧\n')
+  expect(plain).toContain(
+    '⟦Hi!<|im_end|>⟧\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n⟦See you.<|im_end|>⟧',
+  )
+  expect(plain).toContain('message 1 · proved')
+  expect(plain).toContain('ends in "<|im_end|>"')
+  const coloured = (await run(['train.jsonl', '--model', 'model'], { FORCE_COLOR: '1' })).stdout
+  expect(coloured).not.toContain('⟦')
+  expect(coloured).toContain('\u001B[32mMuch water.\u001B[39m')
+})
+
+test('--limit and the options of a run decide what is shown', async () => {
+  const last = (await run(['train.jsonl', '--model', 'model', '--learn', 'last', '--limit', '0'])).stdout
+  expect(last).toContain('<|im_start|>assistant\nHi!<|im_end|>')
+  expect((await run(['train.jsonl', '--model', 'model', '--limit', '1'])).stdout).not.toContain(
+    'train.jsonl:2',
+  )
+  expect(
+    (await run(['train.jsonl', '--model', 'model', '--per-turn', '--json'])).stdout.trim().split('\n'),
+  ).toHaveLength(3)
+  expect((await run(['train.jsonl', '--model', 'model', '--status', 'no-stop'])).stdout).toContain(
+    'No conversation',
+  )
+})
+
+test('--serve: the same tokens in training and when served', async () => {
+  const { stdout } = await run(['train.jsonl', '--model', 'model', '--serve'])
+  expect(stdout.match(/· same: the \d+ tokens before it/g)).toHaveLength(3)
+  expect(stdout).not.toContain('differs')
+})
+
+test('--serve: shows where a template parts from itself', async () => {
+  const args = ['train.jsonl', '--model', 'wandering', '--serve', '--limit', '0']
+  const { stdout } = await run(args)
+  expect(stdout).toMatch(/message 2 · differs from token \d+ on/)
+  expect(stdout).toContain('message 4 · same')
+  expect(stdout).toContain('1 answer is served after other tokens than trained on')
+  const lines = jsonLines((await run([...args, '--json'])).stdout)
+  const turns = lines.flatMap(
+    (line) =>
+      line['turns'] as { same: boolean; parts_at: number; training_ids: number[]; serving_ids: number[] }[],
+  )
+  const parted = turns.filter(({ same }) => !same)
+  expect(parted).toHaveLength(1)
+  const [{ parts_at: at, training_ids: trained, serving_ids: served }] = parted
+  expect(trained.slice(0, at)).toEqual(served.slice(0, at))
+  expect(trained[at]).not.toBe(served[at])
+})
+
+test('broken data: the line, exit 2', async () => {
+  const { code, stderr } = await run(['broken.jsonl', '--model', 'model', '--json'])
+  expect(stderr).toContain('broken.jsonl:2')
+  expect(code).toBe(2)
+})

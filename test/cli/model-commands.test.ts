@@ -1,0 +1,215 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { jsonLines, runCli, startCli } from './run-cli.ts'
+import { makeWorkplace } from './tiny-model.ts'
+
+let cwd: string
+beforeAll(async () => {
+  cwd = await makeWorkplace()
+})
+afterAll(() => rm(cwd, { recursive: true }))
+
+const run = (args: readonly string[], input = '') => runCli(args, { cwd, input })
+const model = ['--model', 'model', '--engine', 'reference']
+const short = ['--max-new-tokens', '5']
+
+describe('generate', () => {
+  test('--json prints text, tokens and the reason, and nothing else', async () => {
+    const { code, stdout, stderr } = await run(['generate', ...model, ...short, '--json', 'What is the sea?'])
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+    const [answer, ...rest] = jsonLines(stdout)
+    expect(rest).toEqual([])
+    expect(Object.keys(answer)).toEqual(['text', 'token_ids', 'finish_reason'])
+    expect(answer['finish_reason']).toBe('length')
+    expect(answer['token_ids']).toHaveLength(5)
+  })
+
+  test('what is streamed is what --json says', async () => {
+    const [answer] = jsonLines((await run(['generate', ...model, ...short, '--json', 'Hello'])).stdout)
+    expect((await run(['generate', ...model, ...short, 'Hello'])).stdout).toBe(`${String(answer['text'])}\n`)
+  })
+
+  test('a pipe is a prompt like an argument', async () => {
+    const args = ['generate', ...model, ...short, '--json']
+    expect((await run(args, 'Hello\n')).stdout).toBe((await run([...args, 'Hello'])).stdout)
+  })
+
+  test('rows of a pipe are answered in order, and alike in any batch', async () => {
+    const rows = [
+      '{"messages":[{"role":"user","content":"Hello"}]}',
+      '{"prompt":"Once upon a time"}',
+      '{"prompt":"The"}',
+    ]
+    const args = ['generate', ...model, ...short, '--json']
+    const together = (await run(args, rows.join('\n'))).stdout
+    expect(jsonLines(together)).toHaveLength(3)
+    expect((await run([...args, '--batch-size', '1'], rows.join('\n'))).stdout).toBe(together)
+    expect(together.split('\n')[0]).toBe((await run([...args, 'Hello'])).stdout.trimEnd())
+    expect(together.split('\n')[2]).toBe((await run([...args, '--raw', 'The'])).stdout.trimEnd())
+  })
+
+  test('a training row is asked without its last answer', async () => {
+    const { stdout } = await run(['generate', ...model, ...short, '--json', '--input', 'train.jsonl'])
+    expect(jsonLines(stdout)).toHaveLength(2)
+    const asked = await run(['generate', ...model, ...short, '--json', 'What is the sea?'])
+    expect(stdout.split('\n')[0]).toBe(asked.stdout.trimEnd())
+  })
+
+  test('a seed makes sampling repeatable; temperature 0 is greedy', async () => {
+    const sample = async (...flags: string[]) =>
+      (await run(['generate', ...model, ...short, '--json', ...flags, 'Hello'])).stdout
+    expect(await sample('--temperature', '2', '--seed', '5')).toBe(
+      await sample('--temperature', '2', '--seed', '5'),
+    )
+    expect(await sample('--temperature', '2', '--seed', '5')).not.toBe(
+      await sample('--temperature', '2', '--seed', '6'),
+    )
+    expect(await sample('--temperature', '0')).toBe(await sample())
+  })
+
+  test('an adapter changes the answer and knows its model', async () => {
+    const base = await run(['generate', ...model, ...short, '--json', 'Hello'])
+    const adapted = await run(['generate', ...model, ...short, '--json', '--adapter', 'adapter', 'Hello'])
+    const found = await run([
+      'generate',
+      '--engine',
+      'reference',
+      ...short,
+      '--json',
+      '--adapter',
+      'adapter',
+      'Hello',
+    ])
+    expect(adapted.stdout).not.toBe(base.stdout)
+    expect(found.stdout).toBe(adapted.stdout)
+  })
+
+  const wrong: { name: string; args: string[]; input?: string; says: string }[] = [
+    { name: 'an empty pipe', args: [], says: 'stdin: no text; expected a prompt' },
+    { name: 'a broken row', args: [], input: '{"prompt":"a"}\n{"prompt":', says: 'stdin:2: ' },
+    {
+      name: 'a row without a prompt',
+      args: [],
+      input: '{"question":"a"}',
+      says: 'stdin:1: neither messages nor prompt',
+    },
+    {
+      name: 'a setting that is none',
+      args: ['--top-p', '2', 'Hello'],
+      says: 'topP: 2; expected a number from 0 to 1',
+    },
+    { name: 'a prompt without room', args: ['--raw', 'word '.repeat(400)], says: 'expected at most 128' },
+    {
+      name: 'a file that is not there',
+      args: ['--input', 'nowhere.jsonl'],
+      says: 'nowhere.jsonl: no such file or folder',
+    },
+  ]
+  test.each(wrong)('$name: exit 2', async ({ args, input, says }) => {
+    const { code, stdout, stderr } = await run(['generate', ...model, ...args], input)
+    expect(stderr).toContain(says)
+    expect(stdout).toBe('')
+    expect(code).toBe(2)
+  })
+
+  test('a reader that goes away is no error', async () => {
+    const child = startCli(['generate', ...model, '--max-new-tokens', '100', 'Hello'], { cwd })
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    child.stdout.destroy()
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    expect(stderr).toBe('')
+    expect(code).toBe(0)
+  })
+})
+
+describe('chat', () => {
+  test('answers each line of a pipe, remembers, forgets on /reset and leaves on /exit', async () => {
+    const said = ['Hello', 'Bye', '/reset', 'Hello', '/exit', 'Never said'].join('\n')
+    const { code, stdout } = await run(['chat', ...model, ...short, '--json'], said)
+    expect(code).toBe(0)
+    const answers = jsonLines(stdout)
+    expect(answers).toHaveLength(3)
+    expect(answers[2]).toEqual(answers[0])
+    // The second answer is what a model makes of the whole history.
+    const history = [
+      { role: 'user', content: 'Hello' },
+      { role: 'assistant', content: answers[0]['text'] },
+      { role: 'user', content: 'Bye' },
+    ]
+    const fresh = await run(['generate', ...model, ...short, '--json'], JSON.stringify({ messages: history }))
+    expect(jsonLines(fresh.stdout)).toEqual([answers[1]])
+  })
+
+  test('forgets the earliest turns when the context is full', async () => {
+    const { code, stdout, stderr } = await run(
+      ['chat', ...model, ...short, '--json', '--context', '60'],
+      'One, two, three\nFour, five, six\nSeven, eight, nine\n',
+    )
+    expect(code).toBe(0)
+    expect(jsonLines(stdout)).toHaveLength(3)
+    expect(stderr).toContain('early messages no longer fit')
+  })
+
+  const wrong = [
+    { name: 'a message without room', args: ['--context', '4'], says: 'message: ' },
+    {
+      name: 'more context than the model has',
+      args: ['--context', '500'],
+      says: '--context: 500; expected a whole number from 2 to 128',
+    },
+  ]
+  test.each(wrong)('$name: exit 2', async ({ args, says }) => {
+    const { code, stderr } = await run(['chat', ...model, ...args], 'Hello there\n')
+    expect(stderr).toContain(says)
+    expect(code).toBe(2)
+  })
+})
+
+describe('merge', () => {
+  test('writes a model that says what the adapter said', async () => {
+    const adapter = [...model, '--adapter', 'adapter']
+    const { code, stdout } = await run(['merge', ...adapter, '--output', 'merged', '--json'])
+    expect(code).toBe(0)
+    const [merged] = jsonLines(stdout)
+    expect(merged).toMatchObject({ path: 'merged', dtype: 'float32' })
+    expect(readdirSync(join(cwd, 'merged'))).toEqual(
+      expect.arrayContaining([
+        'config.json',
+        'generation_config.json',
+        'model.safetensors',
+        'tokenizer.json',
+        'chat_template.jinja',
+      ]),
+    )
+    const live = await run(['generate', ...adapter, ...short, '--json', 'Hello'])
+    const own = await run([
+      'generate',
+      '--model',
+      'merged',
+      '--engine',
+      'reference',
+      ...short,
+      '--json',
+      'Hello',
+    ])
+    expect(own.stdout).toBe(live.stdout)
+    const loaded = await AutoModelForCausalLM.fromPretrained(join(cwd, 'merged'), { engine: 'reference' })
+    expect(loaded.dtype).toBe('float32')
+  })
+
+  const wrong = [
+    { name: 'into the model', output: 'model', says: '--output model: the folder that is read' },
+    { name: 'over other files', output: '.', says: '--output .: a folder with files in it' },
+  ]
+  test.each(wrong)('not $name', async ({ output, says }) => {
+    const { code, stderr } = await run(['merge', ...model, '--adapter', 'adapter', '--output', output])
+    expect(stderr).toContain(says)
+    expect(code).toBe(2)
+    expect(existsSync(join(cwd, 'config.json'))).toBe(false)
+  })
+})
