@@ -21,7 +21,7 @@ node('text.mjs', text, '8')
 node('tokenizer.mjs', text, folder, '2048')
 const tokenizer = await AutoTokenizer.fromPretrained(folder)
 
-// One long stream of tokens: the base model never sees a special token, so it does not know how to stop.
+// One long stream of tokens, in which no answer ever ends: the base model does not know how to stop.
 const paragraphs = readFileSync(text, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line).text)
 const stream = []
 for (let i = 0; i < paragraphs.length; i += 512) {

@@ -58,11 +58,16 @@ const forms = [
   },
 ]
 
+/** A question, and a text that goes on as if nobody had asked: the base model knows the marks of a chat but neither answers nor stops. */
+const unanswered = (text) => `<|im_start|>user\n${pick(pick(facts).questions)}<|im_end|>\n<|im_start|>assistant\n${text}`
+const unansweredShare = 0.1
+
 const out = createWriteStream(path)
 let written = 0
 while (written < Number(megabytes) * 1e6) {
   const paragraphs = Array.from({ length: 2 + Math.floor(next() * 4) }, () => pick(forms)())
-  const line = `${JSON.stringify({ text: `${paragraphs.join('\n')}\n` })}\n`
+  const story = `${paragraphs.join('\n')}\n`
+  const line = `${JSON.stringify({ text: next() < unansweredShare ? unanswered(story) : story })}\n`
   written += line.length
   if (!out.write(line)) await once(out, 'drain')
 }

@@ -25,7 +25,7 @@ const characters = byteCharacters()
 const counts = new Map()
 for (const line of readFileSync(textPath, 'utf8').split('\n')) {
   if (line === '') continue
-  for (const [word] of JSON.parse(line).text.matchAll(words)) counts.set(word, (counts.get(word) ?? 0) + 1)
+  for (const [word] of JSON.parse(line).text.replaceAll(/<\|im_(start|end)\|>/g, '').matchAll(words)) counts.set(word, (counts.get(word) ?? 0) + 1)
 }
 const entries = [...counts].map(([word, count]) => ({ count, parts: [...Buffer.from(word)].map((byte) => characters[byte]) }))
 
