@@ -3,22 +3,8 @@
 // Everything is a pure function of lengths, options and seed, so that a run can be resumed at any step.
 export type { Batch } from './batch.ts'
 export { collate, collatePieces, type Document } from './collate.ts'
-export {
-  collatePadded,
-  labelsOf,
-  type LabelledRow,
-  type PaddedBatch,
-  type PaddingOptions,
-} from './collate-padded.ts'
-export { pack, type PackingStrategy, type Piece } from './packing.ts'
+export { collatePadded, labelsOf } from './collate-padded.ts'
+export { pack, type PackingStrategy } from './packing.ts'
 export { planEpoch, type EpochOptions, type EpochPlan } from './plan.ts'
 export { shuffledOrder } from './shuffle.ts'
-export {
-  createTokenLedger,
-  truncate,
-  type Cut,
-  type LedgerReport,
-  type TokenLedger,
-  type TruncationMode,
-  type TruncationOptions,
-} from './truncation.ts'
+export { createTokenLedger, truncate, type LedgerReport } from './truncation.ts'

@@ -1,7 +1,7 @@
 import type { Example, Origin, TokenSpan } from '../data/index.ts'
 
 /** Which end of a row that is too long is kept. */
-export type TruncationMode = 'keep_start' | 'keep_end'
+type TruncationMode = 'keep_start' | 'keep_end'
 
 export interface TruncationOptions {
   maxLength: number

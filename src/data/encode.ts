@@ -46,16 +46,32 @@ export async function* encodeConversations(
   tokenizer: Tokenizer,
   options: EncodeOptions = {},
 ): AsyncGenerator<EncodedExample> {
-  let pending: Conversation[] = []
-  for await (const conversation of conversations) {
-    const first = pending[0]
-    if (first !== undefined && (first.kind !== conversation.kind || pending.length >= batchSize)) {
-      yield* await encodeBatch(pending, tokenizer, options)
-      pending = []
-    }
-    pending.push(conversation)
+  // One batch is tokenised in the background while the next is read and rendered.
+  let encoding: Promise<EncodedExample[]> = Promise.resolve([])
+  for await (const batch of batches(conversations)) {
+    const next = encodeBatch(batch, tokenizer, options)
+    // Its error is thrown in its turn, when it is awaited; until then it must not count as unhandled.
+    next.catch(() => {})
+    yield* await encoding
+    encoding = next
   }
-  if (pending.length > 0) yield* await encodeBatch(pending, tokenizer, options)
+  yield* await encoding
+}
+
+/** Neighbours of one kind. */
+async function* batches(
+  conversations: AsyncIterable<Conversation> | Iterable<Conversation>,
+): AsyncGenerator<Conversation[]> {
+  let batch: Conversation[] = []
+  for await (const conversation of conversations) {
+    const first = batch[0]
+    if (first !== undefined && (first.kind !== conversation.kind || batch.length >= batchSize)) {
+      yield batch
+      batch = []
+    }
+    batch.push(conversation)
+  }
+  if (batch.length > 0) yield batch
 }
 
 /** All of one kind. */

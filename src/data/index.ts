@@ -9,12 +9,5 @@ export type { Example, TokenSpan } from './example.ts'
 export { dataFormats, detectFormat, toConversations, type ConversationOptions } from './formats.ts'
 export { prepareExamples, sourceName } from './prepare.ts'
 export { formatOrigin, type Origin, type Row } from './row.ts'
-export {
-  columnNames,
-  readRows,
-  type ColumnName,
-  type DataFormat,
-  type DataSource,
-  type RowOptions,
-} from './source.ts'
+export { columnNames, readRows, type DataFormat, type DataSource } from './source.ts'
 export { ignoredLabel } from './token-rows.ts'

@@ -26,7 +26,7 @@ export const columnNames = [
   'assistant_masks',
 ] as const
 
-export type ColumnName = (typeof columnNames)[number]
+type ColumnName = (typeof columnNames)[number]
 
 /** How to read the rows of a source. */
 export interface RowOptions {

@@ -16,7 +16,7 @@ const ratio = () => z.number().min(0).max(1)
 const names = () => z.array(z.string().min(1)).min(1)
 
 /** Learning rate schedules, by the names of transformers. */
-export const schedulerTypes = [
+const schedulerTypes = [
   'linear',
   'cosine',
   'cosine_with_restarts',

@@ -20,7 +20,7 @@ export interface CollatorCase {
   }
 }
 
-export interface SftCase {
+interface SftCase {
   options: {
     max_length: number
     truncation_mode?: 'keep_start' | 'keep_end'
@@ -32,7 +32,7 @@ export interface SftCase {
   batches: { input_ids: number[][]; labels: number[][]; attention_mask: number[][] }[]
 }
 
-export interface PackingCase {
+interface PackingCase {
   strategy: PackingStrategy
   seq_length: number
   lengths: number[]
