@@ -76,7 +76,7 @@ template <class Act> struct AttentionForward {
   int thread;
   const float scale2 = shape.scale * kLog2E;
   C *q = nullptr, *p = nullptr;
-  float *scores = nullptr, *output = nullptr, *references = nullptr, *sums = nullptr;
+  float *scores = nullptr, *output = nullptr, *references = nullptr, *sums = nullptr, *z = nullptr;
 
   void carve(int64_t depth, int64_t width) {
     const auto layOut = [&](Carver carver) {
@@ -86,6 +86,7 @@ template <class Act> struct AttentionForward {
       output = carver.take<float>(kQueryBlock * width);
       references = carver.take<float>(kQueryBlock);
       sums = carver.take<float>(kQueryBlock * kLanes);
+      z = carver.take<float>(kQueryBlock);
       return carver.taken();
     };
     const size_t bytes = layOut(Carver(nullptr));
@@ -111,25 +112,34 @@ template <class Act> struct AttentionForward {
   void blockOfHead(const AttentionItem<Act>& item, const PackedKeys<C>& keys, QueryBlock block, int64_t head) {
     const int64_t token = item.token + block.begin - item.position, rows = block.end - block.begin;
     copyRows(q, queries + token * queryStride + head * shape.headDim, queryStride, rows, kQueryBlock, shape.headDim, keys.depth);
+    const bool last = head % shape.group == shape.group - 1;
+    if (!last) prefetchRows(queries + token * queryStride + (head + 1) * shape.headDim, queryStride, rows, shape.headDim);
+    else prefetchRows(queries + (token + rows) * queryStride + item.keyHead * shape.group * shape.headDim, queryStride,
+                      std::min(kQueryBlock, item.end() - block.end), shape.headDim);
     accumulate(keys, block, false);
     bool inRange = true;
-    for (int64_t i = 0; i < rows; i++) {
-      const float z = sum(load(sums + i * kLanes));
-      inRange &= z > kLeastSum && z < kLargestSum;
+    for (int64_t i = 0; i < rows; i += kLanes) {
+      store(z + i, sumsOfRows(i));
+      for (int64_t j = i; j < rows && j < i + kLanes; j++) inRange &= z[j] > kLeastSum && z[j] < kLargestSum;
     }
     if (!inRange) {
       findMaxima(keys, block);
       accumulate(keys, block, true);
+      for (int64_t i = 0; i < rows; i += kLanes) store(z + i, sumsOfRows(i));
     }
-    for (int64_t i = 0; i < rows; i++) {
-      const float z = sum(load(sums + i * kLanes));
-      if (lse) lse[(token + i) * shape.queryHeads + head] = references[i] * kLn2 + std::log(z);
-      const vf inverse = splat(1.0f / z);
-      Act* to = outputs + ((token + i) * shape.queryHeads + head) * shape.headDim;
-      eachVector(shape.headDim, [&](int64_t d, auto n) {
-        storePart(to + d, loadPart(output + i * keys.width + d, n) * inverse, n);
-      });
+    Act* to = outputs + (token * shape.queryHeads + head) * shape.headDim;
+    for (int64_t i = 0; i < rows; i++, to += shape.queryHeads * shape.headDim) {
+      if (lse) lse[(token + i) * shape.queryHeads + head] = references[i] * kLn2 + std::log(z[i]);
+      const vf inverse = splat(1.0f / z[i]);
+      const float* from = output + i * keys.width;
+      eachVector(shape.headDim, [&](int64_t d, auto n) { storePart(to + d, load(from + d) * inverse, n); });
     }
+  }
+
+  vf sumsOfRows(int64_t row) const {
+    vf rows[kLanes];
+    for (int i = 0; i < kLanes; i++) rows[i] = load(sums + (row + i) * kLanes);
+    return sumsOfLanes(rows);
   }
 
   // Calls body(first row of the block, position of that row, strips) for each tile of rows of the block.
@@ -152,7 +162,7 @@ template <class Act> struct AttentionForward {
       eachRowTile(block, chunk, keys.end, [&](int64_t row, int64_t position, StripRange strips) {
         if (strips.begin == strips.end) return;
         bool diagonal = first && !referencesGiven;
-        eachPiece(strips.begin, strips.end, [&](int64_t strip, auto count) {
+        eachPiece<C>(strips.begin, strips.end, [&](int64_t strip, auto count) {
           constexpr int V = decltype(count)::value;
           scoreTile<V>(keys, row, strip);
           if (diagonal)
@@ -189,7 +199,7 @@ template <class Act> struct AttentionForward {
   // output += P V for one tile of rows and the strips of one chunk.
   void addValues(const PackedKeys<C>& keys, int64_t row, int64_t chunk, StripRange strips, bool add) {
     const int64_t begin = strips.begin * kLanes, count = clearToDepth(p + row * pStride - chunk, pStride, strips);
-    eachPiece(0, keys.width / kLanes, [&](int64_t vector, auto n) {
+    eachPiece<C>(0, keys.width / kLanes, [&](int64_t vector, auto n) {
       multiplyTile<decltype(n)::value>(TileLeft<C>{p + row * pStride + begin - chunk, pStride},
                                        keys.values(keys.valueRows, begin, vector), count / Tile::unit, 1,
                                        TileResult{output + row * keys.width + vector * kLanes, keys.width, kLanes, add});
@@ -202,7 +212,7 @@ template <class Act> struct AttentionForward {
     for (int i = 0; i < kQueryBlock; i++) references[i] = none;
     for (int64_t chunk = shape.firstKey(block.begin) / kKeyChunk * kKeyChunk; chunk < block.end; chunk += kKeyChunk)
       eachRowTile(block, chunk, keys.end, [&](int64_t row, int64_t position, StripRange strips) {
-        eachPiece(strips.begin, strips.end, [&](int64_t strip, auto count) {
+        eachPiece<C>(strips.begin, strips.end, [&](int64_t strip, auto count) {
           constexpr int V = decltype(count)::value;
           scoreTile<V>(keys, row, strip);
           for (int i = 0; i < R; i++)

@@ -39,6 +39,21 @@ template <class C> inline vf exp2(vf x) {
 #endif
 }
 
+template <int S> inline void foldLanes(vf (&v)[kLanes]) {
+#pragma GCC unroll 16
+  for (int i = 0; i < S; i++) {
+    vu a = (vu)v[i], b = (vu)v[i + S];
+    exchange<S>(a, b, std::make_integer_sequence<int, kLanes>());
+    v[i] = (vf)a + (vf)b;
+  }
+  if constexpr (S > 1) foldLanes<S / 2>(v);
+}
+// Lane i = Σ over the lanes of v[i].
+inline vf sumsOfLanes(vf (&v)[kLanes]) {
+  foldLanes<kLanes / 2>(v);
+  return v[0];
+}
+
 inline vi keyNumbers() {
   vi lanes;
   for (int i = 0; i < kLanes; i++) lanes[i] = i;

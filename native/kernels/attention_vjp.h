@@ -123,12 +123,17 @@ template <class Act> struct AttentionVjp {
     copyRows(dO + first * depth, d, outputColumns, rows, kQueryBlock, shape.headDim, depth);
     transpose(qT + first, rowsOfGroup, Plain<C>{q + first * depth, depth}, 0, shape.headDim, kQueryBlock);
     transpose(dOT + first, rowsOfGroup, Plain<C>{dO + first * depth, depth}, 0, shape.headDim, kQueryBlock);
-    for (int64_t i = 0; i < kQueryBlock; i++) {
-      // Rows past the end have q = dO = 0: any finite p does, as it is multiplied by them.
+    // Rows past the end have q = dO = 0: any finite p does, as it is multiplied by them.
+    for (int64_t i = 0; i < kQueryBlock; i++)
       lse2[first + i] = i < rows ? lse[(token + i) * shape.queryHeads + head] * kLog2E : 0.0f;
-      deltas[first + i] = i < rows ? sumOfTerms(shape.headDim, [&](int64_t c, auto n) {
-        return loadPart(d + i * outputColumns + c, n) * loadPart(o + i * outputColumns + c, n);
-      }) : 0.0f;
+    for (int64_t i = 0; i < kQueryBlock; i += kLanes) {
+      vf products[kLanes];
+      for (int r = 0; r < kLanes; r++, o += outputColumns, d += outputColumns) {
+        products[r] = vf{};
+        if (i + r >= rows) continue;
+        eachVector(shape.headDim, [&](int64_t c, auto n) { products[r] += loadPart(d + c, n) * loadPart(o + c, n); });
+      }
+      store(deltas + first + i, sumsOfLanes(products));
     }
   }
 
@@ -144,7 +149,7 @@ template <class Act> struct AttentionVjp {
       const int64_t position = block.begin + row;
       StripRange strips = visibleStrips(shape, position, R, chunk, keys.end);
       if (row >= rows) strips = {all.end, all.end};
-      eachPiece(strips.begin, strips.end, [&](int64_t strip, auto count) {
+      eachPiece<C>(strips.begin, strips.end, [&](int64_t strip, auto count) {
         constexpr int V = decltype(count)::value;
         const TileRight<C> right = keys.strip(strip);
         const int64_t units = depth / Tile::unit;
@@ -196,7 +201,7 @@ template <class Act> struct AttentionVjp {
   // dQ (+)= dS K for one tile of rows and the strips of one chunk.
   void addQueryGradient(int64_t row, int64_t first, int64_t chunk, StripRange strips, bool add) {
     const int64_t begin = strips.begin * kLanes, count = clearToDepth(dSRows + row * pStride - chunk, pStride, strips);
-    eachPiece(0, width / kLanes, [&](int64_t vector, auto n) {
+    eachPiece<C>(0, width / kLanes, [&](int64_t vector, auto n) {
       multiplyTile<decltype(n)::value>(TileLeft<C>{dSRows + row * pStride + begin - chunk, pStride},
                                        keys.values(keyRows, begin, vector), count / Tile::unit, 1,
                                        TileResult{dQ + (first + row) * width + vector * kLanes, width, kLanes, add});
@@ -207,7 +212,7 @@ template <class Act> struct AttentionVjp {
   void addKeyGradients(QueryBlock block, int64_t chunk) {
     const int64_t rows = roundUp(block.end - block.begin, R), padded = roundUp(rows, Tile::depth);
     const StripRange all = visibleStrips(shape, block.begin, rows, chunk, keys.end);
-    eachPiece(all.begin, all.end, [&](int64_t strip, auto count) {
+    eachPiece<C>(all.begin, all.end, [&](int64_t strip, auto count) {
       constexpr int V = decltype(count)::value;
       const int64_t from = std::max<int64_t>(0, strip * kLanes - block.begin) / R * R / Tile::depth * Tile::depth;
       const bool whole = from == 0 && padded == kQueryBlock;
@@ -242,19 +247,19 @@ template <class Act> struct AttentionVjp {
   void writeStrip(const AttentionItem<Act>& item, int64_t key, const float* from, int64_t column, float factor) const {
     const int rows = (int)std::min<int64_t>(kLanes, item.end() - key);
     Act* to = dQkv + (item.token + key - item.position) * shape.columns() + column;
-    for (int64_t d = 0; d < shape.headDim; d += kLanes) {
-      const int count = (int)std::min<int64_t>(kLanes, shape.headDim - d);
-      vu lanes[kLanes] = {};
-      for (int i = 0; i < count; i++) lanes[i] = (vu)(load(from + (d + i) * kLanes) * splat(factor));
+    const int64_t stride = shape.columns();
+    eachVector(shape.headDim, [&](int64_t d, auto count) {
+      vu lanes[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) lanes[i] = i < count ? (vu)(load(from + (d + i) * kLanes) * splat(factor)) : vu{};
       transposeUnits(lanes);
-      for (int i = 0; i < rows; i++) {
-        Act* row = to + i * shape.columns() + d;
+      Act* row = to + d;
+      for (int i = 0; i < rows; i++, row += stride) {
         vf value = (vf)lanes[i];
         if (accumulate) value += loadPart(row, count);
-        if (count == kLanes) store(row, value);
-        else storePart(row, value, count);
+        storePart(row, value, count);
       }
-    }
+    });
   }
 };
 

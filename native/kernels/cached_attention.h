@@ -27,17 +27,6 @@ template <class Act> struct CacheView {
   }
 };
 
-// v[0][i] = Σ over the lanes of v[i].
-template <int S> inline void foldLanes(vf (&v)[kLanes]) {
-#pragma GCC unroll 16
-  for (int i = 0; i < S; i++) {
-    vu a = (vu)v[i], b = (vu)v[i + S];
-    exchange<S>(a, b, std::make_integer_sequence<int, kLanes>());
-    v[i] = (vf)a + (vf)b;
-  }
-  if constexpr (S > 1) foldLanes<S / 2>(v);
-}
-
 // Dot products of one query, kept as cells and padded with zeros to whole vectors, with rows of a cache.
 template <class Act> struct QueryDot {
   using C = Cell<Act>;
@@ -167,8 +156,7 @@ template <class Act> struct Decoder {
         for (int i = 0; i < kLanes; i++)
           dots[i] = i < n ? QueryDot<Act>::with(q + h * width, keys + (j + i) * cache.stride(), shape.headDim) : vf{};
       }
-      foldLanes<kLanes / 2>(dots);
-      vf s = dots[0] * splat(scale2);
+      vf s = sumsOfLanes(dots) * splat(scale2);
       if (n < kLanes) s = select(keyNumbers() < n - vi{}, s, splat(-__builtin_inff()));
       high = vmax(s, high);
       store(to + j, s);
