@@ -74,14 +74,27 @@ export async function saveCheckpoint(
   return path
 }
 
-/** The checkpoint with the most steps in a run's folder, if there is one. */
-export async function lastCheckpoint(outputDir: string): Promise<string | undefined> {
-  if (!existsSync(outputDir)) return undefined
+/** Steps of the checkpoints in a run's folder, ascending. */
+async function checkpointSteps(outputDir: string): Promise<number[]> {
+  if (!existsSync(outputDir)) return []
   const steps = (await readdir(outputDir)).flatMap((name) => {
     const match = /^checkpoint-(\d+)$/.exec(name)
     return match ? [Number(match[1])] : []
   })
-  return steps.length === 0 ? undefined : join(outputDir, `checkpoint-${Math.max(...steps)}`)
+  return steps.toSorted((a, b) => a - b)
+}
+
+/** The checkpoint with the most steps in a run's folder, if there is one. */
+export async function lastCheckpoint(outputDir: string): Promise<string | undefined> {
+  const last = (await checkpointSteps(outputDir)).at(-1)
+  return last === undefined ? undefined : join(outputDir, `checkpoint-${last}`)
+}
+
+/** Removes all checkpoints but the newest `limit`; without a limit none. */
+export async function keepNewest(outputDir: string, limit: number | undefined): Promise<void> {
+  if (limit === undefined) return
+  for (const step of (await checkpointSteps(outputDir)).slice(0, -limit))
+    await rm(join(outputDir, `checkpoint-${step}`), { recursive: true })
 }
 
 /**

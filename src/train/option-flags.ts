@@ -87,8 +87,12 @@ export function flagLayer(given: Readonly<Record<string, unknown>>): OptionLayer
   }
   return {
     value,
-    placeOf: ([first, second]) =>
-      kebab(flags.find(({ path }) => path[0] === first && path[1] === second)?.name ?? String(first)),
+    placeOf: ([first, second]) => {
+      // What is missing altogether has no flag to point at.
+      if (first === undefined) return 'flags'
+      const flag = flags.find(({ path }) => path[0] === first && path[1] === second)
+      return kebab(flag?.name ?? String(first))
+    },
     spell: snakeCase,
   }
 }

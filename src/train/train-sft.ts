@@ -5,8 +5,8 @@ import { FettleError } from '../error.ts'
 import { formatOrigin } from '../data/index.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
-import { findStopSet } from '../tokenizer/index.ts'
-import { lastCheckpoint, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts'
+import { alignSpecialTokens } from './align.ts'
+import { keepNewest, lastCheckpoint, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts'
 import { splitBatch } from './chunks.ts'
 import { evaluate } from './evaluate.ts'
 import type { EvalEvent, StepEvent, TrainEvent } from './events.ts'
@@ -43,7 +43,13 @@ export async function* trainSft({
 }: TrainSftInput): AsyncGenerator<TrainEvent, void, undefined> {
   const input = readTrainOptions(given)
   const started = performance.now()
-  const stops = alignStopTokens(model, tokenizer)
+  if (input.quantization !== null)
+    throw new FettleError({
+      place: 'quantization',
+      found: input.quantization,
+      expected: 'null: this version trains adapters on weights in bfloat16 or float32 only',
+    })
+  const stops = await alignSpecialTokens(model, tokenizer, input)
   const data = await prepareData(input, tokenizer, model.vocabSize)
   if (input.adapter) await model.loadAdapter(input.adapter)
   else if (input.lora && !model.adapterConfig) await model.addAdapter(loraOptions(input.lora), input.seed)
@@ -88,11 +94,9 @@ export async function* trainSft({
     data.evaluation && evaluate(model, data.evaluation.batches(), stops, perPass, step)
   const checkpoint = async (step: number): Promise<TrainEvent> => {
     const state = { step, steps, fingerprint }
-    return {
-      type: 'checkpoint',
-      step,
-      path: await saveCheckpoint(model, tokenizer, training, input.outputDir, state),
-    }
+    const path = await saveCheckpoint(model, tokenizer, training, input.outputDir, state)
+    await keepNewest(input.outputDir, input.saveTotalLimit)
+    return { type: 'checkpoint', step, path }
   }
 
   let step = firstStep
@@ -201,16 +205,6 @@ export async function* trainSft({
       { exitCode: 1 },
     )
   }
-}
-
-/** The tokens that end a turn, found once; generation_config.json of what is saved says the same. */
-function alignStopTokens(model: AutoModelForCausalLM, tokenizer: Tokenizer): number[] {
-  const eos = model.generationConfig['eos_token_id']
-  const eosTokenIds = (Array.isArray(eos) ? eos : [eos]).filter((id): id is number => typeof id === 'number')
-  const { ids } = findStopSet(tokenizer, { eosTokenIds, raw: model.generationConfig })
-  if (ids.length > 0) model.generationConfig['eos_token_id'] = ids.length === 1 ? ids[0] : ids
-  if (tokenizer.padTokenId !== undefined) model.generationConfig['pad_token_id'] = tokenizer.padTokenId
-  return ids
 }
 
 async function checkpointToResume({
