@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PackingStrategy } from '../../src/batch/index.ts'
 
-/** What TRL's collator was given and made; recorded by test/fixtures/README.md's script. */
+/** What the collator of TRL 1.16 was given and made; recorded from the real library. */
 export interface CollatorCase {
   options: {
     pad_token_id: number

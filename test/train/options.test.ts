@@ -174,6 +174,12 @@ describe('flags', () => {
     })
   })
 
+  test('say what is missing', () => {
+    expect(errorOf(() => readRunOptions([flagLayer({ data: 'a.jsonl' })]))).toBe(
+      'flags: no model; expected a text.',
+    )
+  })
+
   test('there is one for every option, each with a description', () => {
     const flags = optionFlags()
     expect(flags.filter(({ description }) => description === '')).toEqual([])
