@@ -28,7 +28,7 @@ export function runFlags(names?: readonly string[]): Flags {
 }
 
 /** Whether a positional argument is a run file; anything else is data. */
-export function isRunFile(path: string): boolean {
+function isRunFile(path: string): boolean {
   return /\.ya?ml$/i.test(path)
 }
 

@@ -25,8 +25,9 @@ export function createRunView(terminal: Terminal): RunView {
   let recent: StepEvent[] = []
   let start: StartEvent | undefined
   let frame = 0
-  /** When the first step of this run had ended: before, there is no pace to tell. */
-  let paceFrom: { step: number; time: number } | undefined
+  /** When the first and the latest step of this run ended: between them lies the pace. */
+  let firstEnd: { step: number; time: number } | undefined
+  let latestEnd = { step: 0, time: 0 }
   let firstEval: EvalEvent | undefined
   let lastEval: EvalEvent | undefined
   const redraw = interactive ? setInterval(draw, 120).unref() : undefined
@@ -41,7 +42,8 @@ export function createRunView(terminal: Terminal): RunView {
         case 'step':
           losses.push(event.loss)
           recent = [...recent.slice(1 - recentSteps), event]
-          paceFrom ??= { step: event.step, time: performance.now() }
+          latestEnd = { step: event.step, time: performance.now() }
+          firstEnd ??= latestEnd
           if (interactive) draw()
           else line.print(stepLine(event))
           break
@@ -103,11 +105,12 @@ export function createRunView(terminal: Terminal): RunView {
     return count(tokens / seconds)
   }
 
-  /** From the pace of this run so far, evaluations and checkpoints included. */
+  /** From the pace of this run so far, evaluations and checkpoints included; the first step, which compiles, is not. */
   function timeLeft(step: number, steps: number): string {
-    if (paceFrom === undefined || step <= paceFrom.step || step >= steps) return ''
-    const pace = (performance.now() - paceFrom.time) / (step - paceFrom.step)
-    return `${duration(pace * (steps - step))} left`
+    if (firstEnd === undefined || step <= firstEnd.step || step >= steps) return ''
+    const pace = (latestEnd.time - firstEnd.time) / (latestEnd.step - firstEnd.step)
+    const underWay = Math.min(pace, performance.now() - latestEnd.time)
+    return `${duration(pace * (steps - step) - underWay)} left`
   }
 
   function showEnd({
@@ -147,6 +150,7 @@ function startLines(event: StartEvent): [title: string, text: string][] {
       'data',
       `${plural(event.examples, 'example')} · ${count(event.tokens)} tokens, ${count(event.learned_tokens)} learned`,
     ],
+    ['masks', maskText(event)],
     [
       'engine',
       `${event.engine}${event.isa === '' ? '' : ` · ${event.isa}`} · ${plural(event.threads, 'thread')}`,
@@ -159,6 +163,18 @@ function startLines(event: StartEvent): [title: string, text: string][] {
     ])
   if (event.first_step > 0) lines.push(['resumed', `after step ${event.first_step} of ${event.steps}`])
   return lines
+}
+
+/** How sure the borders of the answers are. */
+function maskText({ spans, examples_without_learned_tokens }: StartEvent): string {
+  const answers = Object.values(spans).reduce((sum, number) => sum + number, 0)
+  const found = Object.entries(spans).filter(([, number]) => number > 0)
+  const idle = examples_without_learned_tokens
+  return [
+    plural(answers, 'answer'),
+    ...found.map(([status, number]) => `${count(number)} ${status}`),
+    ...(idle > 0 ? [`${plural(idle, 'example')} had nothing to learn`] : []),
+  ].join(' · ')
 }
 
 function evalText({ step, loss, stop_probability, early_stop_probability }: EvalEvent): string {

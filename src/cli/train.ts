@@ -57,17 +57,27 @@ export const train = defineCommand({
     process.on('SIGINT', interrupt)
     process.on('SIGTERM', interrupt)
     let code = 0
+    let checkpoint: string | undefined
     try {
       for await (const event of trainSft({ ...options, model, tokenizer, signal: stop.signal })) {
         if (view) view.show(event)
         else writeJsonLine(event)
+        if (event.type === 'checkpoint') checkpoint = event.path
         if (event.type !== 'end') continue
-        if (event.interrupted) code = interruptedCode
         view?.close()
-        view?.say(
-          `\nNext:  fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}`,
-        )
+        if (event.interrupted) {
+          code = interruptedCode
+          view?.say(`\nGo on with:  ${resumeCommand()}`)
+        } else
+          view?.say(
+            `\nNext:  fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}`,
+          )
       }
+    } catch (error) {
+      view?.close()
+      if (checkpoint !== undefined)
+        people.write(`${checkpoint} is whole. Go on from it with:  ${resumeCommand()}\n`)
+      throw error
     } finally {
       view?.close()
       process.off('SIGINT', interrupt)
@@ -76,3 +86,15 @@ export const train = defineCommand({
     return code
   },
 })
+
+/** This command line, to be given again. */
+function resumeCommand(): string {
+  const given = process.argv.slice(2)
+  const at = given.findIndex((argument) => argument.startsWith('--resume'))
+  // The flag goes, and with it the value that may stand behind it.
+  if (at >= 0) given.splice(at, given[at].includes('=') || given[at + 1]?.startsWith('--') !== false ? 1 : 2)
+  const quoted = given.map((argument) =>
+    /[^\w@%+=:,./-]/.test(argument) ? `'${argument.replaceAll("'", "'\\''")}'` : argument,
+  )
+  return `fettle ${quoted.join(' ')} --resume-from-checkpoint`
+}

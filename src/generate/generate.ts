@@ -6,7 +6,7 @@ import type { GenerateOptions, Settings } from './options.ts'
 import { checkLogits, chooseToken } from './sample.ts'
 
 /** Why a sequence ended: a stop token, no more room, or the caller's signal. */
-export type FinishReason = 'stop' | 'length' | 'abort'
+type FinishReason = 'stop' | 'length' | 'abort'
 
 /** What was generated for one prompt. */
 export interface Sequence {

@@ -3,5 +3,5 @@
 // The processors and their order are those of Hugging Face's generate.
 export type { Decoder, FedTokens } from './decoder.ts'
 export { generateSequences, generateTokens } from './generate.ts'
-export type { FinishReason, Sequence } from './generate.ts'
+export type { Sequence } from './generate.ts'
 export type { GenerateOptions } from './options.ts'

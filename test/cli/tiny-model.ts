@@ -8,11 +8,11 @@ import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 const tokenizers = join(import.meta.dirname, '..', 'fixtures', 'tokenizers')
 
 /** ChatML without training marks. */
-export const chatml =
+const chatml =
   "{%- for message in messages %}{{- '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 
 /** A template that moves the system message into the last user message, as some Mistral templates do. */
-export const wandering =
+const wandering =
   "{%- set system = messages[0]['content'] %}{%- for message in messages[1:] %}{{- '<|im_start|>' + message['role'] + '\\n' }}{%- if message['role'] == 'user' and loop.index0 == ((messages|length - 2) // 2) * 2 %}{{- system + '\\n' }}{%- endif %}{{- message['content'] + '<|im_end|>\\n' }}{%- endfor %}{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 
 /** A folder with a model of random weights (2 layers, 600 tokens), a tokenizer with ChatML, and data. */

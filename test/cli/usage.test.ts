@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { runCli } from './run-cli.ts'
 
-const commands = ['inspect', 'generate', 'chat', 'merge', 'build-native']
+const commands = ['train', 'inspect', 'generate', 'chat', 'merge', 'build-native']
 
 test('the help names every command, at once', async () => {
   const { code, stdout, stderr } = await runCli(['--help'])

@@ -1,0 +1,143 @@
+import pc from 'picocolors'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { createRunView } from '../../src/cli/run-view.ts'
+import type { Terminal } from '../../src/cli/terminal.ts'
+import type { EvalEvent, StartEvent, StepEvent, TrainEvent } from '../../src/train/index.ts'
+
+const start: StartEvent = {
+  type: 'start',
+  model: 'tiny',
+  engine: 'native',
+  isa: 'avx2',
+  threads: 2,
+  dtype: 'bfloat16',
+  parameters: 2_600_000,
+  trainable_parameters: 155_000,
+  examples: 400,
+  tokens: 61_240,
+  learned_tokens: 18_902,
+  truncated_tokens: 12,
+  truncated_stops: 1,
+  examples_without_learned_tokens: 3,
+  spans: { marked: 0, proved: 798, aligned: 2, inferred: 0, 'no-stop': 0 },
+  steps: 10,
+  steps_per_epoch: 10,
+  first_step: 0,
+  output_dir: 'runs/x',
+}
+
+const step = (index: number): StepEvent => ({
+  type: 'step',
+  step: index,
+  epoch: 0,
+  loss: 4 - index / 4,
+  grad_norm: 1,
+  learning_rate: 2e-4,
+  tokens: 1000,
+  learned_tokens: 300,
+  tokens_per_second: 500,
+  elapsed_ms: index * 2000,
+  peak_rss_mib: 100,
+})
+
+const evaluation = (index: number, probability: number): EvalEvent => ({
+  type: 'eval',
+  step: index,
+  loss: 3,
+  learned_tokens: 10,
+  stop_probability: probability,
+  early_stop_probability: 0.002,
+})
+
+const end: TrainEvent = {
+  type: 'end',
+  step: 10,
+  loss: 1.5,
+  interrupted: false,
+  elapsed_ms: 20_000,
+  tokens_per_second: 500,
+  peak_rss_mib: 100,
+  output_dir: 'runs/x',
+}
+
+function screen(interactive: boolean, width = 120) {
+  const written: string[] = []
+  const terminal: Terminal = {
+    interactive,
+    width,
+    paint: pc.createColors(false),
+    write: (text) => void written.push(text),
+  }
+  return { terminal, text: () => written.join(''), last: () => written.at(-1) ?? '' }
+}
+
+beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] }))
+afterEach(() => void vi.useRealTimers())
+
+test('a progress line tells step, loss, speed and the time left', () => {
+  const { terminal, last } = screen(true)
+  const view = createRunView(terminal)
+  view.show(start)
+  for (let i = 1; i <= 4; i += 1) {
+    vi.advanceTimersByTime(2000)
+    view.show(step(i))
+  }
+  expect(last()).toContain('step 4/10')
+  expect(last()).toContain('loss 3.00 █▆▃▁')
+  expect(last()).toContain('500 tokens/s')
+  expect(last()).toContain('12 s left')
+  vi.advanceTimersByTime(1200)
+  expect(last()).toContain('11 s left')
+  // A step that takes longer than the others does not make the time left grow, nor pass beyond itself.
+  vi.advanceTimersByTime(60_000)
+  expect(last()).toContain('10 s left')
+  view.close()
+})
+
+test.each([40, 60, 100, 200])('the progress line fits into %i columns', (width) => {
+  const { terminal, last } = screen(true, width)
+  const view = createRunView(terminal)
+  view.show(start)
+  view.show(step(1))
+  vi.advanceTimersByTime(2000)
+  view.show(step(2))
+  expect([...last().replace('\r\u001B[K', '')].length).toBeLessThan(width)
+  view.close()
+})
+
+test('what is said stands above the progress line, and nothing of it is left at the end', () => {
+  const { terminal, text } = screen(true)
+  const view = createRunView(terminal)
+  view.show(start)
+  view.show(step(1))
+  view.say('a word')
+  view.show(end)
+  view.close()
+  expect(text()).toContain('\r\u001B[Ka word\n')
+  // What follows the last escape code is plain lines.
+  expect(text().slice(text().lastIndexOf('\u001B[K') + 3)).toMatch(/^✔ trained/)
+})
+
+test('in a pipe: facts, a line a step, and what changed', () => {
+  const { terminal, text } = screen(false)
+  const view = createRunView(terminal)
+  for (const event of [start, evaluation(0, 0.003), step(1), step(2), evaluation(2, 0.991), end])
+    view.show(event)
+  view.close()
+  expect(text()).toBe(
+    [
+      '✔ model     tiny · 2.6 M parameters, 155 k of them trained · bfloat16',
+      '✔ data      400 examples · 61,240 tokens, 18,902 learned',
+      '✔ masks     800 answers · 798 proved · 2 aligned · 3 examples had nothing to learn',
+      '✔ engine    native · avx2 · 2 threads',
+      '✔ cut       12 tokens beyond max_length · 1 answer lost the stop token',
+      '✔ eval      step 0 · loss 3.0000 · stops after an answer 0.3% · too early 0.2%',
+      'step 1/10  loss 3.7500  grad_norm 1.000  learning_rate 2.00e-4  500 tokens/s',
+      'step 2/10  loss 3.5000  grad_norm 1.000  learning_rate 2.00e-4  500 tokens/s  0 s left',
+      '✔ eval      step 2 · loss 3.0000 · stops after an answer 99.1% · too early 0.2%',
+      '✔ trained   loss 3.75 → 1.50 · stops after an answer: 0.3% → 99.1% · 10 steps in 20 s, 500 tokens/s, 100 MiB at most',
+      '✔ saved     runs/x',
+      '',
+    ].join('\n'),
+  )
+})

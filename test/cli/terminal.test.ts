@@ -1,0 +1,55 @@
+import { describe, expect, test } from 'vitest'
+import { bar, sparkline } from '../../src/cli/sparkline.ts'
+import { count, duration, percent, plural, short } from '../../src/cli/numbers.ts'
+import { clip, visibleLength, wrap } from '../../src/cli/terminal.ts'
+
+describe('numbers', () => {
+  const cases: [shown: string, expected: string][] = [
+    [count(61240), '61,240'],
+    [plural(1, 'step'), '1 step'],
+    [plural(1200, 'step'), '1,200 steps'],
+    [short(2_600_000), '2.6 M'],
+    [short(135_000_000), '135 M'],
+    [short(7_240_000_000), '7.2 B'],
+    [short(9_999), '9,999'],
+    [short(49_152), '49.2 k'],
+    [percent(0.9911), '99.1%'],
+    [duration(11_600), '12 s'],
+    [duration(200_000), '3 min 20 s'],
+    [duration(3_900_000), '1 h 05 min'],
+    [duration(-5), '0 s'],
+  ]
+  test.each(cases)('%s', (shown, expected) => expect(shown).toBe(expected))
+})
+
+describe('curves', () => {
+  const cases: { name: string; values: number[]; width: number; curve: string }[] = [
+    { name: 'falls', values: [8, 7, 6, 5, 4, 3, 2, 1], width: 8, curve: '█▇▆▅▄▃▂▁' },
+    { name: 'is averaged to its width', values: [4, 4, 4, 4, 1, 1, 1, 1], width: 2, curve: '█▁' },
+    { name: 'is flat', values: [2, 2, 2], width: 10, curve: '▄▄▄' },
+    { name: 'is empty', values: [], width: 10, curve: '' },
+  ]
+  test.each(cases)('a curve that $name', ({ values, width, curve }) =>
+    expect(sparkline(values, width)).toBe(curve),
+  )
+
+  test.each([0, 0.03, 0.5, 0.98, 1, 2])('a bar keeps its width at %f', (done) => {
+    const { filled, rest } = bar(done, 20)
+    expect(visibleLength(filled + rest)).toBe(20)
+  })
+})
+
+describe('lines', () => {
+  test('are clipped by what is seen, and keep their colours closed', () => {
+    const line = '\u001B[32mgreen\u001B[39m and plain'
+    expect(clip(line, 40)).toBe(line)
+    expect(clip(line, 8)).toBe('\u001B[32mgreen\u001B[39m a…')
+    expect(visibleLength(clip(line, 3))).toBe(3)
+    expect(clip(line, 3)).toContain('\u001B[39m')
+  })
+
+  test('are wrapped at spaces', () => {
+    expect(wrap('one two three four', 9)).toEqual(['one two', 'three', 'four'])
+    expect(wrap('unbreakable word', 5)).toEqual(['unbreakable', 'word'])
+  })
+})

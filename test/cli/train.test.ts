@@ -1,0 +1,161 @@
+import { existsSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { jsonLines, runCli, startCli } from './run-cli.ts'
+import { makeWorkplace } from './tiny-model.ts'
+
+let cwd: string
+beforeAll(async () => {
+  cwd = await makeWorkplace()
+})
+afterAll(() => rm(cwd, { recursive: true }))
+
+const run = (args: readonly string[]) => runCli(['train', ...args], { cwd })
+const small = [
+  '--model',
+  'model',
+  '--engine',
+  'reference',
+  '--max-length',
+  '64',
+  '--per-device-train-batch-size',
+  '1',
+  '--lora-r',
+  '2',
+]
+const steps = ['--max-steps', '4']
+
+test('--json prints the events and nothing else', async () => {
+  const args = [
+    ...small,
+    ...steps,
+    '--data',
+    'train.jsonl',
+    '--eval-data',
+    'train.jsonl',
+    '--output-dir',
+    'a',
+    '--json',
+  ]
+  const { code, stdout, stderr } = await run(args)
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  const events = jsonLines(stdout)
+  expect(events.map(({ type }) => type)).toEqual([
+    'start',
+    'eval',
+    'step',
+    'step',
+    'step',
+    'step',
+    'eval',
+    'end',
+  ])
+  expect(existsSync(join(cwd, 'a', 'adapter_model.safetensors'))).toBe(true)
+})
+
+test('plain lines in a pipe: one for each step, no escape codes, whatever the width', async () => {
+  const { code, stdout, stderr } = await runCli(
+    ['train', 'train.jsonl', ...small, ...steps, '--output-dir', 'b'],
+    {
+      cwd,
+      environment: { COLUMNS: '20' },
+    },
+  )
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  expect(stdout).not.toContain('\u001B')
+  expect(stdout.match(/^step \d\/4 {2}loss \d+\.\d+/gm)).toHaveLength(4)
+  expect(stdout).toContain('Next:  fettle chat --model model --adapter b')
+})
+
+test('flags go before the run file', async () => {
+  const file = [
+    'model: model',
+    'data: train.jsonl',
+    'engine: reference',
+    'max_steps: 9',
+    'max_length: 64',
+    'output_dir: c',
+    'lora: { r: 2 }',
+  ]
+  await writeFile(join(cwd, 'run.yaml'), `${file.join('\n')}\n`)
+  const { stdout } = await run(['run.yaml', '--max_steps', '2', '--json'])
+  const [start] = jsonLines(stdout)
+  expect(start).toMatchObject({ type: 'start', steps: 2, engine: 'reference', output_dir: 'c' })
+})
+
+test('the first Ctrl-C saves a checkpoint and stops, and the run goes on from it', async () => {
+  const args = [
+    ...small,
+    '--max-steps',
+    '400',
+    '--save-steps',
+    '0',
+    '--data',
+    'train.jsonl',
+    '--output-dir',
+    'd',
+    '--json',
+  ]
+  const child = startCli(['train', ...args], { cwd })
+  let stdout = ''
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    if (!stdout.includes('"step","step":3,') && (stdout + text).includes('"step","step":3,'))
+      child.kill('SIGINT')
+    stdout += text
+  })
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  expect(code).toBe(130)
+  expect(stderr).toContain('with a checkpoint')
+  const events = jsonLines(stdout)
+  const saved = events.find(({ type }) => type === 'checkpoint')
+  expect(existsSync(join(cwd, String(saved?.['path']), 'adapter_model.safetensors'))).toBe(true)
+  expect(events.at(-1)).toMatchObject({ type: 'end', interrupted: true })
+
+  const resumed = jsonLines((await run([...args, '--resume-from-checkpoint'])).stdout)
+  expect(resumed[0]).toMatchObject({ type: 'start', first_step: saved?.['step'] })
+  expect(resumed.at(-1)).toMatchObject({ type: 'end', step: 400, interrupted: false })
+})
+
+const wrong: { name: string; args: string[]; file?: string; says: string[] }[] = [
+  { name: 'no data', args: ['--model', 'model'], says: ['no data'] },
+  {
+    name: 'an unknown flag',
+    args: ['train.jsonl', '--learning-rat', '1'],
+    says: ['Did you mean --learning-rate?'],
+  },
+  {
+    name: 'an unknown key',
+    args: ['wrong.yaml'],
+    file: 'model: model\ndata: train.jsonl\nlearning_rte: 1\n',
+    says: ['wrong.yaml:3: ', 'Did you mean learning_rate?'],
+  },
+  {
+    name: 'several wrong values at once',
+    args: [...small, 'train.jsonl', '--learning-rate', '-1', '--max-steps', '0.5'],
+    says: ['--learning-rate', '--max-steps'],
+  },
+  { name: 'a broken line', args: [...small, 'broken.jsonl'], says: ['broken.jsonl:2'] },
+  {
+    name: 'a model that is not there',
+    args: ['train.jsonl', '--model', 'nowhere'],
+    says: ['nowhere: no such file or folder'],
+  },
+  {
+    name: 'nothing to resume',
+    args: [...small, 'train.jsonl', '--resume-from-checkpoint'],
+    says: ['no checkpoint in'],
+  },
+]
+test.each(wrong)('$name: exit 2, nothing on stdout, nothing written', async ({ args, file, says }) => {
+  if (file !== undefined) await writeFile(join(cwd, 'wrong.yaml'), file)
+  const { code, stdout, stderr } = await run([...args, '--json', '--output-dir', 'nothing'])
+  for (const text of says) expect(stderr).toContain(text)
+  expect(stdout).toBe('')
+  expect(code).toBe(2)
+  expect(existsSync(join(cwd, 'nothing', 'adapter_model.safetensors'))).toBe(false)
+})
