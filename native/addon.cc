@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cpu.h"
+#include "peaks.h"
 #include "runner.h"
 
 namespace fettle {
@@ -311,8 +312,28 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   bool busy_ = false;
 };
 
+// peaks(isa, threads, bytes to read): { float32, bfloat16, int8 } in operations a second and { read } in bytes a second.
+// Takes about a second, during which JavaScript waits: nothing else should run.
+Napi::Value measure(const Napi::CallbackInfo& info) {
+  const std::string isa = info[0].ToString();
+  for (const Kernels* kernels : availableKernels()) {
+    if (isa != kernels->isa) continue;
+    const MeasuredPeaks peaks =
+        measurePeaks(*kernels, std::max(1, info[1].ToNumber().Int32Value()), size_t(info[2].ToNumber().Int64Value()));
+    auto result = Napi::Object::New(info.Env());
+    result.Set("float32", peaks.float32);
+    result.Set("bfloat16", peaks.bfloat16);
+    result.Set("int8", peaks.int8);
+    result.Set("read", peaks.read);
+    return result;
+  }
+  Napi::Error::New(info.Env(), "no kernels for " + isa).ThrowAsJavaScriptException();
+  return info.Env().Undefined();
+}
+
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Runner", RunnerObject::define(env));
+  exports.Set("peaks", Napi::Function::New<measure>(env));
   auto isas = Napi::Array::New(env);
   for (const Kernels* kernels : availableKernels()) isas.Set(isas.Length(), kernels->isa);
   exports.Set("isas", isas);

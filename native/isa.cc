@@ -34,6 +34,7 @@ namespace FETTLE_ISA {
 #include "kernels/argmax.h"
 #include "kernels/fill.h"
 #include "kernels/optimiser.h"
+#include "kernels/peak.h"
 
 // A switch without default, so that the compiler names an op that has no kernel here.
 static Kernel forwardOf(Op op) {
@@ -80,7 +81,7 @@ static Kernel vjpOf(Op op) {
 
 const Kernels* FETTLE_TABLE() {
   static const Kernels table = [] {
-    Kernels kernels{FETTLE_STRING(FETTLE_ISA), {}, {}};
+    Kernels kernels{FETTLE_STRING(FETTLE_ISA), FETTLE_ISA::peaks(), {}, {}};
     for (int op = 0; op < kOpCount; op++) {
       kernels.forward[op] = FETTLE_ISA::forwardOf(Op(op));
       kernels.vjp[op] = FETTLE_ISA::vjpOf(Op(op));

@@ -21,8 +21,18 @@ struct Call {
 
 using Kernel = void (*)(const Call&);
 
+// What the instruction set can do at best (kernels/peak.h). Arithmetic runs a number of rounds and returns the operations
+// that they were; null where there is no such instruction.
+struct Peaks {
+  double (*float32)(int64_t rounds);
+  double (*bfloat16)(int64_t rounds);
+  double (*int8)(int64_t rounds);
+  void (*read)(const char* from, size_t bytes);
+};
+
 struct Kernels {
   const char* isa;
+  Peaks peaks;
   Kernel forward[kOpCount];
   Kernel vjp[kOpCount];  // null where an op has no gradient
 };

@@ -30,8 +30,18 @@ export interface Runner {
   profile(): Float64Array
 }
 
+/** What all threads together can do at best: operations a second (0: no such instruction), and bytes read a second. */
+export interface MachinePeaks {
+  float32: number
+  bfloat16: number
+  int8: number
+  read: number
+}
+
 interface Addon {
   Runner: new (isa: string, threads: number) => Runner
+  /** Measures for about a second, during which nothing else runs. */
+  peaks(isa: string, threads: number, readBytes: number): MachinePeaks
   /** Instruction sets that run here, the fastest first. */
   isas: string[]
   opNames: string[]
