@@ -2,7 +2,7 @@ import type { Batch, LedgerReport } from '../batch/index.ts'
 import { collatePieces, createTokenLedger, planEpoch } from '../batch/index.ts'
 import type { EpochPlan } from '../batch/index.ts'
 import type { DataSource, ExampleStore } from '../data/index.ts'
-import { createExampleStore, prepareExamples, sourceName } from '../data/index.ts'
+import { createExampleStore, formatOrigin, prepareExamples, sourceName } from '../data/index.ts'
 import { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { TrainOptions } from './options.ts'
@@ -108,6 +108,14 @@ async function prepareSet(
     vocabSize,
   })
   for await (const example of examples) {
+    const unknown = example.inputIds.find((id) => id >= vocabSize)
+    if (unknown !== undefined)
+      throw new FettleError({
+        place: formatOrigin(example.origin),
+        found: `token ${unknown} ${JSON.stringify(tokenizer.convertIdsToTokens(unknown))}`,
+        expected: `tokens below ${vocabSize}, the rows of the model's embedding`,
+        cure: 'Use the tokenizer of this model, or resize the embeddings with model.resizeTokenEmbeddings(tokenizer.length).',
+      })
     if (!example.mask.includes(1, 1)) {
       withoutLearned += 1
       continue
