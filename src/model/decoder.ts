@@ -1,3 +1,4 @@
+import { FettleError } from '../error.ts'
 import type { Decoder } from '../generate/index.ts'
 import { createTape } from '../engine/tape.ts'
 import type { Tensor } from '../engine/tensor.ts'
@@ -42,6 +43,14 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
     rows: Int32Array,
   ) {
     const count = tokens.ids.length
+    const unknown = tokens.ids.find((id) => id < 0 || id >= config.vocabSize)
+    if (unknown !== undefined)
+      throw new FettleError({
+        place: 'prompt',
+        found: `token id ${unknown}`,
+        expected: `an id below ${config.vocabSize}, the rows of the model's embedding`,
+        cure: 'The tokenizer and the model do not belong together, or the embeddings were not resized.',
+      })
     const pass = passes.get(`${count} ${rows.length}`, () => compile(count, rows.length))
     engine.write(pass.inputs.ids, tokens.ids)
     engine.write(pass.inputs.slots, tokens.slots)
