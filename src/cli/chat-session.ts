@@ -34,20 +34,21 @@ export function createChatSession(loaded: LoadedModel, context: number, system?:
 
   return {
     async ask(content, options) {
-      history.push({ role: 'user', content })
-      const prompt = await fittingPrompt()
+      const asked: Message[] = [...history, { role: 'user', content }]
+      const prompt = await fittingPrompt(asked)
       decoder ??= model.decoder(1, context)
       const sharedTokens = commonPrefix(cached, prompt)
-      // While tokens are under way the cache holds the prompt or a part of it; what that is, is not known if it fails.
+      // While tokens are under way, what the cache holds is not known if they fail or are stopped.
       cached = []
       const [sequence] = await generateSequences(decoder, [prompt], {
         stopTokenIds,
         ...options,
         cachedTokens: [sharedTokens],
       })
-      // An answer that was stopped before its prompt was fed leaves nothing that could be relied on.
-      if (sequence.tokenIds.length > 0) cached = [...prompt, ...sequence.tokenIds.slice(0, -1)]
-      history.push({ role: 'assistant', content: textOf(loaded, sequence.tokenIds) })
+      // A question whose answer was stopped before its first word was not asked.
+      if (sequence.tokenIds.length === 0) return sequence
+      cached = [...prompt, ...sequence.tokenIds.slice(0, -1)]
+      history = [...asked, { role: 'assistant', content: textOf(loaded, sequence.tokenIds) }]
       return sequence
     },
     reset() {
@@ -61,22 +62,20 @@ export function createChatSession(loaded: LoadedModel, context: number, system?:
     },
   }
 
-  /** The history as tokens, without its earliest turns where it would leave no room for an answer. */
-  async function fittingPrompt(): Promise<number[]> {
+  /** Messages as tokens; the earliest turns are taken out where they would leave no room for an answer. */
+  async function fittingPrompt(messages: Message[]): Promise<number[]> {
     const room = context - Math.min(answerRoom, Math.floor(context / 2))
     for (;;) {
-      const prompt = await encodePrompt(tokenizer, { messages: history })
+      const prompt = await encodePrompt(tokenizer, { messages })
       if (prompt.length <= room) return prompt
-      if (history.length < opening.length + 3) {
-        history.pop()
+      if (messages.length < opening.length + 3)
         throw new FettleError({
           place: 'message',
           found: `${prompt.length} tokens`,
           expected: `at most ${room}`,
           cure: 'Shorten it, or start with a larger --context.',
         })
-      }
-      history.splice(opening.length, 2)
+      messages.splice(opening.length, 2)
       forgotten += 2
     }
   }

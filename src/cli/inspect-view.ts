@@ -22,12 +22,12 @@ export function showExample(example: Inspected, tokenizer: Tokenizer, { paint }:
   const learned = mask.reduce((sum, bit) => sum + bit, 0)
   const lines = spans.map(({ message, start, end, status }) => {
     const { colour, means } = statuses[status]
-    const last = quote(tokenizer.convertIdsToTokens(inputIds[end - 1]) ?? '')
+    const last = quote(tokenizer.decode([inputIds[end - 1]]))
     const ending = status === 'no-stop' ? paint.red(`ends in ${last}`) : `ends in ${paint.magenta(last)}`
     return `  message ${message} · ${colour(paint)(status)}: ${means} · tokens ${start}–${end - 1} · ${ending}`
   })
   const borders = straddles.map(({ message, token, border }) => {
-    const text = quote(tokenizer.convertIdsToTokens(inputIds[token]) ?? '')
+    const text = quote(tokenizer.decode([inputIds[token]]))
     return `  ${paint.yellow('border')} message ${message}: token ${token} ${text} lies across its ${border} and is learned as a whole`
   })
   return [

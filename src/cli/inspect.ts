@@ -26,6 +26,7 @@ export const inspect = defineCommand({
     ...runFlags([
       'model',
       'data',
+      'adapter',
       'trainOnInput',
       'learn',
       'learnThinking',

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { closestName } from '../data/closest-name.ts'
 import { FettleError } from '../error.ts'
+import { watchOutput } from './closed-output.ts'
 import type { Command } from './command.ts'
 import { columns, commandHelp } from './help.ts'
 import { reportError } from './report-error.ts'
@@ -34,6 +35,13 @@ const commands = new Map<string, Entry>([
     {
       summary: 'Shows what a model would learn of your conversations, token by token',
       load: async () => (await import('./inspect.ts')).inspect,
+    },
+  ],
+  [
+    'doctor',
+    {
+      summary: 'Says what is wrong with a model, its data or a run, and how to cure it',
+      load: async () => (await import('./doctor.ts')).doctor,
     },
   ],
   [
@@ -118,11 +126,5 @@ function unknownCommand(name: string): FettleError {
   })
 }
 
-// Who reads the output may stop reading (fettle … | head): that is no error.
-for (const stream of [process.stdout, process.stderr])
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0)
-    throw error
-  })
-
+watchOutput()
 process.exitCode = await main(process.argv.slice(2))

@@ -1,5 +1,6 @@
 import { AutoModelForCausalLM } from '../model/index.ts'
 import { trainSft } from '../train/index.ts'
+import { whenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { basePath, loadTokenizer } from './model-flags.ts'
@@ -54,6 +55,8 @@ export const train = defineCommand({
       if (view) view.say(note)
       else people.write(`${note}\n`)
     }
+    // Nothing trained is lost because nobody listens any more.
+    whenOutputCloses(() => stop.abort())
     process.on('SIGINT', interrupt)
     process.on('SIGTERM', interrupt)
     let code = 0

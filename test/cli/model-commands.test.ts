@@ -145,6 +145,14 @@ describe('chat', () => {
     expect(jsonLines(fresh.stdout)).toEqual([answers[1]])
   })
 
+  test('Ctrl-C leaves when no answer is under way', async () => {
+    const child = startCli(['chat', ...model, ...short, '--json'], { cwd })
+    child.stdin.write('Hello\n')
+    // The answer is there; the next message is not.
+    child.stdout.once('data', () => setTimeout(() => child.kill('SIGINT'), 200))
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0)
+  })
+
   test('forgets the earliest turns when the context is full', async () => {
     const { code, stdout, stderr } = await run(
       ['chat', ...model, ...short, '--json', '--context', '60'],

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -119,6 +119,28 @@ test('the first Ctrl-C saves a checkpoint and stops, and the run goes on from it
   const resumed = jsonLines((await run([...args, '--resume-from-checkpoint'])).stdout)
   expect(resumed[0]).toMatchObject({ type: 'start', first_step: saved?.['step'] })
   expect(resumed.at(-1)).toMatchObject({ type: 'end', step: 400, interrupted: false })
+})
+
+test('a run whose reader goes away is saved', async () => {
+  const child = startCli(
+    [
+      'train',
+      ...small,
+      '--max-steps',
+      '4000',
+      '--save-steps',
+      '0',
+      'train.jsonl',
+      '--output-dir',
+      'e',
+      '--json',
+    ],
+    { cwd },
+  )
+  child.stdout.once('data', () => child.stdout.destroy())
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  expect(code).toBe(130)
+  expect(readdirSync(join(cwd, 'e')).filter((name) => name.startsWith('checkpoint-'))).toHaveLength(1)
 })
 
 const wrong: { name: string; args: string[]; file?: string; says: string[] }[] = [

@@ -97,3 +97,12 @@ test('what is given after -- is no flag', async () => {
   const { stderr } = await runCli(['generate', '--', '--help'])
   expect(stderr).toContain('--model: not given')
 })
+
+test('build-native says what it did', async () => {
+  const environment = { FETTLE_NATIVE: '0' }
+  const plain = await runCli(['build-native'], { environment })
+  expect(plain.stdout).toContain('left out (FETTLE_NATIVE=0)')
+  const { code, stdout } = await runCli(['build-native', '--json'], { environment })
+  expect(code).toBe(0)
+  expect(JSON.parse(stdout)).toEqual({ message: plain.stdout.trim() })
+})

@@ -1,0 +1,66 @@
+import { stripVTControlCharacters } from 'node:util'
+import type { Evidence, Finding, NumericResult, Severity } from '../doctor/index.ts'
+import type { Terminal } from './terminal.ts'
+import { wrap } from './terminal.ts'
+
+type Paint = Terminal['paint']
+
+const colours: Record<Severity, (paint: Paint) => (text: string) => string> = {
+  error: (paint) => paint.red,
+  warning: (paint) => paint.yellow,
+  note: (paint) => paint.cyan,
+}
+
+/** Line breaks and control characters as they are written in code, so that an excerpt stays on its line. */
+function visible(text: string): string {
+  return stripVTControlCharacters(text)
+    .replaceAll('\n', '↵')
+    .replaceAll('\t', '→')
+    .replaceAll(/[\p{Cc}]/gu, '·')
+}
+
+function showEvidence({ place, token, says, excerpt }: Evidence, paint: Paint): string {
+  const marked = excerpt && visible(excerpt.marked)
+  const text =
+    excerpt &&
+    `${paint.dim(visible(excerpt.before))}${paint.isColorSupported ? paint.bold(paint.magenta(marked ?? '')) : `⟦${marked}⟧`}${paint.dim(visible(excerpt.after))}`
+  return [place && paint.dim(place), token && paint.magenta(visible(token)), says, text]
+    .filter(Boolean)
+    .join('  ')
+}
+
+/** A finding for people: what, where, evidence, why it hurts, and the cure. */
+export function showFinding(
+  { severity, check, place, found, evidence, why, cure, fix }: Finding,
+  { paint, width }: Terminal,
+): string {
+  const paragraph = (label: string, text: string) =>
+    wrap(text, Math.max(30, width - 8)).map((line, i) => `  ${i === 0 ? label.padEnd(5) : '     '} ${line}`)
+  return [
+    `${colours[severity](paint)(severity)} ${paint.bold(place)}: ${found} ${paint.dim(`(${check})`)}`,
+    ...evidence.map((item) => `        ${showEvidence(item, paint)}`),
+    ...paragraph('why', why),
+    ...paragraph('cure', cure),
+    ...(fix ? paragraph('fix', `--fix makes it so that ${fix.describe} in ${fix.file}.`) : []),
+    '',
+  ].join('\n')
+}
+
+/** A numeric test for people. */
+export function showNumeric(
+  { test, passed, difference, tolerance, compares }: NumericResult,
+  { paint }: Terminal,
+): string {
+  const number = (value: number) => (value === 0 ? '0' : value.toExponential(1))
+  const verdict = passed ? paint.green('passed') : paint.red('FAILED')
+  return `${verdict} ${paint.bold(test)}: difference ${number(difference)}, tolerance ${number(tolerance)}\n       ${paint.dim(compares)}`
+}
+
+/** `2 errors, 1 warning`. */
+export function summarise(findings: readonly Finding[]): string {
+  const parts = (['error', 'warning', 'note'] as const).flatMap((severity) => {
+    const count = findings.filter((finding) => finding.severity === severity).length
+    return count === 0 ? [] : [`${count} ${severity}${count === 1 ? '' : 's'}`]
+  })
+  return parts.length === 0 ? 'nothing found' : parts.join(', ')
+}

@@ -1,0 +1,68 @@
+import pc from 'picocolors'
+import { expect, test } from 'vitest'
+import { reportError } from '../../src/cli/report-error.ts'
+import { FettleError } from '../../src/error.ts'
+
+const fileError = (code: string, path: string) =>
+  Object.assign(new Error(`${code}: it failed`), { code, path })
+
+const cases: { name: string; error: unknown; code: number; lines: (string | RegExp)[] }[] = [
+  {
+    name: 'each finding has its line',
+    error: new FettleError([
+      { place: 'a.jsonl:1', found: 'no role' },
+      { place: 'a.jsonl:2', found: 'no content', expected: 'text', cure: 'Add it.' },
+    ]),
+    code: 2,
+    lines: ['error a.jsonl:1: no role.', 'error a.jsonl:2: no content; expected text. Add it.'],
+  },
+  {
+    name: 'a run that failed',
+    error: new FettleError({ place: 'step 3', found: 'loss NaN' }, { exitCode: 1 }),
+    code: 1,
+    lines: ['error step 3: loss NaN.'],
+  },
+  {
+    name: 'a file that is not there',
+    error: fileError('ENOENT', 'run.yaml'),
+    code: 2,
+    lines: ['error run.yaml: no such file or folder. Check the path.'],
+  },
+  {
+    name: 'a disk that is full',
+    error: fileError('ENOSPC', 'runs/x'),
+    code: 1,
+    lines: ['error runs/x: no space left on the device. Free some and run again.'],
+  },
+  {
+    name: 'a fault in fettle says how to report it',
+    error: new TypeError('x is not a function'),
+    code: 1,
+    lines: [
+      'error x is not a function',
+      /at .*report-error\.test/,
+      /Please report it/,
+      /^fettle \d+\.\d+\.\d+, node v/,
+    ],
+  },
+  {
+    name: 'what is thrown need not be an error',
+    error: 'a word',
+    code: 1,
+    lines: ['error a word', /Please report/],
+  },
+]
+
+test.each(cases)('$name', ({ error, code, lines }) => {
+  let text = ''
+  const terminal = {
+    interactive: false,
+    width: 80,
+    paint: pc.createColors(false),
+    write: (more: string) => void (text += more),
+  }
+  expect(reportError(error, terminal)).toBe(code)
+  const shown = text.split('\n')
+  for (const line of lines)
+    expect(shown).toContainEqual(typeof line === 'string' ? line : expect.stringMatching(line))
+})
