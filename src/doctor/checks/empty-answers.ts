@@ -1,0 +1,58 @@
+import type { Message } from '../../chat/index.ts'
+import type { Conversation } from '../../data/index.ts'
+import type { Check } from '../check.ts'
+import { countOf, createTally } from '../check.ts'
+
+/** Learned answers that say nothing. */
+export const emptyAnswers: Check = {
+  looksFor: 'empty answers, and answers of white space',
+  observe() {
+    const tally = createTally()
+    let answers = 0
+    return {
+      conversation(conversation, place) {
+        for (const { isEmpty, name } of answersOf(conversation)) {
+          answers += 1
+          if (isEmpty) tally.add(() => ({ place, says: name }))
+        }
+      },
+      finish: () =>
+        tally.count === 0
+          ? []
+          : [
+              {
+                severity: 'warning',
+                place: tally.evidence[0]?.place ?? '',
+                found: `${countOf(tally.count, 'answer')} of ${answers} ${tally.count === 1 ? 'is' : 'are'} empty`,
+                evidence: tally.evidence,
+                why: 'The model learns to stop before it has said anything.',
+                cure: 'Leave these rows out, or mark the messages train: false.',
+              },
+            ],
+    }
+  },
+}
+
+function answersOf(conversation: Conversation): { isEmpty: boolean; name: string }[] {
+  switch (conversation.kind) {
+    case 'messages':
+      return conversation.messages.flatMap((message, i) =>
+        (message.train ?? message.role === 'assistant')
+          ? [{ isEmpty: saysNothing(message), name: `messages[${i}]` }]
+          : [],
+      )
+    case 'completion':
+      return [{ isEmpty: conversation.completion.trim() === '', name: 'completion' }]
+    case 'text':
+      return [{ isEmpty: conversation.text.trim() === '', name: 'text' }]
+    case 'tokens':
+      return []
+  }
+}
+
+function saysNothing({ content, tool_calls: calls, ...rest }: Message): boolean {
+  if (calls !== undefined && calls.length > 0) return false
+  const thinking = rest['reasoning_content'] ?? rest['thinking']
+  const texts = Array.isArray(content) ? content.map(({ text }) => text) : [content]
+  return [...texts, thinking].every((text) => typeof text !== 'string' || text.trim() === '')
+}

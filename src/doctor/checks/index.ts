@@ -1,0 +1,58 @@
+import type { Check } from '../check.ts'
+import type { CheckName } from '../check-names.ts'
+import { adapterMatchesBase } from './adapter-matches-base.ts'
+import { doubleBos } from './double-bos.ts'
+import { dtype } from './dtype.ts'
+import { duplicates } from './duplicates.ts'
+import { embeddingSize } from './embedding-size.ts'
+import { emptyAnswers } from './empty-answers.ts'
+import { hyperparameters } from './hyperparameters.ts'
+import { memory } from './memory.ts'
+import { newTokenRows } from './new-token-rows.ts'
+import { nothingToLearn } from './nothing-to-learn.ts'
+import { padEqualsEos } from './pad-equals-eos.ts'
+import { padTokenMissing } from './pad-token-missing.ts'
+import { paddingSide } from './padding-side.ts'
+import { positionLimit } from './position-limit.ts'
+import { readable } from './readable.ts'
+import { spanBorders } from './span-borders.ts'
+import { stopTokenDisagreement } from './stop-token-disagreement.ts'
+import { stopTokenInGenerationConfig } from './stop-token-in-generation-config.ts'
+import { stopTokenInTemplate } from './stop-token-in-template.ts'
+import { stopTokenLearned } from './stop-token-learned.ts'
+import { targetModules } from './target-modules.ts'
+import { templateLosesMessages } from './template-loses-messages.ts'
+import { templateMissing } from './template-missing.ts'
+import { textEncoding } from './text-encoding.ts'
+import { truncation } from './truncation.ts'
+import { twoEndTokens } from './two-end-tokens.ts'
+
+/** Everything that the doctor looks for. */
+export const checks: { readonly [K in CheckName]: Check } = {
+  readable,
+  'template-missing': templateMissing,
+  'stop-token-in-template': stopTokenInTemplate,
+  'stop-token-learned': stopTokenLearned,
+  'stop-token-in-generation-config': stopTokenInGenerationConfig,
+  'stop-token-disagreement': stopTokenDisagreement,
+  'two-end-tokens': twoEndTokens,
+  'pad-equals-eos': padEqualsEos,
+  'pad-token-missing': padTokenMissing,
+  'double-bos': doubleBos,
+  'embedding-size': embeddingSize,
+  'new-token-rows': newTokenRows,
+  'template-loses-messages': templateLosesMessages,
+  'span-borders': spanBorders,
+  'nothing-to-learn': nothingToLearn,
+  truncation,
+  'position-limit': positionLimit,
+  'empty-answers': emptyAnswers,
+  duplicates,
+  'text-encoding': textEncoding,
+  'target-modules': targetModules,
+  'adapter-matches-base': adapterMatchesBase,
+  hyperparameters,
+  dtype,
+  memory,
+  'padding-side': paddingSide,
+}

@@ -1,0 +1,87 @@
+import { FettleError } from '../../error.ts'
+import { loraConfig, matchModules } from '../../peft/index.ts'
+import type { Check } from '../check.ts'
+import { configNumber, linearModules, storedDtype, type ModelFiles } from '../model-files.ts'
+import { adapts, type Patient } from '../patient.ts'
+
+/** Parameter, gradient and two moments in float32. */
+const bytesPerTrained = 16
+/** Tokens whose activations are held at once, unless a single text is longer. */
+const passTokens = 1024
+/** Node, tokenizer, buffers. */
+const baseBytes = 300e6
+
+/** What a run will need, part by part. */
+interface Estimate {
+  weights: number
+  training: number
+  activations: number
+  total: number
+}
+
+function estimate(patient: Patient, model: ModelFiles): Estimate {
+  const { run } = patient
+  const count = model.parameterCount
+  const isFull = run?.lora === null
+  const dtype = run?.dtype === undefined || run.dtype === 'auto' ? storedDtype(model) : run.dtype
+  const bytes = run?.quantization !== undefined ? 0.6 : dtype === 'float32' ? 4 : 2
+  const trained = isFull ? count : run !== undefined || adapts(patient) ? adapterCount(patient, model) : 0
+  const width = configNumber(model, 'hidden_size') ?? 0
+  const inner = configNumber(model, 'intermediate_size') ?? 4 * width
+  const layers = configNumber(model, 'num_hidden_layers') ?? 0
+  const tokens = Math.max(passTokens, run?.maxLength ?? 0)
+  // The residual stream in float32, and in the compute type what the backward pass reads of each layer.
+  const perToken = layers * (2 * 4 * width + bytes * (6 * width + 3 * inner))
+  const weights = isFull ? 0 : count * bytes
+  const training = trained * bytesPerTrained
+  const activations = trained > 0 ? tokens * perToken : 0
+  return { weights, training, activations, total: weights + training + activations + baseBytes }
+}
+
+/** Parameters of LoRA: r · (in + out) for each adapted layer. */
+function adapterCount({ run, adapter }: Patient, model: ModelFiles): number {
+  const saved = adapter?.config['r']
+  const r = run?.lora?.r ?? (typeof saved === 'number' ? saved : 16)
+  const modules = linearModules(model)
+  let adapted = modules
+  try {
+    const targetModules = run?.lora?.targetModules ?? 'all-linear'
+    adapted = matchModules(loraConfig({ r, targetModules }), modules).map(({ module }) => module)
+  } catch (error) {
+    // Names that match nothing have a finding of their own; all layers are the upper bound.
+    if (!(error instanceof FettleError)) throw error
+  }
+  return adapted.reduce((sum, module) => {
+    const [rows = 0, columns = 0] = model.shapes.get(`${module}.weight`) ?? []
+    return sum + r * (rows + columns)
+  }, 0)
+}
+
+/** A run that needs more memory than there is. */
+export const memory: Check = {
+  looksFor: 'a run that needs more memory than there is',
+  examine(patient) {
+    const { model, machine, run, finished } = patient
+    if (model === undefined || finished !== undefined) return []
+    const { weights, training, activations, total } = estimate(patient, model)
+    if (total < 0.85 * machine.memoryBytes) return []
+    const size = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+    return [
+      {
+        severity: total > machine.memoryBytes ? 'error' : 'warning',
+        place: run?.place ?? model.path,
+        found: `about ${size(total)} needed, and there are ${size(machine.memoryBytes)}`,
+        evidence: [
+          { says: `weights ${size(weights)}` },
+          { says: `trained parameters with gradients and moments ${size(training)}` },
+          { says: `activations ${size(activations)}` },
+        ],
+        why: 'The system ends the process in the middle of the run, or swaps until nothing moves.',
+        cure:
+          run?.lora === null
+            ? 'Train an adapter instead (lora: { r: 16 }), or set gradient_checkpointing and low_memory.'
+            : 'Set quantization: nf4, low_memory: true or a smaller max_length; or use a smaller model.',
+      },
+    ]
+  },
+}

@@ -1,0 +1,50 @@
+import type { FettleError, Finding as Problem } from '../../error.ts'
+import type { Check } from '../check.ts'
+import { countOf, createTally } from '../check.ts'
+import type { Draft } from '../finding.ts'
+
+const why = 'What cannot be read is not trained on, or ends the run.'
+
+function asDraft({ place, found, expected, cure }: Problem): Draft {
+  return {
+    severity: 'error',
+    place,
+    found: expected === undefined ? found : `${found}; expected ${expected}`,
+    evidence: [],
+    why,
+    cure: cure ?? 'Correct the file.',
+  }
+}
+
+/** Files that are missing, broken or not what they seem, and rows that are in no known format. */
+export const readable: Check = {
+  looksFor: 'files and rows that cannot be read',
+  examine: ({ problems }) =>
+    problems
+      .flatMap(({ findings }) => findings)
+      // Bytes that are no UTF-8 have a check of their own.
+      .filter(({ found }) => !found.includes('not UTF-8'))
+      .map(asDraft),
+  observe() {
+    const tally = createTally()
+    let first: FettleError | undefined
+    return {
+      refused({ place, stage, error }) {
+        if (stage !== 'format') return
+        first ??= error
+        tally.add(() => ({ place, says: error.findings[0]?.found ?? error.message }))
+      },
+      finish() {
+        const problem = first?.findings[0]
+        if (problem === undefined) return []
+        return [
+          {
+            ...asDraft(problem),
+            found: `${countOf(tally.count, 'row')} cannot be read: ${problem.found}`,
+            evidence: tally.evidence,
+          },
+        ]
+      },
+    }
+  },
+}

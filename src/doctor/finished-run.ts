@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs'
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { isJsonObject, readJsonObject } from './json-file.ts'
+import { isRunFile, toSettings, type RunSettings } from './run-settings.ts'
+
+/** The tool that made a run, as the files that it left tell. */
+export type RunMaker = 'fettle' | 'axolotl' | 'llama-factory' | 'unsloth' | 'trl' | 'transformers'
+
+/** The folder of a run that has ended, or is under way. */
+export interface FinishedRun {
+  path: string
+  maker: RunMaker
+  /** Folder of the newest weights: the run's own, or that of its last checkpoint. */
+  weights: string
+  settings?: RunSettings
+  /** Losses and the like, as trainer_state.json has them. */
+  log: Record<string, unknown>[]
+}
+
+const stateFile = 'trainer_state.json'
+
+/** Files that only a training run leaves. */
+const traces = [
+  stateFile,
+  'training_args.bin',
+  'all_results.json',
+  'train_results.json',
+  'trainer_log.jsonl',
+  'llamaboard_config.yaml',
+  'training_args.yaml',
+]
+
+/** Whether the names in a folder are those that a training run leaves. */
+export function looksLikeRun(names: readonly string[]): boolean {
+  return names.some((name) => traces.includes(name) || /^checkpoint-\d+$/.test(name))
+}
+
+/** Reads what the folder of a run says of itself. */
+export async function readFinishedRun(path: string): Promise<FinishedRun> {
+  const names = await readdir(path)
+  const checkpoints = names
+    .filter((name) => /^checkpoint-\d+$/.test(name))
+    .toSorted((a, b) => Number(b.slice('checkpoint-'.length)) - Number(a.slice('checkpoint-'.length)))
+  const hasWeights = (folder: string) =>
+    ['adapter_config.json', 'config.json'].some((name) => existsSync(join(folder, name)))
+  const folders = [path, ...checkpoints.map((name) => join(path, name))]
+  const weights = folders.find(hasWeights) ?? path
+  const stateFolder = folders.find((folder) => existsSync(join(folder, stateFile)))
+  const state = stateFolder === undefined ? undefined : await readJsonObject(join(stateFolder, stateFile))
+  const readme = await textOf(join(weights, 'README.md'), join(path, 'README.md'))
+  const maker = makerOf(names, readme, state, await textOf(join(weights, 'adapter_config.json')))
+  const settings = await settingsOf(path, names, readme)
+  return {
+    path,
+    maker,
+    weights,
+    log: Array.isArray(state?.['log_history']) ? state['log_history'].filter(isJsonObject) : [],
+    ...(settings && { settings }),
+  }
+}
+
+/** The most telling trace first: Axolotl, LLaMA-Factory and Unsloth all leave TRL's or transformers' files too. */
+function makerOf(
+  names: readonly string[],
+  readme: string,
+  state: Record<string, unknown> | undefined,
+  adapterConfig: string,
+): RunMaker {
+  if (state !== undefined && 'fingerprint' in state) return 'fettle'
+  if (/axolotl/i.test(readme) || names.some((name) => /^axolotl.*\.ya?ml$/.test(name))) return 'axolotl'
+  if (
+    names.some((name) =>
+      ['llamaboard_config.yaml', 'trainer_log.jsonl', 'training_loss.png'].includes(name),
+    ) ||
+    /llama-?factory/i.test(readme)
+  )
+    return 'llama-factory'
+  if (/unsloth/i.test(readme) || /unsloth/i.test(adapterConfig)) return 'unsloth'
+  if (/\btrl\b/i.test(readme)) return 'trl'
+  return 'transformers'
+}
+
+async function textOf(...paths: string[]): Promise<string> {
+  const path = paths.find((file) => existsSync(file))
+  return path === undefined ? '' : readFile(path, 'utf8')
+}
+
+/** A configuration that lies in the folder; else the one that is printed in the README. */
+async function settingsOf(
+  path: string,
+  names: readonly string[],
+  readme: string,
+): Promise<RunSettings | undefined> {
+  for (const name of names.filter((file) => /\.ya?ml$/.test(file)).toSorted()) {
+    const place = join(path, name)
+    const value = tryParse(await readFile(place, 'utf8'))
+    if (isRunFile(value)) return toSettings(place, value)
+  }
+  const place = join(path, 'README.md')
+  // Axolotl prints its whole configuration, transformers a list of hyperparameters.
+  for (const [, block] of readme.matchAll(/```ya?ml\n([\s\S]*?)```/g)) {
+    const value = tryParse(block)
+    if (isRunFile(value)) return toSettings(place, value)
+  }
+  const listed = [...readme.matchAll(/^- (\w+): (.+)$/gm)].map(([, key, value]): [string, unknown] => [
+    key,
+    tryParse(value),
+  ])
+  const values = Object.fromEntries(listed)
+  return 'learning_rate' in values ? toSettings(place, values) : undefined
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,63 @@
+import type { ChatTemplate } from '../chat/index.ts'
+import { findStopTokens } from '../chat/index.ts'
+import type { FettleError } from '../error.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+import type { Split } from './check.ts'
+import type { FinishedRun } from './finished-run.ts'
+import type { JsonObject } from './json-file.ts'
+import type { Machine } from './machine.ts'
+import type { AdapterFiles, ModelFiles } from './model-files.ts'
+import type { DataReference, RunSettings } from './run-settings.ts'
+
+/** A tokenizer with what its files say beyond what it does. */
+export interface TokenizerFacts {
+  /** Folder or file. */
+  path: string
+  tokenizer: Tokenizer
+  /** tokenizer_config.json; empty for GGUF files. */
+  config: JsonObject
+  /** The compiled chat template, where there is one and it is readable. */
+  template?: ChatTemplate
+}
+
+/** A file of data, and whether it is trained on. */
+export interface DataFile extends DataReference {
+  split: Split
+}
+
+/** Everything that was found to look at. What could not be read is in `problems`. */
+export interface Patient {
+  model?: ModelFiles
+  adapter?: AdapterFiles
+  /** The tokenizer in use: the adapter's own where it has one, else the model's. */
+  tokenizer?: TokenizerFacts
+  /** The base model's, where the adapter has its own. */
+  baseTokenizer?: TokenizerFacts
+  run?: RunSettings
+  finished?: FinishedRun
+  data: DataFile[]
+  machine: Machine
+  problems: FettleError[]
+}
+
+/** The tokens that the template writes after an answer; undefined without a template. */
+export function templateStops(patient: Patient): string[] | undefined {
+  const { tokenizer: facts } = patient
+  if (facts?.template === undefined) return undefined
+  const { bosToken, eosToken, specialTokens } = facts.tokenizer
+  return findStopTokens(facts.template, { bosToken, eosToken, specialTokens })
+}
+
+/** Whether an adapter is trained, or was. */
+export function adapts(patient: Patient): boolean {
+  const { run, adapter } = patient
+  return adapter !== undefined || (run !== undefined && run.lora !== undefined && run.lora !== null)
+}
+
+/** Whether the rows of new tokens are trained: with everything, by modules_to_save or by token. */
+export function trainsEmbeddings({ run, adapter }: Patient): boolean {
+  if (run?.lora === null) return true
+  const saved = [run?.lora?.modulesToSave ?? [], adapter?.config['modules_to_save'] ?? []].flat()
+  const tokens = run?.lora?.trainableTokens ?? adapter?.config['trainable_token_indices']
+  return saved.includes('embed_tokens') || (tokens !== undefined && tokens !== null)
+}

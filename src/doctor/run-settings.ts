@@ -1,0 +1,224 @@
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { parse } from 'yaml'
+import { FettleError, messageOf } from '../error.ts'
+
+/** What a run was, or will be, made with; in one form, whoever wrote the file. */
+export interface RunSettings {
+  /** The file that says so. */
+  place: string
+  /** Whose keys it has: only fettle calls the model `model`. */
+  maker: 'fettle' | 'another'
+  model?: string
+  adapter?: string
+  outputDir?: string
+  train: DataReference[]
+  evaluation: DataReference[]
+  learningRate?: number
+  epochs?: number
+  maxSteps?: number
+  maxLength?: number
+  packing?: boolean
+  batchSize?: number
+  accumulation?: number
+  dtype?: string
+  quantization?: string
+  /** null: every weight is trained. */
+  lora?: LoraSettings | null
+  learn?: 'all' | 'last'
+  trainOnInput?: boolean
+  chatTemplate?: string
+}
+
+/** A data file with what says how to read it. */
+export interface DataReference {
+  path: string
+  format?: string
+  columns?: Record<string, string>
+  roles?: Record<string, string>
+}
+
+export interface LoraSettings {
+  r?: number
+  alpha?: number
+  targetModules?: string | string[]
+  modulesToSave?: string[]
+  trainableTokens?: unknown
+  useRslora?: boolean
+}
+
+type Values = Record<string, unknown>
+
+/** fettle's (and TRL's) keys first, then those of Axolotl and LLaMA-Factory. */
+const keys = {
+  model: ['model', 'model_name_or_path', 'base_model'],
+  adapter: ['adapter', 'adapter_name_or_path', 'lora_model_dir'],
+  outputDir: ['output_dir'],
+  learningRate: ['learning_rate'],
+  epochs: ['num_train_epochs', 'num_epochs'],
+  maxSteps: ['max_steps'],
+  maxLength: ['max_length', 'max_seq_length', 'sequence_len', 'cutoff_len'],
+  packing: ['packing', 'sample_packing'],
+  batchSize: ['per_device_train_batch_size', 'micro_batch_size', 'train_batch_size'],
+  accumulation: ['gradient_accumulation_steps'],
+  dtype: ['dtype', 'torch_dtype'],
+  quantization: ['quantization'],
+  learn: ['learn'],
+  trainOnInput: ['train_on_input', 'train_on_inputs'],
+  chatTemplate: ['chat_template', 'chat_template_jinja', 'chat_template_path'],
+  r: ['r', 'lora_r', 'lora_rank'],
+  alpha: ['lora_alpha', 'alpha'],
+  targetModules: ['target_modules', 'lora_target_modules', 'lora_target'],
+  modulesToSave: ['modules_to_save', 'lora_modules_to_save', 'additional_target'],
+  trainableTokens: ['trainable_token_indices', 'fix_untrained_tokens'],
+  useRslora: ['use_rslora', 'peft_use_rslora'],
+} as const
+
+/** `learningRate` and `learning-rate` as `learning_rate`. */
+const plainKey = (key: string) =>
+  key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replaceAll('-', '_')
+
+const plainKeys = (values: Values): Values =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [plainKey(key), value]))
+
+const isValues = (value: unknown): value is Values =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Whether a YAML or JSON file's content is a run, and not data. */
+export function isRunFile(value: unknown): value is Values {
+  if (!isValues(value)) return false
+  const known = plainKeys(value)
+  return [...keys.model, ...keys.learningRate, 'data', 'datasets', 'dataset'].some((key) => key in known)
+}
+
+/**
+ * Reads a run file of fettle, TRL, Axolotl or LLaMA-Factory.
+ *
+ * @throws FettleError when it is not YAML or JSON, or not a mapping
+ */
+export async function readRunFile(path: string): Promise<RunSettings> {
+  let value: unknown
+  try {
+    value = parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    throw new FettleError(
+      { place: path, found: messageOf(error), expected: 'YAML or JSON', cure: 'Correct the file.' },
+      { cause: error },
+    )
+  }
+  if (isRunFile(value)) return toSettings(path, value)
+  throw new FettleError({
+    place: path,
+    found: 'no run',
+    expected: 'a mapping with model, data and learning_rate',
+    cure: `Is ${basename(path)} the right file?`,
+  })
+}
+
+/** Values under whatever names a tool gives them, in one form. */
+export function toSettings(place: string, given: Values): RunSettings {
+  const values = plainKeys(given)
+  const settings: RunSettings = {
+    place,
+    maker: 'model' in values && !('datasets' in values) ? 'fettle' : 'another',
+    train: [...dataOf(values['data']), ...dataOf(values['datasets']), ...dataOf(values['dataset'])],
+    evaluation: [
+      ...dataOf(values['eval_data']),
+      ...dataOf(values['test_datasets']),
+      ...dataOf(values['eval_dataset']),
+    ],
+  }
+  for (const key of ['model', 'adapter', 'outputDir', 'dtype', 'quantization', 'chatTemplate'] as const) {
+    const value = find(values, keys[key])
+    // Axolotl's `adapter: lora` is a kind, not a path.
+    if (typeof value === 'string' && !(key === 'adapter' && /^(q?lora|auto)$/.test(value)))
+      settings[key] = value
+  }
+  for (const key of [
+    'learningRate',
+    'epochs',
+    'maxSteps',
+    'maxLength',
+    'batchSize',
+    'accumulation',
+  ] as const) {
+    const value = numberOf(find(values, keys[key]))
+    if (value !== undefined) settings[key] = value
+  }
+  for (const key of ['packing', 'trainOnInput'] as const) {
+    const value = find(values, keys[key])
+    if (typeof value === 'boolean') settings[key] = value
+  }
+  if (values['learn'] === 'last' || values['learn'] === 'all') settings.learn = values['learn']
+  if (settings.dtype === undefined && values['fp16'] === true) settings.dtype = 'float16'
+  if (settings.dtype === undefined && (values['bf16'] === true || values['bf16'] === 'auto'))
+    settings.dtype = 'bfloat16'
+  if (settings.quantization === undefined && values['load_in_4bit'] === true) settings.quantization = 'nf4'
+  const lora = loraOf(values)
+  if (lora !== undefined) settings.lora = lora
+  return settings
+}
+
+/** LoRA under a `lora` key, as fettle has it, or among the other keys. */
+function loraOf(values: Values): LoraSettings | null | undefined {
+  if (values['lora'] === null || values['finetuning_type'] === 'full') return null
+  const block = isValues(values['lora']) ? plainKeys(values['lora']) : values
+  const r = numberOf(find(block, keys.r))
+  const target = find(block, keys.targetModules)
+  const isAsked =
+    isValues(values['lora']) ||
+    r !== undefined ||
+    target !== undefined ||
+    values['finetuning_type'] === 'lora'
+  if (!isAsked) return undefined
+  const alpha = numberOf(find(block, keys.alpha))
+  const saved = find(block, keys.modulesToSave)
+  const tokens = find(block, keys.trainableTokens)
+  return {
+    ...(r !== undefined && { r }),
+    ...(alpha !== undefined && { alpha }),
+    ...(target !== undefined && target !== null && { targetModules: namesOf(target) }),
+    ...(saved !== undefined && saved !== null && { modulesToSave: [namesOf(saved)].flat() }),
+    ...(tokens !== undefined && tokens !== null && { trainableTokens: tokens }),
+    useRslora: find(block, keys.useRslora) === true,
+  }
+}
+
+/** LLaMA-Factory separates names by commas, and calls all of them `all`. */
+function namesOf(value: unknown): string | string[] {
+  if (Array.isArray(value)) return value.map(String)
+  const text = String(value)
+  if (text === 'all') return 'all-linear'
+  return /^[\w.]+(,\s*[\w.]+)+$/.test(text) ? text.split(/,\s*/) : text
+}
+
+function dataOf(value: unknown): DataReference[] {
+  const items: unknown[] = Array.isArray(value) ? value : [value]
+  return items.flatMap((item): DataReference[] => {
+    if (typeof item === 'string') return item.split(/,\s*/).map((path) => ({ path }))
+    if (!isValues(item) || typeof item['path'] !== 'string') return []
+    const texts = (key: string) => (isValues(item[key]) ? (item[key] as Record<string, string>) : undefined)
+    const columns = texts('columns')
+    const roles = texts('roles')
+    return [
+      {
+        path: item['path'],
+        ...(typeof item['format'] === 'string' && { format: item['format'] }),
+        ...(columns && { columns }),
+        ...(roles && { roles }),
+      },
+    ]
+  })
+}
+
+function find(values: Values, names: readonly string[]): unknown {
+  return names.map((name) => values[name]).find((value) => value !== undefined)
+}
+
+/** YAML 1.1 and 1.2 disagree about `2e-4`: a text that is a number counts as one. */
+function numberOf(value: unknown): number | undefined {
+  if (typeof value === 'number') return value
+  if (typeof value !== 'string' || value.trim() === '') return undefined
+  const number = Number(value)
+  return Number.isFinite(number) ? number : undefined
+}
