@@ -100,7 +100,8 @@ inline void storeRowPair(float* to, float* evenRow, float* oddRow, vf even, vf o
 inline void storeRowPair(bf16* to, bf16* evenRow, bf16* oddRow, vf even, vf odd) {
   const __m512i rows = narrowRows(even, odd);
   storeInterleaved(to, rows);
-  _mm256_storeu_si256((__m256i*)evenRow, _mm512_castsi512_si256(rows));
-  _mm256_storeu_si256((__m256i*)oddRow, _mm512_extracti64x4_epi64(rows, 1));
+  const auto lower = __builtin_shufflevector(rows, rows, 0, 1, 2, 3), upper = __builtin_shufflevector(rows, rows, 4, 5, 6, 7);
+  __builtin_memcpy(evenRow, &lower, sizeof lower);
+  __builtin_memcpy(oddRow, &upper, sizeof upper);
 }
 #endif

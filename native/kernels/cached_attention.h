@@ -27,28 +27,53 @@ template <class Act> struct CacheView {
   }
 };
 
-// Dot products of one query, kept as cells and padded with zeros to whole vectors, with rows of a cache.
+// Dot products of one query, kept as cells and padded with zeros to whole vectors, with rows of a cache: one vector of partial
+// sums a row, kLanes of which are folded at once.
 template <class Act> struct QueryDot {
   using C = Cell<Act>;
   static constexpr int step = kLanes * AttentionTile<C>::unit;
-  static vf with(const C* q, const Act* key, int64_t headDim) {
-    vf total = {};
+  // Lane i = q · row i.
+  static vf with(const C* q, const Act* rows, int64_t stride, int64_t headDim) {
+    vf sums[kLanes] = {};
     int64_t d = 0;
-    for (; d + step <= headDim; d += step) total = add(total, q + d, key + d);
-    if (d < headDim) total = addTail(total, q + d, key + d, (int)(headDim - d));
-    return total;
+    for (; headDim - d >= 4 * step; d += 4 * step) addSteps<4>(sums, q + d, rows + d, stride);
+    switch ((headDim - d) / step) {
+      case 3: addSteps<3>(sums, q + d, rows + d, stride); break;
+      case 2: addSteps<2>(sums, q + d, rows + d, stride); break;
+      case 1: addSteps<1>(sums, q + d, rows + d, stride); break;
+    }
+    d = headDim / step * step;
+    if (d < headDim)
+      for (int i = 0; i < kLanes; i++) sums[i] = addTail(sums[i], q + d, rows + i * stride + d, (int)(headDim - d));
+    return sumsOfLanes(sums);
+  }
+  // The same for fewer than kLanes rows; the other lanes are 0.
+  static vf withSome(const C* q, const Act* rows, int64_t stride, int64_t headDim, int count) {
+    vf sums[kLanes] = {};
+    for (int i = 0; i < count; i++, rows += stride) {
+      int64_t d = 0;
+      for (; headDim - d >= step; d += step) sums[i] = add(sums[i], q + d, rows + d);
+      if (d < headDim) sums[i] = addTail(sums[i], q + d, rows + d, (int)(headDim - d));
+    }
+    return sumsOfLanes(sums);
+  }
+  template <int Steps> static void addSteps(vf (&sums)[kLanes], const C* q, const Act* rows, int64_t stride) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; i++, rows += stride)
+#pragma GCC unroll 4
+      for (int s = 0; s < Steps; s++) sums[i] = add(sums[i], q + s * step, rows + s * step);
   }
 #if FETTLE_HAS_BF16
-  static vf add(vf total, const bf16* q, const bf16* key) {
-    return UnitProduct<bf16>::add(total, UnitProduct<bf16>::right(q), UnitProduct<bf16>::right(key));
+  static vf add(vf total, const bf16* q, const bf16* row) {
+    return UnitProduct<bf16>::add(total, UnitProduct<bf16>::right(q), UnitProduct<bf16>::right(row));
   }
-  static vf addTail(vf total, const bf16* q, const bf16* key, int n) {
-    return UnitProduct<bf16>::add(total, UnitProduct<bf16>::right(q), _mm512_maskz_loadu_epi16((1u << n) - 1, key));
+  static vf addTail(vf total, const bf16* q, const bf16* row, int n) {
+    return UnitProduct<bf16>::add(total, UnitProduct<bf16>::right(q), _mm512_maskz_loadu_epi16((1u << n) - 1, row));
   }
 #endif
-  template <class K> static vf add(vf total, const float* q, const K* key) { return multiplyAdd(load(q), load(key), total); }
-  template <class K> static vf addTail(vf total, const float* q, const K* key, int n) {
-    return multiplyAdd(load(q), loadPart(key, n), total);
+  template <class K> static vf add(vf total, const float* q, const K* row) { return multiplyAdd(load(q), load(row), total); }
+  template <class K> static vf addTail(vf total, const float* q, const K* row, int n) {
+    return multiplyAdd(load(q), loadPart(row, n), total);
   }
 };
 
@@ -147,17 +172,15 @@ template <class Act> struct Decoder {
     float* to = p + h * kDecodeKeys;
     vf high = splat(-__builtin_inff());
     for (int64_t j = 0; j < count; j += kLanes) {
-      vf dots[kLanes];
       const int n = (int)std::min<int64_t>(kLanes, count - j);
+      const Act* rows = keys + j * cache.stride();
+      vf s;
       if (n == kLanes) {
-#pragma GCC unroll 16
-        for (int i = 0; i < kLanes; i++) dots[i] = QueryDot<Act>::with(q + h * width, keys + (j + i) * cache.stride(), shape.headDim);
+        s = QueryDot<Act>::with(q + h * width, rows, cache.stride(), shape.headDim) * splat(scale2);
       } else {
-        for (int i = 0; i < kLanes; i++)
-          dots[i] = i < n ? QueryDot<Act>::with(q + h * width, keys + (j + i) * cache.stride(), shape.headDim) : vf{};
+        s = QueryDot<Act>::withSome(q + h * width, rows, cache.stride(), shape.headDim, n) * splat(scale2);
+        s = select(keyNumbers() < n - vi{}, s, splat(-__builtin_inff()));
       }
-      vf s = sumsOfLanes(dots) * splat(scale2);
-      if (n < kLanes) s = select(keyNumbers() < n - vi{}, s, splat(-__builtin_inff()));
       high = vmax(s, high);
       store(to + j, s);
     }
