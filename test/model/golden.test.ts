@@ -30,7 +30,8 @@ beforeAll(async () => {
 afterAll(() => rm(scratch, { recursive: true }))
 
 describe.each(engines)('%s engine in float32 against Transformers and PEFT', (engine) => {
-  const load = (name: string) => AutoModelForCausalLM.fromPretrained(fixture(name), { dtype: 'float32', engine })
+  const load = (name: string) =>
+    AutoModelForCausalLM.fromPretrained(fixture(name), { dtype: 'float32', engine })
 
   describe.each(goldenModels)('%s', (name) => {
     const golden = readGoldenJson<Golden>(name, 'golden.json')
@@ -50,7 +51,10 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
       const names = tensors.names.filter((key) => key.startsWith('grad.'))
       expect([...gradients.keys()].toSorted()).toEqual(names.map((key) => key.slice(5)).toSorted())
       for (const key of names) {
-        const error = relativeError(gradients.get(key.slice(5))?.data ?? new Float32Array(), await tensors.floats(key))
+        const error = relativeError(
+          gradients.get(key.slice(5))?.data ?? new Float32Array(),
+          await tensors.floats(key),
+        )
         expect(error, key).toBeLessThan(tolerance.gradient)
       }
     })
@@ -63,13 +67,17 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
         attentionMask: await tensors.rows('left.attention_mask'),
         positionIds: await tensors.rows('left.position_ids'),
       })
-      expect(maxDifference(left.logits.data, await tensors.floats('left.logits'))).toBeLessThan(tolerance.logits)
+      expect(maxDifference(left.logits.data, await tensors.floats('left.logits'))).toBeLessThan(
+        tolerance.logits,
+      )
       const packed = await model.forward({
         inputIds: await tensors.rows('packed.input_ids'),
         positionIds: await tensors.rows('packed.position_ids'),
         labels: await tensors.rows('packed.labels'),
       })
-      expect(maxDifference(packed.logits.data, await tensors.floats('packed.logits'))).toBeLessThan(tolerance.logits)
+      expect(maxDifference(packed.logits.data, await tensors.floats('packed.logits'))).toBeLessThan(
+        tolerance.logits,
+      )
       expect(Math.abs((packed.loss ?? NaN) - golden.packed_loss)).toBeLessThan(tolerance.loss)
       const prompt = await tensors.rows('greedy.prompt')
       const [expected] = await tensors.rows('greedy.output')
@@ -96,7 +104,10 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
       const names = tensors.names.filter((key) => key.startsWith('lora.grad.'))
       expect([...gradients.keys()].toSorted()).toEqual(names.map((key) => key.slice(10)).toSorted())
       for (const key of names) {
-        const error = relativeError(gradients.get(key.slice(10))?.data ?? new Float32Array(), await tensors.floats(key))
+        const error = relativeError(
+          gradients.get(key.slice(10))?.data ?? new Float32Array(),
+          await tensors.floats(key),
+        )
         expect(error, key).toBeLessThan(tolerance.gradient)
       }
       const saved = join(scratch, `${engine}-${name}-merged`)
@@ -130,7 +141,9 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
           )
           sum += losses.reduce((total, loss) => total + loss, 0)
         }
-        expect(Math.abs(sum / step.num_items - step.loss), `loss of step ${i}`).toBeLessThan(tolerance.trainLoss)
+        expect(Math.abs(sum / step.num_items - step.loss), `loss of step ${i}`).toBeLessThan(
+          tolerance.trainLoss,
+        )
         const norm = await training.optimiser.gradientNorm(max_grad_norm)
         expect(Math.abs(norm - step.grad_norm), `norm of step ${i}`).toBeLessThan(tolerance.trainLoss)
         await training.optimiser.update({
@@ -152,5 +165,61 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
           tolerance.finalWeights,
         )
     })
+  })
+})
+
+const native = nativeProblem() === undefined
+
+describe.runIf(native)('native engine in bfloat16: no further from float32 than PyTorch is', () => {
+  test.each(goldenModels)('%s', async (name) => {
+    const { noise_bf16_vs_f64: noise, loss: expected } = readGoldenJson<Golden>(name, 'golden.json')
+    const model = await AutoModelForCausalLM.fromPretrained(fixture(name), {
+      dtype: 'bfloat16',
+      engine: 'native',
+    })
+    const tensors = await readTensors(fixture(name, 'golden.safetensors'))
+    const inputs = {
+      inputIds: await tensors.rows('input_ids'),
+      attentionMask: await tensors.rows('attention_mask'),
+      labels: await tensors.rows('labels'),
+    }
+    const { logits, loss } = await model.forward(inputs)
+    expect(maxDifference(logits.data, await tensors.floats('logits'))).toBeLessThanOrEqual(noise.logits)
+    // A loss is one number, and PyTorch's happens to be close in some cases: its error is bounded by that of the logits too.
+    expect(Math.abs((loss ?? NaN) - expected)).toBeLessThanOrEqual(Math.max(noise.loss, 0.01))
+    const gradients = await model.gradients(inputs)
+    for (const key of tensors.names.filter((each) => each.startsWith('grad.'))) {
+      const error = relativeError(
+        gradients.get(key.slice(5))?.data ?? new Float32Array(),
+        await tensors.floats(key),
+      )
+      expect(error, key).toBeLessThanOrEqual(noise.grad.max_rel_norm)
+    }
+  })
+})
+
+describe.runIf(native)('native engine', () => {
+  test('leaves the main thread free: a timer fires while a pass runs', async () => {
+    const model = await AutoModelForCausalLM.fromPretrained(fixture('llama'), {
+      dtype: 'float32',
+      engine: 'native',
+    })
+    const ids = Int32Array.from({ length: 40_000 }, (_, i) => 3 + (i % 100))
+    const positions = ids.map((_, i) => i % 2000)
+    const starts = ids.map((_, i) => i - (i % 2000))
+    const targets = ids.map((id, i) => (i % 2000 === 1999 ? -100 : id))
+    let longest = 0
+    let last = performance.now()
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last)
+      last = performance.now()
+    }, 10)
+    const begun = performance.now()
+    await model.passes.losses({ ids, positions, starts, targets })
+    clearInterval(timer)
+    const elapsed = performance.now() - begun
+    expect(elapsed).toBeGreaterThan(100)
+    // Far below the length of the pass, with room for a machine that other tests load.
+    expect(longest).toBeLessThan(Math.max(50, elapsed / 2))
   })
 })

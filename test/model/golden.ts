@@ -32,7 +32,9 @@ export async function readTensors(path: string): Promise<GoldenTensors> {
       const { info, data } = await bytes(name)
       const integers = new Int32Array(data.buffer, data.byteOffset, data.byteLength / 4)
       const [rows, columns] = info.shape
-      return Array.from({ length: rows }, (_, row) => [...integers.subarray(row * columns, (row + 1) * columns)])
+      return Array.from({ length: rows }, (_, row) => [
+        ...integers.subarray(row * columns, (row + 1) * columns),
+      ])
     },
   }
 }
