@@ -41,6 +41,12 @@ export const merge = defineCommand({
     else {
       const { write, paint } = terminalOf(process.stderr)
       write(`${paint.green('✔')} merged   ${output} · ${dtype}\n`)
+      if (dtype !== 'float32')
+        write(
+          paint.dim(
+            `Rounding to ${dtype} loses the smallest changes of an adapter; --dtype float32 --save-dtype float32 keeps them.\n`,
+          ),
+        )
     }
   },
 })

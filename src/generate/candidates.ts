@@ -67,8 +67,8 @@ function kthLargest(values: Float32Array, k: number): number {
 }
 
 /** Width of a bucket in nats, and how many there are: beyond their reach a token has e⁻³² of the highest one's weight. */
-const bucketsPerNat = 16
-const bucketCount = 512
+const bucketsPerNat = 64
+const bucketCount = 2048
 
 /**
  * The fewest highest-scoring tokens whose probabilities add up to `p` or more; of equal ones the lower id goes first,
