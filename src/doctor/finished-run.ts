@@ -6,7 +6,7 @@ import { isJsonObject, readJsonObject } from './json-file.ts'
 import { isRunFile, toSettings, type RunSettings } from './run-settings.ts'
 
 /** The tool that made a run, as the files that it left tell. */
-export type RunMaker = 'fettle' | 'axolotl' | 'llama-factory' | 'unsloth' | 'trl' | 'transformers'
+type RunMaker = 'fettle' | 'axolotl' | 'llama-factory' | 'unsloth' | 'trl' | 'transformers'
 
 /** The folder of a run that has ended, or is under way. */
 export interface FinishedRun {

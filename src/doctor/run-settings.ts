@@ -38,7 +38,7 @@ export interface DataReference {
   roles?: Record<string, string>
 }
 
-export interface LoraSettings {
+interface LoraSettings {
   r?: number
   alpha?: number
   targetModules?: string | string[]

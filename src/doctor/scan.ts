@@ -68,7 +68,7 @@ async function scanFile(patient: Patient, file: DataFile, observers: readonly Da
     for (const observer of observers) observer.row?.(row, place, split)
     let conversation: Conversation
     try {
-      format ??= detectFormat(row)
+      format ??= detectFormat(renamed(row, file))
       conversation = await readOne(row, { ...source, format })
     } catch (error) {
       refuse(place, 'format', error)
@@ -89,6 +89,12 @@ function sourceOf({ path, format, columns, roles }: DataFile): DataSource {
     ...(columns && { columns }),
     ...(roles && { roles }),
   }
+}
+
+/** The row with its columns under fettle's names beside its own: enough to tell the format. */
+function renamed({ value, origin }: Row, { columns = {} }: DataFile): Row {
+  const named = Object.entries(columns).map(([name, from]) => [name, value[from]] as const)
+  return { value: { ...value, ...Object.fromEntries(named) }, origin }
 }
 
 async function readOne(row: Row, source: DataSource): Promise<Conversation> {

@@ -2,7 +2,7 @@ import type { AutoModelForCausalLM, NumberArray } from '../../model/index.ts'
 import { learnedCount, makeSamples, packed, padded, type NumericSample } from './samples.ts'
 
 /** The names of the tests, in the order in which they run; merging changes the model and comes last. */
-export const numericTests = [
+const numericTests = [
   'accumulated-equals-one-batch',
   'packed-equals-separate',
   'packed-documents-do-not-leak',
@@ -11,7 +11,7 @@ export const numericTests = [
 ] as const
 
 /** The name of a numeric test. */
-export type NumericTestName = (typeof numericTests)[number]
+type NumericTestName = (typeof numericTests)[number]
 
 /** What a test measured. */
 export interface NumericResult {

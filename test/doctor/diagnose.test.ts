@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { applyFixes, diagnose } from '../../src/doctor/index.ts'
+import { readJsonl } from '../../src/formats/index.ts'
+import { chat, dataOf, goodRows, machine, modelOf, runOf } from './patients.ts'
+
+const json = (folder: string, name: string): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(folder, name), 'utf8')) as Record<string, unknown>
+
+describe('findings', () => {
+  it('come worst first, and each says what, where, why and what to do', async () => {
+    const model = await modelOf({
+      generation: { eos_token_id: 597 },
+      tokenizer: { config: { pad_token: '<|im_end|>', padding_side: 'right' } },
+    })
+    const findings = await diagnose({ model, data: [dataOf([...goodRows, chat('Well?', '')])], machine })
+    const severities = findings.map(({ severity }) => severity)
+    expect(severities).toEqual([
+      ...severities.filter((severity) => severity === 'error'),
+      ...severities.filter((severity) => severity === 'warning'),
+      ...severities.filter((severity) => severity === 'note'),
+    ])
+    expect(new Set(severities).size).toBe(3)
+    for (const finding of findings)
+      for (const key of ['place', 'found', 'why', 'cure'] as const)
+        expect(finding[key], `${finding.check}: ${key}`).not.toBe('')
+  })
+
+  it('show where in a row', async () => {
+    const data = dataOf([...goodRows, chat('CafÃ©?', 'Yes.')])
+    const [finding] = await diagnose({ data: [data], machine, only: ['text-encoding'] })
+    expect(finding.place).toBe(`${data}:3`)
+    expect(finding.evidence[0].excerpt).toEqual({ before: 'Caf', marked: 'Ã©', after: '?' })
+  })
+
+  it('do not stop at a row that is refused', async () => {
+    const model = await modelOf({ tokenizer: { name: 'spbpe-llama2' } })
+    const refused = { messages: [{ role: 'system', content: 'No.' }, ...goodRows[0].messages] }
+    const rows = [goodRows[0], refused, { columns: 'unknown' }, chat('Empty?', ' ')]
+    const findings = await diagnose({ model, data: [dataOf(rows)], machine })
+    expect(findings.map(({ check }) => check)).toEqual(
+      expect.arrayContaining(['readable', 'template-loses-messages', 'empty-answers']),
+    )
+  })
+
+  it('take the data of a run file, with its columns, from where the run file is', async () => {
+    const data = dataOf([
+      { q: 'What?', a: 'This.' },
+      { q: 'What?', a: 'This.' },
+    ])
+    const run = runOf(
+      `model: ${await modelOf()}\ndata: [{ path: ${data}, columns: { input: q, output: a } }]\n`,
+    )
+    const findings = await diagnose({ paths: [run], machine, only: ['readable', 'duplicates'] })
+    expect(findings.map(({ check }) => check)).toEqual(['duplicates'])
+  })
+})
+
+describe('fixes', () => {
+  it('make files in which the doctor finds no more of it', async () => {
+    const model = await modelOf({
+      config: { eos_token_id: 597 },
+      generation: { eos_token_id: 597, temperature: 0.6 },
+      tokenizer: { config: { pad_token: '<|im_end|>', padding_side: 'right', unk_token: '<|endoftext|>' } },
+    })
+    const findings = await diagnose({ model, machine })
+    const fixable = findings.filter(({ fix }) => fix !== undefined)
+    expect(fixable.map(({ check }) => check).toSorted()).toEqual([
+      'pad-equals-eos',
+      'padding-side',
+      'stop-token-disagreement',
+      'stop-token-disagreement',
+      'stop-token-in-generation-config',
+    ])
+    const applied = await applyFixes(findings)
+    expect(applied).toHaveLength(fixable.length)
+    expect(json(model, 'generation_config.json')).toMatchObject({ temperature: 0.6 })
+    expect(json(model, 'generation_config.json')['eos_token_id']).toContain(599)
+    expect(json(model, 'tokenizer_config.json')).toMatchObject({
+      pad_token: '<|endoftext|>',
+      padding_side: 'left',
+      eos_token: '<|im_end|>',
+    })
+    expect((await diagnose({ model, machine })).filter(({ fix }) => fix !== undefined)).toEqual([])
+  })
+})
+
+it('reads this repository’s own demo without complaint about its format', async () => {
+  const path = join(import.meta.dirname, '..', '..', 'assets', 'demo.jsonl')
+  let rows = 0
+  for await (const _ of readJsonl(path)) rows += 1
+  expect(rows).toBeGreaterThan(0)
+  expect(
+    await diagnose({ data: [path], machine, only: ['readable', 'text-encoding', 'empty-answers'] }),
+  ).toEqual([])
+})
