@@ -1,0 +1,68 @@
+import { parseArgs } from 'node:util'
+import { join } from 'node:path'
+import type { TrainSftInput } from '../../src/index.ts'
+
+/** Where everything of a comparison is. */
+export interface InteropPaths {
+  /** Folder that bench/peers/setup.sh made: venv, smollm2, docs.jsonl. */
+  peers: string
+  python: string
+  model: string
+  data: string
+  /** What both sides write. */
+  out: string
+  rows: string
+  initial: string
+  run: string
+  /** The adapter whose logits are compared: the one trained here, unless another is named. */
+  adapter: string
+}
+
+/** Optimiser steps that are compared. */
+export const comparedSteps = 6
+
+/** Reads `--peers DIR [--out DIR] [--adapter DIR]`. */
+export function readPaths(args: readonly string[]): InteropPaths {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      peers: { type: 'string', default: '/work/peers' },
+      out: { type: 'string', default: 'runs/interop' },
+      adapter: { type: 'string' },
+    },
+  })
+  const { peers, out } = values
+  const run = join(out, 'run')
+  return {
+    peers,
+    out,
+    run,
+    python: join(peers, 'venv', 'bin', 'python'),
+    model: join(peers, 'smollm2'),
+    data: join(peers, 'docs.jsonl'),
+    rows: join(out, 'rows.json'),
+    initial: join(out, 'initial'),
+    adapter: values.adapter ?? run,
+  }
+}
+
+/** The run that both sides make: two packs of 512 a step, LoRA on every linear layer, warm-up, decay and clipping on. */
+export function runOptions({ data, run }: InteropPaths) {
+  return {
+    data: [data],
+    outputDir: run,
+    dtype: 'float32',
+    lora: { r: 16, loraAlpha: 32, targetModules: 'all-linear' },
+    packing: true,
+    maxLength: 512,
+    perDeviceTrainBatchSize: 2,
+    maxSteps: comparedSteps,
+    learningRate: 1e-3,
+    lrSchedulerType: 'cosine',
+    warmupSteps: 2,
+    weightDecay: 0.01,
+    maxGradNorm: 1,
+    saveSteps: 0,
+    seed: 1,
+  } as const satisfies Omit<TrainSftInput, 'model' | 'tokenizer'>
+}

@@ -1,0 +1,12 @@
+import { defineConfig } from 'tsdown'
+
+/** Measuring programs that import src/, built into build/bench: `npx tsdown -c bench/tsdown.config.ts`. */
+export default defineConfig({
+  entry: { interop: 'interop.ts', 'real-run': 'real-run.ts' },
+  outDir: '../build/bench',
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  dts: false,
+  clean: true,
+})

@@ -1,0 +1,87 @@
+import { loadavg } from 'node:os'
+import { AutoModelForCausalLM } from '../model/index.ts'
+import { parseModelConfig } from '../model/config.ts'
+import { AutoTokenizer } from '../tokenizer/index.ts'
+import type { GenerateCase, PromptCase } from './bench-cases.ts'
+import { layerProducts } from './bench-work.ts'
+
+/** What generation or reading a prompt measured; the best of three, as in the peers' scripts. */
+export interface GenerateFigures {
+  kind: 'generate' | 'prompt'
+  dtype: string
+  isa: string
+  threads: number
+  /** New tokens of all streams a second, prompt included; of `prompt` the prompt's tokens. */
+  tokens_per_s: number
+  /** After the prompt was read: tokens of one stream, times the streams. */
+  decode_tokens_per_s: number
+  /** Bytes of weights that one new token of every stream reads. */
+  weight_bytes: number
+  /** Products of one pass over the prompt; for `prompt` only. */
+  flops_per_s: number
+  peak_rss_mib: number
+  load: number
+}
+
+/** As in bench/peers/generate.py. */
+const question = 'Write a long story about a lighthouse keeper who finds a map.'
+const newTokens = 128
+const repeats = 3
+
+/** Measures greedy generation, or reading a prompt, in this process. */
+export async function measureGeneration(
+  wanted: GenerateCase | PromptCase,
+  modelPath: string,
+): Promise<GenerateFigures> {
+  const load = loadavg()[0]
+  const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
+  const model = await AutoModelForCausalLM.fromPretrained(modelPath, { dtype: 'bfloat16', engine: 'native' })
+  const text = tokenizer.applyChatTemplate([{ role: 'user', content: question }], {
+    addGenerationPrompt: true,
+  })
+  const { inputIds } = await tokenizer.encode(text, { addSpecialTokens: false })
+  const isPrompt = wanted.kind === 'prompt'
+  const prompt = isPrompt
+    ? Array.from({ length: wanted.tokens }, (_, i) => inputIds[i % inputIds.length])
+    : [...inputIds]
+  const prompts = Array.from({ length: isPrompt ? 1 : wanted.streams }, () => prompt)
+  const maxNewTokens = isPrompt ? 1 : newTokens
+  let whole = Infinity
+  let decoding = Infinity
+  for (let i = 0; i < repeats; i += 1) {
+    const begun = performance.now()
+    let first = 0
+    await model.generateFrom(prompts, {
+      maxNewTokens,
+      stopTokenIds: [],
+      onToken: () => {
+        first ||= performance.now()
+      },
+    })
+    const ended = performance.now()
+    whole = Math.min(whole, (ended - begun) / 1000)
+    decoding = Math.min(decoding, (ended - first) / 1000)
+  }
+  const config = parseModelConfig(model.config, modelPath)
+  const perToken = layerProducts(config).reduce(
+    (sum, { parts, depth }) => sum + parts.reduce((rows, count) => rows + count, 0) * depth,
+    0,
+  )
+  const weights = perToken * config.layerCount
+  const head = config.vocabSize * config.hiddenSize
+  const attention = 2 * config.headCount * config.headDim * prompt.length * (prompt.length + 1)
+  return {
+    kind: wanted.kind,
+    dtype: model.dtype,
+    isa: model.engine.isa,
+    threads: model.engine.threads,
+    tokens_per_s: (isPrompt ? prompt.length : prompts.length * newTokens) / whole,
+    decode_tokens_per_s: isPrompt ? 0 : (prompts.length * (newTokens - 1)) / decoding,
+    weight_bytes: 2 * (weights + head),
+    flops_per_s: isPrompt
+      ? (2 * prompt.length * weights + 2 * head + attention * config.layerCount) / whole
+      : 0,
+    peak_rss_mib: Math.round(process.resourceUsage().maxRSS / 1024),
+    load,
+  }
+}

@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { join } from 'node:path'
+import { FettleError } from '../error.ts'
+import { packageFolder } from './version.ts'
+
+/** A Python program that does the job of one of our cases. */
+export interface Peer {
+  name: string
+  /** The case it is compared with. */
+  against: string
+  script: 'trl_sft.py' | 'bare_loop.py' | 'generate.py'
+  args: readonly string[]
+  /** Which figure of its output, and which of ours, tells the speed. */
+  figure: 'tokens_per_s' | 'prompt_tokens_per_s'
+  ours: 'tokens_per_s' | 'decode_tokens_per_s'
+  /** Takes minutes before its first step: run once, however often pairs are repeated. */
+  once?: boolean
+}
+
+/** What a peer printed. */
+export interface PeerFigures {
+  peer: string
+  against: string
+  tokens_per_s: number
+  peak_rss_mib?: number
+  first_step_s?: number
+  load: number
+}
+
+/** The peers, with the arguments that their scripts take; `model`, `data` and `gguf` stand for paths in the folder. */
+const model = 'smollm2'
+const trl = (name: string, against: string, more: readonly string[]): Peer => ({
+  name,
+  against,
+  script: 'trl_sft.py',
+  args: [model, 'docs.jsonl', '--steps', '8', ...more],
+  figure: 'tokens_per_s',
+  ours: 'tokens_per_s',
+})
+const generate = (name: string, against: string, args: readonly string[]): Peer => ({
+  name,
+  against,
+  script: 'generate.py',
+  args,
+  figure: 'tokens_per_s',
+  ours: args[0] === 'llama.cpp' ? 'decode_tokens_per_s' : 'tokens_per_s',
+})
+const loop = (name: string, args: readonly string[]): Peer => ({
+  name,
+  against: 'packed',
+  script: 'bare_loop.py',
+  args: [model, ...args],
+  figure: 'tokens_per_s',
+  ours: 'tokens_per_s',
+})
+export const peers: readonly Peer[] = [
+  trl('TRL + PEFT', 'packed', ['--packing', '--batch', '2']),
+  trl('TRL + PEFT', 'packed-all', ['--packing', '--batch', '2']),
+  loop('PyTorch loop', []),
+  { ...loop('torch.compile', ['--compile']), once: true },
+  trl('TRL + PEFT', 'docs', ['--batch', '4']),
+  trl('TRL', 'full', ['--packing', '--batch', '2', '--full']),
+  trl('TRL + PEFT, bf16', 'avx2', ['--packing', '--batch', '2']),
+  generate('Transformers', 'stream', ['transformers', model, 'bfloat16', '1']),
+  generate('llama.cpp, bf16', 'stream', ['llama.cpp', 'smollm2-bf16.gguf']),
+  generate('Transformers', 'streams', ['transformers', model, 'bfloat16', '16']),
+  {
+    ...generate('llama.cpp, bf16', 'prompt', ['llama.cpp', 'smollm2-bf16.gguf']),
+    figure: 'prompt_tokens_per_s',
+    ours: 'tokens_per_s',
+  },
+  {
+    ...generate('llama.cpp, Q4_1', 'prompt', ['llama.cpp', 'smollm2-q4_1.gguf']),
+    figure: 'prompt_tokens_per_s',
+    ours: 'tokens_per_s',
+  },
+]
+
+/**
+ * Checks that a folder is one that bench/peers/setup.sh made.
+ *
+ * @throws FettleError that says how to make it
+ */
+export function checkPeers(folder: string): void {
+  const scripts = join(packageFolder(), 'bench', 'peers')
+  const missing = [
+    join(folder, 'venv', 'bin', 'python'),
+    join(folder, model),
+    join(folder, 'docs.jsonl'),
+    scripts,
+  ].find((path) => !existsSync(path))
+  if (missing === undefined) return
+  throw new FettleError({
+    place: `--peers ${folder}`,
+    found: `no ${missing}`,
+    expected: 'the environment, the model and the data of the Python peers',
+    cure: 'In a clone of fettle run bench/peers/setup.sh DIR (6 GB).',
+  })
+}
+
+/** Runs a peer and reads the JSON of its last line. */
+export async function runPeer(peer: Peer, folder: string): Promise<PeerFigures> {
+  const load = loadavg()[0]
+  const script = join(packageFolder(), 'bench', 'peers', peer.script)
+  const child = spawn(join('venv', 'bin', 'python'), [script, ...peer.args], {
+    cwd: folder,
+    env: { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let printed = ''
+  let said = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = `${said}${text}`.slice(-2000)))
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+  const line = printed.trim().split('\n').at(-1) ?? ''
+  if (code !== 0 || !line.startsWith('{'))
+    throw new FettleError(
+      { place: `${peer.name}: ${script}`, found: `exit code ${String(code)}: ${said.trim()}` },
+      { exitCode: 1 },
+    )
+  const figures = JSON.parse(line) as Record<string, unknown>
+  const number = (name: string) => (typeof figures[name] === 'number' ? figures[name] : undefined)
+  const peak = number('peak_rss_mib')
+  const first = number('first_step_s')
+  return {
+    peer: peer.name,
+    against: peer.against,
+    tokens_per_s: number(peer.figure) ?? Number.NaN,
+    ...(peak !== undefined && { peak_rss_mib: peak }),
+    ...(first !== undefined && { first_step_s: first }),
+    load,
+  }
+}

@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process'
+import { FettleError } from '../error.ts'
+import type { BenchCase } from './bench-cases.ts'
+import type { GenerateFigures } from './bench-generate.ts'
+import type { PeakReport } from './bench-peaks.ts'
+import { arithmeticPeak, measurePeaks } from './bench-peaks.ts'
+import type { Peer, PeerFigures } from './bench-peers.ts'
+import { peers, runPeer } from './bench-peers.ts'
+import { median } from './bench-train.ts'
+import type { TrainFigures } from './bench-train.ts'
+
+export type Figures = TrainFigures | GenerateFigures
+
+/** One of our measurements, with the machine's limits measured right before and after it (the higher ones). */
+export interface Measurement {
+  type: 'measurement'
+  case: string
+  figures: Figures
+  /** Of as many threads as it used: operations and bytes a second. */
+  peak: { arithmetic: number; read: number }
+  /** What it reached of the peak that limits it: products of arithmetic, decoding of reading. */
+  share: number
+}
+
+export interface PeerMeasurement extends PeerFigures {
+  type: 'peer'
+}
+
+/** Medians of a pair, and how many times faster and smaller we are. */
+export interface Ratio {
+  type: 'ratio'
+  case: string
+  peer: string
+  ours: number
+  theirs: number
+  faster: number
+  smaller?: number
+}
+
+export type BenchEvent = ({ type: 'peaks' } & PeakReport) | Measurement | PeerMeasurement | Ratio
+
+export interface SittingOptions {
+  model: string
+  data: string
+  cases: readonly (readonly [string, BenchCase])[]
+  /** Folder of the Python peers. */
+  peers?: string
+  repeat: number
+}
+
+/** Measures case after case, each in a process of its own, ours and the peers' alternately. */
+export async function* sitting(options: SittingOptions): AsyncGenerator<BenchEvent, void, undefined> {
+  let peaks = measurePeaks()
+  yield { type: 'peaks', ...peaks }
+  for (const [name, benchCase] of options.cases) {
+    const opponents = options.peers === undefined ? [] : peers.filter(({ against }) => against === name)
+    const ours: Measurement[] = []
+    const theirs = new Map<Peer, PeerFigures[]>(opponents.map((peer) => [peer, []]))
+    for (let round = 0; round < options.repeat; round += 1) {
+      const figures = await measureCase(name, benchCase, options)
+      const after = measurePeaks()
+      const measurement = withShare(name, figures, [peaks, after])
+      peaks = after
+      ours.push(measurement)
+      yield measurement
+      for (const [peer, results] of theirs) {
+        if (options.peers === undefined || (peer.once === true && round > 0)) continue
+        const result = await runPeer(peer, options.peers)
+        results.push(result)
+        yield { type: 'peer', ...result }
+      }
+    }
+    for (const [peer, results] of theirs) yield ratioOf(name, peer, ours, results)
+  }
+}
+
+function withShare(name: string, figures: Figures, around: readonly PeakReport[]): Measurement {
+  const limits = around.map((report) => (figures.threads === 1 ? report.one : report.all))
+  const peak = {
+    // A forced instruction set has its own peak, which only a process of that set measures.
+    arithmetic: Math.max(...limits.map((limit) => arithmeticPeak(limit, figures.dtype))),
+    read: Math.max(...limits.map(({ read }) => read)),
+  }
+  const share =
+    figures.kind === 'generate'
+      ? (figures.decode_tokens_per_s * figures.weight_bytes) / peak.read
+      : figures.flops_per_s / peak.arithmetic
+  return { type: 'measurement', case: name, figures, peak, share }
+}
+
+function ratioOf(
+  name: string,
+  peer: Peer,
+  ours: readonly Measurement[],
+  theirs: readonly PeerFigures[],
+): Ratio {
+  const speed = (figures: Figures) =>
+    figures.kind === 'generate' && peer.ours === 'decode_tokens_per_s'
+      ? figures.decode_tokens_per_s
+      : figures.tokens_per_s
+  const our = median(ours.map(({ figures }) => speed(figures)))
+  const their = median(theirs.map(({ tokens_per_s }) => tokens_per_s))
+  const memory = theirs.flatMap(({ peak_rss_mib: mib }) => (mib === undefined ? [] : [mib]))
+  return {
+    type: 'ratio',
+    case: name,
+    peer: peer.name,
+    ours: our,
+    theirs: their,
+    faster: our / their,
+    ...(memory.length > 0 && {
+      smaller: median(memory) / median(ours.map(({ figures }) => figures.peak_rss_mib)),
+    }),
+  }
+}
+
+/** Starts `fettle bench --measure NAME` and reads what it prints. */
+async function measureCase(
+  name: string,
+  benchCase: BenchCase,
+  { model, data }: SittingOptions,
+): Promise<Figures> {
+  const isa = benchCase.kind === 'train' ? benchCase.isa : undefined
+  const args = ['bench', '--measure', name, '--model', model, '--data', data, '--json']
+  const child = spawn(process.execPath, [process.argv[1], ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...(isa !== undefined && { FETTLE_ISA: isa }) },
+  })
+  let printed = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+  if (code !== 0)
+    throw new FettleError(
+      {
+        place: `fettle bench --measure ${name}`,
+        found: `exit code ${String(code)}; what it said stands above`,
+      },
+      { exitCode: 1 },
+    )
+  return JSON.parse(printed) as Figures
+}

@@ -1,0 +1,104 @@
+import type { PeakReport } from './bench-peaks.ts'
+import type { Measurement, PeerMeasurement, Ratio } from './bench-sitting.ts'
+import type { OpFigures } from './bench-train.ts'
+import { count, percent } from './numbers.ts'
+
+/** Lines of columns, the first aligned to the left and the others to the right. */
+export function alignedTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)))
+  return all.map((row) =>
+    row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
+  )
+}
+
+const giga = (value: number): string => (value === 0 ? '–' : count(value / 1e9))
+
+/** The machine's limits. */
+export function peakLines({ isa, threads, one, all }: PeakReport): string[] {
+  const row = (name: string, peaks: PeakReport['one']) => [
+    name,
+    giga(peaks.float32),
+    giga(peaks.bfloat16),
+    giga(peaks.int8),
+    (peaks.read / 1e9).toFixed(1),
+  ]
+  return alignedTable(
+    [`peaks (${isa})`, 'float32 GFLOPS', 'bfloat16 GFLOPS', 'int8 GOPS', 'reads GB/s'],
+    [row('1 thread', one), ...(threads === 1 ? [] : [row(`${threads} threads`, all)])],
+  )
+}
+
+/** A measurement in one line. */
+export function measurementLine({ case: name, figures, share, peak }: Measurement, summary: string): string {
+  const { isa, threads, dtype, peak_rss_mib: memory, load } = figures
+  const speed =
+    figures.kind === 'train'
+      ? `${count(figures.tokens_per_s)} tokens/s · ${count(figures.step_ms)} ms a step · ${percent(share)} of ${giga(peak.arithmetic)} GFLOPS`
+      : figures.kind === 'generate'
+        ? `${count(figures.tokens_per_s)} tokens/s (${count(figures.decode_tokens_per_s)} after the prompt) · ${percent(share)} of reading the weights at ${(peak.read / 1e9).toFixed(1)} GB/s a token`
+        : `${count(figures.tokens_per_s)} tokens/s · ${percent(share)} of ${giga(peak.arithmetic)} GFLOPS`
+  const start = figures.kind === 'train' ? ` · first step begun after ${figures.start_s.toFixed(2)} s` : ''
+  return `${name.padEnd(11)} ${summary} (${dtype}, ${isa}, ${threads} threads): ${speed} · ${count(memory)} MiB${start} · load ${load.toFixed(1)}`
+}
+
+export function peerLine({
+  peer,
+  against,
+  tokens_per_s,
+  peak_rss_mib: memory,
+  load,
+}: PeerMeasurement): string {
+  const size = memory === undefined ? '' : ` · ${count(memory)} MiB`
+  return `${against.padEnd(11)}   ${peer}: ${count(tokens_per_s)} tokens/s${size} · load ${load.toFixed(1)}`
+}
+
+/** All pairs of a sitting. */
+export function ratioLines(ratios: readonly Ratio[]): string[] {
+  return alignedTable(
+    ['against', 'case', 'fettle tokens/s', 'peer tokens/s', 'times faster', 'times smaller'],
+    ratios.map(({ peer, case: name, ours, theirs, faster, smaller }) => [
+      peer,
+      name,
+      count(ours),
+      count(theirs),
+      faster.toFixed(2),
+      smaller === undefined ? '' : smaller.toFixed(2),
+    ]),
+  )
+}
+
+/**
+ * The roofline of a step: for each op what it must compute and move, how long that takes at the peaks (the longer of the
+ * two), and how long it takes.
+ */
+export function rooflineLines(
+  ops: readonly OpFigures[],
+  stepMs: number,
+  { arithmetic, read }: Measurement['peak'],
+): string[] {
+  const atPeak = ({ flops, bytes }: Pick<OpFigures, 'flops' | 'bytes'>) =>
+    Math.max(flops / arithmetic, bytes / read) * 1000
+  const computed = ops.reduce((sum, { ms }) => sum + ms, 0)
+  const rest: OpFigures = { op: 'between ops', ms: stepMs - computed, flops: 0, bytes: 0 }
+  const sorted = [...ops.toSorted((a, b) => b.ms - a.ms), rest]
+  const ideal = ops.reduce((sum, op) => sum + atPeak(op), 0)
+  const row = (name: string, { ms, flops, bytes }: Omit<OpFigures, 'op'>, least: number) => [
+    name,
+    flops === 0 ? '–' : (flops / 1e9).toFixed(1),
+    bytes === 0 ? '–' : count(bytes / 1e6),
+    least.toFixed(1),
+    ms.toFixed(1),
+    percent(ms / stepMs),
+    ms > 0 && least > 0 ? percent(least / ms) : '–',
+  ]
+  const total = {
+    ms: stepMs,
+    flops: ops.reduce((sum, { flops }) => sum + flops, 0),
+    bytes: ops.reduce((sum, { bytes }) => sum + bytes, 0),
+  }
+  return alignedTable(
+    ['part of a step', 'GFLOP', 'MB', 'ms at peak', 'ms', 'of the step', 'of peak'],
+    [...sorted.map((op) => row(op.op, op, atPeak(op))), row('step', total, ideal)],
+  )
+}

@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import { FettleError } from '../error.ts'
+import type { BenchCase } from './bench-cases.ts'
+import { benchCases } from './bench-cases.ts'
+import { measureGeneration } from './bench-generate.ts'
+import { checkPeers } from './bench-peers.ts'
+import type { Ratio } from './bench-sitting.ts'
+import { sitting } from './bench-sitting.ts'
+import { measureTraining } from './bench-train.ts'
+import { measurementLine, peakLines, peerLine, ratioLines, rooflineLines } from './bench-view.ts'
+import { defineCommand } from './command.ts'
+import { writeJsonLine } from './json-lines.ts'
+import { nativeIsas } from '../engine/index.ts'
+
+/** Measures this machine, and what fettle makes of it. */
+export const bench = defineCommand({
+  flags: {
+    model: {
+      type: 'string',
+      hint: 'path',
+      description: 'Model to measure with; with --peers its smollm2',
+    },
+    data: {
+      type: 'string',
+      hint: 'path',
+      description: 'Conversations to train on; with --peers its docs.jsonl',
+    },
+    only: {
+      type: 'string',
+      repeats: true,
+      hint: 'case',
+      description: 'Only this case; may be given several times',
+    },
+    peers: {
+      type: 'string',
+      hint: 'path',
+      description:
+        'Folder made by bench/peers/setup.sh: measures the Python peers alternately and prints ratios',
+    },
+    repeat: {
+      type: 'number',
+      description: 'Rounds of each case, ours and the peers’; default 1, with --peers 2',
+    },
+    profile: { type: 'boolean', description: 'Splits each training step by op, beside what the peaks allow' },
+    measure: {
+      type: 'string',
+      hint: 'case',
+      description: 'Runs one case in this process and prints its figures: what fettle bench starts for each',
+    },
+    json: { type: 'boolean', description: 'Prints peaks, measurements and ratios as JSON lines' },
+  },
+  details: [
+    'Figures count on an idle machine only; each is printed with the load average at its start.',
+    `Cases: ${[...benchCases.keys()].join(', ')}.`,
+  ].join('\n'),
+  examples: [
+    'bench --model ~/models/SmolLM2-135M-Instruct --data train.jsonl',
+    'bench --model ~/models/SmolLM2-135M-Instruct --data train.jsonl --only packed --profile',
+    'bench --peers ~/peers --json > figures.jsonl',
+  ],
+  async run(flags, { repeated }) {
+    const { peers, measure } = flags
+    if (peers !== undefined) checkPeers(peers)
+    const model = flags.model ?? (peers === undefined ? undefined : join(peers, 'smollm2'))
+    const data = flags.data ?? (peers === undefined ? undefined : join(peers, 'docs.jsonl'))
+    if (model === undefined || data === undefined)
+      throw new FettleError({
+        place: model === undefined ? '--model' : '--data',
+        found: 'not given',
+        expected: 'a path, or --peers, whose folder has both',
+      })
+    if (measure !== undefined) {
+      const [[, benchCase]] = chosenCases([measure])
+      const figures =
+        benchCase.kind === 'train'
+          ? await measureTraining(benchCase, model, data)
+          : await measureGeneration(benchCase, model)
+      writeJsonLine(figures)
+      return
+    }
+    const repeat = flags.repeat ?? (peers === undefined ? 1 : 2)
+    if (!Number.isInteger(repeat) || repeat < 1)
+      throw new FettleError({ place: '--repeat', found: String(repeat), expected: 'a whole number from 1' })
+    const write = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`)
+    const ratios: Ratio[] = []
+    const cases = chosenCases(repeated('only')).filter(([, benchCase]) => runsHere(benchCase))
+    for await (const event of sitting({
+      model,
+      data,
+      cases,
+      repeat,
+      ...(peers !== undefined && { peers }),
+    })) {
+      if (flags.json === true) writeJsonLine(event)
+      else if (event.type === 'peaks') write([...peakLines(event), ''])
+      else if (event.type === 'peer') write([peerLine(event)])
+      else if (event.type === 'ratio') ratios.push(event)
+      else {
+        write([measurementLine(event, benchCases.get(event.case)?.summary ?? '')])
+        const { figures, peak } = event
+        if (flags.profile === true && figures.kind === 'train')
+          write(['', ...rooflineLines(figures.ops, figures.step_ms, peak), ''])
+      }
+    }
+    if (ratios.length > 0) write(['', ...ratioLines(ratios)])
+  },
+})
+
+/** A case that forces an instruction set is left out where the machine has none such, or nothing better. */
+function runsHere(benchCase: BenchCase): boolean {
+  if (benchCase.kind !== 'train' || benchCase.isa === undefined) return true
+  const isas = nativeIsas()
+  return isas.includes(benchCase.isa) && isas[0] !== benchCase.isa
+}
+
+function chosenCases(names: readonly string[]): [string, BenchCase][] {
+  if (names.length === 0) return [...benchCases]
+  return names.map((name) => {
+    const found = benchCases.get(name)
+    if (found) return [name, found]
+    throw new FettleError({
+      place: `case ${name}`,
+      found: 'no such case',
+      expected: [...benchCases.keys()].join(', '),
+    })
+  })
+}
