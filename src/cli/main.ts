@@ -63,6 +63,13 @@ const commands = new Map<string, Entry>([
     },
   ],
   [
+    'bench',
+    {
+      summary: 'Measures this machine, and training and generation against its limits',
+      load: async () => (await import('./bench.ts')).bench,
+    },
+  ],
+  [
     'build-native',
     {
       summary: 'Builds the native engine with this machine’s C++ compiler',
