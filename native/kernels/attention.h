@@ -47,7 +47,8 @@ template <class C> inline PackedKeys<C> packedKeysFor(const AttentionShape& shap
 struct StripRange {
   int64_t begin, end;
 };
-inline StripRange visibleStrips(const AttentionShape& shape, int64_t position, int64_t rows, int64_t chunkBegin, int64_t keysEnd) {
+inline StripRange visibleStrips(const AttentionShape& shape, int64_t position, int64_t rows, int64_t chunkBegin,
+                                int64_t keysEnd) {
   const int64_t first = std::max(shape.firstKey(position), chunkBegin);
   const int64_t last = std::min({position + rows, chunkBegin + kKeyChunk, keysEnd});
   return {first / kLanes, std::max(first / kLanes, (last + kLanes - 1) / kLanes)};
@@ -111,10 +112,11 @@ template <class Act> struct AttentionForward {
 
   void blockOfHead(const AttentionItem<Act>& item, const PackedKeys<C>& keys, QueryBlock block, int64_t head) {
     const int64_t token = item.token + block.begin - item.position, rows = block.end - block.begin;
-    copyRows(q, queries + token * queryStride + head * shape.headDim, queryStride, rows, kQueryBlock, shape.headDim, keys.depth);
-    const bool last = head % shape.group == shape.group - 1;
-    if (!last) prefetchRows(queries + token * queryStride + (head + 1) * shape.headDim, queryStride, rows, shape.headDim);
-    else prefetchRows(queries + (token + rows) * queryStride + item.keyHead * shape.group * shape.headDim, queryStride,
+    const Act* from = queries + token * queryStride + head * shape.headDim;
+    copyRows(q, from, queryStride, rows, kQueryBlock, shape.headDim, keys.depth);
+    // What is next: the group's next head, or its first head in the next block.
+    if ((head + 1) % shape.group) prefetchRows(from + shape.headDim, queryStride, rows, shape.headDim);
+    else prefetchRows(from + rows * queryStride - (shape.group - 1) * shape.headDim, queryStride,
                       std::min(kQueryBlock, item.end() - block.end), shape.headDim);
     accumulate(keys, block, false);
     bool inRange = true;

@@ -1,0 +1,262 @@
+// The gradient of attention for one item (attention_work.h) on one thread.
+//   dS_ij = p_ij (dO_i · v_j − D_i),   dQ = scale · dS K,   dK = scale · dSᵀ q,   dV = Pᵀ dO
+//
+// Blocking as in the forward pass: for a block of queries and a chunk of keys, head by head: tiles of q kᵀ and dO vᵀ, from
+// which P and dS are made at once and kept as strips, the right operands of dVᵀ = dOᵀ P and dKᵀ = qᵀ dS. There the heads of
+// a group are one long depth. dS is kept as rows too, the left operand of dQ = dS K.
+// dKᵀ and dVᵀ are summed as [strip of keys][headDim][kLanes].
+
+// dKᵀ and dVᵀ of an item's keys [begin, end), as far as one thread's queries reach.
+struct KeyGradients {
+  size_t item;
+  int64_t begin, end;
+  float *dKeys, *dValues;
+};
+
+template <class Act> struct AttentionVjp {
+  using C = Cell<Act>;
+  using Tile = AttentionTile<C>;
+  static constexpr int R = Tile::rows;
+  static constexpr int64_t pStride = kKeyChunk + 2 * kLanes;
+
+  const AttentionWork<Act>& work;
+  const Act *qkv, *outputs, *dOutputs;
+  const float* lse;
+  Act* dQkv;
+  bool accumulate;
+  Pool& pool;
+  int thread;
+
+  const AttentionShape& shape = work.shape;
+  const int64_t depth = roundUp(shape.headDim, Tile::depth), width = roundUp(shape.headDim, kLanes);
+  const int64_t tall = roundUp(shape.headDim, R);  // rows of the transposed operands
+  const int64_t rowsOfGroup = shape.group * kQueryBlock;
+  const float scale2 = shape.scale * kLog2E;
+  int partials = 0;  // of this thread, kept for the reduction: at its first and its last item at most
+  PackedKeys<C> keys{};
+  C *valueStrips = nullptr, *keyRows = nullptr;
+  KeyGradients sums{};
+  C *q = nullptr, *dO = nullptr, *qT = nullptr, *dOT = nullptr, *p = nullptr, *dS = nullptr, *dSRows = nullptr;
+  float *scores = nullptr, *dP = nullptr, *dQ = nullptr, *lse2 = nullptr, *deltas = nullptr;
+
+  void carve() {
+    const auto layOut = [&](Carver carver) {
+      q = carver.take<C>(rowsOfGroup * depth);
+      dO = carver.take<C>(rowsOfGroup * depth);
+      qT = carver.take<C>(rowsOfGroup * tall);
+      dOT = carver.take<C>(rowsOfGroup * tall);
+      p = carver.take<C>(rowsOfGroup * kKeyChunk);
+      dS = carver.take<C>(rowsOfGroup * kKeyChunk);
+      dSRows = carver.take<C>(kQueryBlock * pStride);
+      scores = carver.take<float>(R * Tile::vectors * kLanes);
+      dP = carver.take<float>(R * Tile::vectors * kLanes);
+      dQ = carver.take<float>(rowsOfGroup * width);
+      lse2 = carver.take<float>(rowsOfGroup);
+      deltas = carver.take<float>(rowsOfGroup);
+      return carver.taken();
+    };
+    const size_t bytes = layOut(Carver(nullptr));
+    layOut(Carver(pool.scratch(thread, 3, bytes)));
+    std::memset(qT, 0, rowsOfGroup * tall * sizeof(C));
+    std::memset(dOT, 0, rowsOfGroup * tall * sizeof(C));
+  }
+
+  // Packs the keys and values that `share` of an item sees, and clears the sums.
+  void prepare(size_t index, QueryBlock share) {
+    const AttentionItem<Act>& item = work.items[index];
+    keys = packedKeysFor<C>(shape, share);
+    const int64_t count = keys.end - keys.begin, padded = keys.padded(), from = keys.begin * item.keyStride;
+    keys.keyStrips = (C*)pool.scratch(thread, 0, 2 * padded * depth * sizeof(C));
+    valueStrips = keys.keyStrips + padded * depth;
+    keyRows = (C*)pool.scratch(thread, 1, padded * width * sizeof(C));
+    packKeyStrips(keys.keyStrips, item.keys + from, item.keyStride, count, shape.headDim, depth);
+    packKeyStrips(valueStrips, item.values + from, item.keyStride, count, shape.headDim, depth);
+    packKeyRows(keyRows, item.keys + from, item.keyStride, count, padded, shape.headDim);
+    const int64_t size = roundUp(count, kLanes) * tall;
+    float* buffer = (float*)pool.scratch(thread, 4 + partials, 2 * size * sizeof(float));
+    std::memset(buffer, 0, 2 * size * sizeof(float));
+    sums = {index, keys.begin, keys.end, buffer, buffer + size};
+  }
+
+  // Whether the sums must be kept, because other threads have parts of the same item.
+  bool run(size_t index, QueryBlock share) {
+    const AttentionItem<Act>& item = work.items[index];
+    prepare(index, share);
+    for (int64_t at = share.begin; at < share.end;) {
+      const QueryBlock block = AttentionWork<Act>::blockAt(item, at);
+      queryBlock(item, block);
+      at = block.end;
+    }
+    if (share.begin > item.position || share.end < item.end()) {
+      partials++;
+      return true;
+    }
+    for (int64_t key = sums.begin; key < sums.end; key += kLanes) {
+      const int64_t at = (key - sums.begin) * tall;
+      writeKeys(item, key, sums.dKeys + at, sums.dValues + at);
+    }
+    return false;
+  }
+
+  void queryBlock(const AttentionItem<Act>& item, QueryBlock block) {
+    const int64_t token = item.token + block.begin - item.position, rows = block.end - block.begin;
+    for (int64_t g = 0; g < shape.group; g++) loadQueries(token, rows, item.keyHead * shape.group + g, g);
+    const int64_t lowest = shape.firstKey(block.begin) / kKeyChunk * kKeyChunk;
+    for (int64_t chunk = lowest; chunk < block.end; chunk += kKeyChunk) {
+      for (int64_t g = 0; g < shape.group; g++) scoresOfHead(block, chunk, g, chunk > lowest);
+      addKeyGradients(block, chunk);
+    }
+    for (int64_t g = 0; g < shape.group; g++)
+      for (int64_t i = 0; i < rows; i++)
+        writeRow(dQkv + (token + i) * shape.columns() + (item.keyHead * shape.group + g) * shape.headDim,
+                 dQ + (g * kQueryBlock + i) * width, shape.scale);
+  }
+
+  // Everything about the queries of one head that the block's chunks read.
+  void loadQueries(int64_t token, int64_t rows, int64_t head, int64_t g) {
+    const int64_t first = g * kQueryBlock, columns = shape.columns(), outputColumns = shape.queryHeads * shape.headDim;
+    const Act *o = outputs + token * outputColumns + head * shape.headDim, *d = dOutputs + (o - outputs);
+    copyRows(q + first * depth, qkv + token * columns + head * shape.headDim, columns, rows, kQueryBlock, shape.headDim, depth);
+    copyRows(dO + first * depth, d, outputColumns, rows, kQueryBlock, shape.headDim, depth);
+    transpose(qT + first, rowsOfGroup, Plain<C>{q + first * depth, depth}, 0, shape.headDim, kQueryBlock);
+    transpose(dOT + first, rowsOfGroup, Plain<C>{dO + first * depth, depth}, 0, shape.headDim, kQueryBlock);
+    // Rows past the end have q = dO = 0: any finite p does, as it is multiplied by them.
+    for (int64_t i = 0; i < kQueryBlock; i++)
+      lse2[first + i] = i < rows ? lse[(token + i) * shape.queryHeads + head] * kLog2E : 0.0f;
+    for (int64_t i = 0; i < kQueryBlock; i += kLanes) {
+      vf products[kLanes];
+      for (int r = 0; r < kLanes; r++, o += outputColumns, d += outputColumns) {
+        products[r] = vf{};
+        if (i + r >= rows) continue;
+        eachVector(shape.headDim, [&](int64_t c, auto n) { products[r] += loadPart(d + c, n) * loadPart(o + c, n); });
+      }
+      store(deltas + first + i, sumsOfLanes(products));
+    }
+  }
+
+  C* stripAt(C* strips, int64_t strip, int64_t chunk, int64_t row) const {
+    return strips + ((strip - chunk / kLanes) * rowsOfGroup + row) * kLanes;
+  }
+
+  // P and dS of one head and one chunk of keys; dQ of the head.
+  void scoresOfHead(QueryBlock block, int64_t chunk, int64_t g, bool add) {
+    const int64_t rows = roundUp(block.end - block.begin, R), first = g * kQueryBlock;
+    const StripRange all = visibleStrips(shape, block.begin, rows, chunk, keys.end);
+    for (int64_t row = 0; row < roundUp(rows, Tile::depth); row += R) {
+      const int64_t position = block.begin + row;
+      StripRange strips = visibleStrips(shape, position, R, chunk, keys.end);
+      if (row >= rows) strips = {all.end, all.end};
+      eachPiece<C>(strips.begin, strips.end, [&](int64_t strip, auto count) {
+        constexpr int V = decltype(count)::value;
+        const TileRight<C> right = keys.strip(strip);
+        const int64_t units = depth / Tile::unit;
+        multiplyTile<V>(TileLeft<C>{q + (first + row) * depth, depth}, right, units, 1, TileResult{scores, V * kLanes, kLanes});
+        multiplyTile<V>(TileLeft<C>{dO + (first + row) * depth, depth},
+                        TileRight<C>{valueStrips + (right.at - keys.keyStrips), right.unitStride, right.vectorStride}, units, 1,
+                        TileResult{dP, V * kLanes, kLanes});
+        if (crossesEdge(shape, position, R, strip * kLanes, (strip + V) * kLanes - 1))
+          combine<V, true>(row, first, position, strip, chunk);
+        else
+          combine<V, false>(row, first, position, strip, chunk);
+      });
+      for (int64_t strip = all.begin; strip < strips.begin; strip++) clear(row, first, strip, chunk);
+      for (int64_t strip = strips.end; strip < all.end; strip++) clear(row, first, strip, chunk);
+      if (row < rows) addQueryGradient(row, first, chunk, strips, add);
+    }
+  }
+
+  template <int V, bool Edge>
+  void combine(int64_t row, int64_t first, int64_t position, int64_t strip, int64_t chunk) {
+    for (int i = 0; i < R; i += 2) {
+      const int64_t here = first + row + i;
+#pragma GCC unroll 3
+      for (int j = 0; j < V; j++) {
+        vf pair[2], dPair[2];
+#pragma GCC unroll 2
+        for (int u = 0; u < 2; u++) {
+          const int at = ((i + u) * V + j) * kLanes;
+          pair[u] = exp2<C>(load(scores + at) * splat(scale2) - splat(lse2[here + u]));
+          if (Edge) pair[u] = visibleOr(shape, position + i + u, (strip + j) * kLanes, pair[u], 0.0f);
+          dPair[u] = pair[u] * (load(dP + at) - splat(deltas[here + u]));
+        }
+        storeRowPair(stripAt(p, strip + j, chunk, here), pair[0], pair[1]);
+        C* rows = dSRows + (row + i) * pStride + (strip + j) * kLanes - chunk;
+        storeRowPair(stripAt(dS, strip + j, chunk, here), rows, rows + pStride, dPair[0], dPair[1]);
+      }
+    }
+  }
+
+  // No query of this tile sees this strip, but other tiles of the block do.
+  void clear(int64_t row, int64_t first, int64_t strip, int64_t chunk) {
+    for (int i = 0; i < R; i += 2) {
+      C* rows = dSRows + (row + i) * pStride + strip * kLanes - chunk;
+      storeRowPair(stripAt(p, strip, chunk, first + row + i), vf{}, vf{});
+      storeRowPair(stripAt(dS, strip, chunk, first + row + i), rows, rows + pStride, vf{}, vf{});
+    }
+  }
+
+  // dQ (+)= dS K for one tile of rows and the strips of one chunk.
+  void addQueryGradient(int64_t row, int64_t first, int64_t chunk, StripRange strips, bool add) {
+    const int64_t begin = strips.begin * kLanes, count = clearToDepth(dSRows + row * pStride - chunk, pStride, strips);
+    eachPiece<C>(0, width / kLanes, [&](int64_t vector, auto n) {
+      multiplyTile<decltype(n)::value>(TileLeft<C>{dSRows + row * pStride + begin - chunk, pStride},
+                                       keys.values(keyRows, begin, vector), count / Tile::unit, 1,
+                                       TileResult{dQ + (first + row) * width + vector * kLanes, width, kLanes, add});
+    });
+  }
+
+  // dKᵀ += qᵀ dS and dVᵀ += dOᵀ P, from the first query of the block that sees a key of the piece.
+  void addKeyGradients(QueryBlock block, int64_t chunk) {
+    const int64_t rows = roundUp(block.end - block.begin, R), padded = roundUp(rows, Tile::depth);
+    const StripRange all = visibleStrips(shape, block.begin, rows, chunk, keys.end);
+    eachPiece<C>(all.begin, all.end, [&](int64_t strip, auto count) {
+      constexpr int V = decltype(count)::value;
+      const int64_t from = std::max<int64_t>(0, strip * kLanes - block.begin) / R * R / Tile::depth * Tile::depth;
+      const bool whole = from == 0 && padded == kQueryBlock;
+      const int64_t units = (whole ? rowsOfGroup : padded - from) / Tile::unit;
+      const int terms = whole ? 1 : (int)shape.group;
+      const int64_t sumsAt = (strip - keys.begin / kLanes) * tall * kLanes;
+      const auto product = [&](const C* left, C* right, float* to) {
+        const TileRight<C> columns{stripAt(right, strip, chunk, from), kLanes * Tile::unit, rowsOfGroup * kLanes,
+                                   kQueryBlock * kLanes};
+        for (int64_t d = 0; d < tall; d += R)
+          multiplyTile<V>(TileLeft<C>{left + d * rowsOfGroup + from, rowsOfGroup, kQueryBlock}, columns, units, terms,
+                          TileResult{to + sumsAt + d * kLanes, kLanes, tall * kLanes, true});
+      };
+      product(dOT, p, sums.dValues);
+      product(qT, dS, sums.dKeys);
+    });
+  }
+
+  void writeRow(Act* to, const float* from, float factor) const {
+    eachVector(shape.headDim, [&](int64_t d, auto n) {
+      vf value = loadPart(from + d, n) * splat(factor);
+      if (accumulate) value += loadPart(to + d, n);
+      storePart(to + d, value, n);
+    });
+  }
+
+  // dK and dV of the keys [key, key + kLanes) from their transposes [headDim][kLanes].
+  void writeKeys(const AttentionItem<Act>& item, int64_t key, const float* dKeys, const float* dValues) const {
+    const int64_t keyColumn = (shape.queryHeads + item.keyHead) * shape.headDim;
+    writeStrip(item, key, dKeys, keyColumn, shape.scale);
+    writeStrip(item, key, dValues, keyColumn + shape.keyHeads * shape.headDim, 1.0f);
+  }
+  void writeStrip(const AttentionItem<Act>& item, int64_t key, const float* from, int64_t column, float factor) const {
+    const int rows = (int)std::min<int64_t>(kLanes, item.end() - key);
+    Act* to = dQkv + (item.token + key - item.position) * shape.columns() + column;
+    const int64_t stride = shape.columns();
+    eachVector(shape.headDim, [&](int64_t d, auto count) {
+      vu lanes[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) lanes[i] = i < count ? (vu)(load(from + (d + i) * kLanes) * splat(factor)) : vu{};
+      transposeUnits(lanes);
+      Act* row = to + d;
+      for (int i = 0; i < rows; i++, row += stride) {
+        vf value = (vf)lanes[i];
+        if (accumulate) value += loadPart(row, count);
+        storePart(row, value, count);
+      }
+    });
+  }
+};
