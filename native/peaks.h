@@ -22,7 +22,7 @@ inline double secondsOf(Pool& pool, const std::function<void(int)>& work) {
 // The best of several runs of about 20 ms: other processes can only make a run slower.
 inline double peakOf(Pool& pool, double (*arithmetic)(int64_t)) {
   if (!arithmetic) return 0;
-  constexpr int kRuns = 10;
+  constexpr int kRuns = 6;
   int64_t rounds = 10000;
   while (secondsOf(pool, [&](int) { arithmetic(rounds); }) < 0.02) rounds *= 2;
   double best = 0;
@@ -39,7 +39,7 @@ inline double peakOf(Pool& pool, double (*arithmetic)(int64_t)) {
 
 // Every thread reads its own part of `bytes`, which must be far more than the caches hold.
 inline double readPeak(Pool& pool, void (*read)(const char*, size_t), size_t bytes) {
-  constexpr int kRuns = 10;
+  constexpr int kRuns = 6;
   const size_t part = bytes / pool.threads() / 4096 * 4096;
   const Memory memory(part * pool.threads());
   // Pages that were never written are all one and the same page of zeros.

@@ -12,14 +12,14 @@ export interface PeakReport {
 }
 
 /** Far more than the caches of any processor hold. */
-const readBytes = 512 * 1024 * 1024
+const readBytes = 256 * 1024 * 1024
 
 /**
- * Measures the peaks of one thread and of all.
+ * Measures the peaks of one thread and of all, with the instruction set that training would use or another one.
  *
  * @throws FettleError without the native engine
  */
-export function measurePeaks(threads: number = availableParallelism()): PeakReport {
+export function measurePeaks(wantedIsa?: string): PeakReport {
   const addon = nativeAddon()
   if (typeof addon === 'string')
     throw new FettleError({
@@ -28,7 +28,8 @@ export function measurePeaks(threads: number = availableParallelism()): PeakRepo
       expected: 'the native engine',
       cure: 'Build it with `fettle build-native`.',
     })
-  const isa = process.env['FETTLE_ISA'] ?? addon.isas[0]
+  const isa = wantedIsa ?? process.env['FETTLE_ISA'] ?? addon.isas[0]
+  const threads = availableParallelism()
   const one = addon.peaks(isa, 1, readBytes)
   const all = threads === 1 ? one : addon.peaks(isa, threads, readBytes)
   return { isa, threads, one, all }

@@ -50,17 +50,16 @@ export interface SittingOptions {
 
 /** Measures case after case, each in a process of its own, ours and the peers' alternately. */
 export async function* sitting(options: SittingOptions): AsyncGenerator<BenchEvent, void, undefined> {
-  let peaks = measurePeaks()
-  yield { type: 'peaks', ...peaks }
+  yield { type: 'peaks', ...measurePeaks() }
   for (const [name, benchCase] of options.cases) {
     const opponents = options.peers === undefined ? [] : peers.filter(({ against }) => against === name)
     const ours: Measurement[] = []
     const theirs = new Map<Peer, PeerFigures[]>(opponents.map((peer) => [peer, []]))
     for (let round = 0; round < options.repeat; round += 1) {
-      const figures = await measureCase(name, benchCase, options)
-      const after = measurePeaks()
-      const measurement = withShare(name, figures, [peaks, after])
-      peaks = after
+      const isa = benchCase.kind === 'train' ? benchCase.isa : undefined
+      const before = measurePeaks(isa)
+      const figures = await measureCase(name, isa, options)
+      const measurement = withShare(name, figures, [before, measurePeaks(isa)])
       ours.push(measurement)
       yield measurement
       for (const [peer, results] of theirs) {
@@ -77,7 +76,6 @@ export async function* sitting(options: SittingOptions): AsyncGenerator<BenchEve
 function withShare(name: string, figures: Figures, around: readonly PeakReport[]): Measurement {
   const limits = around.map((report) => (figures.threads === 1 ? report.one : report.all))
   const peak = {
-    // A forced instruction set has its own peak, which only a process of that set measures.
     arithmetic: Math.max(...limits.map((limit) => arithmeticPeak(limit, figures.dtype))),
     read: Math.max(...limits.map(({ read }) => read)),
   }
@@ -117,10 +115,9 @@ function ratioOf(
 /** Starts `fettle bench --measure NAME` and reads what it prints. */
 async function measureCase(
   name: string,
-  benchCase: BenchCase,
+  isa: string | undefined,
   { model, data }: SittingOptions,
 ): Promise<Figures> {
-  const isa = benchCase.kind === 'train' ? benchCase.isa : undefined
   const args = ['bench', '--measure', name, '--model', model, '--data', data, '--json']
   const child = spawn(process.execPath, [process.argv[1], ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],

@@ -1,7 +1,7 @@
 import type { PeakReport } from './bench-peaks.ts'
 import type { Measurement, PeerMeasurement, Ratio } from './bench-sitting.ts'
 import type { OpFigures } from './bench-train.ts'
-import { count, percent } from './numbers.ts'
+import { count, percent, plural } from './numbers.ts'
 
 /** Lines of columns, the first aligned to the left and the others to the right. */
 export function alignedTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -39,7 +39,7 @@ export function measurementLine({ case: name, figures, share, peak }: Measuremen
         ? `${count(figures.tokens_per_s)} tokens/s (${count(figures.decode_tokens_per_s)} after the prompt) · ${percent(share)} of reading the weights at ${(peak.read / 1e9).toFixed(1)} GB/s a token`
         : `${count(figures.tokens_per_s)} tokens/s · ${percent(share)} of ${giga(peak.arithmetic)} GFLOPS`
   const start = figures.kind === 'train' ? ` · first step begun after ${figures.start_s.toFixed(2)} s` : ''
-  return `${name.padEnd(11)} ${summary} (${dtype}, ${isa}, ${threads} threads): ${speed} · ${count(memory)} MiB${start} · load ${load.toFixed(1)}`
+  return `${name.padEnd(11)} ${summary} (${dtype}, ${isa}, ${plural(threads, 'thread')}): ${speed} · ${count(memory)} MiB${start} · load ${load.toFixed(1)}`
 }
 
 export function peerLine({

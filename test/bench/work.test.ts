@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest'
+import { collate } from '../../src/batch/index.ts'
+import { passShapes, stepWork, totalWork } from '../../src/cli/bench-work.ts'
+import { parseModelConfig } from '../../src/model/config.ts'
+
+/** Sizes that are all different primes or products of them, so that no two products have one count. */
+const raw = {
+  model_type: 'mistral',
+  vocab_size: 101,
+  hidden_size: 14,
+  intermediate_size: 23,
+  num_hidden_layers: 3,
+  num_attention_heads: 7,
+  num_key_value_heads: 1,
+  head_dim: 2,
+  sliding_window: 4,
+}
+const config = parseModelConfig(raw, 'test')
+
+/** Documents of 5, 1 and 9 tokens; each token but the first two of its document is learned. */
+const batch = collate(
+  [5, 1, 9].map((length, i) => ({
+    inputIds: Int32Array.from({ length }, (_, at) => at),
+    mask: Uint8Array.from({ length }, (_, at) => (at > 1 ? 1 : 0)),
+    origin: { file: 'test', line: i + 1 },
+  })),
+)
+
+/** Counts what a naive loop would do: the oracle knows nothing of closed forms. */
+function naiveFlops(rank: number): number {
+  const documents = [5, 1, 9]
+  let flops = 0
+  const product = (m: number, n: number, k: number) => {
+    flops += 2 * m * n * k
+  }
+  const tokens = 15
+  const projections: [name: string, rows: number, depth: number][] = [
+    ['q', 14, 14],
+    ['k', 2, 14],
+    ['v', 2, 14],
+    ['o', 14, 14],
+    ['gate', 23, 14],
+    ['up', 23, 14],
+    ['down', 14, 23],
+  ]
+  for (let layer = 0; layer < 3; layer += 1) {
+    for (const [name, rows, depth] of projections) {
+      product(tokens, rows, depth)
+      // Frozen embeddings need no gradient, so that the first layer's q, k and v make none for their input.
+      const makesInput = rank === 0 || layer > 0 || !'qkv'.includes(name)
+      if (makesInput) product(tokens, rows, depth)
+      if (rank === 0) {
+        product(rows, depth, tokens)
+        continue
+      }
+      product(tokens, rank, depth)
+      product(tokens, rows, rank)
+      product(tokens, rank, rows)
+      if (makesInput) product(tokens, depth, rank)
+      product(rank, depth, tokens)
+      product(rows, rank, tokens)
+    }
+    for (const length of documents)
+      for (let query = 0; query < length; query += 1)
+        for (let key = 0; key <= query; key += 1)
+          // A head's score and its share of the output, then dV, dP, dQ and dK.
+          if (query - key < 4) flops += 7 * 6 * 2 * 2
+  }
+  const learned = 3 + 7
+  const headProducts = rank === 0 ? 3 : 2
+  for (let i = 0; i < headProducts; i += 1) product(learned, 101, 14)
+  return flops
+}
+
+describe('the work of a step', () => {
+  test.each([
+    ['LoRA of rank 3', 3],
+    ['all weights', 0],
+  ])('%s needs the FLOPs that naive loops count', (_, rank) => {
+    const passes = passShapes(batch, 1024, config)
+    const work = stepWork({ config, rank, trainable: 1000, elementBytes: 2 }, passes)
+    expect(totalWork(work).flops).toBe(naiveFlops(rank))
+  })
+
+  test('does not depend on how the batch is divided into passes', () => {
+    const shape = { config, rank: 3, trainable: 1000, elementBytes: 2 } as const
+    const passes = passShapes(batch, 4, config)
+    expect(passes.length).toBeGreaterThan(1)
+    expect(totalWork(stepWork(shape, passes)).flops).toBe(naiveFlops(3))
+  })
+})
