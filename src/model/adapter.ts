@@ -14,6 +14,7 @@ import type { ModelState } from './model-state.ts'
 import { freeze, readSlot, setFrozen, setTrainable, slotEntry, slotTensor } from './model-state.ts'
 import type { Slot } from './slots.ts'
 import { adaptableSlots, allSlots, moduleOf } from './slots.ts'
+import { installTokenRows, planTokenRows, tokenRowEntries } from './token-rows.ts'
 import type { Piece, TrainableEntry } from './trainable.ts'
 import { extractPiece, insertPiece } from './trainable.ts'
 
@@ -127,7 +128,10 @@ async function putAdapter(
       },
     }
   })
-  await setTrainable(state, [...loraEntries, ...wholeEntries])
+  const rowPlans = planTokenRows(state, config)
+  const rowEntries = tokenRowEntries(state, rowPlans, whole)
+  await setTrainable(state, [...loraEntries, ...wholeEntries, ...rowEntries])
+  await installTokenRows(state, rowPlans)
   state.adapter = { config, modules }
 }
 
@@ -247,6 +251,8 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
     if (values) setFrozen(state, slot, values)
   }
   state.adapter = null
+  // Their tables have the trained rows already.
+  state.tokenRows = null
 }
 
 async function mergedValues(

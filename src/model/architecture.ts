@@ -35,6 +35,8 @@ export interface DecoderParameters {
   layers: LayerParameters[]
   norm: NormParameters
   head: Tensor
+  /** Adds zero to the stream, and so gets the gradient of single rows of `embed`; see token-rows.ts. */
+  rowProbe?: { indicator: Tensor; weight: Tensor }
   /** Rotation tables [positions, rotaryDim / 2]. */
   cos: Tensor
   sin: Tensor
@@ -73,11 +75,31 @@ export function decode(
     { y: { dtype: 'float32', shape: [count, config.hiddenSize] } },
   )
   let stream = present(y)
+  if (parameters.rowProbe) stream = addRowProbe(tape, stream, tokens.ids, parameters.rowProbe)
   parameters.layers.forEach((layer, index) => {
     const compute = () => decodeLayer(tape, config, layer, parameters, tokens, stream, index, options)
     stream = options.recompute ? tape.recomputed(compute) : compute()
   })
   return stream
+}
+
+/** stream + indicator[ids] · weightᵀ: the rows of a zero weight, for the sake of its gradient. */
+function addRowProbe(
+  tape: Tape,
+  stream: Tensor,
+  ids: Tensor,
+  { indicator, weight }: { indicator: Tensor; weight: Tensor },
+): Tensor {
+  const [width, rows] = weight.shape
+  const shape = [ids.shape[0], rows]
+  const { y: x } = tape.apply('embedding', { ids, table: indicator }, {}, { y: { dtype: 'float32', shape } })
+  const { y } = tape.apply(
+    'linear',
+    { x, weight, bias: null, residual: stream, loraA: null, loraB: null },
+    { float32Output: 1, dropout: 0, seed: 0, segments: [width, 0, 0] },
+    { y: { dtype: 'float32', shape: stream.shape }, t: null },
+  )
+  return present(y)
 }
 
 /**

@@ -25,6 +25,7 @@ import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
 import { openRandomStore } from './random-store.ts'
 import { allSlots, modelSlots } from './slots.ts'
+import { putTokenRows } from './token-rows.ts'
 import type { WeightStore } from './weight-store.ts'
 
 /** How a model is loaded. */
@@ -291,6 +292,7 @@ export class AutoModelForCausalLM {
             })
           engine.write(flat[key], saved[key])
         }
+        putTokenRows(state, saved.parameters)
       },
     }
   }

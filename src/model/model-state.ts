@@ -6,6 +6,7 @@ import type { ModelConfig } from './config.ts'
 import { ropeFrequencies, ropeTables } from './rope.ts'
 import type { ModelSlots, Slot } from './slots.ts'
 import { allSlots, moduleOf } from './slots.ts'
+import type { TokenRows } from './token-rows.ts'
 import type { TrainableEntry, TrainableSet } from './trainable.ts'
 import { createTrainableSet } from './trainable.ts'
 import type { WeightStore } from './weight-store.ts'
@@ -29,6 +30,8 @@ export interface ModelState {
   readonly withoutZeros: Set<string>
   trainable: TrainableSet | null
   adapter: Adapter | null
+  /** Single rows of embedding and head that are trained; see token-rows.ts. */
+  tokenRows: TokenRows | null
   rope: { cos: Tensor; sin: Tensor; positions: number }
   /** Counts up whenever a tensor is replaced: programs compiled before are stale. */
   revision: number
@@ -50,6 +53,7 @@ export async function loadModelState(
     withoutZeros: new Set(),
     trainable: null,
     adapter: null,
+    tokenRows: null,
     rope: makeRopeTables(engine, config, Math.min(config.maxPositions, 2048)),
     revision: 0,
   }

@@ -2,6 +2,7 @@ import { createTape, flattenAttributes } from '../engine/tape.ts'
 import type { Command } from '../engine/ops.ts'
 import type { Tensor } from '../engine/tensor.ts'
 import type { ModelState } from './model-state.ts'
+import { refreshTokenRows } from './token-rows.ts'
 
 /** Settings of one AdamW step. */
 export interface AdamWStep {
@@ -84,6 +85,7 @@ export function createOptimiser(state: ModelState): Optimiser {
         )
       }
       await engine.run(updateProgram)
+      await refreshTokenRows(state)
     },
     discardGradients: () => engine.run(clearProgram),
   }

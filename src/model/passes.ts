@@ -7,6 +7,7 @@ import type { FlatTokens } from './flatten.ts'
 import type { ModelState } from './model-state.ts'
 import { decoderParameters, ensurePositions } from './model-state.ts'
 import { createProgramCache } from './program-cache.ts'
+import { addTokenRowGradients } from './token-rows.ts'
 
 /** Flat tokens of one pass; targets −100 are not learned. */
 export type PassTokens = Pick<FlatTokens, 'ids' | 'positions' | 'starts' | 'targets'>
@@ -37,7 +38,10 @@ export interface LossOptions {
 export function createPasses(state: ModelState): Passes {
   const { engine, config, activation } = state
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
-  const lossPasses = createProgramCache<TokenTensors & LossTensors, { losses: Tensor }>(state)
+  const lossPasses = createProgramCache<
+    TokenTensors & LossTensors,
+    { losses: Tensor; hidden: Tensor; lse: Tensor }
+  >(state)
   const probePasses = createProgramCache<
     TokenTensors & LossTensors & { probes: Tensor },
     { losses: Tensor; probeLosses: Tensor }
@@ -75,7 +79,15 @@ export function createPasses(state: ModelState): Passes {
       writeTargets(pass.inputs, tokens, rows)
       if (trains) engine.write(lossScale, Float32Array.of(gradientScale))
       await engine.run(pass.program)
-      return { losses: (await engine.read(pass.outputs.losses)) as Float32Array, rows }
+      const losses = (await engine.read(pass.outputs.losses)) as Float32Array
+      if (trains && state.tokenRows)
+        await addTokenRowGradients(state, {
+          hidden: pass.outputs.hidden,
+          lse: pass.outputs.lse,
+          targets: rows.map((row) => tokens.targets[row]),
+          lossScale: gradientScale,
+        })
+      return { losses, rows }
     },
 
     async probe(tokens, probe) {
@@ -91,8 +103,8 @@ export function createPasses(state: ModelState): Passes {
           probes: engine.tensor('int32', [rows.length]),
         }
         const { hidden, head } = learnedHidden(tape, inputs, count, passOptions(0, false))
-        const losses = headLosses(tape, hidden, head, inputs.targets, null)
-        const probeLosses = headLosses(tape, hidden, head, inputs.probes, null)
+        const { losses } = headLosses(tape, hidden, head, inputs.targets, null)
+        const { losses: probeLosses } = headLosses(tape, hidden, head, inputs.probes, null)
         return {
           program: engine.compile(tape.commands(), [losses, probeLosses]),
           inputs,
@@ -114,11 +126,14 @@ export function createPasses(state: ModelState): Passes {
   function compileLoss(count: number, learned: number, trains: boolean, options: PassOptions) {
     const tape = createTape()
     const inputs = { ...tokenTensors(count), ...lossTensors(learned) }
-    const { hidden, head } = learnedHidden(tape, inputs, count, options)
-    const losses = headLosses(tape, hidden, head, inputs.targets, trains ? lossScale : null)
+    const { hidden, head } = learnedHidden(tape, inputs, count, options, trains)
+    const { losses, lse } = headLosses(tape, hidden, head, inputs.targets, trains ? lossScale : null)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
+    const probe = rowProbe(trains)
+    if (probe) gradients.set(probe.weight.id, probe.gradient)
     const commands = trains ? [...tape.commands(), ...backward(tape, gradients)] : tape.commands()
-    return { program: engine.compile(commands, [losses]), inputs, outputs: { losses } }
+    const readable = trains && state.tokenRows ? [losses, hidden, lse] : [losses]
+    return { program: engine.compile(commands, readable), inputs, outputs: { losses, hidden, lse } }
   }
 
   /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
@@ -127,11 +142,18 @@ export function createPasses(state: ModelState): Passes {
     inputs: TokenTensors & LossTensors,
     count: number,
     options: PassOptions,
+    trains = false,
   ) {
-    const parameters = decoderParameters(state)
+    const probe = rowProbe(trains)
+    const parameters = { ...decoderParameters(state), ...(probe && { rowProbe: probe }) }
     const stream = decode(tape, config, parameters, withStarts(inputs), options)
     const chosen = inputs.rows.shape[0] === count ? stream : selectRows(tape, stream, inputs.rows)
     return { hidden: normalise(tape, chosen, parameters.norm, config, activation), head: parameters.head }
+  }
+
+  /** What the gradients of single rows of the embedding need, where some are trained. */
+  function rowProbe(trains: boolean) {
+    return trains ? state.tokenRows?.tables.find(({ probe }) => probe !== null)?.probe : null
   }
 
   function passOptions(dropoutSeed: number, recompute: boolean): PassOptions {
@@ -175,16 +197,16 @@ function headLosses(
   head: Tensor,
   targets: Tensor,
   lossScale: Tensor | null,
-): Tensor {
+): { losses: Tensor; lse: Tensor } {
   const vector = { dtype: 'float32' as const, shape: [targets.shape[0]] }
-  const { losses } = tape.apply(
+  const { losses, lse } = tape.apply(
     'headLoss',
     { hidden, weight: head, targets, lossScale },
     {},
     { losses: vector, lse: vector, dHidden: lossScale && hidden },
   )
-  if (!losses) throw new Error('headLoss was recorded without losses')
-  return losses
+  if (!losses || !lse) throw new Error('headLoss was recorded without losses')
+  return { losses, lse }
 }
 
 function withStarts({ ids, positions, starts }: TokenTensors) {

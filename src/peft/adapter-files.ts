@@ -50,6 +50,7 @@ export function toPeftConfig(config: LoraConfig, targetModules: readonly string[
     layers_to_transform: config.layersToTransform ?? null,
     layers_pattern: null,
     modules_to_save: config.modulesToSave ?? null,
+    trainable_token_indices: config.trainableTokenIndices ?? null,
     revision: null,
   }
 }
@@ -62,7 +63,6 @@ const unsupported: Record<string, readonly unknown[]> = {
   use_qalora: [false],
   layer_replication: [null],
   target_parameters: [null],
-  trainable_token_indices: [null],
   use_bdlora: [null, false],
   alora_invocation_tokens: [null],
 }
@@ -98,6 +98,7 @@ export async function readAdapterConfig(folder: string): Promise<LoraConfig> {
     excludeModules: raw['exclude_modules'],
     layersToTransform: raw['layers_to_transform'],
     modulesToSave: raw['modules_to_save'],
+    trainableTokenIndices: raw['trainable_token_indices'],
     baseModelNameOrPath: raw['base_model_name_or_path'],
   }
   const given = Object.entries(optional).filter(([, value]) => value !== null && value !== undefined)

@@ -16,6 +16,11 @@ export interface LoraConfig {
   layersToTransform?: number[]
   /** Modules that are trained whole and saved with the adapter: `lm_head`, `embed_tokens`. */
   modulesToSave?: string[]
+  /**
+   * Tokens whose rows are trained, and saved without the others: those of the embedding (with a tied head), or by
+   * module, `embed_tokens` and `lm_head`. The way to train new tokens without an adapter of the embedding's size.
+   */
+  trainableTokenIndices?: number[] | Record<string, number[]>
   /** PEFT's field as it was read; `false` keeps a random B too. */
   initLoraWeights: boolean
   taskType: 'CAUSAL_LM'
