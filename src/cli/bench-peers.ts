@@ -16,16 +16,12 @@ export interface Peer {
   figure: 'tokens_per_s' | 'prompt_tokens_per_s'
   ours: 'tokens_per_s' | 'decode_tokens_per_s'
   /** Takes minutes before its first step: run once, however often pairs are repeated. */
-  once?: boolean
+  once?: true
 }
 
-/** What a peer printed. */
-export interface PeerFigures {
-  peer: string
-  against: string
-  tokens_per_s: number
-  peak_rss_mib?: number
-  first_step_s?: number
+/** The numbers that a peer printed, and the load average when it started. */
+export interface PeerRun {
+  printed: Readonly<Record<string, number>>
   load: number
 }
 
@@ -101,7 +97,7 @@ export function checkPeers(folder: string): void {
 }
 
 /** Runs a peer and reads the JSON of its last line. */
-export async function runPeer(peer: Peer, folder: string): Promise<PeerFigures> {
+export async function runPeer(peer: Peer, folder: string): Promise<PeerRun> {
   const load = loadavg()[0]
   const script = join(packageFolder(), 'bench', 'peers', peer.script)
   const child = spawn(join('venv', 'bin', 'python'), [script, ...peer.args], {
@@ -123,16 +119,13 @@ export async function runPeer(peer: Peer, folder: string): Promise<PeerFigures> 
       { place: `${peer.name}: ${script}`, found: `exit code ${String(code)}: ${said.trim()}` },
       { exitCode: 1 },
     )
-  const figures = JSON.parse(line) as Record<string, unknown>
-  const number = (name: string) => (typeof figures[name] === 'number' ? figures[name] : undefined)
-  const peak = number('peak_rss_mib')
-  const first = number('first_step_s')
-  return {
-    peer: peer.name,
-    against: peer.against,
-    tokens_per_s: number(peer.figure) ?? Number.NaN,
-    ...(peak !== undefined && { peak_rss_mib: peak }),
-    ...(first !== undefined && { first_step_s: first }),
-    load,
-  }
+  const numbers = Object.entries(JSON.parse(line) as Record<string, unknown>).filter(
+    (entry): entry is [string, number] => typeof entry[1] === 'number',
+  )
+  return { printed: Object.fromEntries(numbers), load }
+}
+
+/** What makes two runs the same job: one run serves every case that it is compared with. */
+export function jobOf({ script, args }: Peer): string {
+  return [script, ...args].join(' ')
 }

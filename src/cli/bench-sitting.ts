@@ -4,8 +4,8 @@ import type { BenchCase } from './bench-cases.ts'
 import type { GenerateFigures } from './bench-generate.ts'
 import type { PeakReport } from './bench-peaks.ts'
 import { arithmeticPeak, measurePeaks } from './bench-peaks.ts'
-import type { Peer, PeerFigures } from './bench-peers.ts'
-import { peers, runPeer } from './bench-peers.ts'
+import type { Peer, PeerRun } from './bench-peers.ts'
+import { jobOf, peers, runPeer } from './bench-peers.ts'
 import { median } from './bench-train.ts'
 import type { TrainFigures } from './bench-train.ts'
 
@@ -22,8 +22,11 @@ export interface Measurement {
   share: number
 }
 
-export interface PeerMeasurement extends PeerFigures {
+/** One run of a peer, with every number that it printed. */
+export interface PeerMeasurement extends PeerRun {
   type: 'peer'
+  case: string
+  peer: string
 }
 
 /** Medians of a pair, and how many times faster and smaller we are. */
@@ -51,10 +54,10 @@ export interface SittingOptions {
 /** Measures case after case, each in a process of its own, ours and the peers' alternately. */
 export async function* sitting(options: SittingOptions): AsyncGenerator<BenchEvent, void, undefined> {
   yield { type: 'peaks', ...measurePeaks() }
+  const done = new Map<string, PeerRun[]>()
   for (const [name, benchCase] of options.cases) {
     const opponents = options.peers === undefined ? [] : peers.filter(({ against }) => against === name)
     const ours: Measurement[] = []
-    const theirs = new Map<Peer, PeerFigures[]>(opponents.map((peer) => [peer, []]))
     for (let round = 0; round < options.repeat; round += 1) {
       const isa = benchCase.kind === 'train' ? benchCase.isa : undefined
       const before = measurePeaks(isa)
@@ -62,14 +65,15 @@ export async function* sitting(options: SittingOptions): AsyncGenerator<BenchEve
       const measurement = withShare(name, figures, [before, measurePeaks(isa)])
       ours.push(measurement)
       yield measurement
-      for (const [peer, results] of theirs) {
-        if (options.peers === undefined || (peer.once === true && round > 0)) continue
-        const result = await runPeer(peer, options.peers)
-        results.push(result)
-        yield { type: 'peer', ...result }
+      for (const peer of opponents) {
+        const runs = done.get(jobOf(peer)) ?? []
+        if (options.peers === undefined || runs.length > (peer.once ? 0 : round)) continue
+        const run = await runPeer(peer, options.peers)
+        done.set(jobOf(peer), [...runs, run])
+        yield { type: 'peer', case: name, peer: peer.name, ...run }
       }
     }
-    for (const [peer, results] of theirs) yield ratioOf(name, peer, ours, results)
+    for (const peer of opponents) yield ratioOf(name, peer, ours, done.get(jobOf(peer)) ?? [])
   }
 }
 
@@ -86,19 +90,14 @@ function withShare(name: string, figures: Figures, around: readonly PeakReport[]
   return { type: 'measurement', case: name, figures, peak, share }
 }
 
-function ratioOf(
-  name: string,
-  peer: Peer,
-  ours: readonly Measurement[],
-  theirs: readonly PeerFigures[],
-): Ratio {
+function ratioOf(name: string, peer: Peer, ours: readonly Measurement[], theirs: readonly PeerRun[]): Ratio {
   const speed = (figures: Figures) =>
     figures.kind === 'generate' && peer.ours === 'decode_tokens_per_s'
       ? figures.decode_tokens_per_s
       : figures.tokens_per_s
   const our = median(ours.map(({ figures }) => speed(figures)))
-  const their = median(theirs.map(({ tokens_per_s }) => tokens_per_s))
-  const memory = theirs.flatMap(({ peak_rss_mib: mib }) => (mib === undefined ? [] : [mib]))
+  const their = median(theirs.map(({ printed }) => printed[peer.figure]))
+  const memory = theirs.map(({ printed }) => printed['peak_rss_mib']).filter((mib) => mib !== undefined)
   return {
     type: 'ratio',
     case: name,

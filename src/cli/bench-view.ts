@@ -42,15 +42,22 @@ export function measurementLine({ case: name, figures, share, peak }: Measuremen
   return `${name.padEnd(11)} ${summary} (${dtype}, ${isa}, ${plural(threads, 'thread')}): ${speed} · ${count(memory)} MiB${start} · load ${load.toFixed(1)}`
 }
 
-export function peerLine({
-  peer,
-  against,
-  tokens_per_s,
-  peak_rss_mib: memory,
-  load,
-}: PeerMeasurement): string {
-  const size = memory === undefined ? '' : ` · ${count(memory)} MiB`
-  return `${against.padEnd(11)}   ${peer}: ${count(tokens_per_s)} tokens/s${size} · load ${load.toFixed(1)}`
+/** A peer's run in one line. */
+export function peerLine({ peer, case: name, printed, load }: PeerMeasurement): string {
+  const {
+    tokens_per_s: speed,
+    prompt_tokens_per_s: prompt,
+    peak_rss_mib: memory,
+    first_step_s: first,
+  } = printed
+  const parts = [
+    `${count(speed)} tokens/s`,
+    ...(prompt === undefined ? [] : [`prompt ${count(prompt)} tokens/s`]),
+    ...(memory === undefined ? [] : [`${count(memory)} MiB`]),
+    ...(first === undefined ? [] : [`first step ended after ${first.toFixed(1)} s`]),
+    `load ${load.toFixed(1)}`,
+  ]
+  return `${name.padEnd(11)}   ${peer}: ${parts.join(' · ')}`
 }
 
 /** All pairs of a sitting. */
