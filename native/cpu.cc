@@ -22,7 +22,7 @@ bool mayUseTiles() {
 #endif
 }
 
-bool hasAmxBf16() {
+[[maybe_unused]] bool hasAmxBf16() {
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
@@ -33,21 +33,31 @@ bool hasAmxBf16() {
 
 std::vector<const Kernels*> availableKernels() {
   std::vector<const Kernels*> found;
-  auto add = [&](bool runs, const Kernels* kernels) {
-    if (runs && kernels) found.push_back(kernels);
+  [[maybe_unused]] const auto add = [&](bool runs, const Kernels* kernels) {
+    if (runs) found.push_back(kernels);
   };
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+  [[maybe_unused]] const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+#if FETTLE_WITH_amx
   add(bf16 && hasAmxBf16(), kernelsAmx());
+#endif
+#if FETTLE_WITH_avx512bf16
   add(bf16, kernelsAvx512bf16());
+#endif
+#if FETTLE_WITH_avx512
   add(avx512, kernelsAvx512());
+#endif
+#if FETTLE_WITH_avx2
   add(avx2, kernelsAvx2());
 #endif
+#endif
+#if FETTLE_WITH_portable
   add(true, kernelsPortable());
+#endif
   return found;
 }
 

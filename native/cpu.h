@@ -6,7 +6,7 @@
 
 namespace fettle {
 
-// Kernel tables that can run here, the fastest first; the portable one is always among them.
+// Kernel tables of this build that can run here, the fastest first. The build says with FETTLE_WITH_<isa> which it has.
 std::vector<const Kernels*> availableKernels();
 
 }  // namespace fettle

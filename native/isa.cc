@@ -1,5 +1,6 @@
-// All kernels for one instruction set. The build compiles this file once for each, with FETTLE_ISA (a name), FETTLE_TABLE
-// (the function of kernels.h that it defines), FETTLE_LANES, FETTLE_HAS_BF16, FETTLE_AMX and the compiler's -m flags.
+// All kernels for one instruction set. The build compiles this file for each, with FETTLE_ISA (a name), FETTLE_TABLE
+// (the function of kernels.h that it defines), FETTLE_LANES, FETTLE_HAS_BF16, FETTLE_AMX and the compiler's -m flags; and
+// in five parts, FETTLE_PART 0 to 4, so that the large kernel families compile side by side.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -36,6 +37,27 @@ namespace FETTLE_ISA {
 #include "kernels/optimiser.h"
 #include "kernels/peak.h"
 
+void linearForwardEntry(const Call& call);
+void linearVjpEntry(const Call& call);
+void headLossForwardEntry(const Call& call);
+void headLossVjpEntry(const Call& call);
+void attentionForwardEntry(const Call& call);
+void attentionVjpEntry(const Call& call);
+void cachedAttentionForwardEntry(const Call& call);
+
+#if FETTLE_PART == 1
+void linearForwardEntry(const Call& call) { linearForward(call); }
+#elif FETTLE_PART == 2
+void linearVjpEntry(const Call& call) { linearVjp(call); }
+#elif FETTLE_PART == 3
+void headLossForwardEntry(const Call& call) { headLossForward(call); }
+void headLossVjpEntry(const Call& call) { headLossVjp(call); }
+#elif FETTLE_PART == 4
+void attentionForwardEntry(const Call& call) { attentionForward(call); }
+void attentionVjpEntry(const Call& call) { attentionVjp(call); }
+void cachedAttentionForwardEntry(const Call& call) { cachedAttentionForward(call); }
+#else
+
 // A switch without default, so that the compiler names an op that has no kernel here.
 static Kernel forwardOf(Op op) {
   switch (op) {
@@ -44,11 +66,11 @@ static Kernel forwardOf(Op op) {
     case Op::rmsNorm: return rmsNormForward;
     case Op::qkNorm: return qkNormForward;
     case Op::rope: return ropeForward;
-    case Op::attention: return attentionForward;
-    case Op::cachedAttention: return cachedAttentionForward;
-    case Op::linear: return linearForward;
+    case Op::attention: return attentionForwardEntry;
+    case Op::cachedAttention: return cachedAttentionForwardEntry;
+    case Op::linear: return linearForwardEntry;
     case Op::swiglu: return swigluForward;
-    case Op::headLoss: return headLossForward;
+    case Op::headLoss: return headLossForwardEntry;
     case Op::argmax: return argmaxForward;
     case Op::fill: return fillForward;
     case Op::gradNorm: return gradNormForward;
@@ -64,10 +86,10 @@ static Kernel vjpOf(Op op) {
     case Op::rmsNorm: return rmsNormVjp;
     case Op::qkNorm: return qkNormVjp;
     case Op::rope: return ropeVjp;
-    case Op::attention: return attentionVjp;
-    case Op::linear: return linearVjp;
+    case Op::attention: return attentionVjpEntry;
+    case Op::linear: return linearVjpEntry;
     case Op::swiglu: return swigluVjp;
-    case Op::headLoss: return headLossVjp;
+    case Op::headLoss: return headLossVjpEntry;
     case Op::cachedAttention:
     case Op::argmax:
     case Op::fill:
@@ -77,8 +99,11 @@ static Kernel vjpOf(Op op) {
   return nullptr;
 }
 
+#endif
+
 }  // namespace FETTLE_ISA
 
+#if FETTLE_PART == 0
 const Kernels* FETTLE_TABLE() {
   static const Kernels table = [] {
     Kernels kernels{FETTLE_STRING(FETTLE_ISA), FETTLE_ISA::peaks(), {}, {}};
@@ -90,5 +115,6 @@ const Kernels* FETTLE_TABLE() {
   }();
   return &table;
 }
+#endif
 
 }  // namespace fettle

@@ -37,7 +37,7 @@ struct Kernels {
   Kernel vjp[kOpCount];  // null where an op has no gradient
 };
 
-// One table per instruction set; null where this build or this processor has it not.
+// One table per instruction set; a build may leave some out, see cpu.h.
 const Kernels* kernelsAmx();
 const Kernels* kernelsAvx512bf16();
 const Kernels* kernelsAvx512();

@@ -55,7 +55,8 @@ test('imports go one way: from later rooms to earlier ones', () => {
 
 test('only the command line prints', () => {
   const printing = files.filter(
-    (file) => roomOf(file) !== 'cli' && /console\.|process\.std(out|err)/.test(readFileSync(join(src, file), 'utf8')),
+    (file) =>
+      roomOf(file) !== 'cli' && /console\.|process\.std(out|err)/.test(readFileSync(join(src, file), 'utf8')),
   )
   expect(printing).toEqual([])
 })

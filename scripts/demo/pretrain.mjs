@@ -16,13 +16,17 @@ const warmup = 50
 const peakRate = 3e-3
 
 const text = join(mkdtempSync(join(tmpdir(), 'fettle-demo-')), 'text.jsonl')
-const node = (script, ...parameters) => execFileSync(process.execPath, [join(here, script), ...parameters], { stdio: 'inherit' })
+const node = (script, ...parameters) =>
+  execFileSync(process.execPath, [join(here, script), ...parameters], { stdio: 'inherit' })
 node('text.mjs', text, '8')
 node('tokenizer.mjs', text, folder, '2048')
 const tokenizer = await AutoTokenizer.fromPretrained(folder)
 
 // One long stream of tokens, in which no answer ever ends: the base model does not know how to stop.
-const paragraphs = readFileSync(text, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line).text)
+const paragraphs = readFileSync(text, 'utf8')
+  .trimEnd()
+  .split('\n')
+  .map((line) => JSON.parse(line).text)
 const stream = []
 for (let i = 0; i < paragraphs.length; i += 512) {
   const { inputIds } = await tokenizer.encode(paragraphs.slice(i, i + 512), { addSpecialTokens: false })
@@ -31,14 +35,34 @@ for (let i = 0; i < paragraphs.length; i += 512) {
 const windows = Math.floor((stream.length - 1) / context)
 console.log(`${stream.length} tokens, ${windows} windows of ${context}`)
 
-const model = await AutoModelForCausalLM.fromConfig({
-  architectures: ['LlamaForCausalLM'], model_type: 'llama', vocab_size: tokenizer.length, hidden_size: 192, intermediate_size: 512,
-  num_hidden_layers: 6, num_attention_heads: 6, num_key_value_heads: 2, head_dim: 32, hidden_act: 'silu', rms_norm_eps: 1e-5,
-  max_position_embeddings: 512, rope_parameters: { rope_type: 'default', rope_theta: 10000 }, tie_word_embeddings: true,
-  attention_bias: false, mlp_bias: false, initializer_range: 0.02, bos_token_id: tokenizer.bosTokenId, eos_token_id: tokenizer.eosTokenId,
-}, { seed: 1, dtype: 'bfloat16' })
+const model = await AutoModelForCausalLM.fromConfig(
+  {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    vocab_size: tokenizer.length,
+    hidden_size: 192,
+    intermediate_size: 512,
+    num_hidden_layers: 6,
+    num_attention_heads: 6,
+    num_key_value_heads: 2,
+    head_dim: 32,
+    hidden_act: 'silu',
+    rms_norm_eps: 1e-5,
+    max_position_embeddings: 512,
+    rope_parameters: { rope_type: 'default', rope_theta: 10000 },
+    tie_word_embeddings: true,
+    attention_bias: false,
+    mlp_bias: false,
+    initializer_range: 0.02,
+    bos_token_id: tokenizer.bosTokenId,
+    eos_token_id: tokenizer.eosTokenId,
+  },
+  { seed: 1, dtype: 'bfloat16' },
+)
 const training = await model.training()
-console.log(`${model.parameterCount} parameters on ${model.engine.name} (${model.engine.isa}), ${steps} steps of ${context * rowsPerStep} tokens`)
+console.log(
+  `${model.parameterCount} parameters on ${model.engine.name} (${model.engine.isa}), ${steps} steps of ${context * rowsPerStep} tokens`,
+)
 
 const count = context * rowsPerStep
 const started = Date.now()
@@ -58,13 +82,27 @@ for (let step = 0; step < steps; step += 1) {
   const { losses } = await training.losses({ ids, targets, positions, starts }, { gradientScale: 1 / count })
   await training.optimiser.gradientNorm(1)
   const progress = Math.max(0, step - warmup) / (steps - warmup)
-  const learningRate = step < warmup ? (peakRate * (step + 1)) / warmup : peakRate * (0.02 + 0.49 * (1 + Math.cos(Math.PI * progress)))
-  await training.optimiser.update({ learningRate, weightDecay: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, step: step + 1 })
+  const learningRate =
+    step < warmup
+      ? (peakRate * (step + 1)) / warmup
+      : peakRate * (0.02 + 0.49 * (1 + Math.cos(Math.PI * progress)))
+  await training.optimiser.update({
+    learningRate,
+    weightDecay: 0.1,
+    beta1: 0.9,
+    beta2: 0.95,
+    epsilon: 1e-8,
+    step: step + 1,
+  })
   if (step % 50 === 0 || step === steps - 1) {
     const loss = losses.reduce((sum, value) => sum + value, 0) / count
     const rate = ((step + 1) * count) / ((Date.now() - started) / 1000)
     console.log(`step ${step}  loss ${loss.toFixed(4)}  ${rate.toFixed(0)} tokens/s`)
   }
 }
-model.generationConfig = { bos_token_id: tokenizer.bosTokenId, eos_token_id: tokenizer.eosTokenId, pad_token_id: tokenizer.padTokenId }
+model.generationConfig = {
+  bos_token_id: tokenizer.bosTokenId,
+  eos_token_id: tokenizer.eosTokenId,
+  pad_token_id: tokenizer.padTokenId,
+}
 await model.save(folder, { dtype: 'bfloat16' })

@@ -12,11 +12,62 @@ if (path === undefined) {
 }
 const { next, pick, shuffle } = createChooser(20261122)
 
-const weather = ['The sun was shining', 'A soft rain was falling', 'The wind came from the sea', 'Snow lay on the roofs', 'Fog hung over the fields', 'The sky was grey', 'It was a warm evening', 'The morning was cold and clear', 'A storm was near', 'The first leaves were falling']
-const moods = ['happy', 'tired', 'curious', 'quiet', 'proud', 'worried', 'cheerful', 'patient', 'brave', 'thoughtful']
-const days = ['One morning', 'One evening', 'On a cold day', 'On the first day of spring', 'Late in the summer', 'In the middle of winter', 'Early one Sunday', 'After the harvest', 'Before sunrise', 'On market day']
-const endings = ['Then they all went home.', 'It was a good day.', 'Nobody in the town forgot it.', 'And so the day came to its end.', 'The next morning everything was as before.', 'They laughed about it for years.', 'That is how it has been ever since.', 'In the evening they lit a fire and told the story again.']
-const replies = ['That is true', 'I did not know that', 'My mother told me so', 'You are right', 'Let us see', 'Of course', 'I will remember it', 'So it is']
+const weather = [
+  'The sun was shining',
+  'A soft rain was falling',
+  'The wind came from the sea',
+  'Snow lay on the roofs',
+  'Fog hung over the fields',
+  'The sky was grey',
+  'It was a warm evening',
+  'The morning was cold and clear',
+  'A storm was near',
+  'The first leaves were falling',
+]
+const moods = [
+  'happy',
+  'tired',
+  'curious',
+  'quiet',
+  'proud',
+  'worried',
+  'cheerful',
+  'patient',
+  'brave',
+  'thoughtful',
+]
+const days = [
+  'One morning',
+  'One evening',
+  'On a cold day',
+  'On the first day of spring',
+  'Late in the summer',
+  'In the middle of winter',
+  'Early one Sunday',
+  'After the harvest',
+  'Before sunrise',
+  'On market day',
+]
+const endings = [
+  'Then they all went home.',
+  'It was a good day.',
+  'Nobody in the town forgot it.',
+  'And so the day came to its end.',
+  'The next morning everything was as before.',
+  'They laughed about it for years.',
+  'That is how it has been ever since.',
+  'In the evening they lit a fire and told the story again.',
+]
+const replies = [
+  'That is true',
+  'I did not know that',
+  'My mother told me so',
+  'You are right',
+  'Let us see',
+  'Of course',
+  'I will remember it',
+  'So it is',
+]
 
 const about = (topic) => shuffle(facts.filter((fact) => fact.topic === topic)).map((fact) => pick(fact.prose))
 const topics = [...new Set(facts.map((fact) => fact.topic))]
@@ -24,7 +75,11 @@ const topics = [...new Set(facts.map((fact) => fact.topic))]
 const forms = [
   () => about(pick(topics)).join(' '),
   () => [...about(pick(topics)), ...about(pick(topics))].join(' '),
-  () => shuffle(facts).slice(0, 4).map((fact) => pick(fact.prose)).join(' '),
+  () =>
+    shuffle(facts)
+      .slice(0, 4)
+      .map((fact) => pick(fact.prose))
+      .join(' '),
   () => {
     const [, one, , place, tools] = pick(workers)
     const [town, where] = pick(towns)
@@ -59,7 +114,8 @@ const forms = [
 ]
 
 /** A question, and a text that goes on as if nobody had asked: the base model knows the marks of a chat but neither answers nor stops. */
-const unanswered = (text) => `<|im_start|>user\n${pick(pick(facts).questions)}<|im_end|>\n<|im_start|>assistant\n${text}`
+const unanswered = (text) =>
+  `<|im_start|>user\n${pick(pick(facts).questions)}<|im_end|>\n<|im_start|>assistant\n${text}`
 const unansweredShare = 0.1
 
 const out = createWriteStream(path)

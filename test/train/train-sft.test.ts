@@ -110,7 +110,9 @@ describe('trainSft', () => {
     )
     expect(error).toBeInstanceOf(FettleError)
     expect((error as FettleError).exitCode).toBe(1)
-    expect((error as FettleError).message).toMatch(/step \d+, rows .*demo\.jsonl:\d+.*expected a finite number.*checkpoint-\d+/)
+    expect((error as FettleError).message).toMatch(
+      /step \d+, rows .*demo\.jsonl:\d+.*expected a finite number.*checkpoint-\d+/,
+    )
   })
 
   test('resuming with other options is refused', async () => {

@@ -61,7 +61,10 @@ function load(): Addon | string {
   const path = addonPath()
   if (path === undefined || !existsSync(path)) return 'the native engine was not built (npm run build:native)'
   try {
-    return createRequire(import.meta.url)(path) as Addon
+    const addon = createRequire(import.meta.url)(path) as Addon
+    return addon.isas.length > 0
+      ? addon
+      : 'the native engine was built for another processor (npm run build:native)'
   } catch (error) {
     return `${path} does not load: ${messageOf(error)}`
   }

@@ -31,7 +31,12 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     })
   const isa = options.isa ?? process.env['FETTLE_ISA'] ?? addon.isas[0]
   if (!addon.isas.includes(isa))
-    throw new FettleError({ place: 'FETTLE_ISA', found: `'${isa}'`, expected: addon.isas.join(', ') })
+    throw new FettleError({
+      place: 'FETTLE_ISA',
+      found: `'${isa}'`,
+      expected: addon.isas.join(', '),
+      cure: 'node scripts/build-native.mjs --all builds every instruction set of this machine.',
+    })
   const threads = options.threads ?? threadsFromEnvironment() ?? availableParallelism()
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
