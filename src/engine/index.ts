@@ -5,10 +5,8 @@ import type { Engine } from './engine.ts'
 import { createNativeEngine, nativeProblem } from './native/index.ts'
 import { createReferenceEngine } from './reference/index.ts'
 
-export type { Engine, Program } from './engine.ts'
-export { backward, createTape } from './tape.ts'
-export type { Tape } from './tape.ts'
-export type { DType, Tensor, WeightPart } from './tensor.ts'
+export type { Engine } from './engine.ts'
+export type { DType } from './tensor.ts'
 export { nativeIsas, nativeProblem } from './native/index.ts'
 
 export type EngineName = 'native' | 'reference'

@@ -77,7 +77,7 @@ const ggufLayerNames: readonly (readonly [string, string])[] = [
 ]
 
 /** `blk.3.attn_q.weight` of `model.layers.3.self_attn.q_proj.weight`. */
-export function ggufName(name: string): string {
+function ggufName(name: string): string {
   const layer = /^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(name)
   if (layer) {
     const known = ggufLayerNames.find(([hf]) => hf === layer[2])
@@ -123,7 +123,7 @@ export function openGgufStore(
 }
 
 /** Row h·D + 2i + j of llama.cpp is row h·D + j·D/2 + i of transformers. */
-export function separateHalves(data: Float32Array, headDim: number, columns: number): Float32Array {
+function separateHalves(data: Float32Array, headDim: number, columns: number): Float32Array {
   const out = new Float32Array(data.length)
   const half = headDim / 2
   for (let row = 0; row * columns < data.length; row += 1) {
