@@ -6,7 +6,7 @@ import { createNativeEngine, nativeProblem } from './native/index.ts'
 import { createReferenceEngine } from './reference/index.ts'
 
 export type { Engine } from './engine.ts'
-export type { DType } from './tensor.ts'
+export type { DType, Tensor } from './tensor.ts'
 export { nativeIsas, nativeProblem } from './native/index.ts'
 
 export type EngineName = 'native' | 'reference'
