@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'yaml'
+import { pickledNumbers } from './pickled-numbers.ts'
 import { isJsonObject, readJsonObject } from './json-file.ts'
 import { isRunFile, toSettings, type RunSettings } from './run-settings.ts'
 
@@ -109,7 +110,33 @@ async function settingsOf(
     tryParse(value),
   ])
   const values = Object.fromEntries(listed)
-  return 'learning_rate' in values ? toSettings(place, values) : undefined
+  if ('learning_rate' in values) return toSettings(place, values)
+  return pickledSettings(path, names)
+}
+
+/** What transformers' Trainer and TRL keep of their arguments, beside the weights or in a checkpoint. */
+const pickledNames = [
+  'learning_rate',
+  'num_train_epochs',
+  'max_steps',
+  'max_length',
+  'max_seq_length',
+  'packing',
+  'per_device_train_batch_size',
+  'gradient_accumulation_steps',
+  'fp16',
+  'bf16',
+]
+
+async function pickledSettings(path: string, names: readonly string[]): Promise<RunSettings | undefined> {
+  const folders = [
+    path,
+    ...names.filter((name) => /^checkpoint-\d+$/.test(name)).map((name) => join(path, name)),
+  ]
+  const place = folders.map((folder) => join(folder, 'training_args.bin')).find((file) => existsSync(file))
+  if (place === undefined) return undefined
+  const values = pickledNumbers(await readFile(place), pickledNames)
+  return Object.keys(values).length === 0 ? undefined : toSettings(place, values)
 }
 
 function tryParse(text: string): unknown {

@@ -4,8 +4,6 @@
 export { AutoModelForCausalLM } from './causal-lm.ts'
 export type { LoadOptions, NumberArray } from './causal-lm.ts'
 export { setupChatFormat } from './setup-chat-format.ts'
-export type { ChatFormatOptions, ChatFormatSetup } from './setup-chat-format.ts'
-export type { ResizeOptions } from './resize.ts'
 export type { ForwardInputs, TokenMatrix } from './flatten.ts'
 export { documentStarts } from './flatten.ts'
 export type { AdamWStep, Optimiser } from './optimiser.ts'

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { applyFixes, diagnose } from '../../src/doctor/index.ts'
 import { readJsonl } from '../../src/formats/index.ts'
-import { chat, dataOf, goodRows, machine, modelOf, runOf } from './patients.ts'
+import { adapterOf, chat, dataOf, goodRows, machine, modelOf, runOf } from './patients.ts'
 
 const json = (folder: string, name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(join(folder, name), 'utf8')) as Record<string, unknown>
@@ -70,7 +70,6 @@ describe('fixes', () => {
       'pad-equals-eos',
       'padding-side',
       'stop-token-disagreement',
-      'stop-token-disagreement',
       'stop-token-in-generation-config',
     ])
     const applied = await applyFixes(findings)
@@ -84,6 +83,14 @@ describe('fixes', () => {
     })
     expect((await diagnose({ model, machine })).filter(({ fix }) => fix !== undefined)).toEqual([])
   })
+})
+
+it('does not change a base model for the sake of an adapter', async () => {
+  const model = await modelOf({ generation: { eos_token_id: 597, top_p: 0.9 } })
+  const adapter = await adapterOf(model, { tokenizer: {} })
+  await applyFixes(await diagnose({ adapter, machine }))
+  expect(json(model, 'generation_config.json')).toEqual({ eos_token_id: 597, top_p: 0.9 })
+  expect(json(adapter, 'generation_config.json')).toEqual({ eos_token_id: 599, top_p: 0.9 })
 })
 
 it('reads this repository’s own demo without complaint about its format', async () => {

@@ -52,6 +52,24 @@ it.each<[string, string, Files, object]>([
   expect(run ?? {}).toMatchObject(settings)
 })
 
+it('reads numbers of pickled training arguments without unpickling them', async () => {
+  // Python: pickle.dumps({'max_steps_left': 9, 'max_steps': -1, 'learning_rate': 0.5, 'max_length': 4096, 'fp16': True}, 2)
+  const pickled = Buffer.concat([
+    Buffer.from('\x80\x02}q\x00(X\x0e\x00\x00\x00max_steps_leftq\x01K\x09', 'latin1'),
+    Buffer.from('X\x09\x00\x00\x00max_stepsq\x02J\xff\xff\xff\xff', 'latin1'),
+    Buffer.from('X\x0d\x00\x00\x00learning_rateq\x03G\x3f\xe0\x00\x00\x00\x00\x00\x00', 'latin1'),
+    Buffer.from(
+      'X\x0a\x00\x00\x00max_lengthq\x04M\x00\x10X\x04\x00\x00\x00fp16q\x05\x88u.        ',
+      'latin1',
+    ),
+  ])
+  const path = await adapterOf(await modelOf(), {
+    files: { 'training_args.bin': pickled, 'README.md': 'trl' },
+  })
+  const { run } = await collect({ paths: [path], machine })
+  expect(run).toMatchObject({ maxSteps: -1, learningRate: 0.5, maxLength: 4096, dtype: 'float16' })
+})
+
 it('finds the weights of a run in its last checkpoint', async () => {
   const checkpoint = await adapterOf(await modelOf(), { tokenizer: {} })
   const path = write(`${checkpoint}-run`, { 'README.md': 'trl' })

@@ -51,7 +51,7 @@ function untrainedDraft(patient: Patient, place: string, evidence: Evidence[]): 
     why: 'The model cannot tell these tokens from each other, nor predict them, so it does not see turns begin or end.',
     cure: willLearn
       ? 'The run trains them: nothing to do.'
-      : "Train their rows: modules_to_save: [embed_tokens, lm_head], or all weights (lora: null); or use the template of the model's own chat version.",
+      : "Train their rows with trainable_token_indices (or modules_to_save: [embed_tokens, lm_head], or all weights); or use the template of the model's own chat version.",
   }
 }
 

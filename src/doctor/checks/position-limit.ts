@@ -13,7 +13,7 @@ export const positionLimit: Check = {
     if (limit === undefined || run?.maxLength === undefined || run.maxLength <= limit) return []
     return [
       {
-        severity: 'error',
+        severity: 'warning',
         place: `${run.place}: max_length`,
         found: `${run.maxLength}, and the model has ${limit} positions`,
         evidence: [],
@@ -36,7 +36,7 @@ export const positionLimit: Check = {
           ? []
           : [
               {
-                severity: 'warning',
+                severity: 'error',
                 place: tally.evidence[0]?.place ?? '',
                 found: `${countOf(tally.count, 'row is', 'rows are')} longer than the model's ${limit} positions`,
                 evidence: tally.evidence,

@@ -1,18 +1,24 @@
 import { join } from 'node:path'
 import type { Check } from '../check.ts'
 import { changeJsonFile } from '../json-file.ts'
+import { templateStops } from '../patient.ts'
 
 /** Files that name different eos tokens, none of which the others accept. */
 export const stopTokenDisagreement: Check = {
   looksFor: 'eos tokens of tokenizer, config.json and generation_config.json that contradict one another',
-  examine({ model, tokenizer: facts }) {
-    if (model === undefined || facts === undefined || model.isGguf) return []
+  examine(patient) {
+    const { model, adapter, tokenizer: facts } = patient
+    // An adapter's tokenizer may well differ from its base model's; that is compared elsewhere.
+    if (model === undefined || facts === undefined || model.isGguf || adapter !== undefined) return []
     const { eosToken, eosTokenId } = facts.tokenizer
     if (eosTokenId === undefined) return []
     const configured = [model.config['eos_token_id']].flat().filter((id) => typeof id === 'number')
-    const generated = model.hasGenerationConfig
-      ? [model.generationConfig.raw['eos_token_id']].flat().filter((id) => typeof id === 'number')
-      : []
+    // Where the template ends turns with eos too, another check says it.
+    const isSaid = eosToken !== undefined && templateStops(patient)?.[0] === eosToken
+    const generated =
+      model.hasGenerationConfig && !isSaid
+        ? [model.generationConfig.raw['eos_token_id']].flat().filter((id) => typeof id === 'number')
+        : []
     const wrong = (
       [
         ['config.json', configured],

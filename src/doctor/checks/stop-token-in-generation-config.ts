@@ -1,25 +1,29 @@
-import { join } from 'node:path'
 import { existsSync } from 'node:fs'
-import type { Check } from '../check.ts'
-import { changeJsonFile } from '../json-file.ts'
+import { join } from 'node:path'
 import { readGenerationConfig } from '../../tokenizer/index.ts'
+import type { Check } from '../check.ts'
+import { changeJsonFile, type JsonObject } from '../json-file.ts'
 import { templateStops, type Patient } from '../patient.ts'
 
-/** The folder that a server would read, and the stop tokens that it would find there. */
-async function served(
-  patient: Patient,
-): Promise<{ folder: string; ids: number[]; hasFile: boolean } | undefined> {
-  const { adapter, model } = patient
-  if (adapter && existsSync(join(adapter.path, 'generation_config.json'))) {
-    const { eosTokenIds } = await readGenerationConfig(adapter.path)
-    return { folder: adapter.path, ids: eosTokenIds, hasFile: true }
+/** What a server finds of stop tokens, and the file that should name them. */
+interface Served {
+  file: string
+  ids: number[]
+  /** All of generation_config.json. */
+  raw: JsonObject
+}
+
+/** The adapter's file where there is an adapter: its base model, which others use too, is not to be changed. */
+async function served({ adapter, model }: Patient): Promise<Served | undefined> {
+  const name = 'generation_config.json'
+  if (adapter && existsSync(join(adapter.path, name))) {
+    const { eosTokenIds, raw } = await readGenerationConfig(adapter.path)
+    return { file: join(adapter.path, name), ids: eosTokenIds, raw }
   }
   if (model === undefined) return undefined
-  return {
-    folder: model.path,
-    ids: model.generationConfig.eosTokenIds,
-    hasFile: model.hasGenerationConfig,
-  }
+  const { eosTokenIds, raw } = model.generationConfig
+  if (adapter) return { file: join(adapter.path, name), ids: eosTokenIds, raw }
+  return { file: model.isGguf ? model.path : join(model.path, name), ids: eosTokenIds, raw }
 }
 
 /** The template ends turns with a token at which generation would not stop. */
@@ -34,10 +38,11 @@ export const stopTokenInGenerationConfig: Check = {
     const [token] = stops.filter((stop) => facts.tokenizer.convertTokensToIds(stop) !== undefined)
     const id = token === undefined ? undefined : facts.tokenizer.convertTokensToIds(token)
     if (token === undefined || id === undefined || place.ids.includes(id)) return []
-    const isGguf = place.folder.endsWith('.gguf')
-    const file = isGguf ? place.folder : join(place.folder, 'generation_config.json')
+    const { file, raw } = place
+    const isGguf = file.endsWith('.gguf')
     const names = place.ids.map((known) => facts.tokenizer.convertIdsToTokens(known) ?? String(known))
     const ids = [id, ...place.ids.filter((known) => known !== facts.tokenizer.padTokenId)]
+    const value = ids.length === 1 ? id : ids
     return [
       {
         severity: 'error',
@@ -50,12 +55,12 @@ export const stopTokenInGenerationConfig: Check = {
         why: 'The model ends its answer and generation goes on: it writes the next question too.',
         cure: isGguf
           ? `Convert the model anew with tokenizer.ggml.eot_token_id ${id}.`
-          : `Set eos_token_id to ${ids.length === 1 ? id : JSON.stringify(ids)} there.`,
+          : `Set eos_token_id to ${JSON.stringify(value)} there.`,
         ...(!isGguf && {
           fix: {
             file,
-            describe: `eos_token_id is ${JSON.stringify(ids)}`,
-            apply: () => changeJsonFile(file, { eos_token_id: ids.length === 1 ? id : ids }),
+            describe: `eos_token_id is ${JSON.stringify(value)}`,
+            apply: () => changeJsonFile(file, { ...raw, eos_token_id: value }),
           },
         }),
       },
