@@ -106,6 +106,8 @@ export interface OpInfo<K extends OpName> {
   gradients: readonly InputName<K>[]
   /** Forward inputs and outputs that the vjp reads, given which gradients are wanted; all others may be dropped. */
   saved: (wanted: ReadonlySet<string>, attributes: Attributes<K>) => readonly (InputName<K> | OutputName<K>)[]
+  /** Cheaper to compute again in the backward pass than to keep: outputs are made anew from inputs that the vjp keeps anyway. */
+  isRecomputed?: true
   /** [input, output] of the forward pass that may share one buffer when the input is not needed afterwards. */
   inPlace?: readonly [InputName<K>, OutputName<K>]
   /** The gradient of this output may be overwritten with that of this input by the vjp. */
@@ -191,6 +193,7 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
     attributes: [],
     gradients: ['gateUp'],
     saved: () => ['gateUp'],
+    isRecomputed: true,
   },
   headLoss: {
     inputs: ['hidden', 'weight', 'targets', 'lossScale'],

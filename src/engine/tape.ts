@@ -92,6 +92,11 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
   const commands: Command[] = []
   const gradients = new Map<number, Tensor>()
   const recomputation = new Map<number, Tensor>()
+  const producers = new Map(
+    tape.nodes
+      .filter(({ command }) => ops[command.op].isRecomputed)
+      .flatMap(({ command }) => command.outputs.map((tensor) => [tensor?.id, command])),
+  )
   let openBlock: number | null = null
   for (let index = tape.nodes.length - 1; index >= 0; index -= 1) {
     const { command, block } = tape.nodes[index]
@@ -153,7 +158,7 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
     const attributes = attributesOf(forward)
     const saved = new Set<string>(info.saved(wanted, attributes as never))
     const keep = (tensor: Tensor | null, name: string) =>
-      tensor && saved.has(name) ? (recomputation.get(tensor.id) ?? tensor) : null
+      tensor && saved.has(name) ? (recomputation.get(tensor.id) ?? remade(tensor)) : null
     return {
       op: forward.op,
       direction: 'vjp',
@@ -166,6 +171,14 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
       attributes: forward.attributes,
       accumulate,
     }
+  }
+
+  /** The tensor, or a copy that is computed here from its inputs when it is cheaper not to keep it. */
+  function remade(tensor: Tensor): Tensor {
+    const producer = producers.get(tensor.id)
+    if (!producer) return tensor
+    emitAgain(producer, recomputation, commands)
+    return recomputation.get(tensor.id) ?? tensor
   }
 
   function setGradient(target: Tensor, gradient: Tensor, op: OpName): void {
@@ -185,18 +198,21 @@ function recompute(
 ): void {
   let first = last
   while (first > 0 && nodes[first - 1].block === block) first -= 1
-  for (const { command } of nodes.slice(first, last + 1)) {
-    commands.push({
-      ...command,
-      inputs: command.inputs.map((tensor) => tensor && (replaced.get(tensor.id) ?? tensor)),
-      outputs: command.outputs.map((tensor) => {
-        if (!tensor) return null
-        const copy = tensorHandle('transient', tensor.dtype, tensor.shape)
-        replaced.set(tensor.id, copy)
-        return copy
-      }),
-    })
-  }
+  for (const { command } of nodes.slice(first, last + 1)) emitAgain(command, replaced, commands)
+}
+
+/** Emits a forward command once more, reading and making copies where there are some in `replaced`. */
+function emitAgain(command: Command, replaced: Map<number, Tensor>, commands: Command[]): void {
+  commands.push({
+    ...command,
+    inputs: command.inputs.map((tensor) => tensor && (replaced.get(tensor.id) ?? tensor)),
+    outputs: command.outputs.map((tensor) => {
+      if (!tensor) return null
+      const copy = tensorHandle('transient', tensor.dtype, tensor.shape)
+      replaced.set(tensor.id, copy)
+      return copy
+    }),
+  })
 }
 
 function differentiableInputs(command: Command): (Tensor | null)[] {
