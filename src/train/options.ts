@@ -65,6 +65,10 @@ const lora = z.strictObject({
   alphaPattern: z.record(z.string(), positive()).default({}).describe('Other alphas for modules by name.'),
   layersToTransform: z.array(countOrZero()).min(1).optional().describe('Only these layers.'),
   modulesToSave: names().optional().describe('Modules trained whole and saved with the adapter.'),
+  trainableTokenIndices: z
+    .union([z.array(countOrZero()).min(1), z.record(z.string(), z.array(countOrZero()).min(1))])
+    .optional()
+    .describe('Tokens whose embedding rows are trained too, or such lists for embed_tokens and lm_head.'),
   initLoraWeights: z.boolean().default(true).describe('B starts at zero; false starts both at random.'),
 })
 
