@@ -1,0 +1,137 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { cp, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { runCli } from './run-cli.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const tiny = join(root, 'assets', 'tiny-llama')
+
+let cwd = ''
+beforeAll(async () => {
+  cwd = await mkdtemp(join(tmpdir(), 'fettle-bad-'))
+  await cp(tiny, join(cwd, 'model'), { recursive: true })
+  const turn = (role: string, content: string) => ({ role, content })
+  const good = { messages: [turn('user', 'Hello'), turn('assistant', 'Hi!')] }
+  const files: Record<string, unknown[]> = {
+    'good.jsonl': [good],
+    'role.jsonl': [good, { messages: [turn('user', 'Hello'), turn('bot', 'Hi!')] }],
+    'unlearned.jsonl': [{ messages: [turn('user', 'Hello')] }],
+    'ids.jsonl': [{ input_ids: [1, 2, 999_999] }],
+  }
+  for (const [name, rows] of Object.entries(files))
+    await writeFile(join(cwd, name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  await writeFile(join(cwd, 'broken.jsonl'), `${JSON.stringify(good)}\n\n{"messages": [\n`)
+  await writeFile(join(cwd, 'empty.jsonl'), '')
+  await writeFile(
+    join(cwd, 'run.yaml'),
+    'model: model\ndata: good.jsonl\nlearning_rat: 1.0e-4\nmax_steps: many\n',
+  )
+
+  const changed = async (folder: string, change: (config: Record<string, unknown>) => void) => {
+    await cp(tiny, join(cwd, folder), { recursive: true })
+    const path = join(cwd, folder, 'config.json')
+    const config = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+    change(config)
+    await writeFile(path, JSON.stringify(config))
+  }
+  await changed('truncated', () => {})
+  await truncate(join(cwd, 'truncated', 'model.safetensors'), 1_000_000)
+  await changed('shape', (config) => (config['intermediate_size'] = 640))
+  await changed('missing', (config) => (config['num_hidden_layers'] = 7))
+  await changed('unknown', (config) => (config['model_type'] = 'mamba'))
+})
+afterAll(() => rm(cwd, { recursive: true, force: true }))
+
+const train = (model: string, data: string, output = 'out') => [
+  'train',
+  '--model',
+  model,
+  '--data',
+  data,
+  '--output-dir',
+  output,
+]
+
+/** Place, found, expected and cure of each, as the message has them. */
+const cases: { name: string; args: string[]; says: RegExp[] }[] = [
+  { name: 'a broken JSON line', args: train('model', 'broken.jsonl'), says: [/broken\.jsonl:3: /, /JSON/] },
+  {
+    name: 'an unknown role',
+    args: train('model', 'role.jsonl'),
+    says: [
+      /role\.jsonl:2: role 'bot'; expected system, user, assistant or tool\. .*roles: \{ bot: assistant \}/,
+    ],
+  },
+  {
+    name: 'empty data',
+    args: train('model', 'empty.jsonl'),
+    says: [/empty\.jsonl: no rows; expected at least one/],
+  },
+  {
+    name: 'no learned token',
+    args: train('model', 'unlearned.jsonl'),
+    says: [/unlearned\.jsonl: no token to learn.*; expected answers.*fettle inspect/s],
+  },
+  {
+    name: 'ids of another tokenizer',
+    args: train('model', 'ids.jsonl'),
+    says: [/ids\.jsonl:1: .*999999/, /expected/],
+  },
+  { name: 'missing data', args: train('model', 'nowhere.jsonl'), says: [/nowhere\.jsonl/] },
+  { name: 'a missing model', args: train('nowhere', 'good.jsonl'), says: [/nowhere/, /expected/] },
+  {
+    name: 'a truncated safetensors file',
+    args: train('truncated', 'good.jsonl'),
+    says: [/truncated\/model\.safetensors/, /download or save it again/],
+  },
+  {
+    name: 'tensors of another shape',
+    args: train('shape', 'good.jsonl'),
+    says: [
+      /tensor model\.layers\.0\.mlp\.gate_proj\.weight: shape \[512, 192\]; expected shape \[640, 192\]/,
+    ],
+  },
+  {
+    name: 'missing tensors',
+    args: train('missing', 'good.jsonl'),
+    says: [/tensor model\.layers\.6\..*: nothing; expected shape/],
+  },
+  {
+    name: 'an unknown architecture',
+    args: train('unknown', 'good.jsonl'),
+    says: [/unknown\/config\.json: model_type "mamba"; expected llama, mistral, qwen2, qwen3/],
+  },
+  {
+    name: 'unknown and wrong run-file keys, together',
+    args: ['train', 'run.yaml', '--output-dir', 'out'],
+    says: [/run\.yaml:3: .*learning_rat.*learning_rate/, /run\.yaml:4: .*max_steps/],
+  },
+]
+
+describe('fettle train on bad input: exit 2, a message that helps, nothing written', () => {
+  test.each(cases)('$name', async ({ args, says }) => {
+    const { code, stdout, stderr } = await runCli([...args, '--json'], { cwd })
+    for (const pattern of says) expect(stderr).toMatch(pattern)
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    expect(existsSync(join(cwd, 'out'))).toBe(false)
+  })
+})
+
+test('a full disk: exit 1, the path is named, and no half-written file is left', async () => {
+  // Files beyond 40 blocks of 1,024 bytes cannot be written: the adapter is larger.
+  const command = `ulimit -f 40; exec "${process.execPath}" "${join(root, 'dist', 'cli.mjs')}" "$@"`
+  const args = [...train('model', 'good.jsonl', 'full'), '--max-steps', '1', '--json']
+  const child = spawn('bash', ['-c', command, 'fettle', ...args], { cwd })
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  child.stdout.resume()
+  const code = await new Promise((resolve) => child.on('close', resolve))
+  expect(stderr).toMatch(/full\/.*(adapter_model\.safetensors|tokenizer\.json)/)
+  expect(code).toBe(1)
+  const left = await readdir(join(cwd, 'full'), { recursive: true })
+  expect(left.filter((name) => name.includes('adapter_model') || name.endsWith('.tmp'))).toEqual([])
+})
