@@ -3,7 +3,7 @@ import { padFix } from './pad-fix.ts'
 
 /** No pad token: batches of different lengths cannot be made. */
 export const padTokenMissing: Check = {
-  looksFor: 'a pad token',
+  looksFor: 'a missing pad token',
   async examine(patient) {
     const { tokenizer: facts } = patient
     if (facts === undefined || facts.tokenizer.padToken !== undefined) return []

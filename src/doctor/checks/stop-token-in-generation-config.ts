@@ -28,7 +28,7 @@ async function served({ adapter, model }: Patient): Promise<Served | undefined> 
 
 /** The template ends turns with a token at which generation would not stop. */
 export const stopTokenInGenerationConfig: Check = {
-  looksFor: "the template's stop tokens in generation_config.json",
+  looksFor: 'stop tokens of the template that generation_config.json lacks',
   async examine(patient) {
     const { tokenizer: facts } = patient
     const place = await served(patient)

@@ -5,7 +5,7 @@ import type { TokenizerFacts } from '../patient.ts'
 
 /** The template writes no token after an answer that could end it. */
 export const stopTokenInTemplate: Check = {
-  looksFor: 'a stop token behind the answers that the template writes',
+  looksFor: 'answers that the template ends without a stop token',
   examine(patient) {
     const { tokenizer: facts } = patient
     const stops = templateStops(patient)

@@ -7,7 +7,7 @@ const hasNoTemplate = ({ tokenizer }: Patient) =>
 
 /** No chat template, where conversations are to be rendered. */
 export const templateMissing: Check = {
-  looksFor: 'a chat template, where there are conversations',
+  looksFor: 'conversations without a chat template',
   examine(patient) {
     // With data, whether a template is needed is known; the observer says it.
     if (!hasNoTemplate(patient) || patient.run?.chatTemplate !== undefined || patient.data.length > 0)
