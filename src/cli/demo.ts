@@ -60,7 +60,8 @@ export const demo = defineCommand({
         learningRate: 2e-3,
         maxSteps: steps,
         maxLength: 256,
-        perDeviceTrainBatchSize: 4,
+        // A quarter of the tokens where each costs some thirty times as much.
+        perDeviceTrainBatchSize: model.engine.name === 'native' ? 4 : 1,
         evalSteps: 0,
         saveSteps: 0,
         signal: stop.signal,
