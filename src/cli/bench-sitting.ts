@@ -29,7 +29,7 @@ export interface PeerMeasurement extends PeerRun {
   peer: string
 }
 
-/** Medians of a pair, and how many times faster and smaller we are. */
+/** The best of each side, since other processes can only make a run slower, and how many times faster and smaller we are. */
 export interface Ratio {
   type: 'ratio'
   case: string
@@ -95,8 +95,8 @@ function ratioOf(name: string, peer: Peer, ours: readonly Measurement[], theirs:
     figures.kind === 'generate' && peer.ours === 'decode_tokens_per_s'
       ? figures.decode_tokens_per_s
       : figures.tokens_per_s
-  const our = median(ours.map(({ figures }) => speed(figures)))
-  const their = median(theirs.map(({ printed }) => printed[peer.figure]))
+  const our = Math.max(...ours.map(({ figures }) => speed(figures)))
+  const their = Math.max(...theirs.map(({ printed }) => printed[peer.figure]))
   const memory = theirs.map(({ printed }) => printed['peak_rss_mib']).filter((mib) => mib !== undefined)
   return {
     type: 'ratio',
