@@ -15,6 +15,7 @@ interface Answer {
 const { values } = parseArgs({
   options: {
     peers: { type: 'string', default: '/work/peers' },
+    learningRate: { type: 'string', default: '2e-4' },
     model: { type: 'string' },
     out: { type: 'string', default: 'runs/real' },
     steps: { type: 'string', default: '200' },
@@ -82,7 +83,9 @@ await writeFile(
   asked.map(({ question }) => `${JSON.stringify({ messages: [question] })}\n`).join(''),
 )
 
-const before = await answers([])
+/** Greedy answers of so small a model may repeat a sentence for ever, so that drawn ones are asked for as well. */
+const drawn = ['--temperature', '0.7', '--seed', '1']
+const before = { greedy: await answers([]), drawn: await answers(drawn) }
 const events: TrainEvent[] = []
 const trainFlags = {
   model,
@@ -93,6 +96,7 @@ const trainFlags = {
   'max-length': '512',
   'per-device-train-batch-size': '2',
   'max-steps': values.steps,
+  'learning-rate': values.learningRate,
   'eval-steps': '100',
   'save-steps': '100',
   seed: '1',
@@ -104,7 +108,8 @@ await fettle<TrainEvent>(
     if (event.type !== 'step' || event.step % 20 === 0) console.error(JSON.stringify(event))
   },
 )
-const after = await answers(['--adapter', adapter])
+const trained = ['--adapter', adapter]
+const after = { greedy: await answers(trained), drawn: await answers([...trained, ...drawn]) }
 
 const steps = events.filter((event): event is StepEvent => event.type === 'step')
 const evaluations = events.filter((event): event is EvalEvent => event.type === 'eval')
@@ -124,13 +129,16 @@ const result = {
     stop_probability,
     early_stop_probability,
   })),
-  answers: { before: of(before), after: of(after) },
+  answers: {
+    greedy: { before: of(before.greedy), after: of(after.greedy) },
+    drawn: { before: of(before.drawn), after: of(after.drawn) },
+  },
   end: events.at(-1),
   samples: asked.map(({ question, reference }, i) => ({
     question: question.content,
     reference,
-    before: before[i],
-    after: after[i],
+    before: before.greedy[i],
+    after: after.greedy[i],
   })),
 }
 await writeFile(join(out, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
@@ -153,9 +161,8 @@ console.log(
     ]),
   )}`,
 )
-console.log(
-  `\nanswers before ${JSON.stringify(result.answers.before)}\nanswers after  ${JSON.stringify(result.answers.after)}`,
-)
+for (const [way, { before: was, after: is }] of Object.entries(result.answers))
+  console.log(`\n${way} answers before ${JSON.stringify(was)}\n${way} answers after  ${JSON.stringify(is)}`)
 console.log(
   `training loss ${result.training_loss.first_ten.toFixed(3)} → ${result.training_loss.last_ten.toFixed(3)}; ${join(out, 'result.json')}`,
 )
