@@ -5,7 +5,6 @@ import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { basePath, loadTokenizer } from './model-flags.ts'
 import { readRun, runFlags } from './run-flags.ts'
-import { applyRunTemplate } from './run-template.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
 
@@ -43,7 +42,6 @@ export const train = defineCommand({
       ...(engine !== 'auto' && { engine }),
       ...(threads !== undefined && { threads }),
     })
-    await applyRunTemplate(tokenizer, options.chatTemplate, model)
     const json = flags.json === true
     const people = terminalOf(process.stderr)
     const view = json ? undefined : createRunView(terminalOf(process.stdout))

@@ -1,31 +1,35 @@
-import { readFile } from 'node:fs/promises'
-import { chatFormats } from '../chat/index.ts'
-import type { ChatFormatName } from '../chat/index.ts'
-import { FettleError, messageOf } from '../error.ts'
+import { FettleError } from '../error.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { ensurePadToken, findStopSet } from '../tokenizer/index.ts'
 import type { TrainOptions } from './options.ts'
+import { applyRunTemplate } from './run-template.ts'
+
+/** What the alignment found and made. */
+export interface AlignedTokens {
+  /** The tokens that end a turn, the template's own first. */
+  stopTokenIds: number[]
+  /** Tokens that the model has never seen: their rows are trained. */
+  newTokenIds: number[]
+}
 
 /**
  * Makes template, pad token and stop tokens of model and tokenizer one, before anything is tokenised: what is trained
  * is what is saved and served.
- *
- * @returns the tokens that end a turn, the template's own first
  */
 export async function alignSpecialTokens(
   model: AutoModelForCausalLM,
   tokenizer: Tokenizer,
   options: Pick<TrainOptions, 'chatTemplate' | 'padToken'>,
-): Promise<number[]> {
-  if (options.chatTemplate !== undefined) await setTemplate(tokenizer, options.chatTemplate)
+): Promise<AlignedTokens> {
+  const newTokenIds = await applyRunTemplate(tokenizer, options.chatTemplate, model)
   const pad = padOf(model, tokenizer, options.padToken)
   const eos = model.generationConfig['eos_token_id']
   const eosTokenIds = (Array.isArray(eos) ? eos : [eos]).filter((id): id is number => typeof id === 'number')
   const { ids } = findStopSet(tokenizer, { eosTokenIds, raw: model.generationConfig })
   if (ids.length > 0) model.generationConfig['eos_token_id'] = ids.length === 1 ? ids[0] : ids
   if (pad !== undefined) model.generationConfig['pad_token_id'] = pad
-  return ids
+  return { stopTokenIds: ids, newTokenIds }
 }
 
 /**
@@ -53,34 +57,4 @@ function padOf(
     }
   }
   return undefined
-}
-
-async function setTemplate(tokenizer: Tokenizer, wanted: string): Promise<void> {
-  if (wanted in chatFormats) {
-    const { template, eosToken, specialTokens } = chatFormats[wanted as ChatFormatName]
-    const missing = [...specialTokens, eosToken].filter(
-      (token) => tokenizer.convertTokensToIds(token) === undefined,
-    )
-    if (missing.length > 0)
-      throw new FettleError({
-        place: 'chat_template',
-        found: `${wanted}, whose ${missing.join(', ')} this tokenizer does not have`,
-        expected: 'a format of tokens that the model knows',
-        cure: `Add them first with setupChatFormat(model, tokenizer, '${wanted}'), then save both.`,
-      })
-    tokenizer.chatTemplate = template
-    return
-  }
-  try {
-    tokenizer.chatTemplate = await readFile(wanted, 'utf8')
-  } catch (error) {
-    throw new FettleError(
-      {
-        place: 'chat_template',
-        found: `'${wanted}' (${messageOf(error)})`,
-        expected: `a .jinja file, or one of ${Object.keys(chatFormats).join(', ')}`,
-      },
-      { cause: error },
-    )
-  }
 }

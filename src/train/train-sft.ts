@@ -4,6 +4,7 @@ import type { Batch } from '../batch/index.ts'
 import { FettleError } from '../error.ts'
 import { formatOrigin } from '../data/index.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
+import type { LoraConfig } from '../peft/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
 import { keepNewest, lastCheckpoint, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts'
@@ -49,10 +50,11 @@ export async function* trainSft({
       found: input.quantization,
       expected: 'null: this version trains adapters on weights in bfloat16 or float32 only',
     })
-  const stops = await alignSpecialTokens(model, tokenizer, input)
+  const { stopTokenIds: stops, newTokenIds } = await alignSpecialTokens(model, tokenizer, input)
   const data = await prepareData(input, tokenizer, model.vocabSize)
   if (input.adapter) await model.loadAdapter(input.adapter)
-  else if (input.lora && !model.adapterConfig) await model.addAdapter(loraOptions(input.lora), input.seed)
+  else if (input.lora && !model.adapterConfig)
+    await model.addAdapter({ ...trainingRows(model, newTokenIds), ...loraOptions(input.lora) }, input.seed)
   const training = await model.training()
   await mkdir(input.outputDir, { recursive: true })
 
@@ -205,6 +207,13 @@ export async function* trainSft({
       { exitCode: 1 },
     )
   }
+}
+
+/** The part of a LoRA configuration that trains the rows of new tokens, in the embedding and in a head of its own. */
+function trainingRows(model: AutoModelForCausalLM, ids: number[]): Partial<LoraConfig> {
+  if (ids.length === 0) return {}
+  const isTied = model.config['tie_word_embeddings'] === true
+  return { trainableTokenIndices: isTied ? ids : { embed_tokens: ids, lm_head: ids } }
 }
 
 async function checkpointToResume({
