@@ -9,6 +9,9 @@
 
 namespace fettle {
 
+// About 10 us of element-wise work on one thread.
+constexpr int64_t kWorthForking = 32768;
+
 class Pool {
  public:
   explicit Pool(int threads);
@@ -19,6 +22,14 @@ class Pool {
   template <class Work>
   void run(const Work& work) {
     run([](const void* context, int thread) { (*static_cast<const Work*>(context))(thread); }, &work);
+  }
+
+  // The same for a pass over so many elements: where waking threads would cost more than it saves (a single token's
+  // norm), the calling thread does everybody's part, with the same result.
+  template <class Work>
+  void run(int64_t elements, const Work& work) {
+    if (elements >= kWorthForking) return run(work);
+    for (int thread = 0; thread < threads_; thread++) work(thread);
   }
 
   // Thread-local scratch, 64-byte aligned, contents undefined, valid until the next scratch() of the same thread and slot.

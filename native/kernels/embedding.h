@@ -23,7 +23,7 @@ static void gatherRows(const Call& call, const Tensor& x, const int32_t* index, 
       using X = decltype(xZero);
       using Y = decltype(yZero);
       const int64_t width = x.cols();
-      call.pool->run([&](int thread) {
+      call.pool->run(y.size(), [&](int thread) {
         const Range range = partOf(y.rows(), thread, call.pool->threads());
         for (int64_t i = range.begin; i < range.end; i++)
           copyRow(y.as<Y>() + i * width, x.row<const X>(index[i]), width);

@@ -19,7 +19,7 @@ static void qkNormForward(const Call& call) {
   float* rstds = call.out[1] ? call.out[1]->as<float>() : nullptr;
   withType(call.in[0]->dtype, [&](auto zero) {
     using T = decltype(zero);
-    call.pool->run([&](int thread) {
+    call.pool->run(call.in[0]->size(), [&](int thread) {
       const Range range = partOf(call.in[0]->rows(), thread, call.pool->threads());
       for (int64_t m = range.begin; m < range.end; m++) {
         const T* row = call.in[0]->as<const T>() + m * shape.columns;

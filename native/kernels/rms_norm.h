@@ -24,7 +24,7 @@ static void rmsNormForward(const Call& call) {
     withType(call.out[0]->dtype, [&](auto yZero) {
       using X = decltype(xZero);
       using Y = decltype(yZero);
-      call.pool->run([&](int thread) {
+      call.pool->run(x.size(), [&](int thread) {
         const Range range = partOf(x.rows(), thread, call.pool->threads());
         for (int64_t m = range.begin; m < range.end; m++) {
           const X* row = x.as<const X>() + m * width;

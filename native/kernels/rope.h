@@ -22,7 +22,7 @@ static void ropeRotate(const Call& call, const Tensor& from, const Tensor& to, f
   const int heads = (int)call.attributes[2];
   withType(from.dtype, [&](auto zero) {
     using T = decltype(zero);
-    call.pool->run([&](int thread) {
+    call.pool->run(from.size(), [&](int thread) {
       T* sum = accumulate ? static_cast<T*>(call.pool->scratch(thread, 0, columns * sizeof(T))) : nullptr;
       const Range range = partOf(from.rows(), thread, call.pool->threads());
       for (int64_t m = range.begin; m < range.end; m++) {

@@ -11,7 +11,7 @@ static void swigluForward(const Call& call) {
   const int64_t width = y.cols();
   withType(gateUp.dtype, [&](auto zero) {
     using T = decltype(zero);
-    call.pool->run([&](int thread) {
+    call.pool->run(gateUp.size(), [&](int thread) {
       const Range range = partOf(y.rows(), thread, call.pool->threads());
       for (int64_t m = range.begin; m < range.end; m++) {
         const T *gate = gateUp.as<const T>() + m * 2 * width, *up = gate + width;
