@@ -4,7 +4,8 @@
 //
 // Four rows of w at a time meet up to four tokens in registers (8 x 2 is slower); further tokens find the four rows in the
 // first-level cache. One token is bound by memory alone: each step asks for lines 12 KB further on, in the order of
-// memory (asking row by row gave 76 % of the read bandwidth instead of 88 %).
+// memory (asking row by row gave 76 % of the read bandwidth instead of 88 %). Where several groups of tokens meet the same
+// rows, each group asks for its share, so that memory is busy all the time.
 #pragma once
 
 constexpr int kStreamRows = 4;
@@ -48,15 +49,21 @@ inline vf sumRows(const vf* v) {
   return sums;
 }
 
-// acc[m][r] += x[m] · w[r]; What stands `ahead` elements further is asked for, if not 0.
+// What a group of tokens asks for: from `next` on, the size of `rows` rows.
+struct Asks {
+  const char* next;
+  int rows;
+};
+
+// acc[m][r] += x[m] · w[r]
 template <int Tokens, class X, class W>
-inline void dotRows(vf (&acc)[Tokens][kStreamRows], const X* const* x, const W* const* w, int64_t depth, int64_t ahead) {
+inline void dotRows(vf (&acc)[Tokens][kStreamRows], const X* const* x, const W* const* w, int64_t depth, Asks asks) {
   int64_t k = 0;
-  const char* next = (const char*)(w[0] + ahead);
+  const char* next = asks.next;
   for (; k + kDotStep <= depth; k += kDotStep) {
 #pragma GCC unroll 4
     for (int r = 0; r < kStreamRows; r++) {
-      if (ahead)
+      if (r < asks.rows)
         for (unsigned byte = 0; byte < kDotStep * sizeof(W); byte += 64, next += 64) __builtin_prefetch(next);
 #pragma GCC unroll 4
       for (int m = 0; m < Tokens; m++) acc[m][r] = dotStep(acc[m][r], x[m] + k, w[r] + k);
@@ -77,11 +84,11 @@ inline void dotRows(vf (&acc)[Tokens][kStreamRows], const X* const* x, const W* 
 // Tokens [m, m + Tokens) with rows [n, n + kStreamRows); what lies past the ends repeats the last one and is not emitted.
 template <int Tokens, class X, class W, class Extra, class Emit>
 __attribute__((noinline)) void streamBlock(const X* x, int64_t m, int64_t tokens, const W* const* w, int64_t n, int rows,
-                                           int64_t depth, int64_t ahead, const Extra& extra, const Emit& emit) {
+                                           int64_t depth, Asks asks, const Extra& extra, const Emit& emit) {
   vf acc[Tokens][kStreamRows] = {};
   const X* from[Tokens];
   for (int i = 0; i < Tokens; i++) from[i] = x + (m + i < tokens ? m + i : tokens - 1) * depth;
-  dotRows(acc, from, w, depth, ahead);
+  dotRows(acc, from, w, depth, asks);
   for (int i = 0; i < Tokens && m + i < tokens; i++) {
     extra(m + i, n, rows, acc[i]);
     emit(m + i, n, rows, sumRows(acc[i]));
@@ -93,14 +100,19 @@ __attribute__((noinline)) void streamBlock(const X* x, int64_t m, int64_t tokens
 template <class X, class Source, class Extra, class Emit>
 inline void streamRows(const X* x, int64_t tokens, int64_t depth, const Source& w, int64_t begin, int64_t end,
                        const Extra& extra, const Emit& emit) {
+  const int64_t groups = (tokens + kStreamTokens - 1) / kStreamTokens;
+  const int rowsAsked = (int)std::max<int64_t>(1, (kStreamRows + groups - 1) / groups);
   for (int64_t n = begin; n < end; n += kStreamRows) {
     const int rows = (int)(end - n < kStreamRows ? end - n : kStreamRows);
     decltype(w.row(0)) from[kStreamRows];
     for (int r = 0; r < kStreamRows; r++) from[r] = w.row(n + (r < rows ? r : rows - 1));
+    int asked = 0;
     for (int64_t m = 0; m < tokens;) {
-      const int64_t ahead = m == 0 ? kAheadBytes / (int64_t)sizeof *from[0] : 0;
+      const int share = asked < kStreamRows ? rowsAsked : 0;
+      const Asks asks{(const char*)from[0] + kAheadBytes + asked * depth * (int64_t)sizeof *from[0], share};
+      asked += share;
       const auto block = [&](auto count) {
-        streamBlock<decltype(count)::value>(x, m, tokens, from, n, rows, depth, ahead, extra, emit);
+        streamBlock<decltype(count)::value>(x, m, tokens, from, n, rows, depth, asks, extra, emit);
         m += decltype(count)::value;
       };
       if (tokens - m == 1) block(std::integral_constant<int, 1>{});
