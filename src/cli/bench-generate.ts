@@ -11,11 +11,12 @@ export interface GenerateFigures {
   dtype: string
   isa: string
   threads: number
+  streams: number
   /** New tokens of all streams a second, prompt included; of `prompt` the prompt's tokens. */
   tokens_per_s: number
   /** After the prompt was read: tokens of one stream, times the streams. */
   decode_tokens_per_s: number
-  /** Bytes of weights that one new token of every stream reads. */
+  /** Bytes of weights that are read once for one new token of every stream. */
   weight_bytes: number
   /** Products of one pass over the prompt; for `prompt` only. */
   flops_per_s: number
@@ -75,6 +76,7 @@ export async function measureGeneration(
     dtype: model.dtype,
     isa: model.engine.isa,
     threads: model.engine.threads,
+    streams: prompts.length,
     tokens_per_s: (isPrompt ? prompt.length : prompts.length * newTokens) / whole,
     decode_tokens_per_s: isPrompt ? 0 : (prompts.length * (newTokens - 1)) / decoding,
     weight_bytes: 2 * (weights + head),

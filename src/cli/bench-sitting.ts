@@ -85,7 +85,7 @@ function withShare(name: string, figures: Figures, around: readonly PeakReport[]
   }
   const share =
     figures.kind === 'generate'
-      ? (figures.decode_tokens_per_s * figures.weight_bytes) / peak.read
+      ? ((figures.decode_tokens_per_s / figures.streams) * figures.weight_bytes) / peak.read
       : figures.flops_per_s / peak.arithmetic
   return { type: 'measurement', case: name, figures, peak, share }
 }
