@@ -17,6 +17,7 @@ import { adaptableSlots, allSlots, moduleOf } from './slots.ts'
 import { installTokenRows, planTokenRows, tokenRowEntries } from './token-rows.ts'
 import type { Piece, TrainableEntry } from './trainable.ts'
 import { extractPiece, insertPiece } from './trainable.ts'
+import { untieHead } from './untie-head.ts'
 
 /** A slot that LoRA adapts: its parts with their first row, rank (0: not adapted) and row in the stacked A. */
 interface AdaptedSlot {
@@ -51,13 +52,14 @@ function adaptedSlots(state: ModelState, modules: ReadonlyMap<string, ModuleAdap
 }
 
 /**
- * Puts a fresh adapter on the model: A uniform in ±1/√K (PEFT's Kaiming initialisation with a = √5), B zero.
- * The base weights are frozen, but for `modulesToSave` and the biases that `bias` names.
+ * Puts a fresh adapter on the model: A uniform in ±1/√K (PEFT's Kaiming initialisation with a = √5), B zero, or with
+ * `initLoraWeights: false` uniform in ±1/√r. The base weights are frozen, but for `modulesToSave` and the biases that
+ * `bias` names.
  */
 export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
   const random = createRandom(seed)
   await putAdapter(state, config, (_, piece, isA) =>
-    isA
+    isA || !config.initLoraWeights
       ? Float32Array.from(
           { length: piece.rows * piece.columns },
           () => (2 * random() - 1) / Math.sqrt(piece.columns),
@@ -113,11 +115,13 @@ async function putAdapter(
     })
   // Trained without an adapter before: what was learned stays, as the base.
   await freeze(state)
+  if (state.slots.head === undefined && !config.ensureWeightTying && savesTable(config))
+    await untieHead(state)
   const paths = adaptableSlots(state.slots).flatMap(({ parts }) => parts.map(({ name }) => moduleOf(name)))
   const modules = new Map(matchModules(config, paths).map((adapter) => [adapter.module, adapter]))
   const loraEntries = adaptedSlots(state, modules).flatMap((adapted) => loraEntry(adapted, initial))
   const wholeEntries = wholeSlots(state, config, modules).map((slot): TrainableEntry => {
-    const entry = slotEntry(state, slot, adapterName)
+    const entry = wholeEntry(state, slot, config, modules)
     if (!whole) return entry
     return {
       ...entry,
@@ -178,6 +182,40 @@ function loraEntry(
   return [entry('loraA', [totalRank, slot.columns], a, true), entry('loraB', [rows, maxRank], b, false)]
 }
 
+/** Whether the embedding or the head is trained whole. */
+function savesTable({ modulesToSave = [] }: LoraConfig): boolean {
+  return modulesToSave.some((name) =>
+    ['embed_tokens', 'lm_head'].includes(name.slice(name.lastIndexOf('.') + 1)),
+  )
+}
+
+/** A slot that is trained whole, under the names that PEFT gives its tensors. */
+function wholeEntry(
+  state: ModelState,
+  slot: Slot,
+  { bias }: LoraConfig,
+  modules: ReadonlyMap<string, ModuleAdapter>,
+): TrainableEntry {
+  const entry = slotEntry(state, slot, adapterName)
+  if (slot === state.slots.embed && state.slots.head === undefined)
+    // A head that is tied shares the rows, and PEFT saves it too.
+    return {
+      ...entry,
+      pieces: entry.pieces.flatMap((piece) => [piece, { ...piece, name: adapterName('lm_head.weight') }]),
+    }
+  if (!isBias(slot)) return entry
+  const pieces = slot.parts.flatMap(({ name }, i) => {
+    const module = moduleOf(name)
+    if (modules.has(module)) return [{ ...entry.pieces[i], name: adapterName(`${module}.base_layer.bias`) }]
+    return bias === 'all' ? [entry.pieces[i]] : []
+  })
+  return { ...entry, pieces }
+}
+
+function isBias({ parts }: Slot): boolean {
+  return parts[0].name.endsWith('.bias')
+}
+
 /** Slots that are trained whole beside LoRA: `modulesToSave` and biases. */
 function wholeSlots(
   state: ModelState,
@@ -186,18 +224,19 @@ function wholeSlots(
 ): Slot[] {
   const slots = allSlots(state.slots)
   const saved = config.modulesToSave ?? []
-  const matches = ({ parts }: Slot, name: string) =>
-    parts.some((part) => moduleOf(part.name) === name || moduleOf(part.name).endsWith(`.${name}`))
+  const isTied = state.slots.head === undefined
+  const matches = ({ parts }: Slot, given: string) => {
+    const name = isTied && given === 'lm_head' ? 'embed_tokens' : given
+    // PEFT asks for no dot before the name: `norm` is every norm.
+    return parts.some((part) => moduleOf(part.name).endsWith(name))
+  }
   const unknown = saved.find((name) => !slots.some((slot) => slot.parts.length === 1 && matches(slot, name)))
   if (unknown !== undefined)
     throw new FettleError({
       place: 'lora.modules_to_save',
       found: `'${unknown}'`,
-      expected: state.slots.head
-        ? 'embed_tokens, lm_head or norm'
-        : 'embed_tokens or norm (lm_head is tied to embed_tokens)',
+      expected: 'embed_tokens, lm_head or norm',
     })
-  const isBias = ({ parts }: Slot) => parts[0].name.endsWith('.bias')
   const biased = slots.filter(
     (slot) =>
       isBias(slot) &&

@@ -80,6 +80,9 @@ export function createPasses(state: ModelState): Passes {
       if (trains) engine.write(lossScale, Float32Array.of(gradientScale))
       await engine.run(pass.program)
       const losses = (await engine.read(pass.outputs.losses)) as Float32Array
+      if (trains)
+        for (const gradient of state.trainable?.untrained ?? [])
+          engine.write(gradient, new Float32Array(gradient.shape[0]))
       if (trains && state.tokenRows)
         await addTokenRowGradients(state, {
           hidden: pass.outputs.hidden,

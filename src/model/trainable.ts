@@ -43,6 +43,8 @@ export interface TrainableSet {
   decayed: number
   tensors: TrainableTensor[]
   byKey: ReadonlyMap<string, TrainableTensor>
+  /** Gradients of what shares a vector with trained parts and is not trained itself: they stay zero. */
+  untrained: Tensor[]
 }
 
 export async function createTrainableSet(
@@ -69,7 +71,19 @@ export async function createTrainableSet(
     decayed: tensors.reduce((sum, { decay }, i) => sum + (decay ? elementCount(tensors[i].shape) : 0), 0),
     tensors,
     byKey: new Map(tensors.map((tensor) => [tensor.key, tensor])),
+    untrained: tensors.flatMap(({ shape, pieces, gradient }) =>
+      shape.length === 1
+        ? gaps(pieces, shape[0]).map(({ start: from, end }) => engine.view(gradient, from, [end - from]))
+        : [],
+    ),
   }
+}
+
+/** The stretches of a vector that no piece covers; pieces are in order. */
+function gaps(pieces: readonly Piece[], length: number): { start: number; end: number }[] {
+  const ends = [0, ...pieces.map(({ offset, rows }) => offset + rows)]
+  const starts = [...pieces.map(({ offset }) => offset), length]
+  return ends.map((end, i) => ({ start: end, end: starts[i] })).filter(({ start, end }) => end > start)
 }
 
 /** The values of a piece, taken out of its tensor's. */

@@ -50,6 +50,8 @@ export function toPeftConfig(config: LoraConfig, targetModules: readonly string[
     layers_to_transform: config.layersToTransform ?? null,
     layers_pattern: null,
     modules_to_save: config.modulesToSave ?? null,
+    // PEFT before 0.18 does not know it.
+    ...(config.ensureWeightTying && { ensure_weight_tying: true }),
     trainable_token_indices: config.trainableTokenIndices ?? null,
     revision: null,
   }
@@ -96,7 +98,11 @@ export async function readAdapterConfig(folder: string): Promise<LoraConfig> {
   if (findings.length > 0) throw new FettleError(findings)
   const optional = {
     excludeModules: raw['exclude_modules'],
-    layersToTransform: raw['layers_to_transform'],
+    // PEFT takes a single layer as a number.
+    layersToTransform:
+      typeof raw['layers_to_transform'] === 'number'
+        ? [raw['layers_to_transform']]
+        : raw['layers_to_transform'],
     modulesToSave: raw['modules_to_save'],
     trainableTokenIndices: raw['trainable_token_indices'],
     baseModelNameOrPath: raw['base_model_name_or_path'],
@@ -109,6 +115,7 @@ export async function readAdapterConfig(folder: string): Promise<LoraConfig> {
     targetModules: raw['target_modules'] as string | string[],
     bias: (raw['bias'] ?? 'none') as LoraConfig['bias'],
     useRslora: raw['use_rslora'] === true,
+    ensureWeightTying: raw['ensure_weight_tying'] === true,
     rankPattern: (raw['rank_pattern'] ?? {}) as Record<string, number>,
     alphaPattern: (raw['alpha_pattern'] ?? {}) as Record<string, number>,
     ...(Object.fromEntries(given) as Partial<LoraConfig>),

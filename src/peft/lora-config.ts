@@ -17,11 +17,16 @@ export interface LoraConfig {
   /** Modules that are trained whole and saved with the adapter: `lm_head`, `embed_tokens`. */
   modulesToSave?: string[]
   /**
+   * Whether `modulesToSave` trains an embedding and the head that is tied to it as one. Without it they part: what
+   * is not named keeps its values.
+   */
+  ensureWeightTying: boolean
+  /**
    * Tokens whose rows are trained, and saved without the others: those of the embedding (with a tied head), or by
    * module, `embed_tokens` and `lm_head`. The way to train new tokens without an adapter of the embedding's size.
    */
   trainableTokenIndices?: number[] | Record<string, number[]>
-  /** PEFT's field as it was read; `false` keeps a random B too. */
+  /** B starts at zero; `false` starts it at random too. */
   initLoraWeights: boolean
   taskType: 'CAUSAL_LM'
   baseModelNameOrPath?: string
@@ -39,6 +44,7 @@ export function loraConfig(options: Partial<LoraConfig> = {}): LoraConfig {
     rankPattern: {},
     alphaPattern: {},
     initLoraWeights: true,
+    ensureWeightTying: false,
     taskType: 'CAUSAL_LM',
     ...options,
   }

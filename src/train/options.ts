@@ -65,6 +65,10 @@ const lora = z.strictObject({
   alphaPattern: z.record(z.string(), positive()).default({}).describe('Other alphas for modules by name.'),
   layersToTransform: z.array(countOrZero()).min(1).optional().describe('Only these layers.'),
   modulesToSave: names().optional().describe('Modules trained whole and saved with the adapter.'),
+  ensureWeightTying: z
+    .boolean()
+    .default(false)
+    .describe('With modules_to_save: keep a tied embedding and head one; else they part.'),
   trainableTokenIndices: z
     .union([z.array(countOrZero()).min(1), z.record(z.string(), z.array(countOrZero()).min(1))])
     .optional()
