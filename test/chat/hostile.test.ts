@@ -56,6 +56,16 @@ describe('hostile templates end with an error, soon', () => {
     ],
     ['tabs without measure', "{{ '\t'.expandtabs(9999999999) }}"],
     ['zeros without measure', "{{ '1'.zfill(9999999999) }}"],
+    ['columns without measure', '{{ [] | slice(10 ** 20) | list }}'],
+    ['rows without measure', "{{ [1] | batch(10 ** 9, 'x') | list }}"],
+    [
+      'a long search again and again',
+      "{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% if x in x %}{% endif %}{% endfor %}",
+    ],
+    [
+      'a long text measured again and again',
+      "{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% set n = x | length %}{% endfor %}",
+    ],
     ['brackets', `{{ ${'['.repeat(100_000)} }}`],
     ['parentheses', `{{ ${'('.repeat(5000)}1${')'.repeat(5000)} }}`],
     ['nots', `{{ ${'not '.repeat(50_000)} 1 }}`],
@@ -68,6 +78,21 @@ describe('hostile templates end with an error, soon', () => {
     expect(() => parseChatTemplate(source).render({ messages })).toThrow(FettleError)
     expect(performance.now() - started).toBeLessThan(20_000)
   })
+})
+
+it('takes tags without end out of a long text in one pass', () => {
+  const started = performance.now()
+  expect(parseChatTemplate("{{ ('<' * 200000) | striptags }}").render({ messages }).text).toHaveLength(
+    200_000,
+  )
+  expect(performance.now() - started).toBeLessThan(5000)
+})
+
+it.each([
+  ['at once', '{{ namespace(_a=1) }}'],
+  ['later', '{% set ns = namespace() %}{% set ns.__class__ = 1 %}'],
+])('refuses a namespace name that begins with an underscore, as transformers does: %s', (_, source) => {
+  expect(() => parseChatTemplate(source).render({ messages })).toThrow(/SecurityError/)
 })
 
 it.each([

@@ -650,6 +650,19 @@ xs | length == 3 and 'x'
 s | lower | replace('o', '0') | upper
 '%s' % xs | length
 'a' if 'a' in xs else 'b'
+no[1:]
+nothing[:2]
+d[1:]
+[1][:'a']
+xs[:'a']
+none | indent
+3 | wordwrap
+yes | truncate
+undefined_name | truncate
+'a < b <!-- c' | striptags
+'<<a>b>' | striptags
+[1] | batch(3, 'x') | list
+strftime_now('%r %k %l %P %Ey %Od %_d %_m %^a %^B %-H %-y')
 """.strip("\n").replace("'a\\\nb'", "'a\\\\\nb'").split("\n")
 
 templates = r"""

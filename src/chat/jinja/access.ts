@@ -3,7 +3,7 @@ import { keyOf } from './keys.ts'
 import { asInteger } from './numbers.ts'
 import { methodsOf } from './container-methods.ts'
 import { callStringMethod, hasStringMethod } from './string-methods.ts'
-import { spendSteps } from './meter.ts'
+import { spendReading, spendSteps } from './meter.ts'
 import { characters, codePointLength, concatTexts, plain, sliceText, utf16Offset, type Str } from './text.ts'
 import {
   bare,
@@ -63,7 +63,8 @@ export function getAttribute(object: Value, name: string): Value {
 export function getItem(object: Value, key: Value | Slice): Value {
   const value = bare(object)
   if (value instanceof Undefined) throw undefinedFault(value)
-  if (key instanceof Slice) return slice(value, key)
+  // jinja2 compiles a slice to Python's own subscription, whose errors stay errors.
+  if (key instanceof Slice) return sliceOf(value, key)
   const stripped = bare(key)
   const item = itemOf(value, stripped)
   if (item !== undefined) return item
@@ -90,6 +91,7 @@ function itemOf(value: Bare, key: Bare): Value | undefined {
 
 function characterAt(text: Str, index: number): Str | undefined {
   const value = plain(text)
+  spendReading(value.length)
   const length = codePointLength(value)
   const position = index < 0 ? index + length : index
   if (position < 0 || position >= length) return undefined
@@ -190,11 +192,11 @@ function pick<T>(items: readonly T[], bounds: Slice): T[] {
   return picked
 }
 
-function slice(value: Bare, bounds: Slice): Value {
+/** A slice of a constant: jinja2 computes it beforehand, by a way that makes undefined of a TypeError. */
+export function sliceConstant(value: Value, bounds: Slice): Value {
   try {
-    return sliceOf(value, bounds)
+    return getItem(value, bounds)
   } catch (error) {
-    // Environment.getitem turns TypeError and LookupError into undefined, but not ValueError.
     if (error instanceof Fault && error.kind === 'TypeError') return missing(value, null)
     throw error
   }
@@ -207,6 +209,7 @@ function sliceOf(value: Bare, bounds: Slice): Value {
   }
   if (value instanceof PyTuple) return new PyTuple(pick(value.items, bounds))
   if (isStr(value)) return sliceString(value, bounds)
+  if (value instanceof PyDict) throw new Fault('TypeError', "unhashable type: 'slice'")
   if (value instanceof PyRange) {
     const { start, stop, step } = indicesOf(bounds, value.length)
     return new PyRange(value.start + start * value.step, value.start + stop * value.step, value.step * step)
@@ -216,6 +219,7 @@ function sliceOf(value: Bare, bounds: Slice): Value {
 
 function sliceString(text: Str, bounds: Slice): Str {
   const value = plain(text)
+  spendReading(value.length)
   const { start, stop, step } = indicesOf(bounds, codePointLength(value))
   if (step === 1) return sliceText(text, utf16Offset(value, start), utf16Offset(value, Math.max(start, stop)))
   return concatTexts(pick(characters(text), bounds))

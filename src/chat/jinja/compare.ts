@@ -2,7 +2,7 @@ import { Fault } from './fault.ts'
 import { compareCodePoints } from './json.ts'
 import { keyOf } from './keys.ts'
 import { asInteger, asNumber } from './numbers.ts'
-import { enter, leave, spendSteps } from './meter.ts'
+import { enter, leave, spendReading, spendSteps } from './meter.ts'
 import { plain } from './text.ts'
 import {
   bare,
@@ -28,7 +28,11 @@ import type { CompareOperator } from './syntax.ts'
 export function isEqual(first: Value, second: Value): boolean {
   const left = bare(first)
   const right = bare(second)
-  if (isStr(left)) return isStr(right) && plain(left) === plain(right)
+  if (isStr(left)) {
+    if (!isStr(right) || plain(left).length !== plain(right).length) return false
+    spendReading(plain(left).length)
+    return plain(left) === plain(right)
+  }
   if (isStr(right)) return false
   if (left === null || right === null) return left === right
   const leftNumber = numeric(left)
@@ -120,6 +124,7 @@ export function contains(container: Value, item: Value): boolean {
     if (!isStr(wanted)) {
       throw new Fault('TypeError', `'in <string>' requires string as left operand, not ${typeName(wanted)}`)
     }
+    spendReading(plain(value).length)
     return plain(value).includes(plain(wanted))
   }
   if (value instanceof PyDict) return value.entries.has(keyOf(item))

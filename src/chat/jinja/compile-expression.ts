@@ -1,4 +1,4 @@
-import { getAttribute, getItem, Slice } from './access.ts'
+import { getAttribute, getItem, Slice, sliceConstant } from './access.ts'
 import { applyBinary, applySign } from './arithmetic.ts'
 import { compareWith } from './compare.ts'
 import { syntaxError } from './fault.ts'
@@ -96,7 +96,7 @@ export function compileExpression(expression: Expression, frame: Frame): Evaluat
     case 'attribute':
       return compileAttribute(compile(expression.object), expression.name, position)
     case 'item':
-      return compileItem(compile(expression.object), expression.key, position, frame)
+      return compileItem(expression.object, expression.key, position, frame)
     case 'slice': {
       const slice = compileSlice(expression, frame)
       return (activation) => {
@@ -186,14 +186,16 @@ function compileAttribute(object: Evaluate, name: string, position: number): Eva
   }
 }
 
-function compileItem(object: Evaluate, key: Expression, position: number, frame: Frame): Evaluate {
+function compileItem(sequence: Expression, key: Expression, position: number, frame: Frame): Evaluate {
+  const object = compileExpression(sequence, frame)
   if (key.kind === 'slice') {
     const slice = compileSlice(key, frame)
+    const read = isConstant(sequence) ? sliceConstant : getItem
     return (activation) => {
       const value = object(activation)
       const bounds = slice(activation)
       activation.render.position = position
-      return getItem(value, bounds)
+      return read(value, bounds)
     }
   }
   const evaluateKey = compileExpression(key, frame)
@@ -207,6 +209,12 @@ function compileItem(object: Evaluate, key: Expression, position: number, frame:
     activation.render.position = position
     return getItem(value, item)
   }
+}
+
+/** Whether jinja2 evaluates an expression when it compiles the template. */
+function isConstant(expression: Expression): boolean {
+  if (expression.kind === 'constant') return true
+  return (expression.kind === 'list' || expression.kind === 'tuple') && expression.items.every(isConstant)
 }
 
 function compileSlice(

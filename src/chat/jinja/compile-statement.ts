@@ -9,6 +9,7 @@ import {
 } from './compile-expression.ts'
 import { compileLoop } from './compile-loop.ts'
 import { compileMacro } from './compile-macro.ts'
+import { checkNamespaceName } from './globals.ts'
 import { callValue, markGenerated, Output, type Activation } from './runtime.ts'
 import { analyze, analyzeTarget, Symbols, Unit } from './scope.ts'
 import { plain, type Str } from './text.ts'
@@ -77,6 +78,7 @@ export function compileTarget(target: Target, frame: Frame): (activation: Activa
       if (!(namespace instanceof Namespace)) {
         throw new Fault('TemplateError', 'cannot assign attribute on non-namespace object')
       }
+      checkNamespaceName(attribute)
       namespace.attributes.set(attribute, value)
     }
   }

@@ -3,7 +3,8 @@ import { getItem } from './access.ts'
 import { lower } from './case.ts'
 import { toText } from './print.ts'
 import { plain, type Str } from './text.ts'
-import { bare, isStr, Undefined, type Named, type Value } from './values.ts'
+import { bare, isStr, typeName, Undefined, undefinedFault, type Named, type Value } from './values.ts'
+import { Fault } from './fault.ts'
 
 /** A filter: its parameters (the filtered value first) and what it does with them. */
 export interface Filter {
@@ -20,6 +21,13 @@ export function filter(parameters: string, call: Filter['call']): Filter {
 export function softText(value: Value | undefined): Str {
   const stripped = bare(value ?? null)
   return isStr(stripped) ? stripped : toText(value ?? null)
+}
+
+/** The text of a filter that, unlike most, does not print a value of another type first. */
+export function requireText(value: Value | undefined, complaint: (type: string) => Fault): Str {
+  const stripped = bare(value ?? null)
+  if (isStr(stripped)) return stripped
+  throw stripped instanceof Undefined ? undefinedFault(stripped) : complaint(typeName(stripped))
 }
 
 /** Whether an argument was given and is not None. */

@@ -1,7 +1,7 @@
 import { Fault } from './fault.ts'
 import { applyBinary } from './arithmetic.ts'
 import { capitalize, lower, titleFilter, upper } from './case.ts'
-import { filter, isGiven, softText, type Filter } from './filter-shared.ts'
+import { filter, isGiven, requireText, softText, type Filter } from './filter-shared.ts'
 import { formatNumber } from './format-number.ts'
 import { escapeHtml } from './html.ts'
 import { toJson } from './json.ts'
@@ -21,7 +21,18 @@ import {
   utf16Offset,
   type Str,
 } from './text.ts'
-import { bare, isStr, iterate, PyDict, PyTuple, truth, typeName, Undefined, type Value } from './values.ts'
+import {
+  bare,
+  isStr,
+  iterate,
+  lengthOf,
+  PyDict,
+  PyTuple,
+  truth,
+  typeName,
+  Undefined,
+  type Value,
+} from './values.ts'
 import { attributeGetter } from './filter-shared.ts'
 import { makeDict } from './keys.ts'
 import { wrapWords } from './word-wrap.ts'
@@ -44,7 +55,11 @@ function indent([value, width, first, blank]: readonly (Value | undefined)[]): S
   const given = bare(width ?? 4)
   const space = isStr(given) ? given : repeatPlain(' ', indexArgument(given))
   // jinja2 appends a newline, so that a last empty line counts.
-  const lines = splitLines(concatTexts([softText(value), '\n']), false)
+  const text = requireText(
+    value,
+    (type) => new Fault('TypeError', `unsupported operand type(s) for +=: '${type}' and 'str'`),
+  )
+  const lines = splitLines(concatTexts([text, '\n']), false)
   const indentBlank = blank !== undefined && truth(blank)
   const pieces: Str[] = []
   lines.forEach((line, index) => {
@@ -57,6 +72,8 @@ function indent([value, width, first, blank]: readonly (Value | undefined)[]): S
 }
 
 function truncate([value, length, kill, end, leeway]: readonly (Value | undefined)[]): Str {
+  if (lengthOf(value ?? null) === undefined)
+    throw new Fault('TypeError', `object of type '${typeName(value ?? null)}' has no len()`)
   const text = softText(value)
   const most = length === undefined ? 255 : indexArgument(length)
   const ending = end === undefined ? '...' : softText(end)
@@ -147,9 +164,12 @@ function stripTags(value: Value | undefined): Str {
   const source = plain(text)
   const pieces: Str[] = []
   let offset = 0
-  for (const match of source.matchAll(/<!--[\s\S]*?-->|<[^>]*>/g)) {
-    pieces.push(sliceText(text, offset, match.index))
-    offset = match.index + match[0].length
+  for (let start = source.indexOf('<'); start !== -1; start = source.indexOf('<', offset)) {
+    const isComment = source.startsWith('<!--', start)
+    const end = isComment ? source.indexOf('-->', start + 4) : source.indexOf('>', start)
+    if (end === -1) break
+    pieces.push(sliceText(text, offset, start))
+    offset = end + (isComment ? 3 : 1)
   }
   pieces.push(sliceText(text, offset, source.length))
   const words = split(concatTexts(pieces), undefined, -1, false)

@@ -14,6 +14,7 @@ import {
   roundHalfEven,
 } from './numbers.ts'
 import { pythonAttribute, getItem, Slice } from './access.ts'
+import { spendSteps } from './meter.ts'
 import { plain } from './text.ts'
 import {
   bare,
@@ -51,7 +52,10 @@ function chunks([value, size, fill]: Given): Value {
   if (width <= 0) return new PyIterator(items.map((item) => new PyList([item])))
   for (let start = 0; start < items.length; start += width) {
     const row = items.slice(start, start + width)
-    while (isGiven(fill) && row.length < width) row.push(fill)
+    if (isGiven(fill) && row.length < width) {
+      spendSteps(width - row.length)
+      while (row.length < width) row.push(fill)
+    }
     rows.push(new PyList(row))
   }
   return new PyIterator(rows)
@@ -61,6 +65,7 @@ function columns([value, count, fill]: Given): Value {
   const items = iterate(value ?? null)
   const slices = indexArgument(count ?? null)
   if (slices === 0) throw new Fault('ZeroDivisionError', 'integer division or modulo by zero')
+  spendSteps(Math.max(0, slices))
   const size = Math.floor(items.length / slices)
   const longer = items.length % slices
   const result: Value[] = []

@@ -3,10 +3,10 @@ import { attributeGetter, softText, type Filter } from './filter-shared.ts'
 import { signature, bindArguments } from './parameters.ts'
 import { textFilters } from './filters-text.ts'
 import { valueFilters } from './filters-values.ts'
-import { spendSteps } from './meter.ts'
+import { spendReading, spendSteps } from './meter.ts'
 import { plain } from './text.ts'
 import { callTest } from './tests.ts'
-import { iterate, noNamed, PyIterator, truth, type Named, type Value } from './values.ts'
+import { isStr, iterate, noNamed, PyIterator, truth, type Named, type Value } from './values.ts'
 
 function map(given: readonly (Value | undefined)[], named: Named): Value {
   const [value = null, name, ...rest] = given
@@ -75,6 +75,7 @@ export function callFilter(name: string, value: Value, positional: readonly Valu
   const found = filters.get(name)
   if (found === undefined) throw new Fault('TemplateError', `No filter named '${name}'`)
   spendSteps(1)
+  if (isStr(value)) spendReading(plain(value).length)
   if (takesNamed.has(name)) return found.call([value, ...positional], named)
   if (
     named.size === 0 &&
@@ -89,5 +90,6 @@ export function callFilter(name: string, value: Value, positional: readonly Valu
 /** Runs a test; `filter` is known here only. */
 export function runTest(name: string, value: Value, positional: readonly Value[], named: Named): boolean {
   spendSteps(1)
+  if (isStr(value)) spendReading(plain(value).length)
   return name === 'filter' ? hasFilter(plain(softText(value))) : callTest(name, value, positional, named)
 }

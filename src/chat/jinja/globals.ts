@@ -61,11 +61,19 @@ function pairsOf(positional: readonly Value[], named: Named): [Value, Value][] {
   return [...pairs, ...named]
 }
 
+/** transformers' namespaces take no names that could reach into Python. */
+export function checkNamespaceName(name: string): void {
+  if (name.startsWith('_')) {
+    throw new Fault('SecurityError', `a namespace cannot store '${name}', which begins with an underscore`)
+  }
+}
+
 function namespace(positional: readonly Value[], named: Named): Value {
   const result = new Namespace()
   for (const [key, value] of pairsOf(positional, named)) {
     const name = bare(key)
     if (!isStr(name)) throw new Fault('TypeError', `a namespace attribute is a string, not ${typeName(name)}`)
+    checkNamespaceName(plain(name))
     result.attributes.set(plain(name), value)
   }
   return result

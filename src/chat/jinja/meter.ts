@@ -29,6 +29,11 @@ export function spendCharacters(count: number): void {
   }
 }
 
+/** Counts characters that are only looked at, which costs a fraction of making them. */
+export function spendReading(length: number): void {
+  if (length > 64) spendCharacters(length / 4)
+}
+
 /** Enters a macro, a recursive loop or a nested value; pair with `leave`. */
 export function enter(): void {
   meter.depth += 1

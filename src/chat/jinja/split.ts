@@ -85,7 +85,7 @@ function separatorCuts(value: string, separator: string, most: number, fromRight
 
 function splitSpace(text: Str, most: number, fromRight: boolean): Str[] {
   const value = plain(text)
-  spendSteps(value.length)
+  spendSteps(value.length / 8)
   const words: { start: number; end: number }[] = []
   for (let offset = 0; offset < value.length; offset += 1) {
     if (white.test(value.charAt(offset))) continue

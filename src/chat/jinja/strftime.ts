@@ -63,6 +63,10 @@ function directive(date: Date, code: string): string | undefined {
       return two(hour % 12 || 12)
     case 'j':
       return String(dayOfYear(date)).padStart(3, '0')
+    case 'k':
+      return String(hour).padStart(2, ' ')
+    case 'l':
+      return String(hour % 12 || 12).padStart(2, ' ')
     case 'm':
       return two(date.getMonth() + 1)
     case 'M':
@@ -71,6 +75,10 @@ function directive(date: Date, code: string): string | undefined {
       return '\n'
     case 'p':
       return hour < 12 ? 'AM' : 'PM'
+    case 'P':
+      return hour < 12 ? 'am' : 'pm'
+    case 'r':
+      return strftime(date, '%I:%M:%S %p')
     case 'R':
       return strftime(date, '%H:%M')
     case 's':
@@ -108,9 +116,12 @@ function directive(date: Date, code: string): string | undefined {
 
 /** Python's datetime.strftime for a naive local time, in English (the C locale). */
 export function strftime(date: Date, format: string): string {
-  return format.replace(/%[-_^#]?([\s\S])/g, (whole: string, code: string) => {
+  // glibc's flags (`-` no padding, `_` spaces, `^` capitals); E and O change nothing in the C locale.
+  return format.replace(/%([-_^#]?)[EO]?([\s\S])/g, (whole: string, flag: string, code: string) => {
     const text = directive(date, code)
     if (text === undefined) return whole
-    return whole.startsWith('%-') ? text.replace(/^[0 ]+(?=\d)/, '') : text
+    if (flag === '-') return text.replace(/^[0 ]+(?=\d)/, '')
+    if (flag === '_') return text.replace(/^0+(?=\d)/, (zeros) => ' '.repeat(zeros.length))
+    return flag === '^' ? text.toUpperCase() : text
   })
 }

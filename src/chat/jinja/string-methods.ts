@@ -3,7 +3,7 @@ import { Fault } from './fault.ts'
 import { makeDict } from './keys.ts'
 import { indexArgument } from './numbers.ts'
 import { bindArguments, signature, type Signature } from './parameters.ts'
-import { spendCharacters, spendSteps } from './meter.ts'
+import { spendCharacters, spendReading } from './meter.ts'
 import { formatBraces } from './brace-format.ts'
 import { escapeHtml } from './html.ts'
 import { isSpace, split, splitLines, strip } from './split.ts'
@@ -254,7 +254,6 @@ const methods: ReadonlyMap<string, Method> = new Map([
       if (!valid) return 0
       const part = plain(self).slice(from, to)
       const wanted = plain(str(sub))
-      spendSteps(part.length)
       return wanted === '' ? codePointLength(part) + 1 : part.split(wanted).length - 1
     }),
   ],
@@ -393,6 +392,7 @@ export function callStringMethod(
   if (found === undefined) return undefined
   const isFormat = name === 'format'
   const given = isFormat ? [...positional] : bindArguments(name, found.signature, positional, named)
+  spendReading(plain(self).length)
   const result = found.call(self, given, named)
   // Markup's methods return Markup.
   return typeof self !== 'string' && self.markup && isStr(result) ? asMarkup(result) : result

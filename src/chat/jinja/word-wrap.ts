@@ -1,4 +1,5 @@
-import { softText, isGiven } from './filter-shared.ts'
+import { Fault } from './fault.ts'
+import { softText, isGiven, requireText } from './filter-shared.ts'
 import { indexArgument } from './numbers.ts'
 import { splitLines } from './split.ts'
 import { codePointLength, concatTexts, plain, sliceText, utf16Offset, type Str } from './text.ts'
@@ -16,8 +17,12 @@ export function wrapWords([value, width, breakLong, wrapString, breakHyphens]: r
     breakLong: breakLong === undefined || truth(breakLong),
     breakHyphens: breakHyphens === undefined || truth(breakHyphens),
   }
+  const text = requireText(
+    value,
+    (type) => new Fault('AttributeError', `'${type}' object has no attribute 'splitlines'`),
+  )
   const pieces: Str[] = []
-  splitLines(softText(value), false).forEach((line, index) => {
+  splitLines(text, false).forEach((line, index) => {
     if (index > 0) pieces.push(separator)
     wrapLine(line, options).forEach((part, position) =>
       pieces.push(...(position > 0 ? [separator, part] : [part])),
