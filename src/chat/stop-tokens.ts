@@ -57,6 +57,12 @@ const known = new WeakMap<ChatTemplate, Map<string, KnownFacts>>()
 
 const user: Message = { role: 'user', content: 'question' }
 const assistant: Message = { role: 'assistant', content: 'answer' }
+const thoughtful: Message = { ...assistant, thinking: 'thought', reasoning_content: 'thought' }
+const calling: Message = {
+  role: 'assistant',
+  content: '',
+  tool_calls: [{ type: 'function', id: 'call00001', function: { name: 'tool', arguments: {} } }],
+}
 
 /** Renders, or gives `undefined` where the template raises. */
 export function tryRender(template: ChatTemplate, options: RenderOptions): string | undefined {
@@ -106,6 +112,12 @@ function discover(
   const conversation = answerTail(template, { ...options, messages: [user, assistant, user, assistant] }, 1)
   const [first] = tokensIn(conversation, new Set([...wellKnownStopTokens, ...found]))
   if (first !== undefined) found.add(first)
+  // What parts the thinking from the answer does not end the turn, though earlier turns may be shown with it.
+  const inner = tokensIn(answerGaps(template, { ...options, messages: [user, thoughtful] }), found)
+  if (inner.length < found.size) for (const token of inner) found.delete(token)
+  const called = answerTail(template, { ...options, messages: [user, calling] })
+  const ending = tokensIn(called, new Set([...wellKnownStopTokens, ...found])).at(-1)
+  if (ending !== undefined) found.add(ending)
   const asked = tryRender(template, { ...options, messages: [user], addGenerationPrompt: true })
   const unasked = tryRender(template, { ...options, messages: [user], addGenerationPrompt: false })
   const isAppended = asked !== undefined && unasked !== undefined && asked.startsWith(unasked)
@@ -132,6 +144,20 @@ function answerTail(
     if (last === undefined) return ''
     const next = owned.find((segment) => segment.start >= last.end && segment.message !== message)
     return text.slice(last.end, next?.start ?? text.length)
+  } catch {
+    return ''
+  }
+}
+
+/** What the template writes between the parts of the last message, as between its thinking and its answer. */
+function answerGaps(template: ChatTemplate, options: RenderOptions): string {
+  try {
+    const { contentOf, text } = ownershipOf(template.render(options))
+    const parts = contentOf(options.messages.length - 1)
+    return parts
+      .slice(1)
+      .map((part, index) => text.slice(parts[index]?.end ?? part.start, part.start))
+      .join('\n')
   } catch {
     return ''
   }

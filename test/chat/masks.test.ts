@@ -234,7 +234,7 @@ it.each<[string, string[]]>([
   ['trl/llama3', ['<|eot_id|>']],
   ['trl/gemma', ['<end_of_turn>']],
   ['trl/phi3', ['<|end|>', '<|endoftext|>']],
-  ['trl/gptoss', ['<|return|>', '<|end|>']],
+  ['trl/gptoss', ['<|return|>', '<|call|>']],
   ['chujiezheng/zephyr', ['</s>']],
   ['chujiezheng/amberchat', []],
 ])('finds the stop tokens of %s', (name, expected) => {
