@@ -247,6 +247,13 @@ export class AutoModelForCausalLM {
    */
   async save(folder: string, options: { dtype?: 'float32' | 'bfloat16' | 'float16' } = {}): Promise<void> {
     const dtype = options.dtype ?? (this.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
+    if (this.#state.config.rope.factors)
+      throw new FettleError({
+        place: `${this.nameOrPath}: tensor rope_freqs.weight`,
+        found: 'divisors of the rotation frequencies that are not those of Llama 3',
+        expected: 'a scaling that config.json can say',
+        cure: 'Train from the Hugging Face folder of the model; adapters can be saved all the same.',
+      })
     await mkdir(folder, { recursive: true })
     await writeSafetensors(join(folder, 'model.safetensors'), storedTensors(this.#state, dtype))
     await writeFileAtomic(

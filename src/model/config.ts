@@ -126,7 +126,8 @@ function windows(raw: Record<string, unknown>, modelType: ModelType, layerCount:
   return layers.map((i) => (i >= full ? size : 0))
 }
 
-function parseRope(raw: Record<string, unknown>, place: string, maxPositions: number): RopeConfig {
+/** The rotation that a config.json asks for. */
+export function parseRope(raw: Record<string, unknown>, place: string, maxPositions: number): RopeConfig {
   const scaling = (raw['rope_parameters'] ?? raw['rope_scaling'] ?? {}) as Record<string, unknown>
   const number = (key: string): number | undefined => {
     const value = scaling[key]

@@ -2,7 +2,8 @@ import { FettleError } from '../error.ts'
 import type { GgufFile } from '../formats/index.ts'
 import { readGgufFloat32 } from '../formats/index.ts'
 import type { ModelConfig } from './config.ts'
-import { parseModelConfig } from './config.ts'
+import { parseModelConfig, parseRope } from './config.ts'
+import { ropeFrequencies } from './rope.ts'
 
 /** llama.cpp's architecture names and transformers' model types. */
 const modelTypeOf: Record<string, string> = {
@@ -68,14 +69,43 @@ export async function ggufModelConfig(path: string, file: GgufFile): Promise<Mod
     rope_parameters: withoutUndefined(rope),
     ...(window === undefined ? {} : { sliding_window: window, use_sliding_window: true }),
     tie_word_embeddings: !file.tensors.has('output.weight'),
-    attention_bias: modelType === 'llama' ? file.tensors.has('blk.0.attn_q.bias') : undefined,
+    attention_bias: modelType === 'qwen2' ? undefined : file.tensors.has('blk.0.attn_q.bias'),
+    mlp_bias: modelType === 'llama' ? file.tensors.has('blk.0.ffn_gate.bias') : undefined,
     bos_token_id: token('bos_token_id'),
     eos_token_id: token('eos_token_id'),
-    dtype: 'bfloat16',
+    dtype: file.tensors.get('token_embd.weight')?.type === 'F32' ? 'float32' : 'bfloat16',
   })
   const config = parseModelConfig(raw, path)
-  const factors = file.tensors.get('rope_freqs.weight')
-  return factors ? { ...config, rope: { ...config.rope, factors: await readGgufFloat32(factors) } } : config
+  const tensor = file.tensors.get('rope_freqs.weight')
+  if (!tensor) return config
+  const factors = await readGgufFloat32(tensor)
+  const llama3 = asLlama3(rope, factors)
+  return llama3
+    ? parseModelConfig({ ...raw, rope_parameters: llama3 }, path)
+    : { ...config, rope: { ...config.rope, factors } }
+}
+
+/**
+ * llama.cpp stores Llama 3's scaling as divisors of the frequencies only. The parameters that every Llama 3 has make
+ * them again, so that config.json can say them when the model is saved; undefined for other divisors.
+ */
+function asLlama3(
+  { rope_theta }: Record<string, unknown>,
+  factors: Float32Array,
+): Record<string, unknown> | undefined {
+  const parameters = {
+    rope_type: 'llama3',
+    rope_theta,
+    factor: factors.reduce((most, factor) => Math.max(most, factor), 1),
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 8192,
+  }
+  const rope = parseRope({ rope_parameters: parameters }, '', 8192)
+  const scaled = ropeFrequencies(rope, 2 * factors.length).inverse
+  const plain = ropeFrequencies({ ...rope, type: 'default' }, 2 * factors.length).inverse
+  const agrees = factors.every((factor, i) => Math.abs(plain[i] / scaled[i] / factor - 1) < 1e-4)
+  return agrees ? parameters : undefined
 }
 
 function withoutUndefined(record: Record<string, unknown>): Record<string, unknown> {

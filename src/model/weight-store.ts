@@ -1,12 +1,6 @@
 import { FettleError } from '../error.ts'
 import type { WeightPart } from '../engine/tensor.ts'
-import {
-  float32ToBfloat16,
-  openCheckpoint,
-  readGgufFloat32,
-  readTensorBytes,
-  toFloat32,
-} from '../formats/index.ts'
+import { openCheckpoint, readGgufFloat32, readTensorBytes, toFloat32 } from '../formats/index.ts'
 import type { GgufFile, TensorInfo } from '../formats/index.ts'
 import type { ModelConfig } from './config.ts'
 import type { Slot } from './slots.ts'
@@ -100,6 +94,7 @@ export function openGgufStore(
 ): WeightStore {
   const permuted = file.metadata.get('general.architecture') === 'llama'
   checkShapes(path, slots, (name) => file.tensors.get(ggufName(name))?.shape)
+  checkNothingLeft(path, file, slots)
   const values = async (name: string): Promise<Float32Array> => {
     const tensor = file.tensors.get(ggufName(name))
     if (!tensor)
@@ -112,14 +107,34 @@ export function openGgufStore(
     if (!permuted || !/\.(q|k)_proj\./.test(name)) return data
     return separateHalves(data, config.headDim, name.endsWith('.bias') ? 1 : config.hiddenSize)
   }
+  const embedding = file.tensors.get('token_embd.weight')?.type
   return {
-    dtype: 'BF16',
+    dtype: embedding === 'F32' || embedding === 'F16' ? embedding : 'BF16',
     has: (name) => file.tensors.has(ggufName(name)),
     async part(name, rows) {
-      return { data: float32ToBfloat16(await values(name)), dtype: 'BF16', rows }
+      // The engine rounds to its compute type; in float32 the dequantised values stay as they are.
+      return { data: await values(name), dtype: 'F32', rows }
     },
     values,
   }
+}
+
+/** Tensors that hold no parameters of a layer's own: rotation tables of old converters. */
+const harmless = /\.(attn_rot_embd|rope_freqs|attn_q_rope|inv_freq)\b/
+
+/** A layer's tensor that no parameter takes is a part of the computation that would silently be left out. */
+function checkNothingLeft(path: string, file: GgufFile, slots: readonly Slot[]): void {
+  const used = new Set(slots.flatMap(({ parts }) => parts.map(({ name }) => ggufName(name))))
+  const left = [...file.tensors.keys()].filter(
+    (name) => /^(blk\.|rope_factors)/.test(name) && !used.has(name) && !harmless.test(name),
+  )
+  if (left.length === 0) return
+  throw new FettleError({
+    place: `${path}: tensor ${left[0]}`,
+    found: left.length === 1 ? 'a tensor' : `${left.length} tensors`,
+    expected: 'none that this architecture has no place for',
+    cure: 'The file holds a variant that fettle does not know: use the Hugging Face folder of the model.',
+  })
 }
 
 /** Row h·D + 2i + j of llama.cpp is row h·D + j·D/2 + i of transformers. */
