@@ -1,4 +1,4 @@
-import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
+import type { ChatTemplate, RenderBeginning, RenderOptions } from './jinja/index.ts'
 import { findMarkedSpans } from './marked-spans.ts'
 import { ownershipOf, type Ownership } from './ownership.ts'
 import { foreignHoles, learnedMessages, punch, thinkingHoles, toolCallHoles } from './span-policy.ts'
@@ -14,7 +14,7 @@ export interface SpanSettings extends TokenTexts {
 
 /** Everything the parts of the search share for one conversation. */
 interface Search {
-  readonly template: ChatTemplate
+  readonly beginning: RenderBeginning
   readonly options: RenderOptions
   readonly ownership: Ownership
   readonly facts: TemplateFacts
@@ -42,13 +42,14 @@ export function renderWithSpans(
     now: conversation.now ?? new Date(),
     addGenerationPrompt: false,
   }
-  const rendered = template.render(options)
+  const beginning = template.prepare(options)
+  const rendered = beginning(options.messages.length, false)
   const ownership = ownershipOf(rendered)
   if (policy.trainOnInput) return { rendered, spans: everything(ownership, options) }
   const { messages } = options
   const facts = templateFacts(template, { ...tokens, specialTokens: settings.specialTokens }, options)
   const stopTokens = facts.candidates
-  const search: Search = { template, options, ownership, facts, stopTokens, policy }
+  const search: Search = { beginning, options, ownership, facts, stopTokens, policy }
   const marked = template.hasGeneration
     ? findMarkedSpans(rendered, ownership, messages, stopTokens)
     : new Map<number, LearnedSpan>()

@@ -1,6 +1,6 @@
 import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
 import { ownershipOf } from './ownership.ts'
-import type { Message } from './messages.ts'
+import type { Message, Rendered } from './messages.ts'
 
 /** What rendering a conversation and finding its learned spans both need besides the messages. */
 export interface TokenTexts {
@@ -64,10 +64,10 @@ const calling: Message = {
   tool_calls: [{ type: 'function', id: 'call00001', function: { name: 'tool', arguments: {} } }],
 }
 
-/** Renders, or gives `undefined` where the template raises. */
-export function tryRender(template: ChatTemplate, options: RenderOptions): string | undefined {
+/** The rendered text, or `undefined` where the template raises. */
+export function tryText(render: () => Rendered): string | undefined {
   try {
-    return template.render(options).text
+    return render().text
   } catch {
     return undefined
   }
@@ -80,8 +80,11 @@ export function templateFacts(
   variables: Partial<RenderOptions> = {},
 ): TemplateFacts {
   // Variables such as enable_thinking change what the template writes; values that are no scalars do so rarely.
-  const scalars = Object.entries(variables).filter(([, value]) => value !== null && typeof value !== 'object')
-  const key = JSON.stringify([tokens.bosToken, tokens.eosToken, scalars])
+  let key = `${tokens.bosToken}\n${tokens.eosToken}`
+  for (const name of Object.keys(variables)) {
+    const value = variables[name]
+    if (value !== null && typeof value !== 'object') key += `\n${name}\t${typeof value}\t${String(value)}`
+  }
   const byKey = known.get(template) ?? new Map<string, KnownFacts>()
   known.set(template, byKey)
   const cached = byKey.get(key)
@@ -118,8 +121,8 @@ function discover(
   const called = answerTail(template, { ...options, messages: [user, calling] })
   const ending = tokensIn(called, new Set([...wellKnownStopTokens, ...found])).at(-1)
   if (ending !== undefined) found.add(ending)
-  const asked = tryRender(template, { ...options, messages: [user], addGenerationPrompt: true })
-  const unasked = tryRender(template, { ...options, messages: [user], addGenerationPrompt: false })
+  const asked = tryText(() => template.render({ ...options, messages: [user], addGenerationPrompt: true }))
+  const unasked = tryText(() => template.render({ ...options, messages: [user], addGenerationPrompt: false }))
   const isAppended = asked !== undefined && unasked !== undefined && asked.startsWith(unasked)
   const generationPrompt = isAppended ? asked.slice(unasked.length) : ''
   const cue =

@@ -1,6 +1,6 @@
-import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
+import type { RenderBeginning } from './jinja/index.ts'
 import { commonPrefixLength, type OwnedSegment, type Ownership } from './ownership.ts'
-import { tryRender, type TemplateFacts } from './stop-tokens.ts'
+import { tryText, type TemplateFacts } from './stop-tokens.ts'
 
 /** Where the learned part of a turn ends. */
 export interface TurnEnd {
@@ -12,8 +12,7 @@ export interface TurnEnd {
 }
 
 interface Turn {
-  readonly template: ChatTemplate
-  readonly options: RenderOptions
+  readonly beginning: RenderBeginning
   readonly ownership: Ownership
   readonly facts: TemplateFacts
   readonly stopTokens: readonly string[]
@@ -63,12 +62,8 @@ function lastOwnEnd(turn: Turn, own: readonly OwnedSegment[], limit: number): nu
     return following !== undefined && findStop(turn, segment.end, following.start) !== undefined
   })
   if (!isSplit && findStop(turn, last.end, limit) !== undefined) return last.end
-  const { template, options, message, ownership } = turn
-  const until = tryRender(template, {
-    ...options,
-    messages: options.messages.slice(0, message + 1),
-    addGenerationPrompt: false,
-  })
+  const { beginning, message, ownership } = turn
+  const until = tryText(() => beginning(message + 1, false))
   const shared = until === undefined ? 0 : commonPrefixLength(ownership.text, until)
   const inTurn = own.filter((segment) => segment.start < shared)
   return (inTurn.at(-1) ?? withoutEcho(turn, own) ?? last).end

@@ -1,6 +1,6 @@
-import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
+import type { RenderBeginning, RenderOptions } from './jinja/index.ts'
 import { commonPrefixLength, type Ownership } from './ownership.ts'
-import { tryRender, type TemplateFacts } from './stop-tokens.ts'
+import { tryText, type TemplateFacts } from './stop-tokens.ts'
 import type { SpanStatus } from './messages.ts'
 
 /** Where the learned part of a turn begins, and how that was found. */
@@ -12,7 +12,7 @@ export interface TurnStart {
 }
 
 interface Turn {
-  readonly template: ChatTemplate
+  readonly beginning: RenderBeginning
   readonly options: RenderOptions
   readonly ownership: Ownership
   readonly facts: TemplateFacts
@@ -45,12 +45,8 @@ export function findTurnStart(turn: Turn): TurnStart | undefined {
     : { start: aligned, status: 'aligned', lowest }
 }
 
-function promptBefore({ template, options, message }: Turn): string | undefined {
-  return tryRender(template, {
-    ...options,
-    messages: options.messages.slice(0, message),
-    addGenerationPrompt: true,
-  })
+function promptBefore({ beginning, message }: Turn): string | undefined {
+  return tryText(() => beginning(message, true))
 }
 
 /** A turn that says nothing: only its prompt can tell where it is, and only its stop token is learned. */

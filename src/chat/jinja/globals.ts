@@ -118,32 +118,37 @@ function joiner(positional: readonly Value[], named: Named): Value {
   return new PyObjectValue({ type: 'Joiner', attribute: () => undefined, call })
 }
 
+const functions: [string, PyFunction['call']][] = [
+  ['range', range],
+  ['dict', (positional, named) => makeDict(pairsOf(positional, named))],
+  ['namespace', namespace],
+  ['cycler', cycler],
+  ['joiner', joiner],
+  [
+    'raise_exception',
+    (positional, named) => {
+      const message = positional.length > 0 ? positional[0] : named.get('message')
+      if (message === undefined)
+        throw new Fault('TypeError', "raise_exception() missing required argument: 'message'")
+      throw new Fault('TemplateError', plain(toText(message)))
+    },
+  ],
+]
+
+const globals: ReadonlyMap<string, Value> = new Map(
+  functions.map(([name, call]): [string, Value] => [name, new PyFunction(name, call)]),
+)
+
 /** What every chat template can call: jinja2's globals and the two that transformers adds. */
-export function makeGlobals(now: Date): ReadonlyMap<string, Value> {
-  const functions: [string, PyFunction['call']][] = [
-    ['range', range],
-    ['dict', (positional, named) => makeDict(pairsOf(positional, named))],
-    ['namespace', namespace],
-    ['cycler', cycler],
-    ['joiner', joiner],
-    [
-      'raise_exception',
-      (positional, named) => {
-        const message = positional.length > 0 ? positional[0] : named.get('message')
-        if (message === undefined)
-          throw new Fault('TypeError', "raise_exception() missing required argument: 'message'")
-        throw new Fault('TemplateError', plain(toText(message)))
-      },
-    ],
-    [
-      'strftime_now',
-      (positional, named) => {
-        const format = bare(positional[0] ?? named.get('format') ?? null)
-        if (!isStr(format))
-          throw new Fault('TypeError', `strftime() argument 1 must be str, not ${typeName(format)}`)
-        return strftime(now, plain(format))
-      },
-    ],
-  ]
-  return new Map(functions.map(([name, call]): [string, Value] => [name, new PyFunction(name, call)]))
+export function lookUpGlobal(name: string, now?: Date): Value | undefined {
+  return name === 'strftime_now' ? strftimeNow(now ?? new Date()) : globals.get(name)
+}
+
+function strftimeNow(now: Date): Value {
+  return new PyFunction('strftime_now', (positional, named) => {
+    const format = bare(positional[0] ?? named.get('format') ?? null)
+    if (!isStr(format))
+      throw new Fault('TypeError', `strftime() argument 1 must be str, not ${typeName(format)}`)
+    return strftime(now, plain(format))
+  })
 }

@@ -2,7 +2,7 @@ import { FettleError } from '../../error.ts'
 import { adoptMessages, adoptValue } from './adopt.ts'
 import { compileBody, compileEntry } from './compile-statement.ts'
 import { Fault, placeOf } from './fault.ts'
-import { makeGlobals } from './globals.ts'
+import { lookUpGlobal } from './globals.ts'
 import { tokenize } from './lexer.ts'
 import { parseTemplate } from './parser.ts'
 import { resetMeter } from './meter.ts'
@@ -34,7 +34,12 @@ export interface ChatTemplate {
   readonly hasGeneration: boolean
   /** Renders a conversation; every character of the text knows who wrote it. */
   render(options: RenderOptions): Rendered
+  /** Renders several beginnings of one conversation, whose values are converted once for all of them. */
+  prepare(options: RenderOptions): RenderBeginning
 }
+
+/** Renders the first `count` messages of a prepared conversation. */
+export type RenderBeginning = (count: number, addGenerationPrompt: boolean) => Rendered
 
 const renamed: Readonly<Record<string, string>> = {
   addGenerationPrompt: 'add_generation_prompt',
@@ -53,38 +58,43 @@ export function parseChatTemplate(template: string): ChatTemplate {
   const enterFrame = compileEntry(frame)
   const execute = compileBody(statements, frame)
 
+  const run = (resolve: Resolve): Rendered => {
+    resetMeter()
+    const activation: Activation = { slots: [], parent: undefined, render: { resolve, position: 0 } }
+    try {
+      const output = new Output(true)
+      enterFrame(activation)
+      execute(activation, output)
+      return finish(output)
+    } catch (error) {
+      throw describe(error, source, activation.render.position)
+    }
+  }
+
   return {
     source: template,
     hasGeneration: tokens.some(
       (token, index) => token.value === 'generation' && tokens[index - 1]?.type === 'block_begin',
     ),
-    render(options) {
-      resetMeter()
-      const activation: Activation = {
-        slots: [],
-        parent: undefined,
-        render: { resolve: () => undefined, position: 0 },
-      }
-      try {
-        const resolve = makeResolver(options)
-        const output = new Output(true)
-        const root: Activation = {
-          slots: [],
-          parent: undefined,
-          render: Object.assign(activation.render, { resolve }),
-        }
-        enterFrame(root)
-        execute(root, output)
-        return finish(output)
-      } catch (error) {
-        throw describe(error, source, activation.render.position)
-      }
+    render: (options) => run(makeResolver(options)()),
+    prepare: (options) => {
+      const resolver = makeResolver(options)
+      return (count, addGenerationPrompt) => run(resolver({ count, addGenerationPrompt }))
     },
   }
 }
 
-/** Looks names up among the variables first, then among the globals; values are converted when first asked for. */
-function makeResolver({ now, messages, ...variables }: RenderOptions): (name: string) => Value | undefined {
+type Resolve = (name: string) => Value | undefined
+
+/**
+ * Looks names up among the variables first, then among the globals; values are converted when first asked for, and
+ * once for all beginnings of the conversation: no template can change them.
+ */
+function makeResolver({
+  now,
+  messages,
+  ...variables
+}: RenderOptions): (beginning?: { count: number; addGenerationPrompt: boolean }) => Resolve {
   const given = new Map<string, unknown>()
   // transformers passes these always, so that they are None and false rather than undefined.
   given.set('tools', null)
@@ -94,16 +104,26 @@ function makeResolver({ now, messages, ...variables }: RenderOptions): (name: st
     if (value !== undefined) given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
   }
   const adopted = new Map<string, Value>()
-  const globals = makeGlobals(now ?? new Date())
-  return (name) => {
+  const resolve: Resolve = (name) => {
     const known = adopted.get(name)
     if (known !== undefined) return known
-    let value: Value | undefined
-    if (name === 'messages') value = new PyList(adoptMessages(messages))
-    else if (given.has(name)) value = adoptValue(given.get(name))
-    else return globals.get(name)
+    if (!given.has(name)) return lookUpGlobal(name, now)
+    const value = adoptValue(given.get(name))
     adopted.set(name, value)
     return value
+  }
+  let all: readonly Value[] | undefined
+  return (beginning) => {
+    let shown: PyList | undefined
+    return (name) => {
+      if (name === 'messages') {
+        all ??= adoptMessages(messages)
+        shown ??= new PyList(beginning === undefined ? all : all.slice(0, beginning.count))
+        return shown
+      }
+      if (name === 'add_generation_prompt' && beginning !== undefined) return beginning.addGenerationPrompt
+      return resolve(name)
+    }
   }
 }
 
