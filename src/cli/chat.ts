@@ -111,7 +111,7 @@ async function converse(
       const sequence = await session.ask(said, {
         ...options,
         signal,
-        onToken: (_, token) => show(decoding.push(token)),
+        onToken: (token) => show(decoding.push(token)),
       })
       if (json) writeJsonLine(asJson(loaded, sequence))
       show(`${decoding.flush()}\n`)

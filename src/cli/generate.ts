@@ -104,7 +104,7 @@ async function stream(
   const decoding = loaded.tokenizer.createDecodeStream({ skipSpecialTokens: true })
   await answer(loaded, inputs, {
     ...options,
-    onToken: (_, token) => void process.stdout.write(decoding.push(token)),
+    onToken: (token) => void process.stdout.write(decoding.push(token)),
   })
   process.stdout.write(`${decoding.flush()}\n`)
 }

@@ -55,7 +55,7 @@ export async function generateSequences(
   const accept = (row: Row, token: number): void => {
     row.tokenIds.push(token)
     row.seen.add(token)
-    options.onToken?.(row.index, token)
+    options.onToken?.(token, row.index)
     if (stops.has(token)) row.finishReason = 'stop'
     else if (
       row.tokenIds.length >= settings.maxNewTokens ||

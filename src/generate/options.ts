@@ -21,8 +21,8 @@ export interface GenerateOptions {
   seed?: number
   /** A sequence ends with any of these, which is its last token. */
   stopTokenIds?: readonly number[]
-  /** Called with each new token as it is made, the stop token included. */
-  onToken?: (row: number, token: number) => void
+  /** Called with each new token as it is made, the stop token included, and the row of the batch that it belongs to. */
+  onToken?: (token: number, row: number) => void
   /** Ends generation before the next token; what is there is returned. */
   signal?: AbortSignal
   /** How many first tokens of each prompt the decoder's slot already holds from an earlier call. */

@@ -70,7 +70,7 @@ describe('the loop', () => {
     await generateTokens(decoder, [[5], [3]], {
       maxNewTokens: 2,
       stopTokenIds,
-      onToken: (row, token) => seen.push([row, token]),
+      onToken: (token, row) => seen.push([row, token]),
     })
     expect(seen).toEqual([
       [0, 0],
