@@ -47,7 +47,7 @@ async function* inspect(
   const { messages, tools } = conversation
   const parts = perTurn ? splitPerTurn(messages).map((turn) => turn.messages) : [messages]
   for (const part of parts) {
-    const encoding = await tokenizer.encodeChat(part, { tools, policy, variables })
+    const [encoding] = await tokenizer.encodeChats([{ messages: part, tools }], { policy, variables })
     yield { ...encoding, origin, chat: { messages: part, tools } }
   }
 }

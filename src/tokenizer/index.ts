@@ -3,7 +3,7 @@
  * tokens, and turns chats into tokens with their loss mask. The work on text is done by the Rust library.
  */
 export { AutoTokenizer } from './auto-tokenizer.ts'
-export { Tokenizer, type DecodeOptions } from './tokenizer.ts'
+export { Tokenizer, type DecodeOptions, type EncodedChat } from './tokenizer.ts'
 export type { ChatTemplateOptions } from './chat-templates.ts'
 export type { DecodeStream } from './decode.ts'
 export type { Chat, ChatEncoding, EncodeChatOptions, TextWithSpans } from './encode-chats.ts'
