@@ -45,7 +45,8 @@ export const demo = defineCommand({
 
     const questions = await firstQuestions(evalData)
     const before = await answers(model, tokenizer, questions)
-    const view = json ? undefined : createRunView(terminal)
+    // In a pipe a line a step would hide the rest.
+    const view = json ? undefined : createRunView(terminal, { lineEvery: 20 })
     const stop = new AbortController()
     const interrupt = () => stop.abort()
     process.once('SIGINT', interrupt)
@@ -68,8 +69,7 @@ export const demo = defineCommand({
       })
       for await (const event of run) {
         if (json) writeJsonLine(event)
-        // In a pipe a line a step would hide the rest.
-        else if (terminal.interactive || event.type !== 'step' || event.step % 20 === 0) view?.show(event)
+        else view?.show(event)
       }
     } finally {
       process.off('SIGINT', interrupt)

@@ -17,8 +17,12 @@ const spinner = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
 /** Steps that the speed is averaged over. */
 const recentSteps = 20
 
-/** Reads the events of one run. */
-export function createRunView(terminal: Terminal): RunView {
+/**
+ * Reads the events of one run.
+ *
+ * @param lineEvery  in a pipe, one line for so many steps
+ */
+export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunView {
   const { paint, interactive } = terminal
   const line = createProgressLine(terminal)
   const losses: number[] = []
@@ -45,7 +49,7 @@ export function createRunView(terminal: Terminal): RunView {
           latestEnd = { step: event.step, time: performance.now() }
           firstEnd ??= latestEnd
           if (interactive) draw()
-          else line.print(stepLine(event))
+          else if (event.step % lineEvery === 0) line.print(stepLine(event))
           break
         case 'eval':
           firstEval ??= event
