@@ -12,7 +12,7 @@ import { splitBatch } from './chunks.ts'
 import { evaluate } from './evaluate.ts'
 import type { EvalEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options.ts'
-import { loraOptions } from './options.ts'
+import { loraOptions, type LoraOptions } from './options.ts'
 import type { TrainOptionsInput } from './options.ts'
 import { prepareData } from './prepare.ts'
 import { readTrainOptions } from './read-options.ts'
@@ -54,7 +54,10 @@ export async function* trainSft({
   const data = await prepareData(input, tokenizer, model.vocabSize)
   if (input.adapter) await model.loadAdapter(input.adapter)
   else if (input.lora && !model.adapterConfig)
-    await model.addAdapter({ ...trainingRows(model, newTokenIds), ...loraOptions(input.lora) }, input.seed)
+    await model.addAdapter(
+      { ...trainingRows(model, newTokenIds, input.lora), ...loraOptions(input.lora) },
+      input.seed,
+    )
   const training = await model.training()
   await mkdir(input.outputDir, { recursive: true })
 
@@ -209,11 +212,22 @@ export async function* trainSft({
   }
 }
 
-/** The part of a LoRA configuration that trains the rows of new tokens, in the embedding and in a head of its own. */
-function trainingRows(model: AutoModelForCausalLM, ids: number[]): Partial<LoraConfig> {
-  if (ids.length === 0) return {}
+/**
+ * The part of a LoRA configuration that trains the rows of new tokens, in the embedding and in a head of its own,
+ * unless `modules_to_save` trains these whole.
+ */
+function trainingRows(
+  model: AutoModelForCausalLM,
+  ids: number[],
+  { modulesToSave = [], ensureWeightTying }: LoraOptions,
+): Partial<LoraConfig> {
+  const tables = ['embed_tokens', 'lm_head']
+  const isWhole = (table: string) => modulesToSave.some((name) => `.${name}`.endsWith(`.${table}`))
+  const rest = tables.filter((table) => !isWhole(table))
   const isTied = model.config['tie_word_embeddings'] === true
-  return { trainableTokenIndices: isTied ? ids : { embed_tokens: ids, lm_head: ids } }
+  if (ids.length === 0 || rest.length === 0 || (isTied && ensureWeightTying && rest.length === 1)) return {}
+  if (isTied && rest.length === 2) return { trainableTokenIndices: ids }
+  return { trainableTokenIndices: Object.fromEntries(rest.map((table) => [table, ids])) }
 }
 
 async function checkpointToResume({
