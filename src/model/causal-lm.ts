@@ -35,6 +35,8 @@ export interface LoadOptions {
   /** Without it: native where it was built, else reference. */
   engine?: EngineName
   threads?: number
+  /** Not in this version: the weights are computed with in `dtype`. */
+  quantization?: null
 }
 
 /** Numbers with a shape. */
@@ -47,6 +49,8 @@ export interface NumberArray {
 export class AutoModelForCausalLM {
   readonly #state: ModelState
   readonly #passes: Passes
+  /** The adapter that is being put on: what comes after waits for it, also when the caller did not. */
+  #adding: Promise<unknown> = Promise.resolve()
   /** config.json as it was read, or as the GGUF metadata say. */
   readonly config: Record<string, unknown>
   /** generation_config.json; saved with the model. Set `eos_token_id` here to keep it in step with training. */
@@ -74,6 +78,7 @@ export class AutoModelForCausalLM {
    * @throws FettleError for what cannot be read, with place and cure
    */
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
+    checkLoadOptions(options)
     const { config, slots, store, generationConfig } = await openModel(path)
     const engine = createEngine(options)
     const state = await loadModelState(
@@ -91,6 +96,7 @@ export class AutoModelForCausalLM {
     raw: Record<string, unknown>,
     { seed = 42, ...options }: LoadOptions & { seed?: number } = {},
   ): Promise<AutoModelForCausalLM> {
+    checkLoadOptions(options)
     const config = parseModelConfig(raw, 'config')
     const slots = modelSlots(config)
     const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
@@ -150,6 +156,7 @@ export class AutoModelForCausalLM {
    * Logits [batch, time, vocab] (zeros at padding) and, with labels, the mean loss over the unmasked shifted labels.
    */
   async forward(inputs: ForwardInputs): Promise<{ logits: NumberArray; loss?: number }> {
+    await this.#adding
     const flat = flattenBatch(inputs, this.vocabSize)
     const logits = await this.#passes.logits(flat)
     const width = this.vocabSize
@@ -171,6 +178,12 @@ export class AutoModelForCausalLM {
     await this.trainable()
     const flat = flattenBatch(inputs, this.vocabSize)
     const learned = flat.targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0)
+    if (learned === 0)
+      throw new FettleError({
+        place: 'labels',
+        found: inputs.labels ? 'nothing to learn' : 'nothing',
+        expected: 'token ids, −100 where nothing is learned; the first of a row is never predicted',
+      })
     const optimiser = createOptimiser(this.#state)
     await optimiser.discardGradients()
     await this.#passes.losses(flat, { gradientScale: 1 / learned })
@@ -199,6 +212,7 @@ export class AutoModelForCausalLM {
 
   /** `generate` for prompts of different lengths, without padding. */
   async generateFrom(prompts: readonly number[][], options: GenerateOptions = {}): Promise<number[][]> {
+    await this.#adding
     const eos = this.generationConfig['eos_token_id']
     const stopTokenIds =
       options.stopTokenIds ?? (Array.isArray(eos) ? eos : [eos]).filter((id) => typeof id === 'number')
@@ -217,27 +231,35 @@ export class AutoModelForCausalLM {
   }
 
   /** Puts a fresh LoRA adapter on the model; its base weights are frozen from now on. */
-  async addAdapter(config: Partial<LoraConfig>, seed = 42): Promise<void> {
-    await addAdapter(this.#state, loraConfig({ baseModelNameOrPath: this.nameOrPath, ...config }), seed)
+  addAdapter(config: Partial<LoraConfig>, seed = 42): Promise<void> {
+    const adding = this.#adding.then(() =>
+      addAdapter(this.#state, loraConfig({ baseModelNameOrPath: this.nameOrPath, ...config }), seed),
+    )
+    this.#adding = adding.catch(() => {})
+    return adding
   }
 
   /** Loads an adapter that PEFT or fettle saved; it stays trainable. */
   async loadAdapter(folder: string): Promise<void> {
+    await this.#adding
     await loadAdapter(this.#state, folder)
   }
 
   /** Writes adapter_config.json and adapter_model.safetensors. */
   async saveAdapter(folder: string): Promise<void> {
+    await this.#adding
     await saveAdapter(this.#state, folder)
   }
 
   /** Adds the adapter to the weights. */
   async mergeAdapter(): Promise<void> {
+    await this.#adding
     await mergeAdapter(this.#state)
   }
 
   /** New rows of the embeddings (and the head) get the mean of the old ones. */
   async resizeTokenEmbeddings(size: number, options: ResizeOptions = {}): Promise<void> {
+    await this.#adding
     await resizeEmbeddings(this.#state, size, options)
   }
 
@@ -247,6 +269,7 @@ export class AutoModelForCausalLM {
    */
   async save(folder: string, options: { dtype?: 'float32' | 'bfloat16' | 'float16' } = {}): Promise<void> {
     const dtype = options.dtype ?? (this.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
+    await this.#adding
     if (this.#state.config.rope.factors)
       throw new FettleError({
         place: `${this.nameOrPath}: tensor rope_freqs.weight`,
@@ -266,6 +289,7 @@ export class AutoModelForCausalLM {
 
   /** Makes everything trainable unless an adapter is there. */
   async trainable(): Promise<void> {
+    await this.#adding
     await trainAllParameters(this.#state)
   }
 
@@ -335,6 +359,15 @@ function storedTensors(state: ModelState, dtype: 'float32' | 'bfloat16' | 'float
       }
     })
   })
+}
+
+function checkLoadOptions({ quantization }: { quantization?: unknown }): void {
+  if (quantization !== undefined && quantization !== null)
+    throw new FettleError({
+      place: 'quantization',
+      found: String(quantization),
+      expected: 'null: this version computes with weights in bfloat16 or float32 only',
+    })
 }
 
 function computeType(

@@ -1,9 +1,7 @@
 import { FettleError } from '../error.ts'
 
-/** Token matrices as users give them: nested arrays, or flat with a shape. */
-export type TokenMatrix =
-  | readonly (readonly number[])[]
-  | { data: Int32Array; shape: readonly [number, number] }
+/** Token matrices as users give them: nested arrays, or flat with a shape [batch, time]. */
+export type TokenMatrix = readonly (readonly number[])[] | { data: Int32Array; shape: readonly number[] }
 
 /** Tokens of all rows end to end, without padding. */
 export interface FlatTokens {
@@ -86,6 +84,13 @@ export function flattenBatch(inputs: ForwardInputs, vocabSize: number): FlatToke
           : positionIds !== undefined && position !== flat.positions[n - 1] + 1
         if (isNewDocument) start = n
         else if (labels) flat.targets[n - 1] = labels(place)
+        const target = flat.targets[n - 1]
+        if (target !== -100 && !(Number.isInteger(target) && target >= 0 && target < vocabSize))
+          throw new FettleError({
+            place: `labels[${row}][${column}]`,
+            found: String(target),
+            expected: `a token id below ${vocabSize}, or −100 for what is not learned`,
+          })
       }
       flat.ids.push(id)
       flat.positions.push(positionIds ? position : n - start)
@@ -117,14 +122,21 @@ export function documentStarts(documentIds: Int32Array): Int32Array {
 function readMatrix(name: string, matrix: TokenMatrix) {
   if ('data' in matrix) {
     const [batch, time] = matrix.shape
-    if (matrix.data.length !== batch * time)
+    if (matrix.shape.length !== 2 || matrix.data.length !== batch * time)
       throw new FettleError({
         place: name,
         found: `${matrix.data.length} values`,
-        expected: `${batch} × ${time}`,
+        expected: `as many as a shape [batch, time] says; it is [${matrix.shape.join(', ')}]`,
       })
     return { batch, time, at: (place: number) => matrix.data[place] }
   }
+  if (!Array.isArray(matrix) || matrix.some((row) => !Array.isArray(row)))
+    throw new FettleError({
+      place: name,
+      found: 'a single row',
+      expected: 'a list of rows, or { data, shape: [batch, time] }',
+      cure: 'Put one row into brackets: [ids].',
+    })
   const batch = matrix.length
   const time = matrix[0]?.length ?? 0
   const odd = matrix.findIndex((row) => row.length !== time)

@@ -28,6 +28,16 @@ export async function resizeEmbeddings(
       found: 'a model with trainable parameters',
       expected: 'a call before addAdapter and before training',
     })
+  for (const [name, value] of [
+    ['size', size],
+    ['padToMultipleOf', padToMultipleOf],
+  ] as const)
+    if (!Number.isInteger(value) || value < 1)
+      throw new FettleError({
+        place: `resizeTokenEmbeddings: ${name}`,
+        found: String(value),
+        expected: 'a whole number from 1',
+      })
   const rows = Math.ceil(size / padToMultipleOf) * padToMultipleOf
   const { engine, config, slots } = state
   const old = config.vocabSize
