@@ -62,5 +62,7 @@ export function renderOptions(
   { tools, addGenerationPrompt, variables }: ChatTemplateOptions,
   named: ReadonlyMap<NamedToken, string>,
 ) {
-  return { ...Object.fromEntries(named), ...variables, messages, tools, addGenerationPrompt }
+  const options: Record<string, unknown> = {}
+  for (const [name, token] of named) options[name] = token
+  return Object.assign(options, variables, { messages, tools, addGenerationPrompt })
 }

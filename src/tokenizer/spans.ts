@@ -33,7 +33,8 @@ export interface SpanEncoding {
  * tokenising.
  */
 export function mapSpans(encoding: JsEncoding, text: string, spans: readonly LearnedSpan[]): SpanEncoding {
-  const inputIds = Int32Array.from(encoding.getIds())
+  // `Int32Array.from` would go through an iterator.
+  const inputIds = new Int32Array(encoding.getIds())
   const mask = new Uint8Array(inputIds.length)
   const locator = makeLocator(encoding, text, inputIds.length)
   const straddles: Straddle[] = []

@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs'
+import type { Message } from '../../src/chat/index.ts'
+import { AutoTokenizer } from '../../src/tokenizer/index.ts'
+
+/** One pass over all conversations. */
+export interface Round {
+  seconds: number
+  cpuSeconds: number
+}
+
+/** What one side prints: its passes, and what came out of one, which must be the same on both sides. */
+export interface SideResult {
+  rounds: Round[]
+  tokens: number
+  learned: number
+}
+
+/** fettle's side: template, mask and tokens of all conversations, several times; the first pass is not counted. */
+export async function measureFettle(model: string, data: string, rounds: number): Promise<SideResult> {
+  const tokenizer = await AutoTokenizer.fromPretrained(model)
+  const lines = readFileSync(data, 'utf8').trim().split('\n')
+  const chats = lines.map((line): { messages: Message[] } => JSON.parse(line))
+  let encodings = await tokenizer.encodeChats(chats)
+  const measured: Round[] = []
+  while (measured.length < rounds) {
+    const cpu = process.cpuUsage()
+    const start = performance.now()
+    encodings = await tokenizer.encodeChats(chats)
+    const seconds = (performance.now() - start) / 1000
+    const { user, system } = process.cpuUsage(cpu)
+    measured.push({ seconds, cpuSeconds: (user + system) / 1e6 })
+  }
+  const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, number) => total + number, 0)
+  return {
+    rounds: measured,
+    tokens: sum(encodings.map(({ inputIds }) => inputIds.length)),
+    learned: sum(encodings.map(({ mask }) => sum(mask))),
+  }
+}
