@@ -31,6 +31,8 @@ export const inspect = defineCommand({
       'learn',
       'learnThinking',
       'learnToolCalls',
+      'learnHeader',
+      'learnTrailingNewline',
       'perTurn',
       'chatTemplate',
       'chatTemplateKwargs',

@@ -144,6 +144,8 @@ export const trainOptionsSchema = z.strictObject({
   learn: z.enum(['all', 'last']).default('all').describe('Learn all answers of a conversation, or the last.'),
   learnThinking: z.boolean().default(true).describe('Learn the thinking of answers.'),
   learnToolCalls: z.boolean().default(true).describe('Learn the tool calls of answers.'),
+  learnHeader: z.boolean().default(false).describe('Learn the role header before an answer too.'),
+  learnTrailingNewline: z.boolean().default(false).describe('Learn the newline behind the stop token too.'),
   perTurn: z.boolean().default(false).describe('One example for each answer, rendered as when it is served.'),
   accept: z
     .array(z.enum(['inferred', 'no-stop']))
@@ -223,5 +225,13 @@ export function loraOptions(options: LoraOptions): Partial<LoraConfig> {
 /** Which parts of conversations are learned. */
 export function maskPolicyOf(options: TrainOptions): MaskPolicy {
   const { learn, trainOnInput, learnThinking, learnToolCalls, accept } = options
-  return { learn, trainOnInput, thinking: learnThinking, toolCalls: learnToolCalls, accept }
+  return {
+    learn,
+    trainOnInput,
+    thinking: learnThinking,
+    toolCalls: learnToolCalls,
+    includeHeader: options.learnHeader,
+    includeTrailingNewline: options.learnTrailingNewline,
+    accept,
+  }
 }

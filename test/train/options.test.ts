@@ -111,7 +111,7 @@ describe('errors name line, value and cure', () => {
       `${minimal}lora: { target_modules: 7 }`,
       'run.yaml:3: lora.target_modules is 7; expected a text or a list.',
     ],
-    ['missing', 'data: a.jsonl', 'run.yaml: no model; expected a text.'],
+    ['missing', 'data: a.jsonl', 'run.yaml: no model; expected model: Hugging Face folder or .gguf file.'],
     [
       'source with a typing error',
       'model: m\ndata:\n  - path: a.jsonl\n    formt: text',
@@ -176,7 +176,7 @@ describe('flags', () => {
 
   test('say what is missing', () => {
     expect(errorOf(() => readRunOptions([flagLayer({ data: 'a.jsonl' })]))).toBe(
-      'flags: no model; expected a text.',
+      'flags: no model; expected model: Hugging Face folder or .gguf file.',
     )
   })
 
@@ -205,11 +205,19 @@ test('the API checks the same way', () => {
 })
 
 test('options become a mask policy and a LoRA configuration', () => {
-  const options = readTrainOptions({ data: ['a'], learn: 'last', learnThinking: false, accept: ['inferred'] })
+  const options = readTrainOptions({
+    data: ['a'],
+    learn: 'last',
+    learnThinking: false,
+    learnHeader: true,
+    accept: ['inferred'],
+  })
   expect(maskPolicyOf(options)).toEqual({
     learn: 'last',
     trainOnInput: false,
     thinking: false,
+    includeHeader: true,
+    includeTrailingNewline: false,
     toolCalls: true,
     accept: ['inferred'],
   })
