@@ -36,8 +36,16 @@ export function describeIssue(
   const name = path.map(spell).join('.')
   if (issue.code === 'custom' && issue.message === 'path')
     return [{ place, found: `${name} without path`, expected: 'the path of a file' }]
-  const found = value === undefined ? `no ${name}` : `${name} is ${JSON.stringify(value) ?? typeof value}`
-  return [{ place, found, expected: expectedBy(issue) }]
+  if (value === undefined) {
+    // What it is for says more than its type.
+    const field = path.reduce<z.core.$ZodType | undefined>(inner, schema)
+    const purpose = field instanceof z.ZodType ? field.description : undefined
+    const expected = purpose === undefined ? expectedBy(issue) : `${name}: ${purpose.replace(/\.$/, '')}`
+    return [{ place, found: `no ${name}`, expected }]
+  }
+  return [
+    { place, found: `${name} is ${JSON.stringify(value) ?? typeof value}`, expected: expectedBy(issue) },
+  ]
 }
 
 /** The place of an option in the last layer that has it, else where its block is, else the first layer. */

@@ -50,6 +50,7 @@ export async function* trainSft({
       found: input.quantization,
       expected: 'null: this version trains adapters on weights in bfloat16 or float32 only',
     })
+  const resumeFrom = await checkpointToResume(input)
   const { stopTokenIds: stops, newTokenIds } = await alignSpecialTokens(model, tokenizer, input)
   const data = await prepareData(input, tokenizer, model.vocabSize)
   if (input.adapter) await model.loadAdapter(input.adapter)
@@ -70,7 +71,6 @@ export async function* trainSft({
     trainable_parameters: model.trainableCount,
     batch: [input.perDeviceTrainBatchSize, input.gradientAccumulationSteps, input.maxLength, input.packing],
   }
-  const resumeFrom = await checkpointToResume(input)
   const firstStep = resumeFrom ? (await restoreCheckpoint(resumeFrom, training, fingerprint)).step : 0
   yield {
     type: 'start',
