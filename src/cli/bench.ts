@@ -99,7 +99,7 @@ export const bench = defineCommand({
         write([measurementLine(event, benchCases.get(event.case)?.summary ?? '')])
         const { figures, peak } = event
         if (flags.profile === true && figures.kind === 'train')
-          write(['', ...rooflineLines(figures.ops, figures.step_ms, peak), ''])
+          write(['', ...rooflineLines(figures.ops, (figures.tokens / figures.tokens_per_s) * 1000, peak), ''])
       }
     }
     if (ratios.length > 0) write(['', ...ratioLines(ratios)])
