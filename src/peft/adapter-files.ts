@@ -29,6 +29,8 @@ export function adapterName(parameter: string): string {
 
 /** adapter_config.json in PEFT's keys. PEFT fills in what is absent. */
 export function toPeftConfig(config: LoraConfig, targetModules: readonly string[]): Record<string, unknown> {
+  // PEFT takes layers_to_transform with a list only.
+  const isList = config.targetModules === 'all-linear' || config.layersToTransform !== undefined
   return {
     peft_type: 'LORA',
     task_type: config.taskType,
@@ -38,7 +40,7 @@ export function toPeftConfig(config: LoraConfig, targetModules: readonly string[
     lora_alpha: config.loraAlpha,
     lora_dropout: config.loraDropout,
     target_modules:
-      config.targetModules === 'all-linear' ? [...targetModules].toSorted() : config.targetModules,
+      isList && !Array.isArray(config.targetModules) ? [...targetModules].toSorted() : config.targetModules,
     exclude_modules: config.excludeModules ?? null,
     bias: config.bias,
     use_rslora: config.useRslora,

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -75,4 +75,15 @@ it('starts B at random with initLoraWeights: false', async () => {
   await model.addAdapter({ r: 4, initLoraWeights: false })
   const after = await model.forward({ inputIds })
   expect(maxDifference(after.logits.data, before.logits.data)).toBeGreaterThan(1e-3)
+})
+
+it('saves what an expression matches as a list where PEFT takes no expression: with layers_to_transform', async () => {
+  const model = await AutoModelForCausalLM.fromPretrained(fixture('llama'), { engine: 'reference' })
+  await model.addAdapter({ r: 2, targetModules: '.*(up|down)_proj', layersToTransform: [1] })
+  const folder = mkdtempSync(join(tmpdir(), 'fettle-adapter-'))
+  await model.saveAdapter(folder)
+  expect(JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'))).toMatchObject({
+    target_modules: ['model.layers.1.mlp.down_proj', 'model.layers.1.mlp.up_proj'],
+    layers_to_transform: [1],
+  })
 })
