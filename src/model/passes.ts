@@ -66,7 +66,10 @@ export function createPasses(state: ModelState): Passes {
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
 
-    async losses(tokens, { gradientScale, dropoutSeed = 0, recompute = false } = {}) {
+    async losses(tokens, { gradientScale, recompute = false, ...options } = {}) {
+      // Without dropout a pass is the same whatever its seed, and is compiled once.
+      const drops = (state.adapter?.config.loraDropout ?? 0) > 0
+      const dropoutSeed = drops ? (options.dropoutSeed ?? 0) : 0
       const rows = learnedRows(tokens.targets)
       const count = tokens.ids.length
       if (rows.length === 0) return { losses: new Float32Array(0), rows }
