@@ -18,7 +18,7 @@ import type { FlatTokens, ForwardInputs, TokenMatrix } from './flatten.ts'
 import { openModel } from './load.ts'
 import type { ModelState } from './model-state.ts'
 import { loadModelState, readSlot, trainAllParameters } from './model-state.ts'
-import { createOptimiser } from './optimiser.ts'
+import { clearGradients, createOptimiser } from './optimiser.ts'
 import type { Passes } from './passes.ts'
 import { createPasses } from './passes.ts'
 import type { ResizeOptions } from './resize.ts'
@@ -184,13 +184,12 @@ export class AutoModelForCausalLM {
         found: inputs.labels ? 'nothing to learn' : 'nothing',
         expected: 'token ids, −100 where nothing is learned; the first of a row is never predicted',
       })
-    const optimiser = createOptimiser(this.#state)
-    await optimiser.discardGradients()
+    await clearGradients(this.#state)
     await this.#passes.losses(flat, { gradientScale: 1 / learned })
     const gradients = new Map<string, NumberArray>()
     for (const { name, shape, data } of await trainedTensors(this.#state, 'gradient'))
       gradients.set(name, { data, shape: [...shape] })
-    await optimiser.discardGradients()
+    await clearGradients(this.#state)
     return gradients
   }
 

@@ -28,6 +28,21 @@ export interface Optimiser {
   discardGradients(): Promise<void>
 }
 
+/** Sets the gradients of everything trainable to zero. */
+export async function clearGradients({ engine, trainable }: ModelState): Promise<void> {
+  if (trainable) await engine.run(engine.compile([clearCommand(trainable.gradients)], []))
+}
+
+function clearCommand(gradients: Tensor): Command {
+  return {
+    op: 'fill',
+    direction: 'forward',
+    inputs: [],
+    outputs: [gradients],
+    attributes: flattenAttributes('fill', { value: 0 }),
+  }
+}
+
 /** `gradientNorm` must run before `update`: it also finds the clipping factor. */
 export function createOptimiser(state: ModelState): Optimiser {
   const { engine, trainable } = state
@@ -46,15 +61,8 @@ export function createOptimiser(state: ModelState): Optimiser {
       hyper: engine.tensor('float32', [7]),
       tensors: [parameters, gradients, m, v].map((flat) => engine.view(flat, start, [length])),
     }))
-  const clear: Command = {
-    op: 'fill',
-    direction: 'forward',
-    inputs: [],
-    outputs: [gradients],
-    attributes: flattenAttributes('fill', { value: 0 }),
-  }
+  const clear = clearCommand(gradients)
   const updateProgram = engine.compile([...groups.map(adamwCommand), clear], [])
-  const clearProgram = engine.compile([clear], [])
   const normPrograms = new Map<number, ReturnType<typeof engine.compile>>()
 
   return {
@@ -87,7 +95,7 @@ export function createOptimiser(state: ModelState): Optimiser {
       await engine.run(updateProgram)
       await refreshTokenRows(state)
     },
-    discardGradients: () => engine.run(clearProgram),
+    discardGradients: () => clearGradients(state),
   }
 
   function adamwCommand({
