@@ -27,7 +27,13 @@ export interface PromptCase {
   tokens: number
 }
 
-export type BenchCase = TrainCase | GenerateCase | PromptCase
+/** Every kernel alone, on the model's shapes. */
+export interface KernelsCase {
+  kind: 'kernels'
+  summary: string
+}
+
+export type BenchCase = TrainCase | GenerateCase | PromptCase | KernelsCase
 
 const adapter = { r: 16, loraAlpha: 32, targetModules: 'all-linear' }
 const shared = {
@@ -55,6 +61,7 @@ const row = (tokens: number, batch: number) =>
 
 /** What `fettle bench` measures, by name; the peers' scripts do the same jobs. */
 export const benchCases: ReadonlyMap<string, BenchCase> = new Map<string, BenchCase>([
+  ['kernels', { kind: 'kernels', summary: 'every kernel alone' }],
   ['packed', { kind: 'train', summary: 'LoRA, packed 2 × 512', options: packed, steps: 12 }],
   [
     'packed-all',

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { MachinePeaks } from '../engine/native/binding.ts'
-import { nativeAddon } from '../engine/native/binding.ts'
+import { nativeAddon, nativeIsas } from '../engine/native/binding.ts'
 import { FettleError } from '../error.ts'
 
 /** The machine's limits for an instruction set. */
@@ -14,25 +14,28 @@ export interface PeakReport {
 /** Far more than the caches of any processor hold. */
 const readBytes = 256 * 1024 * 1024
 
+/** Measures the peaks of one thread and of all, with the instruction set that training would use or another one. */
+export function measurePeaks(wantedIsa?: string): PeakReport {
+  const isa = wantedIsa ?? process.env['FETTLE_ISA'] ?? nativeIsas()[0]
+  const threads = availableParallelism()
+  const one = peaksOf(isa, 1)
+  return { isa, threads, one, all: threads === 1 ? one : peaksOf(isa, threads) }
+}
+
 /**
- * Measures the peaks of one thread and of all, with the instruction set that training would use or another one.
+ * Measures the peaks of an instruction set on a number of threads, which takes most of a second.
  *
  * @throws FettleError without the native engine
  */
-export function measurePeaks(wantedIsa?: string): PeakReport {
+export function peaksOf(isa: string, threads: number): MachinePeaks {
   const addon = nativeAddon()
-  if (typeof addon === 'string')
-    throw new FettleError({
-      place: 'fettle bench',
-      found: addon,
-      expected: 'the native engine',
-      cure: 'Build it with `fettle build-native`.',
-    })
-  const isa = wantedIsa ?? process.env['FETTLE_ISA'] ?? addon.isas[0]
-  const threads = availableParallelism()
-  const one = addon.peaks(isa, 1, readBytes)
-  const all = threads === 1 ? one : addon.peaks(isa, threads, readBytes)
-  return { isa, threads, one, all }
+  if (typeof addon !== 'string') return addon.peaks(isa, threads, readBytes)
+  throw new FettleError({
+    place: 'fettle bench',
+    found: addon,
+    expected: 'the native engine',
+    cure: 'Build it with `fettle build-native`.',
+  })
 }
 
 /** Operations a second of a compute type; without instructions of its own bfloat16 is computed as float32. */

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { FettleError } from '../error.ts'
 import type { BenchCase } from './bench-cases.ts'
 import type { GenerateFigures } from './bench-generate.ts'
+import type { KernelReport } from './bench-kernels.ts'
 import type { PeakReport } from './bench-peaks.ts'
 import { arithmeticPeak, measurePeaks } from './bench-peaks.ts'
 import type { Peer, PeerRun } from './bench-peers.ts'
@@ -9,7 +10,8 @@ import { jobOf, peers, runPeer } from './bench-peers.ts'
 import { median } from './bench-train.ts'
 import type { TrainFigures } from './bench-train.ts'
 
-export type Figures = TrainFigures | GenerateFigures
+/** What a case of a whole run prints. */
+type Figures = TrainFigures | GenerateFigures
 
 /** One of our measurements, with the machine's limits measured right before and after it (the higher ones). */
 export interface Measurement {
@@ -40,7 +42,12 @@ export interface Ratio {
   smaller?: number
 }
 
-export type BenchEvent = ({ type: 'peaks' } & PeakReport) | Measurement | PeerMeasurement | Ratio
+export type BenchEvent =
+  | ({ type: 'peaks' } & PeakReport)
+  | ({ type: 'kernels' } & KernelReport)
+  | Measurement
+  | PeerMeasurement
+  | Ratio
 
 export interface SittingOptions {
   model: string
@@ -62,6 +69,10 @@ export async function* sitting(options: SittingOptions): AsyncGenerator<BenchEve
       const isa = benchCase.kind === 'train' ? benchCase.isa : undefined
       const before = measurePeaks(isa)
       const figures = await measureCase(name, isa, options)
+      if (figures.kind === 'kernels') {
+        yield { type: 'kernels', ...figures }
+        continue
+      }
       const measurement = withShare(name, figures, [before, measurePeaks(isa)])
       ours.push(measurement)
       yield measurement
@@ -116,7 +127,7 @@ async function measureCase(
   name: string,
   isa: string | undefined,
   { model, data }: SittingOptions,
-): Promise<Figures> {
+): Promise<Figures | KernelReport> {
   const args = ['bench', '--measure', name, '--model', model, '--data', data, '--json']
   const child = spawn(process.execPath, [process.argv[1], ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -136,5 +147,5 @@ async function measureCase(
       },
       { exitCode: 1 },
     )
-  return JSON.parse(printed) as Figures
+  return JSON.parse(printed) as Figures | KernelReport
 }

@@ -1,3 +1,4 @@
+import type { KernelReport } from './bench-kernels.ts'
 import type { PeakReport } from './bench-peaks.ts'
 import type { Measurement, PeerMeasurement, Ratio } from './bench-sitting.ts'
 import type { OpFigures } from './bench-train.ts'
@@ -26,6 +27,28 @@ export function peakLines({ isa, threads, one, all }: PeakReport): string[] {
   return alignedTable(
     [`peaks (${isa})`, 'float32 GFLOPS', 'bfloat16 GFLOPS', 'int8 GOPS', 'reads GB/s'],
     [row('1 thread', one), ...(threads === 1 ? [] : [row(`${threads} threads`, all)])],
+  )
+}
+
+/** The kernels of a sitting against their peaks; where bytes are the limit, more than 100% means that a cache held them. */
+export function kernelLines({ kernels, isa, threads, dtype, load }: KernelReport): string[] {
+  return alignedTable(
+    [
+      `kernels (${dtype}, ${isa}, ${plural(threads, 'thread')}, load ${load.toFixed(1)})`,
+      'weights',
+      'tokens',
+      'ms',
+      'reached',
+      'of peak',
+    ],
+    kernels.map(({ kernel, weights, tokens, ms, limit, per_s: speed, share }) => [
+      kernel,
+      weights ?? '',
+      count(tokens),
+      ms.toFixed(3),
+      limit === 'arithmetic' ? `${giga(speed)} GFLOPS` : `${(speed / 1e9).toFixed(1)} GB/s`,
+      percent(share),
+    ]),
   )
 }
 

@@ -3,11 +3,12 @@ import { FettleError } from '../error.ts'
 import type { BenchCase } from './bench-cases.ts'
 import { benchCases } from './bench-cases.ts'
 import { measureGeneration } from './bench-generate.ts'
+import { measureKernels } from './bench-kernels.ts'
 import { checkPeers } from './bench-peers.ts'
 import type { Ratio } from './bench-sitting.ts'
 import { sitting } from './bench-sitting.ts'
 import { measureTraining } from './bench-train.ts'
-import { measurementLine, peakLines, peerLine, ratioLines, rooflineLines } from './bench-view.ts'
+import { kernelLines, measurementLine, peakLines, peerLine, ratioLines, rooflineLines } from './bench-view.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { nativeIsas } from '../engine/index.ts'
@@ -71,11 +72,13 @@ export const bench = defineCommand({
       })
     if (measure !== undefined) {
       const [[, benchCase]] = chosenCases([measure])
-      const figures =
+      writeJsonLine(
         benchCase.kind === 'train'
           ? await measureTraining(benchCase, model, data)
-          : await measureGeneration(benchCase, model)
-      writeJsonLine(figures)
+          : benchCase.kind === 'kernels'
+            ? await measureKernels(model)
+            : await measureGeneration(benchCase, model),
+      )
       return
     }
     const repeat = flags.repeat ?? (peers === undefined ? 1 : 2)
@@ -95,6 +98,7 @@ export const bench = defineCommand({
       else if (event.type === 'peaks') write([...peakLines(event), ''])
       else if (event.type === 'peer') write([peerLine(event)])
       else if (event.type === 'ratio') ratios.push(event)
+      else if (event.type === 'kernels') write(['', ...kernelLines(event), ''])
       else {
         write([measurementLine(event, benchCases.get(event.case)?.summary ?? '')])
         const { figures, peak } = event

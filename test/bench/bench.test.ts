@@ -1,7 +1,11 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { rooflineLines } from '../../src/cli/bench-view.ts'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { createEngine, nativeProblem } from '../../src/engine/index.ts'
+import { kernelRuns } from '../../src/cli/bench-kernel-runs.ts'
+import { Workshop } from '../../src/cli/bench-workshop.ts'
+import { parseModelConfig } from '../../src/model/config.ts'
 import { runCli } from '../cli/run-cli.ts'
 
 const assets = join(import.meta.dirname, '..', '..', 'assets')
@@ -53,6 +57,28 @@ describe('fettle bench', () => {
     expect(training['share']).toBeLessThan(1)
     expect(stream).toMatchObject({ type: 'measurement', case: 'stream', figures: { kind: 'generate' } })
   })
+})
+
+test('every kernel that is measured runs, and no two have the same name', async () => {
+  const problem = nativeProblem()
+  if (problem !== undefined) return
+  const config = parseModelConfig(
+    JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8')),
+    'tiny-llama',
+  )
+  const engine = createEngine({ engine: 'native' })
+  const names = new Set<string>()
+  for (const prepare of kernelRuns(config)) {
+    const workshop = new Workshop(engine, 1024)
+    const { kernel, weights, tokens, amount, commands } = prepare(workshop)
+    names.add(`${kernel} ${weights ?? ''} ${tokens}`)
+    expect(amount).toBeGreaterThan(0)
+    engine.profile()
+    await engine.run(engine.compile(commands, []))
+    expect([...engine.profile().keys()]).toHaveLength(1)
+    workshop.free()
+  }
+  expect(names.size).toBe(kernelRuns(config).length)
 })
 
 test('the roofline takes the longer of arithmetic and reading, and counts what no op explains', () => {

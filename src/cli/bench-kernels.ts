@@ -1,0 +1,86 @@
+import { loadavg } from 'node:os'
+import { createEngine } from '../engine/index.ts'
+import type { DType, Engine } from '../engine/index.ts'
+import { parseModelConfig } from '../model/config.ts'
+import { AutoModelForCausalLM } from '../model/index.ts'
+import type { KernelRun } from './bench-kernel-runs.ts'
+import { kernelRuns } from './bench-kernel-runs.ts'
+import { activation, Workshop } from './bench-workshop.ts'
+import { arithmeticPeak, peaksOf } from './bench-peaks.ts'
+import type { MachinePeaks } from '../engine/native/binding.ts'
+
+/** One kernel on one shape, against the peak that limits it. */
+export interface KernelFigures extends Omit<KernelRun, 'commands' | 'amount'> {
+  /** Of one call, the best round. */
+  ms: number
+  /** Useful operations or bytes a second. */
+  per_s: number
+  /** Of the peak that was measured right before or after. */
+  share: number
+}
+
+export interface KernelReport {
+  kind: 'kernels'
+  isa: string
+  threads: number
+  dtype: DType
+  load: number
+  kernels: KernelFigures[]
+}
+
+const rounds = 5
+/** A round calls a kernel so often that starting the program is lost in it. */
+const roundSeconds = 0.04
+
+/**
+ * Measures the kernels on the model's own shapes with random values, each between two measurements of the machine's peaks.
+ * Needs the native engine.
+ */
+export async function measureKernels(modelPath: string): Promise<KernelReport> {
+  const load = loadavg()[0]
+  const { config: raw } = await AutoModelForCausalLM.fromPretrained(modelPath, { engine: 'native' })
+  const config = parseModelConfig(raw, modelPath)
+  const engine = createEngine({ engine: 'native' })
+  const kernels: KernelFigures[] = []
+  let peaks = peaksOf(engine.isa, engine.threads)
+  for (const prepare of kernelRuns(config)) {
+    const workshop = new Workshop(engine)
+    const { figures, after } = await measure(engine, prepare(workshop), peaks)
+    kernels.push(figures)
+    peaks = after
+    workshop.free()
+  }
+  return { kind: 'kernels', isa: engine.isa, threads: engine.threads, dtype: activation, load, kernels }
+}
+
+async function measure(
+  engine: Engine,
+  { commands, amount, ...labels }: KernelRun,
+  before: MachinePeaks,
+): Promise<{ figures: KernelFigures; after: MachinePeaks }> {
+  let program = engine.compile(commands, [])
+  const time = async () => {
+    const begun = performance.now()
+    await engine.run(program)
+    return (performance.now() - begun) / 1000 / program.commands.length
+  }
+  await time()
+  const repeats = Math.ceil(roundSeconds / ((await time()) * commands.length))
+  const repeated = Array.from({ length: repeats }, () => commands).flat()
+  program = engine.compile(repeated, [])
+  let seconds = Infinity
+  for (let round = 0; round < rounds; round += 1) seconds = Math.min(seconds, await time())
+  const after = peaksOf(engine.isa, engine.threads)
+  const limit = (peaks: MachinePeaks) =>
+    labels.limit === 'reading' ? peaks.read : arithmeticPeak(peaks, activation)
+  const reached = amount / seconds
+  return {
+    figures: {
+      ...labels,
+      ms: seconds * 1000,
+      per_s: reached,
+      share: reached / Math.max(limit(before), limit(after)),
+    },
+    after,
+  }
+}
