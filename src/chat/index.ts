@@ -12,6 +12,7 @@ export type {
   SpanStatus,
   TextSpan,
 } from './messages.ts'
+export { reasoningFields } from './messages.ts'
 export { renderWithSpans, findLearnedSpans, type SpanSettings } from './learned-spans.ts'
 export { findStopTokens, type TokenTexts } from './stop-tokens.ts'
 export { checkSpans } from './check-spans.ts'

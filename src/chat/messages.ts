@@ -11,6 +11,9 @@ export interface Message {
   [field: string]: unknown
 }
 
+/** Names that a message's thinking is passed under; the first is the one that most templates read. */
+export const reasoningFields = ['reasoning_content', 'thinking', 'reasoning'] as const
+
 export interface ContentPart {
   type: string
   text?: string

@@ -1,4 +1,4 @@
-import type { ContentPart, Message } from '../chat/index.ts'
+import { reasoningFields, type ContentPart, type Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import { formatOrigin, type Row } from './row.ts'
 import { describeValue, isRecord, type RowOptions } from './source.ts'
@@ -103,7 +103,7 @@ function readContent(
   if (typeof content === 'string') return { content, ...callFields }
   if (Array.isArray(content) && content.length > 0)
     return { content: content.map((part) => readPart(place, part)), ...callFields }
-  const hasThinking = typeof rest['reasoning_content'] === 'string' || typeof rest['thinking'] === 'string'
+  const hasThinking = reasoningFields.some((field) => typeof rest[field] === 'string')
   if ((content === undefined || content === null) && role === 'assistant' && (hasCalls || hasThinking))
     return content === null ? { content, ...callFields } : callFields
   throw new FettleError({

@@ -21,7 +21,7 @@ export interface Chat {
 }
 
 /** How conversations become tokens with a loss mask. */
-export interface EncodeChatOptions extends Omit<ChatTemplateOptions, 'tools' | 'addGenerationPrompt'> {
+export interface EncodeChatOptions extends Pick<ChatTemplateOptions, 'variables' | 'template'> {
   policy?: MaskPolicy | undefined
 }
 
@@ -61,7 +61,7 @@ export async function encodeChats(
   const results: ChatEncoding[] = []
   let pending: Promise<ChatEncoding[]> = Promise.resolve([])
   for (let start = 0; start < chats.length; start += chunkSize) {
-    const items = chats.slice(start, start + chunkSize).map((chat) => renderChat(encoder, chat, options))
+    const items = chats.slice(start, start + chunkSize).map((chat) => renderWithMask(encoder, chat, options))
     const encodings = encodeTextsWithSpans(encoder.rust, items, { addSpecialTokens: false })
     results.push(...(await pending))
     pending = encodings
@@ -87,7 +87,7 @@ export async function encodeTextsWithSpans(
   }))
 }
 
-function renderChat(
+function renderWithMask(
   { templates, named, specialTokens }: ChatEncoder,
   { messages, tools, place }: Chat,
   { policy, variables, template }: EncodeChatOptions,

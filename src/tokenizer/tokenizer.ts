@@ -10,7 +10,7 @@ import {
 } from './backend.ts'
 import {
   makeChatTemplates,
-  renderOptions,
+  renderChat,
   type ChatTemplateOptions,
   type ChatTemplates,
 } from './chat-templates.ts'
@@ -261,7 +261,7 @@ export class Tokenizer {
 
   /** The text of a conversation. Encode it with `addSpecialTokens: false`: the template wrote them already. */
   applyChatTemplate(messages: readonly Message[], options: ChatTemplateOptions = {}): string {
-    return this.#templates.select(options).render(renderOptions(messages, options, this.#backend.named)).text
+    return renderChat(this.#templates, messages, options, this.#backend.named)
   }
 
   /** A conversation's text and tokens, with what a model learns of it. */

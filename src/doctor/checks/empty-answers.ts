@@ -1,4 +1,4 @@
-import type { Message } from '../../chat/index.ts'
+import { reasoningFields, type Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
 import type { Check } from '../check.ts'
 import { countOf, createTally } from '../check.ts'
@@ -51,8 +51,8 @@ function answersOf(conversation: Conversation): { isEmpty: boolean; name: string
 }
 
 function saysNothing({ content, tool_calls: calls, ...rest }: Message): boolean {
-  if (calls !== undefined && calls.length > 0) return false
-  const thinking = rest['reasoning_content'] ?? rest['thinking']
+  if (calls != null && calls.length > 0) return false
+  const thinking = reasoningFields.map((field) => rest[field])
   const texts = Array.isArray(content) ? content.map(({ text }) => text) : [content]
-  return [...texts, thinking].every((text) => typeof text !== 'string' || text.trim() === '')
+  return [...texts, ...thinking].every((text) => typeof text !== 'string' || text.trim() === '')
 }

@@ -1,4 +1,4 @@
-import type { Message, Rendered, Segment } from '../../chat/index.ts'
+import { reasoningFields, type Message, type Rendered, type Segment } from '../../chat/index.ts'
 import { excerptOf, type Excerpt } from '../finding.ts'
 
 /** What a template can do to a message. */
@@ -18,7 +18,6 @@ export interface Loss {
   excerpt?: Excerpt
 }
 
-const thinkingFields = ['reasoning_content', 'thinking', 'reasoning']
 const isContent = ({ field = '' }: Segment) => field === 'content' || field.startsWith('content.')
 
 /** Compares the messages of a conversation with what the template wrote of each. */
@@ -67,7 +66,7 @@ function textOf({ content }: Message): string {
 }
 
 function thinkingOf(message: Message): string {
-  const field = thinkingFields.map((name) => message[name]).find((value) => typeof value === 'string')
+  const field = reasoningFields.map((name) => message[name]).find((value) => typeof value === 'string')
   const inContent = /<think>([\s\S]*?)<\/think>/.exec(textOf(message))?.[1]
   return (typeof field === 'string' ? field : (inContent ?? '')).trim()
 }
@@ -78,7 +77,8 @@ function thinks(message: Message): boolean {
 
 /** Whether the thinking stands in the text: as a field of its own, or as the part of the content that it is. */
 function writesThinking(text: string, message: Message, own: readonly Segment[]): boolean {
-  if (own.some(({ field = '' }) => thinkingFields.includes(field.split('.')[0]))) return true
+  const names: readonly string[] = reasoningFields
+  if (own.some(({ field = '' }) => names.includes(field.split('.')[0]))) return true
   const thinking = thinkingOf(message)
   return own.some(({ start, end }) => text.slice(start, end).includes(thinking))
 }

@@ -1,4 +1,4 @@
-import { parseChatTemplate, type Message } from '../../chat/index.ts'
+import { parseChatTemplate, reasoningFields, type Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
 import { renderOptions } from '../../tokenizer/chat-templates.ts'
 import type { Check, Tally } from '../check.ts'
@@ -106,7 +106,7 @@ function rejectedDraft({ count, evidence }: Tally, reason: string): Draft {
 /** Roles and kinds of fields: what a template decides by. */
 function formOf({ messages, tools }: Extract<Conversation, { kind: 'messages' }>): string {
   const form = messages.map(({ role, content, tool_calls: calls, ...rest }) => {
-    const thinks = typeof rest['reasoning_content'] === 'string' || typeof rest['thinking'] === 'string'
+    const thinks = reasoningFields.some((field) => typeof rest[field] === 'string')
     const says = typeof content === 'string' ? (content.includes('</think>') ? 'think' : '') : typeof content
     return `${role}${says}${calls ? '+calls' : ''}${thinks ? '+thinks' : ''}`
   })
