@@ -55,6 +55,9 @@ std::vector<const Kernels*> availableKernels() {
   add(avx2, kernelsAvx2());
 #endif
 #endif
+#if FETTLE_WITH_neon
+  add(true, kernelsNeon());
+#endif
 #if FETTLE_WITH_portable
   add(true, kernelsPortable());
 #endif

@@ -42,6 +42,7 @@ const Kernels* kernelsAmx();
 const Kernels* kernelsAvx512bf16();
 const Kernels* kernelsAvx512();
 const Kernels* kernelsAvx2();
+const Kernels* kernelsNeon();
 const Kernels* kernelsPortable();
 
 }  // namespace fettle

@@ -2,6 +2,8 @@
 //   node scripts/build-native.mjs            for the fastest instruction set of this machine
 //   node scripts/build-native.mjs --all      for every one that this machine can run, as the tests want
 //   node scripts/build-native.mjs --every    for every one of this architecture, as packages want
+//   node scripts/build-native.mjs --target linux-arm64 --compiler aarch64-linux-gnu-g++
+//                                            for another machine, every one of its architecture (CXX names a compiler, too)
 // --install: part of `npm ci`; says in one line what happened and never fails the installation. --verbose: the compiler's words.
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -21,43 +23,44 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const output = join(root, 'build', `${process.platform}-${process.arch}`)
 const has = (flag) => process.argv.includes(flag)
+const valueOf = (option) => (has(option) ? process.argv[process.argv.indexOf(option) + 1] : undefined)
 const require = createRequire(import.meta.url)
-const isX86 = process.arch === 'x64'
+const here = `${process.platform}-${process.arch}`
+/** What Node calls the machine that the addon is for, where the binding looks for it. */
+const target = valueOf('--target') ?? here
+const [platform, architecture] = target.split('-')
+const output = join(root, 'build', target)
+const isX86 = architecture === 'x64'
 
 const avx2 = ['avx2', 'fma', 'f16c', 'bmi', 'bmi2']
 const avx512 = [...avx2, 'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512cd']
 const bf16 = [...avx512, 'avx512vnni', 'avx512bf16']
-/** Kernel tables, the fastest first: what the compiler may use (-m…), which the processor must have, and the macros of native/isa.cc. */
-const variants = [
-  ...(isX86
-    ? [
-        {
-          isa: 'amx',
-          table: 'kernelsAmx',
-          lanes: 16,
-          bf16: 1,
-          amx: 1,
-          features: [...bf16, 'amx-tile', 'amx-bf16'],
-        },
-        { isa: 'avx512bf16', table: 'kernelsAvx512bf16', lanes: 16, bf16: 1, amx: 0, features: bf16 },
-        { isa: 'avx512', table: 'kernelsAvx512', lanes: 16, bf16: 0, amx: 0, features: avx512 },
-        { isa: 'avx2', table: 'kernelsAvx2', lanes: 8, bf16: 0, amx: 0, features: avx2 },
-      ]
-    : []),
-  { isa: 'portable', table: 'kernelsPortable', lanes: 4, bf16: 0, amx: 0, features: [] },
-]
+/**
+ * Kernel tables by architecture, the fastest first: what the processor must list, flags that let the compiler use it
+ * (-mFEATURE each, where none are given), and the macros of native/isa.cc.
+ */
+const variants = {
+  x64: [
+    { isa: 'amx', lanes: 16, bf16: 1, amx: 1, features: [...bf16, 'amx-tile', 'amx-bf16'] },
+    { isa: 'avx512bf16', lanes: 16, bf16: 1, amx: 0, features: bf16 },
+    { isa: 'avx512', lanes: 16, bf16: 0, amx: 0, features: avx512 },
+    { isa: 'avx2', lanes: 8, bf16: 0, amx: 0, features: avx2 },
+    { isa: 'portable', lanes: 4, bf16: 0, amx: 0, features: [] },
+  ],
+  // NEON belongs to every 64-bit ARM: what is portable elsewhere has its instructions here.
+  arm64: [{ isa: 'neon', lanes: 4, bf16: 0, amx: 0, features: [] }],
+}[architecture] ?? [{ isa: 'portable', lanes: 4, bf16: 0, amx: 0, features: [] }]
 
 /** native/isa.cc is compiled in these parts, the longest first. */
 const parts = [2, 1, 3, 4, 0]
 
-/** Variants that this machine can run; where that cannot be found out, all. */
+/** Variants that the machine can run; where that cannot be found out, all. */
 function runnable() {
-  if (process.platform !== 'linux') return variants
+  if (target !== here || platform !== 'linux') return variants
   const flags = new Set(
     readFileSync('/proc/cpuinfo', 'utf8')
-      .match(/^flags\s*:(.*)$/m)?.[1]
+      .match(/^(?:flags|Features)\s*:(.*)$/m)?.[1]
       .trim()
       .split(/\s+/)
       .map(plain),
@@ -73,21 +76,25 @@ function plain(feature) {
 }
 
 function chosen() {
-  if (has('--every')) return variants
+  if (has('--every') || target !== here) return variants
   const able = runnable()
   return has('--all') ? able : able.slice(0, 1)
 }
 
+/** The compiler's command and its first arguments, such as `python3 -m ziglang c++ -target aarch64-macos`. */
 function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ['g++', 'clang++', 'c++']
-  return candidates.find((command) => {
-    try {
-      execFileSync(command, ['--version'], { stdio: 'ignore' })
-      return true
-    } catch {
-      return false
-    }
-  })
+  const wanted = valueOf('--compiler') ?? process.env.CXX
+  const candidates = wanted ? [wanted] : target === here ? ['g++', 'clang++', 'c++'] : []
+  return candidates
+    .map((command) => command.split(' '))
+    .find(([command, ...args]) => {
+      try {
+        execFileSync(command, [...args, '--version'], { stdio: 'ignore' })
+        return true
+      } catch {
+        return false
+      }
+    })
 }
 
 const run = (command, args) =>
@@ -137,15 +144,15 @@ function jobsFor(compiler, wanted) {
     ...wanted.map(({ isa }) => `-DFETTLE_WITH_${isa}`),
   ]
   const jobs = [
-    ...wanted.flatMap(({ isa, table, lanes, bf16: hasBf16, amx, features }) =>
+    ...wanted.flatMap(({ isa, lanes, bf16: hasBf16, amx, features, flags }) =>
       parts.map((part) => ({
         name: `${isa}-${part}`,
         source: 'isa.cc',
         args: [
           ...common,
-          ...features.map((feature) => `-m${feature}`),
+          ...(flags ?? features.map((feature) => `-m${feature}`)),
           `-DFETTLE_ISA=${isa}`,
-          `-DFETTLE_TABLE=${table}`,
+          `-DFETTLE_TABLE=kernels${isa[0].toUpperCase()}${isa.slice(1)}`,
           `-DFETTLE_PART=${part}`,
           `-DFETTLE_LANES=${lanes}`,
           `-DFETTLE_HAS_BF16=${hasBf16}`,
@@ -160,7 +167,7 @@ function jobsFor(compiler, wanted) {
       args: [...common, ...addon],
     })),
   ]
-  const contents = createHash('sha256').update(compiler)
+  const contents = createHash('sha256').update(compiler.join(' '))
   for (const file of sources()) contents.update(readFileSync(file))
   const state = contents.digest('hex')
   return jobs.map((job) => {
@@ -172,10 +179,13 @@ function jobsFor(compiler, wanted) {
 async function build() {
   const slower = 'so the reference engine runs, slower'
   if (process.env.FETTLE_NATIVE === '0') return `native engine: left out (FETTLE_NATIVE=0), ${slower}`
-  if (process.platform === 'win32') return `native engine: not built on Windows yet, ${slower}`
+  if (platform === 'win32') return `native engine: not built on Windows yet, ${slower}`
   const compiler = findCompiler()
   if (!compiler)
-    return `native engine: no C++ compiler found, ${slower} (install g++ or clang++, then: npm run build:native)`
+    return target === here
+      ? `native engine: no C++ compiler found, ${slower} (install g++ or clang++, then: npm run build:native)`
+      : `native engine: no C++ compiler for ${target} (--compiler NAME says which)`
+  const [command, ...compilerArgs] = compiler
   const started = Date.now()
   const folder = join(output, 'objects')
   mkdirSync(folder, { recursive: true })
@@ -185,16 +195,17 @@ async function build() {
     .update(jobs.map(({ object }) => object).join())
     .digest('hex')
     .slice(0, 16)
-  const target = join(output, 'fettle.node')
+  const library = join(output, 'fettle.node')
   const stamp = join(output, 'objects', `linked-${linked}`)
   const names = wanted.map(({ isa }) => isa).join(', ')
-  if (existsSync(target) && existsSync(stamp)) return `native engine: up to date (${names})`
+  if (existsSync(library) && existsSync(stamp)) return `native engine: up to date (${names})`
 
   const waiting = jobs.filter(({ object }) => !existsSync(object))
   const worker = async () => {
     for (let job = waiting.shift(); job; job = waiting.shift()) {
       const unfinished = `${job.object}.${process.pid}`
-      await run(compiler, [
+      await run(command, [
+        ...compilerArgs,
         ...job.args,
         `-I${join(root, 'native')}`,
         join(root, 'native', job.source),
@@ -206,10 +217,10 @@ async function build() {
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
-  const undefinedSymbols =
-    process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-Wl,--strip-all']
-  const unfinished = `${target}.${process.pid}`
-  await run(compiler, [
+  const undefinedSymbols = platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-Wl,--strip-all']
+  const unfinished = `${library}.${process.pid}`
+  await run(command, [
+    ...compilerArgs,
     '-shared',
     '-pthread',
     ...undefinedSymbols,
@@ -217,12 +228,12 @@ async function build() {
     unfinished,
     ...jobs.map(({ object }) => object),
   ])
-  renameSync(unfinished, target)
+  renameSync(unfinished, library)
   const current = new Set(jobs.map(({ object }) => object))
   for (const file of readdirSync(folder)) if (!current.has(join(folder, file))) rmSync(join(folder, file))
   writeFileSync(stamp, '')
   const seconds = ((Date.now() - started) / 1000).toFixed(1)
-  return `native engine: built for ${names} with ${compiler} in ${seconds} s (${(statSync(target).size / 1024).toFixed(0)} kB)`
+  return `native engine: built for ${names} with ${compiler.join(' ')} in ${seconds} s (${(statSync(library).size / 1024).toFixed(0)} kB)`
 }
 
 try {
