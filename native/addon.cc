@@ -24,18 +24,6 @@ uint16_t roundToBf16(float f) {
   return uint16_t((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
 }
 
-float halfToFloat(uint16_t h) {
-  const uint32_t sign = uint32_t(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, fraction = h & 1023u;
-  if (exponent == 0) {
-    const float value = float(fraction) / 16777216.0f;  // 2^-24
-    return sign ? -value : value;
-  }
-  const uint32_t bits = sign | ((exponent == 31 ? 255u : exponent + 112u) << 23) | (fraction << 13);
-  float f;
-  std::memcpy(&f, &bits, 4);
-  return f;
-}
-
 size_t bytesOf(DType dtype) { return dtype == DType::bf16 ? 2 : 4; }
 
 // Copies numbers of a JavaScript typed array into a tensor's memory, rounding float32 to bfloat16 where needed.
@@ -57,7 +45,7 @@ bool copyIn(DType dtype, char* to, size_t count, const Napi::TypedArray& from) {
   return true;
 }
 
-Napi::Value copyOut(Napi::Env env, const Tensor& tensor) {
+Napi::Value copyOut(Napi::Env env, const Tensor& tensor, const Quantiser& quantiser) {
   const size_t count = tensor.size();
   const size_t columns = tensor.cols();
   if (tensor.dtype == DType::i32) {
@@ -66,6 +54,15 @@ Napi::Value copyOut(Napi::Env env, const Tensor& tensor) {
     return array;
   }
   auto array = Napi::Float32Array::New(env, count);
+  if (isQuantised(tensor.dtype)) {
+    for (int b = 0; b < tensor.blockCount; b++) {
+      const RowBlock& block = tensor.blocks[b];
+      const int64_t end = b + 1 < tensor.blockCount ? (&block)[1].firstRow : tensor.rows();
+      quantiser.dequantise(tensor.dtype, static_cast<const char*>(block.data), 0, end - block.firstRow, columns,
+                           array.Data() + block.firstRow * columns);
+    }
+    return array;
+  }
   for (int64_t row = 0; row * int64_t(columns) < int64_t(count); row++) {
     float* to = array.Data() + row * columns;
     if (tensor.dtype == DType::f32) {
@@ -122,6 +119,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Runner",
                        {InstanceMethod<&RunnerObject::tensor>("tensor"), InstanceMethod<&RunnerObject::weight>("weight"),
+                        InstanceMethod<&RunnerObject::quantised>("quantised"),
                         InstanceMethod<&RunnerObject::view>("view"), InstanceMethod<&RunnerObject::write>("write"),
                         InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
                         InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
@@ -150,6 +148,22 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     return Napi::Number::New(info.Env(), runner_->add(std::move(entry)));
   }
 
+  // quantised(handle, dtype): handle of a copy in 8 or 4 bits
+  Napi::Value quantised(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "quantised: a program is running");
+    const Tensor& from = runner_->persistent(info[0].ToNumber().Int32Value())->tensor;
+    auto entry = std::make_shared<Persistent>();
+    entry->tensor = from;
+    entry->tensor.dtype = DType(info[1].ToNumber().Int32Value());
+    for (int b = 0; b < from.blockCount; b++) {
+      const int64_t first = from.blocks[b].firstRow;
+      const int64_t end = b + 1 < from.blockCount ? from.blocks[b + 1].firstRow : from.rows();
+      const NumberRows rows{static_cast<const char*>(from.blocks[b].data), int(from.dtype), end - first, from.cols()};
+      if (!quantise(info.Env(), *entry, rows, first)) return info.Env().Undefined();
+    }
+    return Napi::Number::New(info.Env(), runner_->add(std::move(entry)));
+  }
+
   // weight(dtype, columns, parts: { rows, dtype: 0 F32 | 1 BF16 | 2 F16, path?, offset?, data? }[]): handle
   Napi::Value weight(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
@@ -175,6 +189,12 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
         const size_t offset = size_t(part.Get("offset").ToNumber().Int64Value());
         if (offset + bytes > file->size) return fail(env, path + ": the file is shorter than its header says");
         source = file->data + offset;
+        if (isQuantised(tensor.dtype)) {
+          if (!quantise(env, *entry, {source, type, partRows, columns}, rows)) return env.Undefined();
+          file->forget(source, bytes);
+          rows += partRows;
+          continue;
+        }
         if (type == int(tensor.dtype)) {
           entry->blocks.push_back({rows, const_cast<char*>(source)});
           entry->owners.push_back(file);
@@ -186,9 +206,13 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
         if (data.ByteLength() < bytes) return fail(env, "weight: data shorter than its rows");
         source = static_cast<const char*>(data.ArrayBuffer().Data()) + data.ByteOffset();
       }
-      char* target = allocate(env, *entry, count * bytesOf(tensor.dtype), rows);
-      if (!target) return env.Undefined();
-      convert(tensor.dtype, target, type, source, count);
+      if (isQuantised(tensor.dtype)) {
+        if (!quantise(env, *entry, {source, type, partRows, columns}, rows)) return env.Undefined();
+      } else {
+        char* target = allocate(env, *entry, count * bytesOf(tensor.dtype), rows);
+        if (!target) return env.Undefined();
+        convert(tensor.dtype, target, type, source, count);
+      }
       rows += partRows;
     }
     tensor.rank = 2;
@@ -220,13 +244,13 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   }
 
   Napi::Value read(const Napi::CallbackInfo& info) {
-    return copyOut(info.Env(), runner_->persistent(info[0].ToNumber().Int32Value())->tensor);
+    return copyOut(info.Env(), runner_->persistent(info[0].ToNumber().Int32Value())->tensor, runner_->kernels()->quantiser);
   }
 
   // readOutput(program, index of the program's tensor): typed array
   Napi::Value readOutput(const Napi::CallbackInfo& info) {
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
-    return copyOut(info.Env(), program->tensors.at(info[1].ToNumber().Uint32Value()).tensor);
+    return copyOut(info.Env(), program->tensors.at(info[1].ToNumber().Uint32Value()).tensor, runner_->kernels()->quantiser);
   }
 
   // compile(code: Float64Array, arenaBytes): External
@@ -278,6 +302,14 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
       fail(env, "out of memory: " + std::to_string(bytes >> 20) + " MiB for a tensor");
       return nullptr;
     }
+  }
+
+  // Adds one block of rows in the entry's quantised type.
+  bool quantise(Napi::Env env, Persistent& entry, const NumberRows& source, int64_t firstRow) {
+    const DType dtype = entry.tensor.dtype;
+    char* target = allocate(env, entry, QuantisedLayout(dtype, source.columns).bytes(source.rows), firstRow);
+    if (target) runner_->kernels()->quantiser.quantise(runner_->pool(), dtype, source, target);
+    return target != nullptr;
   }
 
   static void convert(DType dtype, char* target, int type, const char* source, size_t count) {

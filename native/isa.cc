@@ -36,6 +36,7 @@ namespace FETTLE_ISA {
 #include "kernels/fill.h"
 #include "kernels/optimiser.h"
 #include "kernels/peak.h"
+#include "kernels/quantise.h"
 
 void linearForwardEntry(const Call& call);
 void linearVjpEntry(const Call& call);
@@ -106,7 +107,7 @@ static Kernel vjpOf(Op op) {
 #if FETTLE_PART == 0
 const Kernels* FETTLE_TABLE() {
   static const Kernels table = [] {
-    Kernels kernels{FETTLE_STRING(FETTLE_ISA), FETTLE_ISA::peaks(), {}, {}};
+    Kernels kernels{FETTLE_STRING(FETTLE_ISA), FETTLE_ISA::peaks(), FETTLE_ISA::quantiser(), {}, {}};
     for (int op = 0; op < kOpCount; op++) {
       kernels.forward[op] = FETTLE_ISA::forwardOf(Op(op));
       kernels.vjp[op] = FETTLE_ISA::vjpOf(Op(op));

@@ -2,6 +2,7 @@
 #pragma once
 #include "ops.h"
 #include "pool.h"
+#include "quantised.h"
 #include "tensor.h"
 
 namespace fettle {
@@ -33,6 +34,7 @@ struct Peaks {
 struct Kernels {
   const char* isa;
   Peaks peaks;
+  Quantiser quantiser;
   Kernel forward[kOpCount];
   Kernel vjp[kOpCount];  // null where an op has no gradient
 };

@@ -36,6 +36,13 @@ MappedFile::~MappedFile() {
   if (data) munmap(data, size);
 }
 
+void MappedFile::forget(const char* from, size_t bytes) const {
+  const uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE));
+  // Pages that it shares with its neighbours stay.
+  const uintptr_t begin = (uintptr_t(from) + page - 1) / page * page, end = (uintptr_t(from) + bytes) / page * page;
+  if (begin < end) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 Memory::Memory(size_t bytes) : size(bytes ? bytes : 1) {
   void* block = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (block == MAP_FAILED) throw std::bad_alloc();

@@ -15,6 +15,8 @@ class MappedFile {
  public:
   static std::shared_ptr<MappedFile> open(const std::string& path, std::string& error);
   ~MappedFile();
+  // Takes a stretch that was read once out of the process's memory; touching it again maps it again.
+  void forget(const char* from, size_t bytes) const;
   char* data = nullptr;
   size_t size = 0;
 };
@@ -63,6 +65,7 @@ class Runner {
 
   const Kernels* kernels() const { return kernels_; }
   int threads() const { return pool_.threads(); }
+  Pool& pool() { return pool_; }
 
   int add(std::shared_ptr<Persistent> tensor);
   std::shared_ptr<Persistent> persistent(int handle) const { return tensors_.at(handle); }

@@ -129,6 +129,17 @@ inline vf vsqrt(vf v) {
 #endif
 }
 
+// Half-precision numbers of files as floats.
+inline void halvesToFloats(float* to, const uint16_t* from, int64_t n) {
+  int64_t i = 0;
+#if FETTLE_LANES == 16
+  for (; i + 16 <= n; i += 16) _mm512_storeu_ps(to + i, _mm512_maskz_cvtph_ps(0xffff, _mm256_loadu_si256((const __m256i*)(from + i))));
+#elif FETTLE_LANES == 8
+  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)(from + i))));
+#endif
+  for (; i < n; i++) to[i] = halfToFloat(from[i]);
+}
+
 // body(i, count) for each vector of n elements: count is a compile-time kLanes, and once at the end what remains, so that
 // loadPart(p + i, count) is one plain load everywhere but in the tail.
 template <class Body> inline void eachVector(int64_t n, const Body& body) {

@@ -1,12 +1,27 @@
 // What a kernel sees of a tensor: pointer, type, shape. Row-major, rows 1..n contiguous inside a block.
 #pragma once
 #include <cstdint>
+#include <cstring>
 
 namespace fettle {
 
 using bf16 = uint16_t;  // storage only; see simd.h for conversions
 
-enum class DType : int { f32 = 0, bf16 = 1, i32 = 2 };
+// A half-precision number of a file.
+inline float halfToFloat(uint16_t h) {
+  const uint32_t sign = uint32_t(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, fraction = h & 1023u;
+  if (exponent == 0) {
+    const float value = float(fraction) / 16777216.0f;  // 2^-24
+    return sign ? -value : value;
+  }
+  const uint32_t bits = sign | ((exponent == 31 ? 255u : exponent + 112u) << 23) | (fraction << 13);
+  float f;
+  std::memcpy(&f, &bits, 4);
+  return f;
+}
+
+// int8, nf4 and fp4 are frozen weights only, in the layout of quantised.h.
+enum class DType : int { f32 = 0, bf16 = 1, i32 = 2, int8 = 3, nf4 = 4, fp4 = 5 };
 
 // A run of consecutive rows in memory. Frozen weights that stack several matrices (q, k, v) have one a matrix,
 // each pointing into the mapped file; all other tensors have one.
@@ -30,7 +45,7 @@ struct Tensor {
     return n;
   }
   int64_t size() const { return rows() * cols(); }
-  // Pointer to everything; only for tensors of one block.
+  // Pointer to everything; only for tensors of one block. (A quantised tensor has no rows in memory: see quantised.h.)
   template <class T>
   T* as() const { return static_cast<T*>(blocks[0].data); }
   // Pointer to row n of a matrix that may have several blocks.

@@ -16,5 +16,8 @@ static void fillForward(const Call& call) {
     case DType::f32: return fillWith<float>(call, (float)value);
     case DType::bf16: return fillWith<bf16>(call, toBf16((float)value));
     case DType::i32: return fillWith<int32_t>(call, (int32_t)value);
+    case DType::int8:
+    case DType::nf4:
+    case DType::fp4: break;  // frozen weights are never filled
   }
 }

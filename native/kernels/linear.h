@@ -6,11 +6,14 @@
 // The product with W runs panel by panel (gemm.h): 48 rows of W are packed, multiplied with all tokens, forgotten. t Bᵀ is
 // extra depth of the same product, with scaling multiplied into t. Threads divide panels x tokens, so each panel is
 // packed once; t comes first, divided by tokens. Few tokens take the streaming form (gemm_stream.h).
+// Quantised weights (quantised.h) are multiplied out while a panel is packed, or as they stream.
 // Dropout applies to LoRA's input only. It costs a masked copy of x a segment, a few hundred KB at a time.
 #pragma once
 
 #include "gemm.h"
 #include "gemm_stream.h"
+#include "quantised.h"
+#include "linear_quantised.h"
 
 // Scratch slots: what a thread has for itself, and what thread 0 holds for all.
 namespace slots {
@@ -51,6 +54,11 @@ struct LinearShape {
     }
   }
   bool dropout() const { return threshold > 0; }
+  const Segment& segmentOf(int64_t row) const {
+    size_t s = segments.size() - 1;
+    while (segments[s].firstRow > row) s--;
+    return segments[s];
+  }
 };
 
 // One panel of W: some columns of y, all in one segment.
@@ -175,7 +183,7 @@ template <class Act, class W, class Out> static void linearForwardPacked(const C
     });
   }
   const std::vector<LinearPanel> panels = panelsOf<C>(shape);
-  const Stacked<W> weight(*call.in[1]);
+  const typename WeightSource<W>::type weight(*call.in[1]);
   const float* bias = call.in[2] ? call.in[2]->as<const float>() : nullptr;
   const float* residual = call.in[3] ? call.in[3]->as<const float>() : nullptr;
   Out* y = call.out[0]->as<Out>();
@@ -223,28 +231,40 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
                  });
     });
   }
-  const Stacked<W> weight(*call.in[1]);
   const float* bias = call.in[2] ? call.in[2]->as<const float>() : nullptr;
   const float* residual = call.in[3] ? call.in[3]->as<const float>() : nullptr;
   const float* loraB = shape.ranks ? call.in[5]->as<const float>() : nullptr;
   Out* y = call.out[0]->as<Out>();
-  pool.run([&](int thread) {
-    const Range groups = partOf((N + kStreamRows - 1) / kStreamRows, thread, pool.threads());
-    for (const Segment& s : shape.segments) {
-      const int64_t begin = std::max(groups.begin * kStreamRows, s.firstRow);
-      const int64_t end = std::min(std::min(groups.end * kStreamRows, N), s.firstRow + s.rows);
-      const auto addLora = [&](int64_t m, int64_t n, int rows, vf* sums) {
-        const float* t = scaled + m * tStride + s.index * padded;
-        for (int64_t r = 0; r < s.rank; r += kLanes)
-          for (int i = 0; i < rows; i++)
-            sums[i] = multiplyAdd(load(t + r), loadPart(loraB + (n + i) * shape.maxRank + r, (int)std::min<int64_t>(kLanes, s.rank - r)), sums[i]);
-      };
-      const StoreTo<Out> save{y, N, false, 1, bias, residual};
-      const auto emit = [&](int64_t m, int64_t n, int rows, vf values) { save(m, (int)n, values, rows); };
-      if (s.rank) streamRows(x, M, K, weight, begin, end, addLora, emit);
-      else streamRows(x, M, K, weight, begin, end, nothing, emit);
-    }
-  });
+  const StoreTo<Out> save{y, N, false, 1, bias, residual};
+  const auto emit = [&](int64_t m, int64_t n, int rows, vf values) { save(m, (int)n, values, rows); };
+  // Adds t Bᵀ of up to kStreamRows rows of a segment, spread over the lanes.
+  const auto addLora = [&](const Segment& s, int64_t m, int64_t n, int rows, vf* sums) {
+    const float* t = scaled + m * tStride + s.index * padded;
+    for (int64_t r = 0; r < s.rank; r += kLanes)
+      for (int i = 0; i < rows; i++)
+        sums[i] = multiplyAdd(load(t + r), loadPart(loraB + (n + i) * shape.maxRank + r, (int)std::min<int64_t>(kLanes, s.rank - r)), sums[i]);
+  };
+  if constexpr (std::is_same<W, Quantised>::value) {
+    pool.run([&](int thread) {
+      quantisedGroups(pool, thread, slots::x, x, M, Quantised(*call.in[1]), [&](int64_t m, int64_t n, int rows, vf values) {
+        const Segment& s = shape.segmentOf(n);
+        if (s.rank) values += sumsOfRows(rows, [&](int r, int count, vf* sums) { addLora(s, m, n + r, count, sums); });
+        emit(m, n, rows, values);
+      });
+    });
+  } else {
+    const Stacked<W> weight(*call.in[1]);
+    pool.run([&](int thread) {
+      const Range groups = partOf((N + kStreamRows - 1) / kStreamRows, thread, pool.threads());
+      for (const Segment& s : shape.segments) {
+        const int64_t begin = std::max(groups.begin * kStreamRows, s.firstRow);
+        const int64_t end = std::min(std::min(groups.end * kStreamRows, N), s.firstRow + s.rows);
+        if (s.rank)
+          streamRows(x, M, K, weight, begin, end, [&](int64_t m, int64_t n, int rows, vf* sums) { addLora(s, m, n, rows, sums); }, emit);
+        else streamRows(x, M, K, weight, begin, end, nothing, emit);
+      }
+    });
+  }
 }
 
 // Up to this many tokens are streamed; packing is level at 24 to 32 (measured, bf16).
@@ -255,7 +275,7 @@ static void linearForward(const Call& call) {
   const LinearShape shape(call.attributes, y.cols(), x.cols(), call.in[4] && call.in[5] ? call.in[5] : nullptr);
   const int64_t M = x.rows();
   withType(x.dtype, [&](auto xZero) {
-    withType(weight.dtype, [&](auto wZero) {
+    withWeight(weight.dtype, [&](auto wZero) {
       withType(y.dtype, [&](auto yZero) {
         using X = decltype(xZero);
         using W = decltype(wZero);

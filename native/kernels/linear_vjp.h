@@ -48,7 +48,7 @@ template <class Act> struct LinearVjp {
       if (wanted(1)) transposeRows(dYColumns, dY, N, rows);
     });
     pool.run([&](int thread) {
-      if (wanted(0)) withType(call.in[1]->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
+      if (wanted(0)) withWeight(call.in[1]->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
       if (lora && (wanted(3) || wanted(4))) loraGradients(thread);
       if (wanted(1)) weightGradient(thread);
       if (wanted(2)) withType(call.in[8]->dtype, [&](auto zero) { biasGradient<decltype(zero)>(thread); });
@@ -72,7 +72,7 @@ template <class Act> struct LinearVjp {
   }
 
   template <class W> void inputGradient(int thread) const {
-    const Stacked<W> weight(*call.in[1]);
+    const typename WeightSource<W>::type weight(*call.in[1]);
     C* panel = panelScratch<C>(pool, thread, slots::panel, N);
     C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks);
     Act* dX = gradient<Act>(0);

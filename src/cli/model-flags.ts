@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { quantizations } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
 import { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
@@ -20,6 +21,11 @@ export const modelFlags = {
     type: 'string',
     options: ['auto', 'float32', 'bfloat16'],
     description: 'What is computed in; auto is what the model is stored in',
+  },
+  quantization: {
+    type: 'string',
+    options: quantizations,
+    description: 'Holds the linear layers in 8 or 4 bits: less memory, faster generation',
   },
   engine: {
     type: 'string',
@@ -53,6 +59,7 @@ export async function loadModel(choice: ModelChoice): Promise<LoadedModel> {
   const { adapter, threads } = choice
   const model = await AutoModelForCausalLM.fromPretrained(path, {
     dtype: oneOf(choice.dtype, modelFlags.dtype.options),
+    quantization: oneOf(choice.quantization, quantizations) ?? null,
     engine: oneOf(choice.engine, modelFlags.engine.options),
     ...(threads !== undefined && { threads }),
   })

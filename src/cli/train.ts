@@ -34,11 +34,12 @@ export const train = defineCommand({
   ],
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
-    const { engine, threads, dtype } = options
+    const { engine, threads, dtype, quantization } = options
     const paths = { model: options.model, adapter: options.adapter ?? undefined }
     const tokenizer = await loadTokenizer(paths)
     const model = await AutoModelForCausalLM.fromPretrained(basePath(paths), {
       dtype,
+      quantization,
       ...(engine !== 'auto' && { engine }),
       ...(threads !== undefined && { threads }),
     })

@@ -1,4 +1,5 @@
 import type { Command } from './ops.ts'
+import type { Quantization } from './quantization.ts'
 import type { DType, Tensor, TensorData, WeightPart } from './tensor.ts'
 
 /** A list of commands with a place for each transient tensor; it can run any number of times. */
@@ -23,9 +24,18 @@ export interface Engine {
   tensor(dtype: DType, shape: readonly number[], data?: TensorData): Tensor
   /**
    * A frozen matrix [Σ rows, columns] from blocks of rows, in `dtype`; blocks whose type is `dtype` already may be
-   * mapped from their file instead of copied.
+   * mapped from their file instead of copied. With `quantization` each block is a matrix that is quantised, and its
+   * numbers are those that quantising leaves; where 4-bit blocks do not end with the rows (columns not a multiple of 64)
+   * they are held in `dtype` all the same. Such a tensor can be the weight of `linear`, and be read.
    */
-  weight(dtype: DType, columns: number, parts: readonly WeightPart[]): Tensor
+  weight(
+    dtype: DType,
+    columns: number,
+    parts: readonly WeightPart[],
+    quantization?: Quantization | null,
+  ): Tensor
+  /** A quantised copy of a persistent matrix, with the same limits; its dtype is the matrix's. */
+  quantized(matrix: Tensor, quantization: Quantization): Tensor
   /** Part of a persistent tensor, sharing its memory; `offset` in elements. */
   view(tensor: Tensor, offset: number, shape: readonly number[]): Tensor
   /** Overwrites a persistent tensor from its first element on. Not while a program runs. */

@@ -2,7 +2,8 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EngineName } from '../engine/index.ts'
 import { createEngine } from '../engine/index.ts'
-import type { DType, Engine } from '../engine/index.ts'
+import { quantizations } from '../engine/index.ts'
+import type { DType, Engine, Quantization } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
 import { float32ToBfloat16, float32ToFloat16, writeFileAtomic, writeSafetensors } from '../formats/index.ts'
 import type { TensorToWrite } from '../formats/index.ts'
@@ -35,8 +36,11 @@ export interface LoadOptions {
   /** Without it: native where it was built, else reference. */
   engine?: EngineName
   threads?: number
-  /** Not in this version: the weights are computed with in `dtype`. */
-  quantization?: null
+  /**
+   * Hold the linear layers of the decoder in 8 or 4 bits, with bitsandbytes' values. They are frozen: train an adapter.
+   * Generation reads the head in 8 bits; embedding, norms and activations stay in `dtype`.
+   */
+  quantization?: Quantization | null
 }
 
 /** Numbers with a shape. */
@@ -78,16 +82,11 @@ export class AutoModelForCausalLM {
    * @throws FettleError for what cannot be read, with place and cure
    */
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
-    checkLoadOptions(options)
+    const quantization = quantizationOf(options)
     const { config, slots, store, generationConfig } = await openModel(path)
     const engine = createEngine(options)
-    const state = await loadModelState(
-      engine,
-      config,
-      slots,
-      store,
-      computeType(engine, store.dtype, options.dtype),
-    )
+    const activation = computeType(engine, store.dtype, options.dtype)
+    const state = await loadModelState(engine, config, slots, store, { activation, quantization })
     return new AutoModelForCausalLM(state, path, generationConfig)
   }
 
@@ -96,19 +95,14 @@ export class AutoModelForCausalLM {
     raw: Record<string, unknown>,
     { seed = 42, ...options }: LoadOptions & { seed?: number } = {},
   ): Promise<AutoModelForCausalLM> {
-    checkLoadOptions(options)
+    const quantization = quantizationOf(options)
     const config = parseModelConfig(raw, 'config')
     const slots = modelSlots(config)
     const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
     const store = openRandomStore(allSlots(slots), deviation, seed)
     const engine = createEngine(options)
-    const state = await loadModelState(
-      engine,
-      config,
-      slots,
-      store,
-      computeType(engine, store.dtype, options.dtype),
-    )
+    const activation = computeType(engine, store.dtype, options.dtype)
+    const state = await loadModelState(engine, config, slots, store, { activation, quantization })
     return new AutoModelForCausalLM(state, 'random weights', null)
   }
 
@@ -120,6 +114,11 @@ export class AutoModelForCausalLM {
 
   get dtype(): DType {
     return this.#state.activation
+  }
+
+  /** How the linear layers of the decoder are held; null: in `dtype`. */
+  get quantization(): Quantization | null {
+    return this.#state.quantization
   }
 
   get vocabSize(): number {
@@ -360,13 +359,15 @@ function storedTensors(state: ModelState, dtype: 'float32' | 'bfloat16' | 'float
   })
 }
 
-function checkLoadOptions({ quantization }: { quantization?: unknown }): void {
-  if (quantization !== undefined && quantization !== null)
-    throw new FettleError({
-      place: 'quantization',
-      found: String(quantization),
-      expected: 'null: this version computes with weights in bfloat16 or float32 only',
-    })
+function quantizationOf({ quantization: given }: { quantization?: unknown }): Quantization | null {
+  if (given === undefined || given === null) return null
+  const known = quantizations.find((name) => name === given)
+  if (known) return known
+  throw new FettleError({
+    place: 'quantization',
+    found: String(given),
+    expected: `${quantizations.join(', ')} or null`,
+  })
 }
 
 function computeType(

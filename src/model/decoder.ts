@@ -3,6 +3,7 @@ import type { Decoder } from '../generate/index.ts'
 import { createTape } from '../engine/tape.ts'
 import type { Tensor } from '../engine/tensor.ts'
 import { decode, headLogits, normalise, selectRows } from './architecture.ts'
+import { decodingHead } from './decoding-head.ts'
 import type { ModelState } from './model-state.ts'
 import { decoderParameters, ensurePositions } from './model-state.ts'
 import { createProgramCache } from './program-cache.ts'
@@ -78,7 +79,7 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
     )
     const chosen = wanted === count ? stream : selectRows(tape, stream, inputs.rows)
     const hidden = normalise(tape, chosen, parameters.norm, config, activation)
-    const logits = headLogits(tape, hidden, parameters.head)
+    const logits = headLogits(tape, hidden, decodingHead(state))
     const { y: best } = tape.apply('argmax', { x: logits }, {}, { y: { dtype: 'int32', shape: [wanted] } })
     if (!best) throw new Error('argmax was recorded without its output')
     return { program: engine.compile(tape.commands(), [logits, best]), inputs, outputs: { logits, best } }

@@ -1,11 +1,13 @@
 import type { Engine } from '../engine/engine.ts'
+import type { Quantization } from '../engine/quantization.ts'
 import type { DType, Tensor } from '../engine/tensor.ts'
+import { FettleError } from '../error.ts'
 import type { LoraConfig, ModuleAdapter } from '../peft/index.ts'
 import type { DecoderParameters, LinearParameters, NormParameters } from './architecture.ts'
 import type { ModelConfig } from './config.ts'
 import { ropeFrequencies, ropeTables } from './rope.ts'
 import type { ModelSlots, Slot } from './slots.ts'
-import { allSlots, moduleOf } from './slots.ts'
+import { adaptableSlots, allSlots, moduleOf } from './slots.ts'
 import type { TokenRows } from './token-rows.ts'
 import type { TrainableEntry, TrainableSet } from './trainable.ts'
 import { createTrainableSet } from './trainable.ts'
@@ -24,6 +26,8 @@ export interface ModelState {
   readonly slots: ModelSlots
   /** Compute type. */
   readonly activation: DType
+  /** How the linear layers of the decoder are held; embedding, head and norms are not quantised. */
+  readonly quantization: Quantization | null
   /** By slot key; a slot is either here or in `trainable`. */
   readonly frozen: Map<string, Tensor>
   /** Keys of the frozen vectors that have no zero. */
@@ -33,6 +37,8 @@ export interface ModelState {
   /** Single rows of embedding and head that are trained; see token-rows.ts. */
   tokenRows: TokenRows | null
   rope: { cos: Tensor; sin: Tensor; positions: number }
+  /** The head in 8 bits, and the tensor that it was made of; see decoding-head.ts. */
+  decodingHead: { of: Tensor; tensor: Tensor } | null
   /** Counts up whenever a tensor is replaced: programs compiled before are stale. */
   revision: number
 }
@@ -42,26 +48,30 @@ export async function loadModelState(
   config: ModelConfig,
   slots: ModelSlots,
   store: WeightStore,
-  activation: DType,
+  { activation, quantization }: { activation: DType; quantization: Quantization | null },
 ): Promise<ModelState> {
   const state: ModelState = {
     engine,
     config,
     slots,
     activation,
+    quantization,
     frozen: new Map(),
     withoutZeros: new Set(),
     trainable: null,
     adapter: null,
     tokenRows: null,
     rope: makeRopeTables(engine, config, Math.min(config.maxPositions, 2048)),
+    decodingHead: null,
     revision: 0,
   }
+  const quantized = new Set(quantization ? adaptableSlots(slots) : [])
   for (const slot of allSlots(slots)) {
     if (slot.kind === 'matrix') {
       const parts = []
       for (const { name, rows } of slot.parts) parts.push(await store.part(name, rows, slot.columns))
-      state.frozen.set(slot.key, engine.weight(activation, slot.columns, parts))
+      const type = quantized.has(slot) ? quantization : null
+      state.frozen.set(slot.key, engine.weight(activation, slot.columns, parts, type))
     } else {
       const values = new Float32Array(slot.parts.reduce((sum, { rows }) => sum + rows, 0))
       let start = 0
@@ -221,6 +231,13 @@ export async function setTrainable(state: ModelState, entries: readonly Trainabl
 /** Makes every parameter trainable, as training without an adapter needs it. */
 export async function trainAllParameters(state: ModelState): Promise<void> {
   if (state.trainable) return
+  if (state.quantization)
+    throw new FettleError({
+      place: 'quantization',
+      found: `${state.quantization} weights without an adapter`,
+      expected: 'an adapter: quantised weights stay as they are',
+      cure: 'Train with lora, or load the model without quantization.',
+    })
   await setTrainable(
     state,
     allSlots(state.slots).map((slot) => slotEntry(state, slot, (name) => name)),

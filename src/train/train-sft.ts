@@ -44,11 +44,11 @@ export async function* trainSft({
 }: TrainSftInput): AsyncGenerator<TrainEvent, void, undefined> {
   const input = readTrainOptions(given)
   const started = performance.now()
-  if (input.quantization !== null)
+  if (input.quantization !== null && input.quantization !== model.quantization)
     throw new FettleError({
       place: 'quantization',
-      found: input.quantization,
-      expected: 'null: this version trains adapters on weights in bfloat16 or float32 only',
+      found: `${input.quantization}, and a model with ${model.quantization ?? 'no'} quantisation`,
+      expected: 'the model loaded with it: AutoModelForCausalLM.fromPretrained(path, { quantization })',
     })
   const resumeFrom = await checkpointToResume(input)
   const { stopTokenIds: stops, newTokenIds } = await alignSpecialTokens(model, tokenizer, input)

@@ -158,6 +158,93 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     linear('more rows than are streamed', { M: 17, K: 2, N: 49, segments: [[49, 3, 0.5]] }),
     linear('one output, many rows', { M: 33, K: 19, N: 1, bias: true }),
     linear('frozen weight', { M: 4, K: 6, N: 5, segments: [[5, 2, 1]] }, ['x', 'loraA', 'loraB']),
+    linear('int8, odd depth', { M: 5, K: 7, N: 9, bias: true, quantization: 'int8' }),
+    linear('int8, LoRA of odd projections', {
+      M: 3,
+      K: 10,
+      N: 12,
+      quantization: 'int8',
+      segments: [
+        [5, 2, 0.5],
+        [7, 3, 1],
+      ],
+    }),
+    linear('int8, more rows than are streamed', {
+      M: 21,
+      K: 13,
+      N: 40,
+      residual: true,
+      quantization: 'int8',
+      segments: [
+        [17, 2, 0.5],
+        [23, 0, 1],
+      ],
+    }),
+    linear('nf4, one row', { M: 1, K: 64, N: 9, quantization: 'nf4' }),
+    linear('nf4, blocks across rows', { M: 3, K: 40, N: 5, quantization: 'nf4' }),
+    linear('nf4, blocks across rows, more rows than are streamed', {
+      M: 18,
+      K: 24,
+      N: 7,
+      quantization: 'nf4',
+    }),
+    linear('fp4, odd projections', {
+      M: 19,
+      K: 64,
+      N: 40,
+      quantization: 'fp4',
+      segments: [
+        [7, 1, 0.5],
+        [33, 2, 1],
+      ],
+    }),
+    ...(['int8', 'nf4', 'fp4'] as const).flatMap((quantization) => [
+      ...[1, 2, 3, 7].map((M) => ({
+        ...linear(`${quantization}, ${M} rows`, {
+          M,
+          K: 640,
+          N: 101,
+          bias: true,
+          residual: true,
+          quantization,
+          segments: [
+            [48, 16, 2],
+            [53, 5, 0.5],
+          ],
+        }),
+        large: true,
+      })),
+      {
+        ...linear(`${quantization}, q, k and v, dropout`, {
+          M: 131,
+          K: 192,
+          N: 320,
+          quantization,
+          dropout: 0.1,
+          segments: [
+            [192, 16, 2],
+            [64, 0, 1],
+            [64, 7, 0.5],
+          ],
+        }),
+        large: true,
+      },
+      {
+        ...linear(`${quantization}, q, k and v of a small model`, {
+          M: 260,
+          K: 576,
+          N: 960,
+          quantization,
+          segments: [
+            [576, 16, 2],
+            [192, 16, 2],
+            [192, 16, 2],
+          ],
+        }),
+        large: true,
+      },
+    ]),
+    { ...linear('int8, deep', { M: 2, K: 1541, N: 33, quantization: 'int8' }), large: true },
     { ...linear('odd sizes', { M: 131, K: 97, N: 203, bias: true, residual: true }), large: true },
     { ...linear('three rows', { M: 3, K: 257, N: 129 }), large: true },
     {

@@ -1,3 +1,4 @@
+import type { Quantization } from '../../src/engine/quantization.ts'
 import type { Attributes, InputName, OpName, OutputName } from '../../src/engine/ops.ts'
 import { elementCount } from '../../src/engine/tensor.ts'
 import type { Random } from './random.ts'
@@ -11,6 +12,8 @@ export interface Value {
   role: Role
   shape: readonly number[]
   data: Float32Array | Int32Array
+  /** Of a frozen weight: how the engine holds it. */
+  quantization?: Quantization
 }
 
 /** One call of an op; every engine must agree on it, and its gradients must match finite differences. */
@@ -193,6 +196,7 @@ interface LinearOptions {
   weightRole?: Role
   /** [rows, rank, scaling] each; none: no LoRA. */
   segments?: [number, number, number][]
+  quantization?: Quantization
 }
 
 export function linear(
@@ -201,6 +205,7 @@ export function linear(
   gradients?: InputName<'linear'>[],
 ): Case<'linear'> {
   const { M, K, N, bias, residual, float32Output = 0, dropout = 0, weightRole = 'act', segments } = options
+  const { quantization } = options
   const r = random(M + K + N)
   const ranks = segments?.map(([, rank]) => rank) ?? []
   const rankSum = ranks.reduce((sum, rank) => sum + rank, 0)
@@ -209,7 +214,7 @@ export function linear(
     name,
     inputs: {
       x: normal(r, 'act', [M, K]),
-      weight: normal(r, weightRole, [N, K], K ** -0.5),
+      weight: { ...normal(r, weightRole, [N, K], K ** -0.5), ...(quantization && { quantization }) },
       bias: bias ? normal(r, 'float32', [N]) : null,
       residual: residual ? normal(r, 'float32', [M, N]) : null,
       loraA: lora ? normal(r, 'float32', [rankSum, K], K ** -0.5) : null,
@@ -221,6 +226,7 @@ export function linear(
     },
     attributes: { float32Output, dropout, seed: 1234, segments: (segments ?? [[N, 0, 1]]).flat() },
     ...(gradients ? { gradients } : {}),
+    ...(quantization ? { gradients: ['x', 'loraA', 'loraB'] } : {}),
   }
 }
 

@@ -176,11 +176,11 @@ function inputTensor(
   { op, attributes }: AnyCase,
   name: string,
   act: Act,
-  { role, shape, data }: Value,
+  { role, shape, data, quantization }: Value,
 ): Tensor {
   const segments = 'segments' in attributes ? (attributes.segments as number[]) : []
-  if (op !== 'linear' || name !== 'weight' || segments.length <= 3 || data instanceof Int32Array)
-    return engine.tensor(dtypeOf(role, act), shape, data)
+  const isBlocks = op === 'linear' && name === 'weight' && (segments.length > 3 || quantization)
+  if (!isBlocks || data instanceof Int32Array) return engine.tensor(dtypeOf(role, act), shape, data)
   const columns = shape[1]
   const parts: WeightPart[] = []
   let at = 0
@@ -189,7 +189,7 @@ function inputTensor(
     parts.push({ data: data.slice(at, at + rows * columns), dtype: 'F32', rows })
     at += rows * columns
   }
-  return engine.weight(dtypeOf(role, act), columns, parts)
+  return engine.weight(dtypeOf(role, act), columns, parts, quantization)
 }
 
 function dtypeOf(role: Role, act: Act): DType {

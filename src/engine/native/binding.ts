@@ -16,10 +16,11 @@ export interface NativePart {
   data?: Float32Array | Uint16Array
 }
 
-/** The class that native/addon.cc exports. dtype: 0 float32, 1 bfloat16, 2 int32. */
+/** The class that native/addon.cc exports. dtype: 0 float32, 1 bfloat16, 2 int32; of weights also 3 int8, 4 nf4, 5 fp4. */
 export interface Runner {
   tensor(dtype: number, shape: readonly number[], data: Float32Array | Int32Array | null): number
   weight(dtype: number, columns: number, parts: readonly NativePart[]): number
+  quantised(handle: number, dtype: number): number
   view(handle: number, offset: number, shape: readonly number[]): number
   write(handle: number, data: Float32Array | Int32Array): void
   read(handle: number): Float32Array | Int32Array

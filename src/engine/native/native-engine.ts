@@ -3,11 +3,14 @@ import { FettleError } from '../../error.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
 import { planMemory, withoutDeadCommands } from '../plan.ts'
+import type { Quantization } from '../quantization.ts'
+import { fourBitBlock } from '../quantization.ts'
 import type { Tensor } from '../tensor.ts'
 import { bytesPerElement, tensorHandle } from '../tensor.ts'
+import { readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
 import { nativeAddon } from './binding.ts'
-import { dtypeCodes, encodeProgram } from './encode.ts'
+import { dtypeCodes, encodeProgram, quantizationCodes } from './encode.ts'
 
 interface NativeProgram extends Program {
   handle: ProgramHandle
@@ -49,10 +52,23 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     activationTypes: ['bfloat16', 'float32'],
     tensor: (dtype, shape, data) =>
       persistent(runner.tensor(dtypeCodes[dtype], shape, data ?? null), dtype, shape),
-    weight(dtype, columns, parts) {
+    weight(dtype, columns, parts, quantization = null) {
       const rows = parts.reduce((sum, part) => sum + part.rows, 0)
+      if (quantization && !fitsRows(columns, quantization)) {
+        const data = readQuantized(columns, parts, quantization)
+        const handle = runner.weight(dtypeCodes[dtype], columns, [{ data, dtype: partTypes.F32, rows }])
+        return persistent(handle, dtype, [rows, columns])
+      }
+      const code = quantization ? quantizationCodes[quantization] : dtypeCodes[dtype]
       const native = parts.map((part): NativePart => ({ ...part, dtype: partTypes[part.dtype] }))
-      return persistent(runner.weight(dtypeCodes[dtype], columns, native), dtype, [rows, columns])
+      return persistent(runner.weight(code, columns, native), dtype, [rows, columns])
+    },
+    quantized(matrix, quantization) {
+      const [rows, columns] = matrix.shape
+      if (!fitsRows(columns, quantization))
+        throw new Error(`quantized: ${columns} columns in ${quantization}, expected whole blocks`)
+      const handle = runner.quantised(handleOf(matrix), quantizationCodes[quantization])
+      return persistent(handle, matrix.dtype, [rows, columns])
     },
     view: (tensor, offset, shape) =>
       persistent(runner.view(handleOf(tensor), offset, shape), tensor.dtype, shape),
@@ -99,6 +115,11 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     if (handle === undefined) throw new Error('this tensor was freed, or belongs to another engine')
     return handle
   }
+}
+
+/** Whether no block of the quantised matrix reaches from one row into the next. */
+function fitsRows(columns: number, quantization: Quantization): boolean {
+  return quantization === 'int8' || columns % fourBitBlock === 0
 }
 
 /** FETTLE_THREADS as a number, or undefined where it is not set. */

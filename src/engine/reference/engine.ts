@@ -1,5 +1,6 @@
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
 import type { Engine, Program } from '../engine.ts'
+import { roundThrough } from '../quantization.ts'
 import type { OpName } from '../ops.ts'
 import { planMemory, withoutDeadCommands } from '../plan.ts'
 import type { DType, Tensor, TensorData } from '../tensor.ts'
@@ -8,7 +9,7 @@ import { givingWay } from './give-way.ts'
 import type { Matrix, UntypedKernel } from './kernel.ts'
 import { execute } from './kernel.ts'
 import { kernels } from './kernels.ts'
-import { readWeight } from './weight.ts'
+import { readQuantized, readWeight } from '../weight-values.ts'
 
 /** Every element takes four bytes here: bfloat16 is stored widened, and rounded only where values come in. */
 const storedBytes: { readonly [K in DType]: number } = { float32: 4, bfloat16: 4, int32: 4 }
@@ -38,11 +39,19 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       if (data) store(tensor, data)
       return tensor
     },
-    weight(dtype, columns, parts) {
+    weight(dtype, columns, parts, quantization) {
+      if (quantization) {
+        const values = readQuantized(columns, parts, quantization)
+        return keep(dtype, [values.length / columns, columns], values)
+      }
       const values = readWeight(columns, parts)
       const tensor = keep(dtype, [values.length / columns, columns], values)
       if (dtype === 'bfloat16') store(tensor, values)
       return tensor
+    },
+    quantized(matrix, quantization) {
+      const values = roundThrough(valuesOf(matrix) as Float32Array, matrix.shape[1], quantization)
+      return keep(matrix.dtype, matrix.shape, values)
     },
     view(tensor, offset, shape) {
       const size = elementCount(shape)

@@ -1,6 +1,8 @@
-import { FettleError, messageOf } from '../../error.ts'
-import { bfloat16ToFloat32, float16ToFloat32 } from '../../formats/float16.ts'
-import type { WeightPart } from '../tensor.ts'
+import { FettleError, messageOf } from '../error.ts'
+import { bfloat16ToFloat32, float16ToFloat32 } from '../formats/float16.ts'
+import type { Quantization } from './quantization.ts'
+import { roundThrough } from './quantization.ts'
+import type { WeightPart } from './tensor.ts'
 
 /** A weight matrix in float32 from its blocks of rows, one after the other. [Σ rows, columns] */
 export function readWeight(columns: number, parts: readonly WeightPart[]): Float32Array {
@@ -16,6 +18,22 @@ export function readWeight(columns: number, parts: readonly WeightPart[]): Float
     else if (part.dtype === 'BF16') bfloat16ToFloat32(found, block)
     else float16ToFloat32(found, block)
     at += length
+  }
+  return values
+}
+
+/** The same with the numbers that quantising each block of rows leaves. */
+export function readQuantized(
+  columns: number,
+  parts: readonly WeightPart[],
+  quantization: Quantization,
+): Float32Array {
+  const rounded = parts.map((part) => roundThrough(readWeight(columns, [part]), columns, quantization))
+  const values = new Float32Array(rounded.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of rounded) {
+    values.set(part, at)
+    at += part.length
   }
   return values
 }

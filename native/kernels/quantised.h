@@ -1,0 +1,213 @@
+// Quantised weights (native/quantised.h) as a source of panels: rows are multiplied out to cells a panel at a time, as
+// pack.h packs them from memory. The lanes of a vector of codes are rows, which is what a panel of y = x Wᵀ has side by
+// side; for dx = dy W they are transposed in registers.
+#pragma once
+
+struct Quantised {
+  const Tensor* tensor = nullptr;
+  QuantisedLayout layout{DType::int8, 0};
+  Quantised() = default;
+  explicit Quantised(const Tensor& t) : tensor(&t), layout(t.dtype, t.cols()) {}
+
+  const RowBlock& blockOf(int64_t row) const {
+    int b = tensor->blockCount - 1;
+    while (tensor->blocks[b].firstRow > row) b--;
+    return tensor->blocks[b];
+  }
+  int64_t endOf(const RowBlock& block) const {
+    return &block == tensor->blocks + tensor->blockCount - 1 ? tensor->rows() : (&block)[1].firstRow;
+  }
+};
+
+inline vi loadCodes(const char* p) { vi v; __builtin_memcpy(&v, p, sizeof v); return v; }
+
+// Codes of `step` consecutive depths for kLanes rows as numbers.
+struct ByteCodes {
+  static constexpr int step = 4;
+  explicit ByteCodes(DType) {}
+  void unpack(vf (&w)[step], const char* from) const {
+    const vi v = loadCodes(from);
+    w[0] = __builtin_convertvector((v << 24) >> 24, vf);
+    w[1] = __builtin_convertvector((v << 8) >> 24, vf);
+    w[2] = __builtin_convertvector((v << 16) >> 24, vf);
+    w[3] = __builtin_convertvector(v >> 24, vf);
+  }
+};
+
+struct NibbleCodes {
+  static constexpr int step = 8;
+#if FETTLE_LANES == 16
+  __m512 table;
+  explicit NibbleCodes(DType dtype) : table(_mm512_loadu_ps(codesOf(dtype))) {}
+  vf find(vi index) const { return (vf)_mm512_maskz_permutexvar_ps(0xffff, (__m512i)index, table); }  // its lowest 4 bits
+#elif FETTLE_LANES == 8
+  __m256 low, high;
+  explicit NibbleCodes(DType dtype) : low(_mm256_loadu_ps(codesOf(dtype))), high(_mm256_loadu_ps(codesOf(dtype) + 8)) {}
+  vf find(vi index) const {
+    const __m256 a = _mm256_permutevar8x32_ps(low, (__m256i)index), b = _mm256_permutevar8x32_ps(high, (__m256i)index);
+    return (vf)_mm256_blendv_ps(a, b, (__m256)(index << 28));
+  }
+#else
+  const float* table;
+  explicit NibbleCodes(DType dtype) : table(codesOf(dtype)) {}
+  vf find(vi index) const {
+    vf w;
+    for (int i = 0; i < kLanes; i++) w[i] = table[index[i] & 15];
+    return w;
+  }
+#endif
+  void unpack(vf (&w)[step], const char* from) const {
+    const vi v = loadCodes(from);
+#pragma GCC unroll 8
+    for (int d = 0; d < step; d++) w[d] = find(v >> (d / 2 * 4 + d % 2 * 16));
+  }
+};
+
+template <class Body> inline void withCodes(DType dtype, const Body& body) {
+  if (dtype == DType::int8) body(ByteCodes(dtype)); else body(NibbleCodes(dtype));
+}
+
+// `step` depths of kLanes columns into a panel: to = the panel at the first depth and column; depths from `left` on do
+// not exist (their codes are zero).
+template <int N> inline void storeDepths(float* to, int width, const vf (&w)[N], int64_t left) {
+#pragma GCC unroll 8
+  for (int i = 0; i < N; i++)
+    if (i < left) store(to + i * width, w[i]);
+}
+#if FETTLE_HAS_BF16
+inline vu interleave(vf even, vf odd) {
+  static constexpr uint16_t kOrder[32] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
+                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  return (vu)_mm512_permutexvar_epi16(_mm512_loadu_si512(kOrder), (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even));
+}
+template <int N> inline void storeDepths(bf16* to, int width, const vf (&w)[N], int64_t left) {
+#pragma GCC unroll 4
+  for (int i = 0; i < N; i += 2)
+    if (i < left) storeUnits(to + i * width, interleave(w[i], w[i + 1]));
+}
+#endif
+
+template <class C, class Codes>
+__attribute__((noinline)) static void packQuantisedRows(C* panel, const Quantised& source, const Codes& codes,
+                                                        int64_t firstRow, int columns, int64_t depth) {
+  const QuantisedLayout& layout = source.layout;
+  const int width = (int)roundUp(columns, kLanes);
+  for (int v = 0; v < width; v += kLanes) {
+    const RowBlock& rows = source.blockOf(firstRow + v);
+    const int64_t row = firstRow + v - rows.firstRow;
+    const int64_t lane = row % kGroupRows * sizeof(float);
+    const char* block = (const char*)rows.data + row / kGroupRows * layout.groupBytes() + lane;
+    C* to = panel + v * Block<C>::unit;
+    for (int64_t k = 0; k < depth; k += layout.blockDepth, block += layout.blockBytes()) {
+      const vf scale = load((const float*)block);
+      const int64_t here = depth - k < layout.blockDepth ? depth - k : layout.blockDepth;
+      const char* from = block + kScaleBytes;
+      for (int64_t i = 0; i < here; i += Codes::step, from += kCodeBytes) {
+        vf w[Codes::step];
+        codes.unpack(w, from);
+#pragma GCC unroll 8
+        for (int d = 0; d < Codes::step; d++) w[d] *= scale;
+        C* at = to + (k + i) * width;
+        if (here - i >= Codes::step) storeDepths(at, width, w, Codes::step);
+        else storeDepths(at, width, w, here - i);
+      }
+    }
+  }
+  zeroTail(panel, depth, width);
+}
+
+template <class C> inline void packRows(C* panel, const Quantised& source, int64_t firstRow, int columns, int64_t depth) {
+  withCodes(source.tensor->dtype, [&](const auto& codes) { packQuantisedRows(panel, source, codes, firstRow, columns, depth); });
+}
+
+// Some columns of one group, as numbers: [column][row].
+template <class C> struct GroupTile {
+  static constexpr int most = (int)roundUp(kPanelColumns<C>, 2 * kLanes) + 2 * NibbleCodes::step;
+  alignas(64) float values[most][kGroupRows];
+};
+
+template <class C, class Codes>
+inline void fillTile(GroupTile<C>& tile, const char* group, const QuantisedLayout& layout, const Codes& codes,
+                     int64_t begin, int64_t end) {
+  for (int64_t k = begin, at = 0; k < end; k += Codes::step, at += Codes::step) {
+    const char* block = group + k / layout.blockDepth * layout.blockBytes();
+    const char* from = block + kScaleBytes + k % layout.blockDepth / Codes::step * kCodeBytes;
+    for (int lane = 0; lane < kGroupRows; lane += kLanes) {
+      const vf scale = load((const float*)block + lane);
+      vf w[Codes::step];
+      codes.unpack(w, from + lane * sizeof(float));
+#pragma GCC unroll 8
+      for (int d = 0; d < Codes::step; d++) store(tile.values[at + d] + lane, w[d] * scale);
+    }
+  }
+}
+
+// Sixteen rows (fewer at the end of a row block) into a panel of columns, as depths `row` and following.
+inline void placeTile(float* panel, const float (*tile)[kGroupRows], int64_t row, int rows, int columns, int width) {
+  for (int lane = 0; lane < rows; lane += kLanes)
+    for (int j = 0; j < columns; j += kLanes) {
+      vu u[kLanes];
+#pragma GCC unroll 16
+      for (int i = 0; i < kLanes; i++) u[i] = j + i < columns ? (vu)load(tile[j + i] + lane) : vu{};
+      transposeUnits(u);
+      for (int i = 0; i < kLanes && lane + i < rows; i++) storeUnits(panel + (row + lane + i) * width + j, u[i]);
+    }
+}
+#if FETTLE_HAS_BF16
+inline void placeTile(bf16* panel, const float (*tile)[kGroupRows], int64_t row, int rows, int columns, int width) {
+  if (row % 2 != 0) {  // pairs that straddle two row blocks
+    for (int i = 0; i < rows; i++)
+      for (int j = 0; j < columns; j++) {
+        bf16* unit = panel + (row + i) / 2 * 2 * width + 2 * j;
+        unit[(row + i) % 2] = toBf16(tile[j][i]);
+        if ((row + i) % 2 == 0) unit[1] = 0;
+      }
+    return;
+  }
+  for (int j = 0; j < columns; j += 2 * kLanes) {
+    // Eight pairs of rows; a vector has those of column j + i and of column j + 16 + i.
+    const auto column = [&](int i) { return i < columns ? load(tile[i]) : vf{}; };
+    vu u[kLanes];
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes; i++) u[i] = (vu)_mm512_cvtne2ps_pbh((__m512)column(j + kLanes + i), (__m512)column(j + i));
+    transposeUnits(u);
+    for (int i = 0; 2 * i < rows; i++) {
+      bf16* to = panel + (row + 2 * i) * width + 2 * j;
+      storeUnits(to, u[i]);
+      if (j + kLanes < columns) storeUnits(to + 2 * kLanes, u[kLanes / 2 + i]);
+    }
+  }
+}
+#endif
+
+template <class C, class Codes>
+__attribute__((noinline)) static void packQuantisedColumns(C* panel, const Quantised& source, const Codes& codes,
+                                                           int64_t firstColumn, int columns, int64_t depth) {
+  const int width = (int)roundUp(columns, kLanes);
+  const int64_t begin = firstColumn / Codes::step * Codes::step;
+  GroupTile<C> tile;
+  for (int b = 0; b < source.tensor->blockCount; b++) {
+    const RowBlock& block = source.tensor->blocks[b];
+    const int64_t end = source.endOf(block);
+    const char* group = (const char*)block.data;
+    for (int64_t row = block.firstRow; row < end; row += kGroupRows, group += source.layout.groupBytes()) {
+      fillTile(tile, group, source.layout, codes, begin, firstColumn + columns);
+      placeTile(panel, tile.values + (firstColumn - begin), row, (int)(end - row < kGroupRows ? end - row : kGroupRows),
+                columns, width);
+    }
+  }
+  zeroTail(panel, depth, width);
+}
+
+template <class C>
+inline void packColumns(C* panel, const Quantised& source, int64_t firstColumn, int columns, int64_t depth) {
+  withCodes(source.tensor->dtype,
+            [&](const auto& codes) { packQuantisedColumns(panel, source, codes, firstColumn, columns, depth); });
+}
+
+// Weights by what they are stored in: Stacked<bf16>, Stacked<float> or Quantised.
+template <class W> struct WeightSource { using type = Stacked<W>; };
+template <> struct WeightSource<Quantised> { using type = Quantised; };
+template <class Body> inline void withWeight(DType dtype, const Body& body) {
+  if (isQuantised(dtype)) body(Quantised{}); else withType(dtype, body);
+}
