@@ -1,5 +1,5 @@
 // Rows of numbers into 8 and 4 bits and back (layout and formulas: native/quantised.h), as bitsandbytes rounds them:
-//   int8       round to even of w · (127 / absmax), scale absmax / 127
+//   int8       round to even of w · (1 / absmax · 127), scale absmax / 127
 //   nf4, fp4   the code nearest to w · (1 / absmax), the smaller of two as near; scale absmax
 // Source: bitsandbytes 0.50, backends/default/ops.py (int8_vectorwise_quant, quantize_4bit)
 
@@ -47,7 +47,7 @@ static float quantiseFourBits(uint8_t* to, const float* x, const FourBitBounds& 
 
 static float quantiseByte(int8_t* to, const float* x, int64_t n) {
   const float absmax = absmaxOf(x, n);
-  const float factor = 127.0f / std::max(absmax, 1e-38f);
+  const float factor = 1.0f / std::max(absmax, 1e-38f) * 127.0f;
   for (int64_t i = 0; i < n; i++) to[i] = (int8_t)__builtin_nearbyintf(x[i] * factor);
   return absmax / 127.0f;
 }

@@ -1,7 +1,7 @@
 /**
  * Frozen weights in 8 and 4 bits, with the values that bitsandbytes gives them (load_in_8bit, load_in_4bit):
  *
- * - `int8`        one scale a row, absmax / 127;  code = w · 127 / absmax rounded to even;  value = code · scale
+ * - `int8`        one scale a row, absmax / 127;  code = w · (1 / absmax · 127) rounded to even;  value = code · scale
  * - `nf4`, `fp4`  blocks of 64 numbers along the flattened matrix, scale = absmax;  code = the nearest of 16 fixed
  *                 numbers to w / absmax;  value = number · absmax
  *
@@ -44,7 +44,7 @@ function quantizeBytes(values: Float32Array, columns: number): Quantized {
   scales.forEach((_, row) => {
     const from = row * columns
     const absmax = absmaxOf(values, from, from + columns)
-    const factor = Math.fround(127 / Math.max(absmax, smallest))
+    const factor = Math.fround(Math.fround(1 / Math.max(absmax, smallest)) * 127)
     for (let i = from; i < from + columns; i += 1) codes[i] = roundToEven(Math.fround(values[i] * factor))
     scales[row] = absmax / 127
   })

@@ -66,7 +66,11 @@ describe('what is refused', () => {
 
   it.each<[string, object, string]>([
     ['an engine that does not exist', { engine: 'cuda' }, 'engine: cuda; expected native or reference'],
-    ['quantisation, which is not there yet', { quantization: 'nf4' }, 'quantization: nf4'],
+    [
+      'a quantisation that does not exist',
+      { quantization: 'int4' },
+      'quantization: int4; expected int8, nf4, fp4 or null',
+    ],
   ])('%s', async (_, options, says) => {
     await expect(load(options)).rejects.toThrow(says)
   })

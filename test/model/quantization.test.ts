@@ -1,0 +1,101 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { nativeProblem, quantizations } from '../../src/engine/index.ts'
+import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { maxDifference, readTensors } from './golden.ts'
+
+const folder = join(import.meta.dirname, '..', 'fixtures', 'quantization')
+const golden = await readTensors(join(folder, 'golden.safetensors'))
+const inputIds = await golden.rows('input_ids')
+const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
+
+let scratch = ''
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'fettle-quantization-'))
+})
+afterAll(() => rm(scratch, { recursive: true }))
+
+describe.each(engines)('%s engine', (engine) => {
+  describe.each(quantizations)('%s', (quantization) => {
+    const load = () =>
+      AutoModelForCausalLM.fromPretrained(join(folder, 'base'), { dtype: 'float32', engine, quantization })
+
+    it('computes with the numbers that bitsandbytes leaves', async () => {
+      const model = await load()
+      expect(model.quantization).toBe(quantization)
+      const { logits } = await model.forward({ inputIds })
+      expect(maxDifference(logits.data, await golden.floats(`${quantization}.base_logits`))).toBeLessThan(
+        1e-4,
+      )
+    })
+
+    it('trains LoRA as PEFT does on them, and merges into them', async () => {
+      const model = await load()
+      await model.loadAdapter(join(folder, 'adapter'))
+      const training = await model.training()
+      const losses = await golden.floats(`${quantization}.losses`)
+      const norms = await golden.floats(`${quantization}.norms`)
+      const flat = model.flatten({ inputIds, labels: inputIds })
+      const count = flat.targets.reduce((sum, target) => sum + (target >= 0 ? 1 : 0), 0)
+      for (const [i, expected] of losses.entries()) {
+        const found = await training.losses(flat, { gradientScale: 1 / count })
+        const loss = found.losses.reduce((sum, value) => sum + value, 0) / count
+        expect(Math.abs(loss - expected), `loss of step ${i}`).toBeLessThan(1e-4)
+        const norm = await training.optimiser.gradientNorm(1)
+        expect(Math.abs(norm - norms[i]), `norm of step ${i}`).toBeLessThan(1e-4)
+        await training.optimiser.update({
+          learningRate: 0.01,
+          weightDecay: 0.01,
+          beta1: 0.9,
+          beta2: 0.999,
+          epsilon: 1e-8,
+          step: i + 1,
+        })
+      }
+      const { logits } = await model.forward({ inputIds })
+      const expectedLogits = await golden.floats(`${quantization}.logits`)
+      expect(maxDifference(logits.data, expectedLogits)).toBeLessThan(5e-4)
+      const saved = join(scratch, `${engine}-${quantization}`)
+      await model.saveAdapter(saved)
+      const trained = await readTensors(join(saved, 'adapter_model.safetensors'))
+      const prefix = `${quantization}.final.`
+      const names = golden.names.filter((name) => name.startsWith(prefix))
+      expect(trained.names.toSorted()).toEqual(names.map((name) => name.slice(prefix.length)).toSorted())
+      for (const name of names) {
+        const found = await trained.floats(name.slice(prefix.length))
+        expect(maxDifference(found, await golden.floats(name)), name).toBeLessThan(2e-4)
+      }
+      await model.mergeAdapter()
+      const merged = await model.forward({ inputIds })
+      expect(maxDifference(merged.logits.data, expectedLogits)).toBeLessThan(5e-4)
+      const file = join(scratch, `${engine}-${quantization}-merged`)
+      await model.save(file)
+      const name = 'model.layers.1.mlp.down_proj.weight'
+      const written = await (await readTensors(join(file, 'model.safetensors'))).floats(name)
+      const expected = await golden.floats(`${quantization}.merged.${name}`)
+      expect(maxDifference(written, expected)).toBeLessThan(2e-4)
+    })
+
+    it('generates what it computes whole', async () => {
+      const model = await load()
+      const prompt = inputIds[0].slice(0, 5)
+      const [tokens] = await model.generate({ inputIds: [prompt] }, { maxNewTokens: 8, stopTokenIds: [] })
+      // The head has 8 bits in generation: each token is among the best of the whole pass, within what that rounds.
+      const { logits } = await model.forward({ inputIds: [[...prompt, ...tokens]] })
+      const width = model.vocabSize
+      tokens.forEach((token, i) => {
+        const at = (prompt.length - 1 + i) * width
+        const row = logits.data.subarray(at, at + width)
+        const best = Math.max(...row)
+        expect(best - row[token]).toBeLessThan(0.02 * (best - Math.min(...row)))
+      })
+    })
+
+    it('does not train the quantised weights themselves', async () => {
+      const model = await load()
+      await expect(model.training()).rejects.toThrow(`${quantization} weights without an adapter`)
+    })
+  })
+})
