@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 #include <cerrno>
 #include <cstring>
@@ -146,9 +149,18 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
   return program;
 }
 
+// Loading a model and preparing data leave tens of MiB free inside the C library: glibc gives back what lies at the end of
+// its heap, but not what lies between.
+static void returnFreeMemory() {
+#if defined(__GLIBC__)
+  malloc_trim(0);
+#endif
+}
+
 void Runner::run(Program& program) {
   if (!arena_ || arena_->size < program.arenaBytes) {
     arena_ = nullptr;
+    returnFreeMemory();
     arena_ = std::make_unique<Memory>(program.arenaBytes);
   }
   if (program.arena != arena_->data) {

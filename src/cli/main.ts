@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { setFlagsFromString } from 'node:v8'
 import { closestName } from '../data/closest-name.ts'
 import { FettleError } from '../error.ts'
 import { watchOutput } from './closed-output.ts'
@@ -133,5 +134,7 @@ function unknownCommand(name: string): FettleError {
   })
 }
 
+// V8 lets the space of young objects grow to 32 MiB while data is read, and keeps it; a run has other uses for memory.
+setFlagsFromString('--semi-space-growth-factor=1')
 watchOutput()
 process.exitCode = await main(process.argv.slice(2))

@@ -112,6 +112,8 @@ export interface OpInfo<K extends OpName> {
   inPlace?: readonly [InputName<K>, OutputName<K>]
   /** The gradient of this output may be overwritten with that of this input by the vjp. */
   inPlaceGradient?: readonly [OutputName<K>, InputName<K>]
+  /** The vjp may write this input's gradient over the input, if nothing reads that afterwards. */
+  overwritesInput?: InputName<K>
   /** The gradient of this input is that of this output, unchanged: no computation. */
   passesGradient?: readonly [InputName<K>, OutputName<K>]
   /** The gradient of this input is this output, made on the way forward. */
@@ -194,6 +196,7 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
     gradients: ['gateUp'],
     saved: () => ['gateUp'],
     isRecomputed: true,
+    overwritesInput: 'gateUp',
   },
   headLoss: {
     inputs: ['hidden', 'weight', 'targets', 'lossScale'],

@@ -98,18 +98,24 @@ function* sharedPairs(command: Command): Generator<[Tensor, Tensor]> {
   const info = ops[command.op]
   const inputs: readonly string[] = info.inputs
   const outputs: readonly string[] = info.outputs
-  if (command.direction === 'forward' && info.inPlace) {
+  if (command.direction === 'forward') {
+    if (!info.inPlace) return
     const from = command.inputs[inputs.indexOf(info.inPlace[0])]
     const to = command.outputs[outputs.indexOf(info.inPlace[1])]
     if (from && to) yield [from, to]
+    return
   }
-  if (command.direction === 'vjp' && info.inPlaceGradient) {
-    const [output, input] = info.inPlaceGradient
-    const gradients: readonly string[] = info.gradients
-    const from = command.inputs[inputs.length + outputs.length + outputs.indexOf(output)]
+  const gradients: readonly string[] = info.gradients
+  const gradientOver = (at: number, input: string): [Tensor, Tensor][] => {
+    const from = command.inputs[at]
     const to = command.outputs[gradients.indexOf(input)]
-    if (from && to && command.accumulate?.[gradients.indexOf(input)] !== true) yield [from, to]
+    return from && to && command.accumulate?.[gradients.indexOf(input)] !== true ? [[from, to]] : []
   }
+  if (info.inPlaceGradient) {
+    const [output, input] = info.inPlaceGradient
+    yield* gradientOver(inputs.length + outputs.length + outputs.indexOf(output), input)
+  }
+  if (info.overwritesInput) yield* gradientOver(inputs.indexOf(info.overwritesInput), info.overwritesInput)
 }
 
 /** Free blocks of one growing range, best fit, neighbours joined. */

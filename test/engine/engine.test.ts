@@ -138,6 +138,32 @@ describe.each(engines)('$name', ({ create }) => {
     together.forEach((value, i) => expect(value).toBeCloseTo(apart[i], 5))
   })
 
+  it('writes a gradient over the input that only its own vjp reads', async () => {
+    const gateUp = engine.tensor('float32', [3, 4], random(4).normal(12))
+    const dY = engine.tensor('float32', [3, 2], random(5).normal(6))
+    const rows = engine.tensor('int32', [3], Int32Array.of(0, 1, 2))
+    const vjp = (from: Tensor, to: Tensor): Command => ({
+      op: 'swiglu',
+      direction: 'vjp',
+      inputs: [from, null, dY],
+      outputs: [to],
+      attributes: [],
+    })
+    const [apart, copied, over] = [0, 0, 0].map(() => transient([3, 4]))
+    const expected = await run(engine, [vjp(gateUp, apart)])
+    const copy: Command = {
+      op: 'selectRows',
+      direction: 'forward',
+      inputs: [gateUp, rows],
+      outputs: [copied],
+      attributes: [],
+    }
+    const program = engine.compile([copy, vjp(copied, over)], [over])
+    if (engine.name === 'native') expect(program.arenaBytes).toBe(64)
+    await engine.run(program)
+    expect(await engine.read(over)).toEqual(expected)
+  })
+
   it('runs a program again, with what was written in between', async () => {
     const x = engine.tensor('float32', [1, 2], Float32Array.of(1, 2))
     const weight = engine.tensor('float32', [1, 2], Float32Array.of(3, 4))
