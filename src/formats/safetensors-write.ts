@@ -2,13 +2,13 @@ import { FettleError } from '../error.ts'
 import { writeAtomically } from './atomic.ts'
 import { bytesPerElement, type SafetensorsDtype } from './safetensors.ts'
 
-/** A tensor to save; `data` may be made just before it is written and dropped afterwards. */
+/** A tensor to save; `data` may be made just before it is written, whole or in pieces, and dropped afterwards. */
 export interface TensorToWrite {
   name: string
   dtype: SafetensorsDtype
   /** Row-major. */
   shape: readonly number[]
-  data: ArrayBufferView | (() => ArrayBufferView | Promise<ArrayBufferView>)
+  data: ArrayBufferView | (() => ArrayBufferView | Promise<ArrayBufferView> | AsyncIterable<ArrayBufferView>)
 }
 
 /** Without this entry transformers refuses to load a file. */
@@ -45,7 +45,7 @@ function makeHeader(tensors: readonly TensorToWrite[], metadata: Record<string, 
 }
 
 /**
- * Writes a safetensors file tensor by tensor: only one is in memory at a time when `data` is a function.
+ * Writes a safetensors file tensor by tensor: only one (or a piece) is in memory at a time when `data` is a function.
  * The file appears whole or not at all (see `writeAtomically`).
  *
  * @throws FettleError when the disk fails, a name comes twice or a tensor has not the bytes of its shape
@@ -60,17 +60,21 @@ export async function writeSafetensors(
   await writeAtomically(path, async (file) => {
     await file.write(header)
     for (const tensor of sorted) {
-      const data = typeof tensor.data === 'function' ? await tensor.data() : tensor.data
-      if (data.byteLength !== byteLengthOf(tensor))
+      const data = typeof tensor.data === 'function' ? tensor.data() : tensor.data
+      let bytes = 0
+      for await (const piece of Symbol.asyncIterator in data ? data : [await data]) {
+        bytes += piece.byteLength
+        await file.write(piece)
+      }
+      if (bytes !== byteLengthOf(tensor))
         throw new FettleError(
           {
             place: `${path}: tensor ${tensor.name}`,
-            found: `${data.byteLength} bytes`,
+            found: `${bytes} bytes`,
             expected: `${byteLengthOf(tensor)} for ${tensor.dtype} [${tensor.shape.join(', ')}]`,
           },
           { exitCode: 1 },
         )
-      await file.write(data)
     }
   })
 }

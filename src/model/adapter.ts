@@ -1,6 +1,6 @@
 import { FettleError } from '../error.ts'
 import { createTape } from '../engine/tape.ts'
-import type { AdapterTensor, LoraConfig, ModuleAdapter } from '../peft/index.ts'
+import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../peft/index.ts'
 import {
   adapterName,
   matchModules,
@@ -249,18 +249,15 @@ function wholeSlots(
   ]
 }
 
-/** The trained tensors by their names in the file. */
-export async function trainedTensors(
-  state: ModelState,
-  source: 'tensor' | 'gradient',
-): Promise<AdapterTensor[]> {
-  const tensors: AdapterTensor[] = []
-  for (const trained of state.trainable?.tensors ?? []) {
-    const values = (await state.engine.read(trained[source])) as Float32Array
-    for (const piece of trained.pieces)
-      tensors.push({ name: piece.name, shape: piece.shape, data: extractPiece(values, piece) })
-  }
-  return tensors
+/** The trained tensors by their names in the file, to be read one at a time. */
+export function trainedTensors(state: ModelState, source: 'tensor' | 'gradient'): AdapterTensorToWrite[] {
+  return (state.trainable?.tensors ?? []).flatMap((trained) =>
+    trained.pieces.map((piece) => ({
+      name: piece.name,
+      shape: piece.shape,
+      data: async () => extractPiece((await state.engine.read(trained[source])) as Float32Array, piece),
+    })),
+  )
 }
 
 /** Writes adapter_model.safetensors and adapter_config.json as PEFT does. */
@@ -272,7 +269,7 @@ export async function saveAdapter(state: ModelState, folder: string): Promise<vo
       cure: 'Call addAdapter first.',
     })
   const { config, modules } = state.adapter
-  await writeAdapter(folder, toPeftConfig(config, [...modules.keys()]), await trainedTensors(state, 'tensor'))
+  await writeAdapter(folder, toPeftConfig(config, [...modules.keys()]), trainedTensors(state, 'tensor'))
 }
 
 /**

@@ -186,8 +186,8 @@ export class AutoModelForCausalLM {
     await clearGradients(this.#state)
     await this.#passes.losses(flat, { gradientScale: 1 / learned })
     const gradients = new Map<string, NumberArray>()
-    for (const { name, shape, data } of await trainedTensors(this.#state, 'gradient'))
-      gradients.set(name, { data, shape: [...shape] })
+    for (const { name, shape, data } of trainedTensors(this.#state, 'gradient'))
+      gradients.set(name, { data: await data(), shape: [...shape] })
     await clearGradients(this.#state)
     return gradients
   }
@@ -302,13 +302,12 @@ export class AutoModelForCausalLM {
     return {
       losses: this.#passes.losses,
       optimiser,
-      /** Parameters and moments, flat. */
-      async readState(): Promise<{ [K in keyof typeof flat]: Float32Array }> {
-        return {
-          parameters: (await engine.read(flat.parameters)) as Float32Array,
-          m: (await engine.read(flat.m)) as Float32Array,
-          v: (await engine.read(flat.v)) as Float32Array,
-        }
+      /** Parameters and moments, flat: of `size` values those from `start` on. */
+      async readState(name: keyof typeof flat, start = 0, end = trainable.size): Promise<Float32Array> {
+        const part = engine.view(flat[name], start, [end - start])
+        const values = (await engine.read(part)) as Float32Array
+        engine.free(part)
+        return values
       },
       writeState(saved: { [K in keyof typeof flat]: Float32Array }): void {
         for (const key of ['parameters', 'm', 'v'] as const) {

@@ -141,11 +141,16 @@ export async function readAdapterTensors(folder: string): Promise<Map<string, Ad
   return read
 }
 
+/** A tensor of an adapter that is read when it is written. */
+export interface AdapterTensorToWrite extends Omit<AdapterTensor, 'data'> {
+  data: () => Promise<Float32Array>
+}
+
 /** Writes adapter_model.safetensors first and adapter_config.json last: with the config there, the adapter is whole. */
 export async function writeAdapter(
   folder: string,
   config: Record<string, unknown>,
-  tensors: readonly AdapterTensor[],
+  tensors: readonly AdapterTensorToWrite[],
 ): Promise<void> {
   await mkdir(folder, { recursive: true })
   await writeSafetensors(

@@ -8,6 +8,6 @@ export {
   toPeftConfig,
   writeAdapter,
 } from './adapter-files.ts'
-export type { AdapterTensor } from './adapter-files.ts'
+export type { AdapterTensorToWrite } from './adapter-files.ts'
 export { loraConfig, matchModules } from './lora-config.ts'
 export type { LoraConfig, ModuleAdapter } from './lora-config.ts'

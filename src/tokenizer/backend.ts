@@ -35,7 +35,7 @@ export interface Backend {
 
 /** Makes the Rust tokenizer as transformers would: named and numbered tokens added, bos and eos where asked for. */
 export function makeBackend(files: TokenizerFiles): Backend {
-  const { json, rust } = parse(files.tokenizerJson, files.place)
+  const { json, rust } = parse(files.tokenizerJson.toString(), files.place)
   // Some files carry the settings of whoever saved them; cutting and padding are ours to decide.
   rust.disableTruncation()
   rust.disablePadding()

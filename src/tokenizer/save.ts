@@ -9,7 +9,7 @@ import { namedTokens, parseToken, type NamedToken } from './named-tokens.ts'
 /** What is written of a tokenizer. */
 export interface TokenizerState {
   files: TokenizerFiles
-  tokenizerJson: string
+  tokenizerJson: string | Buffer
   named: ReadonlyMap<NamedToken, string>
   added: ReadonlyMap<string, KnownToken>
   vocabSize: number

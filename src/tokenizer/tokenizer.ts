@@ -97,7 +97,7 @@ export class Tokenizer {
   }
 
   #withoutSpecialTokens(): Backend['rust'] {
-    this.#blind ??= withoutSpecialTokens(this.#tokenizerJson())
+    this.#blind ??= withoutSpecialTokens(this.#tokenizerJson().toString())
     return this.#blind
   }
 
@@ -301,7 +301,7 @@ export class Tokenizer {
     })
   }
 
-  #tokenizerJson(): string {
+  #tokenizerJson(): string | Buffer {
     return this.#changed ? serialize(this.#backend.rust) : this.#files.tokenizerJson
   }
 }

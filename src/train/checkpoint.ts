@@ -24,6 +24,8 @@ type Training = Awaited<ReturnType<AutoModelForCausalLM['training']>>
 
 const stateFile = 'trainer_state.json'
 const optimizerFile = 'optimizer.safetensors'
+/** Values of the optimiser's state that are copied out at a time. */
+const pieceValues = 1 << 20
 
 /** Writes what a server needs: the adapter (or the whole model), the tokenizer with its template, the stop tokens. */
 export async function saveModel(
@@ -59,10 +61,18 @@ export async function saveCheckpoint(
   await rm(unfinished, { recursive: true, force: true })
   try {
     await saveModel(model, tokenizer, unfinished)
-    const flat = Object.entries(await training.readState())
+    const size = model.trainableCount
     await writeSafetensors(
       join(unfinished, optimizerFile),
-      flat.map(([name, data]) => ({ name, dtype: 'F32' as const, shape: [data.length], data })),
+      (['parameters', 'm', 'v'] as const).map((name) => ({
+        name,
+        dtype: 'F32' as const,
+        shape: [size],
+        async *data() {
+          for (let start = 0; start < size; start += pieceValues)
+            yield await training.readState(name, start, Math.min(size, start + pieceValues))
+        },
+      })),
     )
     await writeFileAtomic(join(unfinished, stateFile), `${JSON.stringify(state, null, 2)}\n`)
     await rm(path, { recursive: true, force: true })

@@ -48,10 +48,14 @@ export async function makeWorkplace(): Promise<string> {
     baseModelNameOrPath: model,
   })
   const { readState, writeState } = await random.training()
-  const { parameters, m, v } = await readState()
+  const parameters = await readState('parameters')
   // As if it had been trained: B is no longer zero.
   const number = createRandom(1)
-  writeState({ parameters: parameters.map(() => number() - 0.5), m, v })
+  writeState({
+    parameters: parameters.map(() => number() - 0.5),
+    m: await readState('m'),
+    v: await readState('v'),
+  })
   await random.saveAdapter(join(folder, 'adapter'))
   await writeFile(join(model, 'chat_template.jinja'), chatml)
   await cp(model, join(folder, 'wandering'), { recursive: true })

@@ -35,6 +35,19 @@ test('writing what was read gives the same bytes as the safetensors library', as
   )
 })
 
+test('a tensor in pieces is the same file', async () => {
+  const values = Float32Array.from({ length: 10 }, (_, i) => i / 4)
+  const tensor = { name: 'a', dtype: 'F32' as const, shape: [10] }
+  const [whole, pieces] = ['whole', 'pieces'].map((name) => join(scratch, `${name}.safetensors`))
+  await writeSafetensors(whole, [{ ...tensor, data: values }])
+  const data = async function* () {
+    for (const start of [0, 4, 8]) yield values.subarray(start, start + 4)
+  }
+  await writeSafetensors(pieces, [{ ...tensor, data }])
+  expect(readFileSync(pieces)).toEqual(readFileSync(whole))
+  await expect(writeSafetensors(pieces, [{ ...tensor, shape: [11], data }])).rejects.toThrow('44 for F32')
+})
+
 const sizeOfHeader = (path: string) => 8 + Number(readFileSync(path).readBigUInt64LE())
 
 test('part of a tensor, into shared memory', async () => {

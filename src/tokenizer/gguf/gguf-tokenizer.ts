@@ -66,7 +66,7 @@ export function readGgufTokenizerFiles(path: string): TokenizerFiles {
   }
   return {
     place: path,
-    tokenizerJson: JSON.stringify(tokenizer),
+    tokenizerJson: Buffer.from(JSON.stringify(tokenizer)),
     config,
     specialTokensMap: undefined,
     addedTokens: undefined,
