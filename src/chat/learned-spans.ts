@@ -85,7 +85,8 @@ function findSpan(search: Search, message: number): LearnedSpan[] {
   if (found === undefined) return []
   const { end, stopToken, stopStart } = findTurnEnd({ ...search, message, start: found.start })
   const start = search.policy.includeHeader ? headerStart(search, found.start, found.lowest) : found.start
-  if (start >= end) return []
+  const saysNothing = search.ownership.contentOf(message).length === 0
+  if (start > end || (start === end && !saysNothing)) return []
   const span: LearnedSpan = {
     message,
     start,

@@ -1,5 +1,5 @@
 import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
-import { ownershipOf } from './ownership.ts'
+import { commonPrefixLength, ownershipOf } from './ownership.ts'
 import type { Message, Rendered } from './messages.ts'
 
 /** What rendering a conversation and finding its learned spans both need besides the messages. */
@@ -20,10 +20,15 @@ const wellKnownStopTokens: readonly string[] = [
   '<|end|>',
   '<|return|>',
   '<|call|>',
+  '<|calls|>',
   '<end_of_turn>',
   '<turn|>',
   '<|end_of_turn|>',
   '<|endofturn|>',
+  '<|end_of_msg|>',
+  '<|assistant_end|>',
+  '<|message_sep|>',
+  '<|role_end|>',
   '[|endofturn|]',
   '<|END_OF_TURN_TOKEN|>',
   '<|end_of_text|>',
@@ -31,6 +36,8 @@ const wellKnownStopTokens: readonly string[] = [
   '<|end_of_sentence|>',
   '<｜end▁of▁sentence｜>',
   '<|eos|>',
+  '<seed:eos>',
+  '[e~[',
   '</s>',
   '<eos>',
 ]
@@ -43,6 +50,10 @@ export interface TemplateFacts {
   readonly generationPrompt: string
   /** What stands between a question and the answer: the generation prompt, or the end of the user's turn. */
   readonly cue: string
+  /** What stands between an answer and the next question. */
+  readonly userIntroduction: string
+  /** What every turn begins with, whoever speaks: `<|im_start|>`; empty where there is no such thing. */
+  readonly opening: string
   /** Every token that ends a turn where the template writes it, longest first. */
   readonly candidates: readonly string[]
 }
@@ -62,6 +73,15 @@ const calling: Message = {
   role: 'assistant',
   content: '',
   tool_calls: [{ type: 'function', id: 'call00001', function: { name: 'tool', arguments: {} } }],
+}
+
+const tool = { type: 'function', function: { name: 'tool', description: '', parameters: {} } }
+
+/** Whether a template for calling tools refuses conversations without any. */
+function needsTools(template: ChatTemplate, variables: Partial<RenderOptions>): boolean {
+  const renders = (tools: unknown[] | undefined): boolean =>
+    tryText(() => template.render({ ...variables, tools, messages: [user, assistant] })) !== undefined
+  return !renders(undefined) && renders([tool])
 }
 
 /** The rendered text, or `undefined` where the template raises. */
@@ -89,7 +109,8 @@ export function templateFacts(
   known.set(template, byKey)
   const cached = byKey.get(key)
   if (cached !== undefined && isSameList(cached.specialTokens, tokens.specialTokens)) return cached.facts
-  const facts = discover(template, tokens, { ...variables, tools: undefined, documents: undefined })
+  const plain = { ...variables, tools: undefined, documents: undefined }
+  const facts = discover(template, tokens, needsTools(template, plain) ? { ...plain, tools: [tool] } : plain)
   byKey.set(key, { specialTokens: tokens.specialTokens, facts })
   return facts
 }
@@ -105,21 +126,24 @@ function discover(
   variables: Partial<RenderOptions>,
 ): TemplateFacts {
   const options = { ...variables, bosToken: tokens.bosToken, eosToken: tokens.eosToken }
-  const candidates = new Set([...wellKnownStopTokens, ...(tokens.specialTokens ?? [])])
-  if (tokens.bosToken !== undefined) candidates.delete(tokens.bosToken)
-  if (tokens.eosToken !== undefined && tokens.eosToken !== '') candidates.add(tokens.eosToken)
-  const found = new Set<string>()
+  const eos = tokens.eosToken === undefined || tokens.eosToken === '' ? [] : [tokens.eosToken]
+  const isEnding = (token: string): boolean => token !== tokens.bosToken || token === tokens.eosToken
+  const endings = new Set([...wellKnownStopTokens, ...eos].filter(isEnding))
+  const special = new Set([...endings, ...(tokens.specialTokens ?? []).filter(isEnding)])
+  const conversation = { ...options, messages: [user, assistant, user, assistant] }
   const tail = answerTail(template, { ...options, messages: [user, assistant] })
-  // With nothing behind the turn, every token in the tail is one of its terminators.
-  for (const token of tokensIn(tail, candidates)) found.add(token)
-  const conversation = answerTail(template, { ...options, messages: [user, assistant, user, assistant] }, 1)
-  const [first] = tokensIn(conversation, new Set([...wellKnownStopTokens, ...found]))
-  if (first !== undefined) found.add(first)
+  const following = answerTail(template, conversation, 1)
+  // With nothing behind the turn, every end-of-turn token in the tail is one of its terminators.
+  const found = new Set(tokensIn(tail, endings))
+  // Of other special tokens only the last that every turn has: those before it close parts of the turn.
+  const everyTail = following === '' ? tail : tail.slice(0, commonPrefixLength(tail, following))
+  const ofFollowing = tokensIn(following, endings).at(0) ?? tokensIn(everyTail, special).at(-1)
+  if (ofFollowing !== undefined) found.add(ofFollowing)
   // What parts the thinking from the answer does not end the turn, though earlier turns may be shown with it.
   const inner = tokensIn(answerGaps(template, { ...options, messages: [user, thoughtful] }), found)
   if (inner.length < found.size) for (const token of inner) found.delete(token)
   const called = answerTail(template, { ...options, messages: [user, calling] })
-  const ending = tokensIn(called, new Set([...wellKnownStopTokens, ...found])).at(-1)
+  const ending = tokensIn(called, new Set([...endings, ...found])).at(-1)
   if (ending !== undefined) found.add(ending)
   const asked = tryText(() => template.render({ ...options, messages: [user], addGenerationPrompt: true }))
   const unasked = tryText(() => template.render({ ...options, messages: [user], addGenerationPrompt: false }))
@@ -127,11 +151,20 @@ function discover(
   const generationPrompt = isAppended ? asked.slice(unasked.length) : ''
   const cue =
     generationPrompt === '' ? answerTail(template, { ...options, messages: [user] }) : generationPrompt
-  const eos = tokens.eosToken === undefined || tokens.eosToken === '' ? [] : [tokens.eosToken]
-  const all = [...new Set([...found, ...eos, ...wellKnownStopTokens])]
-    .filter((token) => token !== tokens.bosToken || token === tokens.eosToken)
-    .toSorted((left, right) => right.length - left.length)
-  return { stopTokens: [...found], generationPrompt, cue, candidates: all }
+  const all = [...new Set([...found, ...endings])].toSorted((left, right) => right.length - left.length)
+  const userIntroduction =
+    following === '' ? textBefore(template, { ...options, messages: [user] }) : following
+  const opening = openingOf(generationPrompt.trimStart(), userIntroduction)
+  return { stopTokens: [...found], generationPrompt, cue, userIntroduction, opening, candidates: all }
+}
+
+/** What a question and an answer begin with alike, or the token that an answer begins with. */
+function openingOf(generationPrompt: string, userIntroduction: string): string {
+  const [token] = /^<[^<>\s]+>/.exec(generationPrompt) ?? []
+  if (token === undefined) return ''
+  const at = userIntroduction.lastIndexOf(token)
+  if (at === -1) return token
+  return generationPrompt.slice(0, commonPrefixLength(generationPrompt, userIntroduction.slice(at)))
 }
 
 /** What stands between an answer and whatever another message wrote next. */
@@ -147,6 +180,16 @@ function answerTail(
     if (last === undefined) return ''
     const next = owned.find((segment) => segment.start >= last.end && segment.message !== message)
     return text.slice(last.end, next?.start ?? text.length)
+  } catch {
+    return ''
+  }
+}
+
+/** What the template writes before the content of the first message. */
+function textBefore(template: ChatTemplate, options: RenderOptions): string {
+  try {
+    const { contentOf, text } = ownershipOf(template.render(options))
+    return text.slice(0, contentOf(0).at(0)?.start ?? 0)
   } catch {
     return ''
   }

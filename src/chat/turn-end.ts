@@ -116,11 +116,10 @@ function findStop(turn: Turn, from: number, limit: number): Stop | undefined {
 
 /** Whether the beginning of another turn stands between; its stop token is then not this turn's. */
 function crossesHeader({ ownership, facts }: Turn, from: number, to: number): boolean {
-  const [opening] = /^\s*<[^<>\s]+>/.exec(facts.generationPrompt) ?? []
-  if (opening === undefined) return false
+  if (facts.opening === '') return false
   const between = ownership.text.slice(from, to)
   // A turn of several parts may open again, for the same speaker.
-  return between.includes(opening.trim()) && !between.includes(facts.generationPrompt.trim())
+  return between.includes(facts.opening) && !between.includes(facts.generationPrompt.trim())
 }
 
 function stopBehindSpace(turn: Turn, from: number, limit: number): Stop | undefined {
@@ -133,10 +132,16 @@ function stopBehindSpace(turn: Turn, from: number, limit: number): Stop | undefi
     : undefined
 }
 
-/** Before the first token of what follows, or at the message's last character. */
-function endWithoutStop({ ownership, facts }: Turn, lastOwn: number, limit: number): number {
-  const [opening] = /^\s*<[^<>\s]+>/.exec(facts.generationPrompt) ?? []
+/**
+ * Before the beginning of what follows, or where the text ends that the conversation has up to this message: what a
+ * template writes behind tool calls closes them. Without either, the message's last character.
+ */
+function endWithoutStop(turn: Turn, lastOwn: number, limit: number): number {
+  const { ownership, facts, beginning, message } = turn
   const tail = ownership.text.slice(lastOwn, limit)
-  const at = opening === undefined ? -1 : tail.indexOf(opening.trim())
-  return at === -1 ? lastOwn : lastOwn + at
+  const at = facts.opening === '' ? -1 : tail.indexOf(facts.opening)
+  if (at !== -1) return lastOwn + at
+  const until = tryText(() => beginning(message + 1, false))
+  if (until === undefined || until.length > limit || !ownership.text.startsWith(until)) return lastOwn
+  return Math.max(lastOwn, until.trimEnd().length)
 }

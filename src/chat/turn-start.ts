@@ -1,7 +1,7 @@
 import type { RenderBeginning, RenderOptions } from './jinja/index.ts'
-import { commonPrefixLength, type Ownership } from './ownership.ts'
+import type { Ownership } from './ownership.ts'
 import { tryText, type TemplateFacts } from './stop-tokens.ts'
-import type { SpanStatus } from './messages.ts'
+import type { SpanStatus, TextSpan } from './messages.ts'
 
 /** Where the learned part of a turn begins, and how that was found. */
 export interface TurnStart {
@@ -16,44 +16,80 @@ interface Turn {
   readonly options: RenderOptions
   readonly ownership: Ownership
   readonly facts: TemplateFacts
+  readonly stopTokens: readonly string[]
   readonly message: number
+}
+
+/** What serving would send for a turn, held against the text. */
+interface Prompt {
+  /** The messages before the turn and the generation prompt; undefined where the template refuses them. */
+  readonly asked: string | undefined
+  /** Whether the text begins with it. */
+  readonly isPrefix: boolean
 }
 
 /**
  * The beginning of message i's turn. Proved: the prompt that serving would send (the messages before it and the
- * generation prompt) is a beginning of the text and reaches into the turn. Aligned: only the generation prompt's
- * own beginning stands before the message. Inferred: the message's first character.
+ * generation prompt) is a beginning of the text and reaches into the turn. Aligned: only a part of the generation
+ * prompt stands before the message. Inferred: the message's first character.
  */
 export function findTurnStart(turn: Turn): TurnStart | undefined {
   const { ownership, message, options } = turn
-  const { text } = ownership
   const [first] = ownership.contentOf(message)
   const isAssistant = options.messages[message]?.role === 'assistant'
-  const prompt = isAssistant ? promptBefore(turn) : undefined
-  const shared = prompt === undefined ? 0 : commonPrefixLength(text, prompt)
-  const isPrefix = prompt !== undefined && shared === prompt.length
-  if (first === undefined) return isPrefix ? emptyTurn(turn, shared) : undefined
+  const prompt = isAssistant ? promptBefore(turn) : { asked: undefined, isPrefix: false }
+  if (first === undefined) return isAssistant ? emptyTurn(turn, prompt) : undefined
 
   const lowest = lastForeignEnd(ownership, message, first.start)
-  if (isPrefix && shared >= lowest && shared <= first.start)
-    return { start: shared, status: 'proved', lowest }
+  const end = prompt.asked?.length ?? 0
+  if (prompt.isPrefix && end >= lowest && end <= first.start && opensTurn(turn, prompt, end, first.start))
+    return { start: end, status: 'proved', lowest }
   // For other roles nobody is asked to speak: the border is the first character they wrote.
   if (!isAssistant) return { start: first.start, status: 'aligned', lowest }
-  const aligned = align(turn, prompt, shared, lowest, first.start)
+  const aligned = align(turn, prompt, { start: lowest, end: first.start })
   return aligned === undefined
     ? { start: first.start, status: 'inferred', lowest }
     : { start: aligned, status: 'aligned', lowest }
 }
 
-function promptBefore({ beginning, message }: Turn): string | undefined {
-  return tryText(() => beginning(message, true))
+function promptBefore({ beginning, message, ownership }: Turn): Prompt {
+  const asked = tryText(() => beginning(message, true))
+  return { asked, isPrefix: asked !== undefined && ownership.text.startsWith(asked) }
 }
 
-/** A turn that says nothing: only its prompt can tell where it is, and only its stop token is learned. */
-function emptyTurn({ ownership, facts }: Turn, start: number): TurnStart | undefined {
-  const rest = ownership.text.slice(start)
-  const follows = facts.stopTokens.some((token) => rest.trimStart().startsWith(token))
-  return follows && start > 0 ? { start, status: 'proved', lowest: start } : undefined
+/**
+ * Whether what stands between the prompt and the message's first character belongs to the turn. A template may leave
+ * a last answer open, so that the prompt ends in it; and of no messages it may make nothing at all.
+ */
+function opensTurn(turn: Turn, { asked }: Prompt, from: number, to: number): boolean {
+  const { ownership, beginning, message, stopTokens, facts } = turn
+  if (message === 0 && asked === tryText(() => beginning(0, false))) return from === to
+  const between = ownership.text.slice(from, to)
+  const cue = facts.cue.trim()
+  if (between === '') return true
+  return !stopTokens.some((token) => between.includes(token)) && (cue === '' || !between.includes(cue))
+}
+
+/**
+ * A turn that says nothing: what the template writes for it is what this message adds to the text. Its stop token is
+ * learned where it has one. A message for which nothing is written has no turn.
+ */
+function emptyTurn(turn: Turn, prompt: Prompt): TurnStart | undefined {
+  const { beginning, message, ownership } = turn
+  const { text, owned } = ownership
+  const before = tryText(() => beginning(message, false))
+  const until = tryText(() => beginning(message + 1, false))
+  if (before === undefined || until === undefined || until.length <= before.length) return undefined
+  const foreign = owned.findLast((segment) => segment.message < message)?.end ?? 0
+  const next = owned.find((segment) => segment.start >= foreign && segment.message > message)
+  const lowest = Math.max(foreign, text.startsWith(before) ? before.length : 0)
+  const end = Math.min(next?.start ?? text.length, text.startsWith(until) ? until.length : text.length)
+  const asked = prompt.asked?.length ?? 0
+  if (prompt.isPrefix && asked >= lowest && asked <= end && asked > 0)
+    return { start: asked, status: 'proved', lowest }
+  // The template may end the text with another prompt: of several the first is this turn's.
+  const aligned = align(turn, prompt, { start: lowest, end }, 'first')
+  return aligned === undefined ? undefined : { start: aligned, status: 'aligned', lowest }
 }
 
 /** The end of the last character before `offset` that another message wrote. */
@@ -66,35 +102,78 @@ function lastForeignEnd({ owned }: Ownership, message: number, offset: number): 
   return end
 }
 
+/** Looks for the generation prompt, or for a part of it that says who speaks, in the text before a message. */
 function align(
-  { ownership, facts }: Turn,
-  prompt: string | undefined,
-  shared: number,
-  lowest: number,
-  first: number,
+  turn: Turn,
+  { asked }: Prompt,
+  { start: lowest, end: first }: TextSpan,
+  which: 'first' | 'last' = 'last',
 ): number | undefined {
+  const { ownership, facts, beginning, message } = turn
   const { text } = ownership
-  const cue = cueOf(facts.cue)
-  if (cue === '') return undefined
-  // The prompt runs along with the text through the cue, and leaves it in the turn.
-  if (prompt !== undefined && prompt.endsWith(facts.cue)) {
-    const end = prompt.length - facts.cue.length + cue.length
-    if (end <= shared && end >= lowest && end <= first) return end
-  }
-  // Earlier turns differ from what the prompt shows of them: look for the cue itself before the message.
   const before = text.slice(lowest, first)
-  const trimmed = cue.trimEnd()
-  const at = before.lastIndexOf(trimmed)
-  if (at === -1) return undefined
-  let end = trimmed.length
-  while (end < cue.length && before.charAt(at + end) === cue.charAt(end)) end += 1
-  return lowest + at + end
+  const unasked = asked === undefined ? undefined : tryText(() => beginning(message, false))
+  const own =
+    asked !== undefined && unasked !== undefined && asked.startsWith(unasked)
+      ? asked.slice(unasked.length)
+      : ''
+  for (const cue of own === '' || own === facts.cue ? [facts.cue] : [own, facts.cue]) {
+    const found = alignCue(cue, before, facts.userIntroduction, which)
+    if (found !== undefined) return lowest + found
+  }
+  return undefined
 }
 
 /**
- * The part of a generation prompt that says who speaks: up to its first line's end, and not into the thinking
- * that it may open or skip. `<|im_start|>assistant\n<think>\n` has the cue `<|im_start|>assistant\n`.
+ * Where in the text before an answer its generation prompt ends: behind the whole prompt, or behind the part of it
+ * that says who speaks, and behind what else of the prompt leads up to the answer's first character.
+ * `<｜Assistant｜><think></think>` is found in `<｜Assistant｜></think>`, whose `</think>` serving supplies as well.
  */
-function cueOf(asked: string): string {
-  return /^\s*(?:(?!<think>)[^\n])*\n*/.exec(asked)?.[0] ?? ''
+function alignCue(
+  cue: string,
+  before: string,
+  userIntroduction: string,
+  which: 'first' | 'last',
+): number | undefined {
+  const borders = bordersOf(cue)
+  const endings = borders.map((border) => cue.slice(border)).filter((ending) => ending.trim() !== '')
+  for (const beginning of [cue, speakerOf(cue, borders, userIntroduction)]) {
+    const words = beginning.trimEnd()
+    // What a question begins with as well does not say that the assistant speaks.
+    if (words === '' || userIntroduction.includes(words)) continue
+    const at = which === 'first' ? before.indexOf(words) : before.lastIndexOf(words)
+    if (at === -1) continue
+    let length = words.length
+    while (length < beginning.length && before.charAt(at + length) === beginning.charAt(length)) length += 1
+    const rest = before.slice(at + length)
+    const supplied = endings.find((ending) => beginning !== cue && rest.startsWith(ending))
+    return at + length + (supplied?.length ?? 0)
+  }
+  // Between a tool's answer and the next one of the assistant, the prompt may say nothing but where thinking ends.
+  return endings.some((ending) => before.endsWith(ending)) ? before.length : undefined
+}
+
+/** Where a generation prompt may be parted: behind each token in angles or brackets, each word run and each newline. */
+function bordersOf(cue: string): number[] {
+  return Array.from(
+    cue.matchAll(/<[^<>\s]+>|\[[^[\]\s]+\]|\n|[^<[\n]+|[<[]/g),
+    ({ index, 0: piece }) => index + piece.length,
+  )
+}
+
+/**
+ * The part of a generation prompt that says who speaks: up to its first line's end, and not into the thinking that it
+ * may open or skip. `<|im_start|>assistant\n<think>\n` has the part `<|im_start|>assistant\n`.
+ */
+function speakerOf(cue: string, borders: readonly number[], userIntroduction: string): string {
+  const first = borders.find((border) => !userIntroduction.includes(cue.slice(0, border).trimEnd()))
+  if (first === undefined) return ''
+  let end = first
+  for (const border of borders) {
+    const piece = cue.slice(end, border)
+    if (border <= end) continue
+    if (/think|thought|reason|channel/i.test(piece) || (piece !== '\n' && cue.charAt(end - 1) === '\n')) break
+    end = border
+  }
+  return cue.slice(0, end)
 }
