@@ -24,6 +24,8 @@ interface Turn {
 interface Prompt {
   /** The messages before the turn and the generation prompt; undefined where the template refuses them. */
   readonly asked: string | undefined
+  /** What the template itself wrote at its end, behind the last character of a message. */
+  readonly tail: string
   /** Whether the text begins with it. */
   readonly isPrefix: boolean
 }
@@ -37,7 +39,7 @@ export function findTurnStart(turn: Turn): TurnStart | undefined {
   const { ownership, message, options } = turn
   const [first] = ownership.contentOf(message)
   const isAssistant = options.messages[message]?.role === 'assistant'
-  const prompt = isAssistant ? promptBefore(turn) : { asked: undefined, isPrefix: false }
+  const prompt = isAssistant ? promptBefore(turn) : unknownPrompt
   if (first === undefined) return isAssistant ? emptyTurn(turn, prompt) : undefined
 
   const lowest = lastForeignEnd(ownership, message, first.start)
@@ -52,9 +54,20 @@ export function findTurnStart(turn: Turn): TurnStart | undefined {
     : { start: aligned, status: 'aligned', lowest }
 }
 
+const unknownPrompt: Prompt = { asked: undefined, tail: '', isPrefix: false }
+
 function promptBefore({ beginning, message, ownership }: Turn): Prompt {
-  const asked = tryText(() => beginning(message, true))
-  return { asked, isPrefix: asked !== undefined && ownership.text.startsWith(asked) }
+  try {
+    const { text, segments } = beginning(message, true)
+    const last = segments.at(-1)
+    return {
+      asked: text,
+      tail: last?.message === undefined ? text.slice(last?.start) : '',
+      isPrefix: ownership.text.startsWith(text),
+    }
+  } catch {
+    return unknownPrompt
+  }
 }
 
 /**
@@ -102,16 +115,18 @@ function lastForeignEnd({ owned }: Ownership, message: number, offset: number): 
   return end
 }
 
-/** Looks for the generation prompt, or for a part of it that says who speaks, in the text before a message. */
+/**
+ * Looks for the generation prompt, or for a part of it that says who speaks, in the text before a message. A prompt that
+ * names no speaker, as after a tool's answer, is known by what stands before it.
+ */
 function align(
   turn: Turn,
-  { asked }: Prompt,
+  { asked, tail }: Prompt,
   { start: lowest, end: first }: TextSpan,
   which: 'first' | 'last' = 'last',
 ): number | undefined {
   const { ownership, facts, beginning, message } = turn
-  const { text } = ownership
-  const before = text.slice(lowest, first)
+  const before = ownership.text.slice(lowest, first)
   const unasked = asked === undefined ? undefined : tryText(() => beginning(message, false))
   const own =
     asked !== undefined && unasked !== undefined && asked.startsWith(unasked)
@@ -121,7 +136,19 @@ function align(
     const found = alignCue(cue, before, facts.userIntroduction, which)
     if (found !== undefined) return lowest + found
   }
-  return undefined
+  const borders = bordersOf(tail)
+  if (speakerOf(own, bordersOf(own), facts.userIntroduction).trim() !== '') return undefined
+  const shared = borders.findLast(
+    (border) => border >= tail.length - own.length && before.startsWith(tail.slice(0, border)),
+  )
+  if (shared === undefined) return undefined
+  return lowest + shared + suppliedBehind(before.slice(shared), tail, borders)
+}
+
+/** How much of the text behind a part of the prompt is the prompt's own ending, which serving supplies as well. */
+function suppliedBehind(rest: string, cue: string, borders: readonly number[]): number {
+  const endings = borders.map((border) => cue.slice(border))
+  return endings.find((ending) => ending.trim() !== '' && rest.startsWith(ending))?.length ?? 0
 }
 
 /**
@@ -136,21 +163,21 @@ function alignCue(
   which: 'first' | 'last',
 ): number | undefined {
   const borders = bordersOf(cue)
-  const endings = borders.map((border) => cue.slice(border)).filter((ending) => ending.trim() !== '')
-  for (const beginning of [cue, speakerOf(cue, borders, userIntroduction)]) {
+  const found = [cue, speakerOf(cue, borders, userIntroduction)].flatMap((beginning) => {
     const words = beginning.trimEnd()
     // What a question begins with as well does not say that the assistant speaks.
-    if (words === '' || userIntroduction.includes(words)) continue
+    if (words === '' || userIntroduction.includes(words)) return []
     const at = which === 'first' ? before.indexOf(words) : before.lastIndexOf(words)
-    if (at === -1) continue
-    let length = words.length
-    while (length < beginning.length && before.charAt(at + length) === beginning.charAt(length)) length += 1
-    const rest = before.slice(at + length)
-    const supplied = endings.find((ending) => beginning !== cue && rest.startsWith(ending))
-    return at + length + (supplied?.length ?? 0)
-  }
-  // Between a tool's answer and the next one of the assistant, the prompt may say nothing but where thinking ends.
-  return endings.some((ending) => before.endsWith(ending)) ? before.length : undefined
+    return at === -1 ? [] : [{ beginning, at, length: words.length }]
+  })
+  const earliest = Math.min(...found.map(({ at }) => at))
+  const best = which === 'first' ? found.find(({ at }) => at === earliest) : found[0]
+  if (best === undefined) return undefined
+  const { beginning, at } = best
+  let { length } = best
+  while (length < beginning.length && before.charAt(at + length) === beginning.charAt(length)) length += 1
+  const end = at + length
+  return beginning === cue ? end : end + suppliedBehind(before.slice(end), cue, borders)
 }
 
 /** Where a generation prompt may be parted: behind each token in angles or brackets, each word run and each newline. */
@@ -166,14 +193,14 @@ function bordersOf(cue: string): number[] {
  * may open or skip. `<|im_start|>assistant\n<think>\n` has the part `<|im_start|>assistant\n`.
  */
 function speakerOf(cue: string, borders: readonly number[], userIntroduction: string): string {
-  const first = borders.find((border) => !userIntroduction.includes(cue.slice(0, border).trimEnd()))
-  if (first === undefined) return ''
-  let end = first
+  let end = 0
+  let isKnown = false
   for (const border of borders) {
     const piece = cue.slice(end, border)
-    if (border <= end) continue
-    if (/think|thought|reason|channel/i.test(piece) || (piece !== '\n' && cue.charAt(end - 1) === '\n')) break
+    const isNextLine = piece !== '\n' && cue.charAt(end - 1) === '\n'
+    if (/think|thought|reason|channel/i.test(piece) || (isKnown && isNextLine)) break
     end = border
+    isKnown ||= !userIntroduction.includes(cue.slice(0, border).trimEnd())
   }
-  return cue.slice(0, end)
+  return isKnown ? cue.slice(0, end) : ''
 }
