@@ -4,8 +4,11 @@
 #include <cpuid.h>
 #endif
 #if defined(__linux__)
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace fettle {
@@ -27,6 +30,22 @@ bool mayUseTiles() {
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
   return (d & kAmxBf16) && (d & kAmxTile) && mayUseTiles();
+}
+}  // namespace
+#elif defined(__aarch64__)
+namespace {
+// FEAT_BF16: optional from ARMv8.2 on, in every ARMv8.6 (Neoverse V1 and N2, Apple's M2).
+[[maybe_unused]] bool hasArmBf16() {
+#if defined(__linux__)
+  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which old headers lack
+  return getauxval(AT_HWCAP2) & kBf16;
+#elif defined(__APPLE__)
+  int has = 0;
+  size_t size = sizeof has;
+  return sysctlbyname("hw.optional.arm.FEAT_BF16", &has, &size, nullptr, 0) == 0 && has;
+#else
+  return false;
+#endif
 }
 }  // namespace
 #endif
@@ -54,6 +73,9 @@ std::vector<const Kernels*> availableKernels() {
 #if FETTLE_WITH_avx2
   add(avx2, kernelsAvx2());
 #endif
+#endif
+#if FETTLE_WITH_neonbf16
+  add(hasArmBf16(), kernelsNeonbf16());
 #endif
 #if FETTLE_WITH_neon
   add(true, kernelsNeon());

@@ -44,6 +44,7 @@ const Kernels* kernelsAmx();
 const Kernels* kernelsAvx512bf16();
 const Kernels* kernelsAvx512();
 const Kernels* kernelsAvx2();
+const Kernels* kernelsNeonbf16();
 const Kernels* kernelsNeon();
 const Kernels* kernelsPortable();
 

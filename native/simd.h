@@ -1,6 +1,6 @@
 // Vectors of floats for one instruction set, by the compiler's vector extensions: the same kernel source serves 16 floats
 // (AVX-512), 8 (AVX2) and 4 (portable: SSE2 or NEON). Included inside namespace fettle::FETTLE_ISA only, by isa.cc.
-// Macros set by the build: FETTLE_LANES (16, 8 or 4), FETTLE_HAS_BF16 (AVX512_BF16 instructions).
+// Macros set by the build: FETTLE_LANES (16, 8 or 4), FETTLE_HAS_BF16 (AVX512_BF16 with 16 lanes, ARM's FEAT_BF16 with 4).
 
 constexpr int kLanes = FETTLE_LANES;
 typedef float vf __attribute__((vector_size(FETTLE_LANES * 4)));
@@ -39,8 +39,10 @@ inline vh halvesPart(const bf16* p, int n) {
 inline vf loadPart(const bf16* p, int n) { return widen(halvesPart(p, n)); }
 // Round to nearest even; NaN stays NaN.
 inline vh narrow(vf v) {
-#if FETTLE_HAS_BF16
+#if FETTLE_HAS_BF16 && FETTLE_X86
   return (vh)_mm512_cvtneps_pbh((__m512)v);
+#elif FETTLE_HAS_BF16
+  return (vh)vcvt_bf16_f32((float32x4_t)v);
 #else
   vu u = (vu)v;
   vu rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
@@ -57,6 +59,43 @@ inline void storePart(bf16* p, vf v, int n) {
 #endif
   __builtin_memcpy(p, &h, n * 2);
 }
+
+#if FETTLE_HAS_BF16
+// Pairs of bf16, one in each lane: dotPairs adds a.low · b.low + a.high · b.high; narrowTwo puts the bf16 of two vectors one
+// after the other, interleaveTwo those of such halves by turns; loadPairsPart reads n bf16, the rest are zero.
+#if FETTLE_X86
+typedef __m512i vp;
+inline vp splatPair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
+inline vp loadPairs(const bf16* p) { return _mm512_loadu_si512(p); }
+inline vp loadPairsPart(const bf16* p, int n) { return _mm512_maskz_loadu_epi16((1u << n) - 1, p); }
+inline void storePairs(bf16* p, vp v) { _mm512_storeu_si512(p, v); }
+inline vf dotPairs(vf acc, vp a, vp b) { return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)b); }
+inline vp narrowTwo(vf first, vf second) { return (vp)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first); }
+inline vp interleaveTwo(vp halves) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20,
+                                         4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_permutexvar_epi16(order, halves);
+}
+inline auto lowerHalf(vp v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3); }
+inline auto upperHalf(vp v) { return __builtin_shufflevector(v, v, 4, 5, 6, 7); }
+#else
+typedef vu vp;  // integers: g++ 12 makes wrong constants of bf16 vectors
+inline vp splatPair(uint32_t pair) { return (vp)vdupq_n_u32(pair); }
+inline vp loadPairs(const bf16* p) { return (vp)vld1q_u16(p); }
+inline vp loadPairsPart(const bf16* p, int n) { bf16 part[8] = {}; __builtin_memcpy(part, p, n * 2); return loadPairs(part); }
+inline void storePairs(bf16* p, vp v) { vst1q_u16(p, (uint16x8_t)v); }
+inline vf dotPairs(vf acc, vp a, vp b) { return (vf)vbfdotq_f32((float32x4_t)acc, (bfloat16x8_t)a, (bfloat16x8_t)b); }
+inline vp narrowTwo(vf first, vf second) {
+  return (vp)vcvtq_high_bf16_f32(vcvtq_low_bf16_f32((float32x4_t)first), (float32x4_t)second);
+}
+inline uint16x4_t lowerHalf(vp v) { return vget_low_u16((uint16x8_t)v); }
+inline uint16x4_t upperHalf(vp v) { return vget_high_u16((uint16x8_t)v); }
+inline vp interleaveTwo(vp halves) {
+  const uint16x4x2_t pairs = vzip_u16(lowerHalf(halves), upperHalf(halves));
+  return (vp)vcombine_u16(pairs.val[0], pairs.val[1]);
+}
+#endif
+#endif
 
 inline float toFloat(bf16 h) { uint32_t u = (uint32_t)h << 16; float f; __builtin_memcpy(&f, &u, 4); return f; }
 inline float toFloat(float f) { return f; }

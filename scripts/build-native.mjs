@@ -49,7 +49,10 @@ const variants = {
     { isa: 'portable', lanes: 4, bf16: 0, amx: 0, features: [] },
   ],
   // NEON belongs to every 64-bit ARM: what is portable elsewhere has its instructions here.
-  arm64: [{ isa: 'neon', lanes: 4, bf16: 0, amx: 0, features: [] }],
+  arm64: [
+    { isa: 'neonbf16', lanes: 4, bf16: 1, amx: 0, features: ['bf16'], flags: ['-march=armv8.2-a+bf16'] },
+    { isa: 'neon', lanes: 4, bf16: 0, amx: 0, features: [] },
+  ],
 }[architecture] ?? [{ isa: 'portable', lanes: 4, bf16: 0, amx: 0, features: [] }]
 
 /** native/isa.cc is compiled in these parts, the longest first. */

@@ -63,7 +63,7 @@ template <class Act> struct QueryDot {
     return UnitProduct<bf16>::add(total, UnitProduct<bf16>::right(q), UnitProduct<bf16>::right(row));
   }
   static vf addTail(vf total, const bf16* q, const bf16* row, int n) {
-    return UnitProduct<bf16>::add(total, UnitProduct<bf16>::right(q), _mm512_maskz_loadu_epi16((1u << n) - 1, row));
+    return UnitProduct<bf16>::add(total, UnitProduct<bf16>::right(q), loadPairsPart(row, n));
   }
 #endif
   template <class K> static vf add(vf total, const float* q, const K* row) { return multiplyAdd(load(q), load(row), total); }

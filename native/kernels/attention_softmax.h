@@ -80,14 +80,7 @@ inline void storeRowPair(float* to, vf even, vf odd) {
   store(to + kLanes, odd);
 }
 #if FETTLE_HAS_BF16
-// Cells of two rows: `even` in the lower half, `odd` in the upper one.
-inline __m512i narrowRows(vf even, vf odd) { return (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even); }
-inline void storeInterleaved(bf16* to, __m512i rows) {
-  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20,
-                                         4, 19, 3, 18, 2, 17, 1, 16, 0);
-  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(order, rows));
-}
-inline void storeRowPair(bf16* to, vf even, vf odd) { storeInterleaved(to, narrowRows(even, odd)); }
+inline void storeRowPair(bf16* to, vf even, vf odd) { storePairs(to, interleaveTwo(narrowTwo(even, odd))); }
 #endif
 
 // The same, and each row for itself as the left operand of a product whose depth is the key.
@@ -98,9 +91,9 @@ inline void storeRowPair(float* to, float* evenRow, float* oddRow, vf even, vf o
 }
 #if FETTLE_HAS_BF16
 inline void storeRowPair(bf16* to, bf16* evenRow, bf16* oddRow, vf even, vf odd) {
-  const __m512i rows = narrowRows(even, odd);
-  storeInterleaved(to, rows);
-  const auto lower = __builtin_shufflevector(rows, rows, 0, 1, 2, 3), upper = __builtin_shufflevector(rows, rows, 4, 5, 6, 7);
+  const vp rows = narrowTwo(even, odd);
+  storePairs(to, interleaveTwo(rows));
+  const auto lower = lowerHalf(rows), upper = upperHalf(rows);
   __builtin_memcpy(evenRow, &lower, sizeof lower);
   __builtin_memcpy(oddRow, &upper, sizeof upper);
 }

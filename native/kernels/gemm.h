@@ -99,10 +99,10 @@ template <> struct UnitProduct<float> {
 };
 #if FETTLE_HAS_BF16
 template <> struct UnitProduct<bf16> {
-  static __m512i left(const bf16* p) { int pair; __builtin_memcpy(&pair, p, 4); return _mm512_set1_epi32(pair); }
-  static __m512i lastLeft(const bf16* p) { return _mm512_set1_epi32(*p); }  // odd depth: the second half is not ours to read
-  static __m512i right(const bf16* p) { return _mm512_loadu_si512(p); }
-  static vf add(vf acc, __m512i a, __m512i b) { return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)b); }
+  static vp left(const bf16* p) { uint32_t pair; __builtin_memcpy(&pair, p, 4); return splatPair(pair); }
+  static vp lastLeft(const bf16* p) { return splatPair(*p); }  // odd depth: the second half is not ours to read
+  static vp right(const bf16* p) { return loadPairs(p); }
+  static vf add(vf acc, vp a, vp b) { return dotPairs(acc, a, b); }
 };
 #endif
 

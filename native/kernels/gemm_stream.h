@@ -20,7 +20,7 @@ template <class X, class W> inline vf dotStep(vf acc, const X* x, const W* w) {
     __builtin_memcpy(&a, x, sizeof a);
     __builtin_memcpy(&b, w, sizeof b);
 #if FETTLE_HAS_BF16
-    return (vf)_mm512_dpbf16_ps((__m512)acc, (__m512bh)a, (__m512bh)b);
+    return dotPairs(acc, (vp)a, (vp)b);
 #else
     acc = multiplyAdd((vf)(a << 16), (vf)(b << 16), acc);
     return multiplyAdd((vf)(a & 0xffff0000u), (vf)(b & 0xffff0000u), acc);

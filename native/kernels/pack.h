@@ -97,7 +97,7 @@ template <> struct Units<bf16> {
     const int low = (int)(n < kLanes ? n : kLanes), high = (int)(n - low < kLanes ? n - low : kLanes);
     const vf a = low < kLanes ? loadPart(p, low) : load(p);
     const vf b = high <= 0 ? vf{} : high < kLanes ? loadPart(p + kLanes, high) : load(p + kLanes);
-    return (vu)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
+    return (vu)narrowTwo(a, b);
   }
   template <class S> static vu across(const S* a, const S* b, int n) {
     return pairUp(halves(a, n), b ? halves(b, n) : vh{});

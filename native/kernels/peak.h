@@ -52,14 +52,14 @@ static double peakBfloat16(int64_t rounds) {
 }
 #elif FETTLE_HAS_BF16
 static double peakBfloat16(int64_t rounds) {
-  __m512i a = _mm512_set1_epi32(0x3f003f00), b = _mm512_set1_epi32(0x3a003a00);  // pairs of 0.5 and of 2^-11
+  vp a = splatPair(0x3f003f00), b = splatPair(0x3a003a00);  // pairs of 0.5 and of 2^-11
   keep(a);
   keep(b);
-  return peakOf(rounds, 4, splat(0.0f), [=](vf sum) { return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b); });
+  return peakOf(rounds, 4, splat(0.0f), [=](vf sum) { return dotPairs(sum, a, b); });
 }
 #endif
 
-#if FETTLE_HAS_BF16  // these processors all have VNNI
+#if FETTLE_HAS_BF16 && FETTLE_X86  // these processors all have VNNI
 static double peakInt8(int64_t rounds) {
   __m512i a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(1);
   keep(a);
@@ -87,7 +87,11 @@ __attribute__((noinline)) static void readThrough(const char* from, size_t bytes
 
 static Peaks peaks() {
 #if FETTLE_HAS_BF16
+#if FETTLE_X86
   return {peakFloat32, peakBfloat16, peakInt8, readThrough};
+#else
+  return {peakFloat32, peakBfloat16, nullptr, readThrough};
+#endif
 #else
   return {peakFloat32, nullptr, nullptr, readThrough};
 #endif
