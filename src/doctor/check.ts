@@ -7,7 +7,7 @@ import type { Patient } from './patient.ts'
 export type Split = 'train' | 'eval'
 
 /** A row of the data as conversation and tokens. */
-interface SeenExample {
+export interface SeenExample {
   place: string
   split: Split
   conversation: Conversation

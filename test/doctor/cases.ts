@@ -48,6 +48,9 @@ const finishedBy =
 /** The words that the fixture's tokenizer knows best do not matter: bytes are tokens too. */
 const long = 'word '.repeat(200)
 const chatml = "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
+/** As gpt-oss does it: only the last turn ends with the stop token. */
+const endsLast =
+  "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% if loop.last %}<|im_end|>{% else %}<|endoftext|>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 const loop = (body: string) => `{% for m in messages %}${body}{% endfor %}`
 
 export const cases: Record<CheckName, CheckCase> = {
@@ -234,6 +237,14 @@ export const furtherCases: [string, CheckName, () => Promise<DiagnoseInput>, str
     'stop-token-learned',
     withRows([{ input_ids: [70, 71, 72, 73], labels: [-100, -100, 72, 73] }]),
     /^error .*no stop token behind 1 learned stretch of 1/,
+  ],
+  [
+    'earlier answers that end in another token than the last',
+    'stop-token-learned',
+    withModel({ tokenizer: { template: endsLast } }, [
+      chat('One?', 'Yes.', { role: 'user', content: 'Two?' }, { role: 'assistant', content: 'No.' }),
+    ]),
+    /^warning .*1 answer of 2 ends in <\|endoftext\|>, at which no generation stops/,
   ],
   [
     'pad is eos, no run',

@@ -1,5 +1,6 @@
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { countOf, createTally, type SeenExample } from '../check.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
 import { excerptOf } from '../finding.ts'
 import { templateStops, type Patient } from '../patient.ts'
 
@@ -13,20 +14,44 @@ function stopIds(patient: Patient): Set<number> {
 }
 
 /**
- * Stop tokens that stand in the data and are masked, and tokenised answers without one. What fettle renders itself
- * ends in a learned stop token or is reported as span without stop.
+ * Stop tokens that stand in the data and are masked, and tokenised answers without one. What fettle renders itself ends
+ * in a learned token that ends the turn, or is reported as span without stop; but a template may end earlier turns with
+ * a token at which nobody stops.
  */
 export const stopTokenLearned: Check = {
-  looksFor: 'stop tokens that are masked or missing behind learned tokens',
+  looksFor:
+    'stop tokens that are masked or missing behind learned tokens, and answers that end in a token at which nothing stops',
   observe(patient) {
     const stops = stopIds(patient)
     const tokenizer = patient.tokenizer?.tokenizer
     if (tokenizer === undefined || stops.size === 0) return undefined
     const masked = createTally()
     const missing = createTally()
+    const passedOver = createTally()
+    const passedTokens = new Set<string>()
     let turns = 0
+    const observeAnswers = ({ place, example: { inputIds, spans } }: SeenExample) => {
+      for (const { start, end, status, message } of spans) {
+        if (status === 'no-stop') continue
+        turns += 1
+        const last = lastSaid(tokenizer, inputIds, start, end)
+        if (stops.has(inputIds[last])) continue
+        const token = tokenizer.convertIdsToTokens(inputIds[last]) ?? ''
+        passedTokens.add(token)
+        passedOver.add(() => {
+          const before = tokenizer.decode(inputIds.subarray(start, last))
+          const marked = tokenizer.decode(inputIds.subarray(last, last + 1))
+          const after = tokenizer.decode(inputIds.subarray(last + 1, last + 9))
+          const excerpt = excerptOf(before + marked + after, before.length, before.length + marked.length)
+          return { place, token, says: `messages[${message}]`, excerpt }
+        })
+      }
+    }
     return {
-      example({ place, conversation, example: { inputIds, mask, spans } }) {
+      example(seen) {
+        const { place, conversation, example } = seen
+        const { inputIds, mask, spans } = example
+        if (conversation.kind === 'messages' && patient.run?.trainOnInput !== true) observeAnswers(seen)
         if (conversation.kind !== 'tokens') return
         for (const { start, end } of spans) {
           turns += 1
@@ -47,6 +72,18 @@ export const stopTokenLearned: Check = {
         }
       },
       finish: () => [
+        ...(passedOver.count === 0
+          ? []
+          : [
+              {
+                severity: 'warning' as const,
+                place: passedOver.evidence[0]?.place ?? '',
+                found: `${countOf(passedOver.count, 'answer')} of ${turns} ${passedOver.count === 1 ? 'ends' : 'end'} in ${[...passedTokens].slice(0, 3).join(' ')}, at which no generation stops`,
+                evidence: passedOver.evidence,
+                why: 'The template ends these turns, earlier ones mostly, with another token than the last (gpt-oss: <|end|> instead of <|return|>). A model that learns to write it goes on behind it.',
+                cure: 'Set per_turn: true, so that every answer is trained as the last one, or learn: last; or list the token in eos_token_id of generation_config.json where it does end a turn.',
+              },
+            ]),
         ...(masked.count === 0
           ? []
           : [
@@ -74,4 +111,11 @@ export const stopTokenLearned: Check = {
       ],
     }
   },
+}
+
+/** The last learned token that is no white space: some templates mark the newline behind the stop token, too. */
+function lastSaid(tokenizer: Tokenizer, inputIds: Int32Array, start: number, end: number): number {
+  let last = end - 1
+  while (last > start && tokenizer.decode(inputIds.subarray(last, last + 1)).trim() === '') last -= 1
+  return last
 }
