@@ -48,9 +48,9 @@ const finishedBy =
 /** The words that the fixture's tokenizer knows best do not matter: bytes are tokens too. */
 const long = 'word '.repeat(200)
 const chatml = "<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n"
-/** As gpt-oss does it: only the last turn ends with the stop token. */
+/** As gpt-oss does it: what parts thinking from the answer also ends all turns but the last. */
 const endsLast =
-  "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% if loop.last %}<|im_end|>{% else %}<|endoftext|>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+  "{% for m in messages %}<{{ m['role'] }}>{% if m['thinking'] %}{{ m['thinking'] }}<|endoftext|>{% endif %}{{ m['content'] }}{% if loop.last %}<|im_end|>{% else %}<|endoftext|>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
 const loop = (body: string) => `{% for m in messages %}${body}{% endfor %}`
 
 export const cases: Record<CheckName, CheckCase> = {
