@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { openCheckpoint, readGguf, readSafetensorsHeader, type TensorInfo } from '../formats/index.ts'
+import {
+  openCheckpoint,
+  readGguf,
+  readSafetensorsHeader,
+  type GgufTensor,
+  type TensorInfo,
+} from '../formats/index.ts'
 import { readGenerationConfig, type GenerationConfig } from '../tokenizer/index.ts'
 import { readJsonObject, type JsonObject } from './json-file.ts'
 
@@ -16,6 +22,8 @@ export interface ModelFiles {
   shapes: ReadonlyMap<string, readonly number[]>
   /** Where the tensors lie; empty for GGUF files. */
   tensors: ReadonlyMap<string, TensorInfo>
+  /** The same of a GGUF file. */
+  ggufTensors: ReadonlyMap<string, GgufTensor>
   parameterCount: number
 }
 
@@ -47,6 +55,7 @@ async function readFolder(path: string): Promise<ModelFiles> {
     hasGenerationConfig: existsSync(join(path, 'generation_config.json')),
     shapes,
     tensors,
+    ggufTensors: new Map(),
     parameterCount: countParameters(shapes),
   }
 }
@@ -73,6 +82,7 @@ async function readGgufFiles(path: string): Promise<ModelFiles> {
     hasGenerationConfig: true,
     shapes,
     tensors: new Map(),
+    ggufTensors: tensors,
     parameterCount: countParameters(shapes),
   }
 }
@@ -115,6 +125,11 @@ export function embeddingOf({
     [...shapes.keys()].find((key) => key.endsWith('embed_tokens.weight'))
   const rows = name === undefined ? undefined : shapes.get(name)?.[0]
   return name === undefined || rows === undefined ? undefined : { name, rows }
+}
+
+/** The output head, where it is not the embedding. */
+export function headOf({ shapes }: Pick<ModelFiles, 'shapes'>): string | undefined {
+  return ['lm_head.weight', 'output.weight', 'embed_out.weight'].find((name) => shapes.has(name))
 }
 
 /** Paths of the linear layers that LoRA can adapt: matrices that are neither embedding nor head. */

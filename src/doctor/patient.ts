@@ -4,7 +4,7 @@ import type { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Split } from './check.ts'
 import type { FinishedRun } from './finished-run.ts'
-import type { JsonObject } from './json-file.ts'
+import { isJsonObject, type JsonObject } from './json-file.ts'
 import type { Machine } from './machine.ts'
 import type { AdapterFiles, ModelFiles } from './model-files.ts'
 import type { DataReference, RunSettings } from './run-settings.ts'
@@ -54,10 +54,19 @@ export function adapts(patient: Patient): boolean {
   return adapter !== undefined || (run !== undefined && run.lora !== undefined && run.lora !== null)
 }
 
+/** A matrix with a row for each token. */
+export type TokenMatrix = 'embed_tokens' | 'lm_head'
+
 /** Whether the rows of new tokens are trained: with everything, by modules_to_save or by token. */
-export function trainsEmbeddings({ run, adapter }: Patient): boolean {
+export function trainsRowsOf({ run, adapter }: Patient, matrix: TokenMatrix): boolean {
   if (run?.lora === null) return true
   const saved = [run?.lora?.modulesToSave ?? [], adapter?.config['modules_to_save'] ?? []].flat()
+  if (saved.includes(matrix)) return true
   const tokens = run?.lora?.trainableTokens ?? adapter?.config['trainable_token_indices']
-  return saved.includes('embed_tokens') || (tokens !== undefined && tokens !== null)
+  // A list is for the embedding; a head of its own has to be named.
+  return isJsonObject(tokens)
+    ? matrix in tokens
+    : Array.isArray(tokens)
+      ? matrix === 'embed_tokens'
+      : tokens === true
 }

@@ -4,12 +4,14 @@ import {
   adapterOf,
   chat,
   dataOf,
+  fixtures,
   folderOf,
   goodRows,
   machine,
   modelConfig,
   modelOf,
   runOf,
+  tokenizerOf,
   write,
 } from './patients.ts'
 
@@ -269,6 +271,35 @@ export const furtherCases: [string, CheckName, () => Promise<DiagnoseInput>, str
     'new-token-rows',
     withRun('learning_rate: 2.0e-4', goodRows, { scaledRows: { 598: 0 } }),
     /^error/,
+  ],
+  [
+    'a head that never learned to end a turn, beside a trained embedding',
+    'new-token-rows',
+    withModel({ config: { tie_word_embeddings: false }, headRows: { 599: 1e-4 } }),
+    /^warning .*: lm_head\.weight: rows that were never trained.*: <\|im_end\|>/,
+  ],
+  [
+    'a head that the run does not train, though it trains the embedding',
+    'new-token-rows',
+    withRun('lora: { trainable_token_indices: [599] }', goodRows, {
+      config: { tie_word_embeddings: false },
+      scaledRows: { 599: 0 },
+      headRows: { 599: 0 },
+    }),
+    /^error .*lm_head\.weight[\s\S]*note .*embed_tokens\.weight/,
+  ],
+  [
+    'rows that were made alike but for noise',
+    'new-token-rows',
+    withModel({ nearCopies: { 598: 599 } }),
+    /never trained.*<\|im_end\|> <\|im_start\|>[\s\S]*the same row as <\|im_start\|>/,
+  ],
+  [
+    'rows of a GGUF file',
+    'new-token-rows',
+    // Written with the gguf package; its tokenizer lies beside it.
+    async () => ({ model: join(fixtures, 'doctor', 'untrained-q8_0.gguf'), paths: [tokenizerOf()] }),
+    /^warning .*\.gguf: token_embd\.weight: rows .*: <\|im_start\|>[\s\S]*warning .*\.gguf: output\.weight: rows .*: <\|im_end\|>/,
   ],
   [
     'rows that are too long',

@@ -5,7 +5,7 @@ import type { Machine } from '../../src/doctor/index.ts'
 import { writeSafetensors } from '../../src/formats/index.ts'
 import { createRandom } from '../../src/random.ts'
 
-const fixtures = join(import.meta.dirname, '..', 'fixtures')
+export const fixtures = join(import.meta.dirname, '..', 'fixtures')
 const scratch = mkdtempSync(join(tmpdir(), 'fettle-doctor-'))
 
 /** A machine that nothing small is too large for. */
@@ -71,6 +71,10 @@ export interface ModelChanges {
   tokenizer?: { name?: string; config?: object; template?: string | null }
   /** Rows of the embedding that are multiplied. */
   scaledRows?: Record<number, number>
+  /** A head of its own, with these rows multiplied. */
+  headRows?: Record<number, number>
+  /** Rows of the embedding that are nearly those of others. */
+  nearCopies?: Record<number, number>
 }
 
 /** <|endoftext|> 597 pads, <|im_start|> 598, <|im_end|> 599 ends turns; 600 rows, ChatML. */
@@ -100,14 +104,21 @@ export async function modelOf(changes: ModelChanges = {}): Promise<string> {
     [`${layer}.mlp.up_proj.weight`]: [24, 16],
     [`${layer}.mlp.down_proj.weight`]: [16, 24],
     'model.norm.weight': [16],
+    ...(changes.headRows && { 'lm_head.weight': [rows, 16] }),
+  }
+  const scale = (data: Float32Array, factors: Record<number, number> = {}) => {
+    for (const [row, factor] of Object.entries(factors))
+      for (let i = 0; i < 16; i += 1) data[Number(row) * 16 + i] *= factor
   }
   await writeSafetensors(
     join(folder, 'model.safetensors'),
     Object.entries(shapes).map(([name, shape]) => {
       const data = values(shape)
+      if (name.includes('embed')) scale(data, changes.scaledRows)
+      if (name.includes('head')) scale(data, changes.headRows)
       if (name.includes('embed'))
-        for (const [row, factor] of Object.entries(changes.scaledRows ?? {}))
-          for (let i = 0; i < 16; i += 1) data[Number(row) * 16 + i] *= factor
+        for (const [row, other] of Object.entries(changes.nearCopies ?? {}))
+          for (let i = 0; i < 16; i += 1) data[Number(row) * 16 + i] = data[other * 16 + i] + 1e-5 * (i % 2)
       return { name, dtype: 'F32' as const, shape, data }
     }),
   )
@@ -128,6 +139,9 @@ function putTokenizer(folder: string, changes: ModelChanges['tokenizer'] = {}): 
   if (template !== null) write(folder, { 'chat_template.jinja': template })
   return folder
 }
+
+/** A tokenizer alone. */
+export const tokenizerOf = (): string => putTokenizer(mkdtempSync(join(scratch, 'tokenizer-')))
 
 /** What differs from an adapter that nothing is wrong with. */
 export interface AdapterChanges {

@@ -1,54 +1,84 @@
-import { open } from 'node:fs/promises'
-import { bytesPerElement, toFloat32, type TensorInfo } from '../../formats/index.ts'
 import type { Check } from '../check.ts'
 import type { Draft, Evidence } from '../finding.ts'
-import { embeddingOf } from '../model-files.ts'
-import { adapts, templateStops, trainsEmbeddings, type Patient } from '../patient.ts'
+import { matrixRows, type MatrixRows } from '../matrix-rows.ts'
+import { embeddingOf, headOf } from '../model-files.ts'
+import { adapts, templateStops, trainsRowsOf, type Patient, type TokenMatrix } from '../patient.ts'
 
 /** Rows that say what is usual. */
 const sampleSize = 256
 /** A trained row is never that much shorter or longer than the usual one. */
 const shortest = 1 / 20
 const longest = 8
+/** Two rows that differ by less, relative to the longer one, were made alike and never told apart. */
+const twinDistance = 0.01
 
-/** Tokens that chats use, and whose rows of the embedding show that they were never learned. */
+/** Tokens that chats use, and whose rows of the embedding or of the head show that they were never learned. */
 export const newTokenRows: Check = {
-  looksFor: 'tokens of the chat template whose embedding was never trained, or is an outlier',
+  looksFor:
+    'tokens of the chat template whose row of the embedding or head was never trained, or is an outlier',
   async examine(patient) {
     const { model } = patient
-    const embedding = model && embeddingOf(model)
-    const info = embedding && model.tensors.get(embedding.name)
-    if (model === undefined || info === undefined || info.shape.length !== 2) return []
-    const tokens = [...(await tokensInUse(patient))].filter(([, id]) => id < info.shape[0])
-    if (tokens.length === 0) return []
-    const rows = await readRows(info, [...usualIds(info.shape[0]), ...tokens.map(([, id]) => id)])
-    const usual = rows.slice(0, -tokens.length).map(norm)
-    const median = usual.toSorted((a, b) => a - b)[usual.length >> 1]
-    const inUse = tokens.map(([token], i) => ({ token, row: rows[rows.length - tokens.length + i] }))
-    const evidence = ({ token, row }: (typeof inUse)[number]): Evidence => ({
-      token,
-      says: `norm ${norm(row).toPrecision(2)}, usually ${median.toPrecision(2)}`,
-    })
-    const isTwin = (row: Float32Array) =>
-      inUse.some((other) => other.row !== row && other.row.every((value, i) => value === row[i]))
-    const untrained = inUse.filter(({ row }) => norm(row) < shortest * median || isTwin(row))
-    const outliers = inUse.filter(({ row }) => norm(row) > longest * median)
-    const place = `${model.path}: ${info.name}`
-    return [
-      ...(untrained.length === 0 ? [] : [untrainedDraft(patient, place, untrained.map(evidence))]),
-      ...(outliers.length === 0 ? [] : [outlierDraft(place, outliers.map(evidence))]),
+    if (model === undefined) return []
+    const names: [TokenMatrix, string | undefined][] = [
+      ['embed_tokens', embeddingOf(model)?.name],
+      ['lm_head', headOf(model)],
     ]
+    const tokens = await tokensInUse(patient)
+    const drafts: Draft[] = []
+    for (const [matrix, name] of names) {
+      const rows = name === undefined ? undefined : await matrixRows(model, name)
+      if (rows !== undefined) drafts.push(...(await draftsOf(patient, matrix, rows, tokens)))
+    }
+    return drafts
   },
 }
 
-function untrainedDraft(patient: Patient, place: string, evidence: Evidence[]): Draft {
-  const willLearn = trainsEmbeddings(patient)
+async function draftsOf(
+  patient: Patient,
+  matrix: TokenMatrix,
+  rows: MatrixRows,
+  tokens: ReadonlyMap<string, number>,
+): Promise<Draft[]> {
+  const usual = await normsOf(rows)
+  const median = usual.toSorted((a, b) => a - b)[usual.length >> 1]
+  const inUse: { token: string; row: Float32Array }[] = []
+  for (const [token, id] of tokens) if (id < rows.count) inUse.push({ token, row: await rows.read(id) })
+  const twinOf = (row: Float32Array) => inUse.find((other) => other.row !== row && areTwins(row, other.row))
+  const evidence = ({ token, row }: (typeof inUse)[number]): Evidence => {
+    const twin = twinOf(row)
+    const like = twin === undefined ? '' : `, the same row as ${twin.token}`
+    return { token, says: `norm ${norm(row).toPrecision(2)}, usually ${median.toPrecision(2)}${like}` }
+  }
+  const untrained = inUse.filter(({ row }) => norm(row) < shortest * median || twinOf(row) !== undefined)
+  const outliers = inUse.filter(({ row }) => norm(row) > longest * median)
+  const place = `${patient.model?.path ?? ''}: ${rows.name}`
+  return [
+    ...(untrained.length === 0 ? [] : [untrainedDraft(patient, matrix, place, untrained.map(evidence))]),
+    ...(outliers.length === 0 ? [] : [outlierDraft(place, outliers.map(evidence))]),
+  ]
+}
+
+/** Norms of rows spread over the vocabulary. */
+async function normsOf({ count, read }: MatrixRows): Promise<number[]> {
+  const sampled = Math.min(sampleSize, count)
+  const norms: number[] = []
+  for (let i = 0; i < sampled; i += 1) norms.push(norm(await read(Math.floor((i * count) / sampled))))
+  return norms
+}
+
+const whys: Readonly<Record<TokenMatrix, string>> = {
+  embed_tokens: 'The model cannot tell these tokens from each other, so it does not see turns begin or end.',
+  lm_head: 'The model cannot predict these tokens, so it never ends an answer by itself.',
+}
+
+function untrainedDraft(patient: Patient, matrix: TokenMatrix, place: string, evidence: Evidence[]): Draft {
+  const willLearn = trainsRowsOf(patient, matrix)
   return {
     severity: willLearn ? 'note' : adapts(patient) ? 'error' : 'warning',
     place,
     found: `rows that were never trained, of tokens that the chat template writes: ${evidence.map(({ token }) => token).join(' ')}`,
     evidence: evidence.slice(0, 5),
-    why: 'The model cannot tell these tokens from each other, nor predict them, so it does not see turns begin or end.',
+    why: whys[matrix],
     cure: willLearn
       ? 'The run trains them: nothing to do.'
       : "Train their rows with trainable_token_indices (or modules_to_save: [embed_tokens, lm_head], or all weights); or use the template of the model's own chat version.",
@@ -94,27 +124,10 @@ async function tokensInUse(patient: Patient): Promise<Map<string, number>> {
   return found
 }
 
-/** Ids spread over the vocabulary. */
-function usualIds(rows: number): number[] {
-  const count = Math.min(sampleSize, rows)
-  return Array.from({ length: count }, (_, i) => Math.floor((i * rows) / count))
-}
-
-/** Some rows of a matrix, read one by one: the whole may be gigabytes. */
-async function readRows({ path, offset, dtype, shape }: TensorInfo, ids: readonly number[]) {
-  const rowBytes = shape[1] * bytesPerElement[dtype]
-  const handle = await open(path, 'r')
-  try {
-    const rows: Float32Array[] = []
-    for (const id of ids) {
-      const bytes = new Uint8Array(rowBytes)
-      await handle.read(bytes, 0, rowBytes, offset + id * rowBytes)
-      rows.push(toFloat32(bytes, dtype))
-    }
-    return rows
-  } finally {
-    await handle.close()
-  }
+/** Whether two rows are the same but for the noise that they were made with. */
+function areTwins(a: Float32Array, b: Float32Array): boolean {
+  const difference = norm(a.map((value, i) => value - b[i]))
+  return difference <= twinDistance * Math.max(norm(a), norm(b))
 }
 
 function norm(row: Float32Array): number {
