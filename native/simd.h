@@ -65,7 +65,7 @@ inline void storePart(bf16* p, vf v, int n) {
 // after the other, interleaveTwo those of such halves by turns; loadPairsPart reads n bf16, the rest are zero.
 #if FETTLE_X86
 typedef __m512i vp;
-inline vp splatPair(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
+inline vp splatPairs(uint32_t pair) { return _mm512_set1_epi32((int)pair); }
 inline vp loadPairs(const bf16* p) { return _mm512_loadu_si512(p); }
 inline vp loadPairsPart(const bf16* p, int n) { return _mm512_maskz_loadu_epi16((1u << n) - 1, p); }
 inline void storePairs(bf16* p, vp v) { _mm512_storeu_si512(p, v); }
@@ -80,7 +80,7 @@ inline auto lowerHalf(vp v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3); 
 inline auto upperHalf(vp v) { return __builtin_shufflevector(v, v, 4, 5, 6, 7); }
 #else
 typedef vu vp;  // integers: g++ 12 makes wrong constants of bf16 vectors
-inline vp splatPair(uint32_t pair) { return (vp)vdupq_n_u32(pair); }
+inline vp splatPairs(uint32_t pair) { return (vp)vdupq_n_u32(pair); }
 inline vp loadPairs(const bf16* p) { return (vp)vld1q_u16(p); }
 inline vp loadPairsPart(const bf16* p, int n) { bf16 part[8] = {}; __builtin_memcpy(part, p, n * 2); return loadPairs(part); }
 inline void storePairs(bf16* p, vp v) { vst1q_u16(p, (uint16x8_t)v); }

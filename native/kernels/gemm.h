@@ -99,8 +99,8 @@ template <> struct UnitProduct<float> {
 };
 #if FETTLE_HAS_BF16
 template <> struct UnitProduct<bf16> {
-  static vp left(const bf16* p) { uint32_t pair; __builtin_memcpy(&pair, p, 4); return splatPair(pair); }
-  static vp lastLeft(const bf16* p) { return splatPair(*p); }  // odd depth: the second half is not ours to read
+  static vp left(const bf16* p) { uint32_t pair; __builtin_memcpy(&pair, p, 4); return splatPairs(pair); }
+  static vp lastLeft(const bf16* p) { return splatPairs(*p); }  // odd depth: the second half is not ours to read
   static vp right(const bf16* p) { return loadPairs(p); }
   static vf add(vf acc, vp a, vp b) { return dotPairs(acc, a, b); }
 };

@@ -52,7 +52,7 @@ static double peakBfloat16(int64_t rounds) {
 }
 #elif FETTLE_HAS_BF16
 static double peakBfloat16(int64_t rounds) {
-  vp a = splatPair(0x3f003f00), b = splatPair(0x3a003a00);  // pairs of 0.5 and of 2^-11
+  vp a = splatPairs(0x3f003f00), b = splatPairs(0x3a003a00);  // pairs of 0.5 and of 2^-11
   keep(a);
   keep(b);
   return peakOf(rounds, 4, splat(0.0f), [=](vf sum) { return dotPairs(sum, a, b); });

@@ -75,15 +75,10 @@ template <int N> inline void storeDepths(float* to, int width, const vf (&w)[N],
     if (i < left) store(to + i * width, w[i]);
 }
 #if FETTLE_HAS_BF16
-inline vu interleave(vf even, vf odd) {
-  static constexpr uint16_t kOrder[32] = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23,
-                                          8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-  return (vu)_mm512_permutexvar_epi16(_mm512_loadu_si512(kOrder), (__m512i)_mm512_cvtne2ps_pbh((__m512)odd, (__m512)even));
-}
 template <int N> inline void storeDepths(bf16* to, int width, const vf (&w)[N], int64_t left) {
 #pragma GCC unroll 4
   for (int i = 0; i < N; i += 2)
-    if (i < left) storeUnits(to + i * width, interleave(w[i], w[i + 1]));
+    if (i < left) storePairs(to + i * width, interleaveTwo(narrowTwo(w[i], w[i + 1])));
 }
 #endif
 
@@ -164,12 +159,25 @@ inline void placeTile(bf16* panel, const float (*tile)[kGroupRows], int64_t row,
       }
     return;
   }
+  if constexpr (2 * kLanes <= kGroupRows) {
+    for (int lane = 0; lane < rows; lane += 2 * kLanes)
+      for (int j = 0; j < columns; j += kLanes) {
+        // A vector has kLanes pairs of rows of column j + i.
+        vu u[kLanes] = {};
+#pragma GCC unroll 4
+        for (int i = 0; i < kLanes; i++)
+          if (j + i < columns) u[i] = (vu)narrowTwo(load(tile[j + i] + lane), load(tile[j + i] + lane + kLanes));
+        transposeUnits(u);
+        for (int i = 0; i < kLanes && lane + 2 * i < rows; i++) storeUnits(panel + (row + lane + 2 * i) * width + 2 * j, u[i]);
+      }
+    return;
+  }
   for (int j = 0; j < columns; j += 2 * kLanes) {
     // Eight pairs of rows; a vector has those of column j + i and of column j + 16 + i.
     const auto column = [&](int i) { return i < columns ? load(tile[i]) : vf{}; };
     vu u[kLanes];
 #pragma GCC unroll 16
-    for (int i = 0; i < kLanes; i++) u[i] = (vu)_mm512_cvtne2ps_pbh((__m512)column(j + kLanes + i), (__m512)column(j + i));
+    for (int i = 0; i < kLanes; i++) u[i] = (vu)narrowTwo(column(j + i), column(j + kLanes + i));
     transposeUnits(u);
     for (int i = 0; 2 * i < rows; i++) {
       bf16* to = panel + (row + 2 * i) * width + 2 * j;

@@ -3,7 +3,7 @@
 //
 //     WordDot    int8 and bfloat16 activations, from AVX2 on: activations rounded to 16 bits by chunks of depth, pairs of products summed in 32 bits.
 //                The error, 2^-16 of the chunk's largest activation, is far below that of their own rounding.
-//     PairDot    4 bits and bfloat16 activations, with bfloat16 instructions: pairs of codes are looked up as bfloat16 (vpermw)
+//     PairDot    4 bits and bfloat16 activations, with AVX-512 BF16: pairs of codes are looked up as bfloat16 (vpermw)
 //     FloatDot   everything else: codes and activations as floats
 //
 // Each has
@@ -50,7 +50,7 @@ template <class Codes> struct FloatDot {
   }
 };
 
-#if FETTLE_HAS_BF16
+#if FETTLE_HAS_BF16 && FETTLE_X86
 struct PairDot {
   __m512i table;  // twice, since vpermw reads five bits
   explicit PairDot(DType dtype) {
@@ -207,7 +207,7 @@ template <class X, class Body> inline void withDot(DType dtype, const Body& body
 #if FETTLE_LANES >= 8
     if (dtype == DType::int8) return body(WordDot(dtype));
 #endif
-#if FETTLE_HAS_BF16
+#if FETTLE_HAS_BF16 && FETTLE_X86
     if (dtype != DType::int8) return body(PairDot(dtype));
 #endif
   }
