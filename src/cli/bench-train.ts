@@ -7,7 +7,7 @@ import { parseModelConfig } from '../model/config.ts'
 import { AutoTokenizer } from '../tokenizer/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { StepEvent } from '../train/index.ts'
-import { trainSft } from '../train/index.ts'
+import { passSize, trainSft } from '../train/index.ts'
 import { prepareData } from '../train/prepare.ts'
 import { readTrainOptions } from '../train/read-options.ts'
 import type { TrainCase } from './bench-cases.ts'
@@ -87,7 +87,8 @@ export async function measureTraining(
       trainable: model.trainableCount,
       elementBytes: dtype === 'float32' ? 4 : 2,
     } as const satisfies TrainingShape
-    const work = await workOfSteps(options, tokenizer, shape, skipped, steps)
+    const { perPass } = passSize(model.activationBytesPerToken, options.lowMemory === true)
+    const work = await workOfSteps(options, tokenizer, shape, perPass, skipped, steps)
     const flops = totalWork(work).flops
     return {
       kind: 'train',
@@ -123,6 +124,7 @@ async function workOfSteps(
   given: Parameters<typeof readTrainOptions>[0],
   tokenizer: Tokenizer,
   shape: TrainingShape,
+  perPass: number,
   from: number,
   to: number,
 ) {
@@ -130,10 +132,7 @@ async function workOfSteps(
   const data = await prepareData(options, tokenizer, shape.config.vocabSize)
   const sum: ReturnType<typeof stepWork> = new Map()
   for (let step = from; step < to; step += 1) {
-    // As in train-sft.ts; the size of a pass decides how often weights are read, not the FLOPs.
-    const passes = data
-      .stepAt(step)
-      .batches.flatMap((batch) => passShapes(batch, options.lowMemory ? 256 : 1024, shape.config))
+    const passes = data.stepAt(step).batches.flatMap((batch) => passShapes(batch, perPass, shape.config))
     for (const [op, { flops, bytes }] of stepWork(shape, passes)) {
       const before = sum.get(op) ?? { flops: 0, bytes: 0 }
       sum.set(op, { flops: before.flops + flops, bytes: before.bytes + bytes })

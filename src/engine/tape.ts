@@ -188,7 +188,10 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
   }
 }
 
-/** Emits the forward commands of a block once more, up to node `last`, with outputs of their own. */
+/**
+ * Emits the forward commands of a block once more, with outputs of their own. All but node `last`, whose result the
+ * next block keeps as its input.
+ */
 function recompute(
   nodes: readonly Node[],
   last: number,
@@ -198,7 +201,7 @@ function recompute(
 ): void {
   let first = last
   while (first > 0 && nodes[first - 1].block === block) first -= 1
-  for (const { command } of nodes.slice(first, last + 1)) emitAgain(command, replaced, commands)
+  for (const { command } of nodes.slice(first, last)) emitAgain(command, replaced, commands)
 }
 
 /** Emits a forward command once more, reading and making copies where there are some in `replaced`. */

@@ -1,6 +1,7 @@
 import type { Tape } from '../engine/tape.ts'
 import type { DType, Tensor } from '../engine/tensor.ts'
 import type { ModelConfig } from './config.ts'
+import type { Recomputation } from './recompute.ts'
 
 /** A (stacked) projection and what is added to it. */
 export interface LinearParameters {
@@ -55,8 +56,7 @@ export interface PassOptions {
   activation: DType
   /** Seed of dropout; 0 switches it off. */
   dropoutSeed: number
-  /** Compute each layer again in the backward pass instead of keeping its activations. */
-  recompute: boolean
+  recomputation: Recomputation
 }
 
 /** Embedding and decoder layers: the residual stream [M, hidden] float32, before the final norm. */
@@ -78,7 +78,7 @@ export function decode(
   if (parameters.rowProbe) stream = addRowProbe(tape, stream, tokens.ids, parameters.rowProbe)
   parameters.layers.forEach((layer, index) => {
     const compute = () => decodeLayer(tape, config, layer, parameters, tokens, stream, index, options)
-    stream = options.recompute ? tape.recomputed(compute) : compute()
+    stream = index < options.recomputation.wholeLayers ? tape.recomputed(compute) : compute()
   })
   return stream
 }
@@ -164,14 +164,18 @@ function decodeLayer(
   const afterAttention = linear(tape, present(attended.o), layer.output, stream, options, seed(1))
 
   const mlpInput = normalise(tape, afterAttention, layer.mlpNorm, config, options.activation)
-  const gateUp = linear(tape, mlpInput, layer.gateUp, null, options, seed(2))
-  const { y } = tape.apply(
-    'swiglu',
-    { gateUp },
-    {},
-    { y: { dtype: options.activation, shape: [gateUp.shape[0], config.intermediateSize] } },
-  )
-  return linear(tape, present(y), layer.down, afterAttention, options, seed(3))
+  const gated = () => {
+    const gateUp = linear(tape, mlpInput, layer.gateUp, null, options, seed(2))
+    const { y } = tape.apply(
+      'swiglu',
+      { gateUp },
+      {},
+      { y: { dtype: options.activation, shape: [gateUp.shape[0], config.intermediateSize] } },
+    )
+    return linear(tape, present(y), layer.down, afterAttention, options, seed(3))
+  }
+  const { wholeLayers, gatedLayers } = options.recomputation
+  return index < wholeLayers + gatedLayers ? tape.recomputed(gated) : gated()
 }
 
 /** RMS norm of the residual stream in the compute type. */

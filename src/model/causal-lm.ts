@@ -4,6 +4,7 @@ import type { EngineName } from '../engine/index.ts'
 import { createEngine } from '../engine/index.ts'
 import { quantizations } from '../engine/index.ts'
 import type { DType, Engine, Quantization } from '../engine/index.ts'
+import { bytesPerElement } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
 import { float32ToBfloat16, float32ToFloat16, writeFileAtomic, writeSafetensors } from '../formats/index.ts'
 import type { TensorToWrite } from '../formats/index.ts'
@@ -22,6 +23,7 @@ import { loadModelState, readSlot, trainAllParameters } from './model-state.ts'
 import { clearGradients, createOptimiser } from './optimiser.ts'
 import type { Passes } from './passes.ts'
 import { createPasses } from './passes.ts'
+import { activationBytesPerToken } from './recompute.ts'
 import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
 import { openRandomStore } from './random-store.ts'
@@ -323,6 +325,11 @@ export class AutoModelForCausalLM {
         putTokenRows(state, saved.parameters)
       },
     }
+  }
+
+  /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */
+  get activationBytesPerToken(): number {
+    return activationBytesPerToken(this.#state.config, bytesPerElement[this.#state.activation])
   }
 
   /** Forward passes without gradients, for evaluation. */

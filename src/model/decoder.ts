@@ -4,6 +4,7 @@ import { createTape } from '../engine/tape.ts'
 import type { Tensor } from '../engine/tensor.ts'
 import { decode, headLogits, normalise, selectRows } from './architecture.ts'
 import { decodingHead } from './decoding-head.ts'
+import { keepEverything } from './recompute.ts'
 import type { ModelState } from './model-state.ts'
 import { decoderParameters, ensurePositions } from './model-state.ts'
 import { createProgramCache } from './program-cache.ts'
@@ -75,7 +76,7 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
       config,
       parameters,
       { ids: inputs.ids, positions: inputs.positions, context: { slots: inputs.slots, keys, values } },
-      { activation, dropoutSeed: 0, recompute: false },
+      { activation, dropoutSeed: 0, recomputation: keepEverything },
     )
     const chosen = wanted === count ? stream : selectRows(tape, stream, inputs.rows)
     const hidden = normalise(tape, chosen, parameters.norm, config, activation)

@@ -1,12 +1,15 @@
 import { backward, createTape } from '../engine/tape.ts'
 import type { Tape } from '../engine/tape.ts'
 import type { Tensor } from '../engine/tensor.ts'
+import { bytesPerElement } from '../engine/tensor.ts'
 import { decode, headLogits, normalise, selectRows } from './architecture.ts'
 import type { PassOptions } from './architecture.ts'
 import type { FlatTokens } from './flatten.ts'
 import type { ModelState } from './model-state.ts'
 import { decoderParameters, ensurePositions } from './model-state.ts'
 import { createProgramCache } from './program-cache.ts'
+import type { Recomputation } from './recompute.ts'
+import { keepEverything, recomputationWithin } from './recompute.ts'
 import { addTokenRowGradients } from './token-rows.ts'
 
 /** Flat tokens of one pass; targets −100 are not learned. */
@@ -32,7 +35,10 @@ export interface Passes {
 export interface LossOptions {
   gradientScale?: number
   dropoutSeed?: number
+  /** Computes every layer again in the backward pass, instead of keeping its activations. */
   recompute?: boolean
+  /** What the activations may take; beyond it the cheapest of them are computed again. */
+  activationBytes?: number
 }
 
 export function createPasses(state: ModelState): Passes {
@@ -47,6 +53,7 @@ export function createPasses(state: ModelState): Passes {
     { losses: Tensor; probeLosses: Tensor }
   >(state)
   const lossScale = engine.tensor('float32', [1])
+  const withoutDropout: PassOptions = { activation, dropoutSeed: 0, recomputation: keepEverything }
 
   return {
     async logits(tokens) {
@@ -56,7 +63,7 @@ export function createPasses(state: ModelState): Passes {
         const tape = createTape()
         const inputs = tokenTensors(count)
         const parameters = decoderParameters(state)
-        const stream = decode(tape, config, parameters, withStarts(inputs), passOptions(0, false))
+        const stream = decode(tape, config, parameters, withStarts(inputs), withoutDropout)
         const hidden = normalise(tape, stream, parameters.norm, config, activation)
         const logits = headLogits(tape, hidden, parameters.head)
         return { program: engine.compile(tape.commands(), [logits]), inputs, outputs: { logits } }
@@ -66,7 +73,7 @@ export function createPasses(state: ModelState): Passes {
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
 
-    async losses(tokens, { gradientScale, recompute = false, ...options } = {}) {
+    async losses(tokens, { gradientScale, ...options } = {}) {
       // Without dropout a pass is the same whatever its seed, and is compiled once.
       const drops = (state.adapter?.config.loraDropout ?? 0) > 0
       const dropoutSeed = drops ? (options.dropoutSeed ?? 0) : 0
@@ -75,8 +82,11 @@ export function createPasses(state: ModelState): Passes {
       if (rows.length === 0) return { losses: new Float32Array(0), rows }
       ensurePositions(state, highest(tokens.positions) + 1)
       const trains = gradientScale !== undefined
-      const pass = lossPasses.get(`${count} ${rows.length} ${trains} ${dropoutSeed} ${recompute}`, () =>
-        compileLoss(count, rows.length, trains, passOptions(dropoutSeed, recompute)),
+      const recomputation = trains ? recomputationOf(count, options) : keepEverything
+      const { wholeLayers, gatedLayers } = recomputation
+      const key = `${count} ${rows.length} ${trains} ${dropoutSeed} ${wholeLayers} ${gatedLayers}`
+      const pass = lossPasses.get(key, () =>
+        compileLoss(count, rows.length, trains, { activation, dropoutSeed, recomputation }),
       )
       writeTokens(pass.inputs, tokens)
       writeTargets(pass.inputs, tokens, rows)
@@ -108,7 +118,7 @@ export function createPasses(state: ModelState): Passes {
           ...lossTensors(rows.length),
           probes: engine.tensor('int32', [rows.length]),
         }
-        const { hidden, head } = learnedHidden(tape, inputs, count, passOptions(0, false))
+        const { hidden, head } = learnedHidden(tape, inputs, count, withoutDropout)
         const { losses } = headLosses(tape, hidden, head, inputs.targets, null)
         const { losses: probeLosses } = headLosses(tape, hidden, head, inputs.probes, null)
         return {
@@ -162,8 +172,10 @@ export function createPasses(state: ModelState): Passes {
     return trains ? state.tokenRows?.tables.find(({ probe }) => probe !== null)?.probe : null
   }
 
-  function passOptions(dropoutSeed: number, recompute: boolean): PassOptions {
-    return { activation, dropoutSeed, recompute }
+  function recomputationOf(count: number, { recompute, activationBytes }: LossOptions): Recomputation {
+    if (recompute === true) return { wholeLayers: config.layerCount, gatedLayers: 0 }
+    if (activationBytes === undefined) return keepEverything
+    return recomputationWithin(config, bytesPerElement[activation], count, activationBytes)
   }
 
   function tokenTensors(count: number): TokenTensors {

@@ -2,22 +2,62 @@ import type { Batch } from '../batch/index.ts'
 import type { PassTokens } from '../model/index.ts'
 import { documentStarts } from '../model/index.ts'
 
+/** Tokens of one pass: large enough for full speed, small enough that activations stay in a few hundred MiB. */
+const passTokens = { usual: 1024, low: 256 }
 /**
- * Divides a batch at document borders into passes of about `tokens` tokens. The gradients of the passes add up to that
- * of the whole batch, so the result does not change; memory is bounded by the larger of `tokens` and one document.
+ * What the activations of a pass may take; a longer document has some of them computed again. As much as lets 8,192 tokens
+ * of a model of 135 million parameters keep all but gate and up.
+ */
+const usualActivationBytes = 1400 * 2 ** 20
+
+/** Tokens of a pass, and what its activations may take. */
+export function passSize(
+  bytesPerToken: number,
+  lowMemory: boolean,
+): { perPass: number; activationBytes: number } {
+  if (lowMemory) return { perPass: passTokens.low, activationBytes: passTokens.low * bytesPerToken }
+  // Large models get smaller passes before anything is computed twice.
+  const affordable = Math.floor(usualActivationBytes / bytesPerToken)
+  return {
+    perPass: Math.max(passTokens.low, Math.min(passTokens.usual, affordable)),
+    activationBytes: usualActivationBytes,
+  }
+}
+
+/**
+ * Divides a batch at document borders into passes of about `tokens` tokens: as few as that takes, the largest as small
+ * as it can be with so many. The gradients of the passes add up to that of the whole batch, so the result does not
+ * change; memory is bounded by the largest pass, and a pass of a handful of tokens would cost nearly as much as a full one.
  */
 export function splitBatch(batch: Batch, tokens: number): PassTokens[] {
   const total = batch.inputIds.length
-  // Passes of equal size: the last one of a greedy division could be a handful of tokens, at a pass's full cost.
-  const size = total / Math.ceil(total / tokens)
-  const passes: PassTokens[] = []
-  let start = 0
-  for (const end of documentEnds(batch.documentIds)) {
-    if (end - start < size && end < total) continue
-    passes.push(passOf(batch, start, end))
-    start = end
+  const ends = documentEnds(batch.documentIds)
+  const most = Math.ceil(total / tokens)
+  let [low, high] = [Math.floor(total / Math.max(1, most)), total]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (passEnds(ends, middle).length <= most && longest(passEnds(ends, middle)) <= middle) high = middle
+    else low = middle + 1
   }
-  return passes
+  const borders = passEnds(ends, high)
+  return borders.map((end, i) => passOf(batch, i === 0 ? 0 : borders[i - 1], end))
+}
+
+/** Where passes end that take in documents as long as they have at most `size` tokens. */
+function passEnds(documentEnds: readonly number[], size: number): number[] {
+  const ends: number[] = []
+  let start = 0
+  documentEnds.forEach((end, i) => {
+    const next = documentEnds[i + 1]
+    if (next !== undefined && next - start <= size) return
+    ends.push(end)
+    start = end
+  })
+  return ends
+}
+
+function longest(ends: readonly number[]): number {
+  return ends.reduce((most, end, i) => Math.max(most, end - (i === 0 ? 0 : ends[i - 1])), 0)
 }
 
 /** Index after the last token of each document. */

@@ -3,6 +3,6 @@
 // The arithmetic is in model/ and engine/, the order of the data in batch/.
 export type { CheckpointEvent, EndEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from './events.ts'
 export { applyRunTemplate } from './run-template.ts'
-export { splitBatch } from './chunks.ts'
+export { passSize, splitBatch } from './chunks.ts'
 export { trainSft } from './train-sft.ts'
 export type { TrainSftInput } from './train-sft.ts'

@@ -8,7 +8,7 @@ import type { LoraConfig } from '../peft/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
 import { keepNewest, lastCheckpoint, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts'
-import { splitBatch } from './chunks.ts'
+import { passSize, splitBatch } from './chunks.ts'
 import { evaluate } from './evaluate.ts'
 import type { EvalEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options.ts'
@@ -24,11 +24,6 @@ export type TrainSftInput = TrainOptionsInput & {
   tokenizer: Tokenizer
   signal?: AbortSignal
 }
-
-/** Tokens of one pass: large enough for full speed, small enough that activations stay in a few hundred MiB. */
-const passTokens = { usual: 1024, low: 256 }
-/** A document so long that keeping its activations would cost more memory than computing them again costs time. */
-const recomputeFrom = 4096
 
 /**
  * Supervised fine-tuning: prepares the data, trains, evaluates and saves; everything that happens is an event.
@@ -94,7 +89,7 @@ export async function* trainSft({
     output_dir: input.outputDir,
   }
 
-  const perPass = input.lowMemory ? passTokens.low : passTokens.usual
+  const { perPass, activationBytes } = passSize(model.activationBytesPerToken, input.lowMemory)
   const runEvaluation = async (step: number): Promise<EvalEvent | undefined> =>
     data.evaluation && evaluate(model, data.evaluation.batches(), stops, perPass, step)
   const checkpoint = async (step: number): Promise<TrainEvent> => {
@@ -153,8 +148,12 @@ export async function* trainSft({
       for (const [part, pass] of splitBatch(batch, perPass).entries()) {
         // A seed of its own for each pass, the same when the step is repeated after a resume.
         const dropoutSeed = 1 + ((index * batches.length + micro) * 64 + part) + input.seed * 65537
-        const recompute = input.gradientCheckpointing || pass.ids.length > recomputeFrom
-        const { losses } = await training.losses(pass, { gradientScale, dropoutSeed, recompute })
+        const { losses } = await training.losses(pass, {
+          gradientScale,
+          dropoutSeed,
+          recompute: input.gradientCheckpointing,
+          activationBytes,
+        })
         lossSum += losses.reduce((sum, loss) => sum + loss, 0)
       }
     }
