@@ -344,12 +344,26 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   bool busy_ = false;
 };
 
+// The kernels of an instruction set; throws where this machine has none.
+const Kernels* kernelsOf(const Napi::CallbackInfo& info, const std::string& isa) {
+  for (const Kernels* kernels : availableKernels())
+    if (isa == kernels->isa) return kernels;
+  Napi::Error::New(info.Env(), "no kernels for " + isa).ThrowAsJavaScriptException();
+  return nullptr;
+}
+
+// readPeak(isa, threads, bytes to read): bytes a second; takes about 0.1 s, during which JavaScript waits.
+Napi::Value measureReading(const Napi::CallbackInfo& info) {
+  const Kernels* kernels = kernelsOf(info, info[0].ToString());
+  if (!kernels) return info.Env().Undefined();
+  Pool pool(std::max(1, info[1].ToNumber().Int32Value()));
+  return Napi::Number::New(info.Env(), readPeak(pool, kernels->peaks.read, size_t(info[2].ToNumber().Int64Value())));
+}
+
 // peaks(isa, threads, bytes to read): { float32, bfloat16, int8 } in operations a second and { read } in bytes a second.
 // Takes about a second, during which JavaScript waits: nothing else should run.
 Napi::Value measure(const Napi::CallbackInfo& info) {
-  const std::string isa = info[0].ToString();
-  for (const Kernels* kernels : availableKernels()) {
-    if (isa != kernels->isa) continue;
+  if (const Kernels* kernels = kernelsOf(info, info[0].ToString())) {
     const MeasuredPeaks peaks =
         measurePeaks(*kernels, std::max(1, info[1].ToNumber().Int32Value()), size_t(info[2].ToNumber().Int64Value()));
     auto result = Napi::Object::New(info.Env());
@@ -359,13 +373,13 @@ Napi::Value measure(const Napi::CallbackInfo& info) {
     result.Set("read", peaks.read);
     return result;
   }
-  Napi::Error::New(info.Env(), "no kernels for " + isa).ThrowAsJavaScriptException();
   return info.Env().Undefined();
 }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("Runner", RunnerObject::define(env));
   exports.Set("peaks", Napi::Function::New<measure>(env));
+  exports.Set("readPeak", Napi::Function::New<measureReading>(env));
   auto isas = Napi::Array::New(env);
   for (const Kernels* kernels : availableKernels()) isas.Set(isas.Length(), kernels->isa);
   exports.Set("isas", isas);

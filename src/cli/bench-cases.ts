@@ -1,3 +1,4 @@
+import type { Quantization } from '../engine/index.ts'
 import type { TrainOptionsInput } from '../train/options.ts'
 
 /** A training run that is measured. */
@@ -18,6 +19,7 @@ export interface GenerateCase {
   kind: 'generate'
   summary: string
   streams: number
+  quantization?: Quantization
 }
 
 /** Reading one prompt. */
@@ -86,6 +88,15 @@ export const benchCases: ReadonlyMap<string, BenchCase> = new Map<string, BenchC
     { kind: 'train', summary: 'all weights, packed 2 × 512', options: { ...packed, lora: null }, steps: 8 },
   ],
   [
+    'nf4',
+    {
+      kind: 'train',
+      summary: 'LoRA on 4-bit weights, packed 2 × 512',
+      options: { ...packed, quantization: 'nf4' },
+      steps: 8,
+    },
+  ],
+  [
     'low-memory',
     {
       kind: 'train',
@@ -120,6 +131,14 @@ export const benchCases: ReadonlyMap<string, BenchCase> = new Map<string, BenchC
     },
   ],
   ['stream', { kind: 'generate', summary: 'greedy, one stream', streams: 1 }],
+  [
+    'stream-int8',
+    { kind: 'generate', summary: 'greedy, one stream, weights in 8 bits', streams: 1, quantization: 'int8' },
+  ],
+  [
+    'stream-nf4',
+    { kind: 'generate', summary: 'greedy, one stream, weights in 4 bits', streams: 1, quantization: 'nf4' },
+  ],
   ['streams', { kind: 'generate', summary: 'greedy, 16 streams', streams: 16 }],
   ['prompt', { kind: 'prompt', summary: 'prompt of 1,024 tokens', tokens: 1024 }],
 ])

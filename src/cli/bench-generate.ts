@@ -3,9 +3,11 @@ import { AutoModelForCausalLM } from '../model/index.ts'
 import { parseModelConfig } from '../model/config.ts'
 import { AutoTokenizer } from '../tokenizer/index.ts'
 import type { GenerateCase, PromptCase } from './bench-cases.ts'
+import { readBandwidth } from './bench-peaks.ts'
+import { median } from './bench-train.ts'
 import { layerProducts } from './bench-work.ts'
 
-/** What generation or reading a prompt measured; the best of three, as in the peers' scripts. */
+/** What generation or reading a prompt measured; the best of three, after one that does not count. */
 export interface GenerateFigures {
   kind: 'generate' | 'prompt'
   dtype: string
@@ -18,11 +20,19 @@ export interface GenerateFigures {
   decode_tokens_per_s: number
   /** Bytes of weights that are read once for one new token of every stream. */
   weight_bytes: number
+  /**
+   * What decoding reached of reading the weights once a token, at the bandwidth measured right before and after the same
+   * repetition; the median of all.
+   */
+  share_of_reading: number
   /** Products of one pass over the prompt; for `prompt` only. */
   flops_per_s: number
   peak_rss_mib: number
   load: number
 }
+
+/** Scales included; int8 has one a row, too few to count. Of a quantised model the head is read in 8 bits. */
+const bytesPerWeight = { bfloat16: 2, int8: 1, nf4: 0.5 + 4 / 64, fp4: 0.5 + 4 / 64 } as const
 
 /** As in bench/peers/generate.py. */
 const question = 'Write a long story about a lighthouse keeper who finds a map.'
@@ -36,7 +46,12 @@ export async function measureGeneration(
 ): Promise<GenerateFigures> {
   const load = loadavg()[0]
   const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
-  const model = await AutoModelForCausalLM.fromPretrained(modelPath, { dtype: 'bfloat16', engine: 'native' })
+  const quantization = (wanted.kind === 'generate' && wanted.quantization) || null
+  const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
+    dtype: 'bfloat16',
+    quantization,
+    engine: 'native',
+  })
   const text = tokenizer.applyChatTemplate([{ role: 'user', content: question }], {
     addGenerationPrompt: true,
   })
@@ -47,9 +62,17 @@ export async function measureGeneration(
     : [...inputIds]
   const prompts = Array.from({ length: isPrompt ? 1 : wanted.streams }, () => prompt)
   const maxNewTokens = isPrompt ? 1 : newTokens
-  let whole = Infinity
-  let decoding = Infinity
-  for (let i = 0; i < repeats; i += 1) {
+  const config = parseModelConfig(model.config, modelPath)
+  const perToken = layerProducts(config).reduce(
+    (sum, { parts, depth }) => sum + parts.reduce((rows, count) => rows + count, 0) * depth,
+    0,
+  )
+  const weights = perToken * config.layerCount
+  const head = config.vocabSize * config.hiddenSize
+  const weightBytes =
+    weights * bytesPerWeight[quantization ?? 'bfloat16'] +
+    head * (quantization === null ? bytesPerWeight.bfloat16 : bytesPerWeight.int8)
+  const generate = async () => {
     const begun = performance.now()
     let first = 0
     await model.generateFrom(prompts, {
@@ -60,30 +83,39 @@ export async function measureGeneration(
       },
     })
     const ended = performance.now()
-    whole = Math.min(whole, (ended - begun) / 1000)
-    decoding = Math.min(decoding, (ended - first) / 1000)
+    return { whole: (ended - begun) / 1000, decoding: (ended - first) / 1000 }
   }
-  const config = parseModelConfig(model.config, modelPath)
-  const perToken = layerProducts(config).reduce(
-    (sum, { parts, depth }) => sum + parts.reduce((rows, count) => rows + count, 0) * depth,
-    0,
-  )
-  const weights = perToken * config.layerCount
-  const head = config.vocabSize * config.hiddenSize
+  await generate()
+  // Before reading is measured, which takes memory of its own.
+  const peakRssMib = Math.round(process.resourceUsage().maxRSS / 1024)
+  const { isa, threads } = model.engine
+  const bandwidths = [readBandwidth(isa, threads)]
+  const times: Awaited<ReturnType<typeof generate>>[] = []
+  for (let i = 0; i < repeats; i += 1) {
+    times.push(await generate())
+    bandwidths.push(readBandwidth(isa, threads))
+  }
+  const shares = times.map(({ decoding }, i) => {
+    const bandwidth = (bandwidths[i] + bandwidths[i + 1]) / 2
+    return ((maxNewTokens - 1) * weightBytes) / decoding / bandwidth
+  })
+  const whole = Math.min(...times.map((time) => time.whole))
+  const decoding = Math.min(...times.map((time) => time.decoding))
   const attention = 2 * config.headCount * config.headDim * prompt.length * (prompt.length + 1)
   return {
     kind: wanted.kind,
     dtype: model.dtype,
-    isa: model.engine.isa,
-    threads: model.engine.threads,
+    isa,
+    threads,
     streams: prompts.length,
     tokens_per_s: (isPrompt ? prompt.length : prompts.length * newTokens) / whole,
     decode_tokens_per_s: isPrompt ? 0 : (prompts.length * (newTokens - 1)) / decoding,
-    weight_bytes: 2 * (weights + head),
+    weight_bytes: weightBytes,
+    share_of_reading: isPrompt ? 0 : median(shares),
     flops_per_s: isPrompt
       ? (2 * prompt.length * weights + 2 * head + attention * config.layerCount) / whole
       : 0,
-    peak_rss_mib: Math.round(process.resourceUsage().maxRSS / 1024),
+    peak_rss_mib: peakRssMib,
     load,
   }
 }

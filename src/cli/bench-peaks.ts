@@ -28,8 +28,17 @@ export function measurePeaks(wantedIsa?: string): PeakReport {
  * @throws FettleError without the native engine
  */
 export function peaksOf(isa: string, threads: number): MachinePeaks {
+  return measuringAddon().peaks(isa, threads, readBytes)
+}
+
+/** Bytes that all threads together read a second, measured in 0.1 s: it drifts within seconds on shared machines. */
+export function readBandwidth(isa: string, threads: number): number {
+  return measuringAddon().readPeak(isa, threads, readBytes)
+}
+
+function measuringAddon() {
   const addon = nativeAddon()
-  if (typeof addon !== 'string') return addon.peaks(isa, threads, readBytes)
+  if (typeof addon !== 'string') return addon
   throw new FettleError({
     place: 'fettle bench',
     found: addon,

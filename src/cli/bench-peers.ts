@@ -61,6 +61,8 @@ export const peers: readonly Peer[] = [
   trl('TRL + PEFT, bf16', 'avx2', ['--packing', '--batch', '2']),
   generate('Transformers', 'stream', ['transformers', model, 'bfloat16', '1']),
   generate('llama.cpp, bf16', 'stream', ['llama.cpp', 'smollm2-bf16.gguf']),
+  generate('llama.cpp, Q8_0', 'stream-int8', ['llama.cpp', 'smollm2-q8_0.gguf']),
+  generate('llama.cpp, Q4_1', 'stream-nf4', ['llama.cpp', 'smollm2-q4_1.gguf']),
   generate('Transformers', 'streams', ['transformers', model, 'bfloat16', '16']),
   {
     ...generate('llama.cpp, bf16', 'prompt', ['llama.cpp', 'smollm2-bf16.gguf']),

@@ -94,10 +94,7 @@ function withShare(name: string, figures: Figures, around: readonly PeakReport[]
     arithmetic: Math.max(...limits.map((limit) => arithmeticPeak(limit, figures.dtype))),
     read: Math.max(...limits.map(({ read }) => read)),
   }
-  const share =
-    figures.kind === 'generate'
-      ? ((figures.decode_tokens_per_s / figures.streams) * figures.weight_bytes) / peak.read
-      : figures.flops_per_s / peak.arithmetic
+  const share = figures.kind === 'generate' ? figures.share_of_reading : figures.flops_per_s / peak.arithmetic
   return { type: 'measurement', case: name, figures, peak, share }
 }
 

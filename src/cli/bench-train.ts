@@ -59,6 +59,7 @@ export async function measureTraining(
     const dtype = caseOptions.dtype ?? 'bfloat16'
     const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
       dtype,
+      quantization: caseOptions.quantization ?? null,
       engine: 'native',
       ...(threads !== undefined && { threads }),
     })

@@ -59,7 +59,7 @@ export function measurementLine({ case: name, figures, share, peak }: Measuremen
     figures.kind === 'train'
       ? `${count(figures.tokens_per_s)} tokens/s · ${count(figures.step_ms)} ms a step · ${percent(share)} of ${giga(peak.arithmetic)} GFLOPS`
       : figures.kind === 'generate'
-        ? `${count(figures.tokens_per_s)} tokens/s (${count(figures.decode_tokens_per_s)} after the prompt) · ${percent(share)} of reading the weights at ${(peak.read / 1e9).toFixed(1)} GB/s a token`
+        ? `${count(figures.tokens_per_s)} tokens/s (${count(figures.decode_tokens_per_s)} after the prompt) · ${percent(share)} of reading the weights once a token`
         : `${count(figures.tokens_per_s)} tokens/s · ${percent(share)} of ${giga(peak.arithmetic)} GFLOPS`
   const start = figures.kind === 'train' ? ` · first step begun after ${figures.start_s.toFixed(2)} s` : ''
   return `${name.padEnd(11)} ${summary} (${dtype}, ${isa}, ${plural(threads, 'thread')}): ${speed} · ${count(memory)} MiB${start} · load ${load.toFixed(1)}`

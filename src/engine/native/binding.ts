@@ -43,6 +43,8 @@ interface Addon {
   Runner: new (isa: string, threads: number) => Runner
   /** Measures for about a second, during which nothing else runs. */
   peaks(isa: string, threads: number, readBytes: number): MachinePeaks
+  /** Bytes read a second; measures for about 0.1 s. */
+  readPeak(isa: string, threads: number, readBytes: number): number
   /** Instruction sets that run here, the fastest first. */
   isas: string[]
   opNames: string[]
