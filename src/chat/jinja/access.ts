@@ -2,20 +2,25 @@ import { Fault } from './fault.ts'
 import { keyOf } from './keys.ts'
 import { asInteger } from './numbers.ts'
 import { methodsOf } from './container-methods.ts'
-import { callStringMethod, hasStringMethod } from './string-methods.ts'
+import { likeSelf } from './markup.ts'
+import { numberAttribute } from './number-methods.ts'
+import { callStringMethod, describeStringMethod, hasStringMethod } from './string-methods.ts'
 import { spendReading, spendSteps } from './meter.ts'
 import { characters, codePointLength, concatTexts, plain, sliceText, utf16Offset, type Str } from './text.ts'
 import {
   bare,
   isStr,
   Namespace,
+  PyBytes,
   PyDict,
-  PyFloat,
   PyFunction,
+  PyIterator,
   PyList,
   PyObjectValue,
   PyRange,
+  PySet,
   PyTuple,
+  PyView,
   typeName,
   Undefined,
   undefinedFault,
@@ -55,8 +60,19 @@ export function getAttribute(object: Value, name: string): Value {
     const own = pythonAttribute(value, name)
     return found(own === undefined ? value.entries.get(name) : own, value, name)
   }
-  if (value instanceof Undefined) throw undefinedFault(value)
+  if (value instanceof Undefined) return attributeOfUndefined(value, name)
+  if (value instanceof PyObjectValue && value.object.item)
+    return found(pythonAttribute(value, name) ?? value.object.item(name), value, name)
   return found(pythonAttribute(value, name), value, name)
+}
+
+/** jinja2's Undefined has Python's own attributes, which are unsafe, and raises for any other. */
+function attributeOfUndefined(value: Undefined, name: string): Undefined {
+  const own = unsafeName(value, name)
+  if (own !== undefined) return own
+  if (/^_undefined_(?:hint|obj|name|exception|message)$|^_fail_with_undefined_error$/.test(name))
+    return new Undefined(`access to attribute '${name}' of 'Undefined' object is unsafe.`, true)
+  throw undefinedFault(value)
 }
 
 /** jinja2's `object[key]`: an item first, then, for a string, the attribute. */
@@ -75,11 +91,18 @@ export function getItem(object: Value, key: Value | Slice): Value {
 function itemOf(value: Bare, key: Bare): Value | undefined {
   if (value instanceof PyDict) {
     // An unhashable key raises TypeError in Python, which jinja2 turns into undefined.
-    return key instanceof PyList || key instanceof PyDict ? undefined : value.entries.get(keyOf(key))
+    const isUnhashable =
+      key instanceof PyList || key instanceof PyDict || key instanceof PySet || key instanceof PyView
+    return isUnhashable ? undefined : value.entries.get(keyOf(key))
   }
+  if (value instanceof PyObjectValue) return isStr(key) ? value.object.item?.(plain(key)) : undefined
   const integer = asInteger(key)
   if (integer === undefined) return undefined
   const index = Number(integer)
+  if (value instanceof PyBytes) {
+    const byte = plain(value.text).at(index)
+    return byte?.charCodeAt(0)
+  }
   if (value instanceof PyList || value instanceof PyTuple) return value.items.at(index)
   if (isStr(value)) return characterAt(value, index)
   if (value instanceof PyRange) {
@@ -99,60 +122,58 @@ function characterAt(text: Str, index: number): Str | undefined {
   return sliceText(text, start, start + ((value.codePointAt(start) ?? 0) > 0xffff ? 2 : 1))
 }
 
+function generatorAttribute({ maker, isStarted }: PyIterator, name: string): Value | undefined {
+  if (maker === undefined) return undefined
+  // Nothing runs while a template asks, and jinja2's generators yield from no other.
+  if (name === 'gi_running') return false
+  if (name === 'gi_suspended') return isStarted
+  return name === 'gi_yieldfrom' ? null : undefined
+}
+
+/** Attributes that are no methods. */
+function plainAttribute(value: Bare, name: string): Value | undefined {
+  if (value instanceof PyTuple) {
+    const field = value.fields?.indexOf(name) ?? -1
+    return field === -1 ? undefined : value.items[field]
+  }
+  if (value instanceof PyView) return name === 'mapping' ? value.dict : undefined
+  if (value instanceof PyIterator) return generatorAttribute(value, name)
+  if (!(value instanceof PyRange)) return undefined
+  return name === 'start' || name === 'stop' || name === 'step' ? value[name] : undefined
+}
+
 /** An attribute of the Python object itself; `undefined` when it has none. Names with an underscore are unsafe. */
 export function pythonAttribute(value: Bare, name: string): Value | undefined {
   if (value instanceof Namespace) return value.attributes.get(name)
   if (value instanceof PyObjectValue) return value.object.attribute(name)
   if (value instanceof PyFunction) return value.attributes?.get(name)
   if (isStr(value)) {
-    if (!hasStringMethod(name)) return unsafeName(value, name)
+    if (!hasStringMethod(value, name)) return unsafeName(value, name)
     return new PyFunction(
       name,
       (positional, named) => callStringMethod(value, name, positional, named) ?? null,
+      undefined,
+      describeStringMethod(value, name),
     )
   }
-  return methodsOf(value, name) ?? numberAttribute(value, name) ?? unsafeName(value, name)
+  return (
+    rangeAttribute(value, name) ??
+    methodsOf(value, name) ??
+    numberAttribute(value, name) ??
+    unsafeName(value, name)
+  )
 }
 
-const dunders: ReadonlySet<string> = new Set([
-  '__class__',
-  '__init__',
-  '__dict__',
-  '__doc__',
-  '__module__',
-  '__subclasshook__',
-  '__len__',
-  '__getitem__',
-  '__iter__',
-  '__eq__',
-  '__hash__',
-  '__repr__',
-  '__str__',
-  '__new__',
-  '__reduce__',
-  '__contains__',
-  '__getattribute__',
-])
+const dunders: ReadonlySet<string> = new Set(
+  'class init dict doc module subclasshook len getitem iter eq ne lt le gt ge hash repr str new reduce reduce_ex contains getattribute setattr delattr dir format sizeof init_subclass add mul rmul mod rmod bool abs int float'
+    .split(' ')
+    .map((name) => `__${name}__`),
+)
 
+/** Names that begin with an underscore are unsafe where Python has them, and undefined where not. */
 function unsafeName(value: Bare, name: string): Undefined | undefined {
   if (!dunders.has(name)) return undefined
   return new Undefined(`access to attribute '${name}' of '${typeName(value)}' object is unsafe.`, true)
-}
-
-function numberAttribute(value: Bare, name: string): Value | undefined {
-  const integer = asInteger(value)
-  if (integer === undefined && !(value instanceof PyFloat)) return undefined
-  if (name === 'real') return integer ?? value
-  if (name === 'imag') return integer === undefined ? new PyFloat(0) : 0
-  if (name === 'numerator') return integer
-  if (name === 'denominator') return integer === undefined ? undefined : 1
-  if (name === 'is_integer' && value instanceof PyFloat)
-    return new PyFunction(name, () => Number.isInteger(value.value))
-  return name === 'bit_length' && integer !== undefined
-    ? new PyFunction(name, () =>
-        Number(integer) === 0 ? 0 : BigInt(integer).toString(2).replace('-', '').length,
-      )
-    : undefined
 }
 
 /** Python's slice.indices: where a slice of a sequence of `length` starts, and how it steps. */
@@ -210,6 +231,7 @@ function sliceOf(value: Bare, bounds: Slice): Value {
   if (value instanceof PyTuple) return new PyTuple(pick(value.items, bounds))
   if (isStr(value)) return sliceString(value, bounds)
   if (value instanceof PyDict) throw new Fault('TypeError', "unhashable type: 'slice'")
+  if (value instanceof PyBytes) return new PyBytes(sliceString(value.text, bounds))
   if (value instanceof PyRange) {
     const { start, stop, step } = indicesOf(bounds, value.length)
     return new PyRange(value.start + start * value.step, value.start + stop * value.step, value.step * step)
@@ -222,5 +244,5 @@ function sliceString(text: Str, bounds: Slice): Str {
   spendReading(value.length)
   const { start, stop, step } = indicesOf(bounds, codePointLength(value))
   if (step === 1) return sliceText(text, utf16Offset(value, start), utf16Offset(value, Math.max(start, stop)))
-  return concatTexts(pick(characters(text), bounds))
+  return likeSelf(text, concatTexts(pick(characters(text), bounds)))
 }

@@ -1,16 +1,23 @@
 import { Fault } from './fault.ts'
 import { MAX_INTEGER_DIGITS, MAX_STEPS, MAX_TEXT_LENGTH } from './limits.ts'
 import { asInteger, asNumber, normalize, type Integer } from './numbers.ts'
-import { spendSteps } from './meter.ts'
-import { asMarkup, concatTexts, plain, type Str } from './text.ts'
-import { percentFormat } from './percent-format.ts'
-import { escapeHtml } from './html.ts'
+import { spendCharacters, spendSteps } from './meter.ts'
+import { concatTexts, plain } from './text.ts'
+import { percentFormat, percentFormatBytes } from './percent-format.ts'
+import { complexOperation } from './complex.ts'
+import { iterate } from './iteration.ts'
+import { makeSet } from './keys.ts'
+import { addTexts, likeSelf } from './markup.ts'
 import {
   bare,
   isStr,
+  PyBytes,
+  PyComplex,
   PyFloat,
   PyList,
+  PySet,
   PyTuple,
+  PyView,
   typeName,
   Undefined,
   undefinedFault,
@@ -33,11 +40,16 @@ export function applyBinary(operator: BinaryOperator, first: Value, second: Valu
   const right = bare(second)
   if (left instanceof Undefined) throw undefinedFault(left)
   if (isStr(left) && operator === '%') return percentFormat(left, right)
+  if (left instanceof PyBytes && operator === '%') return new PyBytes(percentFormatBytes(left, right))
   if (right instanceof Undefined) throw undefinedFault(right)
   if (operator === '+') return add(left, right)
   if (operator === '*') {
     const repeated = repeat(left, right) ?? repeat(right, left)
     if (repeated !== undefined) return repeated
+  }
+  if (operator === '-') {
+    const rest = subtractSets(left, right)
+    if (rest !== undefined) return rest
   }
   return applyNumeric(operator, left, right)
 }
@@ -52,23 +64,30 @@ function add(left: Bare, right: Bare): Value {
     spendSteps(left.items.length + right.items.length)
     return new PyTuple([...left.items, ...right.items])
   }
+  if (left instanceof PyBytes && right instanceof PyBytes)
+    return new PyBytes(concatTexts([left.text, right.text]))
   if (isStr(left)) throw new Fault('TypeError', `can only concatenate str (not "${typeName(right)}") to str`)
   if (left instanceof PyList)
     throw new Fault('TypeError', `can only concatenate list (not "${typeName(right)}") to list`)
   return applyNumeric('+', left, right)
 }
 
-/** `left + right`; Markup escapes the side that is not. */
-function addTexts(left: Str, right: Str): Str {
-  const leftIsMarkup = typeof left !== 'string' && left.markup
-  const rightIsMarkup = typeof right !== 'string' && right.markup
-  if (!leftIsMarkup && !rightIsMarkup) return concatTexts([left, right])
-  return asMarkup(
-    concatTexts([leftIsMarkup ? left : escapeHtml(left), rightIsMarkup ? right : escapeHtml(right)]),
-  )
+/** `left - right` where the left side is a set or a view of keys or items; the right side of a view may be any iterable. */
+function subtractSets(left: Bare, right: Bare): PySet | undefined {
+  const isView = left instanceof PyView && left.type !== 'dict_values'
+  const isAllowed = isView || (left instanceof PySet && right instanceof PySet)
+  const isReversed = left instanceof PySet && right instanceof PyView && right.type !== 'dict_values'
+  if (!isAllowed && !isReversed && !(right instanceof PyView && right.type !== 'dict_values'))
+    return undefined
+  const gone = makeSet(iterate(right))
+  return new PySet(new Map([...makeSet(iterate(left)).items].filter(([key]) => !gone.items.has(key))))
 }
 
 function repeat(sequence: Bare, count: Bare): Value | undefined {
+  if (sequence instanceof PyBytes) {
+    const repeated = repeat(sequence.text, count)
+    return repeated !== undefined && isStr(repeated) ? new PyBytes(repeated) : undefined
+  }
   const integer = asInteger(count)
   if (integer === undefined) return undefined
   const times = Math.max(0, Number(integer))
@@ -76,11 +95,12 @@ function repeat(sequence: Bare, count: Bare): Value | undefined {
     const length = plain(sequence).length * times
     if (length > MAX_TEXT_LENGTH)
       throw new Fault('Limit', `a text of more than ${MAX_TEXT_LENGTH} characters`)
-    if (length === 0) return ''
-    spendSteps(times)
+    if (length === 0) return likeSelf(sequence, '')
+    spendCharacters(length)
+    spendSteps(typeof sequence === 'string' ? 1 : times)
     return typeof sequence === 'string'
       ? sequence.repeat(times)
-      : concatTexts(Array.from({ length: times }, () => sequence))
+      : likeSelf(sequence, concatTexts(Array.from({ length: times }, () => sequence)))
   }
   if (!(sequence instanceof PyList) && !(sequence instanceof PyTuple)) return undefined
   const length = sequence.items.length * times
@@ -95,16 +115,25 @@ function applyNumeric(operator: BinaryOperator, left: Bare, right: Bare): Value 
   const rightInteger = asInteger(right)
   if (leftInteger !== undefined && rightInteger !== undefined)
     return integerOperation(operator, leftInteger, rightInteger)
+  if (left instanceof PyComplex || right instanceof PyComplex) {
+    const result = complexOperation(operator, left, right)
+    if (result !== undefined) return result
+    throw unsupported(operator, left, right)
+  }
   const a = asNumber(left)
   const b = asNumber(right)
   if (a === undefined || b === undefined) throw unsupported(operator, left, right)
+  if (operator === '**' && a < 0 && Number.isFinite(b) && !Number.isInteger(b))
+    return complexOperation(operator, left, right) ?? null
+  if (![left, right].every((value) => value instanceof PyFloat || Number.isFinite(asNumber(value))))
+    throw new Fault('OverflowError', 'int too large to convert to float')
   return new PyFloat(floatOperation(operator, a, b))
 }
 
 function integerOperation(operator: BinaryOperator, left: Integer, right: Integer): Value {
   if (operator === '/') {
     if (Number(right) === 0) throw new Fault('ZeroDivisionError', 'division by zero')
-    return new PyFloat(Number(left) / Number(right))
+    return new PyFloat(divideIntegers(left, right))
   }
   if ((operator === '//' || operator === '%') && Number(right) === 0) {
     throw new Fault('ZeroDivisionError', 'integer division or modulo by zero')
@@ -115,6 +144,22 @@ function integerOperation(operator: BinaryOperator, left: Integer, right: Intege
     if (Number.isSafeInteger(result)) return result === 0 ? 0 : result
   }
   return bigOperation(operator, BigInt(left), BigInt(right))
+}
+
+/** Python's true division: the quotient of the integers, rounded once. */
+function divideIntegers(left: Integer, right: Integer): number {
+  if (typeof left === 'number' && typeof right === 'number') return left / right
+  // Enough bits for the quotient to be rounded as the exact one is; a sticky bit stands for what is below them.
+  const [dividend, divisor] = [BigInt(left), BigInt(right)]
+  const sizeOf = (value: bigint): number => value.toString(16).length * 4
+  const shift = Math.max(0, sizeOf(divisor) - sizeOf(dividend) + 72)
+  const scaled = dividend << BigInt(shift)
+  const quotient = scaled / divisor
+  const sticky = scaled % divisor === 0n ? quotient : quotient | 1n
+  const result = Number(sticky) / 2 ** shift
+  if (!Number.isFinite(result))
+    throw new Fault('OverflowError', 'integer division result too large for a float')
+  return result
 }
 
 function smallOperation(operator: BinaryOperator, left: number, right: number): number {
@@ -174,7 +219,9 @@ function floatOperation(operator: BinaryOperator, left: number, right: number): 
     throw new Fault('ZeroDivisionError', names[operator])
   }
   if (operator === '/') return left / right
-  const modulo = floorModulo(left, right)
+  // A zero has the sign of the divisor.
+  const rest = floorModulo(left, right)
+  const modulo = rest === 0 ? (right < 0 ? -0 : 0) : rest
   return operator === '%' ? modulo : Math.round((left - modulo) / right)
 }
 
@@ -192,6 +239,7 @@ function floatPower(left: number, right: number): number {
 export function applySign(operator: '-' | '+', operand: Value): Value {
   const value = bare(operand)
   if (value instanceof Undefined) throw undefinedFault(value)
+  if (value instanceof PyComplex) return operator === '-' ? new PyComplex(-value.real, -value.imag) : value
   if (value instanceof PyFloat) return operator === '-' ? new PyFloat(-value.value) : value
   const integer = asInteger(value)
   if (integer === undefined)

@@ -1,36 +1,50 @@
 import { Fault } from './fault.ts'
 import { getAttribute, getItem } from './access.ts'
-import { formatNumber } from './format-number.ts'
-import { asInteger, asNumber, formatFloat } from './numbers.ts'
-import { spendCharacters } from './meter.ts'
-import { scalarText, toRepr, toText } from './print.ts'
-import { codePointLength, concatTexts, plain, sliceText, utf16Offset, type Str } from './text.ts'
+import { formatValue } from './format-spec.ts'
+import { escapeHtml } from './html-entities.ts'
+import { isMarkup } from './markup.ts'
+import { enter, leave, spendReading } from './meter.ts'
+import { toRepr, toText } from './print.ts'
+import { concatTexts, mapText, plain, sliceText, withoutMarkup, type Str } from './text.ts'
 import {
   bare,
   isStr,
-  PyFloat,
+  PyDict,
+  PyList,
+  PyTuple,
   typeName,
   Undefined,
   undefinedFault,
+  type Bare,
   type Named,
   type Value,
 } from './values.ts'
 
-/** Python's `format.format(…)` as jinja2's sandbox allows it. */
-export function formatBraces(format: Str, positional: readonly (Value | undefined)[], named: Named): Str {
-  const counter = { next: 0 }
-  return expand(format, positional, named, counter, 2)
+/** What the fields of a format are filled from. */
+interface Fields {
+  readonly positional: readonly (Value | undefined)[]
+  readonly named: Named
+  /** What `format_map` was given where it is no dictionary. */
+  readonly mapping: Bare | undefined
+  /** The next field without a name; false once a field has a number. */
+  next: number | false
+  readonly escapes: boolean
 }
 
-function expand(
+/** Python's string.Formatter as jinja2's sandbox has it; Markup escapes what it is given. */
+export function formatBraces(
   format: Str,
   positional: readonly (Value | undefined)[],
   named: Named,
-  counter: { next: number },
-  depth: number,
+  mapping?: Bare,
 ): Str {
-  if (depth === 0) throw new Fault('ValueError', 'Max string recursion exceeded')
+  return expand(withoutMarkup(format), { positional, named, mapping, next: 0, escapes: isMarkup(format) }, 2)
+}
+
+function expand(format: Str, fields: Fields, depth: number): Str {
+  if (depth < 0) throw new Fault('ValueError', 'Max string recursion exceeded')
   const source = plain(format)
+  spendReading(source.length)
   const pieces: Str[] = []
   let offset = 0
   while (offset < source.length) {
@@ -46,20 +60,16 @@ function expand(
     } else if (character === '}') throw new Fault('ValueError', "Single '}' encountered in format string")
     else {
       const end = closing(source, offset)
-      const field = source.slice(offset + 1, end)
-      const [, name = '', conversion, spec = ''] = /^([^!:]*)(?:!(.))?(?::([\s\S]*))?$/.exec(field) ?? []
-      const value = resolveField(name, positional, named, counter)
-      const expandedSpec = spec.includes('{')
-        ? plain(expand(spec, positional, named, counter, depth - 1))
-        : spec
-      const converted = conversion === 'r' ? toRepr(value) : conversion === 's' ? toText(value) : value
-      pieces.push(formatValue(converted, expandedSpec))
+      enter()
+      pieces.push(expandField(sliceText(format, offset + 1, end), fields, depth))
+      leave()
       offset = end + 1
     }
   }
   return concatTexts(pieces)
 }
 
+/** The brace that closes a field; brackets may hold any. */
 function closing(source: string, start: number): number {
   let depth = 0
   for (let offset = start; offset < source.length; offset += 1) {
@@ -72,105 +82,133 @@ function closing(source: string, start: number): number {
   throw new Fault('ValueError', "expected '}' before end of string")
 }
 
-function resolveField(
-  name: string,
-  positional: readonly (Value | undefined)[],
-  named: Named,
-  counter: { next: number },
-): Value {
-  const [, first = '', path = ''] = /^([^.[]*)([\s\S]*)$/.exec(name) ?? []
-  let value: Value | undefined
-  if (first === '') {
-    value = positional[counter.next]
-    counter.next += 1
-  } else value = /^\d+$/.test(first) ? positional[Number(first)] : named.get(first)
-  if (value === undefined) {
-    const message = /^\d*$/.test(first)
-      ? 'Replacement index out of range for positional args tuple'
-      : `'${first}'`
-    throw new Fault('LookupError', message)
+function expandField(field: Str, fields: Fields, depth: number): Str {
+  const body = plain(field)
+  const nameEnd = /^(?:\[[^\]]*\]?|[^!:[])*/.exec(body)?.[0].length ?? 0
+  const name = body.slice(0, nameEnd)
+  if (/[{}]/.test(name)) throw new Fault('ValueError', "unexpected '{' in field name")
+  let rest = nameEnd
+  let conversion: string | undefined
+  if (body.charAt(rest) === '!') {
+    const given = body.codePointAt(rest + 1)
+    if (given === undefined)
+      throw new Fault('ValueError', 'end of string while looking for conversion specifier')
+    conversion = String.fromCodePoint(given)
+    rest += 1 + conversion.length
+    if (rest < body.length && body.charAt(rest) !== ':')
+      throw new Fault('ValueError', "expected ':' after conversion specifier")
   }
-  for (const [, attribute, item] of path.matchAll(/\.([^.[]+)|\[([^\]]+)\]/g)) {
-    if (attribute !== undefined) value = getAttribute(value, attribute)
-    else if (item !== undefined) value = getItem(value, /^\d+$/.test(item) ? Number(item) : item)
+  const value = convert(resolveField(name, fields), conversion)
+  const spec = rest < body.length ? expand(sliceText(field, rest + 1, body.length), fields, depth - 1) : ''
+  if (!fields.escapes) return formatValue(value, plain(spec))
+  const stripped = bare(value)
+  if (!isMarkup(stripped)) return escapeHtml(formatValue(value, plain(spec)))
+  if (plain(spec) !== '') throw new Fault('ValueError', 'Unsupported format specification for Markup.')
+  return withoutMarkup(stripped)
+}
+
+function convert(value: Value, conversion: string | undefined): Value {
+  if (conversion === undefined) return value
+  if (conversion === 's') return toText(value)
+  if (conversion === 'r') return toRepr(value)
+  if (conversion === 'a') return toAscii(toRepr(value))
+  throw new Fault('ValueError', `Unknown conversion specifier ${conversion}`)
+}
+
+/** Python's ascii(): a repr whose other characters are escaped. */
+export function toAscii(text: Str): Str {
+  const value = plain(text)
+  const pieces: Str[] = []
+  let start = 0
+  for (const match of value.matchAll(/[^\0-\x7f]/gu)) {
+    // oxlint-disable-line no-control-regex
+    const code = match[0].codePointAt(0) ?? 0
+    const digits = code.toString(16)
+    const escape =
+      code <= 0xff
+        ? `\\x${digits}`
+        : code <= 0xffff
+          ? `\\u${digits.padStart(4, '0')}`
+          : `\\U${digits.padStart(8, '0')}`
+    const end = match.index + match[0].length
+    pieces.push(sliceText(text, start, match.index), owned(sliceText(text, match.index, end), escape))
+    start = end
+  }
+  return concatTexts([...pieces, sliceText(text, start, value.length)])
+}
+
+function owned(character: Str, escape: string): Str {
+  return mapText(character, () => escape)
+}
+
+/** A name's parts behind the first: `.attribute` and `[item]`. */
+function pathOf(path: string): { isAttribute: boolean; name: string }[] {
+  const parts: { isAttribute: boolean; name: string }[] = []
+  let offset = 0
+  while (offset < path.length) {
+    const rest = path.slice(offset)
+    const [whole = '', attribute, item] = /^(?:\.([^.[]*)|\[([^\]]*)\])/.exec(rest) ?? []
+    if (whole === '') {
+      const message = rest.startsWith('[') ? "Missing ']' in format string" : "Only '.' or '[' may follow ']'"
+      throw new Fault('ValueError', message)
+    }
+    const name = attribute ?? item ?? ''
+    if (name === '') throw new Fault('ValueError', 'Empty attribute in format string')
+    parts.push({ isAttribute: attribute !== undefined, name })
+    offset += whole.length
+  }
+  return parts
+}
+
+function resolveField(name: string, fields: Fields): Value {
+  const [, first = '', path = ''] = /^([^.[]*)([\s\S]*)$/.exec(name) ?? []
+  const parts = pathOf(path)
+  let value = firstOf(first, name, fields)
+  for (const part of parts) {
+    if (part.isAttribute) value = getAttribute(value, part.name)
+    else value = getItem(value, /^\p{Nd}+$/u.test(part.name) ? Number(part.name) : part.name)
   }
   return value
 }
 
-const specPattern = /^(?:([\s\S])?([<>=^]))?([-+ ])?(z)?(#)?(0)?(\d+)?([,_])?(?:\.(\d+))?([a-zA-Z%])?$/u
-
-/** Python's format(value, spec). */
-function formatValue(value: Value, spec: string): Str {
-  const stripped = bare(value)
-  if (stripped instanceof Undefined && spec !== '') throw undefinedFault(stripped)
-  if (spec === '') return toText(value)
-  const match = specPattern.exec(spec)
-  const [, fill, align, sign = '-', , alternate, zero, widthText, grouping, precisionText, type] = match ?? []
-  if (match === null) throw new Fault('ValueError', 'Invalid format specifier')
-  const width = Number(widthText ?? 0)
-  const precision = precisionText === undefined ? undefined : Number(precisionText)
-  const filler = fill ?? (zero === undefined ? ' ' : '0')
-  if (isStr(stripped)) {
-    if (type !== undefined && type !== 's') {
-      throw new Fault('ValueError', `Unknown format code '${type}' for object of type 'str'`)
-    }
-    const end =
-      precision === undefined
-        ? plain(stripped).length
-        : utf16Offset(plain(stripped), Math.min(precision, codePointLength(plain(stripped))))
-    return alignText(sliceText(stripped, 0, end), filler, align ?? '<', width)
+function firstOf(first: string, name: string, fields: Fields): Value {
+  let index = /^\d+$/.test(first) ? Number(first) : undefined
+  // string.Formatter numbers a field only when the whole of its name is empty.
+  if (name === '') {
+    if (fields.next === false)
+      throw new Fault(
+        'ValueError',
+        'cannot switch from manual field specification to automatic field numbering',
+      )
+    index = fields.next
+    fields.next += 1
+  } else if (/^\d+$/.test(name)) {
+    if (fields.next !== false && fields.next > 0)
+      throw new Fault(
+        'ValueError',
+        'cannot switch from automatic field numbering to manual field specification',
+      )
+    fields.next = false
   }
-  const digits = numberText(value, type, precision, alternate !== undefined, grouping)
-  const signed = digits.startsWith('-') || sign === '-' ? digits : `${sign}${digits}`
-  const alignment = align ?? (zero === undefined ? '>' : '=')
-  if (alignment !== '=') return alignText(signed, filler, alignment, width)
-  const [lead = ''] = /^[-+ ]?(?:0[xob])?/i.exec(signed) ?? []
-  return concatTexts([lead, alignText(signed.slice(lead.length), filler, '>', width - lead.length)])
+  if (index !== undefined) {
+    const value = fields.positional[index]
+    if (value !== undefined) return value
+    throw new Fault('LookupError', 'Replacement index out of range for positional args tuple')
+  }
+  if (fields.mapping !== undefined) return itemOfMapping(fields.mapping, first)
+  const value = fields.named.get(first)
+  if (value === undefined) throw new Fault('LookupError', `'${first}'`)
+  return value
 }
 
-function numberText(
-  value: Value,
-  type: string | undefined,
-  precision: number | undefined,
-  alternate: boolean,
-  grouping: string | undefined,
-): string {
-  const stripped = bare(value)
-  const integer = asInteger(stripped)
-  const number = asNumber(stripped)
-  if (number === undefined) {
-    throw new Fault('TypeError', `unsupported format string passed to ${typeName(value)}.__format__`)
-  }
-  let digits: string
-  if (integer !== undefined && (type === undefined || /^[bdoxXn]$/.test(type))) {
-    digits =
-      typeof stripped === 'boolean' && type === undefined
-        ? scalarText(stripped)
-        : formatNumber(integer, { type: type === undefined || type === 'n' ? 'd' : type, alternate })
-  } else if (type === 'c') return String.fromCodePoint(number)
-  else if (type === undefined) {
-    digits = precision === undefined ? formatFloat(number) : floatGeneral(number, precision)
-  } else if (/^[eEfFgGn%]$/.test(type))
-    digits = formatNumber(number, { type: type === 'n' ? 'g' : type, precision })
-  else {
-    const name = stripped instanceof PyFloat ? 'float' : typeName(stripped)
-    throw new Fault('ValueError', `Unknown format code '${type}' for object of type '${name}'`)
-  }
-  if (grouping === undefined) return digits
-  const [, lead = '', whole = '', rest = ''] = /^(-?)(\d+)([\s\S]*)$/.exec(digits) ?? []
-  return lead + whole.replace(/\B(?=(\d{3})+(?!\d))/g, grouping) + rest
-}
-
-// Without a type a float keeps at least one digit behind the point.
-function floatGeneral(value: number, precision: number): string {
-  const text = formatNumber(value, { type: 'g', precision })
-  return /[.en]/.test(text) ? text : `${text}.0`
-}
-
-function alignText(text: Str, fill: string, align: string, width: number): Str {
-  const missing = width - codePointLength(plain(text))
-  if (missing <= 0) return text
-  spendCharacters(missing)
-  const left = align === '<' ? 0 : align === '>' ? missing : missing >> 1
-  return concatTexts([fill.repeat(left), text, fill.repeat(missing - left)])
+function itemOfMapping(mapping: Bare, key: string): Value {
+  if (mapping instanceof Undefined) throw undefinedFault(mapping)
+  const hasItems =
+    mapping instanceof PyDict || mapping instanceof PyList || mapping instanceof PyTuple || isStr(mapping)
+  throw new Fault(
+    'TypeError',
+    hasItems
+      ? `indices must be integers, not 'str' (${key})`
+      : `'${typeName(mapping)}' object is not subscriptable`,
+  )
 }

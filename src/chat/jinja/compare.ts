@@ -4,18 +4,22 @@ import { keyOf } from './keys.ts'
 import { asInteger, asNumber } from './numbers.ts'
 import { enter, leave, spendReading, spendSteps } from './meter.ts'
 import { plain } from './text.ts'
+import { bytesOrByte } from './bytes-methods.ts'
+import { iterator } from './iteration.ts'
 import {
   bare,
   isStr,
+  PyBytes,
+  PyComplex,
   PyDict,
   PyFloat,
   PyIterator,
   PyList,
   PyObjectValue,
   PyRange,
+  PySet,
   PyTuple,
   PyView,
-  tryIterate,
   typeName,
   Undefined,
   undefinedFault,
@@ -35,6 +39,7 @@ export function isEqual(first: Value, second: Value): boolean {
   }
   if (isStr(right)) return false
   if (left === null || right === null) return left === right
+  if (left instanceof PyComplex || right instanceof PyComplex) return isComplexEqual(left, right)
   const leftNumber = numeric(left)
   const rightNumber = numeric(right)
   // oxlint-disable-next-line eqeqeq -- 1 == 1n is what Python means
@@ -43,8 +48,38 @@ export function isEqual(first: Value, second: Value): boolean {
   return isContainerEqual(left, right)
 }
 
+function isComplexEqual(left: Bare, right: Bare): boolean {
+  const [first, second] = [left, right].map((value) =>
+    value instanceof PyComplex ? value : new PyComplex(asNumber(value) ?? Number.NaN, 0),
+  )
+  return first?.real === second?.real && first?.imag === second?.imag
+}
+
+/** What compares as a set: a set, or a view of keys or items. */
+function isSetLike(value: Bare): value is PySet | PyView {
+  return value instanceof PySet || (value instanceof PyView && value.type !== 'dict_values')
+}
+
+/** Whether each member of one is in the other. */
+export function isSubset(left: PySet | PyView, right: PySet | PyView): boolean {
+  const next = iterator(left)
+  for (let item = next(); item !== undefined; item = next()) {
+    spendSteps(1)
+    if (!contains(right, item)) return false
+  }
+  return true
+}
+
+const sizeOf = (set: PySet | PyView): number => (set instanceof PySet ? set.items.size : set.items.length)
+
 function isContainerEqual(left: Bare, right: Bare): boolean {
   if (left === right) return true
+  if (left instanceof PyBytes) return right instanceof PyBytes && plain(left.text) === plain(right.text)
+  if (isSetLike(left) && isSetLike(right)) {
+    // A set leaves the comparison with a view to the view.
+    const [view, other] = left instanceof PySet ? [right, left] : [left, right]
+    return sizeOf(view) === sizeOf(other) && isSubset(view, other)
+  }
   if (left instanceof PyDict) return right instanceof PyDict && isDictEqual(left, right)
   const isList = left instanceof PyList && right instanceof PyList
   const isTuple = left instanceof PyTuple && right instanceof PyTuple
@@ -100,6 +135,12 @@ export function compareValues(first: Value, second: Value, operator = '<'): numb
   }
   if (left instanceof Undefined) throw undefinedFault(left)
   if (right instanceof Undefined) throw undefinedFault(right)
+  if (left instanceof PyBytes && right instanceof PyBytes)
+    return compareCodePoints(plain(left.text), plain(right.text))
+  if (isSetLike(left) && isSetLike(right)) {
+    if (isContainerEqual(left, right)) return 0
+    return isSubset(left, right) ? -1 : 1
+  }
   const isList = left instanceof PyList && right instanceof PyList
   const isTuple = left instanceof PyTuple && right instanceof PyTuple
   if (!isList && !isTuple) {
@@ -128,6 +169,11 @@ export function contains(container: Value, item: Value): boolean {
     return plain(value).includes(plain(wanted))
   }
   if (value instanceof PyDict) return value.entries.has(keyOf(item))
+  // A set in a set is looked for as a frozenset, which no template can make.
+  if (value instanceof PySet) return !(bare(item) instanceof PySet) && value.items.has(keyOf(item))
+  if (value instanceof PyView && value.type === 'dict_items') return containsPair(value.dict, bare(item))
+  if (value instanceof PyView && value.type === 'dict_keys') return value.dict.entries.has(keyOf(item))
+  if (value instanceof PyBytes) return plain(value.text).includes(bytesOrByte(item))
   if (value instanceof PyRange) {
     const wanted = asNumber(item)
     if (wanted === undefined || !Number.isInteger(wanted)) return false
@@ -142,14 +188,22 @@ export function contains(container: Value, item: Value): boolean {
     value instanceof PyView ||
     value instanceof Undefined
   ) {
-    const items = tryIterate(value)
-    if (items !== undefined) {
-      spendSteps(items.length)
-      return items.some((candidate) => isEqual(candidate, item))
+    const next = iterator(value)
+    for (let candidate = next(); candidate !== undefined; candidate = next()) {
+      spendSteps(1)
+      // Python's `in` holds an object to be itself before it compares.
+      if (candidate === item || isEqual(candidate, item)) return true
     }
-    if (value instanceof Undefined) throw undefinedFault(value)
+    return false
   }
   throw new Fault('TypeError', `argument of type '${typeName(value)}' is not iterable`)
+}
+
+function containsPair(dict: PyDict, pair: Bare): boolean {
+  if (!(pair instanceof PyTuple) || pair.items.length !== 2) return false
+  const [key = null, value = null] = pair.items
+  const found = dict.entries.get(keyOf(key))
+  return found !== undefined && isEqual(found, value)
 }
 
 /** One comparison of a chain. */
@@ -163,15 +217,26 @@ export function compareWith(operator: CompareOperator, left: Value, right: Value
       return contains(right, left)
     case 'not in':
       return !contains(right, left)
-    case '<':
-      return compareValues(left, right, operator) < 0
-    case '<=':
-      return compareValues(left, right, operator) <= 0
-    case '>':
-      return compareValues(left, right, operator) > 0
-    case '>=':
-      return compareValues(left, right, operator) >= 0
+    default:
+      return compareSets(operator, left, right) ?? compareOrdered(operator, left, right)
   }
+}
+
+function compareOrdered(operator: string, left: Value, right: Value): boolean {
+  const order = compareValues(left, right, operator)
+  if (operator === '<') return order < 0
+  if (operator === '<=') return order <= 0
+  return operator === '>' ? order > 0 : order >= 0
+}
+
+/** Sets are ordered by inclusion; `undefined` where not both are sets. */
+function compareSets(operator: string, left: Value, right: Value): boolean | undefined {
+  const first = bare(left)
+  const second = bare(right)
+  if (!isSetLike(first) || !isSetLike(second)) return undefined
+  const [small, large] = operator.startsWith('<') ? [first, second] : [second, first]
+  const fits = operator.length === 2 ? sizeOf(small) <= sizeOf(large) : sizeOf(small) < sizeOf(large)
+  return fits && isSubset(small, large)
 }
 
 /** A stable sort by Python's order, with keys computed once. */

@@ -1,36 +1,21 @@
-import { getAttribute, getItem, Slice, sliceConstant } from './access.ts'
 import { applyBinary, applySign } from './arithmetic.ts'
 import { compareWith } from './compare.ts'
-import { syntaxError } from './fault.ts'
-import { callFilter, hasFilter, runTest } from './filters.ts'
-import { keyOf, makeDict } from './keys.ts'
-import { callValue, type Activation } from './runtime.ts'
-import { callStringMethod, hasStringMethod } from './string-methods.ts'
-import { hasTest } from './tests.ts'
-import { methodNames } from './container-methods.ts'
-import { spendSteps } from './meter.ts'
-import { concatTexts, Text, type Str } from './text.ts'
-import { toText } from './print.ts'
-import {
-  bare,
-  isStr,
-  iterate,
-  noNamed,
-  orElse,
-  PyDict,
-  PyFloat,
-  PyList,
-  PyTuple,
-  truth,
-  typeName,
-  Undefined,
-  undefinedFault,
-  type Named,
-  type Value,
-} from './values.ts'
+import { compileCall, compileFilter, compileTest } from './compile-call.ts'
+import { foldVisible } from './compile-constant.ts'
+import { compileAttribute, compileItem, compileSlice } from './compile-item.ts'
+import { compileSum } from './compile-sum.ts'
 import { Fault } from './fault.ts'
+import { softText } from './filter-shared.ts'
+import { truth } from './iteration.ts'
+import { makeDict } from './keys.ts'
+import { isMarkup, joinTexts } from './markup.ts'
+import { toText } from './print.ts'
+import { asMarkup, concatTexts, type Str } from './text.ts'
+import { orElse, PyFloat, PyList, PyTuple, Undefined, type Value } from './values.ts'
+import type { Activation } from './runtime.ts'
+import type { RunBlock } from './compile-block.ts'
 import type { Slot, Symbols, Unit } from './scope.ts'
-import type { Arguments, Constant, Expression, FilterExpression } from './syntax.ts'
+import type { Constant, Expression } from './syntax.ts'
 
 /** A compiled expression. */
 export type Evaluate = (activation: Activation) => Value
@@ -43,6 +28,16 @@ export interface Frame {
   /** Inside a branch: jinja2 then complains of an unknown filter or test only when it is reached. */
   readonly isSoft: boolean
   readonly isInLoop: boolean
+  /** On the level whose assignments the template's blocks see. */
+  readonly isOutermost: boolean
+  /** Whether what is written here is escaped, as far as the text of the template says. */
+  readonly autoescape: boolean
+  /** Where only the render knows whether it is. */
+  readonly isVolatile: boolean
+  /** Inside a constant that is computed before the render. */
+  readonly isFolding: boolean
+  /** The template's blocks by name, filled when all of it is compiled. */
+  readonly blocks: Map<string, RunBlock>
 }
 
 /** The activation that holds a slot, seen from code of `unit`. */
@@ -66,6 +61,8 @@ export function compileRead(slot: Slot, unit: Unit): (activation: Activation) =>
 export function compileExpression(expression: Expression, frame: Frame): Evaluate {
   const compile = (inner: Expression): Evaluate => compileExpression(inner, frame)
   const { position } = expression
+  const constant = foldVisible(expression, frame, false)
+  if (constant !== undefined) return () => constant
   switch (expression.kind) {
     case 'constant': {
       const value = constantValue(expression.value)
@@ -91,6 +88,8 @@ export function compileExpression(expression: Expression, frame: Frame): Evaluat
     }
     case 'concat': {
       const items = expression.items.map(compile)
+      if (frame.autoescape && !frame.isVolatile && !frame.isFolding)
+        return (activation) => joinMarkup(items.map((item) => item(activation)))
       return (activation) => concatTexts(items.map((item) => toText(item(activation))))
     }
     case 'attribute':
@@ -159,6 +158,12 @@ export function compileExpression(expression: Expression, frame: Frame): Evaluat
   }
 }
 
+/** jinja2's markup_join: plain text up to the first Markup, from which on all is escaped. */
+function joinMarkup(values: readonly Value[]): Str {
+  const texts = values.map(softText)
+  return texts.some(isMarkup) ? joinTexts(asMarkup(''), texts) : concatTexts(texts)
+}
+
 function constantValue(value: Constant): Value {
   return typeof value === 'object' && value !== null ? new PyFloat(value.float) : value
 }
@@ -171,211 +176,6 @@ function compileName(name: string, frame: Frame): Evaluate {
   if (hopsTo(slot, frame.unit) === 0) return (activation) => orElse(activation.slots[index], missing)
   const read = compileRead(slot, frame.unit)
   return (activation) => orElse(read(activation), missing)
-}
-
-function compileAttribute(object: Evaluate, name: string, position: number): Evaluate {
-  const mayBeMethod = methodNames.has(name) || name.startsWith('__')
-  return (activation) => {
-    const value = object(activation)
-    if (!mayBeMethod && value instanceof PyDict) {
-      const entry = value.entries.get(name)
-      if (entry !== undefined) return entry
-    }
-    activation.render.position = position
-    return getAttribute(value, name)
-  }
-}
-
-function compileItem(sequence: Expression, key: Expression, position: number, frame: Frame): Evaluate {
-  const object = compileExpression(sequence, frame)
-  if (key.kind === 'slice') {
-    const slice = compileSlice(key, frame)
-    const read = isConstant(sequence) ? sliceConstant : getItem
-    return (activation) => {
-      const value = object(activation)
-      const bounds = slice(activation)
-      activation.render.position = position
-      return read(value, bounds)
-    }
-  }
-  const evaluateKey = compileExpression(key, frame)
-  return (activation) => {
-    const value = object(activation)
-    const item = evaluateKey(activation)
-    if (typeof item === 'string' && value instanceof PyDict) {
-      const entry = value.entries.get(keyOf(item))
-      if (entry !== undefined) return entry
-    }
-    activation.render.position = position
-    return getItem(value, item)
-  }
-}
-
-/** Whether jinja2 evaluates an expression when it compiles the template. */
-function isConstant(expression: Expression): boolean {
-  if (expression.kind === 'constant') return true
-  return (expression.kind === 'list' || expression.kind === 'tuple') && expression.items.every(isConstant)
-}
-
-function compileSlice(
-  expression: Expression & { kind: 'slice' },
-  frame: Frame,
-): (activation: Activation) => Slice {
-  const bound = (part: Expression | undefined): Evaluate =>
-    part ? compileExpression(part, frame) : () => null
-  const start = bound(expression.start)
-  const stop = bound(expression.stop)
-  const step = bound(expression.step)
-  return (activation) => new Slice(start(activation), stop(activation), step(activation))
-}
-
-/** A chain of `+`, evaluated as one concatenation where all its parts are strings: templates are full of them. */
-function compileSum(expression: Expression & { kind: 'binary' }, frame: Frame): Evaluate {
-  const operands: Expression[] = []
-  const positions: number[] = []
-  let left: Expression = expression
-  while (left.kind === 'binary' && left.operator === '+') {
-    operands.unshift(left.right)
-    positions.unshift(left.position)
-    left = left.left
-  }
-  const first = compileExpression(left, frame)
-  const rest = operands.map((operand) => compileExpression(operand, frame))
-  return (activation) => {
-    const start = first(activation)
-    if (!isPlainStr(start)) return addAll(start, rest, positions, 0, activation)
-    const pieces: Str[] = [start]
-    for (let index = 0; index < rest.length; index += 1) {
-      const value = rest[index]?.(activation) ?? null
-      if (!isPlainStr(value)) {
-        const sum = concatTexts(pieces)
-        activation.render.position = positions[index] ?? 0
-        return addAll(applyBinary('+', sum, value), rest, positions, index + 1, activation)
-      }
-      pieces.push(value)
-    }
-    return concatTexts(pieces)
-  }
-}
-
-function isPlainStr(value: Value): value is Str {
-  return typeof value === 'string' || (value instanceof Text && !value.markup)
-}
-
-function addAll(
-  start: Value,
-  rest: readonly Evaluate[],
-  positions: readonly number[],
-  from: number,
-  activation: Activation,
-): Value {
-  let sum = start
-  for (let index = from; index < rest.length; index += 1) {
-    const value = rest[index]?.(activation) ?? null
-    activation.render.position = positions[index] ?? 0
-    sum = applyBinary('+', sum, value)
-  }
-  return sum
-}
-
-/** Evaluates arguments in Python's order. */
-export function compileArguments(
-  given: Arguments,
-  frame: Frame,
-): (activation: Activation) => [Value[], Named] {
-  const positional = given.positional.map((value) => compileExpression(value, frame))
-  const named = given.named.map(([name, value]) => [name, compileExpression(value, frame)] as const)
-  const spread = given.spread && compileExpression(given.spread, frame)
-  const spreadNamed = given.spreadNamed && compileExpression(given.spreadNamed, frame)
-  if (named.length === 0 && !spread && !spreadNamed)
-    return (activation) => [positional.map((value) => value(activation)), noNamed]
-  return (activation) => {
-    const values = positional.map((value) => value(activation))
-    if (spread) values.push(...iterate(spread(activation)))
-    const names = new Map<string, Value>()
-    for (const [name, value] of named) names.set(name, value(activation))
-    if (spreadNamed) {
-      const dict = bare(spreadNamed(activation))
-      if (dict instanceof Undefined) throw undefinedFault(dict)
-      if (!(dict instanceof PyDict))
-        throw new Fault('TypeError', `argument after ** must be a mapping, not ${typeName(dict)}`)
-      for (const [key, value] of dict.entries) {
-        if (typeof key !== 'string') throw new Fault('TypeError', 'keywords must be strings')
-        if (names.has(key)) throw new Fault('TypeError', `got multiple values for keyword argument '${key}'`)
-        names.set(key, value)
-      }
-    }
-    return [values, names]
-  }
-}
-
-function compileCall(callee: Expression, given: Arguments, position: number, frame: Frame): Evaluate {
-  const readArguments = compileArguments(given, frame)
-  if (callee.kind === 'attribute') {
-    const object = compileExpression(callee.object, frame)
-    const { name } = callee
-    const isStringMethod = hasStringMethod(name)
-    return (activation) => {
-      const value = object(activation)
-      if (isStringMethod && isStr(value)) {
-        const [positional, named] = readArguments(activation)
-        activation.render.position = position
-        spendSteps(1)
-        return callStringMethod(value, name, positional, named) ?? null
-      }
-      activation.render.position = position
-      const method = getAttribute(value, name)
-      const [positional, named] = readArguments(activation)
-      activation.render.position = position
-      spendSteps(1)
-      return callValue(method, positional, named)
-    }
-  }
-  const evaluateCallee = compileExpression(callee, frame)
-  return (activation) => {
-    const value = evaluateCallee(activation)
-    const [positional, named] = readArguments(activation)
-    activation.render.position = position
-    spendSteps(1)
-    return callValue(value, positional, named)
-  }
-}
-
-/** Compiles a filter; in a filter block `input` stands for the block's text. */
-export function compileFilter(expression: FilterExpression, frame: Frame, input?: Evaluate): Evaluate {
-  const { name, position } = expression
-  if (!hasFilter(name) && !frame.isSoft)
-    throw syntaxError(frame.source, position, `no filter named '${name}'`)
-  let target = input
-  if (expression.target?.kind === 'filter') target = compileFilter(expression.target, frame, input)
-  else if (expression.target !== undefined) target = compileExpression(expression.target, frame)
-  if (target === undefined) throw syntaxError(frame.source, position, 'a filter without a value')
-  const evaluateTarget = target
-  const readArguments = compileArguments(expression.arguments, frame)
-  return (activation) => {
-    const value = evaluateTarget(activation)
-    const [positional, named] = readArguments(activation)
-    activation.render.position = position
-    return callFilter(name, value, positional, named)
-  }
-}
-
-function compileTest(expression: Expression & { kind: 'test' }, frame: Frame): Evaluate {
-  const { name, position } = expression
-  if (!hasTest(name) && !frame.isSoft) throw syntaxError(frame.source, position, `no test named '${name}'`)
-  const target = compileExpression(expression.target, frame)
-  const readArguments = compileArguments(expression.arguments, frame)
-  if (expression.arguments.positional.length === 0 && expression.arguments.named.length === 0) {
-    if (name === 'defined') return (activation) => !(target(activation) instanceof Undefined)
-    if (name === 'string') return (activation) => isStr(target(activation))
-    if (name === 'none') return (activation) => bare(target(activation)) === null
-  }
-  return (activation) => {
-    const value = target(activation)
-    const [positional, named] = readArguments(activation)
-    activation.render.position = position
-    return runTest(name, value, positional, named)
-  }
 }
 
 function compileCompare(expression: Expression & { kind: 'compare' }, frame: Frame): Evaluate {

@@ -3,9 +3,13 @@ import { compileExpression, type Frame } from './compile-expression.ts'
 import { compileBody, compileEntry, compileTarget, innerFrame, type Execute } from './compile-statement.ts'
 import { loopItems, LoopState } from './loop.ts'
 import { enter, leave } from './meter.ts'
+import { renderState } from './render-state.ts'
 import { Output, type Activation } from './runtime.ts'
-import { analyze, analyzeExpression, analyzeTarget, mentions, Unit } from './scope.ts'
-import { PyObjectValue, truth, type Value } from './values.ts'
+import { analyze, analyzeExpression, analyzeTarget, Unit } from './scope.ts'
+import { asMarkup } from './text.ts'
+import { findBlocks, findUndeclared } from './undeclared.ts'
+import { truth } from './iteration.ts'
+import { type Value } from './values.ts'
 import type { For, Target } from './syntax.ts'
 
 type Rounds = (
@@ -32,6 +36,7 @@ export function compileLoop(statement: For, frame: Frame): Execute {
   }
   // A recursive loop is a function that calls itself through `loop(…)`.
   const rounds = compileRounds(statement, frame, { ...frame, unit: new Unit(frame.unit) })
+  const escapes = (): boolean => (frame.isVolatile ? renderState.autoescape : frame.autoescape)
   return (activation, output) => {
     const run = (items: Value, depth: number): Value => {
       enter()
@@ -39,7 +44,7 @@ export function compileLoop(statement: For, frame: Frame): Execute {
       const own: Activation = { slots: [], parent: activation, render: activation.render }
       rounds(own, buffer, items, depth, (children) => run(children, depth + 1))
       leave()
-      return buffer.finish()
+      return escapes() ? asMarkup(buffer.finish()) : buffer.finish()
     }
     const items = iterable(activation)
     activation.render.position = position
@@ -56,7 +61,10 @@ function rejectLoopTarget(target: Target, source: string): void {
 
 function compileRounds(statement: For, outer: Frame, holder: Frame): Rounds {
   const inner: Frame = { ...innerFrame(outer, holder.unit), isInLoop: true }
-  const usesLoop = statement.recursive || mentions(statement.body, 'loop')
+  const usesLoop =
+    statement.recursive ||
+    findUndeclared(statement.body, ['loop']).has('loop') ||
+    findBlocks(statement.body).some(({ scoped }) => scoped)
   const loopSlot = usesLoop ? inner.symbols.declare('loop') : undefined
   analyzeTarget(inner.symbols, statement.target, true)
   analyze(inner.symbols, statement.body)
@@ -69,7 +77,7 @@ function compileRounds(statement: For, outer: Frame, holder: Frame): Rounds {
   return (activation, output, iterable, depth, recurse) => {
     const items = loopItems(iterable, test && ((item) => test(activation, item)))
     const state = loopSlot && new LoopState(items, depth, recurse)
-    const loop = state && new PyObjectValue(state)
+    const loop = state?.value
     let isEmpty = true
     for (;;) {
       const item = state ? state.advance() : items.next()

@@ -1,10 +1,13 @@
-import { Fault } from './fault.ts'
+import { Fault, syntaxError } from './fault.ts'
 import { compileExpression, type Evaluate, type Frame } from './compile-expression.ts'
 import { compileBody, compileEntry, innerFrame } from './compile-statement.ts'
 import { makeDict } from './keys.ts'
 import { enter, leave } from './meter.ts'
 import { Output, type Activation } from './runtime.ts'
-import { analyze, analyzeExpression, mentions, Unit } from './scope.ts'
+import { renderState } from './render-state.ts'
+import { analyze, analyzeExpression, Unit } from './scope.ts'
+import { asMarkup } from './text.ts'
+import { findUndeclared } from './undeclared.ts'
 import { orElse, PyFunction, PyTuple, Undefined, type Named, type Value } from './values.ts'
 import type { Macro } from './syntax.ts'
 
@@ -22,10 +25,24 @@ export function compileMacro(macro: Macro, frame: Frame): (activation: Activatio
   const slots = names.map((name) => inner.symbols.declare(name).index)
   for (const parameter of macro.parameters)
     if (parameter.default) analyzeExpression(inner.symbols, parameter.default)
-  const uses = (name: string): boolean => !names.includes(name) && mentions(macro.body, name)
-  const extras: Extras = { caller: uses('caller'), kwargs: uses('kwargs'), varargs: uses('varargs') }
+  const undeclared = findUndeclared(macro.body, ['caller', 'kwargs', 'varargs'])
+  const explicit = names.indexOf('caller')
+  // A caller among the parameters is filled as one, so it must be optional.
+  if (undeclared.has('caller') && explicit !== -1 && macro.parameters[explicit]?.default === undefined) {
+    throw syntaxError(
+      frame.source,
+      macro.position,
+      'a parameter that is named caller, without a default',
+      'caller with a default, or under another name',
+    )
+  }
+  const extras: Extras = {
+    caller: undeclared.has('caller'),
+    kwargs: undeclared.has('kwargs') && !names.includes('kwargs'),
+    varargs: undeclared.has('varargs') && !names.includes('varargs'),
+  }
   const special = (name: 'caller' | 'kwargs' | 'varargs'): number | undefined =>
-    extras[name] ? inner.symbols.declare(name).index : undefined
+    extras[name] && !names.includes(name) ? inner.symbols.declare(name).index : undefined
   const extraSlots = { caller: special('caller'), kwargs: special('kwargs'), varargs: special('varargs') }
   analyze(inner.symbols, macro.body)
   const defaults = macro.parameters.map((parameter) =>
@@ -51,15 +68,18 @@ export function compileMacro(macro: Macro, frame: Frame): (activation: Activatio
         if (extraSlots.caller !== undefined) own.slots[extraSlots.caller] = given.caller
         if (extraSlots.kwargs !== undefined) own.slots[extraSlots.kwargs] = given.kwargs
         if (extraSlots.varargs !== undefined) own.slots[extraSlots.varargs] = given.varargs
+        // Whether the result is Markup is decided where the macro is called.
+        const isMarkup = renderState.autoescape
         enter()
         enterFrame(own)
         fillDefaults(own, names, slots, defaults)
         const output = new Output(false)
         body(own, output)
         leave()
-        return output.finish()
+        return isMarkup ? asMarkup(output.finish()) : output.finish()
       },
       attributes,
+      `<Macro '${macro.name}'>`,
     )
 }
 
@@ -91,8 +111,8 @@ function bindMacro(
     return value
   })
   let caller: Value = new Undefined('No caller defined')
-  if (extras.caller) {
-    caller = orElse(rest.get('caller'), caller)
+  if (extras.caller && !parameters.includes('caller')) {
+    caller = rest.get('caller') ?? caller
     rest.delete('caller')
   }
   const [unknown] = rest.keys()

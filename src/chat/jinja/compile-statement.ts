@@ -1,19 +1,19 @@
 import { Fault, syntaxError } from './fault.ts'
-import {
-  compileArguments,
-  compileExpression,
-  compileFilter,
-  compileRead,
-  type Evaluate,
-  type Frame,
-} from './compile-expression.ts'
+import { compileArguments, compileFilter } from './compile-call.ts'
+import { compileExpression, compileRead, type Evaluate, type Frame } from './compile-expression.ts'
+import { foldVisible } from './compile-constant.ts'
+import { compileAutoescape, compileBlock, compileLoad } from './compile-block.ts'
 import { compileLoop } from './compile-loop.ts'
 import { compileMacro } from './compile-macro.ts'
 import { checkNamespaceName } from './globals.ts'
 import { callValue, markGenerated, Output, type Activation } from './runtime.ts'
 import { analyze, analyzeTarget, Symbols, Unit } from './scope.ts'
-import { plain, type Str } from './text.ts'
-import { bare, iterate, Namespace, truth, type Value } from './values.ts'
+import { asMarkup, plain, type Str } from './text.ts'
+import { escapeValue } from './markup.ts'
+import { renderState } from './render-state.ts'
+import { softText } from './filter-shared.ts'
+import { iterate, truth } from './iteration.ts'
+import { bare, Namespace, type Value } from './values.ts'
 import type { If, Statement, Target } from './syntax.ts'
 
 /** How a statement ends: a loop control leaves all statements up to its loop. */
@@ -38,7 +38,7 @@ export function compileBody(statements: readonly Statement[], frame: Frame): Exe
 
 /** A frame inside another, with variables of its own. */
 export function innerFrame(frame: Frame, unit = frame.unit): Frame {
-  return { ...frame, unit, symbols: new Symbols(unit, frame.symbols), isSoft: false }
+  return { ...frame, unit, symbols: new Symbols(unit, frame.symbols), isSoft: false, isOutermost: false }
 }
 
 /** Compiles what fills a frame's variables when it is entered. */
@@ -67,7 +67,12 @@ export function compileTarget(target: Target, frame: Frame): (activation: Activa
       throw syntaxError(frame.source, target.position, `an assignment to '${target.name}' that has no place`)
     }
     const { index } = slot
-    return (activation, value) => void (activation.slots[index] = value)
+    if (!frame.isOutermost) return (activation, value) => void (activation.slots[index] = value)
+    // What the outermost level assigns is what the blocks see.
+    return (activation, value) => {
+      activation.slots[index] = value
+      activation.render.exported?.set(target.name, value)
+    }
   }
   if (target.kind === 'target-attribute') {
     const read = compileExpression({ kind: 'name', name: target.name, position: target.position }, frame)
@@ -102,15 +107,8 @@ function compileStatement(statement: Statement, frame: Frame): Execute {
       const { text } = statement
       return (_, output) => void output.builder.push(text, undefined)
     }
-    case 'output': {
-      const evaluate = compileExpression(statement.value, frame)
-      return (activation, output) => {
-        const value = evaluate(activation)
-        activation.render.position = position
-        output.write(value)
-        return undefined
-      }
-    }
+    case 'output':
+      return compileOutput(statement, frame)
     case 'set': {
       const evaluate = compileExpression(statement.value, frame)
       const assign = compileTarget(statement.target, frame)
@@ -138,20 +136,49 @@ function compileStatement(statement: Statement, frame: Frame): Execute {
       const assign = compileTarget(target, frame)
       return compileCaptured(body, frame, (inner) => {
         const finish = finishWith(filter && ((input) => compileFilter(filter, inner, input)))
-        return (activation, text) => void assign(activation, finish(activation, text))
+        return (activation, text) => {
+          const value = finish(activation, filter ? captured(text, frame) : text)
+          assign(activation, renderState.autoescape ? asMarkup(softText(value)) : value)
+        }
       })
     }
     case 'filter-block': {
       const { filter, body } = statement
       return compileCaptured(body, frame, (inner) => {
         const finish = finishWith((input) => compileFilter(filter, inner, input))
-        return (activation, text, output) => output.write(finish(activation, text))
+        return (activation, text, output) => output.writeStr(finish(activation, captured(text, frame)))
       })
     }
     case 'with':
       return compileWith(statement, frame)
     case 'call-block':
       return compileCallBlock(statement, frame)
+    case 'block':
+      return compileBlock(statement, frame)
+    case 'autoescape':
+      return compileAutoescape(statement, frame)
+    case 'load':
+      return compileLoad(statement, frame)
+  }
+}
+
+function compileOutput(
+  { value: expression, position }: Statement & { kind: 'output' },
+  frame: Frame,
+): Execute {
+  const { autoescape, isVolatile } = frame
+  // jinja2 writes constants while it compiles, by what it knows of escaping then.
+  const constant = foldVisible(expression, frame, true)
+  const evaluate = constant === undefined ? compileExpression(expression, frame) : () => constant
+  const isLate = isVolatile && constant === undefined
+  const print = (value: Value): Value =>
+    (isLate ? renderState.autoescape : autoescape) ? escapeValue(value) : value
+  const show = autoescape || isVolatile ? print : (value: Value): Value => value
+  return (activation, output) => {
+    const value = evaluate(activation)
+    activation.render.position = position
+    output.write(show(value))
+    return undefined
   }
 }
 
@@ -166,6 +193,11 @@ function compileIf({ branches, otherwise }: If, frame: Frame): Execute {
     for (const { test, body } of compiled) if (truth(test(activation))) return body(activation, output)
     return last(activation, output)
   }
+}
+
+/** What a block's filter is given: Markup where the block escapes. */
+function captured(text: Str, { autoescape, isVolatile }: Frame): Str {
+  return (isVolatile ? renderState.autoescape : autoescape) ? asMarkup(text) : text
 }
 
 /** Runs a filter chain over captured text. */
@@ -203,7 +235,7 @@ function compileCaptured(
 
 // transformers makes a call block of it: what is set inside stays inside, and no loop control leaves it.
 function compileGeneration(body: readonly Statement[], frame: Frame): Execute {
-  const inner = { ...innerFrame(frame, new Unit(frame.unit)), isInLoop: false }
+  const inner: Frame = { ...innerFrame(frame, new Unit(frame.unit)), isInLoop: false }
   analyze(inner.symbols, body)
   const enterFrame = compileEntry(inner)
   const execute = compileBody(body, inner)
@@ -251,7 +283,8 @@ function compileCallBlock({ call, caller }: Statement & { kind: 'call-block' }, 
     const value = callee(activation)
     const [positional, named] = readArguments(activation)
     activation.render.position = position
-    output.write(callValue(value, positional, new Map([...named, ['caller', callerValue]])))
+    if (named.has('caller')) throw new Fault('TypeError', "got multiple values for keyword argument 'caller'")
+    output.writeStr(callValue(value, positional, new Map([...named, ['caller', callerValue]])))
     return undefined
   }
 }

@@ -1,208 +1,119 @@
 import { Fault } from './fault.ts'
 import { applyBinary } from './arithmetic.ts'
 import { capitalize, lower, titleFilter, upper } from './case.ts'
-import { filter, isGiven, requireText, softText, type Filter } from './filter-shared.ts'
-import { formatNumber } from './format-number.ts'
-import { escapeHtml } from './html.ts'
-import { toJson } from './json.ts'
-import { asNumber, indexArgument } from './numbers.ts'
-import { toRepr, toText } from './print.ts'
-import { split, splitLines, strip } from './split.ts'
-import { center, replaceText } from './string-methods.ts'
-import {
-  asMarkup,
-  codePointLength,
-  concatTexts,
-  plain,
-  repeatPlain,
-  runsOf,
-  sliceText,
-  TextBuilder,
-  utf16Offset,
-  type Str,
-} from './text.ts'
-import {
-  bare,
-  isStr,
-  iterate,
-  lengthOf,
-  PyDict,
-  PyTuple,
-  truth,
-  typeName,
-  Undefined,
-  type Value,
-} from './values.ts'
-import { attributeGetter } from './filter-shared.ts'
+import { compareValues } from './compare.ts'
+import { attributeGetter, filter, isGiven, requireText, softText, type Filter } from './filter-shared.ts'
+import { getItem, Slice } from './access.ts'
+import { iterator, lengthOf, truth } from './iteration.ts'
+import { jsonFilter } from './json-filter.ts'
+import { addTexts, escapeValue, isMarkup, joinTexts, likeSelf } from './markup.ts'
 import { makeDict } from './keys.ts'
+import { indexArgument } from './numbers.ts'
+import { prettyPrint } from './pretty-print.ts'
+import { toText } from './print.ts'
+import { renderState } from './render-state.ts'
+import { split, splitLines, strip } from './split.ts'
+import { center, replaceText } from './justify.ts'
+import { asMarkup, concatTexts, plain, repeatPlain, type Str } from './text.ts'
+import { bare, isStr, PyTuple, typeName, type Value } from './values.ts'
 import { wrapWords } from './word-wrap.ts'
 
-function escape(value: Value | undefined): Str {
-  const text = softText(value)
-  return typeof text !== 'string' && text.markup ? text : asMarkup(escapeHtml(text))
+type Given = readonly (Value | undefined)[]
+
+const isTrue = (value: Value | undefined): boolean => value !== undefined && truth(value)
+
+/** Lets a filter return Markup for Markup. */
+function onText(change: (text: Str) => Str): Filter['call'] {
+  return ([value]) => {
+    const text = softText(value)
+    return likeSelf(text, change(text))
+  }
 }
 
-function join(items: readonly Value[], separator: Str): Str {
-  const pieces: Str[] = []
-  items.forEach((item, index) => {
-    if (index > 0) pieces.push(separator)
-    pieces.push(toText(item))
-  })
-  return concatTexts(pieces)
+function join([value = null, separator = '', attribute]: Given): Str {
+  const get = isGiven(attribute) ? attributeGetter(attribute) : (item: Value): Value => item
+  const next = iterator(value)
+  const items: Value[] = []
+  for (let item = next(); item !== undefined; item = next()) items.push(get(item))
+  if (!renderState.autoescape) return joinTexts(toText(separator), items.map(toText))
+  const delimiter = bare(separator)
+  if (isMarkup(delimiter)) return joinTexts(delimiter, items.map(softText))
+  const isEscaped = items.some((item) => isMarkup(bare(item)))
+  return joinTexts(
+    isEscaped ? escapeValue(separator) : toText(separator),
+    items.map((item) => softText(item)),
+  )
 }
 
-function indent([value, width, first, blank]: readonly (Value | undefined)[]): Str {
+function replace([value = null, old = null, replacement = null, count]: Given): Str {
+  const limit = isGiven(count) ? indexArgument(count) : -1
+  if (!renderState.autoescape) return replaceText(toText(value), toText(old), toText(replacement), limit)
+  const escapes = isMarkup(bare(old)) || (isMarkup(bare(replacement)) && !isMarkup(bare(value)))
+  const text = escapes ? escapeValue(value) : softText(value)
+  const inserted = softText(replacement)
+  return likeSelf(
+    text,
+    replaceText(text, softText(old), isMarkup(text) ? escapeValue(inserted) : inserted, limit),
+  )
+}
+
+function indent([value, width, first, blank]: Given): Str {
   const given = bare(width ?? 4)
   const space = isStr(given) ? given : repeatPlain(' ', indexArgument(given))
-  // jinja2 appends a newline, so that a last empty line counts.
   const text = requireText(
     value,
     (type) => new Fault('TypeError', `unsupported operand type(s) for +=: '${type}' and 'str'`),
   )
+  // jinja2 appends a newline, so that a last empty line counts.
   const lines = splitLines(concatTexts([text, '\n']), false)
-  const indentBlank = blank !== undefined && truth(blank)
+  const indentBlank = isTrue(blank)
+  const isEscaping = isMarkup(space) && !isMarkup(text)
   const pieces: Str[] = []
   lines.forEach((line, index) => {
     if (index > 0) pieces.push('\n')
-    const isIndented = index === 0 ? first !== undefined && truth(first) : indentBlank || plain(line) !== ''
+    const isIndented = index === 0 ? isTrue(first) : indentBlank || plain(line) !== ''
     if (isIndented) pieces.push(space)
-    pieces.push(line)
+    pieces.push(isEscaping ? escapeValue(line) : line)
   })
-  return concatTexts(pieces)
+  return isMarkup(text) || isEscaping ? asMarkup(concatTexts(pieces)) : concatTexts(pieces)
 }
 
-function truncate([value, length, kill, end, leeway]: readonly (Value | undefined)[]): Str {
-  if (lengthOf(value ?? null) === undefined)
-    throw new Fault('TypeError', `object of type '${typeName(value ?? null)}' has no len()`)
-  const text = softText(value)
-  const most = length === undefined ? 255 : indexArgument(length)
-  const ending = end === undefined ? '...' : softText(end)
-  const slack = isGiven(leeway) ? indexArgument(leeway) : 5
-  const endLength = codePointLength(plain(ending))
-  if (most < endLength) throw new Fault('ValueError', `expected length >= ${endLength}, got ${most}`)
-  if (slack < 0) throw new Fault('ValueError', `expected leeway >= 0, got ${slack}`)
-  if (codePointLength(plain(text)) <= most + slack) return text
-  const cut = sliceText(text, 0, utf16Offset(plain(text), most - endLength))
-  if (kill !== undefined && truth(kill)) return concatTexts([cut, ending])
-  const [kept = ''] = split(cut, ' ', 1, true)
-  return concatTexts([kept, ending])
-}
-
-function tojson([value, ascii, indentation, separators, sort]: readonly (Value | undefined)[]): Str {
-  const given = bare(indentation ?? null)
-  const indent = given === null ? undefined : isStr(given) ? given : repeatPlain(' ', indexArgument(given))
-  let itemSeparator: Str = indent === undefined ? ', ' : ','
-  let keySeparator: Str = ': '
-  if (isGiven(separators)) {
-    const [item, key] = iterate(separators)
-    if (item === undefined || key === undefined)
-      throw new Fault('ValueError', 'not enough values to unpack (expected 2)')
-    itemSeparator = softText(item)
-    keySeparator = softText(key)
-  }
-  const options = {
-    ensureAscii: ascii !== undefined && truth(ascii),
-    indent,
-    itemSeparator,
-    keySeparator,
-    sortKeys: sort !== undefined && truth(sort),
-  }
-  return toJson(value ?? null, options)
-}
-
-function urlEncode(value: Value | undefined): Str {
-  const stripped = bare(value ?? null)
-  const quote = (text: Str, safe: RegExp): Str => {
-    const builder = new TextBuilder()
-    let start = 0
-    for (const { end, source } of runsOf(text)) {
-      const encoded = Array.from(plain(text).slice(start, end), (character) =>
-        safe.test(character)
-          ? character
-          : [...new TextEncoder().encode(character)]
-              .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`)
-              .join(''),
-      )
-      builder.push(encoded.join(''), source)
-      start = end
-    }
-    return builder.finish()
-  }
-  if (isStr(stripped) || (!(stripped instanceof PyDict) && asNumber(stripped) !== undefined))
-    return quote(softText(stripped), /[\w.~/-]/)
-  const pairs =
-    stripped instanceof PyDict
-      ? [...stripped.entries].map(([key, item]): Value => new PyTuple([key, item]))
-      : iterate(stripped)
-  const pieces: Str[] = []
-  pairs.forEach((pair, index) => {
-    const [key = '', item = ''] = iterate(pair)
-    if (index > 0) pieces.push('&')
-    const part = (text: Str): Str => replaceText(quote(text, /[\w.~ -]/), ' ', '+', -1)
-    pieces.push(part(toText(key)), '=', part(toText(item)))
-  })
-  return concatTexts(pieces)
-}
-
-function fileSize([value, binary]: readonly (Value | undefined)[]): Str {
-  const size = asNumber(value ?? null) ?? Number(plain(softText(value)))
-  if (Number.isNaN(size)) throw new Fault('ValueError', 'could not convert to a size')
-  const base = binary !== undefined && truth(binary) ? 1024 : 1000
-  if (size === 1) return '1 Byte'
-  if (size < base) return `${Math.trunc(size)} Bytes`
-  const prefixes =
-    base === 1024
-      ? ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB']
-      : ['kB', 'MB', 'GB', 'TB', 'PB', 'EB', 'ZB', 'YB']
-  let index = 0
-  while (index < prefixes.length - 1 && size >= base ** (index + 2)) index += 1
-  return `${formatNumber((base * size) / base ** (index + 2), { type: 'f', precision: 1 })} ${prefixes[index] ?? ''}`
-}
-
-function stripTags(value: Value | undefined): Str {
-  const text = softText(value)
-  const source = plain(text)
-  const pieces: Str[] = []
-  let offset = 0
-  for (let start = source.indexOf('<'); start !== -1; start = source.indexOf('<', offset)) {
-    const isComment = source.startsWith('<!--', start)
-    const end = isComment ? source.indexOf('-->', start + 4) : source.indexOf('>', start)
-    if (end === -1) break
-    pieces.push(sliceText(text, offset, start))
-    offset = end + (isComment ? 3 : 1)
-  }
-  pieces.push(sliceText(text, offset, source.length))
-  const words = split(concatTexts(pieces), undefined, -1, false)
-  return concatTexts(words.flatMap((word, index) => (index > 0 ? [' ', word] : [word])))
-}
-
-function xmlAttributes([value, autospace]: readonly (Value | undefined)[]): Str {
-  const dict = bare(value ?? null)
-  if (!(dict instanceof PyDict))
-    throw new Fault('AttributeError', `'${typeName(dict)}' object has no attribute 'items'`)
-  const pieces: Str[] = []
-  for (const [key, item] of dict.entries) {
-    const stripped = bare(item)
-    if (stripped === null || stripped instanceof Undefined) continue
-    if (/[\s/>=]/.test(String(key)))
-      throw new Fault('ValueError', `Invalid character in attribute name: '${String(key)}'`)
-    pieces.push(pieces.length > 0 || autospace === undefined || truth(autospace) ? ' ' : '')
-    pieces.push(escape(String(key)), '="', escape(item), '"')
-  }
-  return concatTexts(pieces)
+function truncate([value = null, length = 255, kill, end = '...', leeway]: Given): Value {
+  const endLength = lengthOf(end)
+  const count = lengthOf(value)
+  const slack = isGiven(leeway) ? leeway : 5
+  if (endLength === undefined) throw new Fault('TypeError', `object of type '${typeName(end)}' has no len()`)
+  if (compareValues(length, endLength, '>=') < 0)
+    throw new Fault('ValueError', `expected length >= ${endLength}`)
+  if (compareValues(slack, 0, '>=') < 0) throw new Fault('ValueError', 'expected leeway >= 0')
+  if (count === undefined) throw new Fault('TypeError', `object of type '${typeName(value)}' has no len()`)
+  if (compareValues(count, applyBinary('+', length, slack), '<=') <= 0) return value
+  const cut = getItem(value, new Slice(null, applyBinary('-', length, endLength), null))
+  if (isTrue(kill)) return applyBinary('+', cut, end)
+  const text = bare(cut)
+  if (!isStr(text)) throw new Fault('AttributeError', `'${typeName(text)}' object has no attribute 'rsplit'`)
+  const [kept = ''] = split(text, ' ', 1, true)
+  const ending = bare(end)
+  if (!isStr(ending))
+    throw new Fault('TypeError', `can only concatenate str (not "${typeName(ending)}") to str`)
+  return addTexts(kept, ending)
 }
 
 /** The filters whose result is text. */
 export const textFilters: readonly (readonly [string, Filter])[] = [
-  ['capitalize', filter('s', ([text]) => capitalize(softText(text)))],
-  ['center', filter('value, width=', ([text, width]) => center(softText(text), width ?? 80))],
-  ['e', filter('s, /', ([value]) => escape(value))],
-  ['escape', filter('s, /', ([value]) => escape(value))],
-  ['filesizeformat', filter('value, binary=', fileSize)],
-  ['forceescape', filter('value', ([value]) => asMarkup(escapeHtml(softText(value))))],
+  ['capitalize', filter('s', onText(capitalize))],
+  [
+    'center',
+    filter('value, width=', ([value, width = 80]) => {
+      const text = softText(value)
+      return likeSelf(text, center(text, width))
+    }),
+  ],
   [
     'format',
     filter('value, *args', ([value, ...given], named) => {
+      if (named.has('value'))
+        throw new Fault('TypeError', "format() got multiple values for argument 'value'")
       if (given.length > 0 && named.size > 0) {
         throw new Fault(
           'FilterArgumentError',
@@ -214,43 +125,23 @@ export const textFilters: readonly (readonly [string, Filter])[] = [
     }),
   ],
   ['indent', filter('s, width=, first=, blank=', indent)],
-  [
-    'join',
-    filter('value, d=, attribute=', ([value, separator, attribute]) => {
-      const items = iterate(value ?? null)
-      return join(
-        isGiven(attribute) ? items.map(attributeGetter(attribute)) : items,
-        separator === undefined ? '' : toText(separator),
-      )
-    }),
-  ],
-  ['lower', filter('s', ([text]) => lower(softText(text)))],
-  ['pprint', filter('value', ([value]) => toRepr(value ?? null))],
-  [
-    'replace',
-    filter('s, old, new, count=', ([text, old, replacement, count]) =>
-      replaceText(
-        toText(text ?? null),
-        toText(old ?? null),
-        toText(replacement ?? null),
-        isGiven(count) ? indexArgument(count) : -1,
-      ),
-    ),
-  ],
-  ['safe', filter('value', ([value]) => asMarkup(softText(value)))],
-  ['string', filter('object', ([value]) => softText(value))],
-  ['striptags', filter('value', ([value]) => stripTags(value))],
+  ['join', filter('value, d=, attribute=', join)],
+  ['lower', filter('s', onText(lower))],
+  ['pprint', filter('value', ([value]) => prettyPrint(value ?? null))],
+  ['replace', filter('s, old, new, count=', replace)],
+  ['string', filter('object, /', ([value]) => softText(value))],
   ['title', filter('s', ([text]) => titleFilter(softText(text)))],
-  ['tojson', filter('x, ensure_ascii=, indent=, separators=, sort_keys=', tojson)],
+  ['tojson', filter('x, ensure_ascii=, indent=, separators=, sort_keys=', jsonFilter)],
   [
     'trim',
-    filter('value, chars=', ([text, set]) =>
-      strip(softText(text), isGiven(set) ? plain(softText(set)) : undefined, 'both'),
-    ),
+    filter('value, chars=', ([value, set]) => {
+      const text = softText(value)
+      const given = bare(set ?? null)
+      if (given !== null && !isStr(given)) throw new Fault('TypeError', 'strip arg must be None or str')
+      return likeSelf(text, strip(text, given === null ? undefined : plain(given), 'both'))
+    }),
   ],
   ['truncate', filter('s, length=, killwords=, end=, leeway=', truncate)],
-  ['upper', filter('s', ([text]) => upper(softText(text)))],
-  ['urlencode', filter('value', ([value]) => urlEncode(value))],
+  ['upper', filter('s', onText(upper))],
   ['wordwrap', filter('s, width=, break_long_words=, wrapstring=, break_on_hyphens=', wrapWords)],
-  ['xmlattr', filter('d, autospace=', xmlAttributes)],
 ]

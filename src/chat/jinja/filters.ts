@@ -1,54 +1,97 @@
 import { Fault } from './fault.ts'
-import { attributeGetter, softText, type Filter } from './filter-shared.ts'
-import { signature, bindArguments } from './parameters.ts'
+import { attributeGetter, type Filter } from './filter-shared.ts'
+import { htmlFilters } from './filters-html.ts'
+import { itemFilters } from './filters-items.ts'
+import { numberFilters } from './filters-numbers.ts'
 import { textFilters } from './filters-text.ts'
-import { valueFilters } from './filters-values.ts'
+import { iterator, makeGenerator, truth } from './iteration.ts'
+import { keyOf } from './keys.ts'
+import { signature, bindArguments } from './parameters.ts'
 import { spendReading, spendSteps } from './meter.ts'
 import { plain } from './text.ts'
-import { callTest } from './tests.ts'
-import { isStr, iterate, noNamed, PyIterator, truth, type Named, type Value } from './values.ts'
+import { callTest, hasTest } from './tests.ts'
+import { bare, isStr, noNamed, typeName, type Named, type Value } from './values.ts'
 
-function map(given: readonly (Value | undefined)[], named: Named): Value {
-  const [value = null, name, ...rest] = given
-  // As in Python, whose map is a generator: nothing is checked while there is nothing to map.
-  if (!truth(value)) return new PyIterator([])
+type Given = readonly (Value | undefined)[]
+
+/** Python's `def f(context, value, *args, **kwargs)` cannot take these two by name. */
+function refuseTaken(name: string, named: Named): void {
+  for (const taken of ['context', 'value'])
+    if (named.has(taken))
+      throw new Fault('TypeError', `${name}() got multiple values for argument '${taken}'`)
+}
+
+/** The name of a filter or test that `map` or `select` is given. */
+function builtinName(kind: 'filter' | 'test', name: Value): string {
+  const stripped = bare(name)
+  const text = isStr(stripped) ? plain(stripped) : undefined
+  if (text === undefined || !(kind === 'filter' ? hasFilter(text) : hasTest(text)))
+    throw new Fault('TemplateError', `No ${kind} named ${text ?? typeName(stripped)}`)
+  return text
+}
+
+function map([value = null, name, ...rest]: Given, named: Named): Value {
+  refuseTaken('map', named)
+  // As in Python, whose map is a generator: nothing is looked at before the first item is asked for.
+  return makeGenerator('sync_do_map', () => {
+    if (!truth(value)) return () => undefined
+    const transform = mapping(name, rest, named)
+    const next = iterator(value)
+    return () => {
+      const item = next()
+      return item === undefined ? undefined : transform(item)
+    }
+  })
+}
+
+function mapping(name: Value | undefined, rest: Given, named: Named): (item: Value) => Value {
   if (name === undefined && named.has('attribute')) {
     for (const key of named.keys()) {
-      if (key !== 'attribute' && key !== 'default') {
+      if (key !== 'attribute' && key !== 'default')
         throw new Fault('FilterArgumentError', `Unexpected keyword argument '${key}'`)
-      }
     }
-    return new PyIterator(iterate(value).map(attributeGetter(named.get('attribute'), named.get('default'))))
+    return attributeGetter(named.get('attribute'), named.get('default'))
   }
   if (name === undefined) throw new Fault('FilterArgumentError', 'map requires a filter argument')
-  const filterName = plain(softText(name))
   const values = rest.map((item) => item ?? null)
-  return new PyIterator(iterate(value).map((item) => callFilter(filterName, item, values, named)))
+  return (item) => callFilter(builtinName('filter', name), item, values, named)
 }
 
 function selecting(wanted: boolean, byAttribute: boolean): Filter['call'] {
-  return (given, named) => {
-    const [value = null, ...rest] = given
-    if (!truth(value)) return new PyIterator([])
-    const values = rest.map((item) => item ?? null)
-    const attribute = byAttribute ? values.shift() : undefined
-    if (byAttribute && attribute === undefined) {
-      throw new Fault('FilterArgumentError', 'Missing parameter for attribute name')
-    }
-    const get = attributeGetter(attribute)
-    const [name, ...others] = values
-    const testName = name === undefined ? undefined : plain(softText(name))
-    const holds = (item: Value): boolean =>
-      testName === undefined ? truth(item) : runTest(testName, item, others, named)
-    return new PyIterator(iterate(value).filter((item) => holds(get(item)) === wanted))
+  const call = `${wanted ? 'select' : 'reject'}${byAttribute ? 'attr' : ''}`
+  return ([value = null, ...given], named) => {
+    refuseTaken(call, named)
+    return makeGenerator('select_or_reject', () => {
+      if (!truth(value)) return () => undefined
+      const holds = selection(given, named, byAttribute)
+      const next = iterator(value)
+      return () => {
+        for (let item = next(); item !== undefined; item = next()) if (holds(item) === wanted) return item
+        return undefined
+      }
+    })
   }
 }
 
+function selection(given: Given, named: Named, byAttribute: boolean): (item: Value) => boolean {
+  const values = given.map((item) => item ?? null)
+  const attribute = byAttribute ? values.shift() : undefined
+  if (byAttribute && attribute === undefined)
+    throw new Fault('FilterArgumentError', 'Missing parameter for attribute name')
+  const get = attributeGetter(attribute)
+  const [name, ...others] = values
+  if (name === undefined) return (item) => truth(get(item))
+  return (item) => runTest(builtinName('test', name), get(item), others, named)
+}
+
 const variadic = signature('value, *args')
+const filterTest = signature('value')
 
 const filters: ReadonlyMap<string, Filter> = new Map([
   ...textFilters,
-  ...valueFilters,
+  ...htmlFilters,
+  ...itemFilters,
+  ...numberFilters,
   ['map', { signature: variadic, call: map }],
   ['select', { signature: variadic, call: selecting(true, false) }],
   ['reject', { signature: variadic, call: selecting(false, false) }],
@@ -56,14 +99,18 @@ const filters: ReadonlyMap<string, Filter> = new Map([
   ['rejectattr', { signature: variadic, call: selecting(false, true) }],
 ])
 
-const takesNamed: ReadonlySet<string> = new Set([
+/** Filters that jinja2 gives the context: it never computes them while it compiles. */
+export const contextFilters: ReadonlySet<string> = new Set([
   'map',
   'select',
   'reject',
   'selectattr',
   'rejectattr',
-  'format',
+  'random',
 ])
+
+/** The names of all filters. */
+export const filterNames: readonly string[] = [...filters.keys()]
 
 /** Whether jinja2 has a filter of this name. */
 export function hasFilter(name: string): boolean {
@@ -76,20 +123,19 @@ export function callFilter(name: string, value: Value, positional: readonly Valu
   if (found === undefined) throw new Fault('TemplateError', `No filter named '${name}'`)
   spendSteps(1)
   if (isStr(value)) spendReading(plain(value).length)
-  if (takesNamed.has(name)) return found.call([value, ...positional], named)
-  if (
-    named.size === 0 &&
-    positional.length < found.signature.names.length &&
-    positional.length + 1 >= found.signature.required
-  ) {
+  const { signature: shape } = found
+  if (shape.variadic) return found.call([value, ...positional], named)
+  if (named.size === 0 && positional.length < shape.names.length && positional.length + 1 >= shape.required)
     return found.call([value, ...positional], noNamed)
-  }
-  return found.call(bindArguments(name, found.signature, [value, ...positional], named), noNamed)
+  return found.call(bindArguments(name, shape, [value, ...positional], named), noNamed)
 }
 
 /** Runs a test; `filter` is known here only. */
 export function runTest(name: string, value: Value, positional: readonly Value[], named: Named): boolean {
   spendSteps(1)
   if (isStr(value)) spendReading(plain(value).length)
-  return name === 'filter' ? hasFilter(plain(softText(value))) : callTest(name, value, positional, named)
+  if (name !== 'filter') return callTest(name, value, positional, named)
+  const [given = null] = bindArguments(name, filterTest, [value, ...positional], named)
+  const key = keyOf(given)
+  return typeof key === 'string' && filters.has(key)
 }

@@ -1,5 +1,5 @@
 import { Fault } from './fault.ts'
-import { asInteger, formatFloat, formatInteger } from './numbers.ts'
+import { asInteger, asNumber, formatFloat, formatInteger } from './numbers.ts'
 import { enter, leave, spendCharacters, spendSteps } from './meter.ts'
 import { plain, runsOf, TextBuilder, type Source, type Str } from './text.ts'
 import {
@@ -12,8 +12,6 @@ import {
   PyTuple,
   Scalar,
   typeName,
-  undefinedFault,
-  Undefined,
   type Key,
   type Value,
 } from './values.ts'
@@ -60,8 +58,7 @@ function write(
       write(builder, value.entries.get(key) ?? null, options, own, level + 1)
     })
     writeContainer(builder, '{', items, '}', options, own, level)
-  } else if (value instanceof Undefined && value.security) throw undefinedFault(value)
-  else throw new Fault('TypeError', `Object of type ${typeName(value)} is not JSON serializable`)
+  } else throw new Fault('TypeError', `Object of type ${typeName(value)} is not JSON serializable`)
 }
 
 function pushSeparator(builder: TextBuilder, separator: Str, owner: Source | undefined): void {
@@ -100,8 +97,16 @@ function sortedKeys(dict: PyDict, sort: boolean): Key[] {
   const keys = [...dict.entries.keys()]
   if (!sort) return keys
   if (keys.every((key) => typeof key === 'string')) return keys.toSorted(compareCodePoints)
-  if (keys.every((key) => typeof key === 'number')) return keys.toSorted((left, right) => left - right)
-  throw new Fault('TypeError', "'<' not supported between instances of keys of different types")
+  return keys.toSorted((left, right) => compareKeys(keyValue(dict, left), keyValue(dict, right)))
+}
+
+/** Python's order of the keys that JSON can have: numbers among each other, texts among each other. */
+function compareKeys(left: Value, right: Value): number {
+  const [first, second] = [asNumber(left), asNumber(right)]
+  if (first !== undefined && second !== undefined) return first - second
+  const [a, b] = [bare(left), bare(right)]
+  if (isStr(a) && isStr(b)) return compareCodePoints(plain(a), plain(b))
+  throw new Fault('TypeError', `'<' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`)
 }
 
 /** Order of Python strings: by code point, not by UTF-16 unit. */

@@ -3,10 +3,13 @@ import { plain } from './text.ts'
 import {
   bare,
   isStr,
+  PyBytes,
+  PyComplex,
   PyDict,
   PyFloat,
-  PyIterator,
   PyList,
+  PyRange,
+  PySet,
   PyTuple,
   PyView,
   typeName,
@@ -25,14 +28,28 @@ export function keyOf(given: Value): Key {
   }
   if (typeof value === 'boolean') return Number(value)
   if (typeof value === 'number' || typeof value === 'bigint' || value === null) return value
-  if (value instanceof PyFloat) return Number.isInteger(value.value) ? value.value : `\0f${value.value}`
+  if (value instanceof PyFloat) return floatKey(value.value)
+  if (value instanceof PyComplex)
+    return value.imag === 0 ? floatKey(value.real) : `\0c${value.real},${value.imag}`
+  if (value instanceof PyBytes) return `\0b${plain(value.text)}`
+  if (value instanceof PyRange)
+    return `\0r${value.length},${value.start},${value.length < 2 ? 0 : value.step}`
   if (value instanceof PyTuple) return `\0t${JSON.stringify(value.items.map((item) => tagged(keyOf(item))))}`
-  if (value instanceof PyList || value instanceof PyDict || value instanceof PyView) {
+  const isUnhashable =
+    value instanceof PyList ||
+    value instanceof PyDict ||
+    value instanceof PySet ||
+    (value instanceof PyView && value.type !== 'dict_values')
+  if (isUnhashable) {
     throw new Fault('TypeError', `unhashable type: '${typeName(value)}'`)
   }
   if (value instanceof Undefined) return '\0u'
-  if (value instanceof PyIterator) return `\0i${identityOf(value)}`
   return `\0o${identityOf(value)}`
+}
+
+function floatKey(value: number): Key {
+  if (!Number.isInteger(value)) return `\0f${value}`
+  return Number.isSafeInteger(value) ? value + 0 : BigInt(value)
 }
 
 function tagged(key: Key): string {
@@ -60,4 +77,14 @@ export function makeDict(pairs: Iterable<readonly [Value, Value]>): PyDict {
     entries.set(hashed, value)
   }
   return new PyDict(entries, keys.size > 0 ? keys : undefined)
+}
+
+/** Builds a set of items. */
+export function makeSet(items: Iterable<Value>): PySet {
+  const members = new Map<Key, Value>()
+  for (const item of items) {
+    const key = keyOf(item)
+    if (!members.has(key)) members.set(key, item)
+  }
+  return new PySet(members)
 }

@@ -1,12 +1,13 @@
 import { Fault } from './fault.ts'
 import { isEqual } from './compare.ts'
 import { spendSteps } from './meter.ts'
+import { bindArguments, signature } from './parameters.ts'
+import { iterator, lengthOf } from './iteration.ts'
 import {
-  iterate,
-  lengthOf,
   noNamed,
   orElse,
   PyFunction,
+  PyObjectValue,
   PyTuple,
   Undefined,
   type Named,
@@ -23,25 +24,27 @@ export interface LoopItems {
 
 /** Draws the items of a value, with the loop's `if`. */
 export function loopItems(iterable: Value, test: ((item: Value) => boolean) | undefined): LoopItems {
-  const items = iterate(iterable)
-  let index = 0
+  const draw = iterator(iterable)
   return {
-    length: test === undefined ? (lengthOf(iterable) ?? items.length) : undefined,
+    length: test === undefined ? lengthOf(iterable) : undefined,
     next() {
       for (;;) {
         spendSteps(1)
-        const item = items[index]
-        index += 1
+        const item = draw()
         if (item === undefined || test === undefined || test(item)) return item
       }
     },
   }
 }
 
+const loopShape = signature('iterable')
+
 /** The special variable `loop`. */
 export class LoopState implements PyObject {
   readonly type = 'LoopContext'
   index0 = -1
+  /** The object that the template sees. */
+  readonly value = new PyObjectValue(this)
   private current: Value | undefined
   private before: Value | undefined
   private queue: Value[] = []
@@ -61,6 +64,14 @@ export class LoopState implements PyObject {
   repr(): string {
     return `<LoopContext ${this.index0 + 1}/${this.count()}>`
   }
+
+  /** Iterating over `loop` itself draws the loop's own items. */
+  next(): Value | undefined {
+    const item = this.advance()
+    return item === undefined ? undefined : new PyTuple([item, this.value])
+  }
+
+  readonly length = (): number => this.count()
 
   /** The next item, or `undefined` at the end. */
   advance(): Value | undefined {
@@ -113,9 +124,9 @@ export class LoopState implements PyObject {
       case 'nextitem':
         return orElse(this.peek(), new Undefined('there is no next item'))
       case 'cycle':
-        return new PyFunction('cycle', (positional) => this.cycle(positional))
+        return this.method('cycle', (positional) => this.cycle(positional))
       case 'changed':
-        return new PyFunction('changed', (positional) => this.changed(positional))
+        return this.method('changed', (positional) => this.changed(positional))
     }
     return undefined
   }
@@ -125,9 +136,16 @@ export class LoopState implements PyObject {
     if (this.recurse === undefined) {
       throw new Fault('TypeError', "The loop must have the 'recursive' marker to be called recursively.")
     }
-    const iterable = positional.length > 0 ? positional[0] : named.get('iterable')
-    if (iterable === undefined) throw new Fault('TypeError', 'loop() missing the items to go through')
+    const [iterable = null] = bindArguments('loop', loopShape, positional, named)
     return this.recurse(iterable)
+  }
+
+  private method(name: string, call: (positional: readonly Value[]) => Value): PyFunction {
+    const run = (positional: readonly Value[], named: Named): Value => {
+      if (named.size > 0) throw new Fault('TypeError', `LoopContext.${name}() takes no keyword arguments`)
+      return call(positional)
+    }
+    return new PyFunction(name, run, undefined, `<bound method LoopContext.${name} of ${this.repr()}>`)
   }
 
   private cycle(positional: readonly Value[]): Value {

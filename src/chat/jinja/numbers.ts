@@ -86,6 +86,19 @@ export function parseInteger(text: string, base = 10): Integer | undefined {
   return normalize(sign === '-' ? -value : value)
 }
 
+/** Reads a float as Python's float.fromhex(text); `undefined` where it raises ValueError. */
+export function parseFloatHex(text: string): number | undefined {
+  const cleaned = text.trim().toLowerCase()
+  if (/^[+-]?(?:inf|infinity|nan)$/.test(cleaned)) return parseFloatText(cleaned)
+  const match = /^([+-]?)(?:0x)?([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/.exec(cleaned)
+  if (match === null) return undefined
+  const [, sign, whole = '', fraction = '', exponent = '0'] = match
+  if (whole === '' && fraction === '') return undefined
+  const mantissa = Number(BigInt(`0x${whole}${fraction}`))
+  const value = mantissa === 0 ? 0 : mantissa * 2 ** (Number(exponent) - 4 * fraction.length)
+  return sign === '-' ? -value : value
+}
+
 /** Reads a float as Python's float(text); `undefined` where it raises. */
 export function parseFloatText(text: string): number | undefined {
   const cleaned = text.trim().toLowerCase()
@@ -123,6 +136,16 @@ export function roundHalfEven(value: number, decimals: number): number {
   const rest = scaled - floor
   const rounded = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor
   return rounded * scale
+}
+
+/** An integer rounded half to even at a power of ten. */
+export function roundInteger(value: Integer, zeros: number): Integer {
+  const scale = 10n ** BigInt(Math.min(zeros, MAX_INTEGER_DIGITS))
+  const whole = BigInt(value)
+  const rest = ((whole % scale) + scale) % scale
+  const floor = whole - rest
+  const isUp = rest * 2n > scale || (rest * 2n === scale && (floor / scale) % 2n !== 0n)
+  return normalize(isUp ? floor + scale : floor)
 }
 
 /** Whether a value is an int or a bool. */

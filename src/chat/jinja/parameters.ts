@@ -5,25 +5,29 @@ import type { Named, Value } from './values.ts'
 export interface Signature {
   readonly names: readonly string[]
   readonly required: number
-  /** Parameters from here on can be named; Python's str methods take most only by position. */
+  /** Parameters before this one cannot be named; Python's str methods take most only by position. */
   readonly positionalOnly: number
+  /** Parameters from this one on must be named. */
+  readonly keywordOnly: number
   /** Extra positional arguments are allowed. */
   readonly variadic: boolean
 }
 
-/** Reads `chars=, /` or `value, *rest` into a signature. */
+/** Reads `chars=, /`, `length=, *, signed=` or `value, *rest` into a signature. */
 export function signature(text: string): Signature {
   const parts = text
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '')
-  const slash = parts.indexOf('/')
   const named = parts.filter((part) => part !== '/' && !part.startsWith('*'))
+  const slash = parts.indexOf('/')
+  const star = parts.filter((part) => part !== '/').indexOf('*')
   return {
     names: named.map((part) => part.replace('=', '')),
     required: named.filter((part) => !part.endsWith('=')).length,
     positionalOnly: slash === -1 ? 0 : slash,
-    variadic: parts.some((part) => part.startsWith('*')),
+    keywordOnly: star === -1 ? named.length : star,
+    variadic: parts.some((part) => part.startsWith('*') && part !== '*'),
   }
 }
 
@@ -34,8 +38,8 @@ export function bindArguments(
   positional: readonly Value[],
   named: Named,
 ): (Value | undefined)[] {
-  if (positional.length > shape.names.length && !shape.variadic) {
-    const count = shape.names.length
+  if (positional.length > shape.keywordOnly && !shape.variadic) {
+    const count = shape.keywordOnly
     throw new Fault(
       'TypeError',
       `${name}() takes at most ${count} argument${count === 1 ? '' : 's'} (${positional.length} given)`,
@@ -44,7 +48,7 @@ export function bindArguments(
   const bound: (Value | undefined)[] = [...positional]
   for (const [key, value] of named) {
     const index = shape.names.indexOf(key)
-    if (index < shape.positionalOnly)
+    if (index === -1 || index < shape.positionalOnly)
       throw new Fault('TypeError', `${name}() got an unexpected keyword argument '${key}'`)
     if (bound[index] !== undefined)
       throw new Fault('TypeError', `${name}() got multiple values for argument '${key}'`)

@@ -1,11 +1,16 @@
-import {
-  parseExpression,
-  parseFilterChain,
-  parsePostfix,
-  parsePrimary,
-  parseTuple,
-} from './parse-expression.ts'
-import type { Expression, For, If, Macro, Name, Parameter, Statement, Target } from './syntax.ts'
+import { parseExpression, parsePrimary, parseTuple } from './parse-expression.ts'
+import { parseFilterChain } from './parse-postfix.ts'
+import type {
+  Expression,
+  For,
+  If,
+  LoadTemplate,
+  Macro,
+  Name,
+  Parameter,
+  Statement,
+  Target,
+} from './syntax.ts'
 import { openTokens, type TokenStream } from './token-stream.ts'
 import type { Token } from './lexer.ts'
 
@@ -36,7 +41,8 @@ function parseBody(tokens: TokenStream, ends: readonly string[], opened = tokens
     } else {
       const { type, value } = tokens.current()
       if (type === 'name' && ends.includes(value)) return body
-      body.push(tokens.nested(() => parseStatement(tokens, ends)))
+      if (tokens.skipName('print')) body.push(...parsePrint(tokens))
+      else body.push(tokens.nested(() => parseStatement(tokens, ends)))
       tokens.expect('block_end')
     }
   }
@@ -48,15 +54,6 @@ function parseBlock(tokens: TokenStream, ends: readonly string[]): { body: State
   const opened = tokens.expect('block_end')
   const body = parseBody(tokens, ends, opened)
   return { body, end: tokens.next().value }
-}
-
-const unsupported: Readonly<Record<string, string>> = {
-  include: 'other files',
-  import: 'other files',
-  from: 'other files',
-  extends: 'other files',
-  block: 'inheritance',
-  autoescape: 'HTML escaping',
 }
 
 function parseStatement(tokens: TokenStream, ends: readonly string[]): Statement {
@@ -83,13 +80,24 @@ function parseStatement(tokens: TokenStream, ends: readonly string[]): Statement
       return parseWith(tokens, position)
     case 'generation':
       return { kind: 'generation', position, body: parseBlock(tokens, ['endgeneration']).body }
+    case 'block':
+      return parseNamedBlock(tokens, position)
+    case 'autoescape':
+      return {
+        kind: 'autoescape',
+        position,
+        value: parseExpression(tokens),
+        body: parseBlock(tokens, ['endautoescape']).body,
+      }
+    case 'include':
+    case 'import':
+    case 'from':
+    case 'extends':
+      return parseLoad(tokens, position, token.value)
     case 'break':
     case 'continue':
       return { kind: token.value, position }
   }
-  const topic = Object.hasOwn(unsupported, token.value) ? unsupported[token.value] : undefined
-  if (topic !== undefined)
-    throw tokens.fail(`the tag '${token.value}'`, `no ${topic}: a chat template stands alone`, token)
   const expected = ends.length > 0 ? ends.map((end) => `'${end}'`).join(' or ') : undefined
   throw tokens.fail(`unknown tag '${token.value}'`, expected, token)
 }
@@ -128,11 +136,74 @@ function parseWith(tokens: TokenStream, position: number): Statement {
   const bindings: [Target, Expression][] = []
   while (tokens.current().type !== 'block_end') {
     if (bindings.length > 0) tokens.expect('operator', ',')
-    const target = parseSingleTarget(tokens, false)
+    const target = parseTarget(tokens, false)
     tokens.expect('operator', '=')
     bindings.push([target, parseExpression(tokens)])
   }
   return { kind: 'with', position, bindings, body: parseBlock(tokens, ['endwith']).body }
+}
+
+/** `{% print a, b %}`. */
+function parsePrint(tokens: TokenStream): Statement[] {
+  const outputs: Statement[] = []
+  while (tokens.current().type !== 'block_end') {
+    if (outputs.length > 0) tokens.expect('operator', ',')
+    outputs.push({ kind: 'output', position: tokens.current().position, value: parseExpression(tokens) })
+  }
+  return outputs
+}
+
+function parseNamedBlock(tokens: TokenStream, position: number): Statement {
+  const name = tokens.expect('name').value
+  const scoped = tokens.skipName('scoped')
+  const required = tokens.skipName('required')
+  if (tokens.isOperator('-')) throw tokens.fail(`a block name with a hyphen`, 'an identifier')
+  const { body } = parseBlock(tokens, ['endblock'])
+  const isBlank = (statement: Statement): boolean => statement.kind === 'data' && statement.text.trim() === ''
+  if (required && !body.every(isBlank))
+    throw tokens.fail('a required block that is not empty', 'comments or white space only')
+  tokens.skipName(name)
+  return { kind: 'block', position, name, scoped, required, body }
+}
+
+function parseLoad(tokens: TokenStream, position: number, tag: LoadTemplate['tag']): LoadTemplate {
+  const template = parseExpression(tokens)
+  const load: LoadTemplate = { kind: 'load', position, tag, template, ignoreMissing: false, names: [] }
+  if (tag === 'include' && tokens.isName('ignore') && tokens.look().value === 'missing') {
+    tokens.next()
+    tokens.next()
+    load.ignoreMissing = true
+  }
+  if (tag === 'import') {
+    tokens.expect('name', 'as')
+    load.names.push(parseName(tokens).name)
+  }
+  if (tag === 'from') return parseImportedNames(tokens, load)
+  if (tag !== 'extends') skipContext(tokens)
+  return load
+}
+
+/** `with context` or `without context`. */
+function skipContext(tokens: TokenStream): boolean {
+  const isNext = (tokens.isName('with') || tokens.isName('without')) && tokens.look().value === 'context'
+  if (!isNext) return false
+  tokens.next()
+  tokens.next()
+  return true
+}
+
+function parseImportedNames(tokens: TokenStream, load: LoadTemplate): LoadTemplate {
+  tokens.expect('name', 'import')
+  for (;;) {
+    if (load.names.length > 0) tokens.expect('operator', ',')
+    if (tokens.current().type !== 'name') throw tokens.unexpected('a name')
+    if (skipContext(tokens)) return load
+    const imported = parseName(tokens)
+    if (imported.name.startsWith('_'))
+      throw tokens.fail(`the imported name '${imported.name}'`, 'a name without an underscore at its start')
+    load.names.push(tokens.skipName('as') ? parseName(tokens).name : imported.name)
+    if (skipContext(tokens) || !tokens.isOperator(',')) return load
+  }
 }
 
 function parseName(tokens: TokenStream): Name {
@@ -141,37 +212,42 @@ function parseName(tokens: TokenStream): Name {
   return { kind: 'name', position, name: value }
 }
 
+/** One name, names in brackets, or in `set` also `namespace.attribute`. */
 function parseSingleTarget(tokens: TokenStream, withAttributes: boolean): Target {
-  if (tokens.isOperator('(')) {
-    tokens.next()
-    const inside = tokens.nested(() => parseTarget(tokens, withAttributes))
-    tokens.expect('operator', ')')
-    return inside
-  }
-  const name = parseName(tokens)
-  if (!withAttributes || !tokens.skipOperator('.')) return name
+  const token = tokens.current()
+  const following = tokens.look()
+  const isAttribute =
+    withAttributes && token.type === 'name' && following.type === 'operator' && following.value === '.'
+  if (!isAttribute) return targetOf(tokens, parsePrimary(tokens))
+  const { name, position } = parseName(tokens)
+  tokens.next()
+  return { kind: 'target-attribute', position, name, attribute: tokens.expect('name').value }
+}
+
+/** The target that an expression is, as jinja2 reads an expression first, too. */
+function targetOf(tokens: TokenStream, expression: Expression): Target {
+  if (expression.kind === 'name') return expression
+  if (expression.kind !== 'tuple') throw tokens.fail(`an assignment to a ${expression.kind}`, 'a variable')
   return {
-    kind: 'target-attribute',
-    position: name.position,
-    name: name.name,
-    attribute: tokens.expect('name').value,
+    kind: 'target-tuple',
+    position: expression.position,
+    items: expression.items.map((item) => targetOf(tokens, item)),
   }
 }
 
-/** A name, or names with commas; in `set` also `namespace.attribute`. */
+/** A name, or names with commas. */
 function parseTarget(tokens: TokenStream, withAttributes: boolean): Target {
   const { position } = tokens.current()
+  const isEnd = (): boolean =>
+    tokens.current().type === 'block_end' ||
+    tokens.isOperator(')') ||
+    (!withAttributes && tokens.isName('in'))
+  if (isEnd()) throw tokens.unexpected('a variable')
   const first = parseSingleTarget(tokens, withAttributes)
   if (!tokens.isOperator(',')) return first
   const items = [first]
   while (tokens.skipOperator(',')) {
-    if (
-      tokens.isName('in') ||
-      tokens.isOperator('=') ||
-      tokens.isOperator(')') ||
-      tokens.current().type === 'block_end'
-    )
-      break
+    if (isEnd()) break
     items.push(parseSingleTarget(tokens, withAttributes))
   }
   return { kind: 'target-tuple', position, items }
@@ -183,6 +259,8 @@ function parseSignature(tokens: TokenStream): Parameter[] {
   while (!tokens.isOperator(')')) {
     if (parameters.length > 0) tokens.expect('operator', ',')
     const name = parseName(tokens)
+    if (parameters.some((parameter) => parameter.name.name === name.name))
+      throw tokens.fail(`the parameter '${name.name}' twice`)
     if (tokens.skipOperator('=')) parameters.push({ name, default: parseExpression(tokens) })
     else if (parameters.at(-1)?.default) throw tokens.fail('a parameter without default after one with')
     else parameters.push({ name })
@@ -199,7 +277,7 @@ function parseMacro(tokens: TokenStream, position: number): Macro {
 
 function parseCallBlock(tokens: TokenStream, position: number): Statement {
   const parameters = tokens.isOperator('(') ? parseSignature(tokens) : []
-  const call = parsePostfix(tokens, parsePrimary(tokens))
+  const call = parseExpression(tokens)
   if (call.kind !== 'call') throw tokens.fail('a call block without a call', 'a call')
   const { body } = parseBlock(tokens, ['endcall'])
   return {

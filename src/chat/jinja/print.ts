@@ -1,10 +1,15 @@
 import { formatFloat, formatInteger } from './numbers.ts'
+import { formatComplex } from './complex.ts'
+import { isPrintable } from './character-classes.ts'
 import { enter, leave, spendCharacters, spendSteps } from './meter.ts'
 import { plain, runsOf, Text, TextBuilder, withoutMarkup, type Source, type Str } from './text.ts'
 import {
   isStr,
   keyValue,
   Namespace,
+  PLACE,
+  PyBytes,
+  PyComplex,
   PyDict,
   PyFloat,
   PyFunction,
@@ -12,6 +17,7 @@ import {
   PyList,
   PyObjectValue,
   PyRange,
+  PySet,
   PyTuple,
   PyView,
   Scalar,
@@ -71,7 +77,11 @@ function writeRepr(builder: TextBuilder, value: Value, owner: Source | undefined
     builder.push(`${value.type}([`, owner)
     writeList(builder, value.items, owner)
     builder.push('])', owner)
-  } else builder.push(describe(value), owner)
+  } else if (value instanceof PySet) {
+    if (value.items.size === 0) builder.push('set()', owner)
+    else writeItems(builder, '{', [...value.items.values()], '}', owner)
+  } else if (value instanceof PyBytes) builder.append(reprBytes(value))
+  else builder.push(describe(value), owner)
   leave()
 }
 
@@ -110,25 +120,28 @@ function writeDict(builder: TextBuilder, dict: PyDict): void {
   builder.push('}', dict.source)
 }
 
-function describe(value: PyRange | PyIterator | Undefined | Namespace | PyFunction | PyObjectValue): string {
+function describe(
+  value: PyRange | PyIterator | PyComplex | Undefined | Namespace | PyFunction | PyObjectValue,
+): string {
   if (value instanceof PyRange) {
     return value.step === 1
       ? `range(${value.start}, ${value.stop})`
       : `range(${value.start}, ${value.stop}, ${value.step})`
   }
   if (value instanceof Undefined) return 'Undefined'
+  if (value instanceof PyComplex) return formatComplex(value)
   if (value instanceof Namespace) {
-    const inside = [...value.attributes].map(([name, item]) => `'${name}': ${plain(toRepr(item))}`)
+    const inside = [...value.attributes].map(
+      ([name, item]) => `${plain(toRepr(value.keys.get(name) ?? name))}: ${plain(toRepr(item))}`,
+    )
     return `<Namespace {${inside.join(', ')}}>`
   }
-  if (value instanceof PyFunction)
-    return value.attributes ? `<Macro '${value.name}'>` : `<function ${value.name}>`
-  return value instanceof PyIterator
-    ? `<${value.type} object>`
-    : (value.object.repr?.() ?? `<${value.object.type} object>`)
+  if (value instanceof PyFunction) return value.repr
+  if (value instanceof PyIterator)
+    return `<${value.type} object ${value.maker === undefined ? '' : `${value.maker} `}at ${PLACE}>`
+  return value.object.repr?.() ?? `<${value.object.type} object at ${PLACE}>`
 }
 
-const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
 const needsEscape = /[\\'"\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
 
 function escapeForRepr(character: string, quote: string): string {
@@ -136,7 +149,7 @@ function escapeForRepr(character: string, quote: string): string {
   if (character === '\n') return '\\n'
   if (character === '\r') return '\\r'
   if (character === '\t') return '\\t'
-  if (!unprintable.test(character)) return character
+  if (isPrintable(character)) return character
   const code = character.codePointAt(0) ?? 0
   if (code <= 0xff) return `\\x${code.toString(16).padStart(2, '0')}`
   return code <= 0xffff
@@ -160,6 +173,28 @@ function reprText(text: Str): Str {
   }
   builder.push(quote, runs.at(-1)?.source)
   if (typeof text !== 'string' && text.markup) builder.push(')', runs.at(-1)?.source)
+  return builder.finish()
+}
+
+/** Python's repr of bytes; what is no printable ASCII is shown as `\\x…`. */
+function reprBytes({ text }: PyBytes): Str {
+  const value = plain(text)
+  const quote = value.includes("'") && !value.includes('"') ? '"' : "'"
+  const builder = new TextBuilder()
+  const runs = runsOf(text)
+  builder.push(`b${quote}`, runs[0]?.source)
+  let start = 0
+  for (const { end, source } of runs) {
+    for (const byte of value.slice(start, end)) {
+      const isAscii = byte <= '\u007f'
+      builder.push(
+        isAscii ? escapeForRepr(byte, quote) : `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+        source,
+      )
+    }
+    start = end
+  }
+  builder.push(quote, runs.at(-1)?.source)
   return builder.finish()
 }
 

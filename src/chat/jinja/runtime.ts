@@ -4,6 +4,7 @@ import { makeText, plain, runsOf, TextBuilder, type Run, type Source, type Str }
 import { toText } from './print.ts'
 import {
   bare,
+  isStr,
   PyFunction,
   PyObjectValue,
   typeName,
@@ -15,8 +16,10 @@ import {
 import type { TextSpan } from '../messages.ts'
 
 /** One render: what names resolve to, and where the template just is, for error messages. */
-interface Render {
+export interface Render {
   readonly resolve: (name: string) => Value | undefined
+  /** What the template's outermost level has assigned, for its blocks; absent where it has none. */
+  readonly exported: Map<string, Value> | undefined
   position: number
 }
 
@@ -42,6 +45,13 @@ export class Output {
     const text = toText(value)
     spendCharacters(plain(text).length)
     this.builder.append(text)
+  }
+
+  /** Writes what jinja2 hands on without printing it: the result of a call block or of a filter block. */
+  writeStr(value: Value): void {
+    if (!isStr(bare(value)))
+      throw new Fault('TypeError', `sequence item: expected str instance, ${typeName(value)} found`)
+    this.write(value)
   }
 
   /** What was written. */

@@ -77,6 +77,16 @@ export class Symbols {
     this.define(name, outer === undefined ? { kind: 'undefined' } : { kind: 'alias', slot: outer })
   }
 
+  /** The variables that this frame and those around it assign. */
+  assigned(): ReadonlyMap<string, Slot> {
+    const found = new Map(this.parent?.assigned())
+    for (const name of this.stores) {
+      const slot = this.find(name)
+      if (slot !== undefined) found.set(name, slot)
+    }
+    return found
+  }
+
   /** A copy for one branch of an `if`. */
   branch(): Symbols {
     const copy = new Symbols(this.unit, this.parent)
@@ -155,8 +165,14 @@ function analyzeStatement(symbols: Symbols, statement: Statement): void {
     case 'with':
       for (const [, value] of statement.bindings) analyzeExpression(symbols, value)
       return
+    case 'load':
+      analyzeExpression(symbols, statement.template)
+      for (const name of statement.names) symbols.store(name)
+      return
     case 'data':
     case 'generation':
+    case 'block':
+    case 'autoescape':
     case 'break':
     case 'continue':
   }
@@ -183,8 +199,8 @@ function* namesInArguments(given: Arguments): Generator<string> {
   if (given.spreadNamed) yield* namesIn(given.spreadNamed)
 }
 
-/** The names that an expression reads. */
-function* namesIn(expression: Expression): Generator<string> {
+/** The names that an expression reads, in jinja2's order. */
+export function* namesIn(expression: Expression): Generator<string> {
   switch (expression.kind) {
     case 'constant':
       return
@@ -237,49 +253,4 @@ function* namesIn(expression: Expression): Generator<string> {
       yield* namesIn(expression.whenTrue)
       if (expression.otherwise) yield* namesIn(expression.otherwise)
   }
-}
-
-/** Whether statements mention a name anywhere: then a loop or macro makes its special variable. */
-export function mentions(statements: readonly Statement[], name: string): boolean {
-  const inExpression = (expression: Expression | undefined): boolean => {
-    if (expression === undefined) return false
-    for (const found of namesIn(expression)) if (found === name) return true
-    return false
-  }
-  return statements.some((statement) => {
-    switch (statement.kind) {
-      case 'output':
-      case 'set':
-        return inExpression(statement.value)
-      case 'set-block':
-        return inExpression(statement.filter) || mentions(statement.body, name)
-      case 'if':
-        return (
-          statement.branches.some(({ test, body }) => inExpression(test) || mentions(body, name)) ||
-          mentions(statement.otherwise, name)
-        )
-      case 'for':
-        return (
-          inExpression(statement.iterable) ||
-          inExpression(statement.test) ||
-          mentions(statement.body, name) ||
-          mentions(statement.otherwise, name)
-        )
-      case 'macro':
-        return (
-          statement.parameters.some((parameter) => inExpression(parameter.default)) ||
-          mentions(statement.body, name)
-        )
-      case 'call-block':
-        return inExpression(statement.call) || mentions(statement.caller.body, name)
-      case 'filter-block':
-        return inExpression(statement.filter) || mentions(statement.body, name)
-      case 'with':
-        return statement.bindings.some(([, value]) => inExpression(value)) || mentions(statement.body, name)
-      case 'generation':
-        return mentions(statement.body, name)
-      default:
-        return false
-    }
-  })
 }

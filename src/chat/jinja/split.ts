@@ -103,6 +103,21 @@ function splitSpace(text: Str, most: number, fromRight: boolean): Str[] {
   return [sliceText(text, 0, restEnd), ...kept.map(({ start, end }) => sliceText(text, start, end))]
 }
 
+/** Words, each with the white space behind it; the first may be white space alone. */
+export function wordsWithSpace(text: Str): Str[] {
+  const value = plain(text)
+  const words: Str[] = []
+  let start = 0
+  for (let offset = 1; offset <= value.length; offset += 1) {
+    const begins =
+      offset === value.length || (isSpace(value.charAt(offset - 1)) && !isSpace(value.charAt(offset)))
+    if (!begins) continue
+    words.push(sliceText(text, start, offset))
+    start = offset
+  }
+  return words
+}
+
 // oxlint-disable-next-line no-control-regex -- they are Python's line breaks
 const lineBreak = /\r\n|[\n\v\f\r\u001c-\u001e\u0085\u2028\u2029]/g
 

@@ -55,6 +55,8 @@ function directive(date: Date, code: string): string | undefined {
       return String(date.getMilliseconds() * 1000).padStart(6, '0')
     case 'F':
       return strftime(date, '%Y-%m-%d')
+    case 'g':
+      return two(isoWeek(date).year % 100)
     case 'G':
       return String(isoWeek(date).year)
     case 'H':

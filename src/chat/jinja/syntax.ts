@@ -100,6 +100,31 @@ interface FilterBlock extends At {
   body: Statement[]
 }
 
+/** `{% block %}`; without inheritance it shows in place and where `self.name()` calls it. */
+export interface Block extends At {
+  kind: 'block'
+  name: string
+  scoped: boolean
+  required: boolean
+  body: Statement[]
+}
+
+interface Autoescape extends At {
+  kind: 'autoescape'
+  value: Expression
+  body: Statement[]
+}
+
+/** `{% include %}`, `{% import %}`, `{% from %}` and `{% extends %}`, which find no loader when they are reached. */
+export interface LoadTemplate extends At {
+  kind: 'load'
+  tag: 'include' | 'import' | 'from' | 'extends'
+  template: Expression
+  ignoreMissing: boolean
+  /** The names that it would assign. */
+  names: string[]
+}
+
 export type Statement =
   | For
   | If
@@ -107,6 +132,9 @@ export type Statement =
   | SetBlock
   | With
   | FilterBlock
+  | Block
+  | Autoescape
+  | LoadTemplate
   | (At & { kind: 'data'; text: string })
   | (At & { kind: 'output'; value: Expression })
   | (At & { kind: 'set'; target: Target; value: Expression })

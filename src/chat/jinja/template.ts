@@ -6,7 +6,11 @@ import { lookUpGlobal } from './globals.ts'
 import { tokenize } from './lexer.ts'
 import { parseTemplate } from './parser.ts'
 import { resetMeter } from './meter.ts'
-import { Output, type Activation } from './runtime.ts'
+import { resetRenderState } from './render-state.ts'
+import { Output, type Activation, type Render } from './runtime.ts'
+import { findUndeclared } from './undeclared.ts'
+import { compileBlocks, selfReference } from './compile-block.ts'
+import type { Frame } from './compile-expression.ts'
 import { analyze, Symbols, Unit } from './scope.ts'
 import { type Run, type Source } from './text.ts'
 import { PyList, type Value } from './values.ts'
@@ -23,6 +27,8 @@ export interface RenderOptions {
   eosToken?: string | undefined
   /** What `strftime_now` shows (default: the moment of rendering). */
   now?: Date | undefined
+  /** Uniform numbers in [0, 1) for the filter `random` and for `lipsum` (default: Math.random). */
+  random?: (() => number) | undefined
   [variable: string]: unknown
 }
 
@@ -53,14 +59,37 @@ export function parseChatTemplate(template: string): ChatTemplate {
   const statements = parseTemplate(source, tokens)
   const unit = new Unit()
   const symbols = new Symbols(unit)
+  const selfSlot = findUndeclared(statements, ['self']).has('self')
+    ? symbols.declare('self').index
+    : undefined
   analyze(symbols, statements)
-  const frame = { source, symbols, unit, isSoft: false, isInLoop: false }
+  const frame: Frame = {
+    source,
+    symbols,
+    unit,
+    isSoft: false,
+    isInLoop: false,
+    isOutermost: true,
+    autoescape: false,
+    isVolatile: false,
+    isFolding: false,
+    blocks: new Map(),
+  }
+  resetMeter()
   const enterFrame = compileEntry(frame)
   const execute = compileBody(statements, frame)
+  compileBlocks(statements, frame)
 
-  const run = (resolve: Resolve): Rendered => {
+  const run = (lookUp: Resolve, random: () => number): Rendered => {
     resetMeter()
-    const activation: Activation = { slots: [], parent: undefined, render: { resolve, position: 0 } }
+    resetRenderState(random)
+    const exported = frame.blocks.size > 0 ? new Map<string, Value>() : undefined
+    const resolve: Resolve = exported
+      ? (name) => (exported.has(name) ? exported.get(name) : lookUp(name))
+      : lookUp
+    const render: Render = { resolve, exported, position: 0 }
+    const activation: Activation = { slots: [], parent: undefined, render }
+    if (selfSlot !== undefined) activation.slots[selfSlot] = selfReference(frame, render)
     try {
       const output = new Output(true)
       enterFrame(activation)
@@ -76,10 +105,11 @@ export function parseChatTemplate(template: string): ChatTemplate {
     hasGeneration: tokens.some(
       (token, index) => token.value === 'generation' && tokens[index - 1]?.type === 'block_begin',
     ),
-    render: (options) => run(makeResolver(options)()),
+    render: (options) => run(makeResolver(options)(), options.random ?? Math.random),
     prepare: (options) => {
       const resolver = makeResolver(options)
-      return (count, addGenerationPrompt) => run(resolver({ count, addGenerationPrompt }))
+      return (count, addGenerationPrompt) =>
+        run(resolver({ count, addGenerationPrompt }), options.random ?? Math.random)
     },
   }
 }
@@ -103,6 +133,7 @@ function makeResolver({
   for (const [name, value] of Object.entries(variables)) {
     if (value !== undefined) given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
   }
+  given.delete('random')
   const adopted = new Map<string, Value>()
   const resolve: Resolve = (name) => {
     const known = adopted.get(name)

@@ -1,23 +1,23 @@
 import { Fault } from './fault.ts'
 import { isAll } from './case.ts'
-import { compareWith, contains } from './compare.ts'
+import { compareWith, contains, isEqual } from './compare.ts'
 import { applyBinary } from './arithmetic.ts'
 import { isInteger } from './numbers.ts'
+import { keyOf } from './keys.ts'
 import { toText } from './print.ts'
 import { plain, Text } from './text.ts'
 import { bindArguments, signature, type Signature } from './parameters.ts'
+import { lengthOf } from './iteration.ts'
 import {
   bare,
   isStr,
-  lengthOf,
+  PyComplex,
   PyDict,
   PyFloat,
   PyFunction,
   PyIterator,
-  PyList,
   PyObjectValue,
-  PyRange,
-  PyTuple,
+  PySet,
   PyView,
   Undefined,
   type Named,
@@ -41,28 +41,21 @@ function comparison(operator: CompareOperator): Test {
   }
 }
 
-const modulo = (value: Value, divisor: number): Value => bare(applyBinary('%', value, divisor))
-
 function isIterable(given: Value): boolean {
   const value = bare(given)
-  if (value instanceof Undefined) return !value.security
-  if (value instanceof PyObjectValue) return value.object.type === 'LoopContext'
   return (
-    isStr(value) ||
-    value instanceof PyList ||
-    value instanceof PyTuple ||
-    value instanceof PyDict ||
-    value instanceof PyRange ||
-    value instanceof PyView ||
-    value instanceof PyIterator
+    lengthOf(value) !== undefined ||
+    value instanceof PyIterator ||
+    (value instanceof PyObjectValue && value.object.next !== undefined)
   )
 }
 
 function isSequence(given: Value): boolean {
   const value = bare(given)
-  if (value instanceof PyView || value instanceof PyObjectValue) return false
   // Undefined has a length and a __getitem__, though calling that raises.
-  return lengthOf(value) !== undefined
+  const hasItems =
+    !(value instanceof PyView) && !(value instanceof PySet) && !(value instanceof PyObjectValue)
+  return hasItems && lengthOf(value) !== undefined
 }
 
 function isSame(first: Value, second: Value): boolean {
@@ -73,7 +66,10 @@ function isSame(first: Value, second: Value): boolean {
   return left === right
 }
 
-const isNumber = (value: Value): boolean => isInteger(bare(value)) || bare(value) instanceof PyFloat
+const isNumber = (value: Value): boolean => {
+  const stripped = bare(value)
+  return isInteger(stripped) || stripped instanceof PyFloat || stripped instanceof PyComplex
+}
 
 function isCallable(given: Value): boolean {
   const value = bare(given)
@@ -87,8 +83,8 @@ function isCallable(given: Value): boolean {
 
 /** The tests of jinja2. */
 const tests: ReadonlyMap<string, Test> = new Map([
-  ['odd', test((value) => modulo(value, 2) === 1)],
-  ['even', test((value) => modulo(value, 2) === 0)],
+  ['odd', test((value) => isEqual(applyBinary('%', value, 2), 1))],
+  ['even', test((value) => isEqual(applyBinary('%', value, 2), 0))],
   [
     'divisibleby',
     {
@@ -115,7 +111,7 @@ const tests: ReadonlyMap<string, Test> = new Map([
   ['sameas', { signature: signature('value, other'), holds: isSame }],
   ['escaped', test((value) => value instanceof Text && value.markup)],
   ['in', { signature: signature('value, seq'), holds: (value, container) => contains(container, value) }],
-  ['test', test((value) => isStr(bare(value)) && hasTest(plain(toText(value))))],
+  ['test', test(isTestName)],
   ...(
     [
       ['==', ['==', 'eq', 'equalto']],
@@ -127,6 +123,14 @@ const tests: ReadonlyMap<string, Test> = new Map([
     ] as const
   ).flatMap(([operator, names]) => names.map((name): [string, Test] => [name, comparison(operator)])),
 ])
+
+function isTestName(value: Value): boolean {
+  const key = keyOf(value)
+  return typeof key === 'string' && hasTest(key)
+}
+
+/** The names of all tests. */
+export const testNames: readonly string[] = [...tests.keys(), 'filter']
 
 /** Whether jinja2 has a test of this name. */
 export function hasTest(name: string): boolean {

@@ -1,12 +1,14 @@
 import { Fault } from './fault.ts'
-import { spendSteps } from './meter.ts'
-import { characters, plain, Text, type Source, type Str } from './text.ts'
+import { Text, type Source, type Str } from './text.ts'
 
 /*
  * Python's values in JavaScript. int: number (safe integers) or bigint; float: PyFloat, so that 1.0 stays a float;
  * str: string or Text; None: null; bool: boolean. What a message brings carries its source; numbers, booleans
  * and None do so inside a Scalar, which `bare` takes off.
  */
+
+/** Where an object says that it lies in memory, when it is printed; Python's answer is another each time. */
+export const PLACE = '0x7f0000000000'
 
 /** A Python float. */
 export class PyFloat {
@@ -39,8 +41,11 @@ export class PyList {
 /** A Python tuple. */
 export class PyTuple {
   readonly items: readonly Value[]
-  constructor(items: readonly Value[]) {
+  /** The names of a named tuple's items. */
+  readonly fields: readonly string[] | undefined
+  constructor(items: readonly Value[], fields?: readonly string[]) {
     this.items = items
+    this.fields = fields
   }
 }
 
@@ -78,20 +83,52 @@ export class PyRange {
 export class PyView {
   readonly type: 'dict_keys' | 'dict_values' | 'dict_items'
   readonly items: readonly Value[]
-  constructor(type: 'dict_keys' | 'dict_values' | 'dict_items', items: readonly Value[]) {
+  readonly dict: PyDict
+  constructor(type: 'dict_keys' | 'dict_values' | 'dict_items', items: readonly Value[], dict: PyDict) {
     this.type = type
+    this.items = items
+    this.dict = dict
+  }
+}
+
+/** What map, select and their like return: makes its items when asked, once; no length, always true. */
+export class PyIterator {
+  /** The next item, or `undefined` at the end. */
+  next: () => Value | undefined
+  isStarted = false
+  readonly type: string
+  /** The Python function whose generator it is. */
+  readonly maker: string | undefined
+  constructor(next: () => Value | undefined, type = 'generator', maker?: string) {
+    this.next = next
+    this.type = type
+    this.maker = maker
+  }
+}
+
+/** Python's bytes: a text whose characters are the bytes (U+0000 to U+00FF), so that they keep their sources. */
+export class PyBytes {
+  readonly text: Str
+  constructor(text: Str) {
+    this.text = text
+  }
+}
+
+/** A Python set, which a template gets by subtracting from the keys of a dictionary; in order of insertion. */
+export class PySet {
+  items: ReadonlyMap<Key, Value>
+  constructor(items: ReadonlyMap<Key, Value>) {
     this.items = items
   }
 }
 
-/** What map, select and their like return: no length, can be read once, always true. */
-export class PyIterator {
-  items: readonly Value[]
-  position = 0
-  readonly type: string
-  constructor(items: readonly Value[], type = 'generator') {
-    this.items = items
-    this.type = type
+/** A Python complex number, what a negative number to a fractional power is. */
+export class PyComplex {
+  readonly real: number
+  readonly imag: number
+  constructor(real: number, imag: number) {
+    this.real = real
+    this.imag = imag
   }
 }
 
@@ -107,7 +144,9 @@ export class Undefined {
 
 /** `namespace(…)`: the only value that a template can change. */
 export class Namespace {
-  readonly attributes = new Map<string, Value>()
+  readonly attributes = new Map<Key, Value>()
+  /** Keys that are no strings, as they were given. */
+  readonly keys = new Map<Key, Value>()
 }
 
 /** Named arguments of a call. */
@@ -119,24 +158,33 @@ export class PyFunction {
   readonly call: (positional: readonly Value[], named: Named) => Value
   /** What `macro.name` and its like show. */
   readonly attributes: ReadonlyMap<string, Value> | undefined
+  /** How it prints. */
+  readonly repr: string
   constructor(
     name: string,
     call: (positional: readonly Value[], named: Named) => Value,
     attributes?: ReadonlyMap<string, Value>,
+    repr = `<function ${name} at ${PLACE}>`,
   ) {
     this.name = name
     this.call = call
     this.attributes = attributes
+    this.repr = repr
   }
 }
 
-/** An object with computed attributes: `loop`, a cycler, a joiner. */
+/** An object with computed attributes: `loop`, `self`, a cycler, a joiner. */
 export interface PyObject {
   readonly type: string
   attribute(name: string): Value | undefined
+  /** What `object[name]` finds, where it finds anything. */
+  item?(name: string): Value | undefined
   /** How it prints. */
   repr?(): string
   readonly call?: (positional: readonly Value[], named: Named) => Value
+  /** The next item of an object that is an iterator. */
+  next?(): Value | undefined
+  readonly length?: () => number
 }
 
 /** Values without the wrapper that carries a scalar's source. */
@@ -153,6 +201,9 @@ export type Bare =
   | PyRange
   | PyView
   | PyIterator
+  | PyBytes
+  | PySet
+  | PyComplex
   | Undefined
   | Namespace
   | PyFunction
@@ -198,6 +249,9 @@ export function typeName(given: Value): string {
   if (value instanceof PyTuple) return 'tuple'
   if (value instanceof PyDict) return 'dict'
   if (value instanceof PyRange) return 'range'
+  if (value instanceof PyBytes) return 'bytes'
+  if (value instanceof PySet) return 'set'
+  if (value instanceof PyComplex) return 'complex'
   if (value instanceof PyView || value instanceof PyIterator) return value.type
   if (value instanceof Undefined) return 'Undefined'
   if (value instanceof Namespace) return 'Namespace'
@@ -207,78 +261,6 @@ export function typeName(given: Value): string {
 /** Throws what Python throws when an undefined value is used. */
 export function undefinedFault(value: Undefined): Fault {
   return new Fault(value.security ? 'SecurityError' : 'UndefinedError', value.message)
-}
-
-/** Python's truth of a value. */
-export function truth(given: Value): boolean {
-  if (typeof given === 'boolean') return given
-  const value = bare(given)
-  if (typeof value === 'boolean') return value
-  if (value === null) return false
-  if (typeof value === 'string') return value !== ''
-  if (value instanceof Text) return value.value !== ''
-  if (typeof value === 'number') return value !== 0
-  if (typeof value === 'bigint') return value !== 0n
-  if (value instanceof PyFloat) return value.value !== 0
-  if (value instanceof PyList || value instanceof PyTuple || value instanceof PyView)
-    return value.items.length > 0
-  if (value instanceof PyDict) return value.entries.size > 0
-  if (value instanceof PyRange) return value.length > 0
-  return !(value instanceof Undefined)
-}
-
-/** Python's len(); `undefined` where the type has none. */
-export function lengthOf(given: Value): number | undefined {
-  const value = bare(given)
-  if (isStr(value)) return characterCount(plain(value))
-  if (value instanceof PyList || value instanceof PyTuple || value instanceof PyView)
-    return value.items.length
-  if (value instanceof PyDict) return value.entries.size
-  if (value instanceof PyRange) return value.length
-  if (value instanceof Undefined) return 0
-  if (value instanceof PyObjectValue) {
-    const length = value.object.type === 'LoopContext' ? value.object.attribute('length') : undefined
-    return typeof length === 'number' ? length : undefined
-  }
-  return undefined
-}
-
-function characterCount(value: string): number {
-  let count = value.length
-  for (let index = 0; index < value.length - 1; index += 1) {
-    const isPair =
-      (value.charCodeAt(index) & 0xfc00) === 0xd800 && (value.charCodeAt(index + 1) & 0xfc00) === 0xdc00
-    if (isPair) count -= 1
-  }
-  return count
-}
-
-/** The items that Python's iter() would give, or `undefined` where it raises; an iterator is used up. */
-export function tryIterate(given: Value): readonly Value[] | undefined {
-  const value = bare(given)
-  if (value instanceof PyList || value instanceof PyTuple || value instanceof PyView) return value.items
-  if (value instanceof PyDict) return dictKeys(value)
-  if (value instanceof PyIterator) {
-    const rest = value.items.slice(value.position)
-    value.position = value.items.length
-    return rest
-  }
-  if (isStr(value)) {
-    spendSteps(plain(value).length)
-    return characters(value)
-  }
-  if (value instanceof PyRange) {
-    spendSteps(value.length)
-    return Array.from({ length: value.length }, (_, index) => value.start + index * value.step)
-  }
-  return value instanceof Undefined ? (value.security ? undefined : []) : undefined
-}
-
-/** The items of an iterable; throws Python's TypeError for anything else. */
-export function iterate(value: Value): readonly Value[] {
-  const items = tryIterate(value)
-  if (items === undefined) throw new Fault('TypeError', `'${typeName(value)}' object is not iterable`)
-  return items
 }
 
 /** The source of an entry of a message's container. */

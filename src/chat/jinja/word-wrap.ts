@@ -1,34 +1,45 @@
 import { Fault } from './fault.ts'
-import { softText, isGiven, requireText } from './filter-shared.ts'
-import { indexArgument } from './numbers.ts'
-import { splitLines } from './split.ts'
-import { codePointLength, concatTexts, plain, sliceText, utf16Offset, type Str } from './text.ts'
-import { truth, type Value } from './values.ts'
+import { isGiven, requireText } from './filter-shared.ts'
+import { truth } from './iteration.ts'
+import { joinTexts } from './markup.ts'
+import { asNumber } from './numbers.ts'
+import { isSpace, splitLines } from './split.ts'
+import {
+  codePointLength,
+  concatTexts,
+  plain,
+  sliceText,
+  utf16Offset,
+  withoutMarkup,
+  type Str,
+} from './text.ts'
+import { bare, isStr, typeName, type Value } from './values.ts'
 
 /** jinja2's wordwrap: each line of the text is wrapped as Python's textwrap does. */
-export function wrapWords([value, width, breakLong, wrapString, breakHyphens]: readonly (
+export function wrapWords([value, width = 79, breakLong, wrapString, breakHyphens]: readonly (
   | Value
   | undefined
 )[]): Str {
-  const most = width === undefined ? 79 : indexArgument(width)
-  const separator = isGiven(wrapString) ? softText(wrapString) : '\n'
-  const options = {
-    width: Math.max(1, most),
-    breakLong: breakLong === undefined || truth(breakLong),
-    breakHyphens: breakHyphens === undefined || truth(breakHyphens),
-  }
   const text = requireText(
     value,
     (type) => new Fault('AttributeError', `'${type}' object has no attribute 'splitlines'`),
   )
-  const pieces: Str[] = []
-  splitLines(text, false).forEach((line, index) => {
-    if (index > 0) pieces.push(separator)
-    wrapLine(line, options).forEach((part, position) =>
-      pieces.push(...(position > 0 ? [separator, part] : [part])),
-    )
-  })
-  return concatTexts(pieces)
+  const separator = isGiven(wrapString) ? bare(wrapString) : '\n'
+  if (!isStr(separator))
+    throw new Fault('AttributeError', `'${typeName(separator)}' object has no attribute 'join'`)
+  const lines = splitLines(text, false)
+  const most = asNumber(width)
+  if (most === undefined && lines.length > 0)
+    throw new Fault('TypeError', `'<=' not supported between instances of '${typeName(width)}' and 'int'`)
+  const options = {
+    width: most ?? 1,
+    breakLong: breakLong === undefined || truth(breakLong),
+    breakHyphens: breakHyphens === undefined || truth(breakHyphens),
+  }
+  return joinTexts(
+    separator,
+    lines.map((line) => joinTexts(separator, wrapLine(withoutMarkup(line), options))),
+  )
 }
 
 interface WrapOptions {
@@ -37,47 +48,62 @@ interface WrapOptions {
   breakHyphens: boolean
 }
 
+const space = String.raw`[\t\n\v\f\r ]`
+const letters = String.raw`[\p{L}\p{N}_]`
+// textwrap's wordsep_re: white space, em-dashes between words, words up to a hyphen, a space or an em-dash.
+const hyphenated = new RegExp(
+  String.raw`${space}+|(?<=[\p{L}\p{N}_!"'&.,?])-{2,}(?=${letters})` +
+    String.raw`|[^\t\n\v\f\r ]+?(?:-(?:(?<=[\p{L}_]{2}-)|(?<=[\p{L}_]-[\p{L}_]-))(?=[\p{L}_]-?[\p{L}_])` +
+    String.raw`|(?=${space}|$)|(?<=[\p{L}\p{N}_!"'&.,?])(?=-{2,}${letters}))`,
+  'gu',
+)
+const simple = new RegExp(String.raw`${space}+|[^\t\n\v\f\r ]+`, 'gu')
+
 /** Words, runs of white space, and words cut behind their hyphens. */
 function chunksOf(line: Str, breakHyphens: boolean): Str[] {
-  const pattern = breakHyphens
-    ? /\s+|[^\s-]*\p{L}{2,}-(?=\p{L}{2})|\S+?(?=\s|$|(?<=\p{L}{2}-)\p{L}{2})/gu
-    : /\s+|\S+/gu
-  return [...plain(line).matchAll(pattern)].map((match) =>
+  return [...plain(line).matchAll(breakHyphens ? hyphenated : simple)].map((match) =>
     sliceText(line, match.index, match.index + match[0].length),
   )
 }
 
+const isBlank = (text: Str | undefined): boolean =>
+  text !== undefined && Array.from(plain(text)).every(isSpace)
+
+/** Where a word that is too long is cut: behind its last hyphen that fits, else where the line is full. */
+function cutOf(word: string, room: number, breakHyphens: boolean): number {
+  const end = utf16Offset(word, Math.max(0, Math.trunc(room)))
+  const hyphen = breakHyphens && codePointLength(word) > room ? word.slice(0, end).lastIndexOf('-') : -1
+  return hyphen > 0 && /[^-]/.test(word.slice(0, hyphen)) ? hyphen + 1 : end
+}
+
 function wrapLine(line: Str, { width, breakLong, breakHyphens }: WrapOptions): Str[] {
+  if (width <= 0) throw new Fault('ValueError', `invalid width ${width} (must be > 0)`)
   const lines: Str[] = []
-  let current: Str[] = []
-  let length = 0
-  const flush = (): void => {
-    while (current.length > 0 && plain(current.at(-1) ?? '').trim() === '') current.pop()
-    if (current.length > 0) lines.push(concatTexts(current))
-    current = []
-    length = 0
-  }
   const queue = chunksOf(line, breakHyphens).toReversed()
-  for (let chunk = queue.pop(); chunk !== undefined; chunk = queue.pop()) {
-    const size = codePointLength(plain(chunk))
-    const isSpace = plain(chunk).trim() === ''
-    if (isSpace && current.length === 0 && lines.length > 0) continue
-    if (length + size <= width) {
+  while (queue.length > 0) {
+    const current: Str[] = []
+    let length = 0
+    if (lines.length > 0 && isBlank(queue.at(-1))) queue.pop()
+    for (let chunk = queue.at(-1); chunk !== undefined; chunk = queue.at(-1)) {
+      const size = codePointLength(plain(chunk))
+      if (length + size > width) break
       current.push(chunk)
       length += size
-    } else if (size > width && !isSpace && breakLong) {
-      const cut = utf16Offset(plain(chunk), Math.max(1, width - length))
-      current.push(sliceText(chunk, 0, cut))
-      queue.push(sliceText(chunk, cut, plain(chunk).length))
-      flush()
-    } else if (current.length === 0) {
-      current.push(chunk)
-      flush()
-    } else {
-      flush()
-      if (!isSpace) queue.push(chunk)
+      queue.pop()
     }
+    const long = queue.at(-1)
+    if (long !== undefined && codePointLength(plain(long)) > width) {
+      queue.pop()
+      const cut = breakLong
+        ? cutOf(plain(long), width < 1 ? 1 : width - length, breakHyphens)
+        : plain(long).length
+      if (breakLong || current.length === 0) {
+        current.push(sliceText(long, 0, cut))
+        if (cut < plain(long).length) queue.push(sliceText(long, cut, plain(long).length))
+      } else queue.push(long)
+    }
+    if (isBlank(current.at(-1))) current.pop()
+    if (current.length > 0) lines.push(concatTexts(current))
   }
-  flush()
   return lines
 }
