@@ -157,7 +157,7 @@ export function pythonAttribute(value: Bare, name: string): Value | undefined {
     )
   }
   return (
-    rangeAttribute(value, name) ??
+    plainAttribute(value, name) ??
     methodsOf(value, name) ??
     numberAttribute(value, name) ??
     unsafeName(value, name)
