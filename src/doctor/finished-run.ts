@@ -51,7 +51,9 @@ export async function readFinishedRun(path: string): Promise<FinishedRun> {
   const stateFolder = folders.find((folder) => existsSync(join(folder, stateFile)))
   const state = stateFolder === undefined ? undefined : await readJsonObject(join(stateFolder, stateFile))
   const readme = await textOf(join(weights, 'README.md'), join(path, 'README.md'))
-  const maker = makerOf(names, readme, state, await textOf(join(weights, 'adapter_config.json')))
+  const configs = ['adapter_config.json', 'config.json'].map((name) => textOf(join(weights, name)))
+  const [adapterConfig, modelConfig] = await Promise.all(configs)
+  const maker = makerOf(names, readme, state, adapterConfig, modelConfig)
   const settings = await settingsOf(path, names, readme)
   return {
     path,
@@ -62,12 +64,16 @@ export async function readFinishedRun(path: string): Promise<FinishedRun> {
   }
 }
 
+/** What Unsloth writes into adapter_config.json (`auto_mapping`) and config.json. */
+const savedByUnsloth = /"unsloth_(?:fixed|version)"/
+
 /** The most telling trace first: Axolotl, LLaMA-Factory and Unsloth all leave TRL's or transformers' files too. */
 function makerOf(
   names: readonly string[],
   readme: string,
   state: Record<string, unknown> | undefined,
   adapterConfig: string,
+  modelConfig: string,
 ): RunMaker {
   if (state !== undefined && 'fingerprint' in state) return 'fettle'
   if (/axolotl/i.test(readme) || names.some((name) => /^axolotl.*\.ya?ml$/.test(name))) return 'axolotl'
@@ -78,7 +84,9 @@ function makerOf(
     /llama-?factory/i.test(readme)
   )
     return 'llama-factory'
-  if (/unsloth/i.test(readme) || /unsloth/i.test(adapterConfig)) return 'unsloth'
+  // Not by the base model's name: everybody trains models that Unsloth uploaded.
+  if (/^\s*- unsloth$|with \[?unsloth/im.test(readme) || savedByUnsloth.test(adapterConfig + modelConfig))
+    return 'unsloth'
   if (/\btrl\b/i.test(readme)) return 'trl'
   return 'transformers'
 }

@@ -51,7 +51,7 @@ type Values = Record<string, unknown>
 
 /** fettle's (and TRL's) keys first, then those of Axolotl and LLaMA-Factory. */
 const keys = {
-  model: ['model', 'model_name_or_path', 'base_model'],
+  model: ['model', 'model_name_or_path', 'base_model', 'model_path'],
   adapter: ['adapter', 'adapter_name_or_path', 'lora_model_dir'],
   outputDir: ['output_dir'],
   learningRate: ['learning_rate'],
@@ -59,9 +59,9 @@ const keys = {
   maxSteps: ['max_steps'],
   maxLength: ['max_length', 'max_seq_length', 'sequence_len', 'cutoff_len'],
   packing: ['packing', 'sample_packing'],
-  batchSize: ['per_device_train_batch_size', 'micro_batch_size', 'train_batch_size'],
+  batchSize: ['per_device_train_batch_size', 'micro_batch_size', 'train_batch_size', 'batch_size'],
   accumulation: ['gradient_accumulation_steps'],
-  dtype: ['dtype', 'torch_dtype'],
+  dtype: ['dtype', 'torch_dtype', 'compute_type'],
   quantization: ['quantization'],
   learn: ['learn'],
   trainOnInput: ['train_on_input', 'train_on_inputs'],
@@ -74,12 +74,18 @@ const keys = {
   useRslora: ['use_rslora', 'peft_use_rslora'],
 } as const
 
-/** `learningRate` and `learning-rate` as `learning_rate`. */
+/** `learningRate` and `learning-rate` as `learning_rate`, and so `train.learning_rate` of LLaMA Board. */
 const plainKey = (key: string) =>
-  key.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`).replaceAll('-', '_')
+  key
+    .replace(/^(?:top|train)\./, '')
+    .replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+    .replaceAll('-', '_')
 
+/** Without what is left empty, as forms leave it. */
 const plainKeys = (values: Values): Values =>
-  Object.fromEntries(Object.entries(values).map(([key, value]) => [plainKey(key), value]))
+  Object.fromEntries(
+    Object.entries(values).flatMap(([key, value]) => (value === '' ? [] : [[plainKey(key), value]])),
+  )
 
 const isValues = (value: unknown): value is Values =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -150,6 +156,8 @@ export function toSettings(place: string, given: Values): RunSettings {
     if (typeof value === 'boolean') settings[key] = value
   }
   if (values['learn'] === 'last' || values['learn'] === 'all') settings.learn = values['learn']
+  const short = { bf16: 'bfloat16', fp16: 'float16', fp32: 'float32' }
+  for (const [name, dtype] of Object.entries(short)) if (settings.dtype === name) settings.dtype = dtype
   if (settings.dtype === undefined && values['fp16'] === true) settings.dtype = 'float16'
   if (settings.dtype === undefined && (values['bf16'] === true || values['bf16'] === 'auto'))
     settings.dtype = 'bfloat16'
