@@ -73,7 +73,12 @@ function unknownPath(path: string, found: string): FettleError {
 
 /** Reads the files of everything there is to look at; what cannot be read becomes a problem, not an error. */
 export async function collect(subjects: Subjects): Promise<Patient> {
-  const patient: Patient = { data: [], machine: subjects.machine ?? readMachine(), problems: [] }
+  const patient: Patient = {
+    data: [],
+    machine: subjects.machine ?? readMachine(),
+    problems: [],
+    elsewhere: [],
+  }
   const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
       return await work()
@@ -149,7 +154,10 @@ export async function collect(subjects: Subjects): Promise<Patient> {
       const path = existing(patient.run, reference.path)
       if (path !== undefined) patient.data.push({ ...reference, path, split })
       // A finished run's data may be elsewhere, or on the hub; that is no fault of the run.
-      else if (patient.finished === undefined) patient.problems.push(unknownPath(reference.path, 'nothing'))
+      else if (patient.finished !== undefined) continue
+      else if (patient.run?.maker === 'another' && extname(reference.path) === '')
+        patient.elsewhere.push(reference.path)
+      else patient.problems.push(unknownPath(reference.path, 'nothing'))
     }
   return patient
 }
@@ -200,7 +208,9 @@ export function asFettleError(error: unknown, place = 'fettle doctor'): FettleEr
     return place === 'fettle doctor'
       ? error
       : new FettleError(
-          error.findings.map((finding) => ({ ...finding, place: `${place}: ${finding.place}` })),
+          error.findings.map((finding) =>
+            finding.place.startsWith(place) ? finding : { ...finding, place: `${place}: ${finding.place}` },
+          ),
           { cause: error },
         )
   return new FettleError({ place, found: messageOf(error) }, { cause: error })

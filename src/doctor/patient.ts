@@ -38,6 +38,8 @@ export interface Patient {
   data: DataFile[]
   machine: Machine
   problems: FettleError[]
+  /** Data that a run of another tool names by what they are called in its registry or on the hub. */
+  elsewhere: string[]
 }
 
 /** The tokens that the template writes after an answer; undefined without a template. */

@@ -205,6 +205,9 @@ function dataOf(value: unknown): DataReference[] {
   return items.flatMap((item): DataReference[] => {
     if (typeof item === 'string') return item.split(/,\s*/).map((path) => ({ path }))
     if (!isValues(item) || typeof item['path'] !== 'string') return []
+    // Axolotl's `path: json` is a kind of file, and the files are named beside it.
+    const files = dataOf(item['data_files'])
+    if (files.length > 0) return files
     const texts = (key: string) => (isValues(item[key]) ? (item[key] as Record<string, string>) : undefined)
     const columns = texts('columns')
     const roles = texts('roles')

@@ -229,6 +229,24 @@ export const furtherCases: [string, CheckName, () => Promise<DiagnoseInput>, str
   ],
   ['an unknown key of a run file', 'readable', withRun('learning_rat: 1e-4'), /learning_rat/],
   [
+    'data of another tool that are not files',
+    'readable',
+    async () => ({
+      run: runOf(
+        `model_name_or_path: ${await modelOf()}\ndataset: identity,alpaca_en_demo\nlearning_rate: 1.0e-4`,
+      ),
+    }),
+    /^note .*not files here: identity, alpaca_en_demo/,
+  ],
+  [
+    'data files that Axolotl names beside their kind',
+    'readable',
+    async () => ({
+      run: runOf(`base_model: ${await modelOf()}\ndatasets: [{ path: json, data_files: [gone.jsonl] }]`),
+    }),
+    /^error gone\.jsonl: nothing/,
+  ],
+  [
     'tokens that are text to the tokenizer',
     'stop-token-in-template',
     withModel({ tokenizer: { template: loop("<user>{{ m['content'] }}<|eot_id|>\n") } }),

@@ -16,15 +16,28 @@ function asDraft({ place, found, expected, cure }: Problem): Draft {
   }
 }
 
+function elsewhereDraft(place: string, names: readonly string[]): Draft {
+  return {
+    severity: 'note',
+    place,
+    found: `data that are not files here: ${names.join(', ')}`,
+    evidence: [],
+    why: 'Names in a registry or on the hub: without the rows, nothing is said about masks, lengths or duplicates.',
+    cure: 'Give the rows with --data train.jsonl.',
+  }
+}
+
 /** Files that are missing, broken or not what they seem, and rows that are in no known format. */
 export const readable: Check = {
   looksFor: 'files and rows that cannot be read',
-  examine: ({ problems }) =>
-    problems
+  examine: ({ problems, elsewhere, run }) => [
+    ...problems
       .flatMap(({ findings }) => findings)
       // Bytes that are no UTF-8 have a check of their own.
       .filter(({ found }) => !found.includes('not UTF-8'))
       .map(asDraft),
+    ...(elsewhere.length === 0 ? [] : [elsewhereDraft(run?.place ?? '', elsewhere)]),
+  ],
   observe() {
     const tally = createTally()
     let first: FettleError | undefined
