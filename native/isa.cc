@@ -2,6 +2,7 @@
 // (the function of kernels.h that it defines), FETTLE_LANES, FETTLE_HAS_BF16, FETTLE_AMX and the compiler's -m flags; and
 // in five parts, FETTLE_PART 0 to 4, so that the large kernel families compile side by side.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>

@@ -18,6 +18,7 @@ struct Call {
   Tensor* out[kMaxArguments];
   bool accumulate[kMaxArguments];  // vjp: per output, add instead of overwrite
   const double* attributes;        // in the table's order; lists are preceded by their length
+  const Tensor* upcoming;          // the weight of the next linear layer, which memory may be asked for early; may be null
 };
 
 using Kernel = void (*)(const Call&);

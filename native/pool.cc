@@ -34,6 +34,7 @@ struct Buffer {
 struct Pool::State {
   std::vector<std::thread> workers;
   std::vector<Buffer> scratch;
+  std::vector<Ahead> ahead;
   std::mutex mutex;
   std::condition_variable wake;
   alignas(64) std::atomic<uint64_t> generation{0};
@@ -49,7 +50,7 @@ struct Pool::State {
       const auto started = std::chrono::steady_clock::now();
       int rounds = 0;
       while (generation.load(std::memory_order_acquire) == seen && !stop.load(std::memory_order_relaxed)) {
-        relax();
+        if (!ahead[thread].ask()) relax();
         if (++rounds % 64 == 0 && std::chrono::steady_clock::now() - started > kSpinTime) {
           std::unique_lock lock(mutex);
           sleeping.fetch_add(1);
@@ -67,6 +68,7 @@ struct Pool::State {
 
 Pool::Pool(int threads) : state_(new State), threads_(threads) {
   state_->scratch.resize(size_t(threads) * kSlots);
+  state_->ahead.resize(threads);
   for (int t = 1; t < threads; t++) state_->workers.emplace_back([this, t] { state_->work(t); });
 }
 
@@ -95,10 +97,12 @@ void Pool::run(Function function, const void* context) {
   function(context, 0);
   // Another thread that was descheduled would otherwise be kept from running by this one.
   for (int rounds = 0; threads_ > 1 && s.pending.load(std::memory_order_acquire) > 0; rounds++) {
-    relax();
+    if (!s.ahead[0].ask()) relax();
     if (rounds > 4096) std::this_thread::yield();
   }
 }
+
+Ahead& Pool::ahead(int thread) { return state_->ahead[thread]; }
 
 void* Pool::scratch(int thread, int slot, size_t bytes) {
   Buffer& buffer = state_->scratch[size_t(thread) * kSlots + slot];

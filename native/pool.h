@@ -9,6 +9,18 @@
 
 namespace fettle {
 
+// What a thread asks memory for while it waits for work. Only the thread itself reads and writes it.
+struct alignas(64) Ahead {
+  const char* from = nullptr;
+  int64_t lines = 0;  // of 64 bytes, still to be asked for
+  // Asks for some lines; false when none are left.
+  bool ask() {
+    if (lines <= 0) return false;
+    for (int i = 0; i < 4; i++, from += 64, lines--) __builtin_prefetch(from, 0, 2);
+    return true;
+  }
+};
+
 // About 10 us of element-wise work on one thread.
 constexpr int64_t kWorthForking = 32768;
 
@@ -35,6 +47,8 @@ class Pool {
   // Thread-local scratch, 64-byte aligned, contents undefined, valid until the next scratch() of the same thread and slot.
   // A kernel that needs several buffers uses several slots (0..7).
   void* scratch(int thread, int slot, size_t bytes);
+
+  Ahead& ahead(int thread);
 
  private:
   using Function = void (*)(const void*, int);

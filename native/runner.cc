@@ -146,6 +146,14 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     error = "a program ends early";
     return nullptr;
   }
+  // Decoding runs the same program again and again: after the last layer comes the first.
+  const Tensor* upcoming = nullptr;
+  for (int round = 0; round < 2; round++)
+    for (size_t i = program->commands.size(); i-- > 0;) {
+      ProgramCommand& command = program->commands[i];
+      command.call.upcoming = upcoming;
+      if (command.op == Op::linear && !command.vjp) upcoming = command.call.in[1];
+    }
   return program;
 }
 

@@ -2,16 +2,17 @@
 //
 //     value[m, n] = Σ_k x[m, k] · w[n, k]
 //
-// Four rows of w at a time meet up to four tokens in registers (8 x 2 is slower); further tokens find the four rows in the
-// first-level cache. One token is bound by memory alone: each step asks for lines 12 KB further on, in the order of
-// memory (asking row by row gave 76 % of the read bandwidth instead of 88 %). Where several groups of tokens meet the same
-// rows, each group asks for its share, so that memory is busy all the time.
+// One token is bound by memory alone: rows are read one after the other, as they lie, with a few lines asked for ahead (four
+// rows side by side took 10 % longer). More tokens meet four rows of w at a time, up to four of them in registers (8 x 2 is
+// slower); further tokens find the four rows in the first-level cache. Lines are asked for further ahead then, in the
+// order of memory; where several groups of tokens meet the same rows, each group asks for its share, so that memory is
+// busy all the time. How threads share the rows: stream_work.h.
 #pragma once
 
 constexpr int kStreamRows = 4;
 constexpr int kStreamTokens = kLanes == 16 ? 4 : 2;  // 4 x 4 sums need more than 16 registers
 constexpr int kDotStep = 2 * kLanes;
-constexpr int64_t kAheadBytes = 12288;  // best of 4 to 24 KB
+constexpr int64_t kTokenAheadBytes = 4096, kAheadBytes = 12288;  // for one token, for more
 
 // acc += products of kDotStep elements, spread over the lanes in any way.
 template <class X, class W> inline vf dotStep(vf acc, const X* x, const W* w) {
@@ -95,11 +96,47 @@ __attribute__((noinline)) void streamBlock(const X* x, int64_t m, int64_t tokens
   }
 }
 
+// The sums of one row, spread over the lanes.
+template <class X, class W> inline vf dotRow(const X* x, const W* w, int64_t depth) {
+  vf sums[3] = {};
+  const auto step = [&](vf& acc, int64_t k) {
+    for (unsigned byte = 0; byte < kDotStep * sizeof(W); byte += 64) __builtin_prefetch((const char*)(w + k) + kTokenAheadBytes + byte);
+    acc = dotStep(acc, x + k, w + k);
+  };
+  int64_t k = 0;
+  for (; k + 3 * kDotStep <= depth; k += 3 * kDotStep)
+#pragma GCC unroll 3
+    for (int u = 0; u < 3; u++) step(sums[u], k + u * kDotStep);
+  for (; k + kDotStep <= depth; k += kDotStep) step(sums[0], k);
+  if (k < depth) {
+    X lastX[kDotStep] = {};
+    W lastW[kDotStep] = {};
+    __builtin_memcpy(lastX, x + k, (depth - k) * sizeof(X));
+    __builtin_memcpy(lastW, w + k, (depth - k) * sizeof(W));
+    sums[1] = dotStep(sums[1], lastX, lastW);
+  }
+  return (sums[0] + sums[1]) + sums[2];
+}
+
+// streamRows for one token.
+template <class X, class Source, class Extra, class Emit>
+__attribute__((noinline)) void streamToken(const X* x, int64_t depth, const Source& w, int64_t begin, int64_t end,
+                                           const Extra& extra, const Emit& emit) {
+  for (int64_t n = begin; n < end; n += kStreamRows) {
+    const int rows = (int)(end - n < kStreamRows ? end - n : kStreamRows);
+    vf sums[kStreamRows] = {};
+    for (int r = 0; r < rows; r++) sums[r] = dotRow(x, w.row(n + r), depth);
+    extra(0, n, rows, sums);
+    emit(0, n, rows, sumRows(sums));
+  }
+}
+
 // All tokens with rows [begin, end) of w. extra(m, n, rows, vf* sums) may add to the lanes of row n + r in sums[r];
 // emit(m, n, rows, values) takes rows n ... n + rows - 1 of token m in the first lanes.
 template <class X, class Source, class Extra, class Emit>
 inline void streamRows(const X* x, int64_t tokens, int64_t depth, const Source& w, int64_t begin, int64_t end,
                        const Extra& extra, const Emit& emit) {
+  if (tokens == 1) return streamToken(x, depth, w, begin, end, extra, emit);
   const int64_t groups = (tokens + kStreamTokens - 1) / kStreamTokens;
   const int rowsAsked = (int)std::max<int64_t>(1, (kStreamRows + groups - 1) / groups);
   for (int64_t n = begin; n < end; n += kStreamRows) {

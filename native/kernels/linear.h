@@ -13,6 +13,7 @@
 #include "gemm.h"
 #include "gemm_stream.h"
 #include "quantised.h"
+#include "stream_work.h"
 #include "linear_quantised.h"
 
 // Scratch slots: what a thread has for itself, and what thread 0 holds for all.
@@ -244,25 +245,31 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
       for (int i = 0; i < rows; i++)
         sums[i] = multiplyAdd(load(t + r), loadPart(loraB + (n + i) * shape.maxRank + r, (int)std::min<int64_t>(kLanes, s.rank - r)), sums[i]);
   };
+  StreamWork work(pool, *call.in[1], call.upcoming);
   if constexpr (std::is_same<W, Quantised>::value) {
-    pool.run([&](int thread) {
-      quantisedGroups(pool, thread, slots::x, x, M, Quantised(*call.in[1]), [&](int64_t m, int64_t n, int rows, vf values) {
-        const Segment& s = shape.segmentOf(n);
-        if (s.rank) values += sumsOfRows(rows, [&](int r, int count, vf* sums) { addLora(s, m, n + r, count, sums); });
-        emit(m, n, rows, values);
+    withDot<Act>(call.in[1]->dtype, [&](const auto& dot) {
+      pool.run([&](int thread) {
+        const auto tokens = prepareTokens(pool, thread, slots::x, dot, x, M, Quantised(*call.in[1]));
+        work.run(thread, [&](int64_t firstRow, int64_t endRow, const char* groups) {
+          quantisedGroups(dot, tokens, groups, firstRow, endRow, [&](int64_t m, int64_t n, int rows, vf values) {
+            const Segment& s = shape.segmentOf(n);
+            if (s.rank) values += sumsOfRows(rows, [&](int r, int count, vf* sums) { addLora(s, m, n + r, count, sums); });
+            emit(m, n, rows, values);
+          });
+        });
       });
     });
   } else {
-    const Stacked<W> weight(*call.in[1]);
     pool.run([&](int thread) {
-      const Range groups = partOf((N + kStreamRows - 1) / kStreamRows, thread, pool.threads());
-      for (const Segment& s : shape.segments) {
-        const int64_t begin = std::max(groups.begin * kStreamRows, s.firstRow);
-        const int64_t end = std::min(std::min(groups.end * kStreamRows, N), s.firstRow + s.rows);
-        if (s.rank)
-          streamRows(x, M, K, weight, begin, end, [&](int64_t m, int64_t n, int rows, vf* sums) { addLora(s, m, n, rows, sums); }, emit);
-        else streamRows(x, M, K, weight, begin, end, nothing, emit);
-      }
+      work.run(thread, [&](int64_t firstRow, int64_t endRow, const char* from) {
+        const Plain<W> weight{(const W*)from - firstRow * K, K};
+        for (const Segment& s : shape.segments) {
+          const int64_t begin = std::max(firstRow, s.firstRow), end = std::min(endRow, s.firstRow + s.rows);
+          if (s.rank)
+            streamRows(x, M, K, weight, begin, end, [&](int64_t m, int64_t n, int rows, vf* sums) { addLora(s, m, n, rows, sums); }, emit);
+          else streamRows(x, M, K, weight, begin, end, nothing, emit);
+        }
+      });
     });
   }
 }
