@@ -156,12 +156,10 @@ export function pythonAttribute(value: Bare, name: string): Value | undefined {
       describeStringMethod(value, name),
     )
   }
-  return (
-    plainAttribute(value, name) ??
-    methodsOf(value, name) ??
-    numberAttribute(value, name) ??
-    unsafeName(value, name)
-  )
+  // Not `??`: an attribute may be None, which is null.
+  const own = plainAttribute(value, name)
+  if (own !== undefined) return own
+  return methodsOf(value, name) ?? numberAttribute(value, name) ?? unsafeName(value, name)
 }
 
 const dunders: ReadonlySet<string> = new Set(
