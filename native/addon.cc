@@ -360,12 +360,12 @@ Napi::Value measureReading(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), readPeak(pool, kernels->peaks.read, size_t(info[2].ToNumber().Int64Value())));
 }
 
-// peaks(isa, threads, bytes to read): { float32, bfloat16, int8 } in operations a second and { read } in bytes a second.
-// Takes about a second, during which JavaScript waits: nothing else should run.
+// peaks(isa, threads, bytes to read, seconds): { float32, bfloat16, int8 } in operations a second, each the best of some
+// runs of so many seconds, and { read } in bytes a second (no bytes: 0). JavaScript waits: nothing else should run.
 Napi::Value measure(const Napi::CallbackInfo& info) {
   if (const Kernels* kernels = kernelsOf(info, info[0].ToString())) {
-    const MeasuredPeaks peaks =
-        measurePeaks(*kernels, std::max(1, info[1].ToNumber().Int32Value()), size_t(info[2].ToNumber().Int64Value()));
+    const MeasuredPeaks peaks = measurePeaks(*kernels, std::max(1, info[1].ToNumber().Int32Value()),
+                                             size_t(info[2].ToNumber().Int64Value()), info[3].ToNumber().DoubleValue());
     auto result = Napi::Object::New(info.Env());
     result.Set("float32", peaks.float32);
     result.Set("bfloat16", peaks.bfloat16);

@@ -19,20 +19,20 @@ inline double secondsOf(Pool& pool, const std::function<void(int)>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
 }
 
-// The best of several runs of about 20 ms: other processes can only make a run slower.
-inline double peakOf(Pool& pool, double (*arithmetic)(int64_t)) {
+// The best of several runs that last `seconds` each: other processes can only make a run slower.
+inline double peakOf(Pool& pool, double (*arithmetic)(int64_t), double seconds) {
   if (!arithmetic) return 0;
   constexpr int kRuns = 6;
-  int64_t rounds = 10000;
-  while (secondsOf(pool, [&](int) { arithmetic(rounds); }) < 0.02) rounds *= 2;
+  int64_t rounds = 1000;
+  while (secondsOf(pool, [&](int) { arithmetic(rounds); }) < seconds) rounds *= 2;
   double best = 0;
   for (int run = 0; run < kRuns; run++) {
     double operations = 0;
-    const double seconds = secondsOf(pool, [&](int thread) {
+    const double taken = secondsOf(pool, [&](int thread) {
       const double done = arithmetic(rounds);
       if (thread == 0) operations = done * pool.threads();
     });
-    best = std::max(best, operations / seconds);
+    best = std::max(best, operations / taken);
   }
   return best;
 }
@@ -41,6 +41,7 @@ inline double peakOf(Pool& pool, double (*arithmetic)(int64_t)) {
 inline double readPeak(Pool& pool, void (*read)(const char*, size_t), size_t bytes) {
   constexpr int kRuns = 6;
   const size_t part = bytes / pool.threads() / 4096 * 4096;
+  if (part == 0) return 0;
   const Memory memory(part * pool.threads());
   // Pages that were never written are all one and the same page of zeros.
   pool.run([&](int thread) { std::memset(memory.data + thread * part, 1, part); });
@@ -52,10 +53,10 @@ inline double readPeak(Pool& pool, void (*read)(const char*, size_t), size_t byt
   return best;
 }
 
-inline MeasuredPeaks measurePeaks(const Kernels& kernels, int threads, size_t readBytes) {
+inline MeasuredPeaks measurePeaks(const Kernels& kernels, int threads, size_t readBytes, double seconds) {
   Pool pool(threads);
   const Peaks& peaks = kernels.peaks;
-  return {peakOf(pool, peaks.float32), peakOf(pool, peaks.bfloat16), peakOf(pool, peaks.int8),
+  return {peakOf(pool, peaks.float32, seconds), peakOf(pool, peaks.bfloat16, seconds), peakOf(pool, peaks.int8, seconds),
           readPeak(pool, peaks.read, readBytes)};
 }
 

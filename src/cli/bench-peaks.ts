@@ -12,7 +12,7 @@ export interface PeakReport {
 }
 
 /** Far more than the caches of any processor hold. */
-const readBytes = 256 * 1024 * 1024
+const beyondCaches = 256 * 1024 * 1024
 
 /** Measures the peaks of one thread and of all, with the instruction set that training would use or another one. */
 export function measurePeaks(wantedIsa?: string): PeakReport {
@@ -23,17 +23,23 @@ export function measurePeaks(wantedIsa?: string): PeakReport {
 }
 
 /**
- * Measures the peaks of an instruction set on a number of threads, which takes most of a second.
+ * Measures the peaks of an instruction set on a number of threads, by default in most of a second.
  *
+ * @param readBytes  memory that is read; 0 leaves reading out
+ * @param seconds    length of a run of arithmetic; each figure is the best of several
  * @throws FettleError without the native engine
  */
-export function peaksOf(isa: string, threads: number): MachinePeaks {
-  return measuringAddon().peaks(isa, threads, readBytes)
+export function peaksOf(
+  isa: string,
+  threads: number,
+  { readBytes = beyondCaches, seconds = 0.02 } = {},
+): MachinePeaks {
+  return measuringAddon().peaks(isa, threads, readBytes, seconds)
 }
 
 /** Bytes that all threads together read a second, measured in 0.1 s: it drifts within seconds on shared machines. */
 export function readBandwidth(isa: string, threads: number): number {
-  return measuringAddon().readPeak(isa, threads, readBytes)
+  return measuringAddon().readPeak(isa, threads, beyondCaches)
 }
 
 function measuringAddon() {

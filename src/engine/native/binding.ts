@@ -41,8 +41,11 @@ export interface MachinePeaks {
 
 interface Addon {
   Runner: new (isa: string, threads: number) => Runner
-  /** Measures for about a second, during which nothing else runs. */
-  peaks(isa: string, threads: number, readBytes: number): MachinePeaks
+  /**
+   * Arithmetic as the best of some runs of `seconds` each, and reading as `readPeak` (0 bytes: not measured), during which
+   * nothing else runs.
+   */
+  peaks(isa: string, threads: number, readBytes: number, seconds: number): MachinePeaks
   /** Bytes read a second; measures for about 0.1 s. */
   readPeak(isa: string, threads: number, readBytes: number): number
   /** Instruction sets that run here, the fastest first. */
