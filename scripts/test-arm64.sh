@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the native engine for 64-bit ARM and runs the op tests there, on any Linux: a cross compiler, and qemu for a
-# processor. About five minutes.
+# processor. About ten minutes.
 #
 #   scripts/test-arm64.sh                     every op, by every engine
 #   scripts/test-arm64.sh test/engine test/train/loop.test.ts      other tests

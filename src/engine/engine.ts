@@ -14,7 +14,7 @@ export interface Program {
 /** Runs programs. Between the start of a program and `read` no value comes back to JavaScript. */
 export interface Engine {
   readonly name: 'native' | 'reference'
-  /** Instruction set in use: `amx`, `avx512bf16`, `avx512`, `avx2`, `portable`, or `javascript`. */
+  /** Instruction set in use: `amx`, `avx512bf16`, `avx512`, `avx2`, `portable`, `neonbf16`, `neon`, or `javascript`. */
   readonly isa: string
   readonly threads: number
   /** Compute types, the preferred one first. */
