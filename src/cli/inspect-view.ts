@@ -76,7 +76,11 @@ function paintRun(text: string, kind: number, paint: Paint): string {
 
 /** Where what a model saw in training parts from what a server gives it, turn by turn. */
 export function showParity(turns: readonly TurnParity[], tokenizer: Tokenizer, { paint }: Terminal): string {
-  const lines = turns.flatMap(({ message, trainingIds, servingIds, partsAt }) => {
+  const lines = turns.flatMap(({ message, trainingIds, servingIds, partsAt, refused }) => {
+    if (refused !== undefined)
+      return [
+        `  message ${message} · ${paint.yellow('not served')}: the template refuses this history: ${refused}`,
+      ]
     if (partsAt === undefined)
       return [`  message ${message} · ${paint.green('same')}: the ${servingIds.length} tokens before it`]
     const around = (ids: readonly number[]): string => {

@@ -103,9 +103,10 @@ function exampleJson({ origin, text, inputIds, mask, spans }: Inspected) {
 function parityJson({ origin }: Inspected, turns: readonly TurnParity[]) {
   return {
     origin,
-    turns: turns.map(({ message, trainingIds, servingIds, partsAt }) => ({
+    turns: turns.map(({ message, trainingIds, servingIds, partsAt, refused }) => ({
       message,
-      same: partsAt === undefined,
+      same: partsAt === undefined && refused === undefined,
+      ...(refused !== undefined && { refused }),
       parts_at: partsAt ?? null,
       training_ids: trainingIds,
       serving_ids: servingIds,

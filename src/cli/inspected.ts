@@ -1,6 +1,6 @@
 import { splitPerTurn } from '../chat/index.ts'
 import type { MaskPolicy, Message } from '../chat/index.ts'
-import { encodeConversations, readRows, toConversations } from '../data/index.ts'
+import { encodeConversations, formatOrigin, readRows, toConversations } from '../data/index.ts'
 import type { Conversation, DataSource, EncodedExample } from '../data/index.ts'
 import type { Straddle, Tokenizer } from '../tokenizer/index.ts'
 
@@ -47,7 +47,8 @@ async function* inspect(
   const { messages, tools } = conversation
   const parts = perTurn ? splitPerTurn(messages).map((turn) => turn.messages) : [messages]
   for (const part of parts) {
-    const [encoding] = await tokenizer.encodeChats([{ messages: part, tools }], { policy, variables })
+    const chat = { messages: part, tools, place: formatOrigin(origin) }
+    const [encoding] = await tokenizer.encodeChats([chat], { policy, variables })
     yield { ...encoding, origin, chat: { messages: part, tools } }
   }
 }

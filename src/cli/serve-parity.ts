@@ -1,3 +1,4 @@
+import { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Inspected } from './inspected.ts'
 
@@ -9,6 +10,8 @@ export interface TurnParity {
   servingIds: number[]
   /** Index of the first token that differs; undefined when all are the same. */
   partsAt?: number
+  /** Why the template makes no prompt of this history, where it refuses it. */
+  refused?: string
 }
 
 /** Compares, for each learned answer, what the model saw before it with what it is given when served. */
@@ -22,11 +25,31 @@ export async function compareTurns(
   return Promise.all(
     spans.map(async ({ message, start }): Promise<TurnParity> => {
       const history = messages.slice(0, message)
-      const prompt = tokenizer.applyChatTemplate(history, { tools, addGenerationPrompt: true, variables })
+      let prompt: string
+      try {
+        prompt = tokenizer.applyChatTemplate(history, { tools, addGenerationPrompt: true, variables })
+      } catch (error) {
+        if (!(error instanceof FettleError)) throw error
+        return {
+          message,
+          trainingIds: [...inputIds.subarray(0, start)],
+          servingIds: [],
+          refused: error.message,
+        }
+      }
       const servingIds = (await tokenizer.encode(prompt, { addSpecialTokens: false })).inputIds
-      const trainingIds = [...inputIds.subarray(0, start)]
-      const partsAt = firstDifference(trainingIds, servingIds)
-      return { message, trainingIds, servingIds, ...(partsAt !== undefined && { partsAt }) }
+      // A learned header stands in the text all the same: what is served reaches beyond where learning begins.
+      const before = [...inputIds.subarray(0, start)]
+      const reached = [...inputIds.subarray(0, Math.max(start, servingIds.length))]
+      const partsAt = firstDifference(reached, servingIds)
+      return partsAt === undefined
+        ? { message, trainingIds: reached, servingIds }
+        : {
+            message,
+            trainingIds: before,
+            servingIds,
+            partsAt: firstDifference(before, servingIds) ?? partsAt,
+          }
     }),
   )
 }

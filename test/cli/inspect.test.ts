@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
@@ -67,6 +67,32 @@ test('--serve: the same tokens in training and when served', async () => {
   const { stdout } = await run(['train.jsonl', '--model', 'model', '--serve'])
   expect(stdout.match(/· same: the \d+ tokens before it/g)).toHaveLength(3)
   expect(stdout).not.toContain('differs')
+})
+
+test('--serve: a header that is learned is served all the same', async () => {
+  const { stdout } = await run([
+    'train.jsonl',
+    '--model',
+    'model',
+    '--serve',
+    '--learn-header',
+    '--limit',
+    '0',
+  ])
+  expect(stdout).toContain('⟦<|im_start|>assistant\nMuch water.<|im_end|>⟧')
+  expect(stdout).not.toContain('differs')
+})
+
+test('--serve: a history that the template refuses is said, and the rest is still shown', async () => {
+  const folder = join(cwd, 'refusing')
+  await cp(join(cwd, 'model'), folder, { recursive: true })
+  const tokenizer = await AutoTokenizer.fromPretrained(folder)
+  tokenizer.chatTemplate = `{% if messages | length == 1 %}{{ raise_exception('No history') }}{% endif %}${tokenizer.chatTemplate}`
+  await tokenizer.save(folder)
+  const { code, stdout } = await run(['train.jsonl', '--model', 'refusing', '--serve', '--limit', '0'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/message 1 · not served: the template refuses this history: .*No history/)
+  expect(stdout).toContain('message 4 · same')
 })
 
 test('--serve: shows where a template parts from itself', async () => {
