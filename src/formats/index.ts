@@ -14,7 +14,6 @@ export {
   numberToFloat16,
 } from './float16.ts'
 export {
-  bytesPerElement,
   readSafetensorsHeader,
   type SafetensorsDtype,
   type SafetensorsHeader,
