@@ -2,7 +2,12 @@ import { defineConfig } from 'tsdown'
 
 /** Measuring programs that import src/, built into build/bench: `npx tsdown -c bench/tsdown.config.ts`. */
 export default defineConfig({
-  entry: { interop: 'interop.ts', 'real-run': 'real-run.ts', 'chat-throughput': 'chat-throughput.ts' },
+  entry: {
+    interop: 'interop.ts',
+    'real-run': 'real-run.ts',
+    'chat-throughput': 'chat-throughput.ts',
+    'jinja-fuzz': 'jinja-fuzz.ts',
+  },
   outDir: '../build/bench',
   format: 'esm',
   platform: 'node',

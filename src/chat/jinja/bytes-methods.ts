@@ -2,6 +2,7 @@ import { decodeBytes } from './codecs.ts'
 import { Fault } from './fault.ts'
 import { iterate } from './iteration.ts'
 import { expandTabs, justify, partition, replaceText, zeroFill } from './justify.ts'
+import { spendCharacterWork } from './meter.ts'
 import { countArgument, method, strArgument, type Method } from './method.ts'
 import { asInteger, indexArgument } from './numbers.ts'
 import { countText, findText, hasAffix, indexOrFail } from './search.ts'
@@ -141,6 +142,7 @@ function hexDigits(self: Str, separator: string | undefined, group: number): Str
   const builder = new TextBuilder()
   const { length } = plain(self)
   const every = Math.abs(group)
+  spendCharacterWork(length, 400)
   characters(self).forEach((byte, index) => {
     const left = group > 0 ? length - index : index
     if (separator !== undefined && every > 0 && index > 0 && left % every === 0)

@@ -4,6 +4,7 @@ import {
   isTitleCharacter,
   isUpperCharacter,
 } from './character-classes.ts'
+import { spendCharacterWork } from './meter.ts'
 import { concatTexts, mapText, plain, sliceText, sourceAt, TextBuilder, type Str } from './text.ts'
 
 // Small letters whose capitals are younger than Python 3.11's Unicode.
@@ -28,6 +29,7 @@ export function lower(text: Str): Str {
 
 /** Python's str.casefold. */
 export function foldCase(text: Str): Str {
+  spendCharacterWork(plain(text).length, 20)
   return mapText(text, (value) => Array.from(value, foldCharacter).join(''))
 }
 
@@ -43,6 +45,7 @@ function foldCharacter(character: string): string {
 
 /** Maps each code point, given what stands before it and where it stands. */
 function mapCharacters(text: Str, map: (character: string, previous: string, offset: number) => string): Str {
+  spendCharacterWork(plain(text).length, 48)
   const builder = new TextBuilder()
   let previous = ''
   let offset = 0
@@ -144,6 +147,7 @@ export function swapCase(text: Str): Str {
 /** Python's str.islower and str.isupper: at least one cased character, and all of them so. */
 export function isAll(kind: 'lower' | 'upper', value: string): boolean {
   const isWanted = kind === 'lower' ? isLowerCharacter : isUpperCharacter
+  spendCharacterWork(value.length, 16)
   let found = false
   for (const character of value) {
     if (isWanted(character)) found = true
@@ -154,6 +158,7 @@ export function isAll(kind: 'lower' | 'upper', value: string): boolean {
 
 /** Python's str.istitle. */
 export function isTitle(value: string): boolean {
+  spendCharacterWork(value.length, 16)
   let found = false
   let previousCased = false
   for (const character of value) {

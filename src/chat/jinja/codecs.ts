@@ -1,5 +1,5 @@
 import { Fault } from './fault.ts'
-import { spendCharacters } from './meter.ts'
+import { spendCharacters, spendCharacterWork } from './meter.ts'
 import { windows1252Letters } from './html-entities.ts'
 import { plain, sourceAt, TextBuilder, type Str } from './text.ts'
 import { PyBytes } from './values.ts'
@@ -198,6 +198,7 @@ export function encodeText(text: Str, encoding: string, errors: string): PyBytes
   const { codec } = findCodec(encoding)
   const builder = new TextBuilder()
   builder.push(codec.mark, undefined)
+  spendCharacterWork(plain(text).length, 250)
   let offset = 0
   for (const character of plain(text)) {
     const code = character.codePointAt(0) ?? 0
@@ -227,6 +228,7 @@ export function decodeBytes({ text }: PyBytes, encoding: string, errors: string)
   if (plain(text) === '') return ''
   const { key, codec: named } = findCodec(encoding)
   const bytes = plain(text)
+  spendCharacterWork(bytes.length, 100)
   let codec = named
   let offset = 0
   const isMarked = codec.mark !== '' && bytes.startsWith(codec.mark)

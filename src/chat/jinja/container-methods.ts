@@ -1,7 +1,8 @@
 import { bytesMethods } from './bytes-methods.ts'
 import { Fault } from './fault.ts'
 import { contains, isEqual, isSubset } from './compare.ts'
-import { iterate } from './iteration.ts'
+import { iterate, lengthOf } from './iteration.ts'
+import { spendSteps } from './meter.ts'
 import { keyOf, makeDict, makeSet } from './keys.ts'
 import { bindMethod, method, type Method } from './method.ts'
 import { asInteger, indexArgument } from './numbers.ts'
@@ -56,15 +57,16 @@ type Sequence = PyList | PyTuple | PyRange
 const sequenceMethods: ReadonlyMap<string, Method<Sequence>> = new Map([
   [
     'count',
-    method<Sequence>(
-      'value, /',
-      (self, [value]) => iterate(self).filter((item) => isEqual(item, value ?? null)).length,
-    ),
+    method<Sequence>('value, /', (self, [value]) => {
+      spendSteps(lengthOf(self) ?? 0)
+      return iterate(self).filter((item) => isEqual(item, value ?? null)).length
+    }),
   ],
   [
     'index',
     method<Sequence>('value, start=, stop=, /', (self, [value, start, stop]) => {
       const items = iterate(self)
+      spendSteps(items.length)
       if (self instanceof PyRange && start !== undefined)
         throw new Fault('TypeError', 'range.index() takes exactly one argument')
       const clamp = (given: Value | undefined, otherwise: number): number => {

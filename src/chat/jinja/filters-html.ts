@@ -3,6 +3,7 @@ import { filter, softText, type Filter } from './filter-shared.ts'
 import { escapeHtml, stripTags } from './html-entities.ts'
 import { iterate, lengthOf, truth } from './iteration.ts'
 import { escapeValue } from './markup.ts'
+import { spendCharacterWork } from './meter.ts'
 import { toText } from './print.ts'
 import { renderState } from './render-state.ts'
 import { asMarkup, concatTexts, plain, runsOf, TextBuilder, withoutMarkup, type Str } from './text.ts'
@@ -56,6 +57,7 @@ function percentEncode(text: Str, isSafe: (character: string) => boolean): Str {
     for (const character of plain(text).slice(start, end)) {
       if (isSafe(character)) builder.push(character, source)
       else {
+        spendCharacterWork(1, 300)
         if (/^[\ud800-\udfff]$/.test(character)) throw new Fault('ValueError', 'surrogates not allowed')
         for (const byte of new TextEncoder().encode(character))
           builder.push(`%${byte.toString(16).toUpperCase().padStart(2, '0')}`, source)

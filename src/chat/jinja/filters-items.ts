@@ -5,7 +5,7 @@ import { dictItems } from './container-methods.ts'
 import { attributeGetter, filter, ignoreCase, isGiven, softText, type Filter } from './filter-shared.ts'
 import { keyOf } from './keys.ts'
 import { indexArgument } from './numbers.ts'
-import { getItem, pythonAttribute, Slice } from './access.ts'
+import { getAttribute, getItem, pythonAttribute, Slice } from './access.ts'
 import { iterate, iterator, iteratorOver, lengthOf, makeGenerator, truth } from './iteration.ts'
 import { renderState } from './render-state.ts'
 import { spendSteps } from './meter.ts'
@@ -181,7 +181,10 @@ function sum([value, attribute, start]: Given): Value {
   if (isStr(stripped) || stripped instanceof PyBytes)
     throw new Fault('TypeError', `sum() can't sum ${isStr(stripped) ? 'strings' : 'bytes'}`)
   let total = first
-  for (let item = next(); item !== undefined; item = next()) total = applyBinary('+', total, get(item))
+  for (let item = next(); item !== undefined; item = next()) {
+    spendSteps(1)
+    total = applyBinary('+', total, get(item))
+  }
   return total
 }
 
@@ -241,10 +244,10 @@ function random([value]: Given): Value {
 
 function attribute([object, name]: Given): Value {
   const stripped = bare(object ?? null)
-  if (stripped instanceof Undefined) throw undefinedFault(stripped)
   const given = bare(name ?? null)
   if (!isStr(given)) throw new Fault('TypeError', `attribute name must be string, not '${typeName(given)}'`)
   const text = plain(given)
+  if (stripped instanceof Undefined) return getAttribute(stripped, text)
   return orElse(
     pythonAttribute(stripped, text),
     new Undefined(`'${typeName(stripped)} object' has no attribute '${text}'`),

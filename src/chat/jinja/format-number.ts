@@ -1,5 +1,6 @@
 import { Fault } from './fault.ts'
 import { formatFloat, formatInteger, toFixedEven } from './numbers.ts'
+import { spendCharacterWork } from './meter.ts'
 import { MAX_TEXT_LENGTH } from './limits.ts'
 
 interface NumberFormat {
@@ -57,7 +58,10 @@ function fixed(value: number, places: number): string {
   // toFixed switches to exponents at 1e21, and has no more than 100 places.
   if (Math.abs(value) >= 1e21) return `${BigInt(value)}${places > 0 ? `.${'0'.repeat(places)}` : ''}`
   if (places <= 70) return toFixedEven(value, places)
-  return exactDecimals(value, places)
+  // No float has more than 1074 decimals.
+  spendCharacterWork(places, 1)
+  spendCharacterWork(1100, 24)
+  return exactDecimals(value, Math.min(places, 1100)) + '0'.repeat(Math.max(0, places - 1100))
 }
 
 /** A float's decimals by exact integers, rounded half to even. */

@@ -1,4 +1,5 @@
 import { decodeHTML } from 'entities'
+import { spendCharacterWork } from './meter.ts'
 import { split } from './split.ts'
 import { concatTexts, plain, runsOf, sliceText, sourceAt, TextBuilder, type Str } from './text.ts'
 
@@ -69,6 +70,7 @@ const entities: Readonly<Record<string, string>> = {
 export function escapeHtml(text: Str): Str {
   const value = plain(text)
   if (!/[&<>'"]/.test(value)) return text
+  spendCharacterWork(value.length, 8)
   const builder = new TextBuilder()
   let start = 0
   for (const { end, source } of runsOf(text)) {

@@ -150,7 +150,7 @@ function writeString(
   owner: Source | undefined,
 ): void {
   const value = plain(text)
-  spendCharacters(value.length)
+  spendCharacters(value.length * 3)
   const runs = runsOf(text)
   builder.push('"', runs[0]?.source ?? owner)
   let start = 0

@@ -1,5 +1,5 @@
 import { Fault } from './fault.ts'
-import { spendCharacters } from './meter.ts'
+import { spendCharacters, spendCharacterWork } from './meter.ts'
 import { indexArgument } from './numbers.ts'
 import { split } from './split.ts'
 import {
@@ -65,6 +65,7 @@ export function zeroFill(self: Str, width: number): Str {
 
 /** Python's expandtabs. */
 export function expandTabs(self: Str, tab: number): Str {
+  spendCharacterWork(plain(self).length, 12)
   const builder = new TextBuilder()
   let column = 0
   let offset = 0

@@ -1,4 +1,5 @@
 import { Fault } from './fault.ts'
+import { spendSteps } from './meter.ts'
 import { plain } from './text.ts'
 import {
   bare,
@@ -83,6 +84,7 @@ export function makeDict(pairs: Iterable<readonly [Value, Value]>): PyDict {
 export function makeSet(items: Iterable<Value>): PySet {
   const members = new Map<Key, Value>()
   for (const item of items) {
+    spendSteps(1)
     const key = keyOf(item)
     if (!members.has(key)) members.set(key, item)
   }

@@ -1,7 +1,7 @@
 import { Fault } from './fault.ts'
 import { truth } from './iteration.ts'
 import { loremWords } from './lorem-words.ts'
-import { spendCharacters } from './meter.ts'
+import { spendCharacterWork } from './meter.ts'
 import { indexArgument } from './numbers.ts'
 import { renderState } from './render-state.ts'
 import { asMarkup, type Str } from './text.ts'
@@ -42,7 +42,7 @@ function paragraph(min: number, max: number): string {
       word += '.'
       begins = true
     }
-    spendCharacters(word.length)
+    spendCharacterWork(1, 160)
     words.push(word)
   }
   return words.join(' ').replace(/[,.]?$/, '.')

@@ -1,6 +1,7 @@
 import { bytesOrByte } from './bytes-methods.ts'
 import { Fault } from './fault.ts'
 import { iterate, truth } from './iteration.ts'
+import { spendCharacterWork } from './meter.ts'
 import { method, strArgument, type Method } from './method.ts'
 import { asInteger, indexArgument, normalize, parseFloatHex, type Integer } from './numbers.ts'
 import { plain } from './text.ts'
@@ -22,6 +23,7 @@ function toBytes(self: Integer, [length, order, signed]: readonly (Value | undef
   const isBig = isBigEndian(order)
   if (count < 0) throw new Fault('ValueError', 'length argument must be non-negative')
   const isSigned = signed !== undefined && truth(signed)
+  spendCharacterWork(count, 8)
   let value = BigInt(self)
   if (value < 0n && !isSigned) throw new Fault('OverflowError', "can't convert negative int to unsigned")
   const size = BigInt(8 * Math.min(count, 10_000))
@@ -47,21 +49,23 @@ function fromBytes([given, order, signed]: readonly (Value | undefined)[]): Inte
             return bytesOrByte(item)
           })
           .join('')
-  const bytes = Array.from(digits)
-  let value = 0n
-  for (const byte of isBig ? bytes : bytes.toReversed()) value = value * 256n + BigInt(byte.charCodeAt(0))
+  spendCharacterWork(digits.length, 100)
+  const bytes = Array.from(digits, (byte) => byte.charCodeAt(0).toString(16).padStart(2, '0'))
+  const value = BigInt(`0x0${(isBig ? bytes : bytes.toReversed()).join('')}`)
   return normalize(signed !== undefined && truth(signed) ? BigInt.asIntN(8 * bytes.length, value) : value)
+}
+
+/** The binary digits of an int, without its sign. */
+function binary(value: Integer): string {
+  const digits = BigInt(value).toString(2).replace('-', '')
+  spendCharacterWork(digits.length, 4)
+  return digits
 }
 
 const integerMethods: ReadonlyMap<string, Method<Integer>> = new Map([
   ['as_integer_ratio', numberMethod<Integer>('', (self) => new PyTuple([self, 1]))],
-  ['bit_count', numberMethod<Integer>('', (self) => BigInt(self).toString(2).replaceAll(/[^1]/g, '').length)],
-  [
-    'bit_length',
-    numberMethod<Integer>('', (self) =>
-      Number(self) === 0 ? 0 : BigInt(self).toString(2).replace('-', '').length,
-    ),
-  ],
+  ['bit_count', numberMethod<Integer>('', (self) => binary(self).replaceAll('0', '').length)],
+  ['bit_length', numberMethod<Integer>('', (self) => (Number(self) === 0 ? 0 : binary(self).length))],
   ['conjugate', numberMethod<Integer>('', (self) => self)],
   ['from_bytes', numberMethod<Integer>('bytes, byteorder=, *, signed=', (_, given) => fromBytes(given))],
   ['to_bytes', numberMethod<Integer>('length=, byteorder=, *, signed=', toBytes)],

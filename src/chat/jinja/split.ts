@@ -1,5 +1,5 @@
 import { Fault } from './fault.ts'
-import { spendSteps } from './meter.ts'
+import { spendCharacterWork, spendSteps } from './meter.ts'
 import { plain, sliceText, type Str } from './text.ts'
 
 // What str.isspace holds true; JavaScript's \s has U+FEFF instead of the separators U+001C to U+001F and U+0085.
@@ -33,6 +33,7 @@ export function strip(text: Str, set: string | undefined, side: 'left' | 'right'
       end -= character.length
     }
   }
+  spendCharacterWork(start + value.length - end, 16)
   return sliceText(text, start, end)
 }
 
@@ -93,6 +94,7 @@ function splitSpace(text: Str, most: number, fromRight: boolean): Str[] {
     while (offset < value.length && !white.test(value.charAt(offset))) offset += 1
     words.push({ start, end: offset })
   }
+  spendSteps(words.length * 2)
   if (words.length <= most) return words.map(({ start, end }) => sliceText(text, start, end))
   if (!fromRight) {
     const parts = words.slice(0, most).map(({ start, end }) => sliceText(text, start, end))

@@ -7,7 +7,7 @@ import { stripTags, unescapeHtml } from './html-entities.ts'
 import { iterate } from './iteration.ts'
 import { expandTabs, justify, partition, replaceText, zeroFill } from './justify.ts'
 import { escapeValue, isMarkup, joinTexts, likeSelf } from './markup.ts'
-import { spendReading } from './meter.ts'
+import { spendCharacterWork, spendReading } from './meter.ts'
 import { countArgument, method, optionalStr, strArgument, type Method } from './method.ts'
 import { indexArgument } from './numbers.ts'
 import { bindArguments } from './parameters.ts'
@@ -48,7 +48,10 @@ function startsOrEnds(name: 'startswith' | 'endswith'): StrMethod {
 }
 
 function everyCharacter(holds: (character: string) => boolean): StrMethod {
-  return strMethod('', (self) => plain(self) !== '' && [...plain(self)].every(holds))
+  return strMethod('', (self) => {
+    spendCharacterWork(plain(self).length, 16)
+    return plain(self) !== '' && [...plain(self)].every(holds)
+  })
 }
 
 function joined(self: Str, items: readonly Value[]): Str {
@@ -132,7 +135,13 @@ const methods: ReadonlyMap<string, StrMethod> = new Map([
   ['isascii', strMethod('', (self) => /^[\u0000-\u007f]*$/.test(plain(self)))],
   ['isidentifier', strMethod('', (self) => isIdentifier(plain(self)))],
   ['islower', strMethod('', (self) => isAll('lower', plain(self)))],
-  ['isprintable', strMethod('', (self) => [...plain(self)].every(isPrintable))],
+  [
+    'isprintable',
+    strMethod('', (self) => {
+      spendCharacterWork(plain(self).length, 16)
+      return [...plain(self)].every(isPrintable)
+    }),
+  ],
   ['istitle', strMethod('', (self) => isTitle(plain(self)))],
   ['isupper', strMethod('', (self) => isAll('upper', plain(self)))],
   ['join', strMethod('iterable, /', (self, [items]) => joined(self, iterate(items ?? null)))],

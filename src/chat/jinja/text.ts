@@ -132,7 +132,7 @@ export function repeatPlain(value: string, times: number): string {
 export function concatTexts(pieces: readonly Str[]): Str {
   const builder = new TextBuilder()
   for (const piece of pieces) {
-    spendCharacters(plain(piece).length + builder.length / 16)
+    spendCharacters(plain(piece).length + 16)
     builder.append(piece)
   }
   spendCharacters(builder.length)

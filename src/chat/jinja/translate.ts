@@ -1,9 +1,21 @@
 import { Fault } from './fault.ts'
 import { makeDict } from './keys.ts'
+import { spendCharacterWork } from './meter.ts'
 import { strArgument } from './method.ts'
 import { asInteger } from './numbers.ts'
 import { characters, concatTexts, plain, type Str } from './text.ts'
-import { bare, isStr, keyValue, PyDict, PyList, PyTuple, typeName, type Bare, type Value } from './values.ts'
+import {
+  bare,
+  isStr,
+  keyValue,
+  PyDict,
+  PyList,
+  PyRange,
+  PyTuple,
+  typeName,
+  type Bare,
+  type Value,
+} from './values.ts'
 
 /** What a translation table holds for a code: Python asks `table[code]` and takes LookupError for "unchanged". */
 function lookUp(table: Bare, code: number): Bare | undefined {
@@ -15,6 +27,7 @@ function lookUp(table: Bare, code: number): Bare | undefined {
     const found = table.items[code]
     return found === undefined ? undefined : bare(found)
   }
+  if (table instanceof PyRange) return code < table.length ? table.start + code * table.step : undefined
   if (isStr(table)) return Array.from(plain(table))[code]
   throw new Fault('TypeError', `'${typeName(table)}' object is not subscriptable`)
 }
@@ -45,6 +58,7 @@ export function makeTranslation([x, y, z]: readonly (Value | undefined)[]): Valu
   if (y === undefined) return translationOfDict(bare(x ?? null))
   const from = [...plain(strArgument(x))]
   const to = [...plain(strArgument(y))]
+  spendCharacterWork(from.length, 60)
   if (from.length !== to.length)
     throw new Fault('ValueError', 'the first two maketrans arguments must have equal length')
   const pairs = from.map((character, index): [Value, Value] => [codeOf(character), codeOf(to[index] ?? '')])

@@ -2,6 +2,7 @@ import { Fault } from './fault.ts'
 import { isGiven } from './filter-shared.ts'
 import { iterate, truth } from './iteration.ts'
 import { escapeValue } from './markup.ts'
+import { spendCharacterWork } from './meter.ts'
 import { compareValues } from './compare.ts'
 import { getItem, Slice } from './access.ts'
 import { codePointLength, concatTexts, plain, sliceText, withoutMarkup, type Str } from './text.ts'
@@ -61,6 +62,7 @@ export function urlize([value = null, limit, nofollow, target, rel, extra]: read
     schemes: isGiven(extra) && truth(extra) ? iterate(extra).map(readScheme) : [],
   }
   const text = withoutMarkup(escapeValue(value))
+  spendCharacterWork(plain(text).length, 40)
   return concatTexts(wordsOf(text).flatMap((piece) => linkWord(piece, options)))
 }
 
