@@ -21,6 +21,8 @@ export const merge = defineCommand({
     force: { type: 'boolean', description: 'Writes into a folder that has files in it' },
     json: { type: 'boolean', description: 'Prints {"path","dtype","parameters","files"}' },
   },
+  details:
+    'The adapter is added to the weights as they are stored. With --quantization, as it was trained, it is added to the weights that it was trained on: those that quantising leaves, written whole.',
   examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output runs/merged'],
   async run(flags) {
     const { output } = flags

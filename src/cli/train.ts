@@ -72,7 +72,7 @@ export const train = defineCommand({
           view?.say(`\nGo on with:  ${resumeCommand()}`)
         } else
           view?.say(
-            `\nNext:  fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}`,
+            `\nNext:  fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}${quantization ? ` --quantization ${quantization}` : ''}`,
           )
       }
     } catch (error) {

@@ -115,7 +115,7 @@ export const trainOptionsSchema = z.strictObject({
     .enum(['nf4', 'fp4', 'int8'])
     .nullable()
     .default(null)
-    .describe('Quantise the frozen weights.'),
+    .describe('Hold the frozen linear layers in 8 or 4 bits (QLoRA).'),
   engine: z.enum(['auto', 'native', 'reference']).default('auto').describe('What computes.'),
   threads: count().optional().describe('Threads; default the processor cores.'),
 

@@ -63,6 +63,7 @@ export async function* trainSft({
     tokens: train.store.tokens,
     steps,
     seed: input.seed,
+    quantization: model.quantization,
     trainable_parameters: model.trainableCount,
     batch: [input.perDeviceTrainBatchSize, input.gradientAccumulationSteps, input.maxLength, input.packing],
   }

@@ -2,7 +2,9 @@ import { existsSync, readdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { roundThrough } from '../../src/engine/quantization.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { readTensors } from '../model/golden.ts'
 import { jsonLines, runCli, startCli } from './run-cli.ts'
 import { makeWorkplace } from './tiny-model.ts'
 
@@ -69,6 +71,20 @@ describe('generate', () => {
       await sample('--temperature', '2', '--seed', '6'),
     )
     expect(await sample('--temperature', '0')).toBe(await sample())
+  })
+
+  test('weights in 8 or 4 bits', async () => {
+    const ask = (type: string) =>
+      run(['generate', ...model, ...short, '--json', '--quantization', type, 'Hello'])
+    for (const type of ['int8', 'nf4', 'fp4']) {
+      const { code, stdout, stderr } = await ask(type)
+      expect(stderr).toBe('')
+      expect(code).toBe(0)
+      expect(jsonLines(stdout)[0]['token_ids']).toHaveLength(5)
+    }
+    const wrong = await ask('int4')
+    expect(wrong.code).toBe(2)
+    expect(wrong.stderr).toContain('--quantization')
   })
 
   test('an adapter changes the answer and knows its model', async () => {
@@ -208,6 +224,23 @@ describe('merge', () => {
     expect(own.stdout).toBe(live.stdout)
     const loaded = await AutoModelForCausalLM.fromPretrained(join(cwd, 'merged'), { engine: 'reference' })
     expect(loaded.dtype).toBe('float32')
+  })
+
+  test('into the weights as stored, or into those that quantising leaves', async () => {
+    const weights = async (...flags: string[]) => {
+      const output = join(cwd, `merged-${flags.join('')}`)
+      const args = ['merge', ...model, '--adapter', 'adapter', '--output', output, ...flags]
+      expect((await run(args)).code).toBe(0)
+      return readTensors(join(output, 'model.safetensors'))
+    }
+    const stored = await readTensors(join(cwd, 'model', 'model.safetensors'))
+    // The adapter changes q and v only.
+    const name = 'model.layers.1.mlp.down_proj.weight'
+    const before = await stored.floats(name)
+    expect(await (await weights()).floats(name)).toEqual(before)
+    expect(await (await weights('--quantization', 'nf4')).floats(name)).toEqual(
+      roundThrough(before, 64, 'nf4'),
+    )
   })
 
   const wrong = [

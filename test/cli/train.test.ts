@@ -181,3 +181,28 @@ test.each(wrong)('$name: exit 2, nothing on stdout, nothing written', async ({ a
   expect(code).toBe(2)
   expect(existsSync(join(cwd, 'nothing', 'adapter_model.safetensors'))).toBe(false)
 })
+
+test('on 4-bit weights; a run on others is not its continuation', async () => {
+  const shared = [...small, '--data', 'train.jsonl', '--save-steps', '1', '--json']
+  const args = [...shared, '--output-dir', 'quantised']
+  const quantised = await run([...args, '--max-steps', '2', '--quantization', 'nf4'])
+  expect(quantised.stderr).toBe('')
+  expect(quantised.code).toBe(0)
+  const losses = jsonLines(quantised.stdout).flatMap(({ type, loss }) => (type === 'step' ? [loss] : []))
+  const plain = await run([...shared, '--max-steps', '2', '--output-dir', 'plain'])
+  const others = jsonLines(plain.stdout).flatMap(({ type, loss }) => (type === 'step' ? [loss] : []))
+  expect(losses).toHaveLength(2)
+  expect(losses).not.toEqual(others)
+  const resumed = await run([...args, '--max-steps', '2', '--resume-from-checkpoint'])
+  expect(resumed.code).toBe(2)
+  expect(resumed.stderr).toContain('quantization')
+})
+
+test('4-bit weights are not trained themselves', async () => {
+  const { code, stderr } = await run([
+    ...small.slice(0, -2),
+    ...['--data', 'train.jsonl', '--output-dir', 'whole', '--quantization', 'nf4', '--lora', 'null'],
+  ])
+  expect(stderr).toContain('nf4 weights without an adapter')
+  expect(code).toBe(2)
+})

@@ -11,6 +11,9 @@ const passTokens = 1024
 /** Node, tokenizer, buffers. */
 const baseBytes = 300e6
 
+/** Of a weight of a linear layer; 4 bits share a float32 scale among 64. */
+const bytesPerQuantized: Readonly<Record<string, number>> = { int8: 1, nf4: 0.5625, fp4: 0.5625 }
+
 /** What a run will need, part by part. */
 interface Estimate {
   weights: number
@@ -24,7 +27,8 @@ function estimate(patient: Patient, model: ModelFiles): Estimate {
   const count = model.parameterCount
   const isFull = run?.lora === null
   const dtype = run?.dtype === undefined || run.dtype === 'auto' ? storedDtype(model) : run.dtype
-  const bytes = run?.quantization !== undefined ? 0.6 : dtype === 'float32' ? 4 : 2
+  const bytes = dtype === 'float32' ? 4 : 2
+  const held = bytesPerQuantized[run?.quantization ?? ''] ?? bytes
   const trained = isFull ? count : run !== undefined || adapts(patient) ? adapterCount(patient, model) : 0
   const width = configNumber(model, 'hidden_size') ?? 0
   const inner = configNumber(model, 'intermediate_size') ?? 4 * width
@@ -32,7 +36,11 @@ function estimate(patient: Patient, model: ModelFiles): Estimate {
   const tokens = Math.max(passTokens, run?.maxLength ?? 0)
   // The residual stream in float32, and in the compute type what the backward pass reads of each layer.
   const perToken = layers * (2 * 4 * width + bytes * (6 * width + 3 * inner))
-  const weights = isFull ? 0 : count * bytes
+  const linear = linearModules(model).reduce((sum, module) => {
+    const [rows = 0, columns = 0] = model.shapes.get(`${module}.weight`) ?? []
+    return sum + rows * columns
+  }, 0)
+  const weights = isFull ? 0 : linear * held + (count - linear) * bytes
   const training = trained * bytesPerTrained
   const activations = trained > 0 ? tokens * perToken : 0
   return { weights, training, activations, total: weights + training + activations + baseBytes }
