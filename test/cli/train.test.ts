@@ -201,7 +201,14 @@ test('on 4-bit weights; a run on others is not its continuation', async () => {
 test('4-bit weights are not trained themselves', async () => {
   const { code, stderr } = await run([
     ...small.slice(0, -2),
-    ...['--data', 'train.jsonl', '--output-dir', 'whole', '--quantization', 'nf4', '--lora', 'null'],
+    '--data',
+    'train.jsonl',
+    '--output-dir',
+    'whole',
+    '--quantization',
+    'nf4',
+    '--lora',
+    'null',
   ])
   expect(stderr).toContain('nf4 weights without an adapter')
   expect(code).toBe(2)
