@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "peaks.h"
 #include "runner.h"
+#include "workers.h"
 
 namespace fettle {
 namespace {
@@ -80,40 +81,6 @@ void readShape(Tensor& tensor, const Napi::Array& shape) {
   for (int i = 0; i < tensor.rank && i < 4; i++) tensor.shape[i] = shape.Get(i).ToNumber().Int64Value();
 }
 
-// Runs a program on a thread of libuv's pool, which becomes thread 0 of the kernels.
-class RunWorker : public Napi::AsyncWorker {
- public:
-  RunWorker(Napi::Env env, Runner& runner, std::shared_ptr<Program> program, Napi::Object keep, bool& busy)
-      : AsyncWorker(env), deferred_(env), runner_(runner), program_(std::move(program)), busy_(busy) {
-    keep_ = Napi::Persistent(keep);
-  }
-  Napi::Promise promise() { return deferred_.Promise(); }
-
- protected:
-  void Execute() override {
-    try {
-      runner_.run(*program_);
-    } catch (const std::bad_alloc&) {
-      SetError("out of memory: a step needs " + std::to_string(program_->arenaBytes >> 20) + " MiB for activations");
-    }
-  }
-  void OnOK() override {
-    busy_ = false;
-    deferred_.Resolve(Env().Undefined());
-  }
-  void OnError(const Napi::Error& error) override {
-    busy_ = false;
-    deferred_.Reject(error.Value());
-  }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  Runner& runner_;
-  std::shared_ptr<Program> program_;
-  bool& busy_;
-  Napi::ObjectReference keep_;
-};
-
 class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -123,7 +90,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
                         InstanceMethod<&RunnerObject::view>("view"), InstanceMethod<&RunnerObject::write>("write"),
                         InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
                         InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
-                        InstanceMethod<&RunnerObject::free>("free"), InstanceMethod<&RunnerObject::profile>("profile")});
+                        InstanceMethod<&RunnerObject::repeat>("repeat"), InstanceMethod<&RunnerObject::free>("free"), InstanceMethod<&RunnerObject::profile>("profile")});
   }
 
   // new Runner(isa: string, threads: number)
@@ -269,6 +236,26 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     busy_ = true;
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
     auto* worker = new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_);
+    auto promise = worker->promise();
+    worker->Queue();
+    return promise;
+  }
+
+  // repeat(program, times, index of the output, input handle, counted handle, onRun): promise
+  Napi::Value repeat(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "repeat: another program is running");
+    auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
+    RepeatWorker::Feedback feedback{info[1].ToNumber().Int64Value(),
+                                    &program->tensors.at(info[2].ToNumber().Uint32Value()).tensor,
+                                    runner_->persistent(info[3].ToNumber().Int32Value()),
+                                    runner_->persistent(info[4].ToNumber().Int32Value())};
+    const auto isIntegers = [](const Tensor& tensor) { return tensor.dtype == DType::i32 && tensor.blockCount <= 1; };
+    if (!isIntegers(*feedback.output) || !isIntegers(feedback.input->tensor) || !isIntegers(feedback.counted->tensor) ||
+        feedback.output->size() != feedback.input->tensor.size())
+      return fail(info.Env(), "repeat: output, input and counted are not integers, or output and input differ in size");
+    busy_ = true;
+    auto* worker = new RepeatWorker(info.Env(), *runner_, program, std::move(feedback), info[5].As<Napi::Function>(),
+                                    info.This().As<Napi::Object>(), busy_);
     auto promise = worker->promise();
     worker->Queue();
     return promise;

@@ -165,7 +165,7 @@ static void returnFreeMemory() {
 #endif
 }
 
-void Runner::run(Program& program) {
+bool Runner::run(Program& program, const std::atomic<bool>* stop) {
   if (!arena_ || arena_->size < program.arenaBytes) {
     arena_ = nullptr;
     returnFreeMemory();
@@ -182,11 +182,13 @@ void Runner::run(Program& program) {
   }
   auto before = std::chrono::steady_clock::now();
   for (const auto& command : program.commands) {
+    if (stop && stop->load(std::memory_order_relaxed)) return false;
     command.kernel(command.call);
     const auto after = std::chrono::steady_clock::now();
     nanoseconds_[2 * int(command.op) + command.vjp] += std::chrono::duration<double, std::nano>(after - before).count();
     before = after;
   }
+  return true;
 }
 
 std::vector<double> Runner::takeProfile() {

@@ -1,5 +1,6 @@
 // Holds persistent tensors and programs, and runs programs command by command. Knows nothing of JavaScript.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -73,7 +74,8 @@ class Runner {
 
   // The encoding is that of src/engine/native/encode.ts. Returns null with a message for what it can't decode.
   std::shared_ptr<Program> decode(const double* code, size_t length, size_t arenaBytes, std::string& error);
-  void run(Program& program);
+  // Returns false when `stop` became true before the end; an op that is under way is finished.
+  bool run(Program& program, const std::atomic<bool>* stop = nullptr);
 
   // Nanoseconds by opcode, forward at 2·op and vjp at 2·op + 1; reading starts anew.
   std::vector<double> takeProfile();

@@ -11,6 +11,18 @@ export interface Program {
   readonly arenaBytes: number
 }
 
+/** How one run of a program becomes the next: integers go round, positions move on. */
+export interface Feedback {
+  /** Runs at most. */
+  times: number
+  /** The integers that a run makes, an output of the program… */
+  output: Tensor
+  /** …are those that the next one begins with: a persistent tensor of the same size. */
+  input: Tensor
+  /** A persistent tensor of integers, each of which is one more in the next run. */
+  counted: Tensor
+}
+
 /** Runs programs. Between the start of a program and `read` no value comes back to JavaScript. */
 export interface Engine {
   readonly name: 'native' | 'reference'
@@ -45,6 +57,12 @@ export interface Engine {
   compile(commands: readonly Command[], outputs: readonly Tensor[]): Program
   /** Runs off the main thread (native), or gives way to timers between commands (reference). One at a time. */
   run(program: Program): Promise<void>
+  /**
+   * Runs a program again and again without waiting for JavaScript: `onRun` gets the output's values of each run, in order,
+   * while the next one is under way. When it returns false, or throws, no further run begins, one under way is given
+   * up, and onRun is not called again.
+   */
+  repeat(program: Program, feedback: Feedback, onRun: (output: Int32Array) => boolean): Promise<void>
   free(tensor: Tensor): void
   /** Milliseconds spent in each op since the last call, `forward` and `vjp` apart: `linear.vjp`. */
   profile(): Map<string, number>

@@ -20,5 +20,11 @@ export interface Decoder {
   feed(tokens: FedTokens, rows: Int32Array): Promise<Float32Array>
   /** The same, but only the most likely next token of each row. */
   feedGreedy(tokens: FedTokens, rows: Int32Array): Promise<Int32Array>
+  /**
+   * Feeds one token of each of some sequences, then again and again the most likely next tokens, `times` times in all.
+   * `onTokens` gets the next tokens after each pass, while the next one is under way; when it returns false there is no further
+   * one. Positions past the last tokens that it got may hold anything afterwards.
+   */
+  continueGreedily(tokens: FedTokens, times: number, onTokens: (best: Int32Array) => boolean): Promise<void>
   free(): void
 }

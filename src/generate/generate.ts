@@ -1,6 +1,6 @@
 import { FettleError } from '../error.ts'
 import { createRandom } from '../random.ts'
-import type { Decoder } from './decoder.ts'
+import type { Decoder, FedTokens } from './decoder.ts'
 import { readSettings } from './options.ts'
 import type { GenerateOptions, Settings } from './options.ts'
 import { checkLogits, chooseToken } from './sample.ts'
@@ -52,16 +52,15 @@ export async function generateSequences(
   }))
 
   const active = new Set(rows)
+  /** Tokens that a row may still get. */
+  const roomOf = ({ prompt, tokenIds }: Row): number =>
+    Math.min(settings.maxNewTokens, decoder.capacity - prompt.length) - tokenIds.length
   const accept = (row: Row, token: number): void => {
     row.tokenIds.push(token)
     row.seen.add(token)
     options.onToken?.(token, row.index)
     if (stops.has(token)) row.finishReason = 'stop'
-    else if (
-      row.tokenIds.length >= settings.maxNewTokens ||
-      row.prompt.length + row.tokenIds.length >= decoder.capacity
-    )
-      row.finishReason = 'length'
+    else if (roomOf(row) <= 0) row.finishReason = 'length'
     else return
     active.delete(row)
   }
@@ -75,7 +74,16 @@ export async function generateSequences(
       const position = row.prompt.length + row.tokenIds.length - 1
       return { row, id: row.tokenIds[row.tokenIds.length - 1], position, isLast: true }
     })
-    await feed(decoder, pass, settings, accept)
+    if (!isGreedy(settings)) await feed(decoder, pass, settings, accept)
+    else
+      await decoder.continueGreedily(
+        fedTokens(pass),
+        Math.min(...pass.map(({ row }) => roomOf(row))),
+        (best) => {
+          pass.forEach(({ row }, i) => accept(row, best[i]))
+          return active.size === pass.length && options.signal?.aborted !== true
+        },
+      )
   }
   return rows.map(({ tokenIds, finishReason }) => ({ tokenIds, finishReason }))
 }
@@ -121,15 +129,11 @@ async function feed(
   settings: Settings,
   accept: (row: Row, token: number) => void,
 ): Promise<void> {
-  const tokens = {
-    ids: Int32Array.from(pass, ({ id }) => id),
-    slots: Int32Array.from(pass, ({ row }) => row.index),
-    positions: Int32Array.from(pass, ({ position }) => position),
-  }
+  const tokens = fedTokens(pass)
   const ending = pass.flatMap(({ isLast }, i) => (isLast ? [i] : []))
   // A pass from the middle of a prompt asks for its last row, to ask for something; the answer is not used.
   const wanted = Int32Array.from(ending.length > 0 ? ending : [pass.length - 1])
-  if (!settings.doSample && settings.repetitionPenalty === 1) {
+  if (isGreedy(settings)) {
     const best = await decoder.feedGreedy(tokens, wanted)
     ending.forEach((at, i) => accept(pass[at].row, best[i]))
     return
@@ -142,6 +146,19 @@ async function feed(
     checkLogits(own)
     accept(row, chooseToken(own, row.seen, settings, row.random))
   })
+}
+
+/** Nothing but the most likely token is asked for: no logits need to come back. */
+function isGreedy({ doSample, repetitionPenalty }: Settings): boolean {
+  return !doSample && repetitionPenalty === 1
+}
+
+function fedTokens(pass: readonly Fed[]): FedTokens {
+  return {
+    ids: Int32Array.from(pass, ({ id }) => id),
+    slots: Int32Array.from(pass, ({ row }) => row.index),
+    positions: Int32Array.from(pass, ({ position }) => position),
+  }
 }
 
 function checkPrompts(decoder: Decoder, prompts: readonly (readonly number[])[]): void {

@@ -27,12 +27,19 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
     vocabSize: config.vocabSize,
     capacity,
     async feed(tokens, rows) {
-      const pass = await run(tokens, rows)
+      const pass = prepare(tokens, rows)
+      await engine.run(pass.program)
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
     async feedGreedy(tokens, rows) {
-      const pass = await run(tokens, rows)
+      const pass = prepare(tokens, rows)
+      await engine.run(pass.program)
       return (await engine.read(pass.outputs.best)) as Int32Array
+    },
+    async continueGreedily(tokens, times, onTokens) {
+      const { program, inputs, outputs } = prepare(tokens, Int32Array.from(tokens.ids.keys()))
+      const feedback = { times, output: outputs.best, input: inputs.ids, counted: inputs.positions }
+      await engine.repeat(program, feedback, onTokens)
     },
     free() {
       passes.clear()
@@ -40,10 +47,8 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
     },
   }
 
-  async function run(
-    tokens: { ids: Int32Array; slots: Int32Array; positions: Int32Array },
-    rows: Int32Array,
-  ) {
+  /** The pass of so many tokens, with its inputs written. */
+  function prepare(tokens: { ids: Int32Array; slots: Int32Array; positions: Int32Array }, rows: Int32Array) {
     const count = tokens.ids.length
     const unknown = tokens.ids.find((id) => id < 0 || id >= config.vocabSize)
     if (unknown !== undefined)
@@ -58,7 +63,6 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
     engine.write(pass.inputs.slots, tokens.slots)
     engine.write(pass.inputs.positions, tokens.positions)
     engine.write(pass.inputs.rows, rows)
-    await engine.run(pass.program)
     return pass
   }
 

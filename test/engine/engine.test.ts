@@ -203,6 +203,59 @@ describe.each(engines)('$name', ({ create }) => {
     expect(longestMs).toBeLessThan(250)
   })
 
+  describe('repeats a program', () => {
+    const successors = [3, 0, 4, 1, 2]
+    const table = Float32Array.from({ length: 25 }, (_, i) =>
+      successors[Math.floor(i / 5)] === i % 5 ? 1 : 0,
+    )
+    /** best = the successor of each id. */
+    const chain = (first: readonly number[]) => {
+      const ids = engine.tensor('int32', [first.length], Int32Array.from(first))
+      const counted = engine.tensor('int32', [2], Int32Array.of(7, -1))
+      const y = transient([first.length, 5])
+      const best = tensorHandle('transient', 'int32', [first.length])
+      const weight = engine.tensor('float32', [5, 5], table)
+      const commands: Command[] = [
+        { op: 'embedding', direction: 'forward', inputs: [ids, weight], outputs: [y], attributes: [] },
+        { op: 'argmax', direction: 'forward', inputs: [y], outputs: [best], attributes: [] },
+      ]
+      return { program: engine.compile(commands, [best]), output: best, input: ids, counted }
+    }
+
+    it('each run beginning with what the one before made', async () => {
+      const { program, ...feedback } = chain([0, 2])
+      const seen: number[][] = []
+      await engine.repeat(program, { times: 4, ...feedback }, (output) => seen.push([...output]) > 0)
+      expect(seen).toEqual([
+        [3, 4],
+        [1, 2],
+        [0, 4],
+        [3, 2],
+      ])
+      expect(await engine.read(feedback.counted)).toEqual(Int32Array.of(11, 3))
+    })
+
+    it('until it is told to stop', async () => {
+      const { program, ...feedback } = chain([0])
+      const seen: number[] = []
+      await engine.repeat(program, { times: 1000, ...feedback }, ([id]) => seen.push(id) < 3)
+      expect(seen).toEqual([3, 1, 0])
+      await engine.run(program)
+    })
+
+    it('until the caller fails', async () => {
+      const { program, ...feedback } = chain([0])
+      let calls = 0
+      const failing = engine.repeat(program, { times: 1000, ...feedback }, () => {
+        calls += 1
+        throw new Error('the terminal is gone')
+      })
+      await expect(failing).rejects.toThrow('the terminal is gone')
+      expect(calls).toBe(1)
+      await engine.run(program)
+    })
+  })
+
   it('counts the time of each op', async () => {
     engine.profile()
     const y = transient([100, 100])

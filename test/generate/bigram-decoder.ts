@@ -33,6 +33,14 @@ export function bigramDecoder(table: readonly (readonly number[])[], capacity = 
         return row.indexOf(Math.max(...row))
       })
     },
+    async continueGreedily({ ids, slots, positions }, times, onTokens) {
+      let tokens = { ids, slots, positions }
+      for (let run = 0; run < times; run += 1) {
+        const best = await decoder.feedGreedy(tokens, Int32Array.from(ids.keys()))
+        tokens = { ids: best, slots, positions: tokens.positions.map((position) => position + 1) }
+        if (!onTokens(best)) return
+      }
+    },
     free() {},
   }
   return { decoder, cache, passes, greedyPasses }

@@ -27,6 +27,15 @@ export interface Runner {
   readOutput(program: ProgramHandle, index: number): Float32Array | Int32Array
   compile(code: Float64Array, arenaBytes: number): ProgramHandle
   run(program: ProgramHandle): Promise<void>
+  /** Engine.repeat: `output` is an index of the program's tensors, `input` and `counted` are handles; onRun must not throw. */
+  repeat(
+    program: ProgramHandle,
+    times: number,
+    output: number,
+    input: number,
+    counted: number,
+    onRun: (output: Int32Array) => boolean,
+  ): Promise<void>
   free(handle: number): void
   profile(): Float64Array
 }

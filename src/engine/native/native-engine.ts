@@ -90,6 +90,22 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       lastProgram = program as NativeProgram
       await runner.run(lastProgram.handle)
     },
+    async repeat(program, { times, output, input, counted }, onRun) {
+      lastProgram = program as NativeProgram
+      const index = lastProgram.indices.get(output.id)
+      if (index === undefined) throw new Error('repeat: the output is none of the program')
+      const failures: unknown[] = []
+      const guarded = (values: Int32Array): boolean => {
+        try {
+          return onRun(values)
+        } catch (error) {
+          failures.push(error)
+          return false
+        }
+      }
+      await runner.repeat(lastProgram.handle, times, index, handleOf(input), handleOf(counted), guarded)
+      if (failures.length > 0) throw failures[0]
+    },
     free(tensor) {
       runner.free(handleOf(tensor))
       handles.delete(tensor.id)

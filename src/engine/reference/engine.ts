@@ -28,7 +28,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
   let lastRun: Program | null = null
   let running: Promise<void> | null = null
 
-  return {
+  const engine: Engine = {
     name: 'reference',
     isa: 'javascript',
     threads: 1,
@@ -83,6 +83,15 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
         running = null
       }
     },
+    async repeat(program, { times, output, input, counted }, onRun) {
+      for (let run = 0; run < times; run += 1) {
+        await engine.run(program)
+        const values = valuesOf(output).slice() as Int32Array
+        store(input, values)
+        valuesOf(counted).forEach((count, i, counts) => (counts[i] = count + 1))
+        if (!onRun(values)) return
+      }
+    },
     free(tensor) {
       persistent.delete(tensor.id)
     },
@@ -92,6 +101,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       return result
     },
   }
+  return engine
 
   async function runCommands({ commands }: Program): Promise<void> {
     const giveWay = givingWay()
