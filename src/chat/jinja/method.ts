@@ -34,8 +34,16 @@ export function bindMethod<T>(self: T, type: string, name: string, found: Method
         ? found.call(self, [...positional], named)
         : found.call(self, bindArguments(name, found.signature, positional, named), named),
     undefined,
-    `<built-in method ${name} of ${type} object at ${PLACE}>`,
+    describeMethod(type, name),
   )
+}
+
+// Methods of the class: of an object, too, Python shows the class as their owner.
+const classMethods: ReadonlySet<string> = new Set(['from_bytes', 'fromhex', 'fromkeys', 'maketrans'])
+
+/** How a method prints that is not called. */
+export function describeMethod(type: string, name: string): string {
+  return `<built-in method ${name} of ${classMethods.has(name) ? 'type' : type} object at ${PLACE}>`
 }
 
 /** A str argument; throws Python's TypeError otherwise. */

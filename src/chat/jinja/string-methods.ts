@@ -8,7 +8,7 @@ import { iterate } from './iteration.ts'
 import { expandTabs, justify, partition, replaceText, zeroFill } from './justify.ts'
 import { escapeValue, isMarkup, joinTexts, likeSelf } from './markup.ts'
 import { spendCharacterWork, spendReading } from './meter.ts'
-import { countArgument, method, optionalStr, strArgument, type Method } from './method.ts'
+import { countArgument, describeMethod, method, optionalStr, strArgument, type Method } from './method.ts'
 import { indexArgument } from './numbers.ts'
 import { bindArguments } from './parameters.ts'
 import { toRepr } from './print.ts'
@@ -255,7 +255,7 @@ export function describeStringMethod(self: Str, name: string): string {
   const type = isMarkup(self) ? 'Markup' : 'str'
   // jinja2's sandbox wraps these two.
   if (name === 'format' || name === 'format_map') return `<function ${type}.${name} at ${PLACE}>`
-  if (!isMarkup(self) || inherited.has(name)) return `<built-in method ${name} of ${type} object at ${PLACE}>`
+  if (!isMarkup(self) || inherited.has(name)) return describeMethod(type, name)
   return name === 'escape'
     ? "<bound method Markup.escape of <class 'markupsafe.Markup'>>"
     : `<bound method Markup.${name} of ${plain(toRepr(self))}>`
