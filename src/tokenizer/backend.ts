@@ -14,15 +14,19 @@ import { isJsonObject, type JsonObject } from './json.ts'
 import {
   readExtraTokens,
   readNamedTokens,
+  parseToken,
   readNumberedTokens,
   type AddedToken,
   type NamedToken,
 } from './named-tokens.ts'
+import { readWordRules, type WordRules } from './word-rules.ts'
 
 /** A token that is matched as a whole, as the tokenizer knows it now. */
 export interface KnownToken {
   id: number
   special: boolean
+  /** Matched wherever its characters stand in the text as given, and nothing around them. */
+  isVerbatim: boolean
 }
 
 /** The Rust tokenizer with everything that the files around tokenizer.json say applied to it. */
@@ -31,6 +35,8 @@ export interface Backend {
   modelType: string
   named: Map<NamedToken, string>
   added: Map<string, KnownToken>
+  /** How texts fall into words; `undefined` where they do not, or in a way not known here. */
+  wordRules: WordRules | undefined
 }
 
 /** Makes the Rust tokenizer as transformers would: named and numbered tokens added, bos and eos where asked for. */
@@ -40,9 +46,15 @@ export function makeBackend(files: TokenizerFiles): Backend {
   rust.disableTruncation()
   rust.disablePadding()
   const added = new Map<string, KnownToken>()
-  for (const entry of Array.isArray(json.added_tokens) ? json.added_tokens : [])
-    if (isJsonObject(entry) && typeof entry.content === 'string' && typeof entry.id === 'number')
-      added.set(entry.content, { id: entry.id, special: entry.special === true })
+  for (const entry of Array.isArray(json.added_tokens) ? json.added_tokens : []) {
+    const token = parseToken(entry)
+    if (token !== undefined && typeof entry.id === 'number')
+      added.set(token.content, {
+        id: entry.id,
+        special: token.special === true,
+        isVerbatim: isVerbatim(token),
+      })
+  }
   const named = readNamedTokens(files.config, files.specialTokensMap)
   const numbered = readNumberedTokens(files.config, files.addedTokens)
   const wanted = [
@@ -60,6 +72,7 @@ export function makeBackend(files: TokenizerFiles): Backend {
     modelType: isJsonObject(json.model) && typeof json.model.type === 'string' ? json.model.type : 'BPE',
     named: new Map([...named].map(([name, { content }]) => [name, content])),
     added,
+    wordRules: readWordRules(json),
   }
   checkNumbers(files.place, backend, numbered)
   applyBosEos(backend, files.config)
@@ -112,11 +125,22 @@ export function addTokens(
       return new RustAddedToken(content, special, set)
     }),
   )
-  for (const { content, special = false } of distinct) {
+  for (const token of distinct) {
+    const { content, special = false } = token
     const id = rust.tokenToId(content)
-    if (id !== null) added.set(content, { id, special: special || added.get(content)?.special === true })
+    if (id === null) continue
+    const known = added.get(content)
+    added.set(content, {
+      id,
+      special: special || known?.special === true,
+      isVerbatim: isVerbatim(token) && known?.isVerbatim !== false,
+    })
   }
   return count
+}
+
+function isVerbatim({ special = false, normalized = !special, ...token }: AddedToken): boolean {
+  return !normalized && !token.singleWord && !token.leftStrip && !token.rightStrip
 }
 
 /**

@@ -1,15 +1,13 @@
-import type { Tokenizer as RustTokenizer } from 'tokenizers'
-import {
-  checkSpans,
-  renderWithSpans,
-  type LearnedSpan,
-  type MaskPolicy,
-  type Message,
-} from '../chat/index.ts'
+import { checkSpans, renderWithSpans, type MaskPolicy, type Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import { renderOptions, type ChatTemplateOptions, type ChatTemplates } from './chat-templates.ts'
+import {
+  encodeTextsWithSpans,
+  type SpanEncoder,
+  type TextEncoding,
+  type TextWithSpans,
+} from './encode-spans.ts'
 import type { NamedToken } from './named-tokens.ts'
-import { mapSpans, type SpanEncoding } from './spans.ts'
 
 /** A conversation to learn from. */
 export interface Chat {
@@ -26,19 +24,10 @@ export interface EncodeChatOptions extends Pick<ChatTemplateOptions, 'variables'
 }
 
 /** A rendered conversation as tokens, with what is learned of it. */
-export interface ChatEncoding extends SpanEncoding {
-  text: string
-}
-
-/** A text of which only some parts are learned. */
-export interface TextWithSpans {
-  text: string
-  spans: readonly LearnedSpan[]
-}
+export type ChatEncoding = TextEncoding
 
 /** What encoding chats needs of the tokenizer. */
-export interface ChatEncoder {
-  rust: RustTokenizer
+export interface ChatEncoder extends SpanEncoder {
   templates: ChatTemplates
   named: ReadonlyMap<NamedToken, string>
   specialTokens: readonly string[]
@@ -48,8 +37,8 @@ export interface ChatEncoder {
 const chunkSize = 256
 
 /**
- * Renders conversations, finds what is learned of each and tokenises them; the Rust library works on one chunk
- * while the next one is rendered here.
+ * Renders conversations, finds what is learned of each and tokenises them; the Rust library works on the new words
+ * of one chunk, or on its whole texts, while the next one is rendered here.
  *
  * @throws FettleError where a template refuses a conversation, or the policy does not accept a doubtful span
  */
@@ -62,29 +51,12 @@ export async function encodeChats(
   let pending: Promise<ChatEncoding[]> = Promise.resolve([])
   for (let start = 0; start < chats.length; start += chunkSize) {
     const items = chats.slice(start, start + chunkSize).map((chat) => renderWithMask(encoder, chat, options))
-    const encodings = encodeTextsWithSpans(encoder.rust, items, { addSpecialTokens: false })
+    const encodings = encodeTextsWithSpans(encoder, items, { addSpecialTokens: false })
     results.push(...(await pending))
     pending = encodings
   }
   results.push(...(await pending))
   return results
-}
-
-/** Tokenises texts and carries their spans over to tokens. */
-export async function encodeTextsWithSpans(
-  rust: RustTokenizer,
-  items: readonly TextWithSpans[],
-  { addSpecialTokens = true }: { addSpecialTokens?: boolean } = {},
-): Promise<ChatEncoding[]> {
-  if (items.length === 0) return []
-  const encodings = await rust.encodeBatch(
-    items.map(({ text }) => text),
-    { addSpecialTokens },
-  )
-  return encodings.map((encoding, i) => ({
-    text: items[i].text,
-    ...mapSpans(encoding, items[i].text, items[i].spans),
-  }))
 }
 
 function renderWithMask(

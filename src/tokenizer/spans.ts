@@ -27,26 +27,22 @@ export interface SpanEncoding {
   straddles: Straddle[]
 }
 
-/**
- * Carries learned spans from characters to tokens. A token belongs to a span when any of its characters does.
- * The borders are looked up one by one in the Rust encoding: fetching all offsets would cost more than
- * tokenising.
- */
-export function mapSpans(encoding: JsEncoding, text: string, spans: readonly LearnedSpan[]): SpanEncoding {
-  // `Int32Array.from` would go through an iterator.
-  const inputIds = new Int32Array(encoding.getIds())
+/** Finds the tokens of a range of characters. */
+type Locator = (range: TextSpan) => Located
+
+/** Carries learned spans from characters to tokens. A token belongs to a span when any of its characters does. */
+export function mapSpans(inputIds: Int32Array, spans: readonly LearnedSpan[], locate: Locator): SpanEncoding {
   const mask = new Uint8Array(inputIds.length)
-  const locator = makeLocator(encoding, text, inputIds.length)
   const straddles: Straddle[] = []
   const tokenSpans = spans.map(({ message, status, start, end, ranges }): TokenSpan => {
     const pieces = (ranges ?? [{ start, end }]).map((range) => {
-      const found = locator(range)
+      const found = locate(range)
       mask.fill(1, found.start, found.end)
       if (found.startStraddles) straddles.push({ message, token: found.start, border: 'start' })
       if (found.endStraddles) straddles.push({ message, token: found.end - 1, border: 'end' })
       return found
     })
-    const first = pieces.at(0) ?? locator({ start, end: start })
+    const first = pieces.at(0) ?? locate({ start, end: start })
     const last = pieces.at(-1) ?? first
     return { message, start: first.start, end: last.end, status }
   })
@@ -58,7 +54,11 @@ interface Located extends TextSpan {
   endStraddles: boolean
 }
 
-function makeLocator(encoding: JsEncoding, text: string, tokenCount: number): (range: TextSpan) => Located {
+/**
+ * Looks borders up one by one in an encoding of the Rust library: fetching all offsets would cost more than
+ * tokenising.
+ */
+export function rustLocator(encoding: JsEncoding, text: string, tokenCount: number): Locator {
   const points: CodePoints = codePointsOf(text)
   const length = points.fromUtf16(text.length)
   const startOf = (token: number) => encoding.tokenToChars(token)?.[0] ?? length
@@ -85,4 +85,19 @@ function makeLocator(encoding: JsEncoding, text: string, tokenCount: number): (r
     }
     return { start: first, end: Math.max(first, last), startStraddles, endStraddles }
   }
+}
+
+/** Looks borders up where a token is known to begin at each of them. */
+export function wordLocator(tokenAt: ReadonlyMap<number, number>): Locator {
+  const at = (offset: number): number => {
+    const token = tokenAt.get(offset)
+    if (token === undefined) throw new Error(`no token is known to begin at character ${offset}`)
+    return token
+  }
+  return ({ start, end }) => ({
+    start: at(start),
+    end: at(Math.max(start, end)),
+    startStraddles: false,
+    endStraddles: false,
+  })
 }

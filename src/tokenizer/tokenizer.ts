@@ -15,14 +15,8 @@ import {
   type ChatTemplates,
 } from './chat-templates.ts'
 import { cleanUpSpaces, makeDecodeStream, type DecodeStream } from './decode.ts'
-import {
-  encodeChats,
-  encodeTextsWithSpans,
-  type Chat,
-  type ChatEncoding,
-  type EncodeChatOptions,
-  type TextWithSpans,
-} from './encode-chats.ts'
+import { encodeChats, type Chat, type ChatEncoding, type EncodeChatOptions } from './encode-chats.ts'
+import { encodeTextsWithSpans, type SpanEncoder, type TextWithSpans } from './encode-spans.ts'
 import {
   encodeRows,
   readEncodeDefaults,
@@ -33,6 +27,7 @@ import {
 import type { TokenizerFiles } from './files.ts'
 import type { AddedToken, NamedToken } from './named-tokens.ts'
 import { saveTokenizer } from './save.ts'
+import { makeWordEncoder } from './word-encoder.ts'
 
 export interface DecodeOptions {
   /** Leave special tokens out (default false). */
@@ -54,6 +49,8 @@ export class Tokenizer {
   #changed = false
   /** Made when first needed; blind to special tokens. */
   #blind: Backend['rust'] | undefined
+  /** Made when first needed. */
+  #encoder: SpanEncoder | undefined
   readonly #templates: ChatTemplates
   readonly #tokenById = new Map<number, string | null>()
 
@@ -173,6 +170,7 @@ export class Tokenizer {
     )
     this.#changed = true
     this.#blind = undefined
+    this.#encoder = undefined
     this.#tokenById.clear()
     return count
   }
@@ -275,8 +273,12 @@ export class Tokenizer {
 
   /** The same for many conversations, several times as fast, in typed arrays. */
   encodeChats(chats: readonly Chat[], options: EncodeChatOptions = {}): Promise<ChatEncoding[]> {
-    const { rust, named } = this.#backend
-    const encoder = { rust, templates: this.#templates, named, specialTokens: this.specialTokens }
+    const encoder = {
+      ...this.#spanEncoder(),
+      templates: this.#templates,
+      named: this.#backend.named,
+      specialTokens: this.specialTokens,
+    }
     return encodeChats(encoder, chats, options)
   }
 
@@ -285,7 +287,13 @@ export class Tokenizer {
     items: readonly TextWithSpans[],
     options: { addSpecialTokens?: boolean } = {},
   ): Promise<ChatEncoding[]> {
-    return encodeTextsWithSpans(this.#backend.rust, items, options)
+    return encodeTextsWithSpans(this.#spanEncoder(), items, options)
+  }
+
+  #spanEncoder(): SpanEncoder {
+    const { rust, added, wordRules } = this.#backend
+    this.#encoder ??= { rust, words: wordRules && makeWordEncoder(rust, wordRules, added) }
+    return this.#encoder
   }
 
   // ------------------------------------------------------------------ files
