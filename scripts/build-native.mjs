@@ -84,7 +84,7 @@ function chosen() {
   return has('--all') ? able : able.slice(0, 1)
 }
 
-/** The compiler's command and its first arguments, such as `python3 -m ziglang c++ -target aarch64-macos`. */
+/** The compiler's command and its first arguments, such as `clang++ --target=aarch64-linux-gnu`. */
 function findCompiler() {
   const wanted = valueOf('--compiler') ?? process.env.CXX
   const candidates = wanted ? [wanted] : target === here ? ['g++', 'clang++', 'c++'] : []
