@@ -7,6 +7,7 @@ export default defineConfig({
     'real-run': 'real-run.ts',
     'chat-throughput': 'chat-throughput.ts',
     'jinja-fuzz': 'jinja-fuzz.ts',
+    'random-model': 'random-model.ts',
   },
   outDir: '../build/bench',
   format: 'esm',
