@@ -86,6 +86,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   static Napi::Function define(Napi::Env env) {
     return DefineClass(env, "Runner",
                        {InstanceMethod<&RunnerObject::tensor>("tensor"), InstanceMethod<&RunnerObject::weight>("weight"),
+                        InstanceMethod<&RunnerObject::stream>("stream"),
                         InstanceMethod<&RunnerObject::quantised>("quantised"),
                         InstanceMethod<&RunnerObject::view>("view"), InstanceMethod<&RunnerObject::write>("write"),
                         InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
@@ -165,6 +166,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
         if (type == int(tensor.dtype)) {
           entry->blocks.push_back({rows, const_cast<char*>(source)});
           entry->owners.push_back(file);
+          entry->mapped.push_back({source, bytes});
           rows += partRows;
           continue;
         }
@@ -186,6 +188,16 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     tensor.shape[0] = rows;
     tensor.shape[1] = columns;
     return Napi::Number::New(env, runner_->add(std::move(entry)));
+  }
+
+  // stream(handles: number[])
+  Napi::Value stream(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "stream: a program is running");
+    auto handles = info[0].As<Napi::Array>();
+    std::vector<int> chosen;
+    for (uint32_t i = 0; i < handles.Length(); i++) chosen.push_back(handles.Get(i).ToNumber().Int32Value());
+    runner_->stream(chosen);
+    return info.Env().Undefined();
   }
 
   // view(handle, offset in elements, shape): handle

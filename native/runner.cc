@@ -39,7 +39,7 @@ MappedFile::~MappedFile() {
   if (data) munmap(data, size);
 }
 
-void MappedFile::forget(const char* from, size_t bytes) const {
+void MappedFile::forget(const char* from, size_t bytes) {
   const uintptr_t page = uintptr_t(sysconf(_SC_PAGESIZE));
   // Pages that it shares with its neighbours stay.
   const uintptr_t begin = (uintptr_t(from) + page - 1) / page * page, end = (uintptr_t(from) + bytes) / page * page;
@@ -124,8 +124,11 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     };
     const int inputs = int(reader.next());
     for (int i = 0; i < inputs; i++) {
-      Tensor* tensor = tensorAt(reader.next());
+      const double index = reader.next();
+      Tensor* tensor = tensorAt(index);
       if (i < kMaxArguments) call.in[i] = tensor;
+      const auto& persistent = tensor ? program->tensors[size_t(index)].persistent : nullptr;
+      if (persistent && !persistent->mapped.empty()) command.mapped.push_back(persistent);
     }
     const int outputs = int(reader.next());
     for (int i = 0; i < outputs; i++) {
@@ -184,11 +187,29 @@ bool Runner::run(Program& program, const std::atomic<bool>* stop) {
   for (const auto& command : program.commands) {
     if (stop && stop->load(std::memory_order_relaxed)) return false;
     command.kernel(command.call);
+    if (!command.mapped.empty()) forgetStreamed(command);
     const auto after = std::chrono::steady_clock::now();
     nanoseconds_[2 * int(command.op) + command.vjp] += std::chrono::duration<double, std::nano>(after - before).count();
     before = after;
   }
   return true;
+}
+
+void Runner::stream(const std::vector<int>& handles) {
+  for (auto& [handle, tensor] : tensors_) tensor->streamed = false;
+  for (const int handle : handles) tensors_.at(handle)->streamed = true;
+}
+
+void Runner::forgetStreamed(const ProgramCommand& command) {
+  for (const auto& weight : command.mapped) {
+    if (!weight->streamed) continue;
+    pool_.run([&](int thread) {
+      for (const auto& [from, bytes] : weight->mapped) {
+        const Range mine = partOf(int64_t(bytes), thread, pool_.threads());
+        MappedFile::forget(from + mine.begin, size_t(mine.end - mine.begin));
+      }
+    });
+  }
 }
 
 std::vector<double> Runner::takeProfile() {

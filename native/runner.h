@@ -17,7 +17,7 @@ class MappedFile {
   static std::shared_ptr<MappedFile> open(const std::string& path, std::string& error);
   ~MappedFile();
   // Takes a stretch that was read once out of the process's memory; touching it again maps it again.
-  void forget(const char* from, size_t bytes) const;
+  static void forget(const char* from, size_t bytes);
   char* data = nullptr;
   size_t size = 0;
 };
@@ -36,6 +36,12 @@ struct Persistent {
   Tensor tensor;
   std::vector<RowBlock> blocks;
   std::vector<std::shared_ptr<void>> owners;  // what keeps the blocks' memory alive
+  struct Stretch {
+    const char* from;
+    size_t bytes;
+  };
+  std::vector<Stretch> mapped;  // of files
+  bool streamed = false;        // its stretches are forgotten after each command that reads them
 };
 
 struct ProgramTensor {
@@ -51,6 +57,7 @@ struct ProgramCommand {
   Kernel kernel;
   Call call;
   std::vector<double> attributes;
+  std::vector<std::shared_ptr<Persistent>> mapped;  // inputs that are mapped from files
 };
 
 struct Program {
@@ -71,6 +78,8 @@ class Runner {
   int add(std::shared_ptr<Persistent> tensor);
   std::shared_ptr<Persistent> persistent(int handle) const { return tensors_.at(handle); }
   void drop(int handle) { tensors_.erase(handle); }
+  // These weights, and no others, are forgotten after use, as far as they are mapped from files.
+  void stream(const std::vector<int>& handles);
 
   // The encoding is that of src/engine/native/encode.ts. Returns null with a message for what it can't decode.
   std::shared_ptr<Program> decode(const double* code, size_t length, size_t arenaBytes, std::string& error);
@@ -86,6 +95,7 @@ class Runner {
   std::map<int, std::shared_ptr<Persistent>> tensors_;
   int nextHandle_ = 1;
   std::unique_ptr<Memory> arena_;
+  void forgetStreamed(const ProgramCommand& command);
   double nanoseconds_[2 * kOpCount] = {};
 };
 

@@ -48,6 +48,11 @@ export interface Engine {
   ): Tensor
   /** A quantised copy of a persistent matrix, with the same limits; its dtype is the matrix's. */
   quantized(matrix: Tensor, quantization: Quantization): Tensor
+  /**
+   * Lets go of the pages of these weights after each command that reads them, as far as they are mapped from a file, and
+   * of no others: the process needs less memory, and the system's file cache holds what there is room for.
+   */
+  stream(weights: readonly Tensor[]): void
   /** Part of a persistent tensor, sharing its memory; `offset` in elements. */
   view(tensor: Tensor, offset: number, shape: readonly number[]): Tensor
   /** Overwrites a persistent tensor from its first element on. Not while a program runs. */

@@ -304,6 +304,18 @@ export class AutoModelForCausalLM {
     return {
       losses: this.#passes.losses,
       optimiser,
+      /** Lets go of this share of the layers' frozen weights after each use; 0 of none. */
+      streamWeights(share: number): void {
+        const { layers } = state.slots
+        const streamed = layers
+          .slice(0, Math.round(share * layers.length))
+          .flatMap((layer) =>
+            [layer.qkv, layer.output, layer.gateUp, layer.down].flatMap(
+              ({ key }) => state.frozen.get(key) ?? [],
+            ),
+          )
+        engine.stream(streamed)
+      },
       /** Parameters and moments, flat: of `size` values those from `start` on. */
       async readState(name: keyof typeof flat, start = 0, end = trainable.size): Promise<Float32Array> {
         const part = engine.view(flat[name], start, [end - start])

@@ -3,12 +3,18 @@ import type { PassTokens } from '../model/index.ts'
 import { documentStarts } from '../model/index.ts'
 
 /** Tokens of one pass: large enough for full speed, small enough that activations stay in a few hundred MiB. */
-const passTokens = { usual: 1024, low: 256 }
+const passTokens = { usual: 1024, low: 512 }
 /**
  * What the activations of a pass may take; a longer document has some of them computed again. As much as lets 8,192 tokens
  * of a model of 135 million parameters keep all but gate and up.
  */
 const usualActivationBytes = 1400 * 2 ** 20
+
+/**
+ * With little memory: the share of the layers whose weights are let go of after each use. For the memory, getting pages back
+ * from the file's cache costs less time than computing activations again in passes of 256 tokens (measured).
+ */
+export const lowMemoryStreams = 0.6
 
 /** Tokens of a pass, and what its activations may take. */
 export function passSize(

@@ -8,7 +8,7 @@ import type { LoraConfig } from '../peft/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
 import { keepNewest, lastCheckpoint, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts'
-import { passSize, splitBatch } from './chunks.ts'
+import { lowMemoryStreams, passSize, splitBatch } from './chunks.ts'
 import { evaluate } from './evaluate.ts'
 import type { EvalEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options.ts'
@@ -105,25 +105,30 @@ export async function* trainSft({
   let tokens = 0
   let last: StepEvent | undefined
   const trainingStarted = performance.now()
-  if (firstStep === 0) {
-    const first = await runEvaluation(0)
-    if (first) yield first
-  }
-  while (step < steps && !signal?.aborted) {
-    last = await trainStep(step)
-    step += 1
-    tokens += last.tokens
-    if (step % input.loggingSteps === 0 || step === steps) yield last
-    const evaluationDue =
-      data.evaluation && (step === steps || (input.evalSteps > 0 && step % input.evalSteps === 0))
-    if (evaluationDue) {
-      const event = await runEvaluation(step)
-      if (event) yield event
+  if (input.lowMemory) training.streamWeights(lowMemoryStreams)
+  try {
+    if (firstStep === 0) {
+      const first = await runEvaluation(0)
+      if (first) yield first
     }
-    if (input.saveSteps > 0 && step % input.saveSteps === 0 && step < steps) {
-      yield await checkpoint(step)
-      savedAt = step
+    while (step < steps && !signal?.aborted) {
+      last = await trainStep(step)
+      step += 1
+      tokens += last.tokens
+      if (step % input.loggingSteps === 0 || step === steps) yield last
+      const evaluationDue =
+        data.evaluation && (step === steps || (input.evalSteps > 0 && step % input.evalSteps === 0))
+      if (evaluationDue) {
+        const event = await runEvaluation(step)
+        if (event) yield event
+      }
+      if (input.saveSteps > 0 && step % input.saveSteps === 0 && step < steps) {
+        yield await checkpoint(step)
+        savedAt = step
+      }
     }
+  } finally {
+    training.streamWeights(0)
   }
   const interrupted = step < steps
   if (interrupted && savedAt !== step) yield await checkpoint(step)

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -87,6 +87,25 @@ describe.each(engines)('$name', ({ create }) => {
         const rows = [0, 1, 2, 3, 4].map((n) => expected.slice(5 * n, 5 * n + 5))
         expect(y).toEqual(Float32Array.from(rows, ([a, b, , , e]) => a + 2 * b + e))
       }
+    })
+
+    it('that stream leave memory after use, and come back', async () => {
+      const [rows, columns] = [256, 1024]
+      const path = join(folder, 'streamed')
+      writeFileSync(path, random(6).normal(rows * columns))
+      const weight = engine.weight('float32', columns, [{ path, offset: 0, dtype: 'F32', rows }])
+      const y = transient([1, rows])
+      const x = engine.tensor('float32', [1, columns], random(7).normal(columns))
+      const program = engine.compile([linear(x, weight, y)], [y])
+      const results: unknown[] = []
+      for (const streamed of [[], [weight], [weight], []]) {
+        engine.stream(streamed)
+        await engine.run(program)
+        results.push(await engine.read(y))
+        const mib = residentMib(path)
+        if (mib !== undefined) expect(mib).toBe(streamed.length > 0 ? 0 : 1)
+      }
+      for (const result of results) expect(result).toEqual(results[0])
     })
 
     it('of a missing file name it', () => {
@@ -290,4 +309,12 @@ async function run(engine: Engine, commands: Command[]): Promise<ArrayLike<numbe
   if (!y) throw new Error('no output')
   await engine.run(engine.compile(commands, [y]))
   return engine.read(y)
+}
+
+/** What of a file is mapped and in memory; undefined where the system does not tell, or the engine maps nothing. */
+function residentMib(path: string): number | undefined {
+  if (!existsSync('/proc/self/smaps')) return undefined
+  const [, entry] = readFileSync('/proc/self/smaps', 'utf8').split(path)
+  const kib = /^Rss: +(\d+) kB$/m.exec(entry ?? '')
+  return kib ? Math.round(Number(kib[1]) / 1024) : undefined
 }

@@ -21,6 +21,7 @@ export interface Runner {
   tensor(dtype: number, shape: readonly number[], data: Float32Array | Int32Array | null): number
   weight(dtype: number, columns: number, parts: readonly NativePart[]): number
   quantised(handle: number, dtype: number): number
+  stream(handles: readonly number[]): void
   view(handle: number, offset: number, shape: readonly number[]): number
   write(handle: number, data: Float32Array | Int32Array): void
   read(handle: number): Float32Array | Int32Array

@@ -70,6 +70,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       const handle = runner.quantised(handleOf(matrix), quantizationCodes[quantization])
       return persistent(handle, matrix.dtype, [rows, columns])
     },
+    stream: (weights) => runner.stream(weights.map(handleOf)),
     view: (tensor, offset, shape) =>
       persistent(runner.view(handleOf(tensor), offset, shape), tensor.dtype, shape),
     write: (tensor, data) => runner.write(handleOf(tensor), data),

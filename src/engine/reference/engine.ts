@@ -92,6 +92,8 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
         if (!onRun(values)) return
       }
     },
+    // Copies every weight: there are no pages to let go of.
+    stream() {},
     free(tensor) {
       persistent.delete(tensor.id)
     },
