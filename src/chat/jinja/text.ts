@@ -1,4 +1,4 @@
-import { spendCharacters } from './meter.ts'
+import { spendCharacters, spendSteps } from './meter.ts'
 
 /** Who wrote some characters: a field of a message, or, inside a captured generation block, that block. */
 export interface Source {
@@ -210,8 +210,9 @@ export function utf16Offset(value: string, codePoints: number): number {
   return offset
 }
 
-/** The code points, each as a text. */
+/** The code points, each as a text: a step for every eight, since each becomes an object. */
 export function characters(text: Str): Str[] {
+  spendSteps(plain(text).length / 8)
   const result: Str[] = []
   let offset = 0
   for (const character of plain(text)) {
