@@ -247,6 +247,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     if (busy_) return fail(info.Env(), "run: another program is running");
     busy_ = true;
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
+    if (const int64_t rows = info[1].ToNumber().Int64Value()) program->setRows(rows);
     auto* worker = new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_);
     auto promise = worker->promise();
     worker->Queue();

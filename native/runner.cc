@@ -168,6 +168,11 @@ static void returnFreeMemory() {
 #endif
 }
 
+void Program::setRows(int64_t rows) {
+  for (auto& entry : tensors)
+    if (entry.arenaOffset >= 0 || entry.tensor.dtype == DType::i32) entry.tensor.shape[0] = rows;
+}
+
 bool Runner::run(Program& program, const std::atomic<bool>* stop) {
   if (!arena_ || arena_->size < program.arenaBytes) {
     arena_ = nullptr;

@@ -65,6 +65,7 @@ struct Program {
   std::vector<ProgramCommand> commands;
   size_t arenaBytes = 0;
   const char* arena = nullptr;  // for which base the tensors' pointers were set
+  void setRows(int64_t rows);   // of transient tensors and of int32 ones
 };
 
 class Runner {

@@ -57,4 +57,11 @@ struct Tensor {
   }
 };
 
+// Rows before the padding of a list that is −1 from some row on.
+inline int64_t rowsBeforePadding(const int32_t* list, int64_t rows) {
+  int64_t n = 0;
+  while (n < rows && list[n] >= 0) n++;
+  return n;
+}
+
 }  // namespace fettle

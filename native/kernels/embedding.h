@@ -1,6 +1,7 @@
 // Rows by index: `embedding` looks token ids up in a table, `selectRows` keeps the rows that the output head reads.
 //   embedding   y[m] = table[ids[m]]          dTable[v] += Σ over ids[m] = v of dY[m]
 //   selectRows  y[i] = x[rows[i]]             dX[rows[i]] += dY[i], all other rows zero
+// A row −1 of selectRows is padding: y = 0, and nothing is added. All rows after it are padding too.
 
 // to = from, converted.
 template <class To, class From>
@@ -16,7 +17,7 @@ static void addRow(To* to, const From* from, int64_t width) {
   });
 }
 
-// y[i] = x[index[i]]
+// y[i] = x[index[i]], or 0 where the index is −1
 static void gatherRows(const Call& call, const Tensor& x, const int32_t* index, Tensor& y) {
   withType(x.dtype, [&](auto xZero) {
     withType(y.dtype, [&](auto yZero) {
@@ -25,8 +26,11 @@ static void gatherRows(const Call& call, const Tensor& x, const int32_t* index, 
       const int64_t width = x.cols();
       call.pool->run(y.size(), [&](int thread) {
         const Range range = partOf(y.rows(), thread, call.pool->threads());
-        for (int64_t i = range.begin; i < range.end; i++)
-          copyRow(y.as<Y>() + i * width, x.row<const X>(index[i]), width);
+        for (int64_t i = range.begin; i < range.end; i++) {
+          Y* to = y.as<Y>() + i * width;
+          if (index[i] < 0) __builtin_memset(to, 0, width * sizeof(Y));
+          else copyRow(to, x.row<const X>(index[i]), width);
+        }
       });
     });
   });
@@ -64,7 +68,7 @@ static void selectRowsVjp(const Call& call) {
   const Tensor& dX = *call.out[0];
   const Tensor& dY = *call.in[3];
   const int32_t* rows = call.in[1]->as<int32_t>();
-  const int64_t selected = dY.rows(), width = dX.cols();
+  const int64_t selected = rowsBeforePadding(rows, dY.rows()), width = dX.cols();
   withType(dX.dtype, [&](auto xZero) {
     withType(dY.dtype, [&](auto yZero) {
       using X = decltype(xZero);

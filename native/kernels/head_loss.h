@@ -289,14 +289,16 @@ static int64_t headChunks(int64_t rows, int64_t width, int threads) {
 
 static void headLossForward(const Call& call) {
   const Tensor &hidden = *call.in[0], &weight = *call.in[1];
-  const int64_t width = hidden.cols();
-  const int64_t chunks = headChunks(hidden.rows(), width, call.pool->threads());
+  const int64_t width = hidden.cols(), learned = rowsBeforePadding(call.in[2]->as<int32_t>(), hidden.rows());
+  const int64_t chunks = headChunks(learned, width, call.pool->threads());
+  for (int i = 0; i < 2; i++) std::memset(call.out[i]->as<float>() + learned, 0, (hidden.rows() - learned) * sizeof(float));
   withType(hidden.dtype, [&](auto actZero) {
     withType(weight.dtype, [&](auto weightZero) {
       using Act = decltype(actZero);
       using Weight = decltype(weightZero);
+      if (call.out[2]) std::memset(call.out[2]->as<Act>() + learned * width, 0, (hidden.rows() - learned) * width * sizeof(Act));
       for (int64_t c = 0; c < chunks; c++) {
-        const Range rows = partOf(hidden.rows(), (int)c, (int)chunks);
+        const Range rows = partOf(learned, (int)c, (int)chunks);
         const HeadResults<Act> results{
             call.out[0]->as<float>() + rows.begin,
             call.out[1]->as<float>() + rows.begin,

@@ -81,7 +81,8 @@ static void headLossVjp(const Call& call) {
   if (!call.out[0]) return;
   const Tensor &hidden = *call.in[0], &weight = *call.in[1];
   const int64_t width = hidden.cols(), vocabulary = weight.rows(), block = kHeadGradientWords;
-  const int64_t chunks = (hidden.rows() + kHeadRows - 1) / kHeadRows, blocks = (vocabulary + block - 1) / block;
+  const int64_t learned = rowsBeforePadding(call.in[2]->as<int32_t>(), hidden.rows());
+  const int64_t chunks = (learned + kHeadRows - 1) / kHeadRows, blocks = (vocabulary + block - 1) / block;
   const float lossScale = call.in[3]->as<float>()[0];
   Pool& pool = *call.pool;
   if (chunks == 0 && !call.accumulate[0]) std::memset(call.out[0]->as<float>(), 0, vocabulary * width * sizeof(float));
@@ -91,7 +92,7 @@ static void headLossVjp(const Call& call) {
       using Weight = decltype(weightZero);
       using C = Cell<Act>;
       for (int64_t c = 0; c < chunks; c++) {
-        const Range rows = partOf(hidden.rows(), (int)c, (int)chunks);
+        const Range rows = partOf(learned, (int)c, (int)chunks);
         const auto panels = packHidden<C>(pool, hidden.as<const Act>() + rows.begin * width, rows.end - rows.begin, width);
         pool.run([&](int thread) {
           C* cells = static_cast<C*>(pool.scratch(thread, 0, block * width * sizeof(C)));

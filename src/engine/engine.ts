@@ -60,8 +60,12 @@ export interface Engine {
   /** Values of a persistent tensor, or of an output of the program that ran last. A copy. */
   read(tensor: Tensor): Promise<TensorData>
   compile(commands: readonly Command[], outputs: readonly Tensor[]): Program
-  /** Runs off the main thread (native), or gives way to timers between commands (reference). One at a time. */
-  run(program: Program): Promise<void>
+  /**
+   * Runs off the main thread (native), or gives way to timers between commands (reference). One at a time.
+   * With `rows`, every transient tensor and every int32 one has that many rows this time, at most as many as it was
+   * compiled with: for programs whose transient tensors have a row for each token.
+   */
+  run(program: Program, rows?: number): Promise<void>
   /**
    * Runs a program again and again without waiting for JavaScript: `onRun` gets the output's values of each run, in order,
    * while the next one is under way. When it returns false, or throws, no further run begins, one under way is given

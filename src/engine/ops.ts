@@ -6,7 +6,7 @@ import type { DType, Tensor } from './tensor.ts'
  * may be null.
  *
  * - `embedding`       y[m] = table[ids[m]]; ids [M], table [V, H] → y [M, H] float32 (the residual stream)
- * - `selectRows`      y[i] = x[rows[i]]; rows [m] ascending → y [m, H]
+ * - `selectRows`      y[i] = x[rows[i]]; rows [m] ascending, −1 from some row on: padding, y = 0 → y [m, H]
  * - `rmsNorm`         y = x · rstd · gain, rstd = 1 / sqrt(mean(x²) + eps); x [M, W] → y act [M, W], rstd [M]
  *                     `fromOutput` = 1: the vjp reads y instead of x (x / rms = y / gain), so that x need not be kept;
  *                     only for gains without zeros that are not trained
@@ -30,7 +30,8 @@ import type { DType, Tensor } from './tensor.ts'
  *                     scaling; each segment draws its own mask from (seed, segment, element), see dropout.ts.
  * - `swiglu`          y = silu(gate) · up; gateUp act [M, 2·I] = gate beside up → y act [M, I]
  * - `headLoss`        the output head fused with cross-entropy, without ever holding the logits: for each row
- *                     lse = log Σ exp(h · W_v), losses = lse − h · W_target. Every target is valid (no −100 here).
+ *                     lse = log Σ exp(h · W_v), losses = lse − h · W_target. Targets are −1 from some row on: padding, whose
+ *                     losses, lse and gradients are 0 and cost nothing, so that one program serves any number of rows.
  *                     With the output dHidden present: dHidden = lossScale[0] · (softmax − onehot) W, made on the way.
  *                     The vjp makes dWeight only.
  * - `argmax`          index of the largest of each row, the first of equals; x [M, V] float32 → y int32 [M]

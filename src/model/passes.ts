@@ -53,6 +53,7 @@ export function createPasses(state: ModelState): Passes {
     { losses: Tensor; probeLosses: Tensor }
   >(state)
   const lossScale = engine.tensor('float32', [1])
+  const capacities = new Set<number>()
   const withoutDropout: PassOptions = { activation, dropoutSeed: 0, recomputation: keepEverything }
 
   return {
@@ -84,15 +85,16 @@ export function createPasses(state: ModelState): Passes {
       const trains = gradientScale !== undefined
       const recomputation = trains ? recomputationOf(count, options) : keepEverything
       const { wholeLayers, gatedLayers } = recomputation
-      const key = `${count} ${rows.length} ${trains} ${dropoutSeed} ${wholeLayers} ${gatedLayers}`
+      const capacity = capacityFor(count)
+      const key = `${capacity} ${trains} ${dropoutSeed} ${wholeLayers} ${gatedLayers}`
       const pass = lossPasses.get(key, () =>
-        compileLoss(count, rows.length, trains, { activation, dropoutSeed, recomputation }),
+        compileLoss(capacity, trains, { activation, dropoutSeed, recomputation }),
       )
       writeTokens(pass.inputs, tokens)
       writeTargets(pass.inputs, tokens, rows)
       if (trains) engine.write(lossScale, Float32Array.of(gradientScale))
-      await engine.run(pass.program)
-      const losses = (await engine.read(pass.outputs.losses)) as Float32Array
+      await engine.run(pass.program, count)
+      const losses = await readLosses(pass.outputs.losses, rows)
       if (trains)
         for (const gradient of state.trainable?.untrained ?? [])
           engine.write(gradient, new Float32Array(gradient.shape[0]))
@@ -111,14 +113,15 @@ export function createPasses(state: ModelState): Passes {
       const count = tokens.ids.length
       if (rows.length === 0) return { losses: new Float32Array(0), probeLosses: new Float32Array(0), rows }
       ensurePositions(state, highest(tokens.positions) + 1)
-      const pass = probePasses.get(`${count} ${rows.length}`, () => {
+      const capacity = capacityFor(count)
+      const pass = probePasses.get(`${capacity}`, () => {
         const tape = createTape()
         const inputs = {
-          ...tokenTensors(count),
-          ...lossTensors(rows.length),
-          probes: engine.tensor('int32', [rows.length]),
+          ...tokenTensors(capacity),
+          ...lossTensors(capacity),
+          probes: engine.tensor('int32', [capacity]),
         }
-        const { hidden, head } = learnedHidden(tape, inputs, count, withoutDropout)
+        const { hidden, head } = learnedHidden(tape, inputs, withoutDropout)
         const { losses } = headLosses(tape, hidden, head, inputs.targets, null)
         const { losses: probeLosses } = headLosses(tape, hidden, head, inputs.probes, null)
         return {
@@ -129,20 +132,20 @@ export function createPasses(state: ModelState): Passes {
       })
       writeTokens(pass.inputs, tokens)
       writeTargets(pass.inputs, tokens, rows)
-      engine.write(pass.inputs.probes, new Int32Array(rows.length).fill(probe))
-      await engine.run(pass.program)
+      engine.write(pass.inputs.probes, new Int32Array(count).fill(-1).fill(probe, 0, rows.length))
+      await engine.run(pass.program, count)
       return {
-        losses: (await engine.read(pass.outputs.losses)) as Float32Array,
-        probeLosses: (await engine.read(pass.outputs.probeLosses)) as Float32Array,
+        losses: await readLosses(pass.outputs.losses, rows),
+        probeLosses: await readLosses(pass.outputs.probeLosses, rows),
         rows,
       }
     },
   }
 
-  function compileLoss(count: number, learned: number, trains: boolean, options: PassOptions) {
+  function compileLoss(count: number, trains: boolean, options: PassOptions) {
     const tape = createTape()
-    const inputs = { ...tokenTensors(count), ...lossTensors(learned) }
-    const { hidden, head } = learnedHidden(tape, inputs, count, options, trains)
+    const inputs = { ...tokenTensors(count), ...lossTensors(count) }
+    const { hidden, head } = learnedHidden(tape, inputs, options, trains)
     const { losses, lse } = headLosses(tape, hidden, head, inputs.targets, trains ? lossScale : null)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
     const probe = rowProbe(trains)
@@ -152,18 +155,20 @@ export function createPasses(state: ModelState): Passes {
     return { program: engine.compile(commands, readable), inputs, outputs: { losses, hidden, lse } }
   }
 
-  /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
+  /**
+   * The head sees only the rows that are learned from: the others have no loss and no gradient of their own. Their number
+   * differs from batch to batch, so they come with padding up to all rows and one program serves them all.
+   */
   function learnedHidden(
     tape: Tape,
     inputs: TokenTensors & LossTensors,
-    count: number,
     options: PassOptions,
     trains = false,
   ) {
     const probe = rowProbe(trains)
     const parameters = { ...decoderParameters(state), ...(probe && { rowProbe: probe }) }
     const stream = decode(tape, config, parameters, withStarts(inputs), options)
-    const chosen = inputs.rows.shape[0] === count ? stream : selectRows(tape, stream, inputs.rows)
+    const chosen = selectRows(tape, stream, inputs.rows)
     return { hidden: normalise(tape, chosen, parameters.norm, config, activation), head: parameters.head }
   }
 
@@ -178,6 +183,17 @@ export function createPasses(state: ModelState): Passes {
     return recomputationWithin(config, bytesPerElement[activation], count, activationBytes)
   }
 
+  /**
+   * Rows that a pass of `count` tokens is compiled for: those of an earlier pass that was little longer, else its own. To plan
+   * and encode a pass takes 10 ms in which no kernel runs, and batches differ in length.
+   */
+  function capacityFor(count: number): number {
+    const fitting = [...capacities].filter((rows) => rows >= count && rows <= count + 256)
+    const capacity = fitting.length > 0 ? Math.min(...fitting) : count
+    capacities.add(capacity)
+    return capacity
+  }
+
   function tokenTensors(count: number): TokenTensors {
     return {
       ids: engine.tensor('int32', [count]),
@@ -186,16 +202,22 @@ export function createPasses(state: ModelState): Passes {
     }
   }
 
-  function lossTensors(learned: number): LossTensors {
-    return { rows: engine.tensor('int32', [learned]), targets: engine.tensor('int32', [learned]) }
+  function lossTensors(count: number): LossTensors {
+    return { rows: engine.tensor('int32', [count]), targets: engine.tensor('int32', [count]) }
   }
 
   function writeTargets(inputs: LossTensors, tokens: PassTokens, rows: Int32Array): void {
-    engine.write(inputs.rows, rows)
-    engine.write(
-      inputs.targets,
-      rows.map((row) => tokens.targets[row]),
-    )
+    const padded = () => new Int32Array(tokens.targets.length).fill(-1)
+    const chosen = padded()
+    chosen.set(rows)
+    const targets = padded()
+    rows.forEach((row, i) => (targets[i] = tokens.targets[row]))
+    engine.write(inputs.rows, chosen)
+    engine.write(inputs.targets, targets)
+  }
+
+  async function readLosses(losses: Tensor, rows: Int32Array): Promise<Float32Array> {
+    return ((await engine.read(losses)) as Float32Array).subarray(0, rows.length)
   }
 
   function writeTokens(inputs: TokenTensors, tokens: PassTokens): void {

@@ -24,9 +24,9 @@ vi.mock('../../src/engine/index.ts', async (importOriginal) => {
           log.push({ event: 'compile', program })
           return program
         },
-        run(program) {
+        run(program, rows) {
           log.push({ event: 'run', program })
-          return engine.run(program)
+          return engine.run(program, rows)
         },
       }
     },

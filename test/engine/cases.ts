@@ -30,6 +30,7 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     selectRows('some rows, activations', 'act', { M: 9, H: 5, rows: [0, 3, 4, 8] }),
     selectRows('one row, residual stream', 'float32', { M: 4, H: 33, rows: [2] }),
     selectRows('all rows', 'act', { M: 3, H: 17, rows: [0, 1, 2] }),
+    selectRows('padding after the rows', 'float32', { M: 9, H: 37, rows: [0, 5, 8, -1, -1] }),
   ],
   rmsNorm: [
     rmsNorm('odd width', { M: 5, W: 7 }),
@@ -301,6 +302,8 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     headLoss('few rows', { m: 3, H: 5, V: 7 }),
     headLoss('more rows than a block', { m: 19, H: 4, V: 6 }),
     headLoss('one row', { m: 1, H: 9, V: 2 }),
+    headLoss('padding after the rows', { m: 11, H: 8, V: 9, padding: 4 }),
+    headLoss('nothing but padding', { m: 3, H: 8, V: 9, padding: 3 }),
     headLoss('float32 weight', { m: 5, H: 7, V: 51, weightRole: 'float32' }),
     headLoss('evaluation', { m: 5, H: 6, V: 8, evaluation: true }),
     { ...headLoss('larger evaluation', { m: 67, H: 64, V: 1009, evaluation: true }), large: true },

@@ -244,16 +244,24 @@ export function swiglu(
 
 export function headLoss(
   name: string,
-  options: { m: number; H: number; V: number; scale?: number; weightRole?: Role; evaluation?: boolean },
+  options: {
+    m: number
+    H: number
+    V: number
+    scale?: number
+    weightRole?: Role
+    evaluation?: boolean
+    padding?: number
+  },
 ): Case<'headLoss'> {
-  const { m, H, V, scale = 1, weightRole = 'act', evaluation = false } = options
+  const { m, H, V, scale = 1, weightRole = 'act', evaluation = false, padding = 0 } = options
   const r = random(m + H + V)
   return {
     name,
     inputs: {
       hidden: normal(r, 'act', [m, H]),
       weight: normal(r, weightRole, [V, H], scale * H ** -0.5),
-      targets: integers(r.integers(m, V)),
+      targets: integers(r.integers(m, V).map((target, i) => (i < m - padding ? target : -1))),
       lossScale: evaluation ? null : { role: 'float32', shape: [1], data: Float32Array.of(0.25) },
     },
     outputs: { losses: float([m]), lse: float([m]), dHidden: evaluation ? null : act([m, H]) },

@@ -27,7 +27,8 @@ export interface Runner {
   read(handle: number): Float32Array | Int32Array
   readOutput(program: ProgramHandle, index: number): Float32Array | Int32Array
   compile(code: Float64Array, arenaBytes: number): ProgramHandle
-  run(program: ProgramHandle): Promise<void>
+  /** rows 0: as compiled. */
+  run(program: ProgramHandle, rows: number): Promise<void>
   /** Engine.repeat: `output` is an index of the program's tensors, `input` and `counted` are handles; onRun must not throw. */
   repeat(
     program: ProgramHandle,

@@ -87,9 +87,9 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       const { code, indices } = encodeProgram(kept, (tensor) => offsets.get(tensor.id) ?? handleOf(tensor))
       return { commands: kept, outputs, arenaBytes: bytes, handle: runner.compile(code, bytes), indices }
     },
-    async run(program) {
+    async run(program, rows = 0) {
       lastProgram = program as NativeProgram
-      await runner.run(lastProgram.handle)
+      await runner.run(lastProgram.handle, rows)
     },
     async repeat(program, { times, output, input, counted }, onRun) {
       lastProgram = program as NativeProgram

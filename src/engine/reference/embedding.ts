@@ -17,18 +17,20 @@ export const embedding: Kernel<'embedding'> = {
   },
 }
 
-/** y[i] = x[rows[i]]; x'[rows[i]] += y'[i]. x [M, H], rows [m] → y [m, H]. */
+/** y[i] = x[rows[i]]; x'[rows[i]] += y'[i]. x [M, H], rows [m] → y [m, H]; a row −1 is padding: y = 0. */
 export const selectRows: Kernel<'selectRows'> = {
   forward({ x, rows }, { y }) {
     const width = y.columns
     rows.data.forEach((row, i) => {
-      y.data.set(x.data.subarray(row * width, (row + 1) * width), i * width)
+      if (row < 0) y.data.fill(0, i * width, (i + 1) * width)
+      else y.data.set(x.data.subarray(row * width, (row + 1) * width), i * width)
     })
   },
   vjp({ rows }, { y: dy }, { x: dx }) {
     if (dx === null) return
     const width = dy.columns
     rows.data.forEach((row, i) => {
+      if (row < 0) return
       for (let j = 0; j < width; j += 1) dx.data[row * width + j] += dy.data[i * width + j]
     })
   },

@@ -26,6 +26,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
   let elapsedMs = new Map<string, number>()
   let arena = new ArrayBuffer(0)
   let lastRun: Program | null = null
+  let rowsOfRun: number | undefined
   let running: Promise<void> | null = null
 
   const engine: Engine = {
@@ -72,10 +73,11 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       plans.set(program, plan.offsets)
       return program
     },
-    async run(program) {
+    async run(program, rows) {
       if (running) throw new Error('a program is already running')
       if (arena.byteLength < program.arenaBytes) arena = new ArrayBuffer(program.arenaBytes)
       lastRun = program
+      rowsOfRun = rows
       running = runCommands(program)
       try {
         await running
@@ -131,10 +133,13 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
   }
 
   function matrixOf(tensor: Tensor): Matrix {
-    const columns = tensor.shape.at(-1) ?? 1
-    const rows = elementCount(tensor.shape.slice(0, -1))
+    const changes = rowsOfRun !== undefined && (tensor.kind === 'transient' || tensor.dtype === 'int32')
+    const shape = changes ? [rowsOfRun ?? 0, ...tensor.shape.slice(1)] : tensor.shape
+    const columns = shape.at(-1) ?? 1
+    const rows = elementCount(shape.slice(0, -1))
     // Kernels' types know which of their arguments are integers.
-    return { data: valuesOf(tensor) as Float32Array, shape: tensor.shape, rows, columns }
+    const data = valuesOf(tensor).subarray(0, elementCount(shape)) as Float32Array
+    return { data, shape, rows, columns }
   }
 
   function valuesOf(tensor: Tensor): TensorData {

@@ -8,7 +8,7 @@ const blockRows = 16
 /**
  * Output head and cross-entropy in one: with logits z = h Wᵀ, lse = log Σ_v exp(z_v), losses = lse − z_target.
  * z' = lossScale · (exp(z − lse) − onehot(target)),  hidden' = z' W (made forward),  W' = z'ᵀ h.
- * The logits exist for a few rows at a time only.
+ * The logits exist for a few rows at a time only. Rows from the first negative target on are padding: all zero.
  * Source: Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
  *
  * hidden [m, H], weight [V, H], targets [m], lossScale [1] → losses and lse [m], dHidden [m, H]
@@ -17,7 +17,9 @@ export const headLoss: Kernel<'headLoss'> = {
   forward({ hidden, weight, targets, lossScale }, { losses, lse, dHidden }) {
     const [H, V] = [hidden.columns, weight.rows]
     dHidden?.data.fill(0)
-    forBlocks(hidden.rows, hidden.data, weight.data, H, V, (logits, first, count) => {
+    lse?.data.fill(0)
+    losses?.data.fill(0)
+    forBlocks(targetCount(targets.data), hidden.data, weight.data, H, V, (logits, first, count) => {
       for (let r = 0; r < count; r += 1) {
         const target = r * V + targets.data[first + r]
         const logSum = logSumExp(logits, r * V, (r + 1) * V)
@@ -34,7 +36,7 @@ export const headLoss: Kernel<'headLoss'> = {
     if (dWeight === null) return
     const { hidden, weight, targets, lossScale, lse } = saved
     const [H, V] = [hidden.columns, weight.rows]
-    forBlocks(hidden.rows, hidden.data, weight.data, H, V, (logits, first, count) => {
+    forBlocks(targetCount(targets.data), hidden.data, weight.data, H, V, (logits, first, count) => {
       for (let r = 0; r < count; r += 1) {
         const target = r * V + targets.data[first + r]
         toGradient(logits, r * V, (r + 1) * V, lse.data[first + r], target, lossScale.data[0])
@@ -43,6 +45,12 @@ export const headLoss: Kernel<'headLoss'> = {
       addProduct({ data: dWeight.data, stride: H }, [V, H, count], byColumns(logits, V), rows)
     })
   },
+}
+
+/** Rows before the padding. */
+function targetCount(targets: Int32Array | Float32Array): number {
+  const padding = targets.findIndex((target) => target < 0)
+  return padding < 0 ? targets.length : padding
 }
 
 /** Calls `use` with the logits [count, V] of rows first … first + count − 1, which it may overwrite. */
