@@ -58,6 +58,24 @@ template <class Out> struct StoreTo {
   }
 };
 
+// Asks for `bytes` that will be read and written soon.
+inline void prefetchToWrite(const void* p, int64_t bytes) {
+  const char* line = (const char*)((uintptr_t)p & ~(uintptr_t)63);
+  for (; line < (const char*)p + bytes; line += 64) {
+#if FETTLE_X86
+    asm volatile("prefetchw %0" : : "m"(*line));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+  }
+}
+// Stores that read first say with expect() where, so that rows come while their product is made: o and down, which add to the
+// stream, take 10 % less time. For plain stores asking gains nothing.
+template <class Store> inline auto expectRows(const Store& save, int64_t row, int rows, int columns) -> decltype(save.expect(row, columns)) {
+  for (int i = 0; i < rows; i++) save.expect(row + i, columns);
+}
+template <class... Other> inline void expectRows(const Other&...) {}
+
 // The two commonest cases without a branch: y = value, and y = residual + value. (Branches a vector cost 2 % at depth 576.)
 template <class Out> struct CopyTo {
   Out* y;
@@ -77,6 +95,7 @@ template <class Out> struct AddTo {
     if (n >= kLanes) store(y + at, value + load(residual + at));
     else storePart(y + at, value + loadPart(residual + at, n), n);
   }
+  void expect(int64_t row, int columns) const { prefetchToWrite(y + row * stride, columns * sizeof(Out)); }
 };
 
 inline vf multiplyAdd(vf a, vf b, vf c) {
@@ -167,6 +186,7 @@ inline void sweepRows(const Term<C>* terms, int count, int64_t begin, int64_t en
   constexpr int most = Block<float>::rows;
   for (int64_t row = begin; row < end; row += most) {
     const int rows = (int)(end - row < most ? end - row : most);
+    expectRows(save, row, rows, columns);
     if (rows > most / 2) kernel<most, Vectors>(terms, count, row, rows, columns, save);
     else kernel<most / 2, Vectors>(terms, count, row, rows, columns, save);
   }
@@ -201,17 +221,4 @@ inline void multiply(const Term<C>& term, int64_t begin, int64_t end, int column
   multiply(&term, 1, begin, end, columns, save);
 }
 
-// Static division of panels x rows: thread t of n gets a contiguous piece in panel-major order, so that each panel but
-// those on a border is packed by one thread. Calls body(panel, rowBegin, rowEnd).
-template <class C, class Body>
-inline void dividePanels(int64_t panels, int64_t rows, int t, int n, const Body& body) {
-  constexpr int step = Block<C>::rows;
-  const int64_t blocks = (rows + step - 1) / step;
-  const Range mine = partOf(panels * blocks, t, n);
-  for (int64_t u = mine.begin; u < mine.end;) {
-    const int64_t panel = u / blocks, first = u % blocks;
-    const int64_t last = mine.end - panel * blocks < blocks ? mine.end - panel * blocks : blocks;
-    body(panel, first * step, last * step < rows ? last * step : rows);
-    u = panel * blocks + last;
-  }
-}
+#include "gemm_panels.h"

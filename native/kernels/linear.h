@@ -191,7 +191,9 @@ template <class Act, class W, class Out> static void linearForwardPacked(const C
   pool.run([&](int thread) {
     C* panel = panelScratch<C>(pool, thread, slots::panel, K);
     C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.maxRank);
-    dividePanels<C>((int64_t)panels.size(), M, thread, pool.threads(), [&](int64_t p, int64_t begin, int64_t end) {
+    const std::vector<PanelShare> shares = dividePanels<C>((int64_t)panels.size(), M, thread, pool.threads());
+    for (size_t i = 0; i < shares.size(); i++) {
+      const auto& [p, begin, end] = shares[i];
       const auto& [n, columns, segment] = panels[p];
       packRows(panel, weight, n, columns, K);
       Term<C> terms[2] = {{x, K, panel, K}, {}};
@@ -199,9 +201,14 @@ template <class Act, class W, class Out> static void linearForwardPacked(const C
         packRows(loraPanel, Plain<float>{call.in[5]->as<const float>(), shape.maxRank}, n, columns, segment->rank);
         terms[1] = {scaled + segment->firstRank, shape.ranks, loraPanel, segment->rank};
       }
-      multiply(terms, segment->rank ? 2 : 1, begin, end, columns,
-               StoreTo<Out>{y + n, N, false, 1, bias ? bias + n : nullptr, residual ? residual + n : nullptr});
-    });
+      NextPanel<typename WeightSource<W>::type> next;
+      if (i + 1 < shares.size()) {
+        const LinearPanel& then = panels[shares[i + 1].panel];
+        next = {weight, {then.firstRow, then.firstRow + then.columns}, {0, K}, (end - begin) / Block<C>::rows + 1};
+      }
+      multiplyAhead(terms, segment->rank ? 2 : 1, begin, end, columns,
+                    StoreTo<Out>{y + n, N, false, 1, bias ? bias + n : nullptr, residual ? residual + n : nullptr}, next);
+    }
   });
 }
 

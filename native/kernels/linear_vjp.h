@@ -77,15 +77,18 @@ template <class Act> struct LinearVjp {
     C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks);
     Act* dX = gradient<Act>(0);
     const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
-    dividePanels<C>(panels, M, thread, pool.threads(), [&](int64_t p, int64_t begin, int64_t end) {
+    for (const auto& [p, begin, end] : dividePanels<C>(panels, M, thread, pool.threads())) {
       const int64_t k = p * kPanelColumns<C>;
       const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
       packColumns(panel, weight, k, columns, N);
       Term<C> terms[2] = {{dY, N, panel, N}, {dT, shape.ranks, loraPanel, shape.ranks}};
-      if (shape.ranks && shape.dropout()) return maskedInputGradient(thread, terms[0], k, columns, begin, end);
+      if (shape.ranks && shape.dropout()) {
+        maskedInputGradient(thread, terms[0], k, columns, begin, end);
+        continue;
+      }
       if (shape.ranks) packColumns(loraPanel, Plain<float>{loraA, K}, k, columns, shape.ranks);
       multiply(terms, shape.ranks ? 2 : 1, begin, end, columns, StoreTo<Act>{dX + k, K, call.accumulate[0]});
-    });
+    }
   }
 
   // With dropout the way through LoRA is masked by segment, so it cannot be extra depth: sum in a float tile.
@@ -210,13 +213,13 @@ template <class Act> struct LinearVjp {
   void weightGradient(int thread) const {
     float* dW = gradient<float>(1);
     const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
-    dividePanels<C>(panels, N, thread, pool.threads(), [&](int64_t p, int64_t begin, int64_t end) {
+    for (const auto& [p, begin, end] : dividePanels<C>(panels, N, thread, pool.threads())) {
       const int64_t k = p * kPanelColumns<C>;
       const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
       overTokens(thread, dYColumns, begin, end, columns, [&](C* panel, int64_t m, int64_t tokens) {
         packColumns(panel, Plain<C>{x + m * K, K}, k, columns, tokens);
       }, [&](bool later) { return StoreTo<float>{dW + k, K, later || call.accumulate[1]}; });
-    });
+    }
   }
 
   template <class S> void biasGradient(int thread) const {
