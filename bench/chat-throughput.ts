@@ -43,6 +43,7 @@ const best = (rounds: readonly Round[], of: keyof Round) => Math.min(...rounds.m
 function compare(cores: string): void {
   const fettle: Round[] = []
   const transformers: Round[] = []
+  const firsts: { fettle: Round[]; transformers: Round[] } = { fettle: [], transformers: [] }
   let count = 0
   for (let sitting = 0; sitting < Number(values.sittings); sitting++) {
     const args = [model, data, values.rounds]
@@ -52,18 +53,22 @@ function compare(cores: string): void {
       throw new Error(`not the same work: ${JSON.stringify({ ours, theirs })}`)
     fettle.push(...ours.rounds)
     transformers.push(...theirs.rounds)
+    firsts.fettle.push(ours.first)
+    firsts.transformers.push(theirs.first)
     count = ours.tokens
   }
-  const result = (rounds: readonly Round[]) => ({
-    tokensPerSecond: Math.round(count / best(rounds, 'seconds')),
+  const speed = (rounds: readonly Round[]) => Math.round(count / best(rounds, 'seconds'))
+  const result = (rounds: readonly Round[], first: readonly Round[]) => ({
+    tokensPerSecond: speed(rounds),
+    firstPass: speed(first),
     cpuSeconds: Number(best(rounds, 'cpuSeconds').toFixed(3)),
   })
   const ratio = best(transformers, 'seconds') / best(fettle, 'seconds')
   console.log(
     JSON.stringify({
       cores: cores.split(',').length,
-      fettle: result(fettle),
-      transformers: result(transformers),
+      fettle: result(fettle, firsts.fettle),
+      transformers: result(transformers, firsts.transformers),
       ratio: Number(ratio.toFixed(2)),
     }),
   )

@@ -10,28 +10,33 @@ export interface Round {
 
 /** What one side prints: its passes, and what came out of one, which must be the same on both sides. */
 export interface SideResult {
+  /** The first pass: nothing is compiled yet, and no text was seen before. */
+  first: Round
   rounds: Round[]
   tokens: number
   learned: number
 }
 
-/** fettle's side: template, mask and tokens of all conversations, several times; the first pass is not counted. */
+/** fettle's side: template, mask and tokens of all conversations, several times. */
 export async function measureFettle(model: string, data: string, rounds: number): Promise<SideResult> {
   const tokenizer = await AutoTokenizer.fromPretrained(model)
   const lines = readFileSync(data, 'utf8').trim().split('\n')
   const chats = lines.map((line): { messages: Message[] } => JSON.parse(line))
-  let encodings = await tokenizer.encodeChats(chats)
-  const measured: Round[] = []
-  while (measured.length < rounds) {
+  let encodings: Awaited<ReturnType<typeof tokenizer.encodeChats>> = []
+  const pass = async (): Promise<Round> => {
     const cpu = process.cpuUsage()
     const start = performance.now()
     encodings = await tokenizer.encodeChats(chats)
     const seconds = (performance.now() - start) / 1000
     const { user, system } = process.cpuUsage(cpu)
-    measured.push({ seconds, cpuSeconds: (user + system) / 1e6 })
+    return { seconds, cpuSeconds: (user + system) / 1e6 }
   }
+  const first = await pass()
+  const measured: Round[] = []
+  while (measured.length < rounds) measured.push(await pass())
   const sum = (numbers: Iterable<number>) => [...numbers].reduce((total, number) => total + number, 0)
   return {
+    first,
     rounds: measured,
     tokens: sum(encodings.map(({ inputIds }) => inputIds.length)),
     learned: sum(encodings.map(({ mask }) => sum(mask))),
