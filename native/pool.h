@@ -1,5 +1,6 @@
 // Fork and join for kernels: the caller is thread 0; the others spin for a while after each piece of work (0.1 us to wake),
-// then sleep on a condition variable. Work is divided statically, so that the same thread count gives the same bits.
+// then sleep on a condition variable. Work is divided statically, so that the same thread count gives the same bits
+// (streamed products share rows out as threads come free, but each row is summed by one thread in one order).
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -28,6 +28,12 @@ vi.mock('../../src/engine/index.ts', async (importOriginal) => {
           log.push({ event: 'run', program })
           return engine.run(program, rows)
         },
+        repeat(program, feedback, onRun) {
+          return engine.repeat(program, feedback, (output) => {
+            log.push({ event: 'run', program })
+            return onRun(output)
+          })
+        },
       }
     },
   }
