@@ -1,9 +1,8 @@
 // The Node-API binding: a `Runner` class whose methods mirror src/engine/native/binding.ts.
 #include <napi.h>
 
-#include <cstring>
-
 #include "cpu.h"
+#include "numbers.h"
 #include "peaks.h"
 #include "runner.h"
 #include "workers.h"
@@ -11,74 +10,17 @@
 namespace fettle {
 namespace {
 
-float widen(uint16_t h) {
-  uint32_t u = uint32_t(h) << 16;
-  float f;
-  std::memcpy(&f, &u, 4);
-  return f;
-}
-
-uint16_t roundToBf16(float f) {
-  uint32_t u;
-  std::memcpy(&u, &f, 4);
-  if (f != f) return uint16_t((u >> 16) | 0x40u);
-  return uint16_t((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
-}
-
-size_t bytesOf(DType dtype) { return dtype == DType::bf16 ? 2 : 4; }
-
-// Copies numbers of a JavaScript typed array into a tensor's memory, rounding float32 to bfloat16 where needed.
-bool copyIn(DType dtype, char* to, size_t count, const Napi::TypedArray& from) {
-  if (from.ElementLength() > count) return false;
-  const char* bytes = static_cast<const char*>(from.ArrayBuffer().Data()) + from.ByteOffset();
-  const size_t n = from.ElementLength();
-  if (dtype == DType::i32 && from.TypedArrayType() == napi_int32_array) {
-    std::memcpy(to, bytes, n * 4);
-  } else if (dtype == DType::f32 && from.TypedArrayType() == napi_float32_array) {
-    std::memcpy(to, bytes, n * 4);
-  } else if (dtype == DType::bf16 && from.TypedArrayType() == napi_float32_array) {
-    auto* source = reinterpret_cast<const float*>(bytes);
-    auto* target = reinterpret_cast<uint16_t*>(to);
-    for (size_t i = 0; i < n; i++) target[i] = roundToBf16(source[i]);
-  } else {
-    return false;
-  }
-  return true;
-}
-
-Napi::Value copyOut(Napi::Env env, const Tensor& tensor, const Quantiser& quantiser) {
-  const size_t count = tensor.size();
-  const size_t columns = tensor.cols();
-  if (tensor.dtype == DType::i32) {
-    auto array = Napi::Int32Array::New(env, count);
-    std::memcpy(array.Data(), tensor.as<char>(), count * 4);
-    return array;
-  }
-  auto array = Napi::Float32Array::New(env, count);
-  if (isQuantised(tensor.dtype)) {
-    for (int b = 0; b < tensor.blockCount; b++) {
-      const RowBlock& block = tensor.blocks[b];
-      const int64_t end = b + 1 < tensor.blockCount ? (&block)[1].firstRow : tensor.rows();
-      quantiser.dequantise(tensor.dtype, static_cast<const char*>(block.data), 0, end - block.firstRow, columns,
-                           array.Data() + block.firstRow * columns);
-    }
-    return array;
-  }
-  for (int64_t row = 0; row * int64_t(columns) < int64_t(count); row++) {
-    float* to = array.Data() + row * columns;
-    if (tensor.dtype == DType::f32) {
-      std::memcpy(to, tensor.row<float>(row), columns * 4);
-    } else {
-      const uint16_t* from = tensor.row<uint16_t>(row);
-      for (size_t i = 0; i < columns; i++) to[i] = widen(from[i]);
-    }
-  }
-  return array;
-}
-
 void readShape(Tensor& tensor, const Napi::Array& shape) {
   tensor.rank = int(shape.Length());
   for (int i = 0; i < tensor.rank && i < 4; i++) tensor.shape[i] = shape.Get(i).ToNumber().Int64Value();
+}
+
+// The kernels of an instruction set; throws where this machine has none.
+const Kernels* kernelsOf(const Napi::CallbackInfo& info, const std::string& isa) {
+  for (const Kernels* kernels : availableKernels())
+    if (isa == kernels->isa) return kernels;
+  Napi::Error::New(info.Env(), "no kernels for " + isa).ThrowAsJavaScriptException();
+  return nullptr;
 }
 
 class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
@@ -96,10 +38,8 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
 
   // new Runner(isa: string, threads: number)
   explicit RunnerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-    const std::string isa = info[0].ToString();
-    for (const Kernels* kernels : availableKernels())
-      if (isa == kernels->isa) runner_ = std::make_unique<Runner>(kernels, std::max(1, info[1].ToNumber().Int32Value()));
-    if (!runner_) Napi::Error::New(info.Env(), "no kernels for " + isa).ThrowAsJavaScriptException();
+    if (const Kernels* kernels = kernelsOf(info, info[0].ToString()))
+      runner_ = std::make_unique<Runner>(kernels, std::max(1, info[1].ToNumber().Int32Value()));
   }
 
  private:
@@ -245,13 +185,9 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
 
   Napi::Value run(const Napi::CallbackInfo& info) {
     if (busy_) return fail(info.Env(), "run: another program is running");
-    busy_ = true;
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
     if (const int64_t rows = info[1].ToNumber().Int64Value()) program->setRows(rows);
-    auto* worker = new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_);
-    auto promise = worker->promise();
-    worker->Queue();
-    return promise;
+    return start(new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
   }
 
   // repeat(program, times, index of the output, input handle, counted handle, onRun): promise
@@ -266,12 +202,8 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     if (!isIntegers(*feedback.output) || !isIntegers(feedback.input->tensor) || !isIntegers(feedback.counted->tensor) ||
         feedback.output->size() != feedback.input->tensor.size())
       return fail(info.Env(), "repeat: output, input and counted are not integers, or output and input differ in size");
-    busy_ = true;
-    auto* worker = new RepeatWorker(info.Env(), *runner_, program, std::move(feedback), info[5].As<Napi::Function>(),
-                                    info.This().As<Napi::Object>(), busy_);
-    auto promise = worker->promise();
-    worker->Queue();
-    return promise;
+    return start(new RepeatWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_, std::move(feedback),
+                                  info[5].As<Napi::Function>()));
   }
 
   Napi::Value free(const Napi::CallbackInfo& info) {
@@ -284,6 +216,12 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     auto array = Napi::Float64Array::New(info.Env(), taken.size());
     std::memcpy(array.Data(), taken.data(), taken.size() * 8);
     return array;
+  }
+
+  template <class Worker> static Napi::Value start(Worker* worker) {
+    auto promise = worker->promise();
+    worker->Queue();
+    return promise;
   }
 
   static Napi::Value fail(Napi::Env env, const std::string& message) {
@@ -312,26 +250,6 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     return target != nullptr;
   }
 
-  static void convert(DType dtype, char* target, int type, const char* source, size_t count) {
-    auto value = [&](size_t i) {
-      if (type == 0) {
-        float f;
-        std::memcpy(&f, source + i * 4, 4);
-        return f;
-      }
-      uint16_t h;
-      std::memcpy(&h, source + i * 2, 2);
-      return type == 1 ? widen(h) : halfToFloat(h);
-    };
-    if (type == int(dtype)) {
-      std::memcpy(target, source, count * bytesOf(dtype));
-    } else if (dtype == DType::f32) {
-      for (size_t i = 0; i < count; i++) reinterpret_cast<float*>(target)[i] = value(i);
-    } else {
-      for (size_t i = 0; i < count; i++) reinterpret_cast<uint16_t*>(target)[i] = roundToBf16(value(i));
-    }
-  }
-
   std::shared_ptr<MappedFile> map(const std::string& path, std::string& error) {
     if (auto file = mapped_[path].lock()) return file;
     auto file = MappedFile::open(path, error);
@@ -343,14 +261,6 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   std::map<std::string, std::weak_ptr<MappedFile>> mapped_;
   bool busy_ = false;
 };
-
-// The kernels of an instruction set; throws where this machine has none.
-const Kernels* kernelsOf(const Napi::CallbackInfo& info, const std::string& isa) {
-  for (const Kernels* kernels : availableKernels())
-    if (isa == kernels->isa) return kernels;
-  Napi::Error::New(info.Env(), "no kernels for " + isa).ThrowAsJavaScriptException();
-  return nullptr;
-}
 
 // readPeak(isa, threads, bytes to read): bytes a second; takes about 0.1 s, during which JavaScript waits.
 Napi::Value measureReading(const Napi::CallbackInfo& info) {
