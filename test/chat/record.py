@@ -1,48 +1,17 @@
 """Records what Python's jinja2 makes of the expressions below, as transformers configures it.
 
-    pip install jinja2==3.1.6
+    pip install jinja2==3.1.6 transformers
     python test/chat/record.py > test/fixtures/jinja-golden.json
 """
 
 import json
-from datetime import datetime
+import sys
+from pathlib import Path
 
-import jinja2
-import jinja2.ext
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+sys.path.append(str(Path(__file__).parents[2] / "bench" / "jinja-fuzz"))
+from environment import VARIABLES, make_environment, render  # noqa: E402
 
-
-def raise_exception(message):
-    raise jinja2.exceptions.TemplateError(message)
-
-
-def tojson(x, ensure_ascii=False, indent=None, separators=None, sort_keys=False):
-    return json.dumps(x, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[jinja2.ext.loopcontrols])
-env.filters["tojson"] = tojson
-env.globals["raise_exception"] = raise_exception
-env.globals["strftime_now"] = lambda f: datetime(2024, 7, 6, 15, 4, 5).strftime(f)
-
-variables = {
-    "s": "Hello, World",
-    "t": "  padded\t\n",
-    "u": "é 😀👍🏽 日本語",
-    "q": "it's \"so\"\n\\",
-    "n": 7,
-    "z": 0,
-    "m": -7,
-    "f": 2.5,
-    "yes": True,
-    "no": False,
-    "nothing": None,
-    "xs": [3, 1, 2],
-    "e": [],
-    "d": {"b": 1, "a": "two", "c": [1, 2, {"x": None}]},
-    "items": [{"name": "B", "n": 2}, {"name": "a", "n": 1}, {"name": "c", "n": 2}],
-    "words": ["apple", "Banana", "cherry"],
-}
+environment = make_environment()
 
 expressions = r"""
 1 + 2 * 3
@@ -817,14 +786,11 @@ templates += [
 
 
 def run(source):
-    try:
-        return {"source": source, "text": env.from_string(source).render(**variables)}
-    except Exception as error:  # noqa: BLE001
-        return {"source": source, "error": f"{type(error).__name__}: {error}"}
+    return {"source": source, **render(environment, source, VARIABLES)}
 
 
 cases = [run("{{ " + source + " }}") for source in expressions if source.strip()]
 cases += [run(source) for source in templates]
 # Addresses differ from run to run.
 cases = [case for case in cases if " at 0x" not in case.get("text", "")]
-print(json.dumps({"variables": variables, "cases": cases}, ensure_ascii=False, indent=0))
+print(json.dumps({"variables": VARIABLES, "cases": cases}, ensure_ascii=False, indent=0))
