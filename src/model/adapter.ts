@@ -1,5 +1,4 @@
 import { FettleError } from '../error.ts'
-import { createTape } from '../engine/tape.ts'
 import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../peft/index.ts'
 import {
   adapterName,
@@ -10,46 +9,16 @@ import {
   writeAdapter,
 } from '../peft/index.ts'
 import { createRandom } from '../random.ts'
+import type { AdaptedSlot } from './adapted-slots.ts'
+import { adaptedSlots } from './adapted-slots.ts'
 import type { ModelState } from './model-state.ts'
-import { freeze, readSlot, setFrozen, setTrainable, slotEntry, slotTensor } from './model-state.ts'
+import { freeze, readSlot, setTrainable, slotEntry } from './model-state.ts'
 import type { Slot } from './slots.ts'
 import { adaptableSlots, allSlots, moduleOf } from './slots.ts'
 import { installTokenRows, planTokenRows, tokenRowEntries } from './token-rows.ts'
 import type { Piece, TrainableEntry } from './trainable.ts'
 import { extractPiece, insertPiece } from './trainable.ts'
 import { untieHead } from './untie-head.ts'
-
-/** A slot that LoRA adapts: its parts with their first row, rank (0: not adapted) and row in the stacked A. */
-interface AdaptedSlot {
-  slot: Slot
-  rows: number
-  totalRank: number
-  maxRank: number
-  parts: {
-    module: string
-    firstRow: number
-    rows: number
-    firstRank: number
-    adapter: ModuleAdapter | undefined
-  }[]
-}
-
-function adaptedSlots(state: ModelState, modules: ReadonlyMap<string, ModuleAdapter>): AdaptedSlot[] {
-  return adaptableSlots(state.slots).flatMap((slot) => {
-    let firstRow = 0
-    let firstRank = 0
-    const parts = slot.parts.map(({ name, rows }) => {
-      const module = moduleOf(name)
-      const adapter = modules.get(module)
-      const part = { module, firstRow, rows, firstRank, adapter }
-      firstRow += rows
-      firstRank += adapter?.rank ?? 0
-      return part
-    })
-    const maxRank = Math.max(...parts.map(({ adapter }) => adapter?.rank ?? 0))
-    return maxRank === 0 ? [] : [{ slot, rows: firstRow, totalRank: firstRank, maxRank, parts }]
-  })
-}
 
 /**
  * Puts a fresh adapter on the model: A uniform in ±1/√K (PEFT's Kaiming initialisation with a = √5), B zero, or with
@@ -270,66 +239,4 @@ export async function saveAdapter(state: ModelState, folder: string): Promise<vo
     })
   const { config, modules } = state.adapter
   await writeAdapter(folder, toPeftConfig(config, [...modules.keys()]), trainedTensors(state, 'tensor'))
-}
-
-/**
- * W ← W + scaling · B A for each adapted module, computed in float32 and rounded once; then the model has no adapter.
- */
-export async function mergeAdapter(state: ModelState): Promise<void> {
-  const { adapter } = state
-  if (!adapter) return
-  const merged = new Map<string, Float32Array>()
-  for (const adapted of adaptedSlots(state, adapter.modules))
-    merged.set(adapted.slot.key, await mergedValues(state, adapted))
-  await freeze(state)
-  for (const slot of allSlots(state.slots)) {
-    const values = merged.get(slot.key)
-    if (values) setFrozen(state, slot, values)
-  }
-  state.adapter = null
-  // Their tables have the trained rows already.
-  state.tokenRows = null
-}
-
-async function mergedValues(
-  state: ModelState,
-  { slot, rows, totalRank, maxRank, parts }: AdaptedSlot,
-): Promise<Float32Array> {
-  const { engine, trainable } = state
-  const loraA = trainable?.byKey.get(`${slot.key}.loraA`)
-  const loraB = trainable?.byKey.get(`${slot.key}.loraB`)
-  if (!loraA || !loraB) throw new Error(`slot ${slot.key} has no adapter`)
-  const a = (await engine.read(loraA.tensor)) as Float32Array
-  const b = (await engine.read(loraB.tensor)) as Float32Array
-  // y = x Wᵀ + residual with x = the scaled B, block by block [N, ΣR], and W = Aᵀ [K, ΣR].
-  const scaledB = new Float32Array(rows * totalRank)
-  for (const { firstRow, rows: outputs, firstRank, adapter } of parts) {
-    if (!adapter) continue
-    for (let row = firstRow; row < firstRow + outputs; row += 1)
-      for (let i = 0; i < adapter.rank; i += 1)
-        scaledB[row * totalRank + firstRank + i] = adapter.scaling * b[row * maxRank + i]
-  }
-  const transposedA = new Float32Array(slot.columns * totalRank)
-  for (let i = 0; i < totalRank; i += 1)
-    for (let k = 0; k < slot.columns; k += 1) transposedA[k * totalRank + i] = a[i * slot.columns + k]
-  const x = engine.tensor('float32', [rows, totalRank], scaledB)
-  const weight = engine.tensor('float32', [slot.columns, totalRank], transposedA)
-  const shape = [rows, slot.columns]
-  const residual = engine.tensor(
-    'float32',
-    shape,
-    (await engine.read(slotTensor(state, slot))) as Float32Array,
-  )
-  const tape = createTape()
-  const { y } = tape.apply(
-    'linear',
-    { x, weight, bias: null, residual, loraA: null, loraB: null },
-    { float32Output: 1, dropout: 0, seed: 0, segments: [slot.columns, 0, 0] },
-    { y: { dtype: 'float32', shape }, t: null },
-  )
-  if (!y) throw new Error('linear was recorded without its output')
-  await engine.run(engine.compile(tape.commands(), [y]))
-  const values = (await engine.read(y)) as Float32Array
-  for (const tensor of [x, weight, residual]) engine.free(tensor)
-  return values
 }
