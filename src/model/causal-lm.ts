@@ -1,13 +1,7 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { EngineName } from '../engine/index.ts'
 import { createEngine } from '../engine/index.ts'
-import { quantizations } from '../engine/index.ts'
-import type { DType, Engine, Quantization } from '../engine/index.ts'
+import type { DType, Quantization } from '../engine/index.ts'
 import { bytesPerElement } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
-import { float32ToBfloat16, float32ToFloat16, writeFileAtomic, writeSafetensors } from '../formats/index.ts'
-import type { TensorToWrite } from '../formats/index.ts'
 import type { Decoder, GenerateOptions } from '../generate/index.ts'
 import { generateTokens } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
@@ -17,34 +11,22 @@ import { parseModelConfig } from './config.ts'
 import { createDecoder } from './decoder.ts'
 import { flattenBatch } from './flatten.ts'
 import type { FlatTokens, ForwardInputs, TokenMatrix } from './flatten.ts'
+import { computeType, quantizationOf } from './load-options.ts'
+import type { LoadOptions } from './load-options.ts'
 import { openModel } from './load.ts'
 import { mergeAdapter } from './merge-adapter.ts'
 import type { ModelState } from './model-state.ts'
-import { loadModelState, readSlot, trainAllParameters } from './model-state.ts'
-import { clearGradients, createOptimiser } from './optimiser.ts'
+import { loadModelState, trainAllParameters } from './model-state.ts'
+import { clearGradients } from './optimiser.ts'
 import type { Passes } from './passes.ts'
 import { createPasses } from './passes.ts'
 import { activationBytesPerToken } from './recompute.ts'
 import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
 import { openRandomStore } from './random-store.ts'
+import { saveModel } from './save-model.ts'
 import { allSlots, modelSlots } from './slots.ts'
-import { putTokenRows } from './token-rows.ts'
-import type { WeightStore } from './weight-store.ts'
-
-/** How a model is loaded. */
-export interface LoadOptions {
-  /** Compute type; `auto` is the stored type where the engine has it, else its preferred one. */
-  dtype?: 'auto' | 'float32' | 'bfloat16'
-  /** Without it: native where it was built, else reference. */
-  engine?: EngineName
-  threads?: number
-  /**
-   * Hold the linear layers of the decoder in 8 or 4 bits, with bitsandbytes' values. They are frozen: train an adapter.
-   * Generation reads the head in 8 bits; embedding, norms and activations stay in `dtype`.
-   */
-  quantization?: Quantization | null
-}
+import { trainingState } from './training-state.ts'
 
 /** Numbers with a shape. */
 export interface NumberArray {
@@ -269,23 +251,13 @@ export class AutoModelForCausalLM {
    * An adapter is left out: merge it first.
    */
   async save(folder: string, options: { dtype?: 'float32' | 'bfloat16' | 'float16' } = {}): Promise<void> {
-    const dtype = options.dtype ?? (this.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
     await this.#adding
-    if (this.#state.config.rope.factors)
-      throw new FettleError({
-        place: `${this.nameOrPath}: tensor rope_freqs.weight`,
-        found: 'divisors of the rotation frequencies that are not those of Llama 3',
-        expected: 'a scaling that config.json can say',
-        cure: 'Train from the Hugging Face folder of the model; adapters can be saved all the same.',
-      })
-    await mkdir(folder, { recursive: true })
-    await writeSafetensors(join(folder, 'model.safetensors'), storedTensors(this.#state, dtype))
-    await writeFileAtomic(
-      join(folder, 'generation_config.json'),
-      `${JSON.stringify(this.generationConfig, null, 2)}\n`,
-    )
-    const { torch_dtype: _, ...config } = this.config
-    await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify({ ...config, dtype }, null, 2)}\n`)
+    const dtype = options.dtype ?? (this.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
+    await saveModel(this.#state, folder, {
+      dtype,
+      generationConfig: this.generationConfig,
+      place: this.nameOrPath,
+    })
   }
 
   /** Makes everything trainable unless an adapter is there. */
@@ -294,50 +266,10 @@ export class AutoModelForCausalLM {
     await trainAllParameters(this.#state)
   }
 
-  /** What the training loop works with: passes that sum gradients, the optimiser, and the flat state to save. */
+  /** What the training loop works with. */
   async training() {
     await this.trainable()
-    const state = this.#state
-    const optimiser = createOptimiser(state)
-    const { engine, trainable } = state
-    if (!trainable) throw new Error('nothing is trainable')
-    const flat = { parameters: trainable.parameters, m: optimiser.m, v: optimiser.v }
-    return {
-      losses: this.#passes.losses,
-      optimiser,
-      /** Lets go of this share of the layers' frozen weights after each use; 0 of none. */
-      streamWeights(share: number): void {
-        const { layers } = state.slots
-        const streamed = layers
-          .slice(0, Math.round(share * layers.length))
-          .flatMap((layer) =>
-            [layer.qkv, layer.output, layer.gateUp, layer.down].flatMap(
-              ({ key }) => state.frozen.get(key) ?? [],
-            ),
-          )
-        engine.stream(streamed)
-      },
-      /** Parameters and moments, flat: of `size` values those from `start` on. */
-      async readState(name: keyof typeof flat, start = 0, end = trainable.size): Promise<Float32Array> {
-        const part = engine.view(flat[name], start, [end - start])
-        const values = (await engine.read(part)) as Float32Array
-        engine.free(part)
-        return values
-      },
-      writeState(saved: { [K in keyof typeof flat]: Float32Array }): void {
-        for (const key of ['parameters', 'm', 'v'] as const) {
-          if (saved[key].length !== trainable.size)
-            throw new FettleError({
-              place: `checkpoint: ${key}`,
-              found: `${saved[key].length} values`,
-              expected: `${trainable.size}`,
-              cure: 'The checkpoint belongs to another model or another lora section.',
-            })
-          engine.write(flat[key], saved[key])
-        }
-        putTokenRows(state, saved.parameters)
-      },
-    }
+    return { losses: this.#passes.losses, ...trainingState(this.#state) }
   }
 
   /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */
@@ -354,53 +286,4 @@ export class AutoModelForCausalLM {
   profile(): Map<string, number> {
     return this.#state.engine.profile()
   }
-}
-
-/** The model's tensors one after the other, each read when it is written. */
-function storedTensors(state: ModelState, dtype: 'float32' | 'bfloat16' | 'float16'): TensorToWrite[] {
-  const stored = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
-  return allSlots(state.slots).flatMap((slot) => {
-    let row = 0
-    return slot.parts.map(({ name, rows }): TensorToWrite => {
-      const start = row * slot.columns
-      row += rows
-      return {
-        name,
-        dtype: stored[dtype],
-        shape: slot.kind === 'matrix' ? [rows, slot.columns] : [rows],
-        async data() {
-          const values = (await readSlot(state, slot)).subarray(start, start + rows * slot.columns)
-          if (dtype === 'float32') return values
-          return dtype === 'bfloat16' ? float32ToBfloat16(values) : float32ToFloat16(values)
-        },
-      }
-    })
-  })
-}
-
-function quantizationOf({ quantization: given }: { quantization?: unknown }): Quantization | null {
-  if (given === undefined || given === null) return null
-  const known = quantizations.find((name) => name === given)
-  if (known) return known
-  throw new FettleError({
-    place: 'quantization',
-    found: String(given),
-    expected: `${quantizations.join(', ')} or null`,
-  })
-}
-
-function computeType(
-  engine: Engine,
-  stored: WeightStore['dtype'],
-  wanted: LoadOptions['dtype'] = 'auto',
-): DType {
-  const storedType = stored === 'F32' ? 'float32' : 'bfloat16'
-  const dtype = wanted === 'auto' ? storedType : wanted
-  if (engine.activationTypes.includes(dtype)) return dtype
-  if (wanted === 'auto') return engine.activationTypes[0]
-  throw new FettleError({
-    place: 'dtype',
-    found: wanted,
-    expected: `${engine.activationTypes.join(' or ')} on the ${engine.name} engine`,
-  })
 }

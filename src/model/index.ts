@@ -2,7 +2,8 @@
 // One definition serves Llama, Mistral, Qwen2 and Qwen3; it records ops on the engine's tape.
 // The public object is AutoModelForCausalLM; train/ drives it, generate/ samples from it.
 export { AutoModelForCausalLM } from './causal-lm.ts'
-export type { LoadOptions, NumberArray } from './causal-lm.ts'
+export type { NumberArray } from './causal-lm.ts'
+export type { LoadOptions } from './load-options.ts'
 export { setupChatFormat } from './setup-chat-format.ts'
 export type { ForwardInputs, TokenMatrix } from './flatten.ts'
 export { documentStarts } from './flatten.ts'
