@@ -35,7 +35,8 @@ struct LinearShape {
   uint32_t threshold = 0, seed = 0;
   std::vector<Segment> segments;
 
-  LinearShape(const double* attributes, int64_t n, int64_t k, const Tensor* loraB) : outputs(n), depth(k) {
+  LinearShape(const double* attributes, int64_t n, int64_t k, const Tensor* loraB, const Tensor* dropoutSeed)
+      : outputs(n), depth(k) {
     const double p = attributes[1];
     const int count = (int)attributes[3] / 3;
     int64_t row = 0;
@@ -51,7 +52,7 @@ struct LinearShape {
     if (p > 0) {
       keepScale = (float)(1 / (1 - p));
       threshold = (uint32_t)(p * 4294967296.0);
-      seed = (uint32_t)(int64_t)attributes[2];
+      seed = (uint32_t)(int64_t)attributes[2] + (dropoutSeed ? (uint32_t)*dropoutSeed->as<const int32_t>() : 0);
     }
   }
   bool dropout() const { return threshold > 0; }
@@ -286,7 +287,8 @@ constexpr int64_t kFewTokens = 16;
 
 static void linearForward(const Call& call) {
   const Tensor &x = *call.in[0], &weight = *call.in[1], &y = *call.out[0];
-  const LinearShape shape(call.attributes, y.cols(), x.cols(), call.in[4] && call.in[5] ? call.in[5] : nullptr);
+  const LinearShape shape(call.attributes, y.cols(), x.cols(), call.in[4] && call.in[5] ? call.in[5] : nullptr,
+                          call.in[6]);
   const int64_t M = x.rows();
   withType(x.dtype, [&](auto xZero) {
     withWeight(weight.dtype, [&](auto wZero) {

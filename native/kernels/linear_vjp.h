@@ -32,7 +32,7 @@ template <class Act> struct LinearVjp {
   void run() {
     const bool lora = shape.ranks > 0;
     const bool needsDT = lora && (wanted(0) || wanted(3)), needsT = lora && wanted(4);
-    dY = cellsOf<C>(pool, call.in[8], slots::dY);
+    dY = cellsOf<C>(pool, call.in[9], slots::dY);
     if (wanted(1) || (lora && wanted(3))) x = cellsOf<C>(pool, call.in[0], slots::x);
     const int64_t few = roundUp(M * shape.ranks, 64);
     if (needsDT) dT = (C*)pool.scratch(0, slots::t, few * sizeof(C));
@@ -44,14 +44,14 @@ template <class Act> struct LinearVjp {
       if (needsDT) projectUp(thread, rows);
       if (needsDT && wanted(3)) transposeRows(dTColumns, dT, shape.ranks, rows);
       if (needsT)
-        withType(call.in[7]->dtype, [&](auto zero) { transposeRows(tColumns, call.in[7]->as<const decltype(zero)>(), shape.ranks, rows); });
+        withType(call.in[8]->dtype, [&](auto zero) { transposeRows(tColumns, call.in[8]->as<const decltype(zero)>(), shape.ranks, rows); });
       if (wanted(1)) transposeRows(dYColumns, dY, N, rows);
     });
     pool.run([&](int thread) {
       if (wanted(0)) withWeight(call.in[1]->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
       if (lora && (wanted(3) || wanted(4))) loraGradients(thread);
       if (wanted(1)) weightGradient(thread);
-      if (wanted(2)) withType(call.in[8]->dtype, [&](auto zero) { biasGradient<decltype(zero)>(thread); });
+      if (wanted(2)) withType(call.in[9]->dtype, [&](auto zero) { biasGradient<decltype(zero)>(thread); });
     });
   }
 
@@ -224,7 +224,7 @@ template <class Act> struct LinearVjp {
 
   template <class S> void biasGradient(int thread) const {
     const Range strips = partOf((N + kLanes - 1) / kLanes, thread, pool.threads());
-    const S* from = call.in[8]->as<const S>();
+    const S* from = call.in[9]->as<const S>();
     float* dBias = gradient<float>(2);
     for (int64_t n = strips.begin * kLanes; n < std::min(strips.end * kLanes, N); n += kLanes) {
       const int valid = (int)std::min<int64_t>(kLanes, N - n);
@@ -237,10 +237,11 @@ template <class Act> struct LinearVjp {
 };
 
 static void linearVjp(const Call& call) {
-  const Tensor *x = call.in[0], *loraA = call.in[4], *loraB = call.in[5], *t = call.in[7], &dY = *call.in[8];
+  const Tensor *x = call.in[0], *loraA = call.in[4], *loraB = call.in[5], *t = call.in[8], &dY = *call.in[9];
   const Tensor* dX = call.out[0];
   const Tensor* withDepth = x ? x : dX ? dX : call.in[1] ? call.in[1] : loraA;
-  const LinearShape shape(call.attributes, dY.cols(), withDepth ? withDepth->cols() : 0, loraA && loraB ? loraB : nullptr);
+  const LinearShape shape(call.attributes, dY.cols(), withDepth ? withDepth->cols() : 0, loraA && loraB ? loraB : nullptr,
+                          call.in[6]);
   const Tensor* act = x ? x : dX ? dX : t ? t : &dY;
   withType(act->dtype, [&](auto zero) {
     LinearVjp<decltype(zero)>{call, *call.pool, shape, dY.rows(), dY.cols(), shape.depth,

@@ -27,7 +27,8 @@ import type { DType, Tensor } from './tensor.ts'
  *                     the segments' A; row n of loraB [N, maxRank] is B's row for output n, of which the first `rank` of its segment
  *                     count. t = drop(x) Aᵀ [M, ΣR] is kept for the vjp; y[:, n] += scaling · t_segment · loraB[n].
  *                     Output is float32 with a residual or when `float32Output` is 1, else act. dropout p in [0, 1) with inverted
- *                     scaling; each segment draws its own mask from (seed, segment, element), see dropout.ts.
+ *                     scaling; each segment draws its own mask from (dropoutSeed[0] + seed, segment, element), see dropout.ts:
+ *                     dropoutSeed int32 [1] is of the pass, the attribute of the place in the model.
  * - `swiglu`          y = silu(gate) · up; gateUp act [M, 2·I] = gate beside up → y act [M, I]
  * - `headLoss`        the output head fused with cross-entropy, without ever holding the logits: for each row
  *                     lse = log Σ exp(h · W_v), losses = lse − h · W_target. Targets are −1 from some row on: padding, whose
@@ -66,7 +67,7 @@ export interface OpSignatures {
     attributes: { headDim: number; queryHeads: number; keyHeads: number; scale: number; window: number }
   }
   linear: {
-    inputs: 'x' | 'weight' | 'bias' | 'residual' | 'loraA' | 'loraB'
+    inputs: 'x' | 'weight' | 'bias' | 'residual' | 'loraA' | 'loraB' | 'dropoutSeed'
     outputs: 'y' | 't'
     attributes: {
       float32Output: 0 | 1
@@ -177,12 +178,12 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
     saved: nothing,
   },
   linear: {
-    inputs: ['x', 'weight', 'bias', 'residual', 'loraA', 'loraB'],
+    inputs: ['x', 'weight', 'bias', 'residual', 'loraA', 'loraB', 'dropoutSeed'],
     outputs: ['y', 't'],
     attributes: ['float32Output', 'dropout', 'seed', 'segments'],
     gradients: ['x', 'weight', 'bias', 'loraA', 'loraB'],
     saved: (wanted) => {
-      const saved: (InputName<'linear'> | OutputName<'linear'>)[] = ['loraA', 'loraB', 't']
+      const saved: (InputName<'linear'> | OutputName<'linear'>)[] = ['loraA', 'loraB', 'dropoutSeed', 't']
       if (wanted.has('x')) saved.push('weight')
       if (wanted.has('weight') || wanted.has('loraA')) saved.push('x')
       return saved

@@ -54,8 +54,8 @@ export interface TokenInputs {
 /** How one forward pass is computed. */
 export interface PassOptions {
   activation: DType
-  /** Seed of dropout; 0 switches it off. */
-  dropoutSeed: number
+  /** int32 [1]; null: no dropout. */
+  dropoutSeed: Tensor | null
   recomputation: Recomputation
 }
 
@@ -95,7 +95,7 @@ function addRowProbe(
   const { y: x } = tape.apply('embedding', { ids, table: indicator }, {}, { y: { dtype: 'float32', shape } })
   const { y } = tape.apply(
     'linear',
-    { x, weight, bias: null, residual: stream, loraA: null, loraB: null },
+    { x, weight, bias: null, residual: stream, loraA: null, loraB: null, dropoutSeed: null },
     { float32Output: 1, dropout: 0, seed: 0, segments: [width, 0, 0] },
     { y: { dtype: 'float32', shape: stream.shape }, t: null },
   )
@@ -117,8 +117,7 @@ function decodeLayer(
   options: PassOptions,
 ): Tensor {
   const { headDim, headCount: queryHeads, keyHeadCount: keyHeads } = config
-  const seed = (part: number) =>
-    options.dropoutSeed === 0 ? 0 : options.dropoutSeed * 4096 + index * 4 + part
+  const seed = (part: number) => index * 4 + part
 
   const attentionInput = normalise(tape, stream, layer.attentionNorm, config, options.activation)
   let qkv = linear(tape, attentionInput, layer.qkv, null, options, seed(0))
@@ -206,7 +205,7 @@ export function headLogits(tape: Tape, hidden: Tensor, head: Tensor): Tensor {
   const rows = head.shape[0]
   const { y } = tape.apply(
     'linear',
-    { x: hidden, weight: head, bias: null, residual: null, loraA: null, loraB: null },
+    { x: hidden, weight: head, bias: null, residual: null, loraA: null, loraB: null, dropoutSeed: null },
     { float32Output: 1, dropout: 0, seed: 0, segments: [rows, 0, 0] },
     { y: { dtype: 'float32', shape: [hidden.shape[0], rows] }, t: null },
   )
@@ -224,10 +223,18 @@ function linear(
   const [count] = x.shape
   const { y } = tape.apply(
     'linear',
-    { x, weight, bias, residual, loraA: lora?.a ?? null, loraB: lora?.b ?? null },
+    {
+      x,
+      weight,
+      bias,
+      residual,
+      loraA: lora?.a ?? null,
+      loraB: lora?.b ?? null,
+      dropoutSeed: lora && options.dropoutSeed,
+    },
     {
       float32Output: residual ? 1 : 0,
-      dropout: options.dropoutSeed === 0 ? 0 : (lora?.dropout ?? 0),
+      dropout: options.dropoutSeed ? (lora?.dropout ?? 0) : 0,
       seed,
       segments,
     },

@@ -80,7 +80,7 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
       config,
       parameters,
       { ids: inputs.ids, positions: inputs.positions, context: { slots: inputs.slots, keys, values } },
-      { activation, dropoutSeed: 0, recomputation: keepEverything },
+      { activation, dropoutSeed: null, recomputation: keepEverything },
     )
     const chosen = wanted === count ? stream : selectRows(tape, stream, inputs.rows)
     const hidden = normalise(tape, chosen, parameters.norm, config, activation)

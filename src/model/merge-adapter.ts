@@ -56,7 +56,7 @@ async function mergedValues(
   const tape = createTape()
   const { y } = tape.apply(
     'linear',
-    { x, weight, bias: null, residual, loraA: null, loraB: null },
+    { x, weight, bias: null, residual, loraA: null, loraB: null, dropoutSeed: null },
     { float32Output: 1, dropout: 0, seed: 0, segments: [slot.columns, 0, 0] },
     { y: { dtype: 'float32', shape }, t: null },
   )

@@ -53,8 +53,9 @@ export function createPasses(state: ModelState): Passes {
     { losses: Tensor; probeLosses: Tensor }
   >(state)
   const lossScale = engine.tensor('float32', [1])
+  const dropoutSeed = engine.tensor('int32', [1])
   const capacities = new Set<number>()
-  const withoutDropout: PassOptions = { activation, dropoutSeed: 0, recomputation: keepEverything }
+  const withoutDropout: PassOptions = { activation, dropoutSeed: null, recomputation: keepEverything }
 
   return {
     async logits(tokens) {
@@ -75,9 +76,7 @@ export function createPasses(state: ModelState): Passes {
     },
 
     async losses(tokens, { gradientScale, ...options } = {}) {
-      // Without dropout a pass is the same whatever its seed, and is compiled once.
-      const drops = (state.adapter?.config.loraDropout ?? 0) > 0
-      const dropoutSeed = drops ? (options.dropoutSeed ?? 0) : 0
+      const drops = (options.dropoutSeed ?? 0) !== 0 && (state.adapter?.config.loraDropout ?? 0) > 0
       const rows = learnedRows(tokens.targets)
       const count = tokens.ids.length
       if (rows.length === 0) return { losses: new Float32Array(0), rows }
@@ -86,12 +85,18 @@ export function createPasses(state: ModelState): Passes {
       const recomputation = trains ? recomputationOf(count, options) : keepEverything
       const { wholeLayers, gatedLayers } = recomputation
       const capacity = capacityFor(count)
-      const key = `${capacity} ${trains} ${dropoutSeed} ${wholeLayers} ${gatedLayers}`
+      const key = `${capacity} ${trains} ${drops} ${wholeLayers} ${gatedLayers}`
       const pass = lossPasses.get(key, () =>
-        compileLoss(capacity, trains, { activation, dropoutSeed, recomputation }),
+        compileLoss(capacity, trains, {
+          activation,
+          dropoutSeed: drops ? dropoutSeed : null,
+          recomputation,
+        }),
       )
       writeTokens(pass.inputs, tokens)
       writeTargets(pass.inputs, tokens, rows)
+      // Places in the model count up from it, four a layer.
+      if (drops) engine.write(dropoutSeed, Int32Array.of(Math.imul(options.dropoutSeed ?? 0, 4096)))
       if (trains) engine.write(lossScale, Float32Array.of(gradientScale))
       await engine.run(pass.program, count)
       const losses = await readLosses(pass.outputs.losses, rows)

@@ -219,6 +219,7 @@ export function linear(
       residual: residual ? normal(r, 'float32', [M, N]) : null,
       loraA: lora ? normal(r, 'float32', [rankSum, K], K ** -0.5) : null,
       loraB: lora ? normal(r, 'float32', [N, Math.max(...ranks)], 0.5) : null,
+      dropoutSeed: dropout > 0 ? { role: 'int32', shape: [1], data: Int32Array.of(4321) } : null,
     },
     outputs: {
       y: residual || float32Output === 1 ? float([M, N]) : act([M, N]),

@@ -20,6 +20,7 @@ type IntegerName<K> =
   | 'positions'
   | 'slots'
   | 'targets'
+  | 'dropoutSeed'
   | (K extends 'argmax' ? 'y' : never)
 
 /** What a caller of the forward pass may leave out. */
@@ -28,6 +29,7 @@ const optional = [
   'residual',
   'loraA',
   'loraB',
+  'dropoutSeed',
   't',
   'rstd',
   'lse',
@@ -38,8 +40,8 @@ const optional = [
 ] as const
 type Optional = (typeof optional)[number]
 
-/** What may be missing in a vjp although its rule reads it: a linear op need not have LoRA weights. */
-const optionalSaved = ['loraA', 'loraB', 't'] as const
+/** What may be missing in a vjp although its rule reads it: a linear op need not have LoRA weights or dropout. */
+const optionalSaved = ['loraA', 'loraB', 'dropoutSeed', 't'] as const
 type OptionalSaved = (typeof optionalSaved)[number]
 
 const listAttributes = ['segments']

@@ -26,7 +26,7 @@ interface Segment {
  * → y [M, N], t [M, Σ rank]
  */
 export const linear: Kernel<'linear'> = {
-  forward({ x, weight, bias, residual, loraA, loraB }, { y, t }, attributes) {
+  forward({ x, weight, bias, residual, loraA, loraB, dropoutSeed }, { y, t }, attributes) {
     const [M, N, K] = [x.rows, y.columns, x.columns]
     if (residual) y.data.set(residual.data)
     else y.data.fill(0)
@@ -39,7 +39,7 @@ export const linear: Kernel<'linear'> = {
     projected.fill(0)
     for (const segment of segmentsOf(attributes)) {
       const { firstRank, rank, firstColumn, columns } = segment
-      const dropped = dropout(x, segment, attributes)
+      const dropped = dropout(x, segment, attributes, dropoutSeed)
       const tOfSegment = { data: projected, start: firstRank, stride: ranks }
       addProduct(tOfSegment, [M, rank, K], byRows(dropped, K), byRows(loraA.data, K, firstRank * K))
       addProduct(
@@ -79,11 +79,11 @@ export const linear: Kernel<'linear'> = {
         const viaLora = new Float32Array(M * K)
         const A = byColumns(loraA.data, K, firstRank * K)
         addProduct({ data: viaLora, stride: K }, [M, K, rank], byRows(dt, rank), A)
-        const masked = dropout({ ...dx, data: viaLora }, segment, attributes)
+        const masked = dropout({ ...dx, data: viaLora }, segment, attributes, saved.dropoutSeed)
         for (let i = 0; i < M * K; i += 1) dx.data[i] += masked[i]
       }
       if (dA) {
-        const dropped = byColumns(dropout(saved.x, segment, attributes), K)
+        const dropped = byColumns(dropout(saved.x, segment, attributes, saved.dropoutSeed), K)
         const rowsOfSegment = { data: dA.data, start: firstRank * K, stride: K }
         addProduct(rowsOfSegment, [rank, K, M], byColumns(dt, rank), dropped)
       }
@@ -100,8 +100,14 @@ export const linear: Kernel<'linear'> = {
 }
 
 /** x with this segment's dropout mask applied; x itself without dropout. [M, K] */
-function dropout(x: Matrix, { index }: Segment, { dropout: p, seed }: Attributes<'linear'>): Float32Array {
+function dropout(
+  x: Matrix,
+  { index }: Segment,
+  { dropout: p, seed: place }: Attributes<'linear'>,
+  seedOfPass: Matrix<Int32Array> | null,
+): Float32Array {
   if (p === 0) return x.data
+  const seed = (seedOfPass?.data[0] ?? 0) + place
   const threshold = Math.floor(p * 2 ** 32)
   return x.data.map((value, element) => (dropoutKeeps(seed, index, element, threshold) ? value / (1 - p) : 0))
 }
