@@ -4,8 +4,9 @@ import { parseModelConfig } from '../model/config.ts'
 import { AutoTokenizer } from '../tokenizer/index.ts'
 import type { GenerateCase, PromptCase } from './bench-cases.ts'
 import { readBandwidth } from './bench-peaks.ts'
+import type { OpFigures } from './bench-train.ts'
 import { median } from './bench-train.ts'
-import { layerProducts } from './bench-work.ts'
+import { layerWeights, promptWork, totalWork } from './bench-work.ts'
 
 /** What generation or reading a prompt measured; the best of three, after one that does not count. */
 export interface GenerateFigures {
@@ -14,6 +15,8 @@ export interface GenerateFigures {
   isa: string
   threads: number
   streams: number
+  /** The fastest repetition. */
+  whole_ms: number
   /** New tokens of all streams a second, prompt included; of `prompt` the prompt's tokens. */
   tokens_per_s: number
   /** After the prompt was read: tokens of one stream, times the streams. */
@@ -27,6 +30,8 @@ export interface GenerateFigures {
   share_of_reading: number
   /** Products of one pass over the prompt; for `prompt` only. */
   flops_per_s: number
+  /** Of one pass over the prompt; for `prompt` only. */
+  ops: OpFigures[]
   peak_rss_mib: number
   load: number
 }
@@ -63,16 +68,13 @@ export async function measureGeneration(
   const prompts = Array.from({ length: isPrompt ? 1 : wanted.streams }, () => prompt)
   const maxNewTokens = isPrompt ? 1 : newTokens
   const config = parseModelConfig(model.config, modelPath)
-  const perToken = layerProducts(config).reduce(
-    (sum, { parts, depth }) => sum + parts.reduce((rows, count) => rows + count, 0) * depth,
-    0,
-  )
-  const weights = perToken * config.layerCount
+  const weights = layerWeights(config) * config.layerCount
   const head = config.vocabSize * config.hiddenSize
   const weightBytes =
     weights * bytesPerWeight[quantization ?? 'bfloat16'] +
     head * (quantization === null ? bytesPerWeight.bfloat16 : bytesPerWeight.int8)
   const generate = async () => {
+    model.profile()
     const begun = performance.now()
     let first = 0
     await model.generateFrom(prompts, {
@@ -83,7 +85,7 @@ export async function measureGeneration(
       },
     })
     const ended = performance.now()
-    return { whole: (ended - begun) / 1000, decoding: (ended - first) / 1000 }
+    return { whole: (ended - begun) / 1000, decoding: (ended - first) / 1000, profile: model.profile() }
   }
   await generate()
   // Before reading is measured, which takes memory of its own.
@@ -101,20 +103,22 @@ export async function measureGeneration(
   })
   const whole = Math.min(...times.map((time) => time.whole))
   const decoding = Math.min(...times.map((time) => time.decoding))
-  const attention = 2 * config.headCount * config.headDim * prompt.length * (prompt.length + 1)
+  const work = isPrompt ? promptWork(config, prompt.length) : new Map<string, never>()
+  // Those of the fastest repetition, as the speed is.
+  const profile = isPrompt ? times.find((time) => time.whole === whole)?.profile : undefined
   return {
     kind: wanted.kind,
     dtype: model.dtype,
     isa,
     threads,
     streams: prompts.length,
+    whole_ms: whole * 1000,
     tokens_per_s: (isPrompt ? prompt.length : prompts.length * newTokens) / whole,
     decode_tokens_per_s: isPrompt ? 0 : (prompts.length * (newTokens - 1)) / decoding,
     weight_bytes: weightBytes,
     share_of_reading: isPrompt ? 0 : median(shares),
-    flops_per_s: isPrompt
-      ? (2 * prompt.length * weights + 2 * head + attention * config.layerCount) / whole
-      : 0,
+    flops_per_s: totalWork(work).flops / whole,
+    ops: [...(profile ?? [])].map(([op, ms]) => ({ flops: 0, bytes: 0, ...work.get(op), op, ms })),
     peak_rss_mib: peakRssMib,
     load,
   }

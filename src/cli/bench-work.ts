@@ -62,6 +62,35 @@ export function stepWork(shape: TrainingShape, passes: readonly PassShape[]): St
   return work
 }
 
+/**
+ * The work of reading one prompt up to its next token. Of the last layer only keys and values are needed of every token, the
+ * rest of its last token alone.
+ */
+export function promptWork(config: ModelConfig, tokens: number): StepWork {
+  const { hiddenSize, headDim, headCount, keyHeadCount, layerCount, vocabSize } = config
+  const weights = layerWeights(config)
+  const keyWeights = 2 * keyHeadCount * headDim * hiddenSize
+  const head = vocabSize * hiddenSize
+  const work: StepWork = new Map()
+  const products = tokens * ((layerCount - 1) * weights + keyWeights) + (weights - keyWeights) + head
+  add(work, 'linear', 2 * products, 2 * (layerCount * weights + head))
+  const seen = (position: number, window: number): number => Math.min(position + 1, window || Infinity)
+  for (const [layer, window] of config.windows.entries()) {
+    let pairs = seen(tokens - 1, window)
+    if (layer < layerCount - 1) for (let i = 0; i < tokens - 1; i += 1) pairs += seen(i, window)
+    add(work, 'cachedAttention', 4 * pairs * headDim * headCount, 0)
+  }
+  return work
+}
+
+/** Weights of the products of one layer. */
+export function layerWeights(config: ModelConfig): number {
+  return layerProducts(config).reduce(
+    (sum, { parts, depth }) => sum + parts.reduce((rows, count) => rows + count, 0) * depth,
+    0,
+  )
+}
+
 /** All ops together. */
 export function totalWork(work: StepWork): Work {
   const parts = [...work.values()]

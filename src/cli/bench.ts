@@ -9,6 +9,7 @@ import type { Ratio } from './bench-sitting.ts'
 import { sitting } from './bench-sitting.ts'
 import { measureTraining } from './bench-train.ts'
 import { kernelLines, measurementLine, peakLines, peerLine, ratioLines, rooflineLines } from './bench-view.ts'
+import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { nativeIsas } from '../engine/index.ts'
@@ -42,7 +43,10 @@ export const bench = defineCommand({
       type: 'number',
       description: 'Rounds of each case, ours and the peers’; default 1, with --peers 2',
     },
-    profile: { type: 'boolean', description: 'Splits each training step by op, beside what the peaks allow' },
+    profile: {
+      type: 'boolean',
+      description: 'Splits each training step, and the pass over a prompt, by op beside what the peaks allow',
+    },
     measure: {
       type: 'string',
       hint: 'case',
@@ -60,6 +64,7 @@ export const bench = defineCommand({
     'bench --peers ~/peers --json > figures.jsonl',
   ],
   async run(flags, { repeated }) {
+    endWhenOutputCloses()
     const { peers, measure } = flags
     if (peers !== undefined) checkPeers(peers)
     const model = flags.model ?? (peers === undefined ? undefined : join(peers, 'smollm2'))
@@ -102,8 +107,11 @@ export const bench = defineCommand({
       else {
         write([measurementLine(event, benchCases.get(event.case)?.summary ?? '')])
         const { figures, peak } = event
-        if (flags.profile === true && figures.kind === 'train')
-          write(['', ...rooflineLines(figures.ops, (figures.tokens / figures.tokens_per_s) * 1000, peak), ''])
+        if (flags.profile === true && figures.kind !== 'generate') {
+          const ms =
+            figures.kind === 'train' ? (figures.tokens / figures.tokens_per_s) * 1000 : figures.whole_ms
+          write(['', ...rooflineLines(figures.ops, ms, peak), ''])
+        }
       }
     }
     if (ratios.length > 0) write(['', ...ratioLines(ratios)])

@@ -25,7 +25,7 @@ interface Row extends Sequence {
 }
 
 /** Prompt tokens a pass: enough to keep the kernels busy, few enough that memory stays small and a signal is heard. */
-const chunkTokens = 512
+const chunkTokens = 1024
 
 /**
  * Continues each prompt until a stop token, `maxNewTokens` or the decoder's capacity. Prompt i lives in slot i.

@@ -49,6 +49,8 @@ export interface TokenInputs {
   positions: Tensor
   /** How attention finds the earlier tokens: in the same batch, or in a cache. */
   context: { starts: Tensor } | { slots: Tensor; keys: readonly Tensor[]; values: readonly Tensor[] }
+  /** Those of the tokens that something is read of; without it all. */
+  rows?: Tensor
 }
 
 /** How one forward pass is computed. */
@@ -59,7 +61,10 @@ export interface PassOptions {
   recomputation: Recomputation
 }
 
-/** Embedding and decoder layers: the residual stream [M, hidden] float32, before the final norm. */
+/**
+ * Embedding and decoder layers: the residual stream float32 of all tokens, or of those that `rows` lists, before the final
+ * norm. Of the others the last layer computes nothing but what attention takes from them.
+ */
 export function decode(
   tape: Tape,
   config: ModelConfig,
@@ -160,7 +165,13 @@ function decodeLayer(
           attributes,
           { o },
         )
-  const afterAttention = linear(tape, present(attended.o), layer.output, stream, options, seed(1))
+  let output = present(attended.o)
+  let residual = stream
+  if (tokens.rows && index === config.layerCount - 1) {
+    output = selectRows(tape, output, tokens.rows)
+    residual = selectRows(tape, stream, tokens.rows)
+  }
+  const afterAttention = linear(tape, output, layer.output, residual, options, seed(1))
 
   const mlpInput = normalise(tape, afterAttention, layer.mlpNorm, config, options.activation)
   const gated = () => {

@@ -2,7 +2,7 @@ import { FettleError } from '../error.ts'
 import type { Decoder } from '../generate/index.ts'
 import { createTape } from '../engine/tape.ts'
 import type { Tensor } from '../engine/tensor.ts'
-import { decode, headLogits, normalise, selectRows } from './architecture.ts'
+import { decode, headLogits, normalise } from './architecture.ts'
 import { decodingHead } from './decoding-head.ts'
 import { keepEverything } from './recompute.ts'
 import type { ModelState } from './model-state.ts'
@@ -75,15 +75,16 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
       rows: engine.tensor('int32', [wanted]),
     }
     const parameters = decoderParameters(state)
+    const { ids, positions, slots, rows } = inputs
+    const context = { slots, keys, values }
     const stream = decode(
       tape,
       config,
       parameters,
-      { ids: inputs.ids, positions: inputs.positions, context: { slots: inputs.slots, keys, values } },
+      { ids, positions, context, ...(wanted < count && { rows }) },
       { activation, dropoutSeed: null, recomputation: keepEverything },
     )
-    const chosen = wanted === count ? stream : selectRows(tape, stream, inputs.rows)
-    const hidden = normalise(tape, chosen, parameters.norm, config, activation)
+    const hidden = normalise(tape, stream, parameters.norm, config, activation)
     const logits = headLogits(tape, hidden, decodingHead(state))
     const { y: best } = tape.apply('argmax', { x: logits }, {}, { y: { dtype: 'int32', shape: [wanted] } })
     if (!best) throw new Error('argmax was recorded without its output')

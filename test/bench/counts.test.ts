@@ -96,6 +96,20 @@ describe.skipIf(nativeProblem() !== undefined)('work that is counted, on the mod
     }
   })
 
+  it('a prompt of 64 tokens', async () => {
+    log.length = 0
+    const model = await load()
+    const inputIds = [Array.from({ length: 64 }, (_, i) => 1 + (i % 50))]
+    await model.generate({ inputIds }, { maxNewTokens: 1, stopTokenIds: [] })
+    const [{ commands, arenaBytes }] = log.flatMap(({ event, program }) =>
+      event === 'run' && program ? [program] : [],
+    )
+    const rows = commands.filter(({ op }) => op === 'linear').map(({ inputs: [x] }) => x?.shape[0])
+    // Four products a layer and the head: of the last layer only the keys and values of all tokens are needed.
+    expect(rows).toEqual([...Array.from({ length: rows.length - 4 }, () => 64), 1, 1, 1, 1])
+    expect(Math.ceil(arenaBytes / 1024)).toBeLessThanOrEqual(264)
+  })
+
   it('a decoded token', async () => {
     log.length = 0
     const model = await load()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { collate } from '../../src/batch/index.ts'
-import { passShapes, stepWork, totalWork } from '../../src/cli/bench-work.ts'
+import { passShapes, promptWork, stepWork, totalWork } from '../../src/cli/bench-work.ts'
 import { parseModelConfig } from '../../src/model/config.ts'
 
 /** Sizes that are all different primes or products of them, so that no two products have one count. */
@@ -88,4 +88,17 @@ describe('the work of a step', () => {
     expect(passes.length).toBeGreaterThan(1)
     expect(totalWork(stepWork(shape, passes)).flops).toBe(naiveFlops(3))
   })
+})
+
+test('a prompt: the last layer makes keys and values of all tokens, and the rest of the last one', () => {
+  let flops = 2 * 101 * 14
+  for (let layer = 0; layer < 3; layer += 1)
+    for (let token = 0; token < 9; token += 1) {
+      flops += 2 * 2 * 2 * 14
+      if (layer === 2 && token < 8) continue
+      flops += 2 * (14 * 14 + 14 * 14 + 2 * 23 * 14 + 14 * 23)
+      const keys = Math.min(token + 1, 4)
+      flops += 2 * 7 * (keys * 2 + keys * 2)
+    }
+  expect(totalWork(promptWork(config, 9)).flops).toBe(flops)
 })

@@ -45,8 +45,8 @@ describe('the loop', () => {
       [3, 4],
       [1, 2],
     ])
-    expect(passes.map(({ ids }) => ids.length)).toEqual([512, 512, 378, 3])
-    expect(passes.map(({ rows }) => rows)).toEqual([[511], [187, 189], [377], [0, 1, 2]])
+    expect(passes.map(({ ids }) => ids.length)).toEqual([1024, 378, 3])
+    expect(passes.map(({ rows }) => rows)).toEqual([[699, 701], [377], [0, 1, 2]])
     expect(cache.get(2)).toEqual([...prompt, 1])
   })
 
