@@ -9,6 +9,8 @@ export interface Program {
   readonly outputs: readonly Tensor[]
   /** Size of the memory that all transient tensors share. */
   readonly arenaBytes: number
+  /** Rows that each transient tensor has room for. */
+  readonly capacity: number
 }
 
 /** How one run of a program becomes the next: integers go round, positions move on. */
@@ -64,6 +66,8 @@ export interface Engine {
    * Runs off the main thread (native), or gives way to timers between commands (reference). One at a time.
    * With `rows`, every transient tensor and every int32 one has that many rows this time, at most as many as it was
    * compiled with: for programs whose transient tensors have a row for each token.
+   *
+   * @throws FettleError for rows that the program's memory was not planned for
    */
   run(program: Program, rows?: number): Promise<void>
   /**

@@ -1,3 +1,5 @@
+import { FettleError } from '../error.ts'
+import type { Program } from './engine.ts'
 import type { Command, OpName } from './ops.ts'
 import { ops } from './ops.ts'
 import type { DType, Tensor } from './tensor.ts'
@@ -83,6 +85,26 @@ export function withoutDeadCommands(commands: readonly Command[], outputs: reado
     kept.push(command)
   }
   return kept.reverse()
+}
+
+/** Rows that each transient tensor of a program has room for. */
+export function rowCapacity(commands: readonly Command[]): number {
+  let least = Number.POSITIVE_INFINITY
+  for (const command of commands)
+    for (const { kind, shape } of tensorsOf(command))
+      if (kind === 'transient') least = Math.min(least, shape[0])
+  return least
+}
+
+/** @throws FettleError for rows that would reach over the places of a program's tensors */
+export function checkRows({ capacity }: Program, rows: number | undefined): void {
+  if (rows === undefined || (Number.isInteger(rows) && rows >= 1 && rows <= capacity)) return
+  throw new FettleError({
+    place: 'engine.run: rows',
+    found: String(rows),
+    expected: `a whole number from 1 to ${capacity}, the rows that the program was compiled for`,
+    cure: 'Compile the program for as many rows.',
+  })
 }
 
 /** Ops that change tensors other than their outputs. */

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
-import { planMemory, withoutDeadCommands } from '../plan.ts'
+import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
 import type { Quantization } from '../quantization.ts'
 import { fourBitBlock } from '../quantization.ts'
 import type { Tensor } from '../tensor.ts'
@@ -85,11 +85,14 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       const kept = withoutDeadCommands(commands, outputs)
       const { offsets, bytes } = planMemory(kept, outputs, bytesPerElement)
       const { code, indices } = encodeProgram(kept, (tensor) => offsets.get(tensor.id) ?? handleOf(tensor))
-      return { commands: kept, outputs, arenaBytes: bytes, handle: runner.compile(code, bytes), indices }
+      const handle = runner.compile(code, bytes)
+      const capacity = rowCapacity(kept)
+      return { commands: kept, outputs, arenaBytes: bytes, capacity, handle, indices }
     },
-    async run(program, rows = 0) {
+    async run(program, rows) {
+      checkRows(program, rows)
       lastProgram = program as NativeProgram
-      await runner.run(lastProgram.handle, rows)
+      await runner.run(lastProgram.handle, rows ?? 0)
     },
     async repeat(program, { times, output, input, counted }, onRun) {
       lastProgram = program as NativeProgram

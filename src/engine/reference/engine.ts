@@ -2,7 +2,7 @@ import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
 import type { Engine, Program } from '../engine.ts'
 import { roundThrough } from '../quantization.ts'
 import type { OpName } from '../ops.ts'
-import { planMemory, withoutDeadCommands } from '../plan.ts'
+import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
 import type { DType, Tensor, TensorData } from '../tensor.ts'
 import { elementCount, tensorHandle } from '../tensor.ts'
 import { givingWay } from './give-way.ts'
@@ -69,12 +69,13 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     compile(commands, outputs) {
       const kept = withoutDeadCommands(commands, outputs)
       const plan = planMemory(kept, outputs, storedBytes)
-      const program = { commands: kept, outputs, arenaBytes: plan.bytes }
+      const program = { commands: kept, outputs, arenaBytes: plan.bytes, capacity: rowCapacity(kept) }
       plans.set(program, plan.offsets)
       return program
     },
     async run(program, rows) {
       if (running) throw new Error('a program is already running')
+      checkRows(program, rows)
       if (arena.byteLength < program.arenaBytes) arena = new ArrayBuffer(program.arenaBytes)
       lastRun = program
       rowsOfRun = rows
