@@ -3,6 +3,7 @@ import { FettleError } from '../error.ts'
 import type { GenerateOptions } from '../generate/index.ts'
 import type { ChatSession } from './chat-session.ts'
 import { createChatSession } from './chat-session.ts'
+import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { asJson } from './generate.ts'
 import { writeJsonLine } from './json-lines.ts'
@@ -32,6 +33,7 @@ export const chat = defineCommand({
     'chat --model ~/models/SmolLM2-135M-Instruct --system "Answer in one sentence." --temperature 0.7',
   ],
   async run(flags) {
+    endWhenOutputCloses()
     const loaded = await loadModel(flags)
     if (loaded.tokenizer.chatTemplate === undefined)
       throw new FettleError({

@@ -1,8 +1,16 @@
-let react = (): void => process.exit(0)
+let react = (): void => {}
 
-/** Says what is to happen when the reader of the output goes away; without it the program just ends. */
+/**
+ * Says what is to happen when the reader of the output goes away. Without it the command goes on to its end unheard, because
+ * its exit code is an answer too.
+ */
 export function whenOutputCloses(reaction: () => void): void {
   react = reaction
+}
+
+/** For commands that do nothing but print: text that nobody reads need not be made. */
+export function endWhenOutputCloses(): void {
+  whenOutputCloses(() => process.exit(0))
 }
 
 /** Who reads the output may stop reading (fettle … | head): that is no error. */

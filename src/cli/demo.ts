@@ -6,6 +6,7 @@ import type { Tokenizer } from '../tokenizer/index.ts'
 import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
 import { trainSft } from '../train/index.ts'
 import { readRows, toConversations } from '../data/index.ts'
+import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { showExample } from './inspect-view.ts'
 import { inspectSources } from './inspected.ts'
@@ -29,6 +30,7 @@ export const demo = defineCommand({
   details: 'Everything is on this machine: nothing is downloaded, no account or key is needed.',
   examples: ['demo', 'demo --output-dir /tmp/demo --steps 60'],
   async run({ outputDir = join('runs', 'demo'), steps = 120, json = false }) {
+    endWhenOutputCloses()
     const assets = relative(process.cwd(), join(packageFolder(), 'assets')) || '.'
     const path = join(assets, 'tiny-llama')
     const data = join(assets, 'demo.jsonl')

@@ -2,6 +2,7 @@ import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import type { GenerateOptions, Sequence } from '../generate/index.ts'
 import { generateSequences } from '../generate/index.ts'
+import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { loadModel, modelFlags } from './model-flags.ts'
@@ -45,6 +46,7 @@ export const generate = defineCommand({
         found: String(batchSize),
         expected: 'a whole number from 1',
       })
+    endWhenOutputCloses()
     const loaded = await loadModel(flags)
     const { tokenizer } = loaded
     const asPrompt = (text: string): Prompt => {
