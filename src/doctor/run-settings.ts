@@ -23,6 +23,8 @@ export interface RunSettings {
   accumulation?: number
   dtype?: string
   quantization?: string
+  lowMemory?: boolean
+  gradientCheckpointing?: boolean
   /** null: every weight is trained. */
   lora?: LoraSettings | null
   learn?: 'all' | 'last'
@@ -63,6 +65,8 @@ const keys = {
   accumulation: ['gradient_accumulation_steps'],
   dtype: ['dtype', 'torch_dtype', 'compute_type'],
   quantization: ['quantization'],
+  lowMemory: ['low_memory'],
+  gradientCheckpointing: ['gradient_checkpointing'],
   learn: ['learn'],
   trainOnInput: ['train_on_input', 'train_on_inputs'],
   chatTemplate: ['chat_template', 'chat_template_jinja', 'chat_template_path'],
@@ -151,7 +155,7 @@ export function toSettings(place: string, given: Values): RunSettings {
     const value = numberOf(find(values, keys[key]))
     if (value !== undefined) settings[key] = value
   }
-  for (const key of ['packing', 'trainOnInput'] as const) {
+  for (const key of ['packing', 'trainOnInput', 'lowMemory', 'gradientCheckpointing'] as const) {
     const value = find(values, keys[key])
     if (typeof value === 'boolean') settings[key] = value
   }

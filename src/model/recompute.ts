@@ -28,6 +28,19 @@ export function activationBytesPerToken(config: ModelConfig, elementBytes: numbe
   return config.layerCount * layerBytes(config, elementBytes).all
 }
 
+/** Bytes that the activations of `tokens` take in a pass that may keep `budget` bytes of them. */
+export function activationBytesWithin(
+  config: ModelConfig,
+  elementBytes: number,
+  tokens: number,
+  budget: number,
+): number {
+  const { gated, all, input } = layerBytes(config, elementBytes)
+  const { wholeLayers, gatedLayers } = recomputationWithin(config, elementBytes, tokens, budget)
+  const kept = config.layerCount * all - gatedLayers * gated - wholeLayers * (all - input)
+  return tokens * kept
+}
+
 /**
  * The cheapest recomputation with which the activations of `tokens` take no more than `budget` bytes, or if none does,
  * the one that keeps the least. A projection costs 2 · its depth FLOPs for each element that is not kept, which is as

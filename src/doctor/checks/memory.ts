@@ -1,13 +1,17 @@
 import { FettleError } from '../../error.ts'
+import { readGguf } from '../../formats/index.ts'
+import type { ModelConfig } from '../../model/config.ts'
+import { parseModelConfig } from '../../model/config.ts'
+import { ggufModelConfig } from '../../model/gguf-config.ts'
+import { activationBytesPerToken, activationBytesWithin } from '../../model/recompute.ts'
 import { loraConfig, matchModules } from '../../peft/index.ts'
+import { passSize } from '../../train/index.ts'
 import type { Check } from '../check.ts'
-import { configNumber, linearModules, storedDtype, type ModelFiles } from '../model-files.ts'
+import { linearModules, storedDtype, type ModelFiles } from '../model-files.ts'
 import { adapts, type Patient } from '../patient.ts'
 
 /** Parameter, gradient and two moments in float32. */
 const bytesPerTrained = 16
-/** Tokens whose activations are held at once, unless a single text is longer. */
-const passTokens = 1024
 /** Node, tokenizer, buffers. */
 const baseBytes = 300e6
 
@@ -22,7 +26,7 @@ interface Estimate {
   total: number
 }
 
-function estimate(patient: Patient, model: ModelFiles): Estimate {
+async function estimate(patient: Patient, model: ModelFiles): Promise<Estimate> {
   const { run } = patient
   const count = model.parameterCount
   const isFull = run?.lora === null
@@ -30,20 +34,33 @@ function estimate(patient: Patient, model: ModelFiles): Estimate {
   const bytes = dtype === 'float32' ? 4 : 2
   const held = bytesPerQuantized[run?.quantization ?? ''] ?? bytes
   const trained = isFull ? count : run !== undefined || adapts(patient) ? adapterCount(patient, model) : 0
-  const width = configNumber(model, 'hidden_size') ?? 0
-  const inner = configNumber(model, 'intermediate_size') ?? 4 * width
-  const layers = configNumber(model, 'num_hidden_layers') ?? 0
-  const tokens = Math.max(passTokens, run?.maxLength ?? 0)
-  // The residual stream in float32, and in the compute type what the backward pass reads of each layer.
-  const perToken = layers * (2 * 4 * width + bytes * (6 * width + 3 * inner))
   const linear = linearModules(model).reduce((sum, module) => {
     const [rows = 0, columns = 0] = model.shapes.get(`${module}.weight`) ?? []
     return sum + rows * columns
   }, 0)
   const weights = isFull ? 0 : linear * held + (count - linear) * bytes
   const training = trained * bytesPerTrained
-  const activations = trained > 0 ? tokens * perToken : 0
+  const activations = trained > 0 ? await activationBytes(patient, model, bytes) : 0
   return { weights, training, activations, total: weights + training + activations + baseBytes }
+}
+
+/** What training keeps of the longest pass; 0 for a model that it cannot train. */
+async function activationBytes({ run }: Patient, model: ModelFiles, elementBytes: number): Promise<number> {
+  let config: ModelConfig
+  try {
+    config = model.isGguf
+      ? await ggufModelConfig(model.path, readGguf(model.path))
+      : parseModelConfig(model.config, model.path)
+  } catch (error) {
+    // Another check says what is wrong with it.
+    if (!(error instanceof FettleError)) throw error
+    return 0
+  }
+  const perToken = activationBytesPerToken(config, elementBytes)
+  const pass = passSize(perToken, run?.lowMemory === true)
+  const budget = run?.gradientCheckpointing === true ? 0 : pass.activationBytes
+  const tokens = Math.max(pass.perPass, run?.maxLength ?? 0)
+  return activationBytesWithin(config, elementBytes, tokens, budget)
 }
 
 /** Parameters of LoRA: r · (in + out) for each adapted layer. */
@@ -68,10 +85,10 @@ function adapterCount({ run, adapter }: Patient, model: ModelFiles): number {
 /** A run that needs more memory than there is. */
 export const memory: Check = {
   looksFor: 'a run that needs more memory than there is',
-  examine(patient) {
+  async examine(patient) {
     const { model, machine, run, finished } = patient
     if (model === undefined || finished !== undefined) return []
-    const { weights, training, activations, total } = estimate(patient, model)
+    const { weights, training, activations, total } = await estimate(patient, model)
     if (total < 0.85 * machine.memoryBytes) return []
     const size = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
     return [
