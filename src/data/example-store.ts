@@ -1,10 +1,11 @@
 import type { SpanStatus } from '../chat/index.ts'
 import type { Example, TokenSpan } from './example.ts'
 import type { Origin } from './row.ts'
+import { createTokenArenas } from './token-arenas.ts'
 
 /**
- * Examples in little memory: about 4⅛ bytes a token and 50 an example, so that a whole data set can be shuffled. What
- * `get` returns shares its token ids with the store.
+ * Examples in little memory: about 50 bytes each and at most 33 MiB of tokens, so that a whole data set can be shuffled; older
+ * tokens wait in a temporary file. What `get` returns may share its token ids with the store.
  */
 export interface ExampleStore {
   /** Number of examples. */
@@ -20,19 +21,10 @@ export interface ExampleStore {
 }
 
 const statusNames = ['marked', 'proved', 'aligned', 'inferred', 'no-stop'] as const satisfies SpanStatus[]
-/** Tokens of an arena; examples never cross arenas, so that each is one piece of memory. */
-const arenaTokens = 1 << 20
-
-interface Arena {
-  ids: Int32Array
-  /** One bit a token. */
-  mask: Uint8Array
-  used: number
-}
 
 /** An empty store. */
 export function createExampleStore(): ExampleStore {
-  const arenas: Arena[] = []
+  const tokens = createTokenArenas()
   const where = growing((size) => new Int32Array(size)) // [example] → arena
   const offset = growing((size) => new Int32Array(size)) // [example] → first token in the arena
   const length = growing((size) => new Int32Array(size)) // [example] → tokens
@@ -41,14 +33,6 @@ export function createExampleStore(): ExampleStore {
   const origins = originStore()
   const statuses: Record<SpanStatus, number> = { marked: 0, proved: 0, aligned: 0, inferred: 0, 'no-stop': 0 }
   const totals = { tokens: 0, learned: 0 }
-
-  function arenaFor(tokens: number): number {
-    const last = arenas.at(-1)
-    if (last !== undefined && last.used + tokens <= last.ids.length) return arenas.length - 1
-    const size = Math.max(arenaTokens, tokens)
-    arenas.push({ ids: new Int32Array(size), mask: new Uint8Array(Math.ceil(size / 8)), used: 0 })
-    return arenas.length - 1
-  }
 
   function readSpans(index: number): TokenSpan[] {
     const end = index + 1 < length.size ? spanStart.values[index + 1] : spans.size
@@ -75,18 +59,11 @@ export function createExampleStore(): ExampleStore {
     },
     statuses,
     add({ inputIds, mask, spans: learned, origin }) {
-      const place = arenaFor(inputIds.length)
-      const arena = arenas[place]
-      arena.ids.set(inputIds, arena.used)
+      const place = tokens.add(inputIds, mask)
       // The first token of an example is never a target; every other learned one is.
-      for (let i = 0; i < mask.length; i++) {
-        if (mask[i] === 0) continue
-        const bit = arena.used + i
-        arena.mask[bit >> 3] |= 1 << (bit & 7)
-        if (i > 0) totals.learned++
-      }
-      where.push(place)
-      offset.push(arena.used)
+      for (let i = 1; i < mask.length; i++) if (mask[i] !== 0) totals.learned++
+      where.push(place.arena)
+      offset.push(place.offset)
       length.push(inputIds.length)
       spanStart.push(spans.size)
       for (const { message, start, end, status } of learned) {
@@ -94,18 +71,14 @@ export function createExampleStore(): ExampleStore {
         statuses[status]++
       }
       origins.push(origin)
-      arena.used += inputIds.length
       totals.tokens += inputIds.length
     },
     get(index) {
       if (!(index >= 0 && index < length.size)) throw new RangeError(`example ${index} of ${length.size}`)
-      const arena = arenas[where.values[index]]
-      const start = offset.values[index]
-      const size = length.values[index]
-      const mask = new Uint8Array(size)
-      for (let i = 0; i < size; i++) mask[i] = (arena.mask[(start + i) >> 3] >> ((start + i) & 7)) & 1
+      const place = { arena: where.values[index], offset: offset.values[index] }
+      const { ids, mask } = tokens.read(place, length.values[index])
       return {
-        inputIds: arena.ids.subarray(start, start + size),
+        inputIds: ids,
         mask,
         spans: readSpans(index),
         origin: origins.get(index),

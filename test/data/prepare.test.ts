@@ -177,4 +177,26 @@ describe('examples', () => {
     expect(store.statuses.marked).toBe(sum(({ spans }) => spans.length))
     expect(() => store.get(302)).toThrow(RangeError)
   })
+
+  test('stay the same in the store when their tokens wait in a file', () => {
+    const store = createExampleStore()
+    // 13 million tokens of odd lengths, told apart by example and place.
+    const size = (i: number) => 40_000 + 7 * i
+    const count = 300
+    const id = (i: number, at: number) => (i * 131 + at) % 49_152
+    for (let i = 0; i < count; i++)
+      store.add({
+        inputIds: Int32Array.from({ length: size(i) }, (_, at) => id(i, at)),
+        mask: Uint8Array.from({ length: size(i) }, (_, at) => Number((i + at) % 3 === 0)),
+        spans: [],
+        origin: { file: 'rows', row: i },
+      })
+    for (const i of [299, 0, 1, 150, 26, 25, 150]) {
+      const { inputIds, mask, origin } = store.get(i)
+      expect(origin.row).toBe(i)
+      expect(inputIds.length).toBe(size(i))
+      expect(inputIds.findIndex((found, at) => found !== id(i, at))).toBe(-1)
+      expect(mask.findIndex((bit, at) => bit !== Number((i + at) % 3 === 0))).toBe(-1)
+    }
+  })
 })
