@@ -27,7 +27,10 @@ export const generate = defineCommand({
       hint: 'path',
       description: 'File of prompts: JSON lines with "messages" or "prompt", or plain text; - is stdin',
     },
-    batchSize: { type: 'number', description: 'Prompts of a file that are answered together; default 16' },
+    batchSize: {
+      type: 'number',
+      description: 'Prompts of a file that are answered together; default 16, with guesses 1',
+    },
     ...samplingFlags,
     json: { type: 'boolean', description: 'Prints {"text","token_ids","finish_reason"}, a line a prompt' },
   },
@@ -39,7 +42,8 @@ export const generate = defineCommand({
   async run(flags) {
     if (flags.prompt !== undefined && flags.input !== undefined)
       throw new FettleError({ place: '--input', found: 'a prompt as well', expected: 'one of the two' })
-    const batchSize = flags.batchSize ?? 16
+    // Guesses are checked one prompt at a time.
+    const batchSize = flags.batchSize ?? (flags.promptLookupNumTokens ? 1 : 16)
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new FettleError({
         place: '--batch-size',

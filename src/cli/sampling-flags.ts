@@ -24,6 +24,11 @@ export const samplingFlags = {
     description: 'Draws from tokens at least this fraction as likely as the most likely',
   },
   repetitionPenalty: { type: 'number', description: 'Above 1 makes tokens that were there less likely' },
+  promptLookupNumTokens: {
+    type: 'number',
+    description:
+      'Guesses so many tokens at once where the text repeats itself: the same answer, sooner; try 10',
+  },
   seed: { type: 'number', description: 'Makes draws repeatable' },
 } as const
 
@@ -47,6 +52,7 @@ export function samplingOptions(
     topP: flags.topP ?? topP,
     minP: flags.minP ?? minP,
     repetitionPenalty: flags.repetitionPenalty ?? repetitionPenalty,
+    promptLookupNumTokens: flags.promptLookupNumTokens,
     seed: flags.seed,
   })
 }

@@ -1,8 +1,10 @@
 import { FettleError } from '../error.ts'
 import { createRandom } from '../random.ts'
 import type { Decoder, FedTokens } from './decoder.ts'
+import type { Drafter } from './drafter.ts'
 import { readSettings } from './options.ts'
 import type { GenerateOptions, Settings } from './options.ts'
+import { createPromptLookup } from './prompt-lookup.ts'
 import { checkLogits, chooseToken } from './sample.ts'
 
 /** Why a sequence ended: a stop token, no more room, or the caller's signal. */
@@ -31,6 +33,10 @@ const chunkTokens = 1024
  * Continues each prompt until a stop token, `maxNewTokens` or the decoder's capacity. Prompt i lives in slot i.
  * Sequences end independently of each other, and those that have ended cost nothing more.
  *
+ * With `promptLookupNumTokens` the tokens that may follow are guessed, and one pass of the decoder checks all guesses: of
+ * each pass those tokens are kept that would have been chosen without guesses, with the same random numbers.
+ * Source: Leviathan et al. 2022, https://arxiv.org/abs/2211.17192
+ *
  * @throws FettleError for options and prompts that cannot be used
  */
 export async function generateSequences(
@@ -40,6 +46,7 @@ export async function generateSequences(
 ): Promise<Sequence[]> {
   const settings = readSettings(options)
   checkPrompts(decoder, prompts)
+  const drafter = drafterOf(settings, prompts.length)
   const stops = new Set(options.stopTokenIds)
   const rows = prompts.map((prompt, index): Row => ({
     index,
@@ -70,6 +77,12 @@ export async function generateSequences(
     await feed(decoder, pass, settings, accept)
   }
   while (active.size > 0 && !options.signal?.aborted) {
+    const [first] = active
+    const drafts = await drafter?.draft(sequenceOf(first), roomOf(first) - 1)
+    if (drafts !== undefined && drafts.length > 0) {
+      await verify(first, drafts)
+      continue
+    }
     const pass = [...active].map((row): Fed => {
       const position = row.prompt.length + row.tokenIds.length - 1
       return { row, id: row.tokenIds[row.tokenIds.length - 1], position, isLast: true }
@@ -81,11 +94,45 @@ export async function generateSequences(
         Math.min(...pass.map(({ row }) => roomOf(row))),
         (best) => {
           pass.forEach(({ row }, i) => accept(row, best[i]))
-          return active.size === pass.length && options.signal?.aborted !== true
+          return (
+            active.size === pass.length &&
+            options.signal?.aborted !== true &&
+            drafter?.canDraft(sequenceOf(first)) !== true
+          )
         },
       )
   }
   return rows.map(({ tokenIds, finishReason }) => ({ tokenIds, finishReason }))
+
+  /** One pass over a row's last token and what is guessed to follow it. What was guessed wrongly is overwritten later. */
+  async function verify(row: Row, drafts: readonly number[]): Promise<void> {
+    const last = row.prompt.length + row.tokenIds.length - 1
+    const ids = [row.tokenIds[row.tokenIds.length - 1], ...drafts]
+    const pass = ids.map((id, i): Fed => ({ row, id, position: last + i, isLast: true }))
+    const choose = await nextTokens(decoder, fedTokens(pass), Int32Array.from(ids.keys()), settings)
+    for (let i = 0; i < ids.length; i += 1) {
+      const token = choose(i, row)
+      accept(row, token)
+      if (!active.has(row) || options.signal?.aborted || token !== drafts[i]) return
+    }
+  }
+}
+
+/** Prompt and answer so far. */
+function sequenceOf({ prompt, tokenIds }: Row): number[] {
+  return [...prompt, ...tokenIds]
+}
+
+function drafterOf({ promptLookupNumTokens }: Settings, prompts: number): Drafter | undefined {
+  if (promptLookupNumTokens === 0) return undefined
+  if (prompts !== 1)
+    throw new FettleError({
+      place: 'promptLookupNumTokens',
+      found: `${prompts} prompts at once`,
+      expected: 'one prompt: guesses that fail in one row would hold up the others',
+      cure: 'Generate one prompt at a time, or leave promptLookupNumTokens out.',
+    })
+  return createPromptLookup(promptLookupNumTokens)
 }
 
 /** The new tokens of each prompt: `generateSequences` without the reasons. */
@@ -129,23 +176,31 @@ async function feed(
   settings: Settings,
   accept: (row: Row, token: number) => void,
 ): Promise<void> {
-  const tokens = fedTokens(pass)
   const ending = pass.flatMap(({ isLast }, i) => (isLast ? [i] : []))
   // A pass from the middle of a prompt asks for its last row, to ask for something; the answer is not used.
   const wanted = Int32Array.from(ending.length > 0 ? ending : [pass.length - 1])
+  const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings)
+  ending.forEach((at, i) => accept(pass[at].row, choose(i, pass[at].row)))
+}
+
+/** One pass of the model, and how the token after each of its `wanted` rows is chosen: once each, in their order. */
+async function nextTokens(
+  decoder: Decoder,
+  tokens: FedTokens,
+  wanted: Int32Array,
+  settings: Settings,
+): Promise<(i: number, row: Row) => number> {
   if (isGreedy(settings)) {
     const best = await decoder.feedGreedy(tokens, wanted)
-    ending.forEach((at, i) => accept(pass[at].row, best[i]))
-    return
+    return (i) => best[i]
   }
   const logits = await decoder.feed(tokens, wanted)
   const width = decoder.vocabSize
-  ending.forEach((at, i) => {
-    const { row } = pass[at]
+  return (i, row) => {
     const own = logits.subarray(i * width, (i + 1) * width)
     checkLogits(own)
-    accept(row, chooseToken(own, row.seen, settings, row.random))
-  })
+    return chooseToken(own, row.seen, settings, row.random)
+  }
 }
 
 /** Nothing but the most likely token is asked for: no logits need to come back. */

@@ -19,6 +19,11 @@ export interface GenerateOptions {
   repetitionPenalty?: number
   /** Makes sampling repeatable; each row has its own stream, so a row does not depend on its neighbours. */
   seed?: number
+  /**
+   * Guess so many tokens where the text repeats itself: what followed the last time that its latest tokens were there. The
+   * answer is the same, sooner; for one prompt at a time. Default 0: no guesses.
+   */
+  promptLookupNumTokens?: number
   /** A sequence ends with any of these, which is its last token. */
   stopTokenIds?: readonly number[]
   /** Called with each new token as it is made, the stop token included, and the row of the batch that it belongs to. */
@@ -38,6 +43,7 @@ export interface Settings {
   topP: number
   minP: number
   repetitionPenalty: number
+  promptLookupNumTokens: number
   seed: number
 }
 
@@ -60,6 +66,11 @@ const limits: Record<
   topP: { fallback: 1, expected: 'a number from 0 to 1', holds: (n) => n >= 0 && n <= 1 },
   minP: { fallback: 0, expected: 'a number from 0 to 1', holds: (n) => n >= 0 && n <= 1 },
   repetitionPenalty: { fallback: 1, expected: 'a number above 0', holds: (n) => n > 0 && n < Infinity },
+  promptLookupNumTokens: {
+    fallback: 0,
+    expected: 'a whole number from 0',
+    holds: (n) => Number.isInteger(n) && n >= 0,
+  },
 }
 
 /**
@@ -83,6 +94,7 @@ export function readSettings(options: GenerateOptions): Settings {
     topP: number('topP'),
     minP: number('minP'),
     repetitionPenalty: number('repetitionPenalty'),
+    promptLookupNumTokens: number('promptLookupNumTokens'),
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
   }
   if (findings.length > 0) throw new FettleError(findings)

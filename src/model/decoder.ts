@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import type { Decoder } from '../generate/index.ts'
+import type { Decoder, FedTokens } from '../generate/index.ts'
 import { createTape } from '../engine/tape.ts'
 import type { Tensor } from '../engine/tensor.ts'
 import { decode, headLogits, normalise } from './architecture.ts'
@@ -8,6 +8,9 @@ import { keepEverything } from './recompute.ts'
 import type { ModelState } from './model-state.ts'
 import { decoderParameters, ensurePositions } from './model-state.ts'
 import { createProgramCache } from './program-cache.ts'
+
+/** Passes of up to so many tokens, of up to twice as many and so on are one program each. */
+const sharedCounts = 16
 
 type StepInputs = { ids: Tensor; positions: Tensor; slots: Tensor; rows: Tensor }
 
@@ -27,19 +30,20 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
     vocabSize: config.vocabSize,
     capacity,
     async feed(tokens, rows) {
-      const pass = prepare(tokens, rows)
-      await engine.run(pass.program)
-      return (await engine.read(pass.outputs.logits)) as Float32Array
+      const { logits } = await run(tokens, rows)
+      const values = (await engine.read(logits)) as Float32Array
+      return values.subarray(0, rows.length * config.vocabSize)
     },
     async feedGreedy(tokens, rows) {
-      const pass = prepare(tokens, rows)
-      await engine.run(pass.program)
-      return (await engine.read(pass.outputs.best)) as Int32Array
+      const { best } = await run(tokens, rows)
+      return ((await engine.read(best)) as Int32Array).subarray(0, rows.length)
     },
     async continueGreedily(tokens, times, onTokens) {
-      const { program, inputs, outputs } = prepare(tokens, Int32Array.from(tokens.ids.keys()))
-      const feedback = { times, output: outputs.best, input: inputs.ids, counted: inputs.positions }
-      await engine.repeat(program, feedback, onTokens)
+      const count = tokens.ids.length
+      const pass = passes.get(`${count} again and again`, () => compile(count, count))
+      fill(pass.inputs, tokens, Int32Array.from(tokens.ids.keys()))
+      const { ids: input, positions: counted } = pass.inputs
+      await engine.repeat(pass.program, { times, output: pass.outputs.best, input, counted }, onTokens)
     },
     free() {
       passes.clear()
@@ -47,10 +51,22 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
     },
   }
 
-  /** The pass of so many tokens, with its inputs written. */
-  function prepare(tokens: { ids: Int32Array; slots: Int32Array; positions: Int32Array }, rows: Int32Array) {
+  /** One pass over some tokens. */
+  async function run(tokens: FedTokens, rows: Int32Array) {
     const count = tokens.ids.length
-    const unknown = tokens.ids.find((id) => id < 0 || id >= config.vocabSize)
+    // Where every token asks for its row, one program serves any count up to its own: sequences end, guesses vary in number.
+    const takesAnyCount = rows.length === count
+    const compiled = takesAnyCount ? Math.ceil(count / sharedCounts) * sharedCounts : count
+    const pass = passes.get(`${compiled} ${takesAnyCount ? 'at most' : rows.length}`, () =>
+      compile(compiled, takesAnyCount ? compiled : rows.length),
+    )
+    fill(pass.inputs, tokens, rows)
+    await engine.run(pass.program, takesAnyCount ? count : undefined)
+    return pass.outputs
+  }
+
+  function fill(inputs: StepInputs, { ids, slots, positions }: FedTokens, rows: Int32Array): void {
+    const unknown = ids.find((id) => id < 0 || id >= config.vocabSize)
     if (unknown !== undefined)
       throw new FettleError({
         place: 'prompt',
@@ -58,12 +74,10 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
         expected: `an id below ${config.vocabSize}, the rows of the model's embedding`,
         cure: 'The tokenizer and the model do not belong together, or the embeddings were not resized.',
       })
-    const pass = passes.get(`${count} ${rows.length}`, () => compile(count, rows.length))
-    engine.write(pass.inputs.ids, tokens.ids)
-    engine.write(pass.inputs.slots, tokens.slots)
-    engine.write(pass.inputs.positions, tokens.positions)
-    engine.write(pass.inputs.rows, rows)
-    return pass
+    engine.write(inputs.ids, ids)
+    engine.write(inputs.slots, slots)
+    engine.write(inputs.positions, positions)
+    engine.write(inputs.rows, rows)
   }
 
   function compile(count: number, wanted: number) {

@@ -35,6 +35,14 @@ describe('generate', () => {
     expect((await run(['generate', ...model, ...short, 'Hello'])).stdout).toBe(`${String(answer['text'])}\n`)
   })
 
+  test('guesses change nothing but the time, also for a file of prompts', async () => {
+    const args = ['generate', ...model, '--max-new-tokens', '20', '--json', '--input', '-']
+    const prompts = '{"prompt":"one two three one two"}\n{"prompt":"one one one"}\n'
+    const { code, stdout } = await run([...args, '--prompt-lookup-num-tokens', '4'], prompts)
+    expect(code).toBe(0)
+    expect(stdout).toBe((await run(args, prompts)).stdout)
+  })
+
   test('a pipe is a prompt like an argument', async () => {
     const args = ['generate', ...model, ...short, '--json']
     expect((await run(args, 'Hello\n')).stdout).toBe((await run([...args, 'Hello'])).stdout)
