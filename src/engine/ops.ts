@@ -108,8 +108,11 @@ export interface OpInfo<K extends OpName> {
   gradients: readonly InputName<K>[]
   /** Forward inputs and outputs that the vjp reads, given which gradients are wanted; all others may be dropped. */
   saved: (wanted: ReadonlySet<string>, attributes: Attributes<K>) => readonly (InputName<K> | OutputName<K>)[]
-  /** Cheaper to compute again in the backward pass than to keep: outputs are made anew from inputs that the vjp keeps anyway. */
-  isRecomputed?: true
+  /**
+   * This output is cheaper to make again in the backward pass than to keep, from inputs that the vjp keeps anyway. Where the
+   * vjp runs it makes the output on its way, in place of the output's gradient.
+   */
+  remade?: OutputName<K>
   /** [input, output] of the forward pass that may share one buffer when the input is not needed afterwards. */
   inPlace?: readonly [InputName<K>, OutputName<K>]
   /** The gradient of this output may be overwritten with that of this input by the vjp. */
@@ -197,7 +200,7 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
     attributes: [],
     gradients: ['gateUp'],
     saved: () => ['gateUp'],
-    isRecomputed: true,
+    remade: 'y',
     overwritesInput: 'gateUp',
   },
   headLoss: {
@@ -232,7 +235,8 @@ export const opNames = Object.keys(ops) as OpName[]
 /**
  * One step of a program. `inputs` and `outputs` follow the table's order, null where absent. A vjp command has
  * as inputs the forward inputs, the forward outputs and the gradients of the forward outputs, in that order
- * (null where the vjp does not read them), and as outputs the gradients of the forward inputs listed in `gradients`.
+ * (null where the vjp does not read them), and as outputs the gradients of the forward inputs listed in `gradients`,
+ * and behind them the output listed as `remade` where it is asked for.
  */
 export interface Command {
   op: OpName

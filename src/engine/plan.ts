@@ -138,6 +138,11 @@ function* sharedPairs(command: Command): Generator<[Tensor, Tensor]> {
     yield* gradientOver(inputs.length + outputs.length + outputs.indexOf(output), input)
   }
   if (info.overwritesInput) yield* gradientOver(inputs.indexOf(info.overwritesInput), info.overwritesInput)
+  if (info.remade) {
+    const from = command.inputs[inputs.length + outputs.length + outputs.indexOf(info.remade)]
+    const to = command.outputs.at(gradients.length)
+    if (from && to) yield [from, to]
+  }
 }
 
 /** Free blocks of one growing range, best fit, neighbours joined. */

@@ -93,10 +93,13 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
   const gradients = new Map<number, Tensor>()
   const recomputation = new Map<number, Tensor>()
   const producers = new Map(
-    tape.nodes
-      .filter(({ command }) => ops[command.op].isRecomputed)
-      .flatMap(({ command }) => command.outputs.map((tensor) => [tensor?.id, command])),
+    tape.nodes.flatMap(({ command }) => {
+      const remade = remadeOutput(command)
+      return remade ? [[remade.id, command]] : []
+    }),
   )
+  // What the next vjp makes again besides its gradients, and the vjp that waits to read it.
+  let waiting: { again: Tensor; reader: Command } | null = null
   let openBlock: number | null = null
   for (let index = tape.nodes.length - 1; index >= 0; index -= 1) {
     const { command, block } = tape.nodes[index]
@@ -105,12 +108,15 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
       openBlock = block
       if (block !== null) recompute(tape.nodes, index, block, recomputation, commands)
     }
-    const vjp = vjpCommand(command)
-    if (vjp) commands.push(vjp)
+    addVjp(command, index > 0 ? remadeOutput(tape.nodes[index - 1].command) : null)
   }
   return commands
 
-  function vjpCommand(forward: Command): Command | null {
+  /**
+   * Emits the vjp of an op. Gradients that read `remade`, which the op before it made and makes again in its own vjp, are
+   * left to a command of their own behind that.
+   */
+  function addVjp(forward: Command, remade: Tensor | null): void {
     const info = ops[forward.op]
     const inputNames: readonly string[] = info.inputs
     const outputNames: readonly string[] = info.outputs
@@ -124,7 +130,7 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
       if (target && gradient && needsGradient.has(target.id)) setGradient(target, gradient, forward.op)
     }
     const outputGradients = forward.outputs.map((tensor) => (tensor && gradients.get(tensor.id)) ?? null)
-    if (!info.gradientMadeForward && outputGradients.every((gradient) => gradient === null)) return null
+    if (!info.gradientMadeForward && outputGradients.every((gradient) => gradient === null)) return
 
     const wanted = new Set(
       info.gradients.filter((name) => {
@@ -143,7 +149,7 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
       }
       const existing = parameterGradients.get(tensor.id) ?? gradients.get(tensor.id)
       accumulate.push(existing !== undefined)
-      const gradient = existing ?? tensorHandle('transient', tensor.dtype, tensor.shape)
+      const gradient = existing ?? like(tensor)
       gradients.set(tensor.id, gradient)
       results.push(gradient)
     }
@@ -153,31 +159,49 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
       const gradient = outputGradients[outputNames.indexOf(from)]
       if (target && gradient && needsGradient.has(target.id)) setGradient(target, gradient, forward.op)
     }
-    if (wanted.size === 0) return null
+    if (wanted.size === 0) return
 
     const attributes = attributesOf(forward)
-    const saved = new Set<string>(info.saved(wanted, attributes as never))
-    const keep = (tensor: Tensor | null, name: string) =>
-      tensor && saved.has(name) ? (recomputation.get(tensor.id) ?? remade(tensor)) : null
-    return {
-      op: forward.op,
-      direction: 'vjp',
-      inputs: [
-        ...forward.inputs.map((tensor, i) => keep(tensor, inputNames[i])),
-        ...forward.outputs.map((tensor, i) => keep(tensor, outputNames[i])),
-        ...outputGradients,
-      ],
-      outputs: results,
-      attributes: forward.attributes,
-      accumulate,
+    const savedFor = (names: Iterable<string>) =>
+      new Set<string>(info.saved(new Set(names), attributes as never))
+    const vjpFor = (chosen: ReadonlySet<string>): Command => {
+      const saved = savedFor(chosen)
+      const keep = (tensor: Tensor | null, name: string) => (tensor && saved.has(name) ? kept(tensor) : null)
+      return {
+        op: forward.op,
+        direction: 'vjp',
+        inputs: [
+          ...forward.inputs.map((tensor, i) => keep(tensor, inputNames[i])),
+          ...forward.outputs.map((tensor, i) => keep(tensor, outputNames[i])),
+          ...outputGradients,
+        ],
+        outputs: results.map((tensor, i) => (chosen.has(info.gradients[i]) ? tensor : null)),
+        attributes: forward.attributes,
+        accumulate,
+      }
+    }
+
+    const source = remade && needsGradient.has(remade.id) ? forward.inputs.indexOf(remade) : -1
+    const later = new Set([...wanted].filter((name) => savedFor([name]).has(inputNames[source])))
+    const vjp = vjpFor(new Set([...wanted].filter((name) => !later.has(name))))
+    if (waiting) {
+      const { again, reader } = waiting
+      commands.push({ ...vjp, outputs: [...vjp.outputs, again] }, reader)
+      waiting = null
+    } else {
+      commands.push(vjp)
+    }
+    if (remade && later.size > 0) {
+      const again = like(remade)
+      recomputation.set(remade.id, again)
+      waiting = { again, reader: vjpFor(later) }
     }
   }
 
   /** The tensor, or a copy that is computed here from its inputs when it is cheaper not to keep it. */
-  function remade(tensor: Tensor): Tensor {
+  function kept(tensor: Tensor): Tensor {
     const producer = producers.get(tensor.id)
-    if (!producer) return tensor
-    emitAgain(producer, recomputation, commands)
+    if (producer && !recomputation.has(tensor.id)) emitAgain(producer, recomputation, commands)
     return recomputation.get(tensor.id) ?? tensor
   }
 
@@ -211,11 +235,22 @@ function emitAgain(command: Command, replaced: Map<number, Tensor>, commands: Co
     inputs: command.inputs.map((tensor) => tensor && (replaced.get(tensor.id) ?? tensor)),
     outputs: command.outputs.map((tensor) => {
       if (!tensor) return null
-      const copy = tensorHandle('transient', tensor.dtype, tensor.shape)
+      const copy = like(tensor)
       replaced.set(tensor.id, copy)
       return copy
     }),
   })
+}
+
+/** A new tensor of the same type and shape. */
+function like({ dtype, shape }: Tensor): Tensor {
+  return tensorHandle('transient', dtype, shape)
+}
+
+/** The output of a command that is cheaper to make again than to keep. */
+function remadeOutput({ op, outputs }: Command): Tensor | null {
+  const { remade, outputs: names }: { remade?: string; outputs: readonly string[] } = ops[op]
+  return remade === undefined ? null : outputs[names.indexOf(remade)]
 }
 
 function differentiableInputs(command: Command): (Tensor | null)[] {

@@ -138,7 +138,7 @@ export const guardedKernels: readonly GuardedKernel[] = [
   {
     name: 'swiglu',
     peak: 'float32',
-    reached: shares(0.033, 0.022, 0.017, 0.015),
+    reached: shares(0.045, 0.022, 0.017, 0.015),
     atLeast: isMixture,
     operations: 2 * tokens * 256,
     prepare: (workshop) =>

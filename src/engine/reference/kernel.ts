@@ -106,7 +106,8 @@ export function execute(kernel: UntypedKernel, command: Command, matrixOf: (tens
   }
   if (kernel.vjp === null) throw new Error(`${op} has no gradient`)
 
-  const gradients = outputs.map(bind)
+  const gradients = outputs.slice(0, info.gradients.length).map(bind)
+  const remade = outputs.slice(info.gradients.length).map(bind)
   const sources = inputs.map(bind)
   gradients.forEach((gradient, i) => {
     if (gradient === null || command.accumulate?.[i] === true) return
@@ -128,6 +129,10 @@ export function execute(kernel: UntypedKernel, command: Command, matrixOf: (tens
     wanted,
     attributes,
   )
+  if (info.remade && remade[0]) {
+    const saved = nameMatrices(place, info.inputs, sources.slice(0, inputCount), optional)
+    kernel.forward(saved, { [info.remade]: remade[0] }, attributes)
+  }
 
   function bind(tensor: Tensor | null): Matrix | null {
     return tensor && matrixOf(tensor)
