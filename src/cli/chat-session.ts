@@ -1,7 +1,8 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import type { Decoder, GenerateOptions, Sequence } from '../generate/index.ts'
-import { generateSequences } from '../generate/index.ts'
+import type { Assistant, Decoder, GenerateOptions, Sequence } from '../generate/index.ts'
+import { generateSequences, sharedBeginning } from '../generate/index.ts'
+import type { OpenAssistant } from './assistant-flags.ts'
 import { textOf } from './generate.ts'
 import type { LoadedModel } from './model-flags.ts'
 import { encodePrompt } from './prompts.ts'
@@ -24,10 +25,15 @@ const answerRoom = 256
  * Starts a conversation of at most `context` tokens. The key-value cache lives as long as it does: a turn only computes
  * the tokens that differ from what the cache holds.
  */
-export function createChatSession(loaded: LoadedModel, context: number, system?: string): ChatSession {
+export function createChatSession(
+  loaded: LoadedModel,
+  context: number,
+  { system, openAssistant }: { system?: string | undefined; openAssistant?: OpenAssistant | undefined } = {},
+): ChatSession {
   const { model, tokenizer, stopTokenIds } = loaded
   const opening: Message[] = system === undefined ? [] : [{ role: 'system', content: system }]
   let decoder: Decoder | undefined
+  let assistant: Assistant | undefined
   let history = [...opening]
   let cached: number[] = []
   let forgotten = 0
@@ -37,13 +43,15 @@ export function createChatSession(loaded: LoadedModel, context: number, system?:
       const asked: Message[] = [...history, { role: 'user', content }]
       const prompt = await fittingPrompt(asked)
       decoder ??= model.decoder(1, context)
-      const sharedTokens = commonPrefix(cached, prompt)
+      assistant ??= openAssistant?.(context)
+      const sharedTokens = sharedBeginning(cached, prompt)
       // While tokens are under way, what the cache holds is not known if they fail or are stopped.
       cached = []
       const [sequence] = await generateSequences(decoder, [prompt], {
         stopTokenIds,
         ...options,
         cachedTokens: [sharedTokens],
+        drafter: assistant,
       })
       // A question whose answer was stopped before its first word was not asked.
       if (sequence.tokenIds.length === 0) return sequence
@@ -59,6 +67,7 @@ export function createChatSession(loaded: LoadedModel, context: number, system?:
     },
     free() {
       decoder?.free()
+      assistant?.free()
     },
   }
 
@@ -79,10 +88,4 @@ export function createChatSession(loaded: LoadedModel, context: number, system?:
       forgotten += 2
     }
   }
-}
-
-function commonPrefix(a: readonly number[], b: readonly number[]): number {
-  let length = 0
-  while (length < a.length && length < b.length && a[length] === b[length]) length += 1
-  return length
 }

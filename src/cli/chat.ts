@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline'
 import { FettleError } from '../error.ts'
 import type { GenerateOptions } from '../generate/index.ts'
+import { assistantFlags, loadAssistant } from './assistant-flags.ts'
 import type { ChatSession } from './chat-session.ts'
 import { createChatSession } from './chat-session.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
@@ -22,6 +23,7 @@ export const chat = defineCommand({
       description: 'Tokens that are remembered; default: what the model can, at most 4096',
     },
     ...samplingFlags,
+    ...assistantFlags,
     json: { type: 'boolean', description: 'Prints {"text","token_ids","finish_reason"}, a line an answer' },
   },
   details: [
@@ -49,7 +51,8 @@ export const chat = defineCommand({
         found: String(context),
         expected: `a whole number from 2 to ${loaded.model.maxPositions}, what the model can`,
       })
-    const session = createChatSession(loaded, context, flags.system)
+    const openAssistant = await loadAssistant(flags, loaded)
+    const session = createChatSession(loaded, context, { system: flags.system, openAssistant })
     const options = samplingOptions(flags, loaded.generationConfig)
     try {
       await converse(loaded, session, options, flags.json === true)

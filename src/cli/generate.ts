@@ -3,6 +3,8 @@ import { FettleError } from '../error.ts'
 import type { GenerateOptions, Sequence } from '../generate/index.ts'
 import { generateSequences } from '../generate/index.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
+import { assistantFlags, loadAssistant } from './assistant-flags.ts'
+import type { OpenAssistant } from './assistant-flags.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { loadModel, modelFlags } from './model-flags.ts'
@@ -32,6 +34,7 @@ export const generate = defineCommand({
       description: 'Prompts of a file that are answered together; default 16, with guesses 1',
     },
     ...samplingFlags,
+    ...assistantFlags,
     json: { type: 'boolean', description: 'Prints {"text","token_ids","finish_reason"}, a line a prompt' },
   },
   examples: [
@@ -43,7 +46,8 @@ export const generate = defineCommand({
     if (flags.prompt !== undefined && flags.input !== undefined)
       throw new FettleError({ place: '--input', found: 'a prompt as well', expected: 'one of the two' })
     // Guesses are checked one prompt at a time.
-    const batchSize = flags.batchSize ?? (flags.promptLookupNumTokens ? 1 : 16)
+    const batchSize =
+      flags.batchSize ?? (flags.promptLookupNumTokens || flags.assistantModel !== undefined ? 1 : 16)
     if (!Number.isInteger(batchSize) || batchSize < 1)
       throw new FettleError({
         place: '--batch-size',
@@ -53,6 +57,7 @@ export const generate = defineCommand({
     endWhenOutputCloses()
     const loaded = await loadModel(flags)
     const { tokenizer } = loaded
+    const openAssistant = await loadAssistant(flags, loaded)
     const asPrompt = (text: string): Prompt => {
       if (flags.raw === true || tokenizer.chatTemplate === undefined) return { text }
       const system: Message[] = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }]
@@ -65,10 +70,11 @@ export const generate = defineCommand({
       const batch = prompts.slice(start, start + batchSize)
       const inputs = await Promise.all(batch.map((prompt) => encodePrompt(tokenizer, prompt)))
       if (flags.json === true) {
-        for (const sequence of await answer(loaded, inputs, options)) writeJsonLine(asJson(loaded, sequence))
-      } else if (prompts.length === 1) await stream(loaded, inputs, options)
+        for (const sequence of await answer(loaded, inputs, options, openAssistant))
+          writeJsonLine(asJson(loaded, sequence))
+      } else if (prompts.length === 1) await stream(loaded, inputs, options, openAssistant)
       else
-        for (const { tokenIds } of await answer(loaded, inputs, options))
+        for (const { tokenIds } of await answer(loaded, inputs, options, openAssistant))
           process.stdout.write(`${textOf(loaded, tokenIds)}\n\n`)
     }
   },
@@ -79,16 +85,17 @@ export async function answer(
   { model, stopTokenIds }: LoadedModel,
   inputs: readonly number[][],
   options: GenerateOptions,
+  openAssistant?: OpenAssistant,
 ): Promise<Sequence[]> {
   const longest = Math.max(...inputs.map((ids) => ids.length))
-  const decoder = model.decoder(
-    inputs.length,
-    Math.min(model.maxPositions, longest + (options.maxNewTokens ?? 256)),
-  )
+  const capacity = Math.min(model.maxPositions, longest + (options.maxNewTokens ?? 256))
+  const decoder = model.decoder(inputs.length, capacity)
+  const drafter = openAssistant?.(capacity)
   try {
-    return await generateSequences(decoder, inputs, { stopTokenIds, ...options })
+    return await generateSequences(decoder, inputs, { stopTokenIds, drafter, ...options })
   } finally {
     decoder.free()
+    drafter?.free()
   }
 }
 
@@ -106,11 +113,10 @@ async function stream(
   loaded: LoadedModel,
   inputs: readonly number[][],
   options: GenerateOptions,
+  openAssistant?: OpenAssistant,
 ): Promise<void> {
   const decoding = loaded.tokenizer.createDecodeStream({ skipSpecialTokens: true })
-  await answer(loaded, inputs, {
-    ...options,
-    onToken: (token) => void process.stdout.write(decoding.push(token)),
-  })
+  const onToken = (token: number) => void process.stdout.write(decoding.push(token))
+  await answer(loaded, inputs, { ...options, onToken }, openAssistant)
   process.stdout.write(`${decoding.flush()}\n`)
 }

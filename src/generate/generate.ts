@@ -33,7 +33,7 @@ const chunkTokens = 1024
  * Continues each prompt until a stop token, `maxNewTokens` or the decoder's capacity. Prompt i lives in slot i.
  * Sequences end independently of each other, and those that have ended cost nothing more.
  *
- * With `promptLookupNumTokens` the tokens that may follow are guessed, and one pass of the decoder checks all guesses: of
+ * With `promptLookupNumTokens` or an assistant the tokens that may follow are guessed, and one pass of the decoder checks all guesses: of
  * each pass those tokens are kept that would have been chosen without guesses, with the same random numbers.
  * Source: Leviathan et al. 2022, https://arxiv.org/abs/2211.17192
  *
@@ -46,7 +46,7 @@ export async function generateSequences(
 ): Promise<Sequence[]> {
   const settings = readSettings(options)
   checkPrompts(decoder, prompts)
-  const drafter = drafterOf(settings, prompts.length)
+  const drafter = drafterOf(options, settings, prompts.length)
   const stops = new Set(options.stopTokenIds)
   const rows = prompts.map((prompt, index): Row => ({
     index,
@@ -123,16 +123,28 @@ function sequenceOf({ prompt, tokenIds }: Row): number[] {
   return [...prompt, ...tokenIds]
 }
 
-function drafterOf({ promptLookupNumTokens }: Settings, prompts: number): Drafter | undefined {
-  if (promptLookupNumTokens === 0) return undefined
+function drafterOf(
+  { drafter }: GenerateOptions,
+  { promptLookupNumTokens }: Settings,
+  prompts: number,
+): Drafter | undefined {
+  if (promptLookupNumTokens === 0 && !drafter) return undefined
+  const place = drafter ? 'assistant' : 'promptLookupNumTokens'
+  if (drafter && promptLookupNumTokens > 0)
+    throw new FettleError({
+      place,
+      found: 'promptLookupNumTokens as well',
+      expected: 'one way to guess tokens',
+      cure: 'Leave one of the two out.',
+    })
   if (prompts !== 1)
     throw new FettleError({
-      place: 'promptLookupNumTokens',
+      place,
       found: `${prompts} prompts at once`,
       expected: 'one prompt: guesses that fail in one row would hold up the others',
-      cure: 'Generate one prompt at a time, or leave promptLookupNumTokens out.',
+      cure: 'Generate one prompt at a time, or without guesses.',
     })
-  return createPromptLookup(promptLookupNumTokens)
+  return drafter ?? createPromptLookup(promptLookupNumTokens)
 }
 
 /** The new tokens of each prompt: `generateSequences` without the reasons. */

@@ -1,6 +1,8 @@
 // Text from a model: samples the next token, feeds it back, and stops where a turn ends.
 // It works on any Decoder (a key-value cache of several sequences); model/ implements one.
 // The processors and their order are those of Hugging Face's generate.
+export type { Assistant } from './assistant.ts'
+export { createAssistant, sharedBeginning } from './assistant.ts'
 export type { Decoder, FedTokens } from './decoder.ts'
 export { generateSequences, generateTokens } from './generate.ts'
 export type { Sequence } from './generate.ts'

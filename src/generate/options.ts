@@ -1,5 +1,6 @@
 import { FettleError } from '../error.ts'
 import type { Finding } from '../error.ts'
+import type { Drafter } from './drafter.ts'
 
 /** How new tokens are chosen and when to end; names, defaults and meaning as in Hugging Face's generate. */
 export interface GenerateOptions {
@@ -24,6 +25,8 @@ export interface GenerateOptions {
    * answer is the same, sooner; for one prompt at a time. Default 0: no guesses.
    */
   promptLookupNumTokens?: number
+  /** Guesses tokens in another way, for one prompt at a time. */
+  drafter?: Drafter | undefined
   /** A sequence ends with any of these, which is its last token. */
   stopTokenIds?: readonly number[]
   /** Called with each new token as it is made, the stop token included, and the row of the batch that it belongs to. */

@@ -2,11 +2,13 @@ import { createEngine } from '../engine/index.ts'
 import type { DType, Quantization } from '../engine/index.ts'
 import { bytesPerElement } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
-import type { Decoder, GenerateOptions } from '../generate/index.ts'
-import { generateTokens } from '../generate/index.ts'
+import type { Decoder } from '../generate/index.ts'
+import { createAssistant, generateTokens } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import { loraConfig } from '../peft/index.ts'
 import { addAdapter, loadAdapter, saveAdapter, trainedTensors } from './adapter.ts'
+import { checkAssistant } from './assistant-model.ts'
+import type { ModelGenerateOptions } from './assistant-model.ts'
 import { parseModelConfig } from './config.ts'
 import { createDecoder } from './decoder.ts'
 import { flattenBatch } from './flatten.ts'
@@ -185,7 +187,7 @@ export class AutoModelForCausalLM {
   /** New tokens for each prompt; `attentionMask` marks left padding. */
   async generate(
     inputs: { inputIds: TokenMatrix; attentionMask?: TokenMatrix },
-    options: GenerateOptions = {},
+    options: ModelGenerateOptions = {},
   ): Promise<number[][]> {
     const flat = flattenBatch(inputs, this.vocabSize)
     const prompts: number[][] = Array.from({ length: flat.batch }, () => [])
@@ -194,17 +196,29 @@ export class AutoModelForCausalLM {
   }
 
   /** `generate` for prompts of different lengths, without padding. */
-  async generateFrom(prompts: readonly number[][], options: GenerateOptions = {}): Promise<number[][]> {
+  async generateFrom(
+    prompts: readonly number[][],
+    { assistantModel, numAssistantTokens, ...options }: ModelGenerateOptions = {},
+  ): Promise<number[][]> {
     await this.#adding
+    if (assistantModel) checkAssistant(this, assistantModel)
     const eos = this.generationConfig['eos_token_id']
     const stopTokenIds =
       options.stopTokenIds ?? (Array.isArray(eos) ? eos : [eos]).filter((id) => typeof id === 'number')
     const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
-    const decoder = this.decoder(prompts.length, longest + (options.maxNewTokens ?? 256))
+    const capacity = longest + (options.maxNewTokens ?? 256)
+    const decoder = this.decoder(prompts.length, capacity)
+    const assistant =
+      assistantModel && createAssistant(assistantModel.decoder(1, capacity), numAssistantTokens)
     try {
-      return await generateTokens(decoder, prompts, { ...options, stopTokenIds })
+      return await generateTokens(decoder, prompts, {
+        ...options,
+        stopTokenIds,
+        drafter: assistant ?? options.drafter,
+      })
     } finally {
       decoder.free()
+      assistant?.free()
     }
   }
 

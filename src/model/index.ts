@@ -1,6 +1,8 @@
 // Causal language models: configuration to architecture, weights in and out, adapters, passes, KV cache.
 // One definition serves Llama, Mistral, Qwen2 and Qwen3; it records ops on the engine's tape.
 // The public object is AutoModelForCausalLM; train/ drives it, generate/ samples from it.
+export { checkAssistant } from './assistant-model.ts'
+export type { ModelGenerateOptions } from './assistant-model.ts'
 export { AutoModelForCausalLM } from './causal-lm.ts'
 export type { NumberArray } from './causal-lm.ts'
 export type { LoadOptions } from './load-options.ts'

@@ -43,6 +43,22 @@ describe('generate', () => {
     expect(stdout).toBe((await run(args, prompts)).stdout)
   })
 
+  test('an assistant changes nothing but the time', async () => {
+    const args = ['generate', ...model, '--max-new-tokens', '12', '--json', 'Hello']
+    const assisted = await run([...args, '--assistant-model', 'model', '--assistant-quantization', 'nf4'])
+    expect(assisted.code).toBe(0)
+    expect(assisted.stdout).toBe((await run(args)).stdout)
+  })
+
+  test('an assistant with other tokens is refused', async () => {
+    const other = join(import.meta.dirname, '..', '..', 'assets', 'tiny-llama')
+    const { code, stderr } = await run(['generate', ...model, '--assistant-model', other, 'Hello'])
+    expect(code).toBe(2)
+    expect(stderr).toMatch(
+      /--assistant-model .*tiny-llama: token \d+ is .*; expected .*, as in the model's tokenizer/,
+    )
+  })
+
   test('a pipe is a prompt like an argument', async () => {
     const args = ['generate', ...model, ...short, '--json']
     expect((await run(args, 'Hello\n')).stdout).toBe((await run([...args, 'Hello'])).stdout)

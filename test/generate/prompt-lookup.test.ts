@@ -1,11 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
 import { generateSequences, generateTokens } from '../../src/generate/index.ts'
 import type { GenerateOptions } from '../../src/generate/index.ts'
 import { createPromptLookup } from '../../src/generate/prompt-lookup.ts'
-import { AutoModelForCausalLM } from '../../src/model/index.ts'
-import { fixture, goldenModels } from '../model/golden.ts'
 import { bigramDecoder } from './bigram-decoder.ts'
 
 /** 1 → 2 → 3 → 4 → 1 …; 5 → 0. */
@@ -89,32 +85,5 @@ describe('the same answer in fewer passes', () => {
   test('half a token is refused', async () => {
     const generation = generateTokens(bigramDecoder(ring).decoder, [[1]], { promptLookupNumTokens: 0.5 })
     await expect(generation).rejects.toThrow('promptLookupNumTokens: 0.5; expected a whole number from 0')
-  })
-})
-
-interface Recorded {
-  cases: {
-    model: string
-    prompt: number[]
-    options: { repetition_penalty?: number }
-    tokens: number[]
-  }[]
-}
-
-const recorded = JSON.parse(
-  readFileSync(new URL('../fixtures/generate/prompt-lookup.json', import.meta.url), 'utf8'),
-) as Recorded
-const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
-
-describe.each(engines)('%s engine in float32', (engine) => {
-  test.each(goldenModels)('%s says what it says in Transformers', async (name) => {
-    const model = await AutoModelForCausalLM.fromPretrained(fixture(name), { dtype: 'float32', engine })
-    const own = recorded.cases.filter((one) => one.model === name)
-    expect(own.length).toBeGreaterThan(0)
-    for (const { prompt, options, tokens } of own) {
-      const settings = { maxNewTokens: tokens.length, stopTokenIds: [], promptLookupNumTokens: 5 }
-      const repetitionPenalty = options.repetition_penalty ?? 1
-      expect(await model.generateFrom([prompt], { ...settings, repetitionPenalty })).toEqual([tokens])
-    }
   })
 })

@@ -1,0 +1,72 @@
+import { quantizations } from '../engine/index.ts'
+import { FettleError } from '../error.ts'
+import { createAssistant } from '../generate/index.ts'
+import type { Assistant } from '../generate/index.ts'
+import { checkAssistant } from '../model/index.ts'
+import type { FlagValues } from './command.ts'
+import { loadModel, modelFlags, oneOf } from './model-flags.ts'
+import type { LoadedModel } from './model-flags.ts'
+
+/** The flags of a second model that guesses tokens for the first. */
+export const assistantFlags = {
+  assistantModel: {
+    type: 'string',
+    hint: 'path',
+    description:
+      'Smaller model with the same tokens that guesses what the model checks: the same answer, sooner',
+  },
+  assistantQuantization: {
+    type: 'string',
+    options: quantizations,
+    description: 'How the assistant is held; the same model in nf4 is an assistant, too',
+  },
+  numAssistantTokens: { type: 'number', description: 'Tokens that the assistant guesses at once; default 3' },
+} as const
+
+/** Makes an assistant for sequences of at most so many tokens. */
+export type OpenAssistant = (capacity: number) => Assistant
+
+/**
+ * Loads the assistant, where one is asked for.
+ *
+ * @throws FettleError when it was trained with other tokens than the model
+ */
+export async function loadAssistant(
+  flags: FlagValues<typeof assistantFlags> &
+    Pick<FlagValues<typeof modelFlags>, 'dtype' | 'engine' | 'threads'>,
+  { model, tokenizer }: LoadedModel,
+): Promise<OpenAssistant | undefined> {
+  const { assistantModel, assistantQuantization, numAssistantTokens, dtype, engine, threads } = flags
+  if (assistantModel === undefined) return undefined
+  const quantization = oneOf(assistantQuantization, quantizations)
+  const assistant = await loadModel({
+    model: assistantModel,
+    adapter: undefined,
+    quantization,
+    dtype,
+    engine,
+    threads,
+  })
+  const tokens = Array.from({ length: Math.max(model.vocabSize, assistant.model.vocabSize) }, (_, id) => id)
+  const other = tokens.find(
+    (id) => tokenizer.convertIdsToTokens(id) !== assistant.tokenizer.convertIdsToTokens(id),
+  )
+  if (other !== undefined)
+    throw new FettleError({
+      place: `--assistant-model ${assistantModel}`,
+      found: `token ${other} is ${named(assistant, other)}`,
+      expected: `${named({ tokenizer }, other)}, as in the model's tokenizer`,
+      cure: 'Choose an assistant of the same family, or the same model with --assistant-quantization nf4.',
+    })
+  checkAssistant(model, assistant.model)
+  return (capacity) =>
+    createAssistant(
+      assistant.model.decoder(1, Math.min(capacity, assistant.model.maxPositions)),
+      numAssistantTokens,
+    )
+}
+
+function named({ tokenizer }: Pick<LoadedModel, 'tokenizer'>, id: number): string {
+  const token = tokenizer.convertIdsToTokens(id)
+  return token === undefined ? 'none' : `'${token}'`
+}
