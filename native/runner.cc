@@ -4,13 +4,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
 
 #include <cerrno>
 #include <cstring>
 #include <new>
+
+#include "idle_memory.h"
 
 namespace fettle {
 
@@ -160,14 +159,6 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
   return program;
 }
 
-// Loading a model and preparing data leave tens of MiB free inside the C library: glibc gives back what lies at the end of
-// its heap, but not what lies between.
-static void returnFreeMemory() {
-#if defined(__GLIBC__)
-  malloc_trim(0);
-#endif
-}
-
 void Program::setRows(int64_t rows) {
   for (auto& entry : tensors)
     if (entry.arenaOffset >= 0 || entry.tensor.dtype == DType::i32) entry.tensor.shape[0] = rows;
@@ -175,8 +166,9 @@ void Program::setRows(int64_t rows) {
 
 bool Runner::run(Program& program, const std::atomic<bool>* stop) {
   if (!arena_ || arena_->size < program.arenaBytes) {
+    // Loading a model and preparing data leave tens of MiB behind.
     arena_ = nullptr;
-    returnFreeMemory();
+    returnIdleMemory();
     arena_ = std::make_unique<Memory>(program.arenaBytes);
   }
   if (program.arena != arena_->data) {

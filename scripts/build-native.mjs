@@ -164,7 +164,7 @@ function jobsFor(compiler, wanted) {
         ],
       })),
     ),
-    ...['addon', 'runner', 'pool', 'cpu'].map((name) => ({
+    ...['addon', 'runner', 'idle_memory', 'pool', 'cpu'].map((name) => ({
       name,
       source: `${name}.cc`,
       args: [...common, ...addon],
