@@ -5,16 +5,25 @@ import { documentStarts } from '../model/index.ts'
 /** Tokens of one pass: large enough for full speed, small enough that activations stay in a few hundred MiB. */
 const passTokens = { usual: 1024, low: 512 }
 /**
- * What the activations of a pass may take; a longer document has some of them computed again. As much as lets 8,192 tokens
- * of a model of 135 million parameters keep all but gate and up.
+ * What the activations of a pass may take; a longer document has some of them computed again. As much as lets a model of
+ * 135 million parameters train on 8,192 tokens in 2 GiB.
  */
-const usualActivationBytes = 1400 * 2 ** 20
+const usualActivationBytes = 1650 * 2 ** 20
 
 /**
  * With little memory: the share of the layers whose weights are let go of after each use. For the memory, getting pages back
  * from the file's cache costs less time than computing activations again in passes of 256 tokens (measured).
  */
-export const lowMemoryStreams = 0.6
+const lowMemoryStreams = 0.4
+
+/** In passes of so many tokens weights take no time to come back, and what they took saves recomputing gate and up of 5 layers. */
+const longPass = 4096
+
+/** The share of the layers whose weights a pass of so many tokens lets go of after each use. */
+export function streamedLayers(tokens: number, lowMemory: boolean): number {
+  if (tokens >= longPass) return 1
+  return lowMemory ? lowMemoryStreams : 0
+}
 
 /** Tokens of a pass, and what its activations may take. */
 export function passSize(

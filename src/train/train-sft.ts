@@ -8,7 +8,7 @@ import type { LoraConfig } from '../peft/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
 import { keepNewest, lastCheckpoint, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts'
-import { lowMemoryStreams, passSize, splitBatch } from './chunks.ts'
+import { passSize, splitBatch, streamedLayers } from './chunks.ts'
 import { evaluate } from './evaluate.ts'
 import type { EvalEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options.ts'
@@ -105,7 +105,6 @@ export async function* trainSft({
   let tokens = 0
   let last: StepEvent | undefined
   const trainingStarted = performance.now()
-  if (input.lowMemory) training.streamWeights(lowMemoryStreams)
   try {
     if (firstStep === 0) {
       const first = await runEvaluation(0)
@@ -154,6 +153,7 @@ export async function* trainSft({
       for (const [part, pass] of splitBatch(batch, perPass).entries()) {
         // A seed of its own for each pass, the same when the step is repeated after a resume.
         const dropoutSeed = 1 + ((index * batches.length + micro) * 64 + part) + input.seed * 65537
+        training.streamWeights(streamedLayers(pass.ids.length, input.lowMemory))
         const { losses } = await training.losses(pass, {
           gradientScale,
           dropoutSeed,
