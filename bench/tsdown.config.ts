@@ -8,6 +8,7 @@ export default defineConfig({
     'chat-throughput': 'chat-throughput.ts',
     'jinja-fuzz': 'jinja-fuzz.ts',
     'random-model': 'random-model.ts',
+    'quantization-accuracy': 'quantization-accuracy.ts',
   },
   outDir: '../build/bench',
   format: 'esm',

@@ -23,7 +23,7 @@ inline void relax() {
 }
 // Waiting longer than this sleeps: a condition variable wakes in about 7 us, so little is lost.
 constexpr auto kSpinTime = std::chrono::microseconds(50);
-constexpr int kSlots = 8;
+constexpr int kSlots = 9;
 
 struct Buffer {
   void* data = nullptr;

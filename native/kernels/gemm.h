@@ -98,6 +98,15 @@ template <class Out> struct AddTo {
   void expect(int64_t row, int columns) const { prefetchToWrite(y + row * stride, columns * sizeof(Out)); }
 };
 
+// body(store) with the form of a StoreTo that has no branches, where there is one.
+template <class Out, class Body> inline void withStore(const StoreTo<Out>& save, const Body& body) {
+  if (save.scale != 1 || save.bias || (save.accumulate && (save.residual || sizeof(Out) == 2)))
+    body([&](int64_t row, int column, vf value, int n) { save(row, column, value, n); });
+  else if (save.accumulate) body(AddTo<Out>{save.y, save.stride, (const float*)save.y});
+  else if (save.residual) body(AddTo<Out>{save.y, save.stride, save.residual});
+  else body(CopyTo<Out>{save.y, save.stride});
+}
+
 inline vf multiplyAdd(vf a, vf b, vf c) {
 #if FETTLE_LANES == 16
   return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -124,6 +133,25 @@ template <> struct UnitProduct<bf16> {
   static vf add(vf acc, vp a, vp b) { return dotPairs(acc, a, b); }
 };
 #endif
+
+// Stores the first `rows` rows of a block of sums.
+template <int Rows, int Vectors, class Store>
+inline void saveBlock(const vf (&acc)[Rows][Vectors], int64_t row, int rows, int columns, const Store& save) {
+  if (columns >= Vectors * kLanes) {
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; i++) {
+      if (i >= rows) break;
+#pragma GCC unroll 3
+      for (int j = 0; j < Vectors; j++) save(row + i, j * kLanes, acc[i][j], kLanes);
+    }
+  } else {
+    // Partial stores call memcpy; sums that live across a call would be spilled inside the loops above.
+    vf tile[Rows][Vectors];
+    __builtin_memcpy(tile, acc, sizeof tile);
+    for (int i = 0; i < rows; i++)
+      for (int j = 0; j < Vectors; j++) save(row + i, j * kLanes, tile[i][j], columns - j * kLanes);
+  }
+}
 
 // Rows x Vectors accumulators. Rows past the last one repeat it and are not stored, so that ragged edges need no other
 // kernel. A single vector column is accumulated in two interleaved sums: 8 additions in flight would not hide their latency.
@@ -165,20 +193,7 @@ __attribute__((noinline)) void kernel(const Term<C>* terms, int count, int64_t r
   }
   if (sums == 2)
     for (int i = 0; i < Rows; i++) acc[0][i][0] += acc[sums - 1][i][0];
-  if (columns >= Vectors * kLanes) {
-#pragma GCC unroll 8
-    for (int i = 0; i < Rows; i++) {
-      if (i >= rows) break;
-#pragma GCC unroll 3
-      for (int j = 0; j < Vectors; j++) save(row + i, j * kLanes, acc[0][i][j], kLanes);
-    }
-  } else {
-    // Partial stores call memcpy; sums that live across a call would be spilled inside the loops above.
-    vf tile[Rows][Vectors];
-    __builtin_memcpy(tile, acc[0], sizeof tile);
-    for (int i = 0; i < rows; i++)
-      for (int j = 0; j < Vectors; j++) save(row + i, j * kLanes, tile[i][j], columns - j * kLanes);
-  }
+  saveBlock(acc[0], row, rows, columns, save);
 }
 
 template <int Vectors, class C, class Store>
@@ -209,12 +224,7 @@ inline void multiply(const Term<C>* terms, int count, int64_t begin, int64_t end
 }
 template <class C, class Out>
 inline void multiply(const Term<C>* terms, int count, int64_t begin, int64_t end, int columns, const StoreTo<Out>& save) {
-  const auto sweep = [&](const auto& store) { multiply(terms, count, begin, end, columns, store); };
-  if (save.scale != 1 || save.bias || (save.accumulate && (save.residual || sizeof(Out) == 2)))
-    sweep([&](int64_t row, int column, vf value, int n) { save(row, column, value, n); });
-  else if (save.accumulate) sweep(AddTo<Out>{save.y, save.stride, (const float*)save.y});
-  else if (save.residual) sweep(AddTo<Out>{save.y, save.stride, save.residual});
-  else sweep(CopyTo<Out>{save.y, save.stride});
+  withStore(save, [&](const auto& store) { multiply(terms, count, begin, end, columns, store); });
 }
 template <class C, class Store>
 inline void multiply(const Term<C>& term, int64_t begin, int64_t end, int columns, const Store& save) {

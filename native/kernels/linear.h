@@ -18,7 +18,7 @@
 
 // Scratch slots: what a thread has for itself, and what thread 0 holds for all.
 namespace slots {
-enum { panel, loraPanel, block, x, dY, t, transposed, dYTransposed };
+enum { panel, loraPanel, block, x, dY, t, transposed, dYTransposed, rounded };
 }
 
 struct Segment {
@@ -33,15 +33,17 @@ struct LinearShape {
   int ranks = 0, maxRank = 0;
   float keepScale = 1;  // 1 / (1 − p)
   uint32_t threshold = 0, seed = 0;
+  bool int8Activations;
   std::vector<Segment> segments;
 
   LinearShape(const double* attributes, int64_t n, int64_t k, const Tensor* loraB, const Tensor* dropoutSeed)
       : outputs(n), depth(k) {
     const double p = attributes[1];
-    const int count = (int)attributes[3] / 3;
+    int8Activations = attributes[3] != 0;
+    const int count = (int)attributes[4] / 3;
     int64_t row = 0;
     for (int s = 0; s < count; s++) {
-      const double* a = attributes + 4 + 3 * s;
+      const double* a = attributes + 5 + 3 * s;
       const int rank = loraB ? (int)a[1] : 0;
       segments.push_back({row, (int64_t)a[0], s, rank, ranks, (float)a[2]});
       row += (int64_t)a[0];
@@ -168,22 +170,27 @@ static void projectDown(Pool& pool, int thread, const LinearShape& shape, const 
     for (const Segment& s : shape.segments) pass(s.firstRank, s.rank, &s);
 }
 
+// t of all tokens into its tensor; returns t · scaling as cells, null without LoRA.
+template <class Act, class C> static const C* projectTokens(const Call& call, const LinearShape& shape, const C* x, int64_t M) {
+  if (!shape.ranks) return nullptr;
+  Pool& pool = *call.pool;
+  C* scaled = (C*)pool.scratch(0, slots::t, M * shape.ranks * sizeof(C));
+  std::vector<float> scaling(shape.ranks);
+  for (const Segment& s : shape.segments) std::fill_n(scaling.begin() + s.firstRank, s.rank, s.scaling);
+  pool.run([&](int thread) {
+    const Range mine = partOf(M, thread, pool.threads());
+    projectDown<Act, C>(pool, thread, shape, x, call.in[4]->as<const float>(), call.out[1] ? call.out[1]->as<Act>() : nullptr,
+                        scaled, scaling.data(), mine.begin, mine.end);
+  });
+  return scaled;
+}
+
 template <class Act, class W, class Out> static void linearForwardPacked(const Call& call, const LinearShape& shape, int64_t M) {
   using C = Cell<Act>;
   Pool& pool = *call.pool;
   const int64_t N = shape.outputs, K = shape.depth;
   const C* x = cellsOf<C>(pool, call.in[0], slots::x);
-  C* scaled = nullptr;
-  if (shape.ranks) {
-    scaled = (C*)pool.scratch(0, slots::t, M * shape.ranks * sizeof(C));
-    std::vector<float> scaling(shape.ranks);
-    for (const Segment& s : shape.segments) std::fill_n(scaling.begin() + s.firstRank, s.rank, s.scaling);
-    pool.run([&](int thread) {
-      const Range mine = partOf(M, thread, pool.threads());
-      projectDown<Act, C>(pool, thread, shape, x, call.in[4]->as<const float>(), call.out[1] ? call.out[1]->as<Act>() : nullptr,
-                          scaled, scaling.data(), mine.begin, mine.end);
-    });
-  }
+  const C* scaled = projectTokens<Act>(call, shape, x, M);
   const std::vector<LinearPanel> panels = panelsOf<C>(shape);
   const typename WeightSource<W>::type weight(*call.in[1]);
   const float* bias = call.in[2] ? call.in[2]->as<const float>() : nullptr;
@@ -212,6 +219,8 @@ template <class Act, class W, class Out> static void linearForwardPacked(const C
     }
   });
 }
+
+#include "linear_int8.h"
 
 // Few tokens. t is kept in float, each segment's part padded with zeros to whole vectors.
 template <class Act, class W, class Out>
@@ -296,7 +305,8 @@ static void linearForward(const Call& call) {
         using X = decltype(xZero);
         using W = decltype(wZero);
         using Y = decltype(yZero);
-        if (M <= kFewTokens && !shape.dropout()) linearForwardStreamed<X, W, Y>(call, shape, M);
+        if (shape.int8Activations && weight.dtype == DType::int8) linearForwardInt8<X, Y>(call, shape, M);
+        else if (M <= kFewTokens && !shape.dropout()) linearForwardStreamed<X, W, Y>(call, shape, M);
         else linearForwardPacked<X, W, Y>(call, shape, M);
       });
     });

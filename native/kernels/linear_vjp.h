@@ -25,6 +25,7 @@ template <class Act> struct LinearVjp {
   C* dTColumns = nullptr;  // its transpose [ΣR, M]
   C* tColumns = nullptr;   // t's [ΣR, M]
   C* dYColumns = nullptr;  // dY's [N, M]
+  std::unique_ptr<const RoundedGradient> rounded = nullptr;
 
   bool wanted(int i) const { return call.out[i]; }
   template <class T> T* gradient(int i) const { return call.out[i]->as<T>(); }
@@ -38,9 +39,12 @@ template <class Act> struct LinearVjp {
     if (needsDT) dT = (C*)pool.scratch(0, slots::t, few * sizeof(C));
     if (lora) dTColumns = (C*)pool.scratch(0, slots::transposed, 2 * few * sizeof(C)), tColumns = dTColumns + few;
     if (wanted(1)) dYColumns = (C*)pool.scratch(0, slots::dYTransposed, M * N * sizeof(C));
+    if (wanted(0) && shape.int8Activations && call.in[1]->dtype == DType::int8)
+      rounded = std::make_unique<const RoundedGradient>(pool, *call.in[9], *call.in[1]);
     pool.run([&](int thread) {
       const Range rows = partOf(M, thread, pool.threads());
       if (rows.begin == rows.end) return;
+      if (rounded) rounded->round(pool, thread, rows);
       if (needsDT) projectUp(thread, rows);
       if (needsDT && wanted(3)) transposeRows(dTColumns, dT, shape.ranks, rows);
       if (needsT)
@@ -48,7 +52,8 @@ template <class Act> struct LinearVjp {
       if (wanted(1)) transposeRows(dYColumns, dY, N, rows);
     });
     pool.run([&](int thread) {
-      if (wanted(0)) withWeight(call.in[1]->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
+      if (rounded) inputGradientInt8(thread);
+      else if (wanted(0)) withWeight(call.in[1]->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
       if (lora && (wanted(3) || wanted(4))) loraGradients(thread);
       if (wanted(1)) weightGradient(thread);
       if (wanted(2)) withType(call.in[9]->dtype, [&](auto zero) { biasGradient<decltype(zero)>(thread); });
@@ -83,7 +88,9 @@ template <class Act> struct LinearVjp {
       packColumns(panel, weight, k, columns, N);
       Term<C> terms[2] = {{dY, N, panel, N}, {dT, shape.ranks, loraPanel, shape.ranks}};
       if (shape.ranks && shape.dropout()) {
-        maskedInputGradient(thread, terms[0], k, columns, begin, end);
+        maskedInputGradient(thread, k, columns, begin, end, [&](int64_t first, int64_t last, const StoreTo<float>& save) {
+          multiply(terms, 1, first, last, columns, save);
+        });
         continue;
       }
       if (shape.ranks) packColumns(loraPanel, Plain<float>{loraA, K}, k, columns, shape.ranks);
@@ -91,8 +98,31 @@ template <class Act> struct LinearVjp {
     }
   }
 
+  void inputGradientInt8(int thread) const {
+    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks);
+    Act* dX = gradient<Act>(0);
+    const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
+    for (const auto& [p, begin, end] : dividePanels<C>(panels, M, thread, pool.threads())) {
+      const int64_t k = p * kPanelColumns<C>;
+      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
+      const BytePanel panel = rounded->panel(pool, thread, k, columns);
+      if (shape.ranks && shape.dropout()) {
+        maskedInputGradient(thread, k, columns, begin, end, [&](int64_t first, int64_t last, const StoreTo<float>& save) {
+          multiplyBytes<C>(rounded->rows, panel, nullptr, first, last, columns, save);
+        });
+        continue;
+      }
+      const Term<C> lora{dT, shape.ranks, loraPanel, shape.ranks};
+      if (shape.ranks) packColumns(loraPanel, Plain<float>{loraA, K}, k, columns, shape.ranks);
+      multiplyBytes(rounded->rows, panel, shape.ranks ? &lora : nullptr, begin, end, columns,
+                    StoreTo<Act>{dX + k, K, call.accumulate[0]});
+    }
+  }
+
   // With dropout the way through LoRA is masked by segment, so it cannot be extra depth: sum in a float tile.
-  void maskedInputGradient(int thread, const Term<C>& base, int64_t k, int columns, int64_t begin, int64_t end) const {
+  // base(first, last, store) makes these rows of dY W.
+  template <class Base>
+  void maskedInputGradient(int thread, int64_t k, int columns, int64_t begin, int64_t end, const Base& base) const {
     constexpr int64_t chunk = 64, stride = kPanelColumns<C>;
     float* tile = (float*)pool.scratch(thread, slots::block, chunk * stride * sizeof(float));
     C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks + shape.segments.size() * Block<C>::depth);
@@ -104,9 +134,7 @@ template <class Act> struct LinearVjp {
     }
     for (int64_t m = begin; m < end; m += chunk) {
       const int64_t rows = std::min(chunk, end - m);
-      Term<C> here = base;
-      here.a += m * base.stride;
-      multiply(here, 0, rows, columns, StoreTo<float>{tile, stride});
+      base(m, m + rows, StoreTo<float>{tile - m * stride, stride});
       next = loraPanel;
       for (const Segment& s : shape.segments) {
         if (s.rank)

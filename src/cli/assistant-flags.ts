@@ -43,6 +43,7 @@ export async function loadAssistant(
     model: assistantModel,
     adapter: undefined,
     quantization,
+    activationQuantization: undefined,
     dtype,
     engine,
     threads,

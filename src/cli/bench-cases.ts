@@ -1,4 +1,4 @@
-import type { Quantization } from '../engine/index.ts'
+import type { ActivationQuantization, Quantization } from '../engine/index.ts'
 import type { TrainOptionsInput } from '../train/options.ts'
 
 /** A training run that is measured. */
@@ -27,6 +27,8 @@ export interface PromptCase {
   kind: 'prompt'
   summary: string
   tokens: number
+  quantization?: Quantization
+  activationQuantization?: ActivationQuantization
 }
 
 /** Every kernel alone, on the model's shapes. */
@@ -97,6 +99,15 @@ export const benchCases: ReadonlyMap<string, BenchCase> = new Map<string, BenchC
     },
   ],
   [
+    'int8-products',
+    {
+      kind: 'train',
+      summary: 'LoRA, 8-bit weights and activations, packed 2 × 512',
+      options: { ...packed, quantization: 'int8', activationQuantization: 'int8' },
+      steps: 12,
+    },
+  ],
+  [
     'low-memory',
     {
       kind: 'train',
@@ -141,4 +152,14 @@ export const benchCases: ReadonlyMap<string, BenchCase> = new Map<string, BenchC
   ],
   ['streams', { kind: 'generate', summary: 'greedy, 16 streams', streams: 16 }],
   ['prompt', { kind: 'prompt', summary: 'prompt of 1,024 tokens', tokens: 1024 }],
+  [
+    'prompt-int8-products',
+    {
+      kind: 'prompt',
+      summary: 'the same, 8-bit weights and activations',
+      tokens: 1024,
+      quantization: 'int8',
+      activationQuantization: 'int8',
+    },
+  ],
 ])

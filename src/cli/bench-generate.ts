@@ -51,10 +51,11 @@ export async function measureGeneration(
 ): Promise<GenerateFigures> {
   const load = loadavg()[0]
   const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
-  const quantization = (wanted.kind === 'generate' && wanted.quantization) || null
+  const quantization = wanted.quantization ?? null
   const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
     dtype: 'bfloat16',
     quantization,
+    activationQuantization: (wanted.kind === 'prompt' && wanted.activationQuantization) || null,
     engine: 'native',
   })
   const text = tokenizer.applyChatTemplate([{ role: 'user', content: question }], {

@@ -60,9 +60,15 @@ interface Product {
 }
 
 const plain = (rows: number, float32Output: 0 | 1 = 0) =>
-  ({ float32Output, dropout: 0, seed: 0, segments: [rows, 0, 0] }) as const
+  ({ float32Output, dropout: 0, seed: 0, int8Activations: 0, segments: [rows, 0, 0] }) as const
 const adapted = ({ parts }: Product) =>
-  ({ float32Output: 0, dropout: 0, seed: 0, segments: parts.flatMap((count) => [count, rank, 2]) }) as const
+  ({
+    float32Output: 0,
+    dropout: 0,
+    seed: 0,
+    int8Activations: 0,
+    segments: parts.flatMap((count) => [count, rank, 2]),
+  }) as const
 const named = (kernel: string, { rows, depth }: Pick<Product, 'rows' | 'depth'>) =>
   `${kernel} ${depth} → ${rows}`
 

@@ -60,6 +60,7 @@ export async function measureTraining(
     const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
       dtype,
       quantization: caseOptions.quantization ?? null,
+      activationQuantization: caseOptions.activationQuantization ?? null,
       engine: 'native',
       ...(threads !== undefined && { threads }),
     })

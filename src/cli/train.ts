@@ -34,12 +34,13 @@ export const train = defineCommand({
   ],
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
-    const { engine, threads, dtype, quantization } = options
+    const { engine, threads, dtype, quantization, activationQuantization } = options
     const paths = { model: options.model, adapter: options.adapter ?? undefined }
     const tokenizer = await loadTokenizer(paths)
     const model = await AutoModelForCausalLM.fromPretrained(basePath(paths), {
       dtype,
       quantization,
+      activationQuantization,
       ...(engine !== 'auto' && { engine }),
       ...(threads !== undefined && { threads }),
     })

@@ -7,8 +7,8 @@ import { createNativeEngine, nativeProblem } from './native/index.ts'
 import { createReferenceEngine } from './reference/index.ts'
 
 export type { Engine } from './engine.ts'
-export type { Quantization } from './quantization.ts'
-export { quantizations } from './quantization.ts'
+export type { ActivationQuantization, Quantization } from './quantization.ts'
+export { activationQuantizations, quantizations } from './quantization.ts'
 export type { DType, Tensor } from './tensor.ts'
 export { nativeIsas, nativeProblem } from './native/index.ts'
 

@@ -29,6 +29,9 @@ import type { DType, Tensor } from './tensor.ts'
  *                     Output is float32 with a residual or when `float32Output` is 1, else act. dropout p in [0, 1) with inverted
  *                     scaling; each segment draws its own mask from (dropoutSeed[0] + seed, segment, element), see dropout.ts:
  *                     dropoutSeed int32 [1] is of the pass, the attribute of the place in the model.
+ *                     `int8Activations` = 1, with a weight held as int8 whose parts are the segments: in x Wᵀ and in dx = dy W the
+ *                     other factor is rounded to 8 bits, too, each row in blocks of 128 (for dx: within a segment), dy after it
+ *                     was multiplied by W's row scales; rounding counts as the identity in the gradient
  * - `swiglu`          y = silu(gate) · up; gateUp act [M, 2·I] = gate beside up → y act [M, I]
  * - `headLoss`        the output head fused with cross-entropy, without ever holding the logits: for each row
  *                     lse = log Σ exp(h · W_v), losses = lse − h · W_target. Targets are −1 from some row on: padding, whose
@@ -73,6 +76,7 @@ export interface OpSignatures {
       float32Output: 0 | 1
       dropout: number
       seed: number
+      int8Activations: 0 | 1
       /** rows, rank and scaling of each segment, one after the other. */
       segments: readonly number[]
     }
@@ -183,7 +187,7 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
   linear: {
     inputs: ['x', 'weight', 'bias', 'residual', 'loraA', 'loraB', 'dropoutSeed'],
     outputs: ['y', 't'],
-    attributes: ['float32Output', 'dropout', 'seed', 'segments'],
+    attributes: ['float32Output', 'dropout', 'seed', 'int8Activations', 'segments'],
     gradients: ['x', 'weight', 'bias', 'loraA', 'loraB'],
     saved: (wanted) => {
       const saved: (InputName<'linear'> | OutputName<'linear'>)[] = ['loraA', 'loraB', 'dropoutSeed', 't']

@@ -13,6 +13,12 @@ export const quantizations = ['int8', 'nf4', 'fp4'] as const
 /** A type of quantised weights, by bitsandbytes' name. */
 export type Quantization = (typeof quantizations)[number]
 
+/** What activations may be rounded to where they meet int8 weights, so that the product is one of integers. */
+export const activationQuantizations = ['int8'] as const
+
+/** A type of rounded activations. */
+export type ActivationQuantization = (typeof activationQuantizations)[number]
+
 /** Numbers that share a scale in 4 bits. */
 export const fourBitBlock = 64
 

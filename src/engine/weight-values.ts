@@ -1,7 +1,7 @@
 import { FettleError, messageOf } from '../error.ts'
 import { bfloat16ToFloat32, float16ToFloat32 } from '../formats/float16.ts'
 import type { Quantization } from './quantization.ts'
-import { roundThrough } from './quantization.ts'
+import { quantize, roundThrough } from './quantization.ts'
 import type { WeightPart } from './tensor.ts'
 
 /** A weight matrix in float32 from its blocks of rows, one after the other. [Σ rows, columns] */
@@ -36,6 +36,11 @@ export function readQuantized(
     at += part.length
   }
   return values
+}
+
+/** The scales of an int8 weight's rows. [Σ rows] */
+export function readRowScales(columns: number, parts: readonly WeightPart[]): Float32Array {
+  return quantize(readWeight(columns, parts), columns, 'int8').scales
 }
 
 /** Reads at once, since `Engine.weight` returns at once; only Node has files. */

@@ -58,6 +58,8 @@ export interface PassOptions {
   activation: DType
   /** int32 [1]; null: no dropout. */
   dropoutSeed: Tensor | null
+  /** Rounds what meets an int8 weight to 8 bits, too. */
+  int8Activations: boolean
   recomputation: Recomputation
 }
 
@@ -101,7 +103,7 @@ function addRowProbe(
   const { y } = tape.apply(
     'linear',
     { x, weight, bias: null, residual: stream, loraA: null, loraB: null, dropoutSeed: null },
-    { float32Output: 1, dropout: 0, seed: 0, segments: [width, 0, 0] },
+    { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [width, 0, 0] },
     { y: { dtype: 'float32', shape: stream.shape }, t: null },
   )
   return present(y)
@@ -217,7 +219,7 @@ export function headLogits(tape: Tape, hidden: Tensor, head: Tensor): Tensor {
   const { y } = tape.apply(
     'linear',
     { x: hidden, weight: head, bias: null, residual: null, loraA: null, loraB: null, dropoutSeed: null },
-    { float32Output: 1, dropout: 0, seed: 0, segments: [rows, 0, 0] },
+    { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [rows, 0, 0] },
     { y: { dtype: 'float32', shape: [hidden.shape[0], rows] }, t: null },
   )
   return present(y)
@@ -247,6 +249,7 @@ function linear(
       float32Output: residual ? 1 : 0,
       dropout: options.dropoutSeed ? (lora?.dropout ?? 0) : 0,
       seed,
+      int8Activations: options.int8Activations ? 1 : 0,
       segments,
     },
     {

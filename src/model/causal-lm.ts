@@ -1,5 +1,5 @@
 import { createEngine } from '../engine/index.ts'
-import type { DType, Quantization } from '../engine/index.ts'
+import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
 import { bytesPerElement } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
 import type { Decoder } from '../generate/index.ts'
@@ -69,11 +69,11 @@ export class AutoModelForCausalLM {
    * @throws FettleError for what cannot be read, with place and cure
    */
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
-    const quantization = quantizationOf(options)
+    const quantized = quantizationOf(options)
     const { config, slots, store, generationConfig } = await openModel(path)
     const engine = createEngine(options)
     const activation = computeType(engine, store.dtype, options.dtype)
-    const state = await loadModelState(engine, config, slots, store, { activation, quantization })
+    const state = await loadModelState(engine, config, slots, store, { activation, ...quantized })
     return new AutoModelForCausalLM(state, path, generationConfig)
   }
 
@@ -82,14 +82,14 @@ export class AutoModelForCausalLM {
     raw: Record<string, unknown>,
     { seed = 42, ...options }: LoadOptions & { seed?: number } = {},
   ): Promise<AutoModelForCausalLM> {
-    const quantization = quantizationOf(options)
+    const quantized = quantizationOf(options)
     const config = parseModelConfig(raw, 'config')
     const slots = modelSlots(config)
     const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
     const store = openRandomStore(allSlots(slots), deviation, seed)
     const engine = createEngine(options)
     const activation = computeType(engine, store.dtype, options.dtype)
-    const state = await loadModelState(engine, config, slots, store, { activation, quantization })
+    const state = await loadModelState(engine, config, slots, store, { activation, ...quantized })
     return new AutoModelForCausalLM(state, 'random weights', null)
   }
 
@@ -106,6 +106,11 @@ export class AutoModelForCausalLM {
   /** How the linear layers of the decoder are held; null: in `dtype`. */
   get quantization(): Quantization | null {
     return this.#state.quantization
+  }
+
+  /** How activations are rounded where they meet these layers in passes of many tokens; null: not at all. */
+  get activationQuantization(): ActivationQuantization | null {
+    return this.#state.activationQuantization
   }
 
   get vocabSize(): number {

@@ -14,6 +14,9 @@ const sharedCounts = 16
 
 type StepInputs = { ids: Tensor; positions: Tensor; slots: Tensor; rows: Tensor }
 
+/** Passes of so many tokens wait for memory, not for arithmetic: integers would make them no faster. */
+const fewTokens = 16
+
 /**
  * A key-value cache for `slotCount` sequences of up to `capacity` tokens, and the passes that read and extend it.
  * Shapes: keys and values of each layer [slots, capacity, keyHeads · headDim] in the compute type.
@@ -96,7 +99,12 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
       config,
       parameters,
       { ids, positions, context, ...(wanted < count && { rows }) },
-      { activation, dropoutSeed: null, recomputation: keepEverything },
+      {
+        activation,
+        dropoutSeed: null,
+        int8Activations: state.activationQuantization === 'int8' && count > fewTokens,
+        recomputation: keepEverything,
+      },
     )
     const hidden = normalise(tape, stream, parameters.norm, config, activation)
     const logits = headLogits(tape, hidden, decodingHead(state))

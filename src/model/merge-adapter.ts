@@ -57,7 +57,7 @@ async function mergedValues(
   const { y } = tape.apply(
     'linear',
     { x, weight, bias: null, residual, loraA: null, loraB: null, dropoutSeed: null },
-    { float32Output: 1, dropout: 0, seed: 0, segments: [slot.columns, 0, 0] },
+    { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [slot.columns, 0, 0] },
     { y: { dtype: 'float32', shape }, t: null },
   )
   if (!y) throw new Error('linear was recorded without its output')

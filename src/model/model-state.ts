@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts'
-import type { Quantization } from '../engine/quantization.ts'
+import type { ActivationQuantization, Quantization } from '../engine/quantization.ts'
 import type { DType, Tensor } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
 import type { LoraConfig, ModuleAdapter } from '../peft/index.ts'
@@ -28,6 +28,8 @@ export interface ModelState {
   readonly activation: DType
   /** How the linear layers of the decoder are held; embedding, head and norms are not quantised. */
   readonly quantization: Quantization | null
+  /** How activations are rounded where they meet these layers, in passes of many tokens. */
+  readonly activationQuantization: ActivationQuantization | null
   /** By slot key; a slot is either here or in `trainable`. */
   readonly frozen: Map<string, Tensor>
   /** Keys of the frozen vectors that have no zero. */
@@ -48,7 +50,11 @@ export async function loadModelState(
   config: ModelConfig,
   slots: ModelSlots,
   store: WeightStore,
-  { activation, quantization }: { activation: DType; quantization: Quantization | null },
+  {
+    activation,
+    quantization,
+    activationQuantization,
+  }: Pick<ModelState, 'activation' | 'quantization' | 'activationQuantization'>,
 ): Promise<ModelState> {
   const state: ModelState = {
     engine,
@@ -56,6 +62,7 @@ export async function loadModelState(
     slots,
     activation,
     quantization,
+    activationQuantization,
     frozen: new Map(),
     withoutZeros: new Set(),
     trainable: null,

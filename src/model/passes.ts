@@ -43,6 +43,7 @@ export interface LossOptions {
 
 export function createPasses(state: ModelState): Passes {
   const { engine, config, activation } = state
+  const int8Activations = state.activationQuantization === 'int8'
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
   const lossPasses = createProgramCache<
     TokenTensors & LossTensors,
@@ -55,7 +56,12 @@ export function createPasses(state: ModelState): Passes {
   const lossScale = engine.tensor('float32', [1])
   const dropoutSeed = engine.tensor('int32', [1])
   const capacities = new Set<number>()
-  const withoutDropout: PassOptions = { activation, dropoutSeed: null, recomputation: keepEverything }
+  const withoutDropout: PassOptions = {
+    activation,
+    dropoutSeed: null,
+    int8Activations,
+    recomputation: keepEverything,
+  }
 
   return {
     async logits(tokens) {
@@ -90,6 +96,7 @@ export function createPasses(state: ModelState): Passes {
         compileLoss(capacity, trains, {
           activation,
           dropoutSeed: drops ? dropoutSeed : null,
+          int8Activations,
           recomputation,
         }),
       )

@@ -116,6 +116,11 @@ export const trainOptionsSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('Hold the frozen linear layers in 8 or 4 bits (QLoRA).'),
+  activationQuantization: z
+    .enum(['int8'])
+    .nullable()
+    .default(null)
+    .describe('With quantization int8: round activations too and multiply integers; faster, less exact.'),
   engine: z.enum(['auto', 'native', 'reference']).default('auto').describe('What computes.'),
   threads: count().optional().describe('Threads; default the processor cores.'),
 

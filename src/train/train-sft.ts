@@ -45,6 +45,13 @@ export async function* trainSft({
       found: `${input.quantization}, and a model with ${model.quantization ?? 'no'} quantisation`,
       expected: 'the model loaded with it: AutoModelForCausalLM.fromPretrained(path, { quantization })',
     })
+  if (input.activationQuantization !== null && input.activationQuantization !== model.activationQuantization)
+    throw new FettleError({
+      place: 'activationQuantization',
+      found: `${input.activationQuantization}, and a model that does not round activations`,
+      expected:
+        'the model loaded with it: AutoModelForCausalLM.fromPretrained(path, { quantization, activationQuantization })',
+    })
   const resumeFrom = await checkpointToResume(input)
   const { stopTokenIds: stops, newTokenIds } = await alignSpecialTokens(model, tokenizer, input)
   const data = await prepareData(input, tokenizer, model.vocabSize)
@@ -63,7 +70,7 @@ export async function* trainSft({
     tokens: train.store.tokens,
     steps,
     seed: input.seed,
-    quantization: model.quantization,
+    quantization: model.activationQuantization === null ? model.quantization : 'int8, activations too',
     trainable_parameters: model.trainableCount,
     batch: [input.perDeviceTrainBatchSize, input.gradientAccumulationSteps, input.maxLength, input.packing],
   }

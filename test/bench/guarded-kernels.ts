@@ -29,8 +29,14 @@ const isMixture = 0.6
 const tokens = 192
 const width = 384
 const rank = 16
-const plain = { float32Output: 0, dropout: 0, seed: 0, segments: [width, 0, 0] } as const
-const adapted = { float32Output: 0, dropout: 0, seed: 0, segments: [width, rank, 2] } as const
+const plain = { float32Output: 0, dropout: 0, seed: 0, int8Activations: 0, segments: [width, 0, 0] } as const
+const adapted = {
+  float32Output: 0,
+  dropout: 0,
+  seed: 0,
+  int8Activations: 0,
+  segments: [width, rank, 2],
+} as const
 const product = 2 * tokens * width * width
 
 const heads = { headDim: 64, queryHeads: 3, keyHeads: 1, scale: 0.125, window: 0 }

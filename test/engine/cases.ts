@@ -245,6 +245,50 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
         large: true,
       },
     ]),
+    ...(
+      [
+        { name: 'plain', M: 5, K: 64, N: 48 },
+        { name: 'one row, odd depth', M: 1, K: 7, N: 9, bias: true },
+        { name: 'depth of a block and a bit', M: 9, K: 129, N: 17 },
+        {
+          name: 'odd projections',
+          M: 21,
+          K: 13,
+          N: 180,
+          residual: true,
+          segments: [
+            [17, 2, 0.5],
+            [163, 5, 1],
+          ],
+        },
+        {
+          name: 'q, k and v, dropout',
+          M: 131,
+          K: 192,
+          N: 320,
+          dropout: 0.1,
+          segments: [
+            [192, 16, 2],
+            [64, 0, 1],
+            [64, 7, 0.5],
+          ],
+        },
+        {
+          name: 'q, k and v of a small model',
+          M: 260,
+          K: 576,
+          N: 960,
+          segments: [
+            [576, 16, 2],
+            [192, 16, 2],
+            [192, 16, 2],
+          ],
+        },
+        { name: 'down of a small model', M: 37, K: 1536, N: 576, residual: true, segments: [[576, 16, 2]] },
+      ] as const
+    ).map(({ name, ...shape }) =>
+      linear(`int8 activations, ${name}`, { ...shape, quantization: 'int8', int8Activations: 1 }),
+    ),
     { ...linear('int8, deep', { M: 2, K: 1541, N: 33, quantization: 'int8' }), large: true },
     { ...linear('odd sizes', { M: 131, K: 97, N: 203, bias: true, residual: true }), large: true },
     { ...linear('three rows', { M: 3, K: 257, N: 129 }), large: true },

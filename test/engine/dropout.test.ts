@@ -72,7 +72,7 @@ describe.each(engines)('$name', ({ create }) => {
         loraB: { role: 'float32', shape: [8, K], data: zeros },
       },
       outputs: { y: { role: 'act', shape: [M, 8] }, t: { role: 'act', shape: [M, 2 * K] } },
-      attributes: { float32Output: 0, dropout: 0.5, seed, segments: [4, K, 1, 4, K, 1] },
+      attributes: { float32Output: 0, dropout: 0.5, seed, int8Activations: 0, segments: [4, K, 1, 4, K, 1] },
     }
     const t = (await runForward(create(threads), testCase, act)).get('t') ?? []
     const expected = Float32Array.from(t, (_, i) => {

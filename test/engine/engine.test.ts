@@ -322,7 +322,7 @@ function linear(x: Tensor, weight: Tensor, y: Tensor, residual: Tensor | null = 
     direction: 'forward',
     inputs: [x, weight, null, residual, null, null],
     outputs: [y, null],
-    attributes: [1, 0, 0, 3, weight.shape[0], 0, 1],
+    attributes: [1, 0, 0, 0, 3, weight.shape[0], 0, 1],
   }
 }
 

@@ -195,8 +195,9 @@ interface LinearOptions {
   dropout?: number
   weightRole?: Role
   /** [rows, rank, scaling] each; none: no LoRA. */
-  segments?: [number, number, number][]
+  segments?: readonly (readonly [number, number, number])[]
   quantization?: Quantization
+  int8Activations?: 0 | 1
 }
 
 export function linear(
@@ -205,7 +206,7 @@ export function linear(
   gradients?: InputName<'linear'>[],
 ): Case<'linear'> {
   const { M, K, N, bias, residual, float32Output = 0, dropout = 0, weightRole = 'act', segments } = options
-  const { quantization } = options
+  const { quantization, int8Activations = 0 } = options
   const r = random(M + K + N)
   const ranks = segments?.map(([, rank]) => rank) ?? []
   const rankSum = ranks.reduce((sum, rank) => sum + rank, 0)
@@ -225,9 +226,17 @@ export function linear(
       y: residual || float32Output === 1 ? float([M, N]) : act([M, N]),
       t: lora ? act([M, rankSum]) : null,
     },
-    attributes: { float32Output, dropout, seed: 1234, segments: (segments ?? [[N, 0, 1]]).flat() },
+    attributes: {
+      float32Output,
+      dropout,
+      seed: 1234,
+      int8Activations,
+      segments: (segments ?? [[N, 0, 1]]).flat(),
+    },
     ...(gradients ? { gradients } : {}),
     ...(quantization ? { gradients: ['x', 'loraA', 'loraB'] } : {}),
+    // Finite differences see the steps of rounding, which the gradient leaves out.
+    ...(int8Activations === 1 ? { large: true } : {}),
   }
 }
 

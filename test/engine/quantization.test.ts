@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { quantizations, quantize, roundThrough } from '../../src/engine/quantization.ts'
 import { readTensors } from '../model/golden.ts'
 import { engines } from './engines.ts'
+import { linear } from './make-case.ts'
+import { runForward, runVjp } from './run-case.ts'
 
-const golden = await readTensors(
-  join(import.meta.dirname, '..', 'fixtures', 'quantization', 'rounding.safetensors'),
-)
+const fixtures = join(import.meta.dirname, '..', 'fixtures', 'quantization')
+const golden = await readTensors(join(fixtures, 'rounding.safetensors'))
+const products = await readTensors(join(fixtures, 'products.safetensors'))
 const shapes = { 'whole blocks': [5, 192], 'blocks across rows': [6, 40], 'a row of zeros': [3, 64] } as const
 
 /** Zeros without sign: FP4 has two, which are one number. */
@@ -42,3 +44,35 @@ describe.each(cases)('$type, $name, as bitsandbytes rounds', ({ name, rows, colu
     expect(unsigned(await engine.read(engine.quantized(matrix, type)))).toEqual(values)
   })
 })
+
+describe.each(engines)('$name', ({ create }) => {
+  it('multiplies int8 weights with rounded activations as bitsandbytes and PyTorch do', async () => {
+    const engine = create(2)
+    const value = async (name: string, shape: readonly number[]) => ({
+      role: 'float32' as const,
+      shape,
+      data: await products.floats(name),
+    })
+    const shape = { M: 24, K: 320, N: 192, segments: [[144, 0, 1] as const, [48, 0, 1] as const] }
+    const plain = linear('', { ...shape, int8Activations: 1, quantization: 'int8' })
+    const inputs = {
+      ...plain.inputs,
+      x: await value('x', [24, 320]),
+      weight: { ...(await value('weight', [192, 320])), quantization: 'int8' as const },
+    }
+    const testCase = { ...plain, op: 'linear' as const, inputs }
+    const forward = await runForward(engine, testCase, 'float32')
+    expectClose(forward.get('y'), await products.floats('y'))
+    const given = new Map([['y', await products.floats('dy')]])
+    const found = await runVjp(engine, testCase, 'float32', { forward, given, wanted: ['x'] })
+    expectClose(found.get('x'), await products.floats('dx'))
+  })
+})
+
+/** Every value within 1e-6 of the largest: the sums are of the same integers. */
+function expectClose(found: ArrayLike<number> | undefined, expected: Float32Array): void {
+  const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  expect(largest).toBeGreaterThan(0)
+  expect(found?.length).toBe(expected.length)
+  expected.forEach((value, i) => expect(Math.abs((found?.[i] ?? NaN) - value)).toBeLessThan(1e-6 * largest))
+}

@@ -109,7 +109,13 @@ describe('linear', () => {
       return w + 3 * B[n * 2] * A[2 * K + k]
     })
     const shared = { x: floats([M, K], x), bias: null, residual: null }
-    const attributes = { float32Output: 1, dropout: 0, seed: 1, segments: [4, 2, 0.5, 3, 1, 3] }
+    const attributes = {
+      float32Output: 1,
+      dropout: 0,
+      seed: 1,
+      int8Activations: 0,
+      segments: [4, 2, 0.5, 3, 1, 3],
+    }
     const lora = { weight: floats([N, K], weight), loraA: floats([3, K], A), loraB: floats([N, 2], B) }
     const plain = { weight: floats([N, K], merged), loraA: null, loraB: null }
     const adapted = await run('linear', { ...shared, ...lora }, { y: [M, N], t: [M, 3] }, attributes)
@@ -126,7 +132,7 @@ describe('linear', () => {
       bias: floats([2], [10, 20]),
       residual: floats([1, 2], [100, 200]),
     }
-    const attributes = { float32Output: 1, dropout: 0, seed: 0, segments: [2, 0, 1] }
+    const attributes = { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [2, 0, 1] }
     const outputs = await run('linear', inputs, { y: [1, 2], t: null }, attributes)
     expectClose(outputs.get('y'), [111, 231])
   })

@@ -24,7 +24,7 @@ describe('a layer whose input is made again by the vjp of the op before it', () 
       const { y } = tape.apply(
         'linear',
         { x: m, weight, bias: null, residual: null, loraA: null, loraB: null, dropoutSeed: null },
-        { float32Output: 1, dropout: 0, seed: 0, segments: [hidden, 0, 1] },
+        { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [hidden, 0, 1] },
         { y: transient(hidden), t: null },
       )
       if (!m || !y) throw new Error('an output is missing')

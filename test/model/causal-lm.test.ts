@@ -71,6 +71,11 @@ describe('what is refused', () => {
       { quantization: 'int4' },
       'quantization: int4; expected int8, nf4, fp4 or null',
     ],
+    [
+      'rounded activations without int8 weights',
+      { quantization: 'nf4', activationQuantization: 'int8' },
+      'activationQuantization: int8 with quantization nf4; expected quantization int8',
+    ],
   ])('%s', async (_, options, says) => {
     await expect(load(options)).rejects.toThrow(says)
   })

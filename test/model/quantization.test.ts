@@ -98,4 +98,45 @@ describe.each(engines)('%s engine', (engine) => {
       await expect(model.training()).rejects.toThrow(`${quantization} weights without an adapter`)
     })
   })
+  it('rounds activations to 8 bits in passes of many tokens, and trains through it', async () => {
+    const load = (activationQuantization: 'int8' | null) =>
+      AutoModelForCausalLM.fromPretrained(join(folder, 'base'), {
+        dtype: 'float32',
+        engine,
+        quantization: 'int8',
+        activationQuantization,
+      })
+    const model = await load('int8')
+    expect(model.activationQuantization).toBe('int8')
+    const { logits } = await model.forward({ inputIds })
+    // Each of its 14 products rounds to one part in 254 of a block's largest value.
+    const expected = await golden.floats('int8.base_logits')
+    const apart = relativeDifference(logits.data, expected)
+    expect(apart).toBeGreaterThan(1e-3)
+    expect(apart).toBeLessThan(0.05)
+
+    const gradients = async (each: AutoModelForCausalLM) => {
+      await each.loadAdapter(join(folder, 'adapter'))
+      return each.gradients({ inputIds, labels: inputIds })
+    }
+    const exact = await gradients(await load(null))
+    for (const [name, { data }] of await gradients(model))
+      expect(relativeDifference(data, exact.get(name)?.data ?? []), name).toBeLessThan(0.1)
+
+    // Few tokens are computed as without it.
+    const options = { maxNewTokens: 8, stopTokenIds: [] }
+    const prompt = { inputIds: [inputIds[0].slice(0, 5)] }
+    const plain = await load(null)
+    await plain.loadAdapter(join(folder, 'adapter'))
+    expect(await model.generate(prompt, options)).toEqual(await plain.generate(prompt, options))
+  })
 })
+
+function relativeDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let [errors, squares] = [0, 0]
+  for (let i = 0; i < a.length; i += 1) {
+    errors += (a[i] - b[i]) ** 2
+    squares += b[i] ** 2
+  }
+  return Math.sqrt(errors / squares)
+}

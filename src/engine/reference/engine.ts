@@ -9,7 +9,7 @@ import { givingWay } from './give-way.ts'
 import type { Matrix, UntypedKernel } from './kernel.ts'
 import { execute } from './kernel.ts'
 import { kernels } from './kernels.ts'
-import { readQuantized, readWeight } from '../weight-values.ts'
+import { readQuantized, readRowScales, readWeight } from '../weight-values.ts'
 
 /** Every element takes four bytes here: bfloat16 is stored widened, and rounded only where values come in. */
 const storedBytes: { readonly [K in DType]: number } = { float32: 4, bfloat16: 4, int32: 4 }
@@ -22,6 +22,7 @@ const storedBytes: { readonly [K in DType]: number } = { float32: 4, bfloat16: 4
  */
 export function createReferenceEngine(_options: { threads?: number } = {}): Engine {
   const persistent = new Map<number, TensorData>()
+  const rowScales = new Map<number, Float32Array>()
   const plans = new WeakMap<Program, ReadonlyMap<number, number>>()
   let elapsedMs = new Map<string, number>()
   let arena = new ArrayBuffer(0)
@@ -43,7 +44,9 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     weight(dtype, columns, parts, quantization) {
       if (quantization) {
         const values = readQuantized(columns, parts, quantization)
-        return keep(dtype, [values.length / columns, columns], values)
+        const tensor = keep(dtype, [values.length / columns, columns], values)
+        if (quantization === 'int8') rowScales.set(tensor.id, readRowScales(columns, parts))
+        return tensor
       }
       const values = readWeight(columns, parts)
       const tensor = keep(dtype, [values.length / columns, columns], values)
@@ -99,6 +102,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     stream() {},
     free(tensor) {
       persistent.delete(tensor.id)
+      rowScales.delete(tensor.id)
     },
     profile() {
       const result = elapsedMs
@@ -140,7 +144,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     const rows = elementCount(shape.slice(0, -1))
     // Kernels' types know which of their arguments are integers.
     const data = valuesOf(tensor).subarray(0, elementCount(shape)) as Float32Array
-    return { data, shape, rows, columns }
+    return { data, shape, rows, columns, rowScales: rowScales.get(tensor.id) }
   }
 
   function valuesOf(tensor: Tensor): TensorData {

@@ -8,6 +8,8 @@ export interface Matrix<Data = Float32Array> {
   readonly shape: readonly number[]
   readonly rows: number
   readonly columns: number
+  /** Of a weight that is held as int8: the scale of each row. */
+  readonly rowScales?: Float32Array
 }
 
 /** Ops without gradient; every op that is not listed must have a vjp. */

@@ -1,6 +1,7 @@
 import { dropoutKeeps } from '../dropout.ts'
 import type { Attributes } from '../ops.ts'
 import type { Kernel, Matrix } from './kernel.ts'
+import { roundActivations, roundedGradient } from './int8-activations.ts'
 import { addProduct, byColumns, byRows } from './product.ts'
 
 /** A block of output columns with a LoRA of its own. */
@@ -20,6 +21,7 @@ interface Segment {
  * With t'_s = scaling_s · y'_s B_s:
  * x' = y' W + Σ_s drop_s(t'_s A_s),  W' = y'ᵀ x,  bias' = Σ_m y',  A'_s = t'_sᵀ drop_s(x),  B'_s = scaling_s · y'_sᵀ t_s.
  * The dropout is on LoRA's input only, inverted: drop(x) = keep · x / (1 − p), and so is its own transpose.
+ * With int8Activations, x in x Wᵀ and y' in y' W are rounded; see int8-activations.ts.
  * Source: Hu et al. 2021, https://arxiv.org/abs/2106.09685, as PEFT computes it
  *
  * x [M, K], weight [N, K], bias [N], residual [M, N], loraA [Σ rank, K], loraB [N, largest rank]
@@ -31,7 +33,8 @@ export const linear: Kernel<'linear'> = {
     if (residual) y.data.set(residual.data)
     else y.data.fill(0)
     if (bias) for (let i = 0; i < M * N; i += 1) y.data[i] += bias.data[i % N]
-    addProduct({ data: y.data, stride: N }, [M, N, K], byRows(x.data, K), byRows(weight.data, K))
+    const input = attributes.int8Activations === 1 ? roundActivations(x.data, K) : x.data
+    addProduct({ data: y.data, stride: N }, [M, N, K], byRows(input, K), byRows(weight.data, K))
     if (!loraA || !loraB) return
 
     const ranks = loraA.rows
@@ -56,7 +59,12 @@ export const linear: Kernel<'linear'> = {
     const [M, N] = [dy.rows, dy.columns]
     if (dx) {
       const K = dx.columns
-      addProduct({ data: dx.data, stride: K }, [M, K, N], byRows(dy.data, N), byColumns(saved.weight.data, K))
+      const parts = segmentsOf(attributes).map(({ columns }) => columns)
+      const { gradient, codes } =
+        attributes.int8Activations === 1
+          ? roundedGradient(dy, saved.weight, parts)
+          : { gradient: dy.data, codes: saved.weight.data }
+      addProduct({ data: dx.data, stride: K }, [M, K, N], byRows(gradient, N), byColumns(codes, K))
     }
     if (dWeight) {
       const K = dWeight.columns
