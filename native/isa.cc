@@ -33,6 +33,7 @@ namespace FETTLE_ISA {
 #include "kernels/rope.h"
 #include "kernels/attention.h"
 #include "kernels/cached_attention.h"
+#include "kernels/copy_slots.h"
 #include "kernels/swiglu.h"
 #include "kernels/head_loss.h"
 #include "kernels/argmax.h"
@@ -72,6 +73,7 @@ static Kernel forwardOf(Op op) {
     case Op::rope: return ropeForward;
     case Op::attention: return attentionForwardEntry;
     case Op::cachedAttention: return cachedAttentionForwardEntry;
+    case Op::copySlots: return copySlotsForward;
     case Op::linear: return linearForwardEntry;
     case Op::swiglu: return swigluForward;
     case Op::headLoss: return headLossForwardEntry;
@@ -95,6 +97,7 @@ static Kernel vjpOf(Op op) {
     case Op::swiglu: return swigluVjp;
     case Op::headLoss: return headLossVjpEntry;
     case Op::cachedAttention:
+    case Op::copySlots:
     case Op::argmax:
     case Op::fill:
     case Op::gradNorm:

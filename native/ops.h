@@ -4,8 +4,8 @@
 namespace fettle {
 
 #define FETTLE_OPS(X) \
-  X(embedding) X(selectRows) X(rmsNorm) X(qkNorm) X(rope) X(attention) X(cachedAttention) X(linear) X(swiglu) \
-  X(headLoss) X(argmax) X(fill) X(gradNorm) X(adamw)
+  X(embedding) X(selectRows) X(rmsNorm) X(qkNorm) X(rope) X(attention) X(cachedAttention) X(copySlots) X(linear) \
+  X(swiglu) X(headLoss) X(argmax) X(fill) X(gradNorm) X(adamw)
 
 enum class Op : int {
 #define X(name) name,

@@ -17,7 +17,7 @@ export interface GenerateFigures {
   streams: number
   /** The fastest repetition. */
   whole_ms: number
-  /** New tokens of all streams a second, prompt included; of `prompt` the prompt's tokens. */
+  /** New tokens of all streams a second, prompt included, which equal streams read once; of `prompt` the prompt's tokens. */
   tokens_per_s: number
   /** After the prompt was read: tokens of one stream, times the streams. */
   decode_tokens_per_s: number
@@ -77,12 +77,14 @@ export async function measureGeneration(
   const generate = async () => {
     model.profile()
     const begun = performance.now()
+    let told = 0
     let first = 0
     await model.generateFrom(prompts, {
       maxNewTokens,
       stopTokenIds: [],
       onToken: () => {
-        first ||= performance.now()
+        told += 1
+        if (told === prompts.length) first = performance.now()
       },
     })
     const ended = performance.now()

@@ -22,6 +22,8 @@ import type { DType, Tensor } from './tensor.ts'
  * - `cachedAttention` writes each token's k and v to keyCache/valueCache[slots[m], positions[m]] and attends to the
  *                     positions ≤ its own of its slot (within the window). Caches act [S, C, keyHeads·headDim].
  *                     `capacity` positions of cache at most; all writes happen before all reads. No gradient.
+ * - `copySlots`       cache[slots[i], p] = cache[sources[i], p] for p < counts[i], both caches; all of [n]. No slot is both
+ *                     a source and overwritten. No gradient.
  * - `linear`          y = x Wᵀ + bias + residual + Σ LoRA; weight [N, K] is the stack of `segments` (q, k and v, or
  *                     gate and up: projections that read the same x), each { rows, rank, scaling }. loraA [ΣR, K] stacks
  *                     the segments' A; row n of loraB [N, maxRank] is B's row for output n, of which the first `rank` of its segment
@@ -68,6 +70,11 @@ export interface OpSignatures {
     inputs: 'qkv' | 'slots' | 'positions' | 'keyCache' | 'valueCache'
     outputs: 'o'
     attributes: { headDim: number; queryHeads: number; keyHeads: number; scale: number; window: number }
+  }
+  copySlots: {
+    inputs: 'sources' | 'slots' | 'counts' | 'keyCache' | 'valueCache'
+    outputs: never
+    attributes: Record<never, never>
   }
   linear: {
     inputs: 'x' | 'weight' | 'bias' | 'residual' | 'loraA' | 'loraB' | 'dropoutSeed'
@@ -181,6 +188,13 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
     inputs: ['qkv', 'slots', 'positions', 'keyCache', 'valueCache'],
     outputs: ['o'],
     attributes: ['headDim', 'queryHeads', 'keyHeads', 'scale', 'window'],
+    gradients: [],
+    saved: nothing,
+  },
+  copySlots: {
+    inputs: ['sources', 'slots', 'counts', 'keyCache', 'valueCache'],
+    outputs: [],
+    attributes: [],
     gradients: [],
     saved: nothing,
   },

@@ -108,7 +108,7 @@ export function checkRows({ capacity }: Program, rows: number | undefined): void
 }
 
 /** Ops that change tensors other than their outputs. */
-const hasSideEffect: { [K in OpName]?: true } = { cachedAttention: true, adamw: true }
+const hasSideEffect: { [K in OpName]?: true } = { cachedAttention: true, copySlots: true, adamw: true }
 
 function* tensorsOf(command: Command): Generator<Tensor> {
   for (const tensor of command.inputs) if (tensor) yield tensor

@@ -2,6 +2,7 @@ import { FettleError } from '../error.ts'
 import type { Decoder } from './decoder.ts'
 import type { Drafter } from './drafter.ts'
 import { generateTokens } from './generate.ts'
+import { sharedBeginning } from './shared-beginning.ts'
 
 /** A drafter with a model of its own. */
 export interface Assistant extends Drafter {
@@ -42,11 +43,4 @@ export function createAssistant(decoder: Decoder, count = 3): Assistant {
     },
     free: () => decoder.free(),
   }
-}
-
-/** How many first tokens two sequences have in common. */
-export function sharedBeginning(a: readonly number[], b: readonly number[]): number {
-  let length = 0
-  while (length < a.length && length < b.length && a[length] === b[length]) length += 1
-  return length
 }

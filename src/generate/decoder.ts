@@ -8,6 +8,13 @@ export interface FedTokens {
   positions: Int32Array
 }
 
+/** A slot that takes over the first `count` positions of another one. */
+export interface SlotCopy {
+  source: number
+  slot: number
+  count: number
+}
+
 /** A model with a key-value cache of several sequences (slots). */
 export interface Decoder {
   readonly vocabSize: number
@@ -26,5 +33,7 @@ export interface Decoder {
    * one. Positions past the last tokens that it got may hold anything afterwards.
    */
   continueGreedily(tokens: FedTokens, times: number, onTokens: (best: Int32Array) => boolean): Promise<void>
+  /** Copies beginnings from slot to slot; no slot is both a source and overwritten. */
+  copySlots(copies: readonly SlotCopy[]): Promise<void>
   free(): void
 }

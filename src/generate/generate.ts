@@ -5,6 +5,7 @@ import type { Drafter } from './drafter.ts'
 import { readSettings } from './options.ts'
 import type { GenerateOptions, Settings } from './options.ts'
 import { createPromptLookup } from './prompt-lookup.ts'
+import { sharedBeginnings } from './shared-beginning.ts'
 import { checkLogits, chooseToken } from './sample.ts'
 
 /** Why a sequence ended: a stop token, no more room, or the caller's signal. */
@@ -32,6 +33,7 @@ const chunkTokens = 1024
 /**
  * Continues each prompt until a stop token, `maxNewTokens` or the decoder's capacity. Prompt i lives in slot i.
  * Sequences end independently of each other, and those that have ended cost nothing more.
+ * What prompts have in common at their beginning is computed once.
  *
  * With `promptLookupNumTokens` or an assistant the tokens that may follow are guessed, and one pass of the decoder checks all guesses: of
  * each pass those tokens are kept that would have been chosen without guesses, with the same random numbers.
@@ -72,9 +74,19 @@ export async function generateSequences(
     active.delete(row)
   }
 
-  for (const pass of promptPasses(rows, options.cachedTokens)) {
-    if (options.signal?.aborted) break
-    await feed(decoder, pass, settings, accept)
+  const copies = sharedBeginnings(prompts, options.cachedTokens)
+  const copied = new Map(copies.map(({ slot, count }) => [slot, count]))
+  const heldOf = ({ index }: Row): number => copied.get(index) ?? options.cachedTokens?.[index] ?? 0
+  const readPrompts = async (some: readonly Row[]): Promise<void> => {
+    for (const pass of promptPasses(some, heldOf)) {
+      if (options.signal?.aborted) return
+      await feed(decoder, pass, settings, accept)
+    }
+  }
+  await readPrompts(rows.filter(({ index }) => !copied.has(index)))
+  if (copies.length > 0 && !options.signal?.aborted) {
+    await decoder.copySlots(copies)
+    await readPrompts(rows.filter(({ index }) => copied.has(index)))
   }
   while (active.size > 0 && !options.signal?.aborted) {
     const [first] = active
@@ -165,13 +177,13 @@ interface Fed {
   isLast: boolean
 }
 
-/** All prompts end to end, without what is cached, in passes of `chunkTokens`. */
-function* promptPasses(rows: readonly Row[], cachedTokens: readonly number[] = []): Generator<Fed[]> {
+/** Some prompts end to end, without what their slots hold, in passes of `chunkTokens`. */
+function* promptPasses(rows: readonly Row[], heldOf: (row: Row) => number): Generator<Fed[]> {
   let pass: Fed[] = []
   for (const row of rows) {
     const last = row.prompt.length - 1
     // The last token is always fed, since the next one is chosen from what comes out after it.
-    for (let position = Math.min(cachedTokens[row.index] ?? 0, last); position <= last; position += 1) {
+    for (let position = Math.min(heldOf(row), last); position <= last; position += 1) {
       pass.push({ row, id: row.prompt[position], position, isLast: position === last })
       if (pass.length < chunkTokens) continue
       yield pass

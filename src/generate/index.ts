@@ -2,8 +2,9 @@
 // It works on any Decoder (a key-value cache of several sequences); model/ implements one.
 // The processors and their order are those of Hugging Face's generate.
 export type { Assistant } from './assistant.ts'
-export { createAssistant, sharedBeginning } from './assistant.ts'
-export type { Decoder, FedTokens } from './decoder.ts'
+export { createAssistant } from './assistant.ts'
+export type { Decoder, FedTokens, SlotCopy } from './decoder.ts'
 export { generateSequences, generateTokens } from './generate.ts'
 export type { Sequence } from './generate.ts'
 export type { GenerateOptions } from './options.ts'
+export { sharedBeginning } from './shared-beginning.ts'

@@ -8,6 +8,7 @@ import { keepEverything } from './recompute.ts'
 import type { ModelState } from './model-state.ts'
 import { decoderParameters, ensurePositions } from './model-state.ts'
 import { createProgramCache } from './program-cache.ts'
+import { createSlotCopies } from './slot-copies.ts'
 
 /** Passes of up to so many tokens, of up to twice as many and so on are one program each. */
 const sharedCounts = 16
@@ -28,6 +29,7 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
   const keys = config.windows.map(() => engine.tensor(activation, shape))
   const values = config.windows.map(() => engine.tensor(activation, shape))
   const passes = createProgramCache<StepInputs, { logits: Tensor; best: Tensor }>(state)
+  const copies = createSlotCopies(engine, keys, values)
 
   return {
     vocabSize: config.vocabSize,
@@ -48,8 +50,10 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
       const { ids: input, positions: counted } = pass.inputs
       await engine.repeat(pass.program, { times, output: pass.outputs.best, input, counted }, onTokens)
     },
+    copySlots: copies.run,
     free() {
       passes.clear()
+      copies.free()
       for (const tensor of [...keys, ...values]) engine.free(tensor)
     },
   }

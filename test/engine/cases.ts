@@ -10,6 +10,7 @@ import {
   rope,
   attention,
   cachedAttention,
+  copySlots,
   linear,
   swiglu,
   headLoss,
@@ -114,6 +115,28 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     }),
     cachedAttention('64 channels', { starts: [100, 0], counts: [3, 77], capacity: 128, headDim: 64 }),
     cachedAttention('80 channels, one token', { starts: [255], counts: [1], capacity: 256, headDim: 80 }),
+  ],
+  copySlots: [
+    copySlots('one slot to all others', {
+      copies: [
+        [0, 1, 5],
+        [0, 2, 3],
+        [0, 3, 5],
+      ],
+      slots: 4,
+      capacity: 7,
+      width: 6,
+    }),
+    copySlots('two sources, a whole slot and nothing', {
+      copies: [
+        [1, 0, 4],
+        [3, 2, 0],
+      ],
+      slots: 4,
+      capacity: 4,
+      width: 3,
+    }),
+    copySlots('one position', { copies: [[0, 1, 1]], slots: 2, capacity: 9, width: 33 }),
   ],
   linear: [
     linear('plain', { M: 5, K: 7, N: 9 }),

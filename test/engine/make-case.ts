@@ -185,6 +185,26 @@ export function cachedAttention(
   }
 }
 
+export function copySlots(
+  name: string,
+  options: { copies: [number, number, number][]; slots: number; capacity: number; width: number },
+): Case<'copySlots'> {
+  const { copies, slots, capacity, width } = options
+  const r = random(capacity + width)
+  return {
+    name,
+    inputs: {
+      sources: integers(copies.map(([source]) => source)),
+      slots: integers(copies.map(([, slot]) => slot)),
+      counts: integers(copies.map(([, , count]) => count)),
+      keyCache: normal(r, 'act', [slots, capacity, width]),
+      valueCache: normal(r, 'act', [slots, capacity, width]),
+    },
+    outputs: {},
+    attributes: {},
+  }
+}
+
 interface LinearOptions {
   M: number
   K: number

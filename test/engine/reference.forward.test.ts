@@ -97,6 +97,19 @@ describe('attention', () => {
   })
 })
 
+describe('copySlots', () => {
+  it('copies so many positions of one slot over those of another', async () => {
+    const cache = floats(
+      [3, 2, 2],
+      Float32Array.from({ length: 12 }, (_, i) => i),
+    )
+    const inputs = { sources: ints([0, 0]), slots: ints([2, 1]), counts: ints([2, 1]), keyCache: cache }
+    const copied = await run('copySlots', { ...inputs, valueCache: cache }, {}, {})
+    for (const name of ['keyCache', 'valueCache'])
+      expect(copied.get(name)).toEqual(Float32Array.of(0, 1, 2, 3, 0, 1, 6, 7, 0, 1, 2, 3))
+  })
+})
+
 describe('linear', () => {
   it('with LoRA is linear with the merged weight W + scaling · B A', async () => {
     const [M, K, N] = [5, 6, 7]

@@ -29,6 +29,7 @@ export const allCases: readonly AnyCase[] = opNames.flatMap((op) =>
 /** Inputs that an op changes. */
 const changedInputs: { readonly [K in OpName]?: readonly string[] } = {
   cachedAttention: ['keyCache', 'valueCache'],
+  copySlots: ['keyCache', 'valueCache'],
   adamw: ['parameters', 'm', 'v'],
 }
 

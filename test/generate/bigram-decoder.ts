@@ -1,4 +1,4 @@
-import type { Decoder, FedTokens } from '../../src/generate/index.ts'
+import type { Decoder, FedTokens, SlotCopy } from '../../src/generate/index.ts'
 
 /**
  * A model of one table: the logits after a token are its row of `table`. It keeps what it was fed, slot by slot, and
@@ -8,6 +8,7 @@ export function bigramDecoder(table: readonly (readonly number[])[], capacity = 
   const cache = new Map<number, number[]>()
   const passes: { ids: number[]; slots: number[]; rows: number[] }[] = []
   const greedyPasses: number[] = []
+  const copies: SlotCopy[] = []
   const feed = (tokens: FedTokens, rows: Int32Array): Float32Array => {
     passes.push({ ids: [...tokens.ids], slots: [...tokens.slots], rows: [...rows] })
     tokens.ids.forEach((id, i) => {
@@ -41,7 +42,15 @@ export function bigramDecoder(table: readonly (readonly number[])[], capacity = 
         if (!onTokens(best)) return
       }
     },
+    async copySlots(given) {
+      for (const { source, slot, count } of given) {
+        const from = cache.get(source) ?? []
+        if (count > from.length) throw new Error(`${count} positions of ${from.length}`)
+        cache.set(slot, from.slice(0, count))
+        copies.push({ source, slot, count })
+      }
+    },
     free() {},
   }
-  return { decoder, cache, passes, greedyPasses }
+  return { decoder, cache, passes, greedyPasses, copies }
 }

@@ -13,7 +13,7 @@ export interface Matrix<Data = Float32Array> {
 }
 
 /** Ops without gradient; every op that is not listed must have a vjp. */
-type WithoutGradient = 'cachedAttention' | 'argmax' | 'fill' | 'gradNorm' | 'adamw'
+type WithoutGradient = 'cachedAttention' | 'copySlots' | 'argmax' | 'fill' | 'gradNorm' | 'adamw'
 
 type IntegerName<K> =
   | 'ids'
@@ -21,6 +21,8 @@ type IntegerName<K> =
   | 'starts'
   | 'positions'
   | 'slots'
+  | 'sources'
+  | 'counts'
   | 'targets'
   | 'dropoutSeed'
   | (K extends 'argmax' ? 'y' : never)

@@ -2,6 +2,7 @@ import type { OpName } from '../ops.ts'
 import { argmax } from './argmax.ts'
 import { attention } from './attention.ts'
 import { cachedAttention } from './cached-attention.ts'
+import { copySlots } from './copy-slots.ts'
 import { embedding, selectRows } from './embedding.ts'
 import { fill } from './fill.ts'
 import { headLoss } from './head-loss.ts'
@@ -21,6 +22,7 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   rope,
   attention,
   cachedAttention,
+  copySlots,
   linear,
   swiglu,
   headLoss,
