@@ -33,7 +33,8 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
                         InstanceMethod<&RunnerObject::view>("view"), InstanceMethod<&RunnerObject::write>("write"),
                         InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
                         InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
-                        InstanceMethod<&RunnerObject::repeat>("repeat"), InstanceMethod<&RunnerObject::free>("free"), InstanceMethod<&RunnerObject::profile>("profile")});
+                        InstanceMethod<&RunnerObject::repeat>("repeat"), InstanceMethod<&RunnerObject::free>("free"),
+                        InstanceMethod<&RunnerObject::release>("release"), InstanceMethod<&RunnerObject::profile>("profile")});
   }
 
   // new Runner(isa: string, threads: number)
@@ -186,7 +187,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   Napi::Value run(const Napi::CallbackInfo& info) {
     if (busy_) return fail(info.Env(), "run: another program is running");
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
-    if (const int64_t rows = info[1].ToNumber().Int64Value()) program->setRows(rows);
+    program->setRows(info[1].ToNumber().Int64Value());
     return start(new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
   }
 
@@ -208,6 +209,12 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
 
   Napi::Value free(const Napi::CallbackInfo& info) {
     runner_->drop(info[0].ToNumber().Int32Value());
+    return info.Env().Undefined();
+  }
+
+  Napi::Value release(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "release: a program is running");
+    runner_->release();
     return info.Env().Undefined();
   }
 

@@ -100,6 +100,7 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
       entry.persistent = found->second;
       tensor = found->second->tensor;
     }
+    entry.compiledRows = tensor.shape[0];
   }
   program->commands.resize(size_t(reader.next()));
   for (auto& command : program->commands) {
@@ -161,7 +162,7 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
 
 void Program::setRows(int64_t rows) {
   for (auto& entry : tensors)
-    if (entry.arenaOffset >= 0 || entry.tensor.dtype == DType::i32) entry.tensor.shape[0] = rows;
+    if (entry.arenaOffset >= 0 || entry.tensor.dtype == DType::i32) entry.tensor.shape[0] = rows ? rows : entry.compiledRows;
 }
 
 bool Runner::run(Program& program, const std::atomic<bool>* stop) {

@@ -48,6 +48,7 @@ struct ProgramTensor {
   Tensor tensor;
   RowBlock block{0, nullptr};
   int64_t arenaOffset = -1;  // -1: persistent
+  int64_t compiledRows = 0;
   std::shared_ptr<Persistent> persistent;
 };
 
@@ -65,7 +66,7 @@ struct Program {
   std::vector<ProgramCommand> commands;
   size_t arenaBytes = 0;
   const char* arena = nullptr;  // for which base the tensors' pointers were set
-  void setRows(int64_t rows);   // of transient tensors and of int32 ones
+  void setRows(int64_t rows);   // of transient tensors and of int32 ones; 0: as compiled
 };
 
 class Runner {
@@ -86,6 +87,9 @@ class Runner {
   std::shared_ptr<Program> decode(const double* code, size_t length, size_t arenaBytes, std::string& error);
   // Returns false when `stop` became true before the end; an op that is under way is finished.
   bool run(Program& program, const std::atomic<bool>* stop = nullptr);
+
+  // Gives the programs' memory back; the next run takes it anew.
+  void release() { arena_ = nullptr; }
 
   // Nanoseconds by opcode, forward at 2·op and vjp at 2·op + 1; reading starts anew.
   std::vector<double> takeProfile();

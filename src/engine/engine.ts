@@ -77,6 +77,8 @@ export interface Engine {
    */
   repeat(program: Program, feedback: Feedback, onRun: (output: Int32Array) => boolean): Promise<void>
   free(tensor: Tensor): void
+  /** Gives back the memory that programs share, and with it their outputs; the next one that runs takes it anew. Not while one runs. */
+  release(): void
   /** Milliseconds spent in each op since the last call, `forward` and `vjp` apart: `linear.vjp`. */
   profile(): Map<string, number>
 }

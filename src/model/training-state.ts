@@ -23,6 +23,8 @@ export function trainingState(state: ModelState) {
         )
       engine.stream(streamed)
     },
+    /** Gives back the memory of the passes, for what is not training: saving, or the end. */
+    rest: () => engine.release(),
     /** Parameters and moments, flat: of `size` values those from `start` on. */
     async readState(name: keyof typeof flat, start = 0, end = trainable.size): Promise<Float32Array> {
       const part = engine.view(flat[name], start, [end - start])

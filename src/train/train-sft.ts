@@ -102,6 +102,7 @@ export async function* trainSft({
     data.evaluation && evaluate(model, data.evaluation.batches(), stops, perPass, step)
   const checkpoint = async (step: number): Promise<TrainEvent> => {
     const state = { step, steps, fingerprint }
+    training.rest()
     const path = await saveCheckpoint(model, tokenizer, training, input.outputDir, state)
     await keepNewest(input.outputDir, input.saveTotalLimit)
     return { type: 'checkpoint', step, path }
@@ -135,6 +136,7 @@ export async function* trainSft({
     }
   } finally {
     training.streamWeights(0)
+    training.rest()
   }
   const interrupted = step < steps
   if (interrupted && savedAt !== step) yield await checkpoint(step)

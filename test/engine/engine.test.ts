@@ -215,10 +215,25 @@ describe.each(engines)('$name', ({ create }) => {
     engine.write(rows, Int32Array.of(2))
     await engine.run(program, 1)
     expect((await engine.read(y))[0]).toBe(3)
+    engine.write(rows, Int32Array.of(2, 2, 0))
+    await engine.run(program)
+    expect(await engine.read(y)).toEqual(Float32Array.of(3, 3, 1))
     for (const wrong of [4, 0, -1, 1.5, Number.NaN])
       await expect(engine.run(program, wrong)).rejects.toThrow(
         `engine.run: rows: ${wrong}; expected a whole number from 1 to 3, the rows that the program was compiled for`,
       )
+  })
+
+  it('gives back what programs share, and takes it anew', async () => {
+    const x = engine.tensor('float32', [1, 2], Float32Array.of(1, 2))
+    const weight = engine.tensor('float32', [1, 2], Float32Array.of(3, 4))
+    const y = transient([1, 1])
+    const program = engine.compile([linear(x, weight, y)], [y])
+    await engine.run(program)
+    engine.release()
+    await expect(async () => engine.read(y)).rejects.toThrow(/not an output|never computed/)
+    await engine.run(program)
+    expect(await engine.read(y)).toEqual(Float32Array.of(11))
   })
 
   it('leaves the main thread to timers', async () => {

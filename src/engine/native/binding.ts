@@ -39,6 +39,7 @@ export interface Runner {
     onRun: (output: Int32Array) => boolean,
   ): Promise<void>
   free(handle: number): void
+  release(): void
   profile(): Float64Array
 }
 

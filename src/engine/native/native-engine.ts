@@ -114,6 +114,10 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       runner.free(handleOf(tensor))
       handles.delete(tensor.id)
     },
+    release() {
+      runner.release()
+      lastProgram = undefined
+    },
     profile() {
       const milliseconds = new Map<string, number>()
       runner.profile().forEach((nanoseconds, i) => {

@@ -104,6 +104,11 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       persistent.delete(tensor.id)
       rowScales.delete(tensor.id)
     },
+    release() {
+      if (running) throw new Error('release: a program is running')
+      arena = new ArrayBuffer(0)
+      lastRun = null
+    },
     profile() {
       const result = elapsedMs
       elapsedMs = new Map()
