@@ -212,7 +212,7 @@ template <class Act, class W, class Out> static void linearForwardPacked(const C
       NextPanel<typename WeightSource<W>::type> next;
       if (i + 1 < shares.size()) {
         const LinearPanel& then = panels[shares[i + 1].panel];
-        next = {weight, {then.firstRow, then.firstRow + then.columns}, {0, K}, (end - begin) / Block<C>::rows + 1};
+        next = {weight, then.firstRow, then.columns, (end - begin) / Block<C>::rows + 1};
       }
       multiplyAhead(terms, segment->rank ? 2 : 1, begin, end, columns,
                     StoreTo<Out>{y + n, N, false, 1, bias ? bias + n : nullptr, residual ? residual + n : nullptr}, next);

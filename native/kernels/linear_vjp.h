@@ -1,14 +1,16 @@
 // Gradients of linear layers (forward: linear.h). With dT = scaling · dY B, each segment by its own columns of dY:
 //
 //     dX = dY W + mask ∘ (dT A)     one product of depth N + ΣR; W's panels are packed along its columns
-//     dA = dTᵀ drop(x)              depth M: x is packed along its columns, dTᵀ transposed once
-//     dB = scaling · dYᵀ t          computed as tᵀ dY, so that the few ranks are the rows and dY the packed panel
+//     dA = dTᵀ drop(x)              depth M, few rows: gemm_tokens.h, with dTᵀ transposed once
+//     dB = scaling · dYᵀ t          computed as tᵀ dY, so that the few ranks are the rows
 //     dW = dYᵀ x                    dY transposed once
 //     dBias = column sums of dY
 //
 // Everything after dT and the transpositions is one parallel region without inner barriers: dX is divided by panels x
 // tokens, dA, dB and dBias by columns, dW by panels x rows. No sum crosses threads, so the bits depend on their number only.
 #pragma once
+
+#include "gemm_tokens.h"
 
 // Products over tokens are cut in this depth, to keep the packed panel in the second-level cache.
 template <class C> constexpr int64_t kTokenBlock = sizeof(C) == 2 ? 4096 : 2048;
@@ -26,6 +28,8 @@ template <class Act> struct LinearVjp {
   C* tColumns = nullptr;   // t's [ΣR, M]
   C* dYColumns = nullptr;  // dY's [N, M]
   std::unique_ptr<const RoundedGradient> rounded = nullptr;
+  // Of dTColumns and tColumns: no power of two, which would put all ranks into few sets of the cache.
+  const int64_t columnsStride = roundUp(M, 32) + 32;
 
   bool wanted(int i) const { return call.out[i]; }
   template <class T> T* gradient(int i) const { return call.out[i]->as<T>(); }
@@ -37,7 +41,10 @@ template <class Act> struct LinearVjp {
     if (wanted(1) || (lora && wanted(3))) x = cellsOf<C>(pool, call.in[0], slots::x);
     const int64_t few = roundUp(M * shape.ranks, 64);
     if (needsDT) dT = (C*)pool.scratch(0, slots::t, few * sizeof(C));
-    if (lora) dTColumns = (C*)pool.scratch(0, slots::transposed, 2 * few * sizeof(C)), tColumns = dTColumns + few;
+    if (lora) {
+      dTColumns = (C*)pool.scratch(0, slots::transposed, 2 * shape.ranks * columnsStride * sizeof(C));
+      tColumns = dTColumns + shape.ranks * columnsStride;
+    }
     if (wanted(1)) dYColumns = (C*)pool.scratch(0, slots::dYTransposed, M * N * sizeof(C));
     if (wanted(0) && shape.int8Activations && call.in[1]->dtype == DType::int8)
       rounded = std::make_unique<const RoundedGradient>(pool, *call.in[9], *call.in[1]);
@@ -46,10 +53,10 @@ template <class Act> struct LinearVjp {
       if (rows.begin == rows.end) return;
       if (rounded) rounded->round(pool, thread, rows);
       if (needsDT) projectUp(thread, rows);
-      if (needsDT && wanted(3)) transposeRows(dTColumns, dT, shape.ranks, rows);
+      if (needsDT && wanted(3)) transposeRows(dTColumns, columnsStride, dT, shape.ranks, rows);
       if (needsT)
-        withType(call.in[8]->dtype, [&](auto zero) { transposeRows(tColumns, call.in[8]->as<const decltype(zero)>(), shape.ranks, rows); });
-      if (wanted(1)) transposeRows(dYColumns, dY, N, rows);
+        withType(call.in[8]->dtype, [&](auto zero) { transposeRows(tColumns, columnsStride, call.in[8]->as<const decltype(zero)>(), shape.ranks, rows); });
+      if (wanted(1)) transposeRows(dYColumns, M, dY, N, rows);
     });
     pool.run([&](int thread) {
       if (rounded) inputGradientInt8(thread);
@@ -60,8 +67,8 @@ template <class Act> struct LinearVjp {
     });
   }
 
-  template <class S> void transposeRows(C* to, const S* from, int64_t columns, Range rows) const {
-    transpose(to + rows.begin, M, Plain<S>{from + rows.begin * columns, columns}, 0, columns, rows.end - rows.begin);
+  template <class S> void transposeRows(C* to, int64_t stride, const S* from, int64_t columns, Range rows) const {
+    transpose(to + rows.begin, stride, Plain<S>{from + rows.begin * columns, columns}, 0, columns, rows.end - rows.begin);
   }
 
   // dT of some tokens.
@@ -172,7 +179,7 @@ template <class Act> struct LinearVjp {
 
   // Strips of kLanes columns of dA and of each segment of dB, divided by their cost.
   void loraGradients(int thread) const {
-    constexpr int packCost = 6;  // packing a strip costs as much as this many rows of its product
+    constexpr int packCost = 1;  // what a strip costs beside its product, in ranks
     int64_t total = 0, base = 0;
     const auto strips = [](int64_t columns) { return (columns + kLanes - 1) / kLanes; };
     if (wanted(3)) total += strips(K) * (shape.ranks + packCost);
@@ -193,49 +200,51 @@ template <class Act> struct LinearVjp {
   }
 
   void gradientOfA(int thread, Range range) const {
-    float* dA = gradient<float>(3);
-    for (int64_t k = range.begin; k < range.end; k += kPanelColumns<C>) {
-      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, range.end - k);
-      const auto save = [&](int64_t firstRank, float scale) {
-        return [=](bool later) { return StoreTo<float>{dA + firstRank * K + k, K, later || call.accumulate[3], scale}; };
-      };
+    const int64_t columns = range.end - range.begin;
+    if (columns <= 0) return;
+    float* dA = gradient<float>(3) + range.begin;
+    for (int64_t m = 0; m < M; m += kThinTokens) {
+      const int64_t end = std::min(m + kThinTokens, M);
+      const bool add = m > 0 || call.accumulate[3];
       if (!shape.dropout()) {
-        overTokens(thread, dTColumns, 0, shape.ranks, columns, [&](C* panel, int64_t m, int64_t tokens) {
-          packColumns(panel, Plain<C>{x + m * K, K}, k, columns, tokens);
-        }, save(0, 1));
+        multiplyThin(ThinProduct<C>{dTColumns, columnsStride, shape.ranks, x + range.begin, K, columns}, m, end, dA, K, add);
         continue;
       }
-      for (const Segment& s : shape.segments)
-        if (s.rank)
-          overTokens(thread, dTColumns + s.firstRank * M, 0, s.rank, columns, [&](C* panel, int64_t m, int64_t tokens) {
-            C* kept = (C*)pool.scratch(thread, slots::block, tokens * columns * sizeof(C));
-            for (int64_t i = 0; i < tokens; i++) maskRow(kept + i * columns, x, shape, s.index, m + i, k, columns);
-            packColumns(panel, Plain<C>{kept, columns}, 0, columns, tokens);
-          }, save(s.firstRank, shape.keepScale));
+      C* kept = (C*)pool.scratch(thread, slots::block, kThinTokens * columns * sizeof(C));
+      for (const Segment& s : shape.segments) {
+        if (!s.rank) continue;
+        for (int64_t i = m; i < end; i++) maskRow(kept + (i - m) * columns, x, shape, s.index, i, range.begin, columns);
+        multiplyThin(ThinProduct<C>{dTColumns + s.firstRank * columnsStride + m, columnsStride, s.rank, kept, columns, columns, shape.keepScale}, 0,
+                     end - m, dA + s.firstRank * K, K, add);
+      }
     }
   }
 
+  // Summed as its transpose, which is what the kernel makes, and turned at the end.
   void gradientOfB(int thread, const Segment& s, Range range) const {
-    const int64_t stride = shape.maxRank;
-    float* dB = gradient<float>(4) + s.firstRow * stride;
+    const int64_t columns = range.end - range.begin, stride = shape.maxRank;
+    if (columns <= 0) return;
+    float* dB = gradient<float>(4) + (s.firstRow + range.begin) * stride;
     const bool accumulate = call.accumulate[4];
     if (!accumulate)
-      for (int64_t n = range.begin; n < range.end; n++)
-        __builtin_memset(dB + n * stride + s.rank, 0, (stride - s.rank) * sizeof(float));
+      for (int64_t n = 0; n < columns; n++) __builtin_memset(dB + n * stride + s.rank, 0, (stride - s.rank) * sizeof(float));
     if (!s.rank) return;
-    for (int64_t n = range.begin; n < range.end; n += kPanelColumns<C>) {
-      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, range.end - n);
-      overTokens(thread, tColumns + s.firstRank * M, 0, s.rank, columns, [&](C* panel, int64_t m, int64_t tokens) {
-        packColumns(panel, Plain<C>{dY + m * N + s.firstRow, N}, n, columns, tokens);
-      }, [&](bool later) {
-        const bool add = later || accumulate;
-        return [=, &s](int64_t rank, int column, vf value, int valid) {
-          float values[kLanes], *to = dB + (n + column) * stride + rank;
-          store(values, value * splat(s.scaling));
-          for (int i = 0; i < std::min(valid, kLanes); i++, to += stride) *to = add ? *to + values[i] : values[i];
-        };
-      });
-    }
+    float* sums = (float*)pool.scratch(thread, slots::panel, s.rank * columns * sizeof(float));
+    const ThinProduct<C> product{tColumns + s.firstRank * columnsStride, columnsStride, s.rank, dY + s.firstRow + range.begin, N, columns};
+    for (int64_t m = 0; m < M; m += kThinTokens) multiplyThin(product, m, std::min(m + kThinTokens, M), sums, columns, m > 0);
+    for (int64_t n = 0; n < columns; n += kLanes)
+      for (int r = 0; r < s.rank; r += kLanes) {
+        const int valid = (int)std::min<int64_t>(kLanes, columns - n), ranks = std::min(kLanes, s.rank - r);
+        vu u[kLanes] = {};
+        for (int i = 0; i < ranks; i++) u[i] = (vu)loadPart(sums + (r + i) * columns + n, valid);
+        transposeUnits(u);
+        for (int i = 0; i < valid; i++) {
+          float* to = dB + (n + i) * stride + r;
+          vf value = (vf)u[i] * splat(s.scaling);
+          if (accumulate) value += loadPart(to, ranks);
+          storePart(to, value, ranks);
+        }
+      }
   }
 
   void weightGradient(int thread) const {

@@ -74,7 +74,13 @@ template <class S> struct Stacked {  // a weight in several row blocks
 
 // --- units -----------------------------------------------------------------------------------------------------------
 
-inline vu pairUp(vh low, vh high) { return __builtin_convertvector(low, vu) | (__builtin_convertvector(high, vu) << 16); }
+inline vu pairUp(vh low, vh high) {
+#if FETTLE_HAS_BF16 && FETTLE_X86
+  return (vu)interleaveTwo(_mm512_inserti64x4(_mm512_castsi256_si512((__m256i)low), (__m256i)high, 1));
+#else
+  return __builtin_convertvector(low, vu) | (__builtin_convertvector(high, vu) << 16);
+#endif
+}
 inline vh halves(const bf16* p, int n) { vh h; if (n < kLanes) return halvesPart(p, n); __builtin_memcpy(&h, p, sizeof h); return h; }
 inline vh halves(const float* p, int n) { return narrow(n < kLanes ? loadPart(p, n) : load(p)); }
 
