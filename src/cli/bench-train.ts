@@ -11,6 +11,7 @@ import { passSize, trainSft } from '../train/index.ts'
 import { prepareData } from '../train/prepare.ts'
 import { readTrainOptions } from '../train/read-options.ts'
 import type { TrainCase } from './bench-cases.ts'
+import { collectGarbage } from './collect-garbage.ts'
 import { passShapes, stepWork, totalWork } from './bench-work.ts'
 import type { TrainingShape } from './bench-work.ts'
 
@@ -72,7 +73,10 @@ export async function measureTraining(
     let begun = 0
     let firstEnded = 0
     for await (const event of trainSft({ ...options, model, tokenizer })) {
-      if (event.type === 'start') begun = performance.now()
+      if (event.type === 'start') {
+        collectGarbage()
+        begun = performance.now()
+      }
       if (event.type !== 'step') continue
       firstEnded ||= performance.now()
       events.push(event)

@@ -1,6 +1,7 @@
 import { AutoModelForCausalLM } from '../model/index.ts'
 import { trainSft } from '../train/index.ts'
 import { whenOutputCloses } from './closed-output.ts'
+import { collectGarbage } from './collect-garbage.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { basePath, loadTokenizer } from './model-flags.ts'
@@ -65,6 +66,7 @@ export const train = defineCommand({
       for await (const event of trainSft({ ...options, model, tokenizer, signal: stop.signal })) {
         if (view) view.show(event)
         else writeJsonLine(event)
+        if (event.type === 'start') collectGarbage()
         if (event.type === 'checkpoint') checkpoint = event.path
         if (event.type !== 'end') continue
         view?.close()
