@@ -80,7 +80,9 @@ struct QuadProduct {
 };
 #endif
 constexpr int kQuad = 4;
-constexpr int64_t kByteBlock = 128;  // depths that share a scale; 64 have 0.85 of the error and cost 3 % (estimated)
+// Depths that share a scale. Measured on SmolLM2: 64 have 0.85 of the error and make the products 6 % slower, one scale a row has
+// twice the error and makes them 5 % faster.
+constexpr int64_t kByteBlock = 128;
 
 // A block: columns of x, and at which depth of the quads they begin, a multiple of 16 up to which zeros follow.
 struct DepthBlock {
@@ -125,13 +127,16 @@ struct ByteRows {
   }
 };
 
+// The larger of each lane and that whose number differs in bit Step.
+template <int Step, int... I> inline vi largerOfPairs(vi v, std::integer_sequence<int, I...>) {
+  const vi other = __builtin_shufflevector(v, v, (I ^ Step)...);
+  return v > other ? v : other;
+}
 inline float absmaxOf(vi bits) {
-#if FETTLE_LANES == 16
-  const int32_t largest = _mm512_reduce_max_epi32((__m512i)bits);
-#else
-  int32_t largest = 0;
-  for (int i = 0; i < kLanes; i++) largest = std::max(largest, (int32_t)bits[i]);
-#endif
+  constexpr std::make_integer_sequence<int, kLanes> lanes;
+  if constexpr (kLanes > 8) bits = largerOfPairs<8>(bits, lanes);
+  if constexpr (kLanes > 4) bits = largerOfPairs<4>(bits, lanes);
+  const int32_t largest = largerOfPairs<1>(largerOfPairs<2>(bits, lanes), lanes)[0];
   float absmax;
   __builtin_memcpy(&absmax, &largest, sizeof absmax);
   return absmax;
@@ -225,6 +230,9 @@ inline void gatherScales(float* to, const Quantised& weight) {
   }
 }
 
+// A panel takes a short piece of each group: asking for those further on makes dx 2 % faster when weights are cold.
+constexpr int kGroupsAhead = 4;
+
 typedef int8_t Bytes16 __attribute__((vector_size(16)));
 
 // Columns of a weight, all its rows being depth, for dx = dy W: 4 x 4 bytes are transposed at a time. The row scales are not
@@ -246,6 +254,7 @@ __attribute__((noinline)) static BytePanel columnsPanel(char* memory, const Quan
       for (int k = 0; k < width; k += kQuad) {
         const bool isThere = firstColumn + k < layout.blockDepth;
         const char* from = group + kScaleBytes + (firstColumn + k) / kQuad * kCodeBytes;
+        __builtin_prefetch(from + kGroupsAhead * layout.groupBytes());
 #pragma GCC unroll 4
         for (int quad = 0; quad < kGroupRows / kQuad; quad++) {
           Bytes16 bytes = {};
