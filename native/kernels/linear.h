@@ -221,75 +221,7 @@ template <class Act, class W, class Out> static void linearForwardPacked(const C
 }
 
 #include "linear_int8.h"
-
-// Few tokens. t is kept in float, each segment's part padded with zeros to whole vectors.
-template <class Act, class W, class Out>
-static void linearForwardStreamed(const Call& call, const LinearShape& shape, int64_t M) {
-  Pool& pool = *call.pool;
-  const int64_t N = shape.outputs, K = shape.depth;
-  const Act* x = call.in[0]->as<const Act>();
-  const auto nothing = [](int64_t, int64_t, int, vf*) {};
-  const int64_t padded = roundUp(shape.maxRank, kLanes), tStride = (int64_t)shape.segments.size() * padded;
-  float* scaled = nullptr;
-  if (shape.ranks) {
-    scaled = (float*)pool.scratch(0, slots::t, M * tStride * sizeof(float));
-    __builtin_memset(scaled, 0, M * tStride * sizeof(float));
-    Act* t = call.out[1] ? call.out[1]->as<Act>() : nullptr;
-    pool.run([&](int thread) {
-      const Range mine = partOf((shape.ranks + kStreamRows - 1) / kStreamRows, thread, pool.threads());
-      streamRows(x, M, K, Plain<float>{call.in[4]->as<const float>(), K}, mine.begin * kStreamRows,
-                 std::min<int64_t>(mine.end * kStreamRows, shape.ranks), nothing, [&](int64_t m, int64_t firstRank, int count, vf values) {
-                   if (t) storePart(t + m * shape.ranks + firstRank, values, count);
-                   int s = 0;
-                   for (int i = 0; i < count; i++) {
-                     while (firstRank + i >= shape.segments[s].firstRank + shape.segments[s].rank) s++;
-                     const Segment& segment = shape.segments[s];
-                     scaled[m * tStride + s * padded + firstRank + i - segment.firstRank] = values[i] * segment.scaling;
-                   }
-                 });
-    });
-  }
-  const float* bias = call.in[2] ? call.in[2]->as<const float>() : nullptr;
-  const float* residual = call.in[3] ? call.in[3]->as<const float>() : nullptr;
-  const float* loraB = shape.ranks ? call.in[5]->as<const float>() : nullptr;
-  Out* y = call.out[0]->as<Out>();
-  const StoreTo<Out> save{y, N, false, 1, bias, residual};
-  const auto emit = [&](int64_t m, int64_t n, int rows, vf values) { save(m, (int)n, values, rows); };
-  // Adds t Bᵀ of up to kStreamRows rows of a segment, spread over the lanes.
-  const auto addLora = [&](const Segment& s, int64_t m, int64_t n, int rows, vf* sums) {
-    const float* t = scaled + m * tStride + s.index * padded;
-    for (int64_t r = 0; r < s.rank; r += kLanes)
-      for (int i = 0; i < rows; i++)
-        sums[i] = multiplyAdd(load(t + r), loadPart(loraB + (n + i) * shape.maxRank + r, (int)std::min<int64_t>(kLanes, s.rank - r)), sums[i]);
-  };
-  StreamWork work(pool, *call.in[1], call.upcoming);
-  if constexpr (std::is_same<W, Quantised>::value) {
-    withDot<Act>(call.in[1]->dtype, [&](const auto& dot) {
-      pool.run([&](int thread) {
-        const auto tokens = prepareTokens(pool, thread, slots::x, dot, x, M, Quantised(*call.in[1]));
-        work.run(thread, [&](int64_t firstRow, int64_t endRow, const char* groups) {
-          quantisedGroups(dot, tokens, groups, firstRow, endRow, [&](int64_t m, int64_t n, int rows, vf values) {
-            const Segment& s = shape.segmentOf(n);
-            if (s.rank) values += sumsOfRows(rows, [&](int r, int count, vf* sums) { addLora(s, m, n + r, count, sums); });
-            emit(m, n, rows, values);
-          });
-        });
-      });
-    });
-  } else {
-    pool.run([&](int thread) {
-      work.run(thread, [&](int64_t firstRow, int64_t endRow, const char* from) {
-        const Plain<W> weight{(const W*)from - firstRow * K, K};
-        for (const Segment& s : shape.segments) {
-          const int64_t begin = std::max(firstRow, s.firstRow), end = std::min(endRow, s.firstRow + s.rows);
-          if (s.rank)
-            streamRows(x, M, K, weight, begin, end, [&](int64_t m, int64_t n, int rows, vf* sums) { addLora(s, m, n, rows, sums); }, emit);
-          else streamRows(x, M, K, weight, begin, end, nothing, emit);
-        }
-      });
-    });
-  }
-}
+#include "linear_streamed.h"
 
 // Up to this many tokens are streamed; packing is level at 24 to 32 (measured, bf16).
 constexpr int64_t kFewTokens = 16;

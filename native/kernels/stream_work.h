@@ -12,9 +12,9 @@
 struct StreamUnits {
   const Tensor* tensor;
   int64_t rows, bytes, count = 0;  // rows and bytes of a unit; units
-  explicit StreamUnits(const Tensor& t) : tensor(&t) {
+  StreamUnits(const Tensor& t, int64_t plainRows) : tensor(&t) {
     const bool quantised = isQuantised(t.dtype);
-    rows = quantised ? kGroupRows : kStreamRows;
+    rows = quantised ? kGroupRows : plainRows;
     bytes = quantised ? QuantisedLayout(t.dtype, t.cols()).groupBytes() : rows * t.cols() * (t.dtype == DType::bf16 ? 2 : 4);
     for (int b = 0; b < t.blockCount; b++) count += unitsIn(b);
   }
@@ -38,8 +38,8 @@ struct StreamUnits {
 
 class StreamWork {
  public:
-  StreamWork(Pool& pool, const Tensor& weight, const Tensor* upcoming)
-      : pool_(pool), units_(weight), upcoming_(upcoming), parts_(pool.threads()),
+  StreamWork(Pool& pool, const Tensor& weight, int64_t plainRows, const Tensor* upcoming)
+      : pool_(pool), units_(weight, plainRows), upcoming_(upcoming), parts_(pool.threads()),
         chunk_(std::max<int64_t>(1, kChunkBytes / units_.bytes)) {
     for (int thread = 0; thread < pool.threads(); thread++) {
       const Range part = partOf(units_.count, thread, pool.threads());
@@ -56,7 +56,7 @@ class StreamWork {
     Ahead& ahead = pool_.ahead(thread);
     ahead = {};
     if (!upcoming_) return;
-    const StreamUnits next(*upcoming_);
+    const StreamUnits next(*upcoming_, units_.rows);
     const Range part = partOf(next.count, thread, pool_.threads());
     if (part.begin == part.end) return;
     next.each(part.begin, part.begin + 1, [&](int64_t, int64_t, const char* from) { ahead.from = from; });

@@ -346,6 +346,21 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     { ...linear('float32 weight, odd sizes', { M: 67, K: 131, N: 97, weightRole: 'float32' }), large: true },
     { ...linear('logits', { M: 9, K: 96, N: 1009, float32Output: 1 }), large: true },
     {
+      ...linear('sixteen rows, LoRA of odd projections', {
+        M: 16,
+        K: 131,
+        N: 83,
+        segments: [
+          [37, 3, 0.5],
+          [46, 5, 1],
+        ],
+        bias: true,
+        residual: true,
+      }),
+      large: true,
+    },
+    { ...linear('ten rows, weights 4 KB apart', { M: 10, K: 2048, N: 37 }), large: true },
+    {
       ...linear('q, k and v of a small model', {
         M: 260,
         K: 576,
