@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "cpu.h"
+#include "largest.h"
 #include "numbers.h"
 #include "peaks.h"
 #include "runner.h"
@@ -32,6 +33,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
                         InstanceMethod<&RunnerObject::quantised>("quantised"),
                         InstanceMethod<&RunnerObject::view>("view"), InstanceMethod<&RunnerObject::write>("write"),
                         InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
+                        InstanceMethod<&RunnerObject::readLargest>("readLargest"),
                         InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
                         InstanceMethod<&RunnerObject::repeat>("repeat"), InstanceMethod<&RunnerObject::free>("free"),
                         InstanceMethod<&RunnerObject::release>("release"), InstanceMethod<&RunnerObject::profile>("profile")});
@@ -171,6 +173,36 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   Napi::Value readOutput(const Napi::CallbackInfo& info) {
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
     return copyOut(info.Env(), program->tensors.at(info[1].ToNumber().Uint32Value()).tensor, runner_->kernels()->quantiser);
+  }
+
+  // readLargest(program, index of the program's tensor, count): of each row { ids, values } of the largest numbers
+  Napi::Value readLargest(const Napi::CallbackInfo& info) {
+    auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
+    const Tensor& tensor = program->tensors.at(info[1].ToNumber().Uint32Value()).tensor;
+    if (busy_ || tensor.dtype != DType::f32) return fail(info.Env(), "readLargest: a program is running, or no floats");
+    const int64_t count = info[2].ToNumber().Int64Value(), columns = tensor.cols();
+    std::vector<std::vector<int32_t>> largest(tensor.rows());
+    Pool& pool = runner_->pool();
+    pool.run(tensor.rows() > 1 ? kWorthForking : 0, [&](int thread) {
+      const Range mine = partOf(tensor.rows(), thread, pool.threads());
+      for (int64_t row = mine.begin; row < mine.end; row++)
+        appendLargest(tensor.as<const float>() + row * columns, columns, count, largest[row]);
+    });
+    auto rows = Napi::Array::New(info.Env(), largest.size());
+    for (size_t row = 0; row < largest.size(); row++) {
+      const auto& from = largest[row];
+      auto ids = Napi::Int32Array::New(info.Env(), from.size());
+      auto values = Napi::Float32Array::New(info.Env(), from.size());
+      for (size_t i = 0; i < from.size(); i++) {
+        ids[i] = from[i];
+        values[i] = tensor.as<const float>()[int64_t(row) * columns + from[i]];
+      }
+      auto entry = Napi::Object::New(info.Env());
+      entry.Set("ids", ids);
+      entry.Set("values", values);
+      rows[uint32_t(row)] = entry;
+    }
+    return rows;
   }
 
   // compile(code: Float64Array, arenaBytes): External

@@ -25,6 +25,14 @@ export interface Feedback {
   counted: Tensor
 }
 
+/** Some of the numbers of a row. */
+export interface Largest {
+  /** [n] where they stand, ascending */
+  ids: Int32Array
+  /** [n] */
+  values: Float32Array
+}
+
 /** Runs programs. Between the start of a program and `read` no value comes back to JavaScript. */
 export interface Engine {
   readonly name: 'native' | 'reference'
@@ -61,6 +69,11 @@ export interface Engine {
   write(tensor: Tensor, data: TensorData): void
   /** Values of a persistent tensor, or of an output of the program that ran last. A copy. */
   read(tensor: Tensor): Promise<TensorData>
+  /**
+   * Of each row of an output of the program that ran last, in float32: its `count` largest values, and others that are about as large as
+   * the smallest of these or larger. No NaN.
+   */
+  readLargest(tensor: Tensor, count: number): Promise<Largest[]>
   compile(commands: readonly Command[], outputs: readonly Tensor[]): Program
   /**
    * Runs off the main thread (native), or gives way to timers between commands (reference). One at a time.

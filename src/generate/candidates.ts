@@ -33,12 +33,29 @@ function select({ ids, scores }: Candidates, keeps: (index: number) => boolean):
  * Divides logits of tokens already seen by the penalty, or multiplies them when negative: once a token.
  * Source: Keskar et al. 2019, https://arxiv.org/abs/1909.05858
  *
- * @param logits [vocabulary], changed in place
+ * @param candidates their scores are changed in place
  */
-export function penaliseRepetition(logits: Float32Array, seen: Iterable<number>, penalty: number): void {
+export function penaliseRepetition(
+  { ids, scores }: Candidates,
+  seen: Iterable<number>,
+  penalty: number,
+): void {
   const single = Math.fround(penalty)
-  for (const id of seen)
-    if (id < logits.length) logits[id] = logits[id] < 0 ? logits[id] * single : logits[id] / single
+  for (const id of seen) {
+    const at = indexOf(ids, id)
+    if (ids[at] === id) scores[at] = scores[at] < 0 ? scores[at] * single : scores[at] / single
+  }
+}
+
+/** Index of the first of some ascending ids that is at least `id`. */
+function indexOf(ids: Int32Array, id: number): number {
+  let [low, high] = [0, ids.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (ids[middle] < id) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** Those that score at least as high as the k-th highest: k, or more when there are ties. */

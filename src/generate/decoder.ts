@@ -1,3 +1,5 @@
+import type { Candidates } from './candidates.ts'
+
 /** Tokens on their way into a key-value cache, any number of any slots; positions ascend inside a slot. */
 export interface FedTokens {
   /** [n] */
@@ -25,6 +27,8 @@ export interface Decoder {
    * Feeding a position again replaces what was there. The array is the caller's.
    */
   feed(tokens: FedTokens, rows: Int32Array): Promise<Float32Array>
+  /** The same, but of each row only the tokens among which the `count` most likely ones are. */
+  feedLargest(tokens: FedTokens, rows: Int32Array, count: number): Promise<Candidates[]>
   /** The same, but only the most likely next token of each row. */
   feedGreedy(tokens: FedTokens, rows: Int32Array): Promise<Int32Array>
   /**

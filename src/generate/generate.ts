@@ -1,12 +1,14 @@
 import { FettleError } from '../error.ts'
 import { createRandom } from '../random.ts'
+import { allCandidates } from './candidates.ts'
+import type { Candidates } from './candidates.ts'
 import type { Decoder, FedTokens } from './decoder.ts'
 import type { Drafter } from './drafter.ts'
 import { readSettings } from './options.ts'
 import type { GenerateOptions, Settings } from './options.ts'
 import { createPromptLookup } from './prompt-lookup.ts'
 import { sharedBeginnings } from './shared-beginning.ts'
-import { checkLogits, chooseToken } from './sample.ts'
+import { chooseToken, decidingCount } from './sample.ts'
 
 /** Why a sequence ended: a stop token, no more room, or the caller's signal. */
 type FinishReason = 'stop' | 'length' | 'abort'
@@ -121,7 +123,8 @@ export async function generateSequences(
     const last = row.prompt.length + row.tokenIds.length - 1
     const ids = [row.tokenIds[row.tokenIds.length - 1], ...drafts]
     const pass = ids.map((id, i): Fed => ({ row, id, position: last + i, isLast: true }))
-    const choose = await nextTokens(decoder, fedTokens(pass), Int32Array.from(ids.keys()), settings)
+    const wanted = Int32Array.from(ids.keys())
+    const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings, row.seen.size + drafts.length)
     for (let i = 0; i < ids.length; i += 1) {
       const token = choose(i, row)
       accept(row, token)
@@ -203,28 +206,41 @@ async function feed(
   const ending = pass.flatMap(({ isLast }, i) => (isLast ? [i] : []))
   // A pass from the middle of a prompt asks for its last row, to ask for something; the answer is not used.
   const wanted = Int32Array.from(ending.length > 0 ? ending : [pass.length - 1])
-  const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings)
+  const mostSeen = Math.max(0, ...ending.map((at) => pass[at].row.seen.size))
+  const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings, mostSeen)
   ending.forEach((at, i) => accept(pass[at].row, choose(i, pass[at].row)))
 }
 
-/** One pass of the model, and how the token after each of its `wanted` rows is chosen: once each, in their order. */
+/** One pass of the model, and how the token after each of its `wanted` rows is chosen: once each, in their order, up to `mostSeen` tokens penalised. */
 async function nextTokens(
   decoder: Decoder,
   tokens: FedTokens,
   wanted: Int32Array,
   settings: Settings,
+  mostSeen: number,
 ): Promise<(i: number, row: Row) => number> {
   if (isGreedy(settings)) {
     const best = await decoder.feedGreedy(tokens, wanted)
     return (i) => best[i]
   }
+  const candidates = await candidatesAfter(decoder, tokens, wanted, decidingCount(settings, mostSeen))
+  return (i, row) => chooseToken(candidates(i), row.seen, settings, row.random)
+}
+
+/** One pass of the model, and the candidates after each of its `wanted` rows: `count` of them decide, or all. */
+async function candidatesAfter(
+  decoder: Decoder,
+  tokens: FedTokens,
+  wanted: Int32Array,
+  count: number | undefined,
+): Promise<(i: number) => Candidates> {
+  if (count !== undefined) {
+    const largest = await decoder.feedLargest(tokens, wanted, count)
+    return (i) => largest[i]
+  }
   const logits = await decoder.feed(tokens, wanted)
   const width = decoder.vocabSize
-  return (i, row) => {
-    const own = logits.subarray(i * width, (i + 1) * width)
-    checkLogits(own)
-    return chooseToken(own, row.seen, settings, row.random)
-  }
+  return (i) => allCandidates(logits.subarray(i * width, (i + 1) * width))
 }
 
 /** Nothing but the most likely token is asked for: no logits need to come back. */

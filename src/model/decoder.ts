@@ -39,6 +39,11 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
       const values = (await engine.read(logits)) as Float32Array
       return values.subarray(0, rows.length * config.vocabSize)
     },
+    async feedLargest(tokens, rows, count) {
+      const { logits } = await run(tokens, rows)
+      const largest = (await engine.readLargest(logits, count)).slice(0, rows.length)
+      return largest.map(({ ids, values: scores }) => ({ ids, scores }))
+    },
     async feedGreedy(tokens, rows) {
       const { best } = await run(tokens, rows)
       return ((await engine.read(best)) as Int32Array).subarray(0, rows.length)

@@ -313,6 +313,36 @@ describe.each(engines)('$name', ({ create }) => {
     })
   })
 
+  it.each([5000, 300])('reads the largest of %i numbers of each row', async (width) => {
+    const values = random(3).normal(4 * width)
+    // The last row has nothing but NaN, the first some, and some numbers that are equal.
+    values.fill(Number.NaN, 3 * width)
+    for (let i = 0; i < width; i += 7) values[i] = i % 2 === 0 ? Number.NaN : 0.5
+    const y = transient([4, width])
+    const ids = engine.tensor('int32', [4], Int32Array.of(0, 1, 2, 3))
+    const table = engine.tensor('float32', [4, width], values)
+    const program = engine.compile(
+      [{ op: 'embedding', direction: 'forward', inputs: [ids, table], outputs: [y], attributes: [] }],
+      [y],
+    )
+    await engine.run(program)
+    const rows = await engine.readLargest(y, 20)
+    expect(rows.map(({ ids: found }) => found.length > 0)).toEqual([true, true, true, false])
+    rows.slice(0, 3).forEach(({ ids: found, values: largest }, row) => {
+      const own = values.subarray(row * width, (row + 1) * width)
+      const smallest =
+        own
+          .filter((value) => !Number.isNaN(value))
+          .toSorted()
+          .at(-20) ?? 0
+      expect([...largest]).toEqual(Array.from(found, (id) => own[id]))
+      expect([...found]).toEqual([...found].toSorted((a, b) => a - b))
+      own.forEach((value, id) => {
+        if (value >= smallest) expect(found).toContain(id)
+      })
+    })
+  })
+
   it('counts the time of each op', async () => {
     engine.profile()
     const y = transient([100, 100])

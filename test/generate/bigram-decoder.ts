@@ -26,6 +26,15 @@ export function bigramDecoder(table: readonly (readonly number[])[], capacity = 
     vocabSize: table.length,
     capacity,
     feed: async (tokens, rows) => feed(tokens, rows),
+    async feedLargest(tokens, rows, count) {
+      const logits = feed(tokens, rows)
+      return Array.from(rows, (_, i) => {
+        const row = logits.subarray(i * table.length, (i + 1) * table.length)
+        const smallest = row.toSorted().at(-Math.min(count, row.length)) ?? 0
+        const ids = Int32Array.from(row.keys()).filter((id) => row[id] >= smallest)
+        return { ids, scores: Float32Array.from(ids, (id) => row[id]) }
+      })
+    },
     async feedGreedy(tokens, rows) {
       greedyPasses.push(rows.length)
       const logits = feed(tokens, rows)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { penaliseRepetition, probabilities } from '../../src/generate/candidates.ts'
+import { allCandidates, penaliseRepetition, probabilities } from '../../src/generate/candidates.ts'
 import type { GenerateOptions } from '../../src/generate/index.ts'
 import { readSettings } from '../../src/generate/options.ts'
 import { draw, warp } from '../../src/generate/sample.ts'
@@ -33,8 +33,9 @@ test.each(cases)(
   ({ logits: name, options, kept, probabilities: golden }) => {
     const settings = readSettings({ doSample: true, ...inCamelCase(options) })
     const logits = Float32Array.from(recorded.logits[name])
-    penaliseRepetition(logits, new Set(recorded.seen[name]), settings.repetitionPenalty)
-    const candidates = warp(logits, settings)
+    const all = allCandidates(logits)
+    penaliseRepetition(all, new Set(recorded.seen[name]), settings.repetitionPenalty)
+    const candidates = warp(all, settings)
     expect([...candidates.ids]).toEqual(kept === 'all' ? recorded.logits[name].map((_, id) => id) : kept)
     const own = probabilities(candidates)
     golden.forEach((probability, i) =>

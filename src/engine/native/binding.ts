@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
+import type { Largest } from '../engine.ts'
 
 /** A program that the addon decoded. */
 export type ProgramHandle = { readonly __program: unique symbol }
@@ -26,6 +27,7 @@ export interface Runner {
   write(handle: number, data: Float32Array | Int32Array): void
   read(handle: number): Float32Array | Int32Array
   readOutput(program: ProgramHandle, index: number): Float32Array | Int32Array
+  readLargest(program: ProgramHandle, index: number, count: number): Largest[]
   compile(code: Float64Array, arenaBytes: number): ProgramHandle
   /** rows 0: as compiled. */
   run(program: ProgramHandle, rows: number): Promise<void>

@@ -76,11 +76,9 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     write: (tensor, data) => runner.write(handleOf(tensor), data),
     async read(tensor) {
       if (tensor.kind === 'persistent') return runner.read(handleOf(tensor))
-      const index = lastProgram?.indices.get(tensor.id)
-      if (!lastProgram || index === undefined)
-        throw new Error('read: not an output of the program that ran last')
-      return runner.readOutput(lastProgram.handle, index)
+      return runner.readOutput(...outputOf(tensor))
     },
+    readLargest: async (tensor, count) => runner.readLargest(...outputOf(tensor), count),
     compile(commands, outputs): NativeProgram {
       const kept = withoutDeadCommands(commands, outputs)
       const { offsets, bytes } = planMemory(kept, outputs, bytesPerElement)
@@ -138,6 +136,14 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     const handle = handles.get(tensor.id)
     if (handle === undefined) throw new Error('this tensor was freed, or belongs to another engine')
     return handle
+  }
+
+  /** The program that ran last, and where the tensor stands in it. */
+  function outputOf(tensor: Tensor): [ProgramHandle, number] {
+    const index = lastProgram?.indices.get(tensor.id)
+    if (!lastProgram || index === undefined)
+      throw new Error('read: not an output of the program that ran last')
+    return [lastProgram.handle, index]
   }
 }
 

@@ -69,6 +69,18 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       await running
       return valuesOf(tensor).slice()
     },
+    async readLargest(tensor, count) {
+      await running
+      const width = tensor.shape[tensor.shape.length - 1]
+      const all = valuesOf(tensor) as Float32Array
+      return Array.from({ length: all.length / width }, (_, row) => {
+        const values = all.subarray(row * width, (row + 1) * width)
+        const numbers = values.filter((value) => !Number.isNaN(value)).toSorted()
+        const smallest = numbers[Math.max(0, numbers.length - count)]
+        const ids = Int32Array.from(values.keys()).filter((i) => values[i] >= smallest)
+        return { ids, values: Float32Array.from(ids, (i) => values[i]) }
+      })
+    },
     compile(commands, outputs) {
       const kept = withoutDeadCommands(commands, outputs)
       const plan = planMemory(kept, outputs, storedBytes)
