@@ -20,6 +20,9 @@ export interface GenerateCase {
   summary: string
   streams: number
   quantization?: Quantization
+  /** What is asked instead of a story. */
+  question?: string
+  promptLookupNumTokens?: number
 }
 
 /** Reading one prompt. */
@@ -62,6 +65,25 @@ const row = (tokens: number, batch: number) =>
     maxLength: tokens,
     perDeviceTrainBatchSize: batch,
   }) as const
+
+/** An answer to it repeats most of it. */
+const edit = `Rename the variable "sign" to "prefix" in this code. Answer with the whole code.
+
+function parsePrice(text) {
+  const trimmed = text.trim()
+  if (trimmed === '') return null
+  const sign = trimmed.startsWith('-') ? -1 : 1
+  const digits = trimmed.replace(/[^0-9.]/g, '')
+  const value = Number(digits)
+  return Number.isNaN(value) ? null : sign * Math.round(value * 100)
+}
+
+function formatPrice(cents) {
+  const sign = cents < 0 ? '-' : ''
+  const whole = Math.floor(Math.abs(cents) / 100)
+  const rest = String(Math.abs(cents) % 100).padStart(2, '0')
+  return sign + whole + '.' + rest
+}`
 
 /** What `fettle bench` measures, by name; the peers' scripts do the same jobs. */
 export const benchCases: ReadonlyMap<string, BenchCase> = new Map<string, BenchCase>([
@@ -149,6 +171,20 @@ export const benchCases: ReadonlyMap<string, BenchCase> = new Map<string, BenchC
   [
     'stream-nf4',
     { kind: 'generate', summary: 'greedy, one stream, weights in 4 bits', streams: 1, quantization: 'nf4' },
+  ],
+  [
+    'stream-edit',
+    { kind: 'generate', summary: 'greedy, one stream, the edit of a given code', streams: 1, question: edit },
+  ],
+  [
+    'stream-lookup',
+    {
+      kind: 'generate',
+      summary: 'the same with guesses by prompt lookup',
+      streams: 1,
+      question: edit,
+      promptLookupNumTokens: 10,
+    },
   ],
   ['streams', { kind: 'generate', summary: 'greedy, 16 streams', streams: 16 }],
   ['prompt', { kind: 'prompt', summary: 'prompt of 1,024 tokens', tokens: 1024 }],

@@ -40,7 +40,7 @@ export interface GenerateFigures {
 const bytesPerWeight = { bfloat16: 2, int8: 1, nf4: 0.5 + 4 / 64, fp4: 0.5 + 4 / 64 } as const
 
 /** As in bench/peers/generate.py. */
-const question = 'Write a long story about a lighthouse keeper who finds a map.'
+const story = 'Write a long story about a lighthouse keeper who finds a map.'
 const newTokens = 128
 const repeats = 3
 
@@ -58,6 +58,8 @@ export async function measureGeneration(
     activationQuantization: (wanted.kind === 'prompt' && wanted.activationQuantization) || null,
     engine: 'native',
   })
+  const { question = story, promptLookupNumTokens = 0 }: Partial<GenerateCase> =
+    wanted.kind === 'generate' ? wanted : {}
   const text = tokenizer.applyChatTemplate([{ role: 'user', content: question }], {
     addGenerationPrompt: true,
   })
@@ -82,6 +84,7 @@ export async function measureGeneration(
     await model.generateFrom(prompts, {
       maxNewTokens,
       stopTokenIds: [],
+      promptLookupNumTokens,
       onToken: () => {
         told += 1
         if (told === prompts.length) first = performance.now()
