@@ -1,10 +1,13 @@
 // The gradient of attention for one item (attention_work.h) on one thread.
 //   dS_ij = p_ij (dO_i · v_j − D_i),   dQ = scale · dS K,   dK = scale · dSᵀ q,   dV = Pᵀ dO
 //
-// Blocking as in the forward pass: for a block of queries and a chunk of keys, head by head: tiles of q kᵀ and dO vᵀ, from
-// which P and dS are made at once and kept as strips, the right operands of dVᵀ = dOᵀ P and dKᵀ = qᵀ dS. There the heads of
-// a group are one long depth. dS is kept as rows too, the left operand of dQ = dS K.
+// Blocking: for a block of queries, two or three strips of keys at a time, head by head: tiles of q kᵀ and dO vᵀ, from which
+// P and dS are made at once and kept as strips, the right operands of dVᵀ = dOᵀ P and dKᵀ = qᵀ dS, which follow while all of it
+// lies in the first-level cache. There the heads of a group are one long depth. dS is kept as rows too, a chunk of keys
+// long, the left operand of dQ = dS K.
 // dKᵀ and dVᵀ are summed as [strip of keys][headDim][kLanes].
+
+#include "attention_vjp_ahead.h"
 
 // dKᵀ and dVᵀ of an item's keys [begin, end), as far as one thread's queries reach.
 struct KeyGradients {
@@ -35,6 +38,7 @@ template <class Act> struct AttentionVjp {
   int partials = 0;  // of this thread, kept for the reduction: at its first and its last item at most
   PackedKeys<C> keys{};
   C *valueStrips = nullptr, *keyRows = nullptr;
+  VjpAhead<Act> ahead;
   KeyGradients sums{};
   C *q = nullptr, *dO = nullptr, *qT = nullptr, *dOT = nullptr, *p = nullptr, *dS = nullptr, *dSRows = nullptr;
   float *scores = nullptr, *dP = nullptr, *dQ = nullptr, *lse2 = nullptr, *deltas = nullptr;
@@ -45,9 +49,9 @@ template <class Act> struct AttentionVjp {
       dO = carver.take<C>(rowsOfGroup * depth);
       qT = carver.take<C>(rowsOfGroup * tall);
       dOT = carver.take<C>(rowsOfGroup * tall);
-      p = carver.take<C>(rowsOfGroup * kKeyChunk);
-      dS = carver.take<C>(rowsOfGroup * kKeyChunk);
-      dSRows = carver.take<C>(kQueryBlock * pStride);
+      p = carver.take<C>(rowsOfGroup * Tile::vectors * kLanes);
+      dS = carver.take<C>(rowsOfGroup * Tile::vectors * kLanes);
+      dSRows = carver.take<C>(rowsOfGroup * pStride);
       scores = carver.take<float>(R * Tile::vectors * kLanes);
       dP = carver.take<float>(R * Tile::vectors * kLanes);
       dQ = carver.take<float>(rowsOfGroup * width);
@@ -84,6 +88,7 @@ template <class Act> struct AttentionVjp {
     prepare(index, share);
     for (int64_t at = share.begin; at < share.end;) {
       const QueryBlock block = AttentionWork<Act>::blockAt(item, at);
+      ahead = VjpAhead<Act>(work, {qkv, outputs, dOutputs}, index, block);
       queryBlock(item, block);
       at = block.end;
     }
@@ -102,9 +107,20 @@ template <class Act> struct AttentionVjp {
     const int64_t token = item.token + block.begin - item.position, rows = block.end - block.begin;
     for (int64_t g = 0; g < shape.group; g++) loadQueries(token, rows, item.keyHead * shape.group + g, g);
     const int64_t lowest = shape.firstKey(block.begin) / kKeyChunk * kKeyChunk;
+    const int64_t tiles = roundUp(rows, R);
     for (int64_t chunk = lowest; chunk < block.end; chunk += kKeyChunk) {
-      for (int64_t g = 0; g < shape.group; g++) scoresOfHead(block, chunk, g, chunk > lowest);
-      addKeyGradients(block, chunk);
+      const StripRange all = visibleStrips(shape, block.begin, tiles, chunk, keys.end);
+      eachPiece<C>(all.begin, all.end, [&](int64_t strip, auto count) {
+        for (int64_t g = 0; g < shape.group; g++) scoresOfHead(block, {strip, strip + count}, chunk, g);
+        addKeyGradients<decltype(count)::value>(block, strip);
+      });
+      for (int64_t row = 0; row < tiles; row += R) {
+        const StripRange strips = visibleStrips(shape, block.begin + row, R, chunk, keys.end);
+        for (int64_t g = 0; g < shape.group; g++) {
+          if (chunk == lowest) ahead.ask(row, R, g);
+          addQueryGradient(g * kQueryBlock + row, chunk, strips, chunk > lowest);
+        }
+      }
     }
     for (int64_t g = 0; g < shape.group; g++)
       for (int64_t i = 0; i < rows; i++)
@@ -134,41 +150,47 @@ template <class Act> struct AttentionVjp {
     }
   }
 
-  C* stripAt(C* strips, int64_t strip, int64_t chunk, int64_t row) const {
-    return strips + ((strip - chunk / kLanes) * rowsOfGroup + row) * kLanes;
-  }
+  // Strip `i` of a piece, row `row` of the group's.
+  C* stripAt(C* strips, int64_t i, int64_t row) const { return strips + (i * rowsOfGroup + row) * kLanes; }
 
-  // P and dS of one head and one chunk of keys; dQ of the head.
-  void scoresOfHead(QueryBlock block, int64_t chunk, int64_t g, bool add) {
+  // P and dS of one head and one piece of keys.
+  void scoresOfHead(QueryBlock block, StripRange piece, int64_t chunk, int64_t g) {
     const int64_t rows = roundUp(block.end - block.begin, R), first = g * kQueryBlock;
-    const StripRange all = visibleStrips(shape, block.begin, rows, chunk, keys.end);
     for (int64_t row = 0; row < roundUp(rows, Tile::depth); row += R) {
       const int64_t position = block.begin + row;
-      StripRange strips = visibleStrips(shape, position, R, chunk, keys.end);
-      if (row >= rows) strips = {all.end, all.end};
-      eachPiece<C>(strips.begin, strips.end, [&](int64_t strip, auto count) {
-        constexpr int V = decltype(count)::value;
-        const TileRight<C> right = keys.strip(strip);
-        const int64_t units = depth / Tile::unit;
-        multiplyTile<V>(TileLeft<C>{q + (first + row) * depth, depth}, right, units, 1, TileResult{scores, V * kLanes, kLanes});
-        multiplyTile<V>(TileLeft<C>{dO + (first + row) * depth, depth},
-                        TileRight<C>{valueStrips + (right.at - keys.keyStrips), right.unitStride, right.vectorStride}, units, 1,
-                        TileResult{dP, V * kLanes, kLanes});
-        if (crossesEdge(shape, position, R, strip * kLanes, (strip + V) * kLanes - 1))
-          combine<V, true>(row, first, position, strip, chunk);
-        else
-          combine<V, false>(row, first, position, strip, chunk);
-      });
-      for (int64_t strip = all.begin; strip < strips.begin; strip++) clear(row, first, strip, chunk);
-      for (int64_t strip = strips.end; strip < all.end; strip++) clear(row, first, strip, chunk);
-      if (row < rows) addQueryGradient(row, first, chunk, strips, add);
+      const StripRange all = visibleStrips(shape, position, R, chunk, keys.end);
+      const int64_t begin = std::max(all.begin, piece.begin), end = std::min(all.end, piece.end);
+      if (row >= rows || begin >= end) {
+        clear(first + row, 0, piece.end - piece.begin);
+        continue;
+      }
+      clear(first + row, 0, begin - piece.begin);
+      switch (end - begin) {
+        case 1: scoreTile<1>(first + row, position, begin, piece.begin, chunk); break;
+        case 2: scoreTile<2>(first + row, position, begin, piece.begin, chunk); break;
+        default: scoreTile<3>(first + row, position, begin, piece.begin, chunk);
+      }
+      clear(first + row, end - piece.begin, piece.end - piece.begin);
     }
   }
 
+  template <int V> void scoreTile(int64_t row, int64_t position, int64_t strip, int64_t pieceBegin, int64_t chunk) {
+    const TileRight<C> right = keys.strip(strip);
+    const int64_t units = depth / Tile::unit;
+    multiplyTile<V>(TileLeft<C>{q + row * depth, depth}, right, units, 1, TileResult{scores, V * kLanes, kLanes});
+    multiplyTile<V>(TileLeft<C>{dO + row * depth, depth},
+                    TileRight<C>{valueStrips + (right.at - keys.keyStrips), right.unitStride, right.vectorStride}, units, 1,
+                    TileResult{dP, V * kLanes, kLanes});
+    if (crossesEdge(shape, position, R, strip * kLanes, (strip + V) * kLanes - 1))
+      combine<V, true>(row, position, strip, pieceBegin, chunk);
+    else
+      combine<V, false>(row, position, strip, pieceBegin, chunk);
+  }
+
   template <int V, bool Edge>
-  void combine(int64_t row, int64_t first, int64_t position, int64_t strip, int64_t chunk) {
+  void combine(int64_t row, int64_t position, int64_t strip, int64_t pieceBegin, int64_t chunk) {
     for (int i = 0; i < R; i += 2) {
-      const int64_t here = first + row + i;
+      const int64_t here = row + i;
 #pragma GCC unroll 3
       for (int j = 0; j < V; j++) {
         vf pair[2], dPair[2];
@@ -179,53 +201,48 @@ template <class Act> struct AttentionVjp {
           if (Edge) pair[u] = visibleOr(shape, position + i + u, (strip + j) * kLanes, pair[u], 0.0f);
           dPair[u] = pair[u] * (load(dP + at) - splat(deltas[here + u]));
         }
-        storeRowPair(stripAt(p, strip + j, chunk, here), pair[0], pair[1]);
-        C* rows = dSRows + (row + i) * pStride + (strip + j) * kLanes - chunk;
-        storeRowPair(stripAt(dS, strip + j, chunk, here), rows, rows + pStride, dPair[0], dPair[1]);
+        storeRowPair(stripAt(p, strip - pieceBegin + j, here), pair[0], pair[1]);
+        C* rows = dSRows + here * pStride + (strip + j) * kLanes - chunk;
+        storeRowPair(stripAt(dS, strip - pieceBegin + j, here), rows, rows + pStride, dPair[0], dPair[1]);
       }
     }
   }
 
-  // No query of this tile sees this strip, but other tiles of the block do.
-  void clear(int64_t row, int64_t first, int64_t strip, int64_t chunk) {
-    for (int i = 0; i < R; i += 2) {
-      C* rows = dSRows + (row + i) * pStride + strip * kLanes - chunk;
-      storeRowPair(stripAt(p, strip, chunk, first + row + i), vf{}, vf{});
-      storeRowPair(stripAt(dS, strip, chunk, first + row + i), rows, rows + pStride, vf{}, vf{});
-    }
+  // No query of this tile sees these strips of the piece, but other tiles of the block do.
+  void clear(int64_t row, int64_t begin, int64_t end) {
+    for (int64_t strip = begin; strip < end; strip++)
+      for (int i = 0; i < R; i += 2) {
+        storeRowPair(stripAt(p, strip, row + i), vf{}, vf{});
+        storeRowPair(stripAt(dS, strip, row + i), vf{}, vf{});
+      }
   }
 
   // dQ (+)= dS K for one tile of rows and the strips of one chunk.
-  void addQueryGradient(int64_t row, int64_t first, int64_t chunk, StripRange strips, bool add) {
-    const int64_t begin = strips.begin * kLanes, count = clearToDepth(dSRows + row * pStride - chunk, pStride, strips);
+  void addQueryGradient(int64_t row, int64_t chunk, StripRange strips, bool add) {
+    C* rows = dSRows + row * pStride - chunk;
+    const int64_t begin = strips.begin * kLanes, count = clearToDepth(rows, pStride, strips);
     eachPiece<C>(0, width / kLanes, [&](int64_t vector, auto n) {
-      multiplyTile<decltype(n)::value>(TileLeft<C>{dSRows + row * pStride + begin - chunk, pStride},
-                                       keys.values(keyRows, begin, vector), count / Tile::unit, 1,
-                                       TileResult{dQ + (first + row) * width + vector * kLanes, width, kLanes, add});
+      multiplyTile<decltype(n)::value>(TileLeft<C>{rows + begin, pStride}, keys.values(keyRows, begin, vector), count / Tile::unit,
+                                       1, TileResult{dQ + row * width + vector * kLanes, width, kLanes, add});
     });
   }
 
-  // dKᵀ += qᵀ dS and dVᵀ += dOᵀ P, from the first query of the block that sees a key of the piece.
-  void addKeyGradients(QueryBlock block, int64_t chunk) {
+  // dKᵀ += qᵀ dS and dVᵀ += dOᵀ P of a piece of V strips, from the first query of the block that sees one of its keys.
+  template <int V> void addKeyGradients(QueryBlock block, int64_t strip) {
     const int64_t rows = roundUp(block.end - block.begin, R), padded = roundUp(rows, Tile::depth);
-    const StripRange all = visibleStrips(shape, block.begin, rows, chunk, keys.end);
-    eachPiece<C>(all.begin, all.end, [&](int64_t strip, auto count) {
-      constexpr int V = decltype(count)::value;
-      const int64_t from = std::max<int64_t>(0, strip * kLanes - block.begin) / R * R / Tile::depth * Tile::depth;
-      const bool whole = from == 0 && padded == kQueryBlock;
-      const int64_t units = (whole ? rowsOfGroup : padded - from) / Tile::unit;
-      const int terms = whole ? 1 : (int)shape.group;
-      const int64_t sumsAt = (strip - keys.begin / kLanes) * tall * kLanes;
-      const auto product = [&](const C* left, C* right, float* to) {
-        const TileRight<C> columns{stripAt(right, strip, chunk, from), kLanes * Tile::unit, rowsOfGroup * kLanes,
-                                   kQueryBlock * kLanes};
-        for (int64_t d = 0; d < tall; d += R)
-          multiplyTile<V>(TileLeft<C>{left + d * rowsOfGroup + from, rowsOfGroup, kQueryBlock}, columns, units, terms,
-                          TileResult{to + sumsAt + d * kLanes, kLanes, tall * kLanes, true});
-      };
-      product(dOT, p, sums.dValues);
-      product(qT, dS, sums.dKeys);
-    });
+    const int64_t from = std::max<int64_t>(0, strip * kLanes - block.begin) / R * R / Tile::depth * Tile::depth;
+    const bool whole = from == 0 && padded == kQueryBlock;
+    const int64_t units = (whole ? rowsOfGroup : padded - from) / Tile::unit;
+    const int terms = whole ? 1 : (int)shape.group;
+    const int64_t sumsAt = (strip - keys.begin / kLanes) * tall * kLanes;
+    const auto product = [&](const C* left, C* right, float* to) {
+      const TileRight<C> columns{stripAt(right, 0, from), kLanes * Tile::unit, rowsOfGroup * kLanes, kQueryBlock * kLanes};
+      for (int64_t d = 0; d < tall; d += R)
+        multiplyTile<V>(TileLeft<C>{left + d * rowsOfGroup + from, rowsOfGroup, kQueryBlock}, columns, units, terms,
+                        TileResult{to + sumsAt + d * kLanes, kLanes, tall * kLanes, true});
+    };
+    product(dOT, p, sums.dValues);
+    product(qT, dS, sums.dKeys);
   }
 
   void writeRow(Act* to, const float* from, float factor) const {

@@ -1,4 +1,5 @@
-// Sets every element to one value; elements are divided between threads.
+// Sets every element to one value; elements are divided between threads. Zeros, the gradients before a step, are left to the C
+// library, which writes long stretches without reading them first.
 
 template <class T>
 static void fillWith(const Call& call, T value) {
@@ -6,6 +7,7 @@ static void fillWith(const Call& call, T value) {
   const int64_t size = call.out[0]->size();
   call.pool->run([&](int thread) {
     const Range range = partOf(size, thread, call.pool->threads());
+    if (value == T{}) return (void)std::memset(y + range.begin, 0, (range.end - range.begin) * sizeof(T));
     for (int64_t i = range.begin; i < range.end; i++) y[i] = value;
   });
 }

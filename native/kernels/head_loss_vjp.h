@@ -19,7 +19,7 @@ template <class C> struct StoreSoftmaxGradient {
     vi target = splatInt(-1);
     __builtin_memcpy(&target, targets + column, count * sizeof(int32_t));
     const vf one = select(target == splatInt((int)(firstWord + row)), splat(1.0f), vf{});
-    vf d = exp(value - loadPart(lse + column, count)) - one;
+    vf d = headExp<C>(value - loadPart(lse + column, count)) - one;
     if (count < kLanes) d = select(laneNumbers() < splatInt(count), d, vf{});
     store(g + row * stride + column, d);
   }
