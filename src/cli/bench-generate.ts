@@ -68,7 +68,11 @@ export async function measureGeneration(
   const prompt = isPrompt
     ? Array.from({ length: wanted.tokens }, (_, i) => inputIds[i % inputIds.length])
     : [...inputIds]
-  const prompts = Array.from({ length: isPrompt ? 1 : wanted.streams }, () => prompt)
+  // Streams differ from the first token on: what prompts share would be computed once, and Transformers shares nothing.
+  const prompts = Array.from({ length: isPrompt ? 1 : wanted.streams }, (_, i) => [
+    (prompt[0] + i) % model.vocabSize,
+    ...prompt.slice(1),
+  ])
   const maxNewTokens = isPrompt ? 1 : newTokens
   const config = parseModelConfig(model.config, modelPath)
   const weights = layerWeights(config) * config.layerCount
