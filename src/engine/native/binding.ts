@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
 import type { Largest } from '../engine.ts'
+import { opNames } from '../ops.ts'
 
 /** A program that the addon decoded. */
 export type ProgramHandle = { readonly __program: unique symbol }
@@ -82,6 +83,8 @@ function load(): Addon | string {
   if (path === undefined || !existsSync(path)) return 'the native engine was not built (npm run build:native)'
   try {
     const addon = createRequire(import.meta.url)(path) as Addon
+    if (addon.opNames.join() !== opNames.join())
+      return 'the native engine was built from other sources (npm run build:native)'
     return addon.isas.length > 0
       ? addon
       : 'the native engine was built for another processor (npm run build:native)'
