@@ -67,7 +67,7 @@ const commands = new Map<string, Entry>([
     'bench',
     {
       summary: 'Measures this machine, and training and generation against its limits',
-      load: async () => (await import('./bench.ts')).bench,
+      load: async () => (await import('./bench/bench.ts')).bench,
     },
   ],
   [

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { rooflineLines } from '../../src/cli/bench-view.ts'
+import { rooflineLines } from '../../src/cli/bench/view.ts'
 import { createEngine, nativeProblem } from '../../src/engine/index.ts'
-import { kernelRuns } from '../../src/cli/bench-kernel-runs.ts'
-import { Workshop } from '../../src/cli/bench-workshop.ts'
+import { kernelRuns } from '../../src/cli/bench/kernel-runs.ts'
+import { Workshop } from '../../src/cli/bench/workshop.ts'
 import { parseModelConfig } from '../../src/model/config.ts'
 import { runCli } from '../cli/run-cli.ts'
 

@@ -1,5 +1,5 @@
-import { forward, vjp } from '../../src/cli/bench-workshop.ts'
-import type { Workshop } from '../../src/cli/bench-workshop.ts'
+import { forward, vjp } from '../../src/cli/bench/workshop.ts'
+import type { Workshop } from '../../src/cli/bench/workshop.ts'
 import type { DType, Engine, Quantization } from '../../src/engine/index.ts'
 import type { Command } from '../../src/engine/ops.ts'
 

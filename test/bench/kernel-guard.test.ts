@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { arithmeticPeak, peaksOf } from '../../src/cli/bench-peaks.ts'
-import { Workshop } from '../../src/cli/bench-workshop.ts'
+import { arithmeticPeak, peaksOf } from '../../src/cli/bench/peaks.ts'
+import { Workshop } from '../../src/cli/bench/workshop.ts'
 import { createNativeEngine, nativeIsas } from '../../src/engine/native/index.ts'
 import { guardedKernels } from './guarded-kernels.ts'
 

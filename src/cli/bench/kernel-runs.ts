@@ -1,7 +1,7 @@
-import type { Command } from '../engine/ops.ts'
-import type { ModelConfig } from '../model/config.ts'
-import { forward, vjp, Workshop } from './bench-workshop.ts'
-import { layerProducts } from './bench-work.ts'
+import type { Command } from '../../engine/ops.ts'
+import type { ModelConfig } from '../../model/config.ts'
+import { forward, vjp, Workshop } from './workshop.ts'
+import { layerProducts } from './work.ts'
 
 /** A kernel to measure: commands that all do the same amount of work on the same or on different weights. */
 export interface KernelRun {

@@ -1,8 +1,8 @@
-import type { DType, Engine, Tensor } from '../engine/index.ts'
-import type { Attributes, Command, InputName, OpName, OutputName } from '../engine/ops.ts'
-import { ops } from '../engine/ops.ts'
-import { flattenAttributes } from '../engine/tape.ts'
-import { elementCount } from '../engine/tensor.ts'
+import type { DType, Engine, Tensor } from '../../engine/index.ts'
+import type { Attributes, Command, InputName, OpName, OutputName } from '../../engine/ops.ts'
+import { ops } from '../../engine/ops.ts'
+import { flattenAttributes } from '../../engine/tape.ts'
+import { elementCount } from '../../engine/tensor.ts'
 
 export const activation = 'bfloat16' satisfies DType
 

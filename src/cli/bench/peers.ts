@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import { FettleError } from '../error.ts'
-import { packageFolder } from './version.ts'
+import { FettleError } from '../../error.ts'
+import { packageFolder } from '../version.ts'
 
 /** A Python program that does the job of one of our cases. */
 export interface Peer {

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
-import type { MachinePeaks } from '../engine/native/binding.ts'
-import { nativeAddon, nativeIsas } from '../engine/native/binding.ts'
-import { FettleError } from '../error.ts'
+import type { MachinePeaks } from '../../engine/native/binding.ts'
+import { nativeAddon, nativeIsas } from '../../engine/native/binding.ts'
+import { FettleError } from '../../error.ts'
 
 /** The machine's limits for an instruction set. */
 export interface PeakReport {

@@ -1,13 +1,13 @@
 import { loadavg } from 'node:os'
-import { createEngine } from '../engine/index.ts'
-import type { DType, Engine } from '../engine/index.ts'
-import { parseModelConfig } from '../model/config.ts'
-import { AutoModelForCausalLM } from '../model/index.ts'
-import type { KernelRun } from './bench-kernel-runs.ts'
-import { kernelRuns } from './bench-kernel-runs.ts'
-import { activation, Workshop } from './bench-workshop.ts'
-import { arithmeticPeak, peaksOf } from './bench-peaks.ts'
-import type { MachinePeaks } from '../engine/native/binding.ts'
+import { createEngine } from '../../engine/index.ts'
+import type { DType, Engine } from '../../engine/index.ts'
+import { parseModelConfig } from '../../model/config.ts'
+import { AutoModelForCausalLM } from '../../model/index.ts'
+import type { KernelRun } from './kernel-runs.ts'
+import { kernelRuns } from './kernel-runs.ts'
+import { activation, Workshop } from './workshop.ts'
+import { arithmeticPeak, peaksOf } from './peaks.ts'
+import type { MachinePeaks } from '../../engine/native/binding.ts'
 
 /** One kernel on one shape, against the peak that limits it. */
 export interface KernelFigures extends Omit<KernelRun, 'commands' | 'amount'> {

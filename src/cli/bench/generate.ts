@@ -1,12 +1,12 @@
 import { loadavg } from 'node:os'
-import { AutoModelForCausalLM } from '../model/index.ts'
-import { parseModelConfig } from '../model/config.ts'
-import { AutoTokenizer } from '../tokenizer/index.ts'
-import type { GenerateCase, PromptCase } from './bench-cases.ts'
-import { readBandwidth } from './bench-peaks.ts'
-import type { OpFigures } from './bench-train.ts'
-import { median } from './bench-train.ts'
-import { layerWeights, promptWork, totalWork } from './bench-work.ts'
+import { AutoModelForCausalLM } from '../../model/index.ts'
+import { parseModelConfig } from '../../model/config.ts'
+import { AutoTokenizer } from '../../tokenizer/index.ts'
+import type { GenerateCase, PromptCase } from './cases.ts'
+import { readBandwidth } from './peaks.ts'
+import type { OpFigures } from './train.ts'
+import { median } from './train.ts'
+import { layerWeights, promptWork, totalWork } from './work.ts'
 
 /** What generation or reading a prompt measured; the best of three, after one that does not count. */
 export interface GenerateFigures {
