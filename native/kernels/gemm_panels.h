@@ -4,7 +4,7 @@
 // the forward product is multiplied, its thread asks for the weights of its next one, a few lines a block of rows: packing them
 // then waits for no memory.
 //
-// Measured, Zen 5, SmolLM2's shapes, 1,024 rows, weights cold: asking ahead saves 2 to 3 % forward and costs 1 % backward,
+// Measured, Zen 5, SmolLM2's shapes, 1,024 rows, weights cold: asking ahead saves 2 % forward and costs 1 % backward,
 // where a panel is a short piece of every row. Packing several panels and running a few rows past all of them, so that rows
 // are read once for all, costs 1 to 3 %; packing the next panel in pieces between blocks of rows costs 8 % forward and gains
 // nothing backward; nor does packing two panels at once backward, or asking for the left operand's next rows.

@@ -4,7 +4,7 @@ import { createAssistant } from '../generate/index.ts'
 import type { Assistant } from '../generate/index.ts'
 import { checkAssistant } from '../model/index.ts'
 import type { FlagValues } from './command.ts'
-import { loadModel, modelFlags, oneOf } from './model-flags.ts'
+import { loadModel, modelFlags, mustExist, oneOf } from './model-flags.ts'
 import type { LoadedModel } from './model-flags.ts'
 
 /** The flags of a second model that guesses tokens for the first. */
@@ -37,7 +37,15 @@ export async function loadAssistant(
   { model, tokenizer }: LoadedModel,
 ): Promise<OpenAssistant | undefined> {
   const { assistantModel, assistantQuantization, numAssistantTokens, dtype, engine, threads } = flags
-  if (assistantModel === undefined) return undefined
+  if (assistantModel === undefined) {
+    if (assistantQuantization === undefined && numAssistantTokens === undefined) return undefined
+    throw new FettleError({
+      place: '--assistant-model',
+      found: 'not given, but other options of an assistant are',
+      expected: 'the path of the assistant; it may be that of the model itself',
+    })
+  }
+  mustExist('--assistant-model', assistantModel)
   const quantization = oneOf(assistantQuantization, quantizations)
   const assistant = await loadModel({
     model: assistantModel,

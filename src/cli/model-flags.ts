@@ -107,7 +107,8 @@ export function basePath({ model, adapter }: Pick<ModelChoice, 'model' | 'adapte
   })
 }
 
-function mustExist(flag: string, path: string): string {
+/** The path, if there is something; else an error that names the flag. */
+export function mustExist(flag: string, path: string): string {
   if (existsSync(path)) return path
   throw new FettleError({
     place: `${flag} ${path}`,
