@@ -49,9 +49,10 @@ template <int C, int A, int B> inline void tileMultiply() {
     }
 }
 #else
-// The intrinsics are macros that want literal tile numbers.
-inline void tileConfigure(const TileConfig& config) { _tile_loadconfig(&config); }
-inline void tileRelease() { _tile_release(); }
+// The intrinsics are macros that want literal tile numbers; and _tile_loadconfig of g++ 12 says that it reads 8 bytes, so that
+// the compiler leaves out the stores of the other 56.
+inline void tileConfigure(const TileConfig& config) { asm volatile("ldtilecfg %0" ::"m"(config)); }
+inline void tileRelease() { asm volatile("tilerelease"); }
 template <int T> inline void tileZero() { asm volatile("tilezero %%tmm%c0" ::"i"(T)); }
 template <int T> inline void tileLoad(const void* p, int64_t stride) {
   asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(p), "r"(stride), "i"(T) : "memory");
