@@ -2,10 +2,12 @@
 #include <napi.h>
 
 #include "cpu.h"
+#include "idle_memory.h"
 #include "largest.h"
 #include "numbers.h"
 #include "peaks.h"
 #include "runner.h"
+#include "weights.h"
 #include "workers.h"
 
 namespace fettle {
@@ -41,6 +43,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
 
   // new Runner(isa: string, threads: number)
   explicit RunnerObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    returnIdleMemory();  // reading the tokenizer leaves tens of MiB behind, and weights follow
     if (const Kernels* kernels = kernelsOf(info, info[0].ToString()))
       runner_ = std::make_unique<Runner>(kernels, std::max(1, info[1].ToNumber().Int32Value()));
   }
@@ -52,46 +55,35 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     Tensor& tensor = entry->tensor;
     tensor.dtype = DType(info[0].ToNumber().Int32Value());
     readShape(tensor, info[1].As<Napi::Array>());
-    char* data = allocate(info.Env(), *entry, size_t(tensor.size()) * bytesOf(tensor.dtype));
-    if (!data) return info.Env().Undefined();
-    if (info[2].IsTypedArray() && !copyIn(tensor.dtype, data, tensor.size(), info[2].As<Napi::TypedArray>()))
-      return fail(info.Env(), "tensor: data of another type or longer than the shape");
-    return Napi::Number::New(info.Env(), runner_->add(std::move(entry)));
-  }
-
-  // quantised(handle, dtype): handle of a copy in 8 or 4 bits
-  Napi::Value quantised(const Napi::CallbackInfo& info) {
-    if (busy_) return fail(info.Env(), "quantised: a program is running");
-    const Tensor& from = runner_->persistent(info[0].ToNumber().Int32Value())->tensor;
-    auto entry = std::make_shared<Persistent>();
-    entry->tensor = from;
-    entry->tensor.dtype = DType(info[1].ToNumber().Int32Value());
-    for (int b = 0; b < from.blockCount; b++) {
-      const int64_t first = from.blocks[b].firstRow;
-      const int64_t end = b + 1 < from.blockCount ? from.blocks[b + 1].firstRow : from.rows();
-      const NumberRows rows{static_cast<const char*>(from.blocks[b].data), int(from.dtype), end - first, from.cols()};
-      if (!quantise(info.Env(), *entry, rows, first)) return info.Env().Undefined();
+    try {
+      char* data = addBlock(*entry, size_t(tensor.size()) * bytesOf(tensor.dtype), 0);
+      if (info[2].IsTypedArray() && !copyIn(tensor.dtype, data, tensor.size(), info[2].As<Napi::TypedArray>()))
+        return fail(info.Env(), "tensor: data of another type or longer than the shape");
+    } catch (const OutOfMemory& error) {
+      return fail(info.Env(), error.what());
     }
     return Napi::Number::New(info.Env(), runner_->add(std::move(entry)));
   }
 
+  // quantised(handle, dtype): handle of a copy in fewer bits
+  Napi::Value quantised(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "quantised: a program is running");
+    const auto matrix = runner_->persistent(info[0].ToNumber().Int32Value());
+    if (isQuantised(matrix->tensor.dtype)) return fail(info.Env(), "quantised: the matrix is so already");
+    return addWeight(info, DType(info[1].ToNumber().Int32Value()), partsOf(*matrix));
+  }
+
   // weight(dtype, columns, parts: { rows, dtype: 0 F32 | 1 BF16 | 2 F16, path?, offset?, data? }[]): handle
   Napi::Value weight(const Napi::CallbackInfo& info) {
-    Napi::Env env = info.Env();
-    auto entry = std::make_shared<Persistent>();
-    Tensor& tensor = entry->tensor;
-    tensor.dtype = DType(info[0].ToNumber().Int32Value());
+    const Napi::Env env = info.Env();
     const int64_t columns = info[1].ToNumber().Int64Value();
-    auto parts = info[2].As<Napi::Array>();
-    int64_t rows = 0;
-    for (uint32_t i = 0; i < parts.Length(); i++) {
-      auto part = parts.Get(i).As<Napi::Object>();
-      const int64_t partRows = part.Get("rows").ToNumber().Int64Value();
-      const int type = part.Get("dtype").ToNumber().Int32Value();
-      const size_t count = size_t(partRows) * columns;
-      const size_t bytes = count * (type == 0 ? 4 : 2);
-      const char* source = nullptr;
-      std::shared_ptr<MappedFile> file;  // stays mapped until its values are copied
+    const auto given = info[2].As<Napi::Array>();
+    std::vector<WeightPart> parts;
+    for (uint32_t i = 0; i < given.Length(); i++) {
+      const auto part = given.Get(i).As<Napi::Object>();
+      NumberRows numbers{nullptr, part.Get("dtype").ToNumber().Int32Value(), part.Get("rows").ToNumber().Int64Value(), columns};
+      const size_t bytes = size_t(numbers.rows) * columns * (numbers.type == 0 ? 4 : 2);
+      std::shared_ptr<MappedFile> file;
       if (part.Get("path").IsString()) {
         const std::string path = part.Get("path").ToString();
         std::string error;
@@ -99,38 +91,15 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
         if (!file) return fail(env, path + ": " + error);
         const size_t offset = size_t(part.Get("offset").ToNumber().Int64Value());
         if (offset + bytes > file->size) return fail(env, path + ": the file is shorter than its header says");
-        source = file->data + offset;
-        if (isQuantised(tensor.dtype)) {
-          if (!quantise(env, *entry, {source, type, partRows, columns}, rows)) return env.Undefined();
-          file->forget(source, bytes);
-          rows += partRows;
-          continue;
-        }
-        if (type == int(tensor.dtype)) {
-          entry->blocks.push_back({rows, const_cast<char*>(source)});
-          entry->owners.push_back(file);
-          entry->mapped.push_back({source, bytes});
-          rows += partRows;
-          continue;
-        }
+        numbers.data = file->data + offset;
       } else {
-        auto data = part.Get("data").As<Napi::TypedArray>();
+        const auto data = part.Get("data").As<Napi::TypedArray>();
         if (data.ByteLength() < bytes) return fail(env, "weight: data shorter than its rows");
-        source = static_cast<const char*>(data.ArrayBuffer().Data()) + data.ByteOffset();
+        numbers.data = static_cast<const char*>(data.ArrayBuffer().Data()) + data.ByteOffset();
       }
-      if (isQuantised(tensor.dtype)) {
-        if (!quantise(env, *entry, {source, type, partRows, columns}, rows)) return env.Undefined();
-      } else {
-        char* target = allocate(env, *entry, count * bytesOf(tensor.dtype), rows);
-        if (!target) return env.Undefined();
-        convert(tensor.dtype, target, type, source, count);
-      }
-      rows += partRows;
+      parts.push_back({numbers, file});
     }
-    tensor.rank = 2;
-    tensor.shape[0] = rows;
-    tensor.shape[1] = columns;
-    return Napi::Number::New(env, runner_->add(std::move(entry)));
+    return addWeight(info, DType(info[0].ToNumber().Int32Value()), parts);
   }
 
   // stream(handles: number[])
@@ -268,25 +237,13 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     return env.Undefined();
   }
 
-  // Adds one block of zeroed memory that starts at row `firstRow`.
-  static char* allocate(Napi::Env env, Persistent& entry, size_t bytes, int64_t firstRow = 0) {
+  Napi::Value addWeight(const Napi::CallbackInfo& info, DType dtype, const std::vector<WeightPart>& parts) {
     try {
-      auto memory = std::make_shared<Memory>(bytes);
-      entry.blocks.push_back({firstRow, memory->data});
-      entry.owners.push_back(memory);
-      return memory->data;
-    } catch (const std::bad_alloc&) {
-      fail(env, "out of memory: " + std::to_string(bytes >> 20) + " MiB for a tensor");
-      return nullptr;
+      auto weight = makeWeight(runner_->pool(), runner_->kernels()->quantiser, dtype, parts);
+      return Napi::Number::New(info.Env(), runner_->add(std::move(weight)));
+    } catch (const OutOfMemory& error) {
+      return fail(info.Env(), error.what());
     }
-  }
-
-  // Adds one block of rows in the entry's quantised type.
-  bool quantise(Napi::Env env, Persistent& entry, const NumberRows& source, int64_t firstRow) {
-    const DType dtype = entry.tensor.dtype;
-    char* target = allocate(env, entry, QuantisedLayout(dtype, source.columns).bytes(source.rows), firstRow);
-    if (target) runner_->kernels()->quantiser.quantise(runner_->pool(), dtype, source, target);
-    return target != nullptr;
   }
 
   std::shared_ptr<MappedFile> map(const std::string& path, std::string& error) {

@@ -20,8 +20,8 @@ inline float halfToFloat(uint16_t h) {
   return f;
 }
 
-// int8, nf4 and fp4 are frozen weights only, in the layout of quantised.h.
-enum class DType : int { f32 = 0, bf16 = 1, i32 = 2, int8 = 3, nf4 = 4, fp4 = 5 };
+// int8 and what follows are frozen weights only, in the layout of quantised.h.
+enum class DType : int { f32 = 0, bf16 = 1, i32 = 2, int8 = 3, nf4 = 4, fp4 = 5, bf12 = 6 };
 
 // A run of consecutive rows in memory. Frozen weights that stack several matrices (q, k, v) have one a matrix,
 // each pointing into the mapped file; all other tensors have one.

@@ -164,7 +164,7 @@ function jobsFor(compiler, wanted) {
         ],
       })),
     ),
-    ...['addon', 'runner', 'idle_memory', 'pool', 'cpu'].map((name) => ({
+    ...['addon', 'runner', 'weights', 'idle_memory', 'pool', 'cpu'].map((name) => ({
       name,
       source: `${name}.cc`,
       args: [...common, ...addon],

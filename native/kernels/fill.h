@@ -20,6 +20,7 @@ static void fillForward(const Call& call) {
     case DType::i32: return fillWith<int32_t>(call, (int32_t)value);
     case DType::int8:
     case DType::nf4:
-    case DType::fp4: break;  // frozen weights are never filled
+    case DType::fp4:
+    case DType::bf12: break;  // frozen weights are never filled
   }
 }

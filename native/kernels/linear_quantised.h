@@ -14,46 +14,61 @@ template <class Add> inline vf sumsOfRows(int rows, const Add& add) {
   return load(values);
 }
 
-constexpr int kGroupTokens = 4;  // that meet a group at a time
+// body(size, m, count) for tokens that meet rows together: `count` from m on, by a form for `size` of them, known at compile time.
+template <class Dot, class Body> inline void eachTokens(int64_t tokens, const Body& body) {
+  int64_t m = 0;
+  const auto meet = [&](auto size) {
+    if constexpr (decltype(size)::value <= Dot::most)
+      for (; tokens - m > (Dot::padded ? size / 2 : size - 1); m += size) body(size, m, std::min<int64_t>(size, tokens - m));
+  };
+  meet(std::integral_constant<int, 8>{});
+  meet(std::integral_constant<int, 4>{});
+  meet(std::integral_constant<int, 2>{});
+  meet(std::integral_constant<int, 1>{});
+}
 
-// Activations as a dot of quantised_dot.h reads them.
-struct PreparedTokens {
-  const char* data;
-  int64_t size, count;  // bytes of a token; tokens
-  QuantisedLayout layout;
-};
 template <class Dot, class X>
 static PreparedTokens prepareTokens(Pool& pool, int thread, int slot, const Dot& dot, const X* x, int64_t tokens,
                                     const Quantised& weight) {
-  const QuantisedLayout& layout = weight.layout;
-  const int64_t columns = weight.tensor->cols(), depth = layout.blocks * layout.blockDepth;
-  const int64_t size = roundUp(dot.tokenBytes(depth), 64);
-  char* prepared = (char*)pool.scratch(thread, slot, tokens * size);
-  for (int64_t m = 0; m < tokens; m++) dot.prepare(prepared + m * size, x + m * columns, columns, depth);
-  return {prepared, size, tokens, layout};
+  PreparedTokens prepared{weight.layout, tokens, roundUp(dot.tokenBytes(weight.layout.depth(), tokens), 64)};
+  prepared.data = (char*)pool.scratch(thread, slot, tokens * prepared.size);
+  dot.prepare(prepared, x, weight.tensor->cols());
+  return prepared;
 }
+
+// Groups that so many tokens meet together; one token reads group by group, as memory likes it.
+template <class Dot> constexpr int64_t groupsTogether(const Dot&, int64_t tokens) { return tokens > 2 ? Dot::mostGroups : 1; }
 
 // value[m, n] = Σ_k x[m, k] · w[n, k] of all tokens with rows [firstRow, endRow), whose groups lie from `groups` on;
 // emit(m, n, rows, values) takes rows n ... n + rows − 1 of token m, at most kLanes.
 template <class Dot, class Emit>
 static void quantisedGroups(const Dot& dot, const PreparedTokens& tokens, const char* groups, int64_t firstRow,
                             int64_t endRow, const Emit& emit) {
+  const QuantisedLayout& layout = tokens.layout;
   const char* group = groups;
-  for (int64_t first = firstRow; first < endRow; first += kGroupRows, group += tokens.layout.groupBytes()) {
+  const auto meet = [&](int64_t first, auto together) {
+    constexpr int G = decltype(together)::value;
     for (int lane = 0; lane < kGroupRows && first + lane < endRow; lane += kLanes) {
-      const int64_t n = first + lane;
-      const auto meet = [&](auto size, int64_t m) {
-        constexpr int T = decltype(size)::value;
-        const char* from[T];
-        for (int i = 0; i < T; i++) from[i] = tokens.data + (m + i) * tokens.size;
-        vf sums[T];
-        dot.group(sums, group, lane, from, tokens.layout);
-        for (int i = 0; i < T; i++) emit(m + i, n, (int)std::min<int64_t>(kLanes, endRow - n), sums[i]);
-      };
-      int64_t m = 0;
-      for (; m + kGroupTokens <= tokens.count; m += kGroupTokens) meet(std::integral_constant<int, kGroupTokens>{}, m);
-      if (tokens.count - m >= 2) meet(std::integral_constant<int, 2>{}, m), m += 2;
-      if (tokens.count - m >= 1) meet(std::integral_constant<int, 1>{}, m);
+      eachTokens<Dot>(tokens.count, [&](auto size, int64_t m, int64_t count) {
+        vf sums[G][decltype(size)::value];
+        if constexpr (Dot::mostGroups > 1) dot.groups(sums, group, tokens, m);
+        else dot.group(sums[0], group, lane, tokens, m);
+        for (int g = 0; g < G; g++) {
+          if constexpr (Dot::exceptions)
+            layout.eachException(group + g * layout.groupBytes(), [&](const Exception& e) {
+              if (e.row < lane || e.row >= lane + kLanes) return;
+              for (int i = 0; i < count; i++) sums[g][i][e.row - lane] += toFloat(e.value) * dot.at(tokens, m + i, e.depth);
+            });
+          const int64_t n = first + g * kGroupRows + lane;
+          for (int i = 0; i < count; i++) emit(m + i, n, (int)std::min<int64_t>(kLanes, endRow - n), sums[g][i]);
+        }
+      });
     }
-  }
+    group += G * layout.groupBytes();
+  };
+  int64_t first = firstRow;
+  if constexpr (Dot::mostGroups > 1)
+    for (constexpr int rows = Dot::mostGroups * kGroupRows; groupsTogether(dot, tokens.count) > 1 && first + rows <= endRow; first += rows)
+      meet(first, std::integral_constant<int, Dot::mostGroups>{});
+  for (; first < endRow; first += kGroupRows) meet(first, std::integral_constant<int, 1>{});
 }

@@ -45,9 +45,9 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
         sums[i] = multiplyAdd(load(t + r), loadPart(loraB + (n + i) * shape.maxRank + r, (int)std::min<int64_t>(kLanes, s.rank - r)), sums[i]);
   };
   const bool onLanes = kTokensOnLanes<Act, W> && M >= kLaneTokens;
-  StreamWork work(pool, *call.in[1], onLanes ? kTokenRows : kStreamRows, call.upcoming);
   if constexpr (std::is_same<W, Quantised>::value) {
     withDot<Act>(call.in[1]->dtype, [&](const auto& dot) {
+      StreamWork work(pool, *call.in[1], kGroupRows, call.upcoming, groupsTogether(dot, M));
       pool.run([&](int thread) {
         const auto tokens = prepareTokens(pool, thread, slots::x, dot, x, M, Quantised(*call.in[1]));
         work.run(thread, [&](int64_t firstRow, int64_t endRow, const char* groups) {
@@ -60,6 +60,7 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
       });
     });
   } else {
+    StreamWork work(pool, *call.in[1], onLanes ? kTokenRows : kStreamRows, call.upcoming);
     // each(begin, end, segment, weight) for the stretches of memory that a thread reads, a segment at a time.
     const auto stream = [&](int thread, const auto& each) {
       work.run(thread, [&](int64_t firstRow, int64_t endRow, const char* from) {

@@ -2,6 +2,7 @@
 //   int8       round to even of w · (1 / absmax · 127), scale absmax / 127
 //   nf4, fp4   the code nearest to w · (1 / absmax), the smaller of two as near; scale absmax
 // Source: bitsandbytes 0.50, backends/default/ops.py (int8_vectorwise_quant, quantize_4bit)
+// bf12 is another matter: split_bfloat16.h.
 
 // A row as floats.
 static void readRow(float* to, const NumberRows& source, int64_t row) {
@@ -10,6 +11,8 @@ static void readRow(float* to, const NumberRows& source, int64_t row) {
   else if (source.type == 1) convert(to, (const bf16*)source.data + at, source.columns);
   else halvesToFloats(to, (const uint16_t*)source.data + at, source.columns);
 }
+
+#include "split_bfloat16.h"
 
 static float absmaxOf(const float* x, int64_t n) {
   vf largest = {};
@@ -83,7 +86,8 @@ static void quantiseGroup(DType dtype, const NumberRows& source, int64_t g, char
   }
 }
 
-static void quantiseRows(Pool& pool, DType dtype, const NumberRows& source, char* to) {
+static bool quantiseRows(Pool& pool, DType dtype, const NumberRows& source, char* to) {
+  if (dtype == DType::bf12) return splitRows(pool, source, to);
   const QuantisedLayout layout(dtype, source.columns);
   const FourBitBounds table(dtype);
   pool.run([&](int thread) {
@@ -93,6 +97,7 @@ static void quantiseRows(Pool& pool, DType dtype, const NumberRows& source, char
     for (int64_t g = mine.begin; g < mine.end; g++)
       quantiseGroup(dtype, source, g, to + g * layout.groupBytes(), row, codes, table);
   });
+  return true;
 }
 
 static void dequantiseRows(DType dtype, const char* block, int64_t firstRow, int64_t rows, int64_t columns, float* to) {
@@ -100,13 +105,17 @@ static void dequantiseRows(DType dtype, const char* block, int64_t firstRow, int
   withCodes(dtype, [&](const auto& codes) {
     for (int64_t row = firstRow; row < firstRow + rows; row++, to += columns) {
       const int64_t lane = row % kGroupRows;
-      const char* group = block + row / kGroupRows * layout.groupBytes() + lane / kLanes * kLanes * sizeof(float);
+      const char* group = block + row / kGroupRows * layout.groupBytes();
+      const char* lanes = group + lane / kLanes * kLanes * sizeof(float);
       for (int64_t k = 0; k < columns; k += codes.step) {
-        const char* from = group + k / layout.blockDepth * layout.blockBytes();
+        const char* from = lanes + k / layout.blockDepth * layout.blockBytes();
         vf w[std::decay_t<decltype(codes)>::step];
-        codes.unpack(w, from + kScaleBytes + k % layout.blockDepth / codes.step * kCodeBytes);
+        codes.unpack(w, from + kScaleBytes + k % layout.blockDepth / codes.step * codes.bytes);
         for (int d = 0; d < codes.step && k + d < columns; d++) to[k + d] = (w[d] * load((const float*)from))[lane % kLanes];
       }
+      layout.eachException(group, [&](const Exception& e) {
+        if (e.row == lane) to[e.depth] = toFloat(e.value);
+      });
     }
   });
 }

@@ -23,7 +23,7 @@ inline vi loadCodes(const char* p) { vi v; __builtin_memcpy(&v, p, sizeof v); re
 
 // Codes of `step` consecutive depths for kLanes rows as numbers.
 struct ByteCodes {
-  static constexpr int step = 4;
+  static constexpr int step = 4, bytes = kCodeBytes;
   explicit ByteCodes(DType) {}
   void unpack(vf (&w)[step], const char* from) const {
     const vi v = loadCodes(from);
@@ -35,7 +35,7 @@ struct ByteCodes {
 };
 
 struct NibbleCodes {
-  static constexpr int step = 8;
+  static constexpr int step = 8, bytes = kCodeBytes;
 #if FETTLE_LANES == 16
   __m512 table;
   explicit NibbleCodes(DType dtype) : table(_mm512_loadu_ps(codesOf(dtype))) {}
@@ -63,8 +63,24 @@ struct NibbleCodes {
   }
 };
 
+struct SplitCodes {
+  static constexpr int step = 8, bytes = 3 * kCodeBytes;
+  explicit SplitCodes(DType) {}
+  void unpack(vf (&w)[step], const char* from) const {
+    const vi fields = loadCodes(from);
+#pragma GCC unroll 8
+    for (int d = 0; d < step; d++) {
+      const vi c = (fields >> (d / 2 * 4 + d % 2 * 16)) & 15, rest = loadCodes(from + (1 + d / 4) * kCodeBytes) >> (d % 2 * 16);
+      const vi signAndMantissa = d / 2 % 2 ? (rest & 0x80) << 24 | (rest & 0x7f00) << 8 : (rest & 0x8000) << 16 | (rest & 0x7f) << 16;
+      w[d] = (vf)(signAndMantissa | (((c + 112) << 23) & (c != 0)));  // the field top means 2^0
+    }
+  }
+};
+
 template <class Body> inline void withCodes(DType dtype, const Body& body) {
-  if (dtype == DType::int8) body(ByteCodes(dtype)); else body(NibbleCodes(dtype));
+  if (dtype == DType::int8) body(ByteCodes(dtype));
+  else if (dtype == DType::bf12) body(SplitCodes(dtype));
+  else body(NibbleCodes(dtype));
 }
 
 // `step` depths of kLanes columns into a panel: to = the panel at the first depth and column; depths from `left` on do
@@ -91,13 +107,14 @@ __attribute__((noinline)) static void packQuantisedRows(C* panel, const Quantise
     const RowBlock& rows = source.blockOf(firstRow + v);
     const int64_t row = firstRow + v - rows.firstRow;
     const int64_t lane = row % kGroupRows * sizeof(float);
-    const char* block = (const char*)rows.data + row / kGroupRows * layout.groupBytes() + lane;
+    const char* group = (const char*)rows.data + row / kGroupRows * layout.groupBytes();
+    const char* block = group + lane;
     C* to = panel + v * Block<C>::unit;
     for (int64_t k = 0; k < depth; k += layout.blockDepth, block += layout.blockBytes()) {
       const vf scale = load((const float*)block);
       const int64_t here = depth - k < layout.blockDepth ? depth - k : layout.blockDepth;
       const char* from = block + kScaleBytes;
-      for (int64_t i = 0; i < here; i += Codes::step, from += kCodeBytes) {
+      for (int64_t i = 0; i < here; i += Codes::step, from += Codes::bytes) {
         vf w[Codes::step];
         codes.unpack(w, from);
 #pragma GCC unroll 8
@@ -107,6 +124,10 @@ __attribute__((noinline)) static void packQuantisedRows(C* panel, const Quantise
         else storeDepths(at, width, w, here - i);
       }
     }
+    layout.eachException(group, [&](const Exception& e) {
+      const int64_t column = v + e.row - row % kGroupRows, unit = Block<C>::unit;
+      if (column >= v && column < v + kLanes) panel[e.depth / unit * unit * width + column * unit + e.depth % unit] = fromFloat<C>(toFloat(e.value));
+    });
   }
   zeroTail(panel, depth, width);
 }
@@ -126,7 +147,7 @@ inline void fillTile(GroupTile<C>& tile, const char* group, const QuantisedLayou
                      int64_t begin, int64_t end) {
   for (int64_t k = begin, at = 0; k < end; k += Codes::step, at += Codes::step) {
     const char* block = group + k / layout.blockDepth * layout.blockBytes();
-    const char* from = block + kScaleBytes + k % layout.blockDepth / Codes::step * kCodeBytes;
+    const char* from = block + kScaleBytes + k % layout.blockDepth / Codes::step * Codes::bytes;
     for (int lane = 0; lane < kGroupRows; lane += kLanes) {
       const vf scale = load((const float*)block + lane);
       vf w[Codes::step];
@@ -135,6 +156,9 @@ inline void fillTile(GroupTile<C>& tile, const char* group, const QuantisedLayou
       for (int d = 0; d < Codes::step; d++) store(tile.values[at + d] + lane, w[d] * scale);
     }
   }
+  layout.eachException(group, [&](const Exception& e) {
+    if (e.depth >= begin && e.depth < end) tile.values[e.depth - begin][e.row] = toFloat(e.value);
+  });
 }
 
 // Sixteen rows (fewer at the end of a row block) into a panel of columns, as depths `row` and following.

@@ -4,38 +4,56 @@
 //     WordDot    int8 and bfloat16 activations, from AVX2 on: activations rounded to 16 bits by chunks of depth, pairs of products summed in 32 bits.
 //                The error, 2^-16 of the chunk's largest activation, is far below that of their own rounding.
 //     PairDot    4 bits and bfloat16 activations, with AVX-512 BF16: pairs of codes are looked up as bfloat16 (vpermw)
+//     SplitDot   bfloat16 in 12 bits and bfloat16 activations, with AVX-512 BF16: pairs are put together from field, sign and mantissa
 //     FloatDot   everything else: codes and activations as floats
 //
 // Each has
-//     tokenBytes(depth)                      memory for one token's activations as `group` reads them
-//     prepare(to, x, columns, depth)         makes them; `depth` is columns padded to whole vectors of codes
-//     group(sums, group, lane, tokens, ...)  sums[m] = rows `lane` ... lane + kLanes − 1 of the group times token m
+//     most                        tokens that a group of rows meets together, 8 at most; `padded`: tokens that do not exist are zero
+//     mostGroups                  groups that meet them together
+//     tokenBytes(depth, tokens)   memory for one of so many tokens as `group` reads them
+//     prepare(tokens, x, columns) makes all tokens of x [tokens, columns]
+//     group(sums, group, lane, tokens, m)   sums[i] = rows `lane` ... lane + kLanes − 1 of the group times token m + i; with several groups
+//                                 groups(sums, group, tokens, m), sums[g][i]. Without exceptions.
+//     exceptions                  whether weights may have some; then at(tokens, m, depth) is an activation as a float
 #pragma once
+
+struct PreparedTokens {
+  QuantisedLayout layout;  // of the weight
+  int64_t count, size;     // tokens; bytes of a token
+  char* data = nullptr;
+};
 
 // 12 KB ahead of use, as in gemm_stream.h.
 constexpr int64_t kCodesAhead = 12288;
 
 template <class Codes> struct FloatDot {
+  static constexpr int most = 4, mostGroups = 1;
+  static constexpr bool padded = false, exceptions = std::is_same<Codes, SplitCodes>::value;
   Codes codes;
   explicit FloatDot(DType dtype) : codes(dtype) {}
-  static int64_t tokenBytes(int64_t depth) { return depth * sizeof(float); }
-  template <class X> static void prepare(char* to, const X* x, int64_t columns, int64_t depth) {
-    convert((float*)to, x, columns);
-    for (int64_t k = columns; k < depth; k++) ((float*)to)[k] = 0;
+  static int64_t tokenBytes(int64_t depth, int64_t) { return depth * sizeof(float); }
+  template <class X> static void prepare(const PreparedTokens& to, const X* x, int64_t columns) {
+    for (int64_t m = 0; m < to.count; m++, x += columns) {
+      float* token = (float*)(to.data + m * to.size);
+      convert(token, x, columns);
+      for (int64_t k = columns; k < to.layout.depth(); k++) token[k] = 0;
+    }
   }
+  static float at(const PreparedTokens& tokens, int64_t m, int64_t depth) { return ((const float*)(tokens.data + m * tokens.size))[depth]; }
   template <int Tokens>
-  __attribute__((noinline)) void group(vf (&sums)[Tokens], const char* group, int lane, const char* const* tokens,
-                                       const QuantisedLayout& layout) const {
+  __attribute__((noinline)) void group(vf (&sums)[Tokens], const char* group, int lane, const PreparedTokens& tokens, int64_t first) const {
+    const QuantisedLayout& layout = tokens.layout;
     const float* x[Tokens];
-    for (int m = 0; m < Tokens; m++) x[m] = (const float*)tokens[m];
+    for (int m = 0; m < Tokens; m++) x[m] = (const float*)(tokens.data + (first + m) * tokens.size);
     vf all[Tokens] = {};
     const char* at = group + lane * sizeof(float);
     for (int64_t b = 0, k = 0; b < layout.blocks; b++) {
       const vf scale = load((const float*)at);
       at += kScaleBytes;
       vf acc[Tokens][2] = {};
-      for (const int64_t end = k + layout.blockDepth; k < end; k += Codes::step, at += kCodeBytes) {
-        __builtin_prefetch(at + kCodesAhead);
+      for (const int64_t end = k + layout.blockDepth; k < end; k += Codes::step, at += Codes::bytes) {
+#pragma GCC unroll 3
+        for (int byte = 0; byte < Codes::bytes; byte += 64) __builtin_prefetch(at + kCodesAhead + byte);
         vf w[Codes::step];
         codes.unpack(w, at);
 #pragma GCC unroll 8
@@ -52,18 +70,22 @@ template <class Codes> struct FloatDot {
 
 #if FETTLE_HAS_BF16 && FETTLE_X86
 struct PairDot {
+  static constexpr int most = 4, mostGroups = 1;
+  static constexpr bool padded = false, exceptions = false;
   __m512i table;  // twice, since vpermw reads five bits
   explicit PairDot(DType dtype) {
     const __m512 codes = _mm512_loadu_ps(codesOf(dtype));
     table = (__m512i)_mm512_cvtne2ps_pbh(codes, codes);
   }
-  static int64_t tokenBytes(int64_t depth) { return roundUp(depth * sizeof(bf16), 64); }
-  static void prepare(char* to, const bf16* x, int64_t columns, int64_t) { __builtin_memcpy(to, x, columns * sizeof(bf16)); }
+  static int64_t tokenBytes(int64_t depth, int64_t) { return depth * sizeof(bf16); }
+  static void prepare(const PreparedTokens& to, const bf16* x, int64_t columns) {
+    for (int64_t m = 0; m < to.count; m++) __builtin_memcpy(to.data + m * to.size, x + m * columns, columns * sizeof(bf16));
+  }
   template <int Tokens>
-  __attribute__((noinline)) void group(vf (&sums)[Tokens], const char* group, int, const char* const* tokens,
-                                       const QuantisedLayout& layout) const {
+  __attribute__((noinline)) void group(vf (&sums)[Tokens], const char* group, int, const PreparedTokens& tokens, int64_t first) const {
+    const QuantisedLayout& layout = tokens.layout;
     const char* x[Tokens];
-    for (int m = 0; m < Tokens; m++) x[m] = tokens[m];
+    for (int m = 0; m < Tokens; m++) x[m] = tokens.data + (first + m) * tokens.size;
     const __m512i codes = table;
     vf all[Tokens] = {};
     const char* at = group;
@@ -93,6 +115,79 @@ struct PairDot {
       }
     }
     for (int m = 0; m < Tokens; m++) sums[m] = all[m];
+  }
+};
+
+struct SplitDot {
+  static constexpr int most = 8, mostGroups = 3;  // 24 sums, as in the product of panels
+  static constexpr bool padded = true, exceptions = true;
+  __m512i fields;  // by c, in place; twice, since vpermw reads five bits
+  explicit SplitDot(DType) {
+    uint16_t byC[32];
+    for (int i = 0; i < 32; i++) byC[i] = (uint16_t)(i % 16 ? (112 + i % 16) << 7 : 0);
+    fields = _mm512_loadu_si512(byC);
+  }
+  // Several tokens stand side by side in a panel, a pair of depths of each: with a pointer to each there would be no registers for the
+  // loop.
+  static int64_t stride(int64_t tokens) { return tokens == 1 ? 1 : roundUp(tokens, kLanes); }
+  static int64_t tokenBytes(int64_t depth, int64_t tokens) { return (depth * stride(tokens) * (int64_t)sizeof(bf16) + tokens - 1) / tokens; }
+  static void prepare(const PreparedTokens& to, const bf16* x, int64_t columns) {
+    const int64_t cells = 2 * stride(to.count), pairs = (columns + 1) / 2;
+    bf16* panel = (bf16*)to.data;
+    __builtin_memset(panel + (pairs - 1) * cells, 0, (to.layout.depth() / 2 - pairs + 1) * cells * sizeof(bf16));
+    if (to.count == 1) __builtin_memcpy(panel, x, columns * sizeof(bf16));
+    else packRows(panel, Plain<bf16>{x, columns}, 0, (int)to.count, columns);
+  }
+  static float at(const PreparedTokens& tokens, int64_t m, int64_t depth) {
+    return toFloat(((const bf16*)tokens.data)[(depth / 2 * stride(tokens.count) + m) * 2 + depth % 2]);
+  }
+  template <int Groups, int Tokens>
+  __attribute__((noinline)) void groups(vf (&sums)[Groups][Tokens], const char* group, const PreparedTokens& tokens, int64_t first) const {
+    constexpr int chains = Groups * Tokens <= 2 ? 4 : Groups * Tokens <= 12 ? 2 : 1;  // that hide the latency of an addition
+    const __m512i fields = this->fields, kept = _mm512_set1_epi32((int)0x807f807f);
+    const __m512i swapped = _mm512_set4_epi32(0x0e0f0c0d, 0x0a0b0809, 0x06070405, 0x02030001);
+    const int64_t groupBytes = tokens.layout.groupBytes(), stride = 4 * this->stride(tokens.count);
+    const char *at = group + kScaleBytes, *x = tokens.data + first * 4;
+    // Groups side by side ask for those that come next, each pass over their tokens for its share.
+    const int64_t passes = Groups == 1 ? 1 : (tokens.count + most - 1) / most;
+    const int lines = (int)((3 * Groups + passes - 1) / passes);
+    const char* ahead = Groups == 1 ? at + kCodesAhead : group + Groups * groupBytes + first / most * (Groups * groupBytes / passes);
+    vf acc[Groups][Tokens][chains] = {};
+    for (int64_t k = 0; k < tokens.layout.blockDepth; k += 8, at += 3 * kCodeBytes, x += 4 * stride) {
+#pragma GCC unroll 3
+      for (int i = 0; i < (Groups == 1 ? 3 : lines); i++, ahead += 64) __builtin_prefetch(ahead, 0, Groups == 1 ? 3 : 2);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; j++) {
+        __m512i pairs[Groups];
+#pragma GCC unroll 3
+        for (int g = 0; g < Groups; g++) {
+          const char* codes = at + g * groupBytes;
+          const __m512i c = _mm512_loadu_si512(codes);
+          __m512i rest = _mm512_loadu_si512(codes + (1 + j / 2) * kCodeBytes);
+          if (j % 2) rest = _mm512_shuffle_epi8(rest, swapped);
+          const __m512i field = _mm512_permutexvar_epi16(j ? _mm512_srli_epi16(c, 4 * j) : c, fields);
+          pairs[g] = _mm512_ternarylogic_epi32(rest, kept, field, 0xea);  // (rest & kept) | field
+        }
+#pragma GCC unroll 8
+        for (int m = 0; m < Tokens; m++) {
+          int pair;
+          __builtin_memcpy(&pair, x + j * stride + m * 4, 4);
+          const __m512bh splat = (__m512bh)_mm512_set1_epi32(pair);
+#pragma GCC unroll 3
+          for (int g = 0; g < Groups; g++)
+            acc[g][m][j % chains] = (vf)_mm512_dpbf16_ps((__m512)acc[g][m][j % chains], (__m512bh)pairs[g], splat);
+        }
+      }
+    }
+    for (int g = 0; g < Groups; g++) {
+      const vf scale = load((const float*)(group + g * groupBytes));
+      for (int m = 0; m < Tokens; m++) {
+        vf all = acc[g][m][0];
+        if constexpr (chains > 1) all += acc[g][m][1];
+        if constexpr (chains > 2) all += acc[g][m][2] + acc[g][m][3];
+        sums[g][m] = all * scale;
+      }
+    }
   }
 };
 #endif
@@ -130,13 +225,18 @@ inline void storeWords(int16_t* p, vf v, int n) {
 #endif
 
 struct WordDot {
+  static constexpr int most = 4, mostGroups = 1;
+  static constexpr bool padded = false, exceptions = false;
   static constexpr int64_t chunk = 512;  // 512 · 127 · 32,767 is still below 2^31
   explicit WordDot(DType) {}
   static int64_t chunks(int64_t depth) { return (depth + chunk - 1) / chunk; }
   static int64_t scaleBytes(int64_t depth) { return roundUp(chunks(depth) * sizeof(float), 64); }
-  static int64_t tokenBytes(int64_t depth) { return scaleBytes(depth) + roundUp(depth * sizeof(int16_t), 64); }
+  static int64_t tokenBytes(int64_t depth, int64_t) { return scaleBytes(depth) + roundUp(depth * sizeof(int16_t), 64); }
   // The scales of the chunks, then the words.
-  static void prepare(char* to, const bf16* x, int64_t columns, int64_t depth) {
+  static void prepare(const PreparedTokens& to, const bf16* x, int64_t columns) {
+    for (int64_t m = 0; m < to.count; m++) prepareOne(to.data + m * to.size, x + m * columns, columns, to.layout.depth());
+  }
+  static void prepareOne(char* to, const bf16* x, int64_t columns, int64_t depth) {
     float* scales = (float*)to;
     int16_t* row = (int16_t*)(to + scaleBytes(depth));
     for (int64_t k = 0; k < columns; k += chunk) {
@@ -157,13 +257,15 @@ struct WordDot {
     for (int64_t k = columns; k < depth; k++) row[k] = 0;
   }
   template <int Tokens>
-  __attribute__((noinline)) void group(vf (&sums)[Tokens], const char* group, int lane, const char* const* tokens,
-                                       const QuantisedLayout& layout) const {
+  __attribute__((noinline)) void group(vf (&sums)[Tokens], const char* group, int lane, const PreparedTokens& tokens, int64_t first) const {
     // One token has too few sums to hide the latency of an addition: two vectors of codes at a time.
     constexpr int vectors = Tokens == 1 ? 2 : 1;
-    const int64_t depth = layout.blockDepth, count = chunks(depth);
-    const char* x[Tokens];
-    for (int m = 0; m < Tokens; m++) x[m] = tokens[m] + scaleBytes(depth);
+    const int64_t depth = tokens.layout.blockDepth, count = chunks(depth);
+    const char *x[Tokens], *scales[Tokens];
+    for (int m = 0; m < Tokens; m++) {
+      scales[m] = tokens.data + (first + m) * tokens.size;
+      x[m] = scales[m] + scaleBytes(depth);
+    }
     const char* at = group + lane * sizeof(float);
     const vf rowScale = load((const float*)at);
     at += kScaleBytes;
@@ -193,7 +295,7 @@ struct WordDot {
       for (int m = 0; m < Tokens; m++) {
         vi total = {};
         for (int u = 0; u < 2 * vectors; u++) total += (vi)acc[m][u];
-        all[m] = multiplyAdd(__builtin_convertvector(total, vf), splat(((const float*)tokens[m])[c]), all[m]);
+        all[m] = multiplyAdd(__builtin_convertvector(total, vf), splat(((const float*)scales[m])[c]), all[m]);
       }
     }
     for (int m = 0; m < Tokens; m++) sums[m] = all[m] * rowScale;
@@ -208,8 +310,9 @@ template <class X, class Body> inline void withDot(DType dtype, const Body& body
     if (dtype == DType::int8) return body(WordDot(dtype));
 #endif
 #if FETTLE_HAS_BF16 && FETTLE_X86
+    if (dtype == DType::bf12) return body(SplitDot(dtype));
     if (dtype != DType::int8) return body(PairDot(dtype));
 #endif
   }
-  if (dtype == DType::int8) body(FloatDot<ByteCodes>(dtype)); else body(FloatDot<NibbleCodes>(dtype));
+  withCodes(dtype, [&](const auto& codes) { body(FloatDot<std::decay_t<decltype(codes)>>(dtype)); });
 }

@@ -38,9 +38,10 @@ struct StreamUnits {
 
 class StreamWork {
  public:
-  StreamWork(Pool& pool, const Tensor& weight, int64_t plainRows, const Tensor* upcoming)
+  // `together`: units that are computed side by side.
+  StreamWork(Pool& pool, const Tensor& weight, int64_t plainRows, const Tensor* upcoming, int64_t together = 1)
       : pool_(pool), units_(weight, plainRows), upcoming_(upcoming), parts_(pool.threads()),
-        chunk_(std::max<int64_t>(1, kChunkBytes / units_.bytes)) {
+        chunk_(roundUp(std::max<int64_t>(1, kChunkBytes / units_.bytes), together)) {
     for (int thread = 0; thread < pool.threads(); thread++) {
       const Range part = partOf(units_.count, thread, pool.threads());
       parts_[thread].left.store(packed(part.begin, part.end), std::memory_order_relaxed);

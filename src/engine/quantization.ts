@@ -1,3 +1,5 @@
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../formats/float16.ts'
+
 /**
  * Frozen weights in 8 and 4 bits, with the values that bitsandbytes gives them (load_in_8bit, load_in_4bit):
  *
@@ -12,6 +14,12 @@ export const quantizations = ['int8', 'nf4', 'fp4'] as const
 
 /** A type of quantised weights, by bitsandbytes' name. */
 export type Quantization = (typeof quantizations)[number]
+
+/**
+ * A form in which an engine holds a frozen matrix. `bfloat12` is bfloat16 in 12 bits, without any rounding of bfloat16 numbers: those
+ * of a trained matrix have so few exponents that 4 bits name one.
+ */
+export type WeightForm = Quantization | 'bfloat12'
 
 /** What activations may be rounded to where they meet int8 weights, so that the product is one of integers. */
 export const activationQuantizations = ['int8'] as const
@@ -78,8 +86,9 @@ function quantizeFourBits(values: Float32Array, type: 'nf4' | 'fp4'): Quantized 
   return { codes, scales }
 }
 
-/** The numbers that stay of a matrix [rows, columns] when it is quantised. */
-export function roundThrough(values: Float32Array, columns: number, type: Quantization): Float32Array {
+/** The numbers that stay of a matrix [rows, columns] when it is held in that form. */
+export function roundThrough(values: Float32Array, columns: number, type: WeightForm): Float32Array {
+  if (type === 'bfloat12') return bfloat16ToFloat32(float32ToBfloat16(values))
   const { codes, scales } = quantize(values, columns, type)
   const numbers = type === 'int8' ? null : fourBitNumbers[type]
   const perScale = numbers ? fourBitBlock : columns

@@ -1,6 +1,6 @@
 import { FettleError, messageOf } from '../error.ts'
 import { bfloat16ToFloat32, float16ToFloat32 } from '../formats/float16.ts'
-import type { Quantization } from './quantization.ts'
+import type { WeightForm } from './quantization.ts'
 import { quantize, roundThrough } from './quantization.ts'
 import type { WeightPart } from './tensor.ts'
 
@@ -22,13 +22,9 @@ export function readWeight(columns: number, parts: readonly WeightPart[]): Float
   return values
 }
 
-/** The same with the numbers that quantising each block of rows leaves. */
-export function readQuantized(
-  columns: number,
-  parts: readonly WeightPart[],
-  quantization: Quantization,
-): Float32Array {
-  const rounded = parts.map((part) => roundThrough(readWeight(columns, [part]), columns, quantization))
+/** The same with the numbers that stay of each block of rows in that form. */
+export function readQuantized(columns: number, parts: readonly WeightPart[], form: WeightForm): Float32Array {
+  const rounded = parts.map((part) => roundThrough(readWeight(columns, [part]), columns, form))
   const values = new Float32Array(rounded.reduce((sum, { length }) => sum + length, 0))
   let at = 0
   for (const part of rounded) {

@@ -3,7 +3,7 @@ import type { Decoder, FedTokens } from '../generate/index.ts'
 import { createTape } from '../engine/tape.ts'
 import type { Tensor } from '../engine/tensor.ts'
 import { decode, headLogits, normalise } from './architecture.ts'
-import { decodingHead } from './decoding-head.ts'
+import { decodingHead, packForDecoding } from './decoding-weights.ts'
 import { keepEverything } from './recompute.ts'
 import type { ModelState } from './model-state.ts'
 import { decoderParameters, ensurePositions } from './model-state.ts'
@@ -24,6 +24,7 @@ const fewTokens = 16
  */
 export function createDecoder(state: ModelState, slotCount: number, capacity: number): Decoder {
   const { engine, config, activation } = state
+  packForDecoding(state)
   ensurePositions(state, capacity)
   const shape = [slotCount, capacity, config.keyHeadCount * config.headDim]
   const keys = config.windows.map(() => engine.tensor(activation, shape))

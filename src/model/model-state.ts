@@ -39,8 +39,12 @@ export interface ModelState {
   /** Single rows of embedding and head that are trained; see token-rows.ts. */
   tokenRows: TokenRows | null
   rope: { cos: Tensor; sin: Tensor; positions: number }
-  /** The head in 8 bits, and the tensor that it was made of; see decoding-head.ts. */
+  /** Keys of the linear layers that are held as generation reads them; see decoding-weights.ts. */
+  readonly packed: Set<string>
+  /** The head as generation reads it, and the tensor that it was made of. */
   decodingHead: { of: Tensor; tensor: Tensor } | null
+  /** Whether an optimiser has been made for it. */
+  training: boolean
   /** Counts up whenever a tensor is replaced: programs compiled before are stale. */
   revision: number
 }
@@ -69,7 +73,9 @@ export async function loadModelState(
     adapter: null,
     tokenRows: null,
     rope: makeRopeTables(engine, config, Math.min(config.maxPositions, 2048)),
+    packed: new Set(),
     decodingHead: null,
+    training: false,
     revision: 0,
   }
   const quantized = new Set(quantization ? adaptableSlots(slots) : [])
@@ -212,9 +218,10 @@ export async function freeze(state: ModelState): Promise<void> {
 
 /** Replaces a slot's frozen tensor. */
 export function setFrozen(state: ModelState, slot: Slot, values: Float32Array): void {
-  const { engine, frozen, activation } = state
+  const { engine, frozen, packed, activation } = state
   const old = frozen.get(slot.key)
   if (old) engine.free(old)
+  packed.delete(slot.key)
   if (slot.kind === 'vector') {
     setFrozenVector(state, slot, values)
     return
@@ -231,6 +238,7 @@ export async function setTrainable(state: ModelState, entries: readonly Trainabl
     const tensor = state.frozen.get(key)
     if (tensor) state.engine.free(tensor)
     state.frozen.delete(key)
+    state.packed.delete(key)
   }
   state.revision += 1
 }

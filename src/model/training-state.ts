@@ -8,6 +8,7 @@ export function trainingState(state: ModelState) {
   const optimiser = createOptimiser(state)
   const { engine, trainable } = state
   if (!trainable) throw new Error('nothing is trainable')
+  state.training = true
   const flat = { parameters: trainable.parameters, m: optimiser.m, v: optimiser.v }
   return {
     optimiser,

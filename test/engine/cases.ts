@@ -182,12 +182,12 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     linear('more rows than are streamed', { M: 17, K: 2, N: 49, segments: [[49, 3, 0.5]] }),
     linear('one output, many rows', { M: 33, K: 19, N: 1, bias: true }),
     linear('frozen weight', { M: 4, K: 6, N: 5, segments: [[5, 2, 1]] }, ['x', 'loraA', 'loraB']),
-    linear('int8, odd depth', { M: 5, K: 7, N: 9, bias: true, quantization: 'int8' }),
+    linear('int8, odd depth', { M: 5, K: 7, N: 9, bias: true, form: 'int8' }),
     linear('int8, LoRA of odd projections', {
       M: 3,
       K: 10,
       N: 12,
-      quantization: 'int8',
+      form: 'int8',
       segments: [
         [5, 2, 0.5],
         [7, 3, 1],
@@ -198,39 +198,54 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
       K: 13,
       N: 40,
       residual: true,
-      quantization: 'int8',
+      form: 'int8',
       segments: [
         [17, 2, 0.5],
         [23, 0, 1],
       ],
     }),
-    linear('nf4, one row', { M: 1, K: 64, N: 9, quantization: 'nf4' }),
-    linear('nf4, blocks across rows', { M: 3, K: 40, N: 5, quantization: 'nf4' }),
+    linear('nf4, one row', { M: 1, K: 64, N: 9, form: 'nf4' }),
+    linear('nf4, blocks across rows', { M: 3, K: 40, N: 5, form: 'nf4' }),
     linear('nf4, blocks across rows, more rows than are streamed', {
       M: 18,
       K: 24,
       N: 7,
-      quantization: 'nf4',
+      form: 'nf4',
     }),
     linear('fp4, odd projections', {
       M: 19,
       K: 64,
       N: 40,
-      quantization: 'fp4',
+      form: 'fp4',
       segments: [
         [7, 1, 0.5],
         [33, 2, 1],
       ],
     }),
-    ...(['int8', 'nf4', 'fp4'] as const).flatMap((quantization) => [
+    linear('bfloat12, odd depth', { M: 5, K: 7, N: 9, bias: true, form: 'bfloat12' }),
+    linear('bfloat12, more rows than are streamed', {
+      M: 21,
+      K: 13,
+      N: 40,
+      residual: true,
+      form: 'bfloat12',
+      segments: [
+        [17, 2, 0.5],
+        [23, 0, 1],
+      ],
+    }),
+    { ...linear('bfloat12, 16 rows', { M: 16, K: 104, N: 70, form: 'bfloat12' }), large: true },
+    { ...linear('bfloat12, 37 rows', { M: 37, K: 72, N: 165, form: 'bfloat12' }), large: true },
+    { ...linear('bfloat12, 11 rows', { M: 11, K: 200, N: 33, form: 'bfloat12' }), large: true },
+    ...(['int8', 'nf4', 'fp4', 'bfloat12'] as const).flatMap((form) => [
       ...[1, 2, 3, 7].map((M) => ({
-        ...linear(`${quantization}, ${M} rows`, {
+        ...linear(`${form}, ${M} rows`, {
           M,
           K: 640,
           N: 101,
           bias: true,
           residual: true,
-          quantization,
+          form,
           segments: [
             [48, 16, 2],
             [53, 5, 0.5],
@@ -239,11 +254,11 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
         large: true,
       })),
       {
-        ...linear(`${quantization}, q, k and v, dropout`, {
+        ...linear(`${form}, q, k and v, dropout`, {
           M: 131,
           K: 192,
           N: 320,
-          quantization,
+          form,
           dropout: 0.1,
           segments: [
             [192, 16, 2],
@@ -254,11 +269,11 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
         large: true,
       },
       {
-        ...linear(`${quantization}, q, k and v of a small model`, {
+        ...linear(`${form}, q, k and v of a small model`, {
           M: 260,
           K: 576,
           N: 960,
-          quantization,
+          form,
           segments: [
             [576, 16, 2],
             [192, 16, 2],
@@ -310,9 +325,9 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
         { name: 'down of a small model', M: 37, K: 1536, N: 576, residual: true, segments: [[576, 16, 2]] },
       ] as const
     ).map(({ name, ...shape }) =>
-      linear(`int8 activations, ${name}`, { ...shape, quantization: 'int8', int8Activations: 1 }),
+      linear(`int8 activations, ${name}`, { ...shape, form: 'int8', int8Activations: 1 }),
     ),
-    { ...linear('int8, deep', { M: 2, K: 1541, N: 33, quantization: 'int8' }), large: true },
+    { ...linear('int8, deep', { M: 2, K: 1541, N: 33, form: 'int8' }), large: true },
     { ...linear('odd sizes', { M: 131, K: 97, N: 203, bias: true, residual: true }), large: true },
     { ...linear('three rows', { M: 3, K: 257, N: 129 }), large: true },
     {

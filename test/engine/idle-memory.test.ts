@@ -15,11 +15,11 @@ function residentOfNode(): number {
 it.skipIf(!existsSync(smaps) || nativeIsas().length === 0)(
   'lets go of what only starting needed before it takes memory for a program',
   async () => {
+    const before = residentOfNode()
     const engine = createNativeEngine()
     const y = tensorHandle('transient', 'float32', [1000])
     const fill: Command = { op: 'fill', direction: 'forward', inputs: [], outputs: [y], attributes: [3] }
     const program = engine.compile([fill], [y])
-    const before = residentOfNode()
     await engine.run(program)
     expect(residentOfNode()).toBeLessThan(0.8 * before)
     expect((await engine.read(y))[999]).toBe(3)

@@ -1,4 +1,4 @@
-import type { Quantization } from '../../src/engine/quantization.ts'
+import type { WeightForm } from '../../src/engine/quantization.ts'
 import type { Attributes, InputName, OpName, OutputName } from '../../src/engine/ops.ts'
 import { elementCount } from '../../src/engine/tensor.ts'
 import type { Random } from './random.ts'
@@ -13,7 +13,7 @@ export interface Value {
   shape: readonly number[]
   data: Float32Array | Int32Array
   /** Of a frozen weight: how the engine holds it. */
-  quantization?: Quantization
+  form?: WeightForm
 }
 
 /** One call of an op; every engine must agree on it, and its gradients must match finite differences. */
@@ -216,7 +216,7 @@ interface LinearOptions {
   weightRole?: Role
   /** [rows, rank, scaling] each; none: no LoRA. */
   segments?: readonly (readonly [number, number, number])[]
-  quantization?: Quantization
+  form?: WeightForm
   int8Activations?: 0 | 1
 }
 
@@ -226,7 +226,7 @@ export function linear(
   gradients?: InputName<'linear'>[],
 ): Case<'linear'> {
   const { M, K, N, bias, residual, float32Output = 0, dropout = 0, weightRole = 'act', segments } = options
-  const { quantization, int8Activations = 0 } = options
+  const { form, int8Activations = 0 } = options
   const r = random(M + K + N)
   const ranks = segments?.map(([, rank]) => rank) ?? []
   const rankSum = ranks.reduce((sum, rank) => sum + rank, 0)
@@ -235,7 +235,7 @@ export function linear(
     name,
     inputs: {
       x: normal(r, 'act', [M, K]),
-      weight: { ...normal(r, weightRole, [N, K], K ** -0.5), ...(quantization && { quantization }) },
+      weight: { ...normal(r, weightRole, [N, K], K ** -0.5), ...(form && { form }) },
       bias: bias ? normal(r, 'float32', [N]) : null,
       residual: residual ? normal(r, 'float32', [M, N]) : null,
       loraA: lora ? normal(r, 'float32', [rankSum, K], K ** -0.5) : null,
@@ -254,7 +254,7 @@ export function linear(
       segments: (segments ?? [[N, 0, 1]]).flat(),
     },
     ...(gradients ? { gradients } : {}),
-    ...(quantization ? { gradients: ['x', 'loraA', 'loraB'] } : {}),
+    ...(form ? { gradients: ['x', 'loraA', 'loraB'] } : {}),
     // Finite differences see the steps of rounding, which the gradient leaves out.
     ...(int8Activations === 1 ? { large: true } : {}),
   }

@@ -54,11 +54,11 @@ describe.each(engines)('$name', ({ create }) => {
       data: await products.floats(name),
     })
     const shape = { M: 24, K: 320, N: 192, segments: [[144, 0, 1] as const, [48, 0, 1] as const] }
-    const plain = linear('', { ...shape, int8Activations: 1, quantization: 'int8' })
+    const plain = linear('', { ...shape, int8Activations: 1, form: 'int8' })
     const inputs = {
       ...plain.inputs,
       x: await value('x', [24, 320]),
-      weight: { ...(await value('weight', [192, 320])), quantization: 'int8' as const },
+      weight: { ...(await value('weight', [192, 320])), form: 'int8' as const },
     }
     const testCase = { ...plain, op: 'linear' as const, inputs }
     const forward = await runForward(engine, testCase, 'float32')

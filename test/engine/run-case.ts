@@ -177,10 +177,10 @@ function inputTensor(
   { op, attributes }: AnyCase,
   name: string,
   act: Act,
-  { role, shape, data, quantization }: Value,
+  { role, shape, data, form }: Value,
 ): Tensor {
   const segments = 'segments' in attributes ? (attributes.segments as number[]) : []
-  const isBlocks = op === 'linear' && name === 'weight' && (segments.length > 3 || quantization)
+  const isBlocks = op === 'linear' && name === 'weight' && (segments.length > 3 || form)
   if (!isBlocks || data instanceof Int32Array) return engine.tensor(dtypeOf(role, act), shape, data)
   const columns = shape[1]
   const parts: WeightPart[] = []
@@ -190,7 +190,7 @@ function inputTensor(
     parts.push({ data: data.slice(at, at + rows * columns), dtype: 'F32', rows })
     at += rows * columns
   }
-  return engine.weight(dtypeOf(role, act), columns, parts, quantization)
+  return engine.weight(dtypeOf(role, act), columns, parts, form)
 }
 
 function dtypeOf(role: Role, act: Act): DType {

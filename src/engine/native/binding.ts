@@ -18,7 +18,7 @@ export interface NativePart {
   data?: Float32Array | Uint16Array
 }
 
-/** The class that native/addon.cc exports. dtype: 0 float32, 1 bfloat16, 2 int32; of weights also 3 int8, 4 nf4, 5 fp4. */
+/** The class that native/addon.cc exports. dtype: 0 float32, 1 bfloat16, 2 int32; of weights also 3 int8, 4 nf4, 5 fp4, 6 bfloat12. */
 export interface Runner {
   tensor(dtype: number, shape: readonly number[], data: Float32Array | Int32Array | null): number
   weight(dtype: number, columns: number, parts: readonly NativePart[]): number

@@ -1,11 +1,11 @@
 import type { Command } from '../ops.ts'
 import { opNames } from '../ops.ts'
-import type { Quantization } from '../quantization.ts'
+import type { WeightForm } from '../quantization.ts'
 import type { DType, Tensor } from '../tensor.ts'
 
 export const dtypeCodes: { readonly [K in DType]: number } = { float32: 0, bfloat16: 1, int32: 2 }
 /** native/tensor.h has them after the types of tensors. */
-export const quantizationCodes: { readonly [K in Quantization]: number } = { int8: 3, nf4: 4, fp4: 5 }
+export const formCodes: { readonly [K in WeightForm]: number } = { int8: 3, nf4: 4, fp4: 5, bfloat12: 6 }
 
 /** A program as the numbers that native/runner.cc decodes, and each tensor's index in it. */
 export interface EncodedProgram {

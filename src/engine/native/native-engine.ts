@@ -3,14 +3,14 @@ import { FettleError } from '../../error.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
 import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
-import type { Quantization } from '../quantization.ts'
+import type { WeightForm } from '../quantization.ts'
 import { fourBitBlock } from '../quantization.ts'
 import type { Tensor } from '../tensor.ts'
 import { bytesPerElement, tensorHandle } from '../tensor.ts'
 import { readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
 import { nativeAddon } from './binding.ts'
-import { dtypeCodes, encodeProgram, quantizationCodes } from './encode.ts'
+import { dtypeCodes, encodeProgram, formCodes } from './encode.ts'
 
 interface NativeProgram extends Program {
   handle: ProgramHandle
@@ -50,24 +50,25 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     isa,
     threads,
     activationTypes: ['bfloat16', 'float32'],
+    prefersBfloat12: isa === 'avx512bf16' || isa === 'amx',
     tensor: (dtype, shape, data) =>
       persistent(runner.tensor(dtypeCodes[dtype], shape, data ?? null), dtype, shape),
-    weight(dtype, columns, parts, quantization = null) {
+    weight(dtype, columns, parts, form = null) {
       const rows = parts.reduce((sum, part) => sum + part.rows, 0)
-      if (quantization && !fitsRows(columns, quantization)) {
-        const data = readQuantized(columns, parts, quantization)
+      if (form && !fitsRows(columns, form)) {
+        const data = readQuantized(columns, parts, form)
         const handle = runner.weight(dtypeCodes[dtype], columns, [{ data, dtype: partTypes.F32, rows }])
         return persistent(handle, dtype, [rows, columns])
       }
-      const code = quantization ? quantizationCodes[quantization] : dtypeCodes[dtype]
+      const code = form ? formCodes[form] : dtypeCodes[dtype]
       const native = parts.map((part): NativePart => ({ ...part, dtype: partTypes[part.dtype] }))
       return persistent(runner.weight(code, columns, native), dtype, [rows, columns])
     },
-    quantized(matrix, quantization) {
+    quantized(matrix, form) {
       const [rows, columns] = matrix.shape
-      if (!fitsRows(columns, quantization))
-        throw new Error(`quantized: ${columns} columns in ${quantization}, expected whole blocks`)
-      const handle = runner.quantised(handleOf(matrix), quantizationCodes[quantization])
+      if (!fitsRows(columns, form))
+        throw new Error(`quantized: ${columns} columns in ${form}, expected whole blocks`)
+      const handle = runner.quantised(handleOf(matrix), formCodes[form])
       return persistent(handle, matrix.dtype, [rows, columns])
     },
     stream: (weights) => runner.stream(weights.map(handleOf)),
@@ -148,8 +149,8 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
 }
 
 /** Whether no block of the quantised matrix reaches from one row into the next. */
-function fitsRows(columns: number, quantization: Quantization): boolean {
-  return quantization === 'int8' || columns % fourBitBlock === 0
+function fitsRows(columns: number, form: WeightForm): boolean {
+  return (form !== 'nf4' && form !== 'fp4') || columns % fourBitBlock === 0
 }
 
 /** FETTLE_THREADS as a number, or undefined where it is not set. */

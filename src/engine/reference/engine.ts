@@ -35,17 +35,18 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     isa: 'javascript',
     threads: 1,
     activationTypes: ['float32'],
+    prefersBfloat12: false,
     tensor(dtype, shape, data) {
       const size = elementCount(shape)
       const tensor = keep(dtype, shape, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
       if (data) store(tensor, data)
       return tensor
     },
-    weight(dtype, columns, parts, quantization) {
-      if (quantization) {
-        const values = readQuantized(columns, parts, quantization)
+    weight(dtype, columns, parts, form) {
+      if (form) {
+        const values = readQuantized(columns, parts, form)
         const tensor = keep(dtype, [values.length / columns, columns], values)
-        if (quantization === 'int8') rowScales.set(tensor.id, readRowScales(columns, parts))
+        if (form === 'int8') rowScales.set(tensor.id, readRowScales(columns, parts))
         return tensor
       }
       const values = readWeight(columns, parts)
@@ -53,8 +54,8 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       if (dtype === 'bfloat16') store(tensor, values)
       return tensor
     },
-    quantized(matrix, quantization) {
-      const values = roundThrough(valuesOf(matrix) as Float32Array, matrix.shape[1], quantization)
+    quantized(matrix, form) {
+      const values = roundThrough(valuesOf(matrix) as Float32Array, matrix.shape[1], form)
       return keep(matrix.dtype, matrix.shape, values)
     },
     view(tensor, offset, shape) {

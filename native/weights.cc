@@ -1,0 +1,68 @@
+#include "weights.h"
+
+#include <new>
+
+#include "numbers.h"
+
+namespace fettle {
+
+char* addBlock(Persistent& entry, size_t bytes, int64_t firstRow) {
+  try {
+    auto memory = std::make_shared<Memory>(bytes);
+    entry.blocks.push_back({firstRow, memory->data});
+    entry.owners.push_back(memory);
+    return memory->data;
+  } catch (const std::bad_alloc&) {
+    throw OutOfMemory(bytes);
+  }
+}
+
+// Adds a part as rows from `firstRow` on; false where it does not fit bf12.
+static bool addPart(Persistent& entry, Pool& pool, const Quantiser& quantiser, const WeightPart& part, int64_t firstRow) {
+  const DType dtype = entry.tensor.dtype;
+  const NumberRows& numbers = part.numbers;
+  const size_t count = size_t(numbers.rows) * numbers.columns, bytes = count * (numbers.type == 0 ? 4 : 2);
+  if (isQuantised(dtype)) {
+    char* to = addBlock(entry, QuantisedLayout(dtype, numbers.columns).bytes(numbers.rows), firstRow);
+    if (!quantiser.quantise(pool, dtype, numbers, to)) return false;
+  } else if (part.file && numbers.type == int(dtype)) {
+    entry.blocks.push_back({firstRow, const_cast<char*>(numbers.data)});
+    entry.owners.push_back(part.file);
+    entry.mapped.push_back({numbers.data, bytes});
+    return true;
+  } else {
+    convert(dtype, addBlock(entry, count * bytesOf(dtype), firstRow), numbers.type, numbers.data, count);
+  }
+  if (part.file) MappedFile::forget(numbers.data, bytes);
+  return true;
+}
+
+std::vector<WeightPart> partsOf(const Persistent& matrix) {
+  constexpr int64_t kRows = 4096;  // whole groups of a quantised matrix
+  const Tensor& tensor = matrix.tensor;
+  const int64_t rowBytes = tensor.cols() * int64_t(bytesOf(tensor.dtype));
+  std::vector<WeightPart> parts;
+  for (int b = 0; b < tensor.blockCount; b++) {
+    const RowBlock& block = tensor.blocks[b];
+    const int64_t rows = (b + 1 < tensor.blockCount ? (&block)[1].firstRow : tensor.rows()) - block.firstRow;
+    for (int64_t row = 0; row < rows; row += kRows)
+      parts.push_back({{static_cast<const char*>(block.data) + row * rowBytes, int(tensor.dtype), std::min(kRows, rows - row), tensor.cols()},
+                       matrix.mapped.empty() ? nullptr : matrix.owners[size_t(b)]});
+  }
+  return parts;
+}
+
+std::shared_ptr<Persistent> makeWeight(Pool& pool, const Quantiser& quantiser, DType dtype, const std::vector<WeightPart>& parts) {
+  auto entry = std::make_shared<Persistent>();
+  Tensor& tensor = entry->tensor;
+  tensor.dtype = dtype;
+  tensor.rank = 2;
+  tensor.shape[1] = parts.empty() ? 0 : parts[0].numbers.columns;
+  for (const WeightPart& part : parts) {
+    if (!addPart(*entry, pool, quantiser, part, tensor.shape[0])) return makeWeight(pool, quantiser, DType::bf16, parts);
+    tensor.shape[0] += part.numbers.rows;
+  }
+  return entry;
+}
+
+}  // namespace fettle
