@@ -1,9 +1,11 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { quantizations, quantize, roundThrough } from '../../src/engine/quantization.ts'
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/formats/float16.ts'
 import { readTensors } from '../model/golden.ts'
 import { engines } from './engines.ts'
 import { linear } from './make-case.ts'
+import { random } from './random.ts'
 import { runForward, runVjp } from './run-case.ts'
 
 const fixtures = join(import.meta.dirname, '..', 'fixtures', 'quantization')
@@ -76,3 +78,57 @@ function expectClose(found: ArrayLike<number> | undefined, expected: Float32Arra
   expect(found?.length).toBe(expected.length)
   expected.forEach((value, i) => expect(Math.abs((found?.[i] ?? NaN) - value)).toBeLessThan(1e-6 * largest))
 }
+
+describe.each(engines)('bfloat12 in $name', ({ create }) => {
+  const columns = 100
+  /** Rows that each have something that its codes have no room for. */
+  const hard = () => {
+    const values = random(7).normal(columns * 9, 0.05)
+    values[3] = 1e-20
+    values[columns + 5] = -0
+    values[columns + 6] = 9.2e-41 // subnormal
+    values.fill(0, 2 * columns, 3 * columns)
+    values[3 * columns + 7] = 3e38 // leaves no fields for the others
+    values[4 * columns + 8] = -Infinity
+    values[5 * columns + 9] = 1.2e-38
+    for (let i = 0; i < columns; i += 1) values[6 * columns + i] = 2 ** -(i % 17)
+    return values
+  }
+  const asStored = (values: Float32Array) => bfloat16ToFloat32(float32ToBfloat16(values))
+
+  it('holds every bfloat16 number', async () => {
+    const engine = create(2)
+    const held = engine.weight('bfloat16', columns, [{ data: hard(), dtype: 'F32', rows: 9 }], 'bfloat12')
+    expect(await engine.read(held)).toEqual(asStored(hard()))
+    const matrix = engine.tensor('bfloat16', [9, columns], hard())
+    expect(await engine.read(engine.quantized(matrix, 'bfloat12'))).toEqual(asStored(hard()))
+  })
+
+  it('holds numbers that do not fit it as bfloat16', async () => {
+    const values = Float32Array.from({ length: 64 * columns }, (_, i) => 2 ** -(i % 120))
+    const engine = create(2)
+    const held = engine.weight('bfloat16', columns, [{ data: values, dtype: 'F32', rows: 64 }], 'bfloat12')
+    expect(await engine.read(held)).toEqual(values)
+  })
+
+  it.each([1, 3, 16, 50])('multiplies what it has no codes for, %i tokens', async (M) => {
+    const engine = create(2)
+    const values = hard().fill(1e-30, 4 * columns, 5 * columns)
+    values[3 * columns + 7] = 1e4
+    const data = asStored(values)
+    const plain = linear('', { M, K: columns, N: 9, form: 'bfloat12' })
+    const weight = { role: 'act' as const, shape: [9, columns], data }
+    const given = (form: 'bfloat12' | undefined) => ({
+      ...plain,
+      op: 'linear' as const,
+      inputs: { ...plain.inputs, weight: { ...weight, ...(form && { form }) } },
+    })
+    const act = engine.name === 'reference' ? 'float32' : 'bfloat16'
+    const expected = (await runForward(engine, given(undefined), act)).get('y') as Float32Array
+    const found = (await runForward(engine, given('bfloat12'), act)).get('y') as Float32Array
+    // Sums in another order, rounded to bfloat16.
+    expected.forEach((value, i) =>
+      expect(Math.abs(found[i] - value)).toBeLessThan(0.01 * Math.abs(value) + 1e-3),
+    )
+  })
+})

@@ -25,7 +25,7 @@ export interface GenerateFigures {
   weight_bytes: number
   /**
    * What decoding reached of reading the weights once a token, at the bandwidth measured right before and after the same
-   * repetition; the median of all.
+   * repetition; the median of all. More than 1 where bfloat16 weights are read in 12 bits.
    */
   share_of_reading: number
   /** Products of one pass over the prompt; for `prompt` only. */
