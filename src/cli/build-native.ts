@@ -28,7 +28,7 @@ export const buildNative = defineCommand({
       throw new FettleError(
         {
           place: 'build-native',
-          found: 'the compiler failed; what it said stands above',
+          found: 'not built, for the reason above',
           expected: 'a C++17 compiler',
           cure: 'Without the native engine everything runs on the reference engine, slower.',
         },

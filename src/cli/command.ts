@@ -1,6 +1,7 @@
 import { parseArgs } from 'citty'
 import type { ArgsDef } from 'citty'
-import { readArguments } from './flags.ts'
+import { FettleError } from '../error.ts'
+import { flagName, readArguments } from './flags.ts'
 
 /** One flag of a command, or its positional arguments; the key it stands under is its name in camelCase. */
 export interface Flag {
@@ -11,6 +12,8 @@ export interface Flag {
   /** The values that a string may have. */
   options?: readonly string[]
   required?: boolean
+  /** Other names that are understood and that the help leaves out. */
+  aliases?: readonly string[]
   /** May be given several times; the values are read with `repeated`. */
   repeats?: boolean
   /** What a flag without a value means, where it may have none. */
@@ -74,13 +77,26 @@ export function defineCommand<const T extends Flags>(
           return [name, type === 'number' && value !== undefined ? Number(value) : value]
         }),
       )
-      const code = await run(values as FlagValues<T>, {
-        positionals: parsed._,
-        repeated: (name) => repeated.get(name) ?? [],
-      })
-      return code ?? 0
+      try {
+        const code = await run(values as FlagValues<T>, {
+          positionals: parsed._,
+          repeated: (name) => repeated.get(name) ?? [],
+        })
+        return code ?? 0
+      } catch (error) {
+        throw withFlagNames(error, repeated)
+      }
     },
   }
+}
+
+/** The library names options as TypeScript does (`maxNewTokens`); who gave a flag knows that. */
+function withFlagNames(error: unknown, given: ReadonlyMap<string, unknown>): unknown {
+  if (!(error instanceof FettleError) || !error.findings.some(({ place }) => given.has(place))) return error
+  const findings = error.findings.map((finding) =>
+    given.has(finding.place) ? { ...finding, place: flagName(finding.place) } : finding,
+  )
+  return new FettleError(findings, { exitCode: error.exitCode, cause: error })
 }
 
 /** The flags as citty takes them; numbers are text to it, and what is required was checked before. */

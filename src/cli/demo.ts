@@ -8,6 +8,7 @@ import { trainSft } from '../train/index.ts'
 import { readRows, toConversations } from '../data/index.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
+import { wholeNumber } from './flags.ts'
 import { showExample } from './inspect-view.ts'
 import { inspectSources } from './inspected.ts'
 import { writeJsonLine } from './json-lines.ts'
@@ -30,6 +31,7 @@ export const demo = defineCommand({
   details: 'Everything is on this machine: nothing is downloaded, no account or key is needed.',
   examples: ['demo', 'demo --output-dir /tmp/demo --steps 60'],
   async run({ outputDir = join('runs', 'demo'), steps = 120, json = false }) {
+    wholeNumber('--steps', steps, 1)
     endWhenOutputCloses()
     const assets = relative(process.cwd(), join(packageFolder(), 'assets')) || '.'
     const path = join(assets, 'tiny-llama')

@@ -25,7 +25,11 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
   const findings: Finding[] = []
   const canonical: string[] = []
   const repeated = new Map<string, string[]>()
-  const byPlainName = new Map(Object.keys(flags).map((name) => [plain(name), name]))
+  const byPlainName = new Map(
+    Object.entries(flags).flatMap(([name, { aliases = [] }]) =>
+      [name, ...aliases].map((spelling) => [plain(spelling), name] as const),
+    ),
+  )
   const waiting = [...rawArguments]
   let positionals = 0
   for (let argument = waiting.shift(); argument !== undefined; argument = waiting.shift()) {
@@ -64,7 +68,11 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
     } else if (negated && flags[negated].type === 'boolean' && equals < 0) {
       canonical.push(`--no-${negated}`)
       repeated.set(negated, ['false'])
-    } else findings.push(unknownFlag(spelled))
+    } else {
+      findings.push(unknownFlag(spelled))
+      // What follows is most likely its value, and no mistake of its own.
+      if (equals < 0 && waiting[0]?.startsWith('-') === false) waiting.shift()
+    }
   }
 
   function readValue(name: string, flag: Flag, spelled: string, value: string | undefined): void {
@@ -119,6 +127,16 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
         cure: 'Put quotes around text with spaces.',
       })
   }
+}
+
+/**
+ * Checks a flag's number.
+ *
+ * @throws FettleError that names the flag, when it is no whole number or too small
+ */
+export function wholeNumber(flag: string, value: number, from: number): void {
+  if (!Number.isInteger(value) || value < from)
+    throw new FettleError({ place: flag, found: String(value), expected: `a whole number from ${from}` })
 }
 
 /** A flag's name without dashes, underscores and case, so that every spelling meets. */

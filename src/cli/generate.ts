@@ -6,6 +6,7 @@ import { endWhenOutputCloses } from './closed-output.ts'
 import { assistantFlags, loadAssistant } from './assistant-flags.ts'
 import type { OpenAssistant } from './assistant-flags.ts'
 import { defineCommand } from './command.ts'
+import { wholeNumber } from './flags.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { loadModel, modelFlags } from './model-flags.ts'
 import type { LoadedModel } from './model-flags.ts'
@@ -48,12 +49,7 @@ export const generate = defineCommand({
     // Guesses are checked one prompt at a time.
     const batchSize =
       flags.batchSize ?? (flags.promptLookupNumTokens || flags.assistantModel !== undefined ? 1 : 16)
-    if (!Number.isInteger(batchSize) || batchSize < 1)
-      throw new FettleError({
-        place: '--batch-size',
-        found: String(batchSize),
-        expected: 'a whole number from 1',
-      })
+    wholeNumber('--batch-size', batchSize, 1)
     endWhenOutputCloses()
     const loaded = await loadModel(flags)
     const { tokenizer } = loaded

@@ -1,7 +1,7 @@
-import { FettleError } from '../error.ts'
 import { maskPolicyOf } from '../train/options.ts'
 import type { SpanStatus } from '../chat/index.ts'
 import { defineCommand } from './command.ts'
+import { wholeNumber } from './flags.ts'
 import { showExample, showParity } from './inspect-view.ts'
 import type { Inspected } from './inspected.ts'
 import { inspectSources } from './inspected.ts'
@@ -60,8 +60,7 @@ export const inspect = defineCommand({
   ],
   async run(flags, { positionals, repeated }) {
     const { limit = flags.json === true ? 0 : 3, status } = flags
-    if (!Number.isInteger(limit) || limit < 0)
-      throw new FettleError({ place: '--limit', found: String(limit), expected: 'a whole number from 0' })
+    wholeNumber('--limit', limit, 0)
     const options = await readRun(flags, positionals, repeated)
     const tokenizer = await loadTokenizer({ model: options.model, adapter: options.adapter ?? undefined })
     await applyRunTemplate(tokenizer, options.chatTemplate)

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { FettleError } from '../error.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
@@ -12,7 +12,13 @@ export const merge = defineCommand({
   flags: {
     ...modelFlags,
     adapter: { ...modelFlags.adapter, required: true },
-    output: { type: 'string', hint: 'path', required: true, description: 'Folder for the merged model' },
+    outputDir: {
+      type: 'string',
+      hint: 'path',
+      required: true,
+      aliases: ['output'],
+      description: 'Folder for the merged model',
+    },
     saveDtype: {
       type: 'string',
       options: storedTypes,
@@ -23,9 +29,9 @@ export const merge = defineCommand({
   },
   details:
     'The adapter is added to the weights as they are stored. With --quantization, as it was trained, it is added to the weights that it was trained on: those that quantising leaves, written whole.',
-  examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output runs/merged'],
+  examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output-dir runs/merged'],
   async run(flags) {
-    const { output } = flags
+    const { outputDir: output } = flags
     checkOutput(output, [basePath(flags), flags.adapter], flags.force === true)
     const { model, tokenizer, generationConfig } = await loadModel(flags)
     await model.mergeAdapter()
@@ -64,13 +70,19 @@ function checkOutput(output: string, inputs: readonly string[], force: boolean):
   const isInput = inputs.some((input) => realpathSync(input) === realpathSync(output))
   if (isInput)
     throw new FettleError({
-      place: `--output ${output}`,
+      place: `--output-dir ${output}`,
       found: 'the folder that is read',
       expected: 'another one',
     })
+  if (!statSync(output).isDirectory())
+    throw new FettleError({
+      place: `--output-dir ${output}`,
+      found: 'a file',
+      expected: 'a new or empty folder',
+    })
   if (!force && readdirSync(output).length > 0)
     throw new FettleError({
-      place: `--output ${output}`,
+      place: `--output-dir ${output}`,
       found: 'a folder with files in it',
       expected: 'a new or empty folder',
       cure: 'Choose another, or overwrite with --force.',

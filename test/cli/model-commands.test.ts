@@ -140,7 +140,7 @@ describe('generate', () => {
     {
       name: 'a setting that is none',
       args: ['--top-p', '2', 'Hello'],
-      says: 'topP: 2; expected a number from 0 to 1',
+      says: '--top-p: 2; expected a number from 0 to 1',
     },
     { name: 'a prompt without room', args: ['--raw', 'word '.repeat(400)], says: 'expected at most 128' },
     {
@@ -221,7 +221,7 @@ describe('chat', () => {
 describe('merge', () => {
   test('writes a model that says what the adapter said', async () => {
     const adapter = [...model, '--adapter', 'adapter']
-    const { code, stdout } = await run(['merge', ...adapter, '--output', 'merged', '--json'])
+    const { code, stdout } = await run(['merge', ...adapter, '--output-dir', 'merged', '--json'])
     expect(code).toBe(0)
     const [merged] = jsonLines(stdout)
     expect(merged).toMatchObject({ path: 'merged', dtype: 'float32' })
@@ -268,8 +268,8 @@ describe('merge', () => {
   })
 
   const wrong = [
-    { name: 'into the model', output: 'model', says: '--output model: the folder that is read' },
-    { name: 'over other files', output: '.', says: '--output .: a folder with files in it' },
+    { name: 'into the model', output: 'model', says: '--output-dir model: the folder that is read' },
+    { name: 'over other files', output: '.', says: '--output-dir .: a folder with files in it' },
   ]
   test.each(wrong)('not $name', async ({ output, says }) => {
     const { code, stderr } = await run(['merge', ...model, '--adapter', 'adapter', '--output', output])

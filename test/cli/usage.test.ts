@@ -71,7 +71,12 @@ const wrong: { args: string[]; says: string[] }[] = [
     says: ['--adapter /nowhere: no such file or folder'],
   },
   { args: ['chat', 'hello'], says: ['hello: unexpected; expected flags only'] },
-  { args: ['merge'], says: ['--adapter: not given', '--output: not given'] },
+  { args: ['merge'], says: ['--adapter: not given', '--output-dir: not given'] },
+  { args: ['demo', '--steps', '0'], says: ['--steps: 0; expected a whole number from 1'] },
+  {
+    args: ['generate', '--model', 'assets/tiny-llama', 'Hi', '--max-new-tokens', '0'],
+    says: ['--max-new-tokens: 0; expected a whole number from 1'],
+  },
   {
     args: ['inspect', '--limit', '-1', '--model', 'x', 'y.jsonl'],
     says: ['--limit: -1; expected a whole number from 0'],
@@ -93,6 +98,11 @@ test('every spelling of a flag is the same flag', async () => {
     )
 })
 
+test('the value of an unknown flag is not reported, too', async () => {
+  const { stderr } = await runCli(['chat', '--modle', 'x'])
+  expect(stderr).toBe('error --modle: no such flag. Did you mean --model?\n')
+})
+
 test('what is given after -- is no flag', async () => {
   const { stderr } = await runCli(['generate', '--', '--help'])
   expect(stderr).toContain('--model: not given')
@@ -105,4 +115,12 @@ test('build-native says what it did', async () => {
   const { code, stdout } = await runCli(['build-native', '--json'], { environment })
   expect(code).toBe(0)
   expect(JSON.parse(stdout)).toEqual({ message: plain.stdout.trim() })
+})
+
+test('build-native fails where it finds no compiler', async () => {
+  const environment = { CXX: '/nowhere/g++' }
+  const { code, stdout, stderr } = await runCli(['build-native', '--json'], { environment })
+  expect(stderr).toContain('no C++ compiler found')
+  expect(stdout).toBe('')
+  expect(code).toBe(1)
 })

@@ -11,6 +11,7 @@ import { measureTraining } from './train.ts'
 import { kernelLines, measurementLine, peakLines, peerLine, ratioLines, rooflineLines } from './view.ts'
 import { endWhenOutputCloses } from '../closed-output.ts'
 import { defineCommand } from '../command.ts'
+import { wholeNumber } from '../flags.ts'
 import { writeJsonLine } from '../json-lines.ts'
 import { nativeIsas } from '../../engine/index.ts'
 
@@ -87,8 +88,7 @@ export const bench = defineCommand({
       return
     }
     const repeat = flags.repeat ?? (peers === undefined ? 1 : 2)
-    if (!Number.isInteger(repeat) || repeat < 1)
-      throw new FettleError({ place: '--repeat', found: String(repeat), expected: 'a whole number from 1' })
+    wholeNumber('--repeat', repeat, 1)
     const write = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`)
     const ratios: Ratio[] = []
     const cases = chosenCases(repeated('only')).filter(([, benchCase]) => runsHere(benchCase))
