@@ -1,3 +1,6 @@
+import { reportError } from './report-error.ts'
+import { terminalOf } from './terminal.ts'
+
 let react = (): void => {}
 
 /**
@@ -10,14 +13,17 @@ export function whenOutputCloses(reaction: () => void): void {
 
 /** For commands that do nothing but print: text that nobody reads need not be made. */
 export function endWhenOutputCloses(): void {
-  whenOutputCloses(() => process.exit(0))
+  whenOutputCloses(() => process.exit())
 }
 
-/** Who reads the output may stop reading (fettle … | head): that is no error. */
+/** Who reads the output may stop reading (fettle … | head): that is no error. A full disk is one. */
 export function watchOutput(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') throw error
+      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED' && process.exitCode === undefined) {
+        const place = stream === process.stdout ? 'stdout' : 'stderr'
+        process.exitCode = reportError(Object.assign(error, { path: place }), terminalOf(process.stderr))
+      }
       react()
     })
 }

@@ -139,4 +139,6 @@ function unknownCommand(name: string): FettleError {
 setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--heap-growing-percent=50')
 watchOutput()
-process.exitCode = await main(process.argv.slice(2))
+const code = await main(process.argv.slice(2))
+// Output that could not be written has set one already.
+if (code !== 0 || process.exitCode === undefined) process.exitCode = code

@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { modelOf } from '../doctor/patients.ts'
-import { startCli } from './run-cli.ts'
+import { cli, startCli } from './run-cli.ts'
 
 /** The exit code of a command whose output nobody reads. */
 function codeUnread(args: readonly string[]): Promise<number | null> {
@@ -33,4 +35,16 @@ test('a chat ends with its reader, though more could be said', async () => {
   const code = await exitCode(child)
   child.stdin.end()
   expect(code).toBe(0)
+})
+
+test.skipIf(!existsSync('/dev/full'))('output that cannot be written: exit 1, said once', async () => {
+  const full = openSync('/dev/full', 'w')
+  const args = [cli, 'inspect', 'assets/demo.jsonl', '--model', 'assets/tiny-llama', '--json']
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    stdio: ['ignore', full, 'pipe'],
+    encoding: 'utf8',
+  })
+  closeSync(full)
+  expect(stderr).toBe('error stdout: no space left on the device. Free some and run again.\n')
+  expect(status).toBe(1)
 })

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 
 /** The built command line, as `npx fettle` runs it. */
-const cli = join(import.meta.dirname, '..', '..', 'dist', 'cli.mjs')
+export const cli = join(import.meta.dirname, '..', '..', 'dist', 'cli.mjs')
 
 export interface CliResult {
   code: number | null
