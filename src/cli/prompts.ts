@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import type { Message } from '../chat/index.ts'
 import { FettleError, messageOf } from '../error.ts'
+import { decodeUtf8, readTextFile } from '../formats/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 
 /** What a model is asked: text to continue as it stands, or messages to answer. */
@@ -22,15 +22,15 @@ export async function encodePrompt(tokenizer: Tokenizer, prompt: Prompt): Promis
  * @throws FettleError for JSON lines that are broken or hold neither
  */
 export async function readPrompts(path: string, asPrompt: (text: string) => Prompt): Promise<Prompt[]> {
-  const content = path === '-' ? await text(process.stdin) : await readFile(path, 'utf8')
   const place = path === '-' ? 'stdin' : path
+  const content = path === '-' ? decodeUtf8(await buffer(process.stdin), place) : await readTextFile(path)
   const trimmed = content.trim()
   if (trimmed === '')
     throw new FettleError({
       place,
       found: 'no text',
       expected: 'a prompt',
-      cure: 'Give it as an argument or in a pipe.',
+      cure: path === '-' ? 'Give it as an argument or in a pipe.' : 'Write prompts into the file.',
     })
   const list = trimmed.startsWith('[') ? parseOrUndefined(trimmed) : undefined
   if (Array.isArray(list) && list.every(isMessage)) return [{ messages: list }]

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readTextFile } from '../formats/index.ts'
 import { flagLayer, optionFlags } from '../train/option-flags.ts'
 import type { RunOptions } from '../train/options.ts'
 import { readRunOptions, runFileLayer } from '../train/read-options.ts'
@@ -44,7 +44,7 @@ export async function readRun(
 ): Promise<RunOptions> {
   const files = positionals.filter(isRunFile)
   const layers = await Promise.all(
-    files.map(async (path) => runFileLayer(await readFile(path, 'utf8'), path)),
+    files.map(async (path) => runFileLayer(await readTextFile(path, 'a run file'), path)),
   )
   const flags: Record<string, unknown> = {}
   for (const [name, { repeats }] of Object.entries(runFlags())) {

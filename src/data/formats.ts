@@ -17,11 +17,11 @@ type Reader = (row: Row, options: ConversationOptions) => Conversation
 
 const readers: { [Format in DataFormat]: Reader } = {
   messages: (row, options) => {
-    const column = 'messages' in row.value ? 'messages' : 'conversations'
+    const column = !('messages' in row.value) && 'conversations' in row.value ? 'conversations' : 'messages'
     return conversation(row, readMessages(row, column, options))
   },
   sharegpt: (row, options) => {
-    const column = 'conversations' in row.value ? 'conversations' : 'messages'
+    const column = !('conversations' in row.value) && 'messages' in row.value ? 'messages' : 'conversations'
     return conversation(row, readShareGptMessages(row, column, options))
   },
   prompt_completion: readPromptCompletion,
@@ -46,7 +46,7 @@ export async function* toConversations(
   let format = options.format === 'auto' ? undefined : options.format
   for await (const row of rows) {
     const renamed = rename(row)
-    format ??= detectFormat(renamed)
+    format ??= detectFormat(renamed, missingColumns(row, options.columns))
     yield readers[format](renamed, options)
   }
 }
@@ -54,9 +54,10 @@ export async function* toConversations(
 /**
  * The format that a row's columns tell: tokens before messages before text, the most explicit one first.
  *
+ * @param missing  columns that were to be renamed and are not in the row, as `[fettle's name, the file's]`
  * @throws FettleError that lists the columns, when they tell none
  */
-export function detectFormat({ value, origin }: Row): DataFormat {
+export function detectFormat({ value, origin }: Row, missing: readonly [string, string][] = []): DataFormat {
   const has = (...names: string[]) => names.every((name) => value[name] !== undefined && value[name] !== null)
   if (has('input_ids')) return 'tokens'
   const turns = value['messages'] ?? value['conversations']
@@ -67,21 +68,46 @@ export function detectFormat({ value, origin }: Row): DataFormat {
   if (has('instruction', 'output') || has('input', 'output')) return 'instruct'
   if (has('text')) return 'text'
   const names = Object.keys(value)
+  if (missing.length > 0) throw noColumn(origin, missing[0], names)
   throw new FettleError({
     place: formatOrigin(origin),
     found: names.length === 0 ? 'no columns' : `columns ${names.join(', ')}`,
     expected: 'messages, conversations, prompt and completion, instruction and output, text or input_ids',
-    cure: columnCure(names),
+    cure: columnCure(names, origin.file),
   })
 }
 
 const questionColumn = /^(question|query|user|human|problem|inputs?|q)$/i
 const answerColumn = /^(answer|response|reply|assistant|solution|targets?|outputs?|a)$/i
 
-function columnCure(names: readonly string[]): string {
-  const question = names.find((name) => questionColumn.test(name)) ?? 'question'
-  const answer = names.find((name) => answerColumn.test(name)) ?? 'answer'
-  return `Say what they are with columns: { input: ${question}, output: ${answer} }.`
+/** What to write; two columns of other names are taken for question and answer in their order. */
+function columnCure(names: readonly string[], file: string): string {
+  const known = names.find((name) => questionColumn.test(name))
+  const answer =
+    names.find((name) => name !== known && answerColumn.test(name)) ??
+    (names.length === 2 ? names.findLast((name) => name !== known) : undefined)
+  const question = known ?? (names.length === 2 ? names.find((name) => name !== answer) : undefined)
+  const columns = `columns: { input: ${question ?? 'question'}, output: ${answer ?? 'answer'} }`
+  return `Say what they are with ${columns}. As a flag: --data '{ path: ${file}, ${columns} }'.`
+}
+
+/** Columns that `columns` names and the row lacks. */
+function missingColumns({ value }: Row, columns: RowOptions['columns'] = {}): [string, string][] {
+  return Object.entries(columns).filter(([, from]) => from !== undefined && !(from in value))
+}
+
+function noColumn(
+  origin: Row['origin'],
+  [name, from]: [string, string],
+  names: readonly string[],
+): FettleError {
+  const meant = closestName(from, names)
+  return new FettleError({
+    place: formatOrigin(origin),
+    found: `no column ${from}`,
+    expected: names.join(', '),
+    ...(meant === undefined ? {} : { cure: `Did you mean columns: { ${name}: ${meant} }?` }),
+  })
 }
 
 function columnRenamer(columns: RowOptions['columns'] = {}): (row: Row) => Row {
@@ -98,19 +124,11 @@ function columnRenamer(columns: RowOptions['columns'] = {}): (row: Row) => Row {
   })
   if (pairs.length === 0) return (row) => row
   const taken = new Set(pairs.map(([, from]) => from))
-  return ({ value, origin }) => {
-    const missing = pairs.find(([, from]) => !(from in value))
+  return (row) => {
+    const { value, origin } = row
+    const missing = missingColumns(row, columns)
     // A column that only some rows have, such as Alpaca's input, is absent rather than wrong.
-    if (missing !== undefined && pairs.every(([, from]) => !(from in value))) {
-      const names = Object.keys(value)
-      const meant = closestName(missing[1], names)
-      throw new FettleError({
-        place: formatOrigin(origin),
-        found: `no column ${missing[1]}`,
-        expected: names.join(', '),
-        ...(meant === undefined ? {} : { cure: `Did you mean columns: { ${missing[0]}: ${meant} }?` }),
-      })
-    }
+    if (missing.length === pairs.length) throw noColumn(origin, missing[0], Object.keys(value))
     const others = Object.entries(value).filter(([name]) => !taken.has(name))
     const renamed = pairs.flatMap(([name, from]) => (from in value ? [[name, value[from]] as const] : []))
     return { value: Object.fromEntries([...others, ...renamed]), origin }

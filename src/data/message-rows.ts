@@ -53,6 +53,13 @@ function messageList(row: Row, column: string): Record<string, unknown>[] {
   const value = row.value[column]
   const place = formatOrigin(row.origin)
   const expected = 'a list of messages'
+  if (value === undefined)
+    throw new FettleError({
+      place,
+      found: `no ${column} among the columns ${Object.keys(row.value).join(', ')}`,
+      expected: `${column}, as in the first row`,
+      cure: 'Put rows of another format into a file of their own.',
+    })
   if (!Array.isArray(value) || value.length === 0)
     throw new FettleError({ place, found: `${column} is ${describeValue(value)}`, expected })
   return value.map((item: unknown, index) => {

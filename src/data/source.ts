@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import { FettleError, messageOf } from '../error.ts'
-import { readJsonl } from '../formats/index.ts'
+import { readJsonl, readTextFile } from '../formats/index.ts'
 import { formatOrigin, type Origin, type Row } from './row.ts'
 
 /** How the rows of a source are laid out; `auto` decides by the columns of the first row. */
@@ -67,11 +67,22 @@ async function* readFileRows(path: string): AsyncGenerator<Row> {
   } else {
     throw new FettleError({
       place: path,
-      found: extension === '' ? 'a file name without extension' : `a ${extension} file`,
+      found: (await isFolder(path))
+        ? 'a folder'
+        : extension === ''
+          ? 'a file name without extension'
+          : `a ${extension} file`,
       expected: '.jsonl or .json',
       cure: 'Write one JSON object a line and name the file .jsonl.',
     })
   }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
 }
 
 async function* numbered(
@@ -83,14 +94,15 @@ async function* numbered(
 }
 
 async function readJsonArray(path: string): Promise<unknown[]> {
+  const text = await readTextFile(path, 'a JSON array of objects')
   let value: unknown
   try {
-    value = JSON.parse(await readFile(path, 'utf8'))
+    value = JSON.parse(text)
   } catch (error) {
     throw new FettleError(
       {
         place: path,
-        found: messageOf(error),
+        found: text.trim() === '' ? 'an empty file' : messageOf(error),
         expected: 'a JSON array of objects',
         cure: 'If the file has one JSON object a line, name it .jsonl.',
       },
@@ -112,6 +124,9 @@ function toRow(value: unknown, origin: Origin): Row {
     place: formatOrigin(origin),
     found: describeValue(value),
     expected: 'an object with named columns',
+    ...(Array.isArray(value) && origin.line === 1
+      ? { cure: 'If the whole file is one JSON list, name it .json.' }
+      : {}),
   })
 }
 

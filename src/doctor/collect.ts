@@ -49,7 +49,11 @@ async function kindOf(path: string): Promise<Kind> {
   if (dataExtensions.has(extension)) return 'data'
   if (extension === '.yaml' || extension === '.yml') return 'run'
   if (extension === '.json') return (await isRunJson(path)) ? 'run' : 'data'
-  throw unknownPath(path, `a ${extension === '' ? 'file without extension' : `${extension} file`}`)
+  throw unknownPath(
+    path,
+    `a ${extension === '' ? 'file without extension' : `${extension} file`}`,
+    'Data is .jsonl or .json, a run file .yaml.',
+  )
 }
 
 /** A run file is small; data may be large, and a list. */
@@ -62,12 +66,12 @@ async function isRunJson(path: string): Promise<boolean> {
   }
 }
 
-function unknownPath(path: string, found: string): FettleError {
+function unknownPath(path: string, found: string, cure = 'Check the path.'): FettleError {
   return new FettleError({
     place: path,
     found,
     expected: 'a model folder or .gguf file, an adapter, a data file, a run file or the folder of a run',
-    cure: 'Check the path.',
+    cure,
   })
 }
 
@@ -83,7 +87,9 @@ export async function collect(subjects: Subjects): Promise<Patient> {
     try {
       return await work()
     } catch (error) {
-      patient.problems.push(asFettleError(error))
+      const problem = asFettleError(error)
+      // Several readers may open the same file.
+      if (patient.problems.every(({ message }) => message !== problem.message)) patient.problems.push(problem)
       return undefined
     }
   }

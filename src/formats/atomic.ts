@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { FettleError, messageOf } from '../error.ts'
+import { makeFolder } from './folder.ts'
+import { explainUnwritable } from './unwritable.ts'
 
 /** Where the content of a file that is being written goes; each call appends. */
 export interface AtomicFile {
@@ -21,7 +22,7 @@ export async function writeAtomically(
   const folder = dirname(path)
   const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     const handle = await open(temporary, 'wx')
     try {
       await produce({ write: (data) => writeAll(handle, data) })
@@ -33,7 +34,7 @@ export async function writeAtomically(
     await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw explain(path, error)
+    throw explainUnwritable(path, error)
   }
 }
 
@@ -64,30 +65,4 @@ async function syncFolder(folder: string): Promise<void> {
   } catch {
     // The content is synced already; only the moment of the rename is less certain.
   }
-}
-
-const cures: Record<string, string> = {
-  ENOSPC: 'Free some space or choose another output folder.',
-  EDQUOT: 'Your disk quota is used up: free some space or choose another output folder.',
-  EFBIG: 'The file is larger than this system allows (ulimit -f, or the file system): raise the limit.',
-  EACCES: 'Make the folder writable or choose another output folder.',
-  EPERM: 'Make the folder writable or choose another output folder.',
-  EROFS: 'The file system is read-only: choose another output folder.',
-  ENOTDIR: 'A part of the path is a file: choose another output folder.',
-}
-
-function explain(path: string, error: unknown): unknown {
-  if (error instanceof FettleError) return error
-  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
-  // A mistake in the producer is not the disk's fault and keeps its own stack.
-  if (code === undefined || !('syscall' in (error as object))) return error
-  const cure = cures[code]
-  return new FettleError(
-    {
-      place: path,
-      found: `cannot be written (${messageOf(error)}); what was there before is unchanged`,
-      ...(cure === undefined ? {} : { cure }),
-    },
-    { exitCode: 1, cause: error },
-  )
 }

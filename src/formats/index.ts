@@ -1,5 +1,5 @@
 /**
- * Bytes on disk <-> plain values: safetensors, GGUF, JSON lines and 16-bit floats.
+ * Bytes on disk <-> plain values: safetensors, GGUF, JSON lines, text and 16-bit floats.
  * Readers stream and check what they read; writers write beside, fsync and rename.
  */
 export { writeAtomically, writeFileAtomic, type AtomicFile } from './atomic.ts'
@@ -25,4 +25,6 @@ export { openCheckpoint } from './checkpoint.ts'
 export { readGguf, type GgufFile, type GgufTensor, type GgufValue } from './gguf.ts'
 export type { GgufTypeName } from './gguf-types.ts'
 export { dequantize, readGgufFloat32 } from './gguf-dequantize.ts'
+export { makeFolder } from './folder.ts'
 export { readJsonl, type JsonLine } from './jsonl.ts'
+export { decodeUtf8, readTextFile } from './text.ts'

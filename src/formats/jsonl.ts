@@ -1,6 +1,6 @@
-import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { FettleError, messageOf } from '../error.ts'
+import { decodeUtf8, explainUnreadable } from './text.ts'
 
 /** One value of a JSON lines file and its 1-based line. */
 export interface JsonLine {
@@ -43,35 +43,17 @@ async function* readLines(path: string): AsyncGenerator<Buffer> {
       if (start < chunk.length) pieces.push(chunk.subarray(start))
     }
   } catch (error) {
-    if (!(error instanceof Error && 'syscall' in error)) throw error
-    throw new FettleError(
-      { place: path, found: messageOf(error), expected: 'a JSON lines file', cure: 'Check the path.' },
-      { cause: error },
-    )
+    throw explainUnreadable(path, error, 'a JSON lines file')
   }
   if (pieces.length > 0) yield Buffer.concat(pieces)
 }
 
 function decodeLine(path: string, line: number, bytes: Buffer): string {
   const place = `${path}:${line}`
-  if (line === 1 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)))
-    throw new FettleError({
-      place,
-      found: 'UTF-16',
-      expected: 'UTF-8',
-      cure: 'Convert the file: iconv -f UTF-16 -t UTF-8.',
-    })
-  if (!isUtf8(bytes))
-    throw new FettleError({
-      place,
-      found: `bytes that are not UTF-8 (${describeBadBytes(bytes)})`,
-      expected: 'UTF-8',
-      cure: 'Convert the file to UTF-8, for instance with iconv.',
-    })
   try {
-    const text = bytes.toString('utf8')
-    return line === 1 && text.startsWith('\uFEFF') ? text.slice(1) : text
+    return decodeUtf8(bytes, place, line === 1)
   } catch (error) {
+    if (error instanceof FettleError) throw error
     throw new FettleError(
       {
         place,
@@ -82,13 +64,6 @@ function decodeLine(path: string, line: number, bytes: Buffer): string {
       { cause: error },
     )
   }
-}
-
-/** Value and place of the first byte that breaks UTF-8: decoding puts U+FFFD there. */
-function describeBadBytes(bytes: Buffer): string {
-  const text = bytes.toString('utf8')
-  const at = Buffer.byteLength(text.slice(0, text.indexOf('\uFFFD')))
-  return `0x${bytes[at].toString(16)} at byte ${at + 1}`
 }
 
 function parseLine(path: string, line: number, text: string): unknown {

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FettleError, messageOf } from '../error.ts'
 import {
+  makeFolder,
   readSafetensorsHeader,
   readTensorBytes,
   toFloat32,
@@ -152,7 +153,7 @@ export async function writeAdapter(
   config: Record<string, unknown>,
   tensors: readonly AdapterTensorToWrite[],
 ): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await writeSafetensors(
     join(folder, 'adapter_model.safetensors'),
     tensors.map(({ name, shape, data }) => ({ name, shape, data, dtype: 'F32' as const })),

@@ -40,10 +40,21 @@ export function makeChatTemplates(place: string, sources: Map<string, string>): 
       const name = template ?? (tools !== undefined && sources.has('tool_use') ? 'tool_use' : 'default')
       const source = sources.get(name)
       if (source === undefined) throw missing(place, name, [...sources.keys()])
-      const known = compiled.get(source) ?? parseChatTemplate(source)
+      const known = compiled.get(source) ?? parseChatTemplateOf(place, source)
       compiled.set(source, known)
       return known
     },
+  }
+}
+
+/** A template whose errors say which file or folder it is of. */
+export function parseChatTemplateOf(place: string, source: string): ChatTemplate {
+  try {
+    return parseChatTemplate(source)
+  } catch (error) {
+    if (!(error instanceof FettleError)) throw error
+    const findings = error.findings.map((finding) => ({ ...finding, place: `${place}: ${finding.place}` }))
+    throw new FettleError(findings, { cause: error })
   }
 }
 
@@ -54,7 +65,7 @@ function missing(place: string, name: string, names: readonly string[]): FettleE
           place,
           found: 'no chat template',
           expected: 'one, because conversations are to be rendered',
-          cure: "Set tokenizer.chatTemplate, or use setupChatFormat(model, tokenizer, 'chatml').",
+          cure: "Give the run one (chat_template: chatml, or a .jinja file); in TypeScript setupChatFormat(model, tokenizer, 'chatml').",
         }
       : {
           place,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { FettleError } from '../error.ts'
 import { readGguf } from '../formats/index.ts'
 import { readObject } from './files.ts'
 import type { JsonObject } from './json.ts'
@@ -41,11 +42,12 @@ export async function readGenerationConfig(path: string): Promise<GenerationConf
     existsSync(join(path, name)) ? await readObject(join(path, name)) : {}
   const raw = await optional('generation_config.json')
   const { eos_token_id, bos_token_id, pad_token_id } = await optional('config.json')
-  return parse({ eos_token_id, bos_token_id, pad_token_id, ...raw }, raw)
+  const place = join(path, 'eos_token_id' in raw ? 'generation_config.json' : 'config.json')
+  return parse({ eos_token_id, bos_token_id, pad_token_id, ...raw }, raw, place)
 }
 
-function parse(values: JsonObject, raw: JsonObject): GenerationConfig {
-  const config: GenerationConfig = { eosTokenIds: readIds(values.eos_token_id), raw }
+function parse(values: JsonObject, raw: JsonObject, place: string): GenerationConfig {
+  const config: GenerationConfig = { eosTokenIds: readIds(values.eos_token_id ?? [], place), raw }
   for (const [key, name] of Object.entries(numberKeys)) {
     const value = values[key]
     if (typeof value === 'number') config[name] = value
@@ -54,8 +56,18 @@ function parse(values: JsonObject, raw: JsonObject): GenerationConfig {
   return config
 }
 
-function readIds(value: unknown): number[] {
-  return (Array.isArray(value) ? value : [value]).filter((id): id is number => Number.isInteger(id))
+/** An id that is none would never end an answer. */
+function readIds(value: unknown, place: string): number[] {
+  const ids: unknown[] = Array.isArray(value) ? value : [value]
+  return ids.map((id) => {
+    if (typeof id === 'number' && Number.isInteger(id)) return id
+    throw new FettleError({
+      place: `${place}: eos_token_id`,
+      found: JSON.stringify(value),
+      expected: 'the id of a token, or a list of ids',
+      cure: 'Correct it there, or download the file again.',
+    })
+  })
 }
 
 function readFromGguf(path: string): GenerationConfig {
@@ -67,5 +79,5 @@ function readFromGguf(path: string): GenerationConfig {
     bos_token_id: id('bos'),
     pad_token_id: id('padding'),
   }
-  return parse(raw, raw)
+  return parse(raw, raw, path)
 }

@@ -4,7 +4,7 @@
  */
 export { AutoTokenizer } from './auto-tokenizer.ts'
 export { Tokenizer, type DecodeOptions, type EncodedChat } from './tokenizer.ts'
-export type { ChatTemplateOptions } from './chat-templates.ts'
+export { parseChatTemplateOf, type ChatTemplateOptions } from './chat-templates.ts'
 export type { DecodeStream } from './decode.ts'
 export type { Chat, ChatEncoding, EncodeChatOptions } from './encode-chats.ts'
 export type { TextWithSpans } from './encode-spans.ts'

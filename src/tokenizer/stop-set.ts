@@ -1,4 +1,5 @@
-import { findStopTokens, parseChatTemplate } from '../chat/index.ts'
+import { findStopTokens } from '../chat/index.ts'
+import { parseChatTemplateOf } from './chat-templates.ts'
 import type { GenerationConfig } from './generation-config.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
@@ -40,7 +41,7 @@ export function findStopSet(tokenizer: Tokenizer, generationConfig?: GenerationC
 
 /** What the chat template writes after an answer; nothing without a template. */
 function templateTerminators(tokenizer: Tokenizer): string[] {
-  const { chatTemplate, bosToken, eosToken, specialTokens } = tokenizer
+  const { place, chatTemplate, bosToken, eosToken, specialTokens } = tokenizer
   if (chatTemplate === undefined) return []
-  return findStopTokens(parseChatTemplate(chatTemplate), { bosToken, eosToken, specialTokens })
+  return findStopTokens(parseChatTemplateOf(place, chatTemplate), { bosToken, eosToken, specialTokens })
 }

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, readdir, rename, rm } from 'node:fs/promises'
+import { readFile, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FettleError, messageOf } from '../error.ts'
 import {
+  makeFolder,
   readSafetensorsHeader,
   readTensorBytes,
   toFloat32,
@@ -33,7 +34,7 @@ export async function saveModel(
   tokenizer: Tokenizer,
   folder: string,
 ): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await tokenizer.save(folder)
   if (!model.adapterConfig) {
     await model.save(folder)

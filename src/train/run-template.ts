@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { chatFormats } from '../chat/index.ts'
 import type { ChatFormatName } from '../chat/index.ts'
 import { FettleError, messageOf } from '../error.ts'
+import { readTextFile } from '../formats/index.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import { setupChatFormat } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import { parseChatTemplateOf, type Tokenizer } from '../tokenizer/index.ts'
 
 /**
  * Gives the tokenizer the chat template of a run: a .jinja file, or a format by name.
@@ -19,7 +19,10 @@ export async function applyRunTemplate(
 ): Promise<number[]> {
   if (chatTemplate === undefined) return []
   if (!isFormatName(chatTemplate)) {
-    tokenizer.chatTemplate = await readTemplate(chatTemplate)
+    const source = await readTemplate(chatTemplate)
+    // A mistake in it is one of this file, not of the model's.
+    parseChatTemplateOf(chatTemplate, source)
+    tokenizer.chatTemplate = source
     return []
   }
   if (model) {
@@ -35,12 +38,12 @@ export async function applyRunTemplate(
 
 async function readTemplate(path: string): Promise<string> {
   try {
-    return await readFile(path, 'utf8')
+    return await readTextFile(path)
   } catch (error) {
     throw new FettleError(
       {
         place: 'chat_template',
-        found: `'${path}' (${messageOf(error)})`,
+        found: `'${path}' (${error instanceof FettleError ? error.findings[0].found : messageOf(error)})`,
         expected: `a .jinja file, or one of ${Object.keys(chatFormats).join(', ')}`,
       },
       { cause: error },

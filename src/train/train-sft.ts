@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import type { Batch } from '../batch/index.ts'
 import { FettleError } from '../error.ts'
 import { formatOrigin } from '../data/index.ts'
+import { makeFolder } from '../formats/index.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
@@ -62,7 +62,7 @@ export async function* trainSft({
       input.seed,
     )
   const training = await model.training()
-  await mkdir(input.outputDir, { recursive: true })
+  await makeFolder(input.outputDir)
 
   const { train, steps } = data
   const fingerprint = {

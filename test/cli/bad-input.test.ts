@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -20,11 +20,16 @@ beforeAll(async () => {
     'role.jsonl': [good, { messages: [turn('user', 'Hello'), turn('bot', 'Hi!')] }],
     'unlearned.jsonl': [{ messages: [turn('user', 'Hello')] }],
     'ids.jsonl': [{ input_ids: [1, 2, 999_999] }],
+    'mixed.jsonl': [good, { text: 'Hello' }],
+    'columns.jsonl': [{ frage: 'Hello', antwort: 'Hi!' }],
   }
   for (const [name, rows] of Object.entries(files))
     await writeFile(join(cwd, name), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
   await writeFile(join(cwd, 'broken.jsonl'), `${JSON.stringify(good)}\n\n{"messages": [\n`)
   await writeFile(join(cwd, 'empty.jsonl'), '')
+  await writeFile(join(cwd, 'utf16.jsonl'), JSON.stringify(good), 'utf16le')
+  await writeFile(join(cwd, 'a-file'), '')
+  await mkdir(join(cwd, 'folder.jsonl'))
   await writeFile(
     join(cwd, 'run.yaml'),
     'model: model\ndata: good.jsonl\nlearning_rat: 1.0e-4\nmax_steps: many\n',
@@ -42,6 +47,13 @@ beforeAll(async () => {
   await changed('shape', (config) => (config['intermediate_size'] = 640))
   await changed('missing', (config) => (config['num_hidden_layers'] = 7))
   await changed('unknown', (config) => (config['model_type'] = 'mamba'))
+  await changed('template', () => {})
+  await writeFile(join(cwd, 'template', 'chat_template.jinja'), '{{ messages')
+  await writeFile(join(cwd, 'open.jinja'), '{% for')
+  await changed('untemplated', () => {})
+  await rm(join(cwd, 'untemplated', 'chat_template.jinja'))
+  await changed('stop', () => {})
+  await writeFile(join(cwd, 'stop', 'generation_config.json'), '{"eos_token_id": "</s>"}')
 })
 afterAll(() => rm(cwd, { recursive: true, force: true }))
 
@@ -80,7 +92,43 @@ const cases: { name: string; args: string[]; says: RegExp[] }[] = [
     args: train('model', 'ids.jsonl'),
     says: [/ids\.jsonl:1: .*999999/, /expected/],
   },
-  { name: 'missing data', args: train('model', 'nowhere.jsonl'), says: [/nowhere\.jsonl/] },
+  {
+    name: 'missing data',
+    args: train('model', 'nowhere.jsonl'),
+    says: [/nowhere\.jsonl: no such file or folder; expected a JSON lines file\. Check the path/],
+  },
+  {
+    name: 'a folder called as data',
+    args: train('model', 'folder.jsonl'),
+    says: [/folder\.jsonl: a folder; expected a JSON lines file/],
+  },
+  {
+    name: 'a folder of data',
+    args: train('model', '.'),
+    says: [/\.: a folder; expected \.jsonl or \.json/],
+  },
+  {
+    name: 'UTF-16 without a byte order mark',
+    args: train('model', 'utf16.jsonl'),
+    says: [/utf16\.jsonl:1: UTF-16; expected UTF-8\. Convert the file/],
+  },
+  {
+    name: 'a row of another format',
+    args: train('model', 'mixed.jsonl'),
+    says: [/mixed\.jsonl:2: no messages among the columns text; expected messages, as in the first row\. /],
+  },
+  {
+    name: 'columns of other names',
+    args: train('model', 'columns.jsonl'),
+    says: [
+      /columns frage, antwort; .*--data '\{ path: columns\.jsonl, columns: \{ input: frage, output: antwort \} \}'/,
+    ],
+  },
+  {
+    name: 'a column that is not there',
+    args: train('model', '{ path: columns.jsonl, columns: { input: frage, output: antwrt } }'),
+    says: [/columns\.jsonl:1: no column antwrt; expected .*Did you mean columns: \{ output: antwort \}\?/],
+  },
   { name: 'a missing model', args: train('nowhere', 'good.jsonl'), says: [/nowhere/, /expected/] },
   {
     name: 'a truncated safetensors file',
@@ -105,13 +153,33 @@ const cases: { name: string; args: string[]; says: RegExp[] }[] = [
     says: [/unknown\/config\.json: model_type "mamba"; expected llama, mistral, qwen2, qwen3/],
   },
   {
+    name: "a mistake in the model's template",
+    args: train('template', 'good.jsonl'),
+    says: [/error template: chat template:1:1: a tag without its end/],
+  },
+  {
+    name: "a mistake in the run's template",
+    args: [...train('model', 'good.jsonl'), '--chat-template', 'open.jinja'],
+    says: [/error open\.jinja: chat template:1:1: /],
+  },
+  {
+    name: 'no template',
+    args: train('untemplated', 'good.jsonl'),
+    says: [/untemplated: no chat template; expected one, .*chat_template: chatml/],
+  },
+  {
+    name: 'a stop token that is no id',
+    args: ['generate', '--model', 'stop', 'Hi'],
+    says: [/stop\/generation_config\.json: eos_token_id: "<\/s>"; expected the id of a token/],
+  },
+  {
     name: 'unknown and wrong run-file keys, together',
     args: ['train', 'run.yaml', '--output-dir', 'out'],
     says: [/run\.yaml:3: .*learning_rat.*learning_rate/, /run\.yaml:4: .*max_steps/],
   },
 ]
 
-describe('fettle train on bad input: exit 2, a message that helps, nothing written', () => {
+describe('bad input: exit 2, a message that helps, nothing written', () => {
   test.each(cases)('$name', async ({ args, says }) => {
     const { code, stdout, stderr } = await runCli([...args, '--json'], { cwd })
     for (const pattern of says) expect(stderr).toMatch(pattern)
@@ -119,6 +187,20 @@ describe('fettle train on bad input: exit 2, a message that helps, nothing writt
     expect(stdout).toBe('')
     expect(existsSync(join(cwd, 'out'))).toBe(false)
   })
+})
+
+test.each([
+  { output: 'a-file', says: /a-file: cannot be written .*A file has this name/ },
+  { output: 'a-file/run', says: /a-file\/run: cannot be written .*A part of the path is a file/ },
+  {
+    output: '/proc/fettle/run',
+    says: /\/proc\/fettle\/run: cannot be written .*choose another output folder/,
+  },
+])('no folder can be made at $output: exit 1 before the first step', async ({ output, says }) => {
+  const { code, stdout, stderr } = await runCli([...train('model', 'good.jsonl', output), '--json'], { cwd })
+  expect(stderr).toMatch(says)
+  expect(stdout).toBe('')
+  expect(code).toBe(1)
 })
 
 test('a full disk: exit 1, the path is named, and no half-written file is left', async () => {

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, expect, it, vi } from 'vitest'
@@ -18,6 +19,14 @@ async function run(...rawArguments: string[]): Promise<{ text: string; code: num
 }
 
 afterEach(() => void vi.restoreAllMocks())
+
+it('says once that a file cannot be read, whoever opens it', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'fettle-doctor-')), 'broken.gguf')
+  writeFileSync(path, 'hello')
+  const { text, code } = await run(path)
+  expect(text.split(`error ${path}: `)).toHaveLength(2)
+  expect(code).toBe(1)
+})
 
 it('prints findings worst first and exits with 1 on errors', async () => {
   const model = await modelOf({ generation: { eos_token_id: 597 } })

@@ -79,6 +79,8 @@ describe('what is refused', () => {
   })
 
   test('missing file', async () => {
-    await expect(collect(join(scratch, 'none.jsonl'))).rejects.toThrow('ENOENT')
+    await expect(collect(join(scratch, 'none.jsonl'))).rejects.toThrow(
+      'none.jsonl: no such file or folder; expected a JSON lines file',
+    )
   })
 })

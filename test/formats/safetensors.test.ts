@@ -219,7 +219,7 @@ describe('a write that fails', () => {
 async function compileWriter(): Promise<string> {
   const { default: typescript } = await import('typescript')
   const program = join(scratch, 'program')
-  for (const name of ['error.ts', 'formats/atomic.ts']) {
+  for (const name of ['error.ts', 'formats/atomic.ts', 'formats/folder.ts', 'formats/unwritable.ts']) {
     const source = readFileSync(new URL(`../../src/${name}`, import.meta.url), 'utf8')
     const { outputText } = typescript.transpileModule(source, {
       compilerOptions: { module: 99, target: 10, rewriteRelativeImportExtensions: true },

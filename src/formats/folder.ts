@@ -1,0 +1,43 @@
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { explainUnwritable } from './unwritable.ts'
+
+/**
+ * Makes a folder and those above it; one that is there already stays as it is.
+ *
+ * @throws FettleError (exit code 1) that names the path, when something else is there or nothing may be written
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await makeWithParents(path)
+  } catch (error) {
+    throw explainUnwritable(path, error)
+  }
+}
+
+/** Not with `recursive`: where a parent takes no folders (/proc), Node 20 tries for ever. */
+async function makeWithParents(path: string): Promise<void> {
+  try {
+    await mkdir(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' && dirname(path) !== path) {
+      await makeWithParents(dirname(path))
+      await mkdir(path).catch(unlessFolder(path))
+    } else await unlessFolder(path)(error)
+  }
+}
+
+/** Another process may have made it meanwhile; a root says EISDIR or EPERM, a read-only file system EROFS. */
+function unlessFolder(path: string): (error: unknown) => Promise<void> {
+  return async (error) => {
+    const isFolder = await stat(path).then(
+      (found) => found.isDirectory(),
+      () => false,
+    )
+    if (!isFolder) throw error
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}

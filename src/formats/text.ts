@@ -1,0 +1,71 @@
+import { isUtf8 } from 'node:buffer'
+import { readFile } from 'node:fs/promises'
+import { FettleError, messageOf } from '../error.ts'
+
+/**
+ * The text of a file, without its byte order mark.
+ *
+ * @throws FettleError that names the file, when it cannot be read or is not UTF-8
+ */
+export async function readTextFile(path: string, expected = 'a text file'): Promise<string> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    throw explainUnreadable(path, error, expected)
+  }
+  return decodeUtf8(bytes, path)
+}
+
+/**
+ * Text of UTF-8 bytes.
+ *
+ * @param isStart  whether a file begins with these bytes: a byte order mark is no text there
+ * @throws         FettleError that says what the bytes are instead
+ */
+export function decodeUtf8(bytes: Buffer, place: string, isStart = true): string {
+  if (isStart && isUtf16(bytes))
+    throw new FettleError({
+      place,
+      found: 'UTF-16',
+      expected: 'UTF-8',
+      cure: 'Convert the file: iconv -f UTF-16 -t UTF-8.',
+    })
+  if (!isUtf8(bytes))
+    throw new FettleError({
+      place,
+      found: `bytes that are not UTF-8 (${describeBadBytes(bytes)})`,
+      expected: 'UTF-8',
+      cure: 'Convert the file to UTF-8, for instance with iconv.',
+    })
+  const text = bytes.toString('utf8')
+  return isStart && text.startsWith('\uFEFF') ? text.slice(1) : text
+}
+
+/** By its byte order mark, or, without one, because text of one alphabet has a zero in every other byte. */
+function isUtf16(bytes: Buffer): boolean {
+  const [first, second] = bytes
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true
+  return bytes.length > 1 && (first === 0) !== (second === 0)
+}
+
+/** Value and place of the first byte that breaks UTF-8: decoding puts U+FFFD there. */
+function describeBadBytes(bytes: Buffer): string {
+  const text = bytes.toString('utf8')
+  const at = Buffer.byteLength(text.slice(0, text.indexOf('\uFFFD')))
+  return `0x${bytes[at].toString(16)} at byte ${at + 1}`
+}
+
+/** An error of the file system with the path, which the system's own may lack; any other error stays as it is. */
+export function explainUnreadable(path: string, error: unknown, expected: string): unknown {
+  if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return error
+  const found =
+    error.code === 'ENOENT'
+      ? 'no such file or folder'
+      : error.code === 'EISDIR'
+        ? 'a folder'
+        : error.code === 'EACCES'
+          ? 'no permission to read it'
+          : messageOf(error)
+  return new FettleError({ place: path, found, expected, cure: 'Check the path.' }, { cause: error })
+}

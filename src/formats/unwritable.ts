@@ -1,0 +1,32 @@
+import { FettleError, messageOf } from '../error.ts'
+
+const cures: Record<string, string> = {
+  ENOSPC: 'Free some space or choose another output folder.',
+  EDQUOT: 'Your disk quota is used up: free some space or choose another output folder.',
+  EFBIG: 'The file is larger than this system allows (ulimit -f, or the file system): raise the limit.',
+  EACCES: 'Make the folder writable or choose another output folder.',
+  EPERM: 'Make the folder writable or choose another output folder.',
+  EROFS: 'The file system is read-only: choose another output folder.',
+  EEXIST: 'A file has this name: choose another output folder.',
+  ENOENT: 'Nothing can be made there: choose another output folder.',
+  ENOTDIR: 'A part of the path is a file: choose another output folder.',
+}
+
+/**
+ * An error of the file system as one that names the path and says what to do; any other error stays as it is, because a
+ * mistake in the program keeps its own stack.
+ */
+export function explainUnwritable(path: string, error: unknown): unknown {
+  if (error instanceof FettleError) return error
+  const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
+  if (code === undefined || !('syscall' in (error as object))) return error
+  const cure = cures[code]
+  return new FettleError(
+    {
+      place: path,
+      found: `cannot be written (${messageOf(error)}); what was there before is unchanged`,
+      ...(cure === undefined ? {} : { cure }),
+    },
+    { exitCode: 1, cause: error },
+  )
+}
