@@ -1,20 +1,13 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import {
-  addTokens,
-  applyBosEos,
-  makeBackend,
-  serialize,
-  withoutSpecialTokens,
-  type Backend,
-} from './backend.ts'
+import { applyBosEos, makeBackend, serialize, withoutSpecialTokens, type Backend } from './backend.ts'
 import {
   makeChatTemplates,
   renderChat,
   type ChatTemplateOptions,
   type ChatTemplates,
 } from './chat-templates.ts'
-import { cleanUpSpaces, makeDecodeStream, type DecodeStream } from './decode.ts'
+import { makeDecodeStream, type DecodeStream } from './decode.ts'
 import { encodeChats, type Chat, type ChatEncoding, type EncodeChatOptions } from './encode-chats.ts'
 import { encodeTextsWithSpans, type SpanEncoder, type TextWithSpans } from './encode-spans.ts'
 import {
@@ -27,6 +20,7 @@ import {
 import type { TokenizerFiles } from './files.ts'
 import type { AddedToken, NamedToken } from './named-tokens.ts'
 import { saveTokenizer } from './save.ts'
+import { makeVocabulary, type Vocabulary } from './vocabulary.ts'
 import { makeWordEncoder } from './word-encoder.ts'
 
 export interface DecodeOptions {
@@ -52,11 +46,12 @@ export class Tokenizer {
   /** Made when first needed. */
   #encoder: SpanEncoder | undefined
   readonly #templates: ChatTemplates
-  readonly #tokenById = new Map<number, string | null>()
+  readonly #vocabulary: Vocabulary
 
   constructor(files: TokenizerFiles) {
     this.#files = files
     this.#backend = makeBackend(files)
+    this.#vocabulary = makeVocabulary(this.#backend, files.config.clean_up_tokenization_spaces === true)
     this.#templates = makeChatTemplates(files.place, files.chatTemplates)
   }
 
@@ -102,16 +97,7 @@ export class Tokenizer {
 
   /** The text of tokens. */
   decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
-    const tokens: string[] = []
-    for (const id of ids) {
-      const token = this.#tokenOf(id)
-      if (token !== null && !(skipSpecialTokens && this.#backend.added.get(token)?.special === true))
-        tokens.push(token)
-    }
-    const text = this.#backend.rust.getDecoder()?.decode(tokens) ?? tokens.join(' ')
-    const cleanUp =
-      this.#files.config.clean_up_tokenization_spaces === true && this.#backend.modelType !== 'BPE'
-    return cleanUp ? cleanUpSpaces(text) : text
+    return this.#vocabulary.decode(ids, skipSpecialTokens)
   }
 
   /** The texts of several lists of tokens. */
@@ -124,22 +110,13 @@ export class Tokenizer {
     return makeDecodeStream((ids) => this.decode(ids, options))
   }
 
-  #tokenOf(id: number): string | null {
-    let token = this.#tokenById.get(id)
-    if (token === undefined) {
-      token = Number.isInteger(id) && id >= 0 ? this.#backend.rust.idToToken(id) : null
-      this.#tokenById.set(id, token)
-    }
-    return token
-  }
-
   // ------------------------------------------------------------------ vocabulary
 
   /** The id of a token as the vocabulary spells it; undefined when there is none. */
   convertTokensToIds(token: string): number | undefined
   convertTokensToIds(tokens: readonly string[]): (number | undefined)[]
   convertTokensToIds(tokens: string | readonly string[]): number | undefined | (number | undefined)[] {
-    const idOf = (token: string) => this.#backend.rust.tokenToId(token) ?? undefined
+    const { idOf } = this.#vocabulary
     return typeof tokens === 'string' ? idOf(tokens) : tokens.map(idOf)
   }
 
@@ -147,7 +124,7 @@ export class Tokenizer {
   convertIdsToTokens(id: number): string | undefined
   convertIdsToTokens(ids: Iterable<number>): (string | undefined)[]
   convertIdsToTokens(ids: number | Iterable<number>): string | undefined | (string | undefined)[] {
-    const tokenOf = (id: number) => this.#tokenOf(id) ?? undefined
+    const { tokenOf } = this.#vocabulary
     return typeof ids === 'number' ? tokenOf(ids) : Array.from(ids, tokenOf)
   }
 
@@ -163,16 +140,10 @@ export class Tokenizer {
 
   /** Adds tokens that are matched as a whole; returns how many are new. */
   addTokens(tokens: readonly (string | AddedToken)[]): number {
-    const count = addTokens(
-      this.#backend.rust,
-      this.#backend.added,
-      tokens.map((token) => (typeof token === 'string' ? { content: token } : token)),
-    )
     this.#changed = true
     this.#blind = undefined
     this.#encoder = undefined
-    this.#tokenById.clear()
-    return count
+    return this.#vocabulary.add(tokens)
   }
 
   /** Adds tokens that `skipSpecialTokens` leaves out; returns how many are new. */
@@ -184,10 +155,7 @@ export class Tokenizer {
 
   /** Every special token, in the order of ids. */
   get specialTokens(): string[] {
-    return [...this.#backend.added]
-      .filter(([, { special }]) => special)
-      .toSorted(([, a], [, b]) => a.id - b.id)
-      .map(([content]) => content)
+    return this.#vocabulary.specialTokens()
   }
 
   /** Every token that is matched as a whole, special or not, with its id. */

@@ -1,0 +1,57 @@
+import { addTokens, type Backend } from './backend.ts'
+import { cleanUpSpaces } from './decode.ts'
+import type { AddedToken } from './named-tokens.ts'
+
+/** The tokens of a tokenizer by id and by spelling. */
+export interface Vocabulary {
+  idOf(token: string): number | undefined
+  tokenOf(id: number): string | undefined
+  /** Adds tokens that are matched as a whole; returns how many are new. */
+  add(tokens: readonly (string | AddedToken)[]): number
+  /** The text of tokens; ids that are no tokens have none. */
+  decode(ids: Iterable<number>, skipSpecialTokens: boolean): string
+  /** Every special token, in the order of ids. */
+  specialTokens(): string[]
+}
+
+/**
+ * The vocabulary of a backend.
+ *
+ * @param cleanUp  `clean_up_tokenization_spaces`, which byte-level texts do not need
+ */
+export function makeVocabulary({ rust, added, modelType }: Backend, cleanUp: boolean): Vocabulary {
+  // A call into the Rust library costs more than a look-up, and texts ask for the same tokens again and again.
+  const tokenById = new Map<number, string | undefined>()
+  const tokenOf = (id: number): string | undefined => {
+    if (!tokenById.has(id))
+      tokenById.set(id, Number.isInteger(id) && id >= 0 ? (rust.idToToken(id) ?? undefined) : undefined)
+    return tokenById.get(id)
+  }
+  return {
+    idOf: (token) => rust.tokenToId(token) ?? undefined,
+    tokenOf,
+    add(tokens) {
+      tokenById.clear()
+      return addTokens(
+        rust,
+        added,
+        tokens.map((token) => (typeof token === 'string' ? { content: token } : token)),
+      )
+    },
+    decode(ids, skipSpecialTokens) {
+      const tokens: string[] = []
+      for (const id of ids) {
+        const token = tokenOf(id)
+        if (token !== undefined && !(skipSpecialTokens && added.get(token)?.special === true))
+          tokens.push(token)
+      }
+      const text = rust.getDecoder()?.decode(tokens) ?? tokens.join(' ')
+      return cleanUp && modelType !== 'BPE' ? cleanUpSpaces(text) : text
+    },
+    specialTokens: () =>
+      [...added]
+        .filter(([, { special }]) => special)
+        .toSorted(([, a], [, b]) => a.id - b.id)
+        .map(([content]) => content),
+  }
+}
