@@ -7,7 +7,7 @@
 constexpr int kFields = 15;  // that a row can have beside zero
 constexpr uint16_t kFieldBits = 0x7f80;
 typedef uint16_t numbers __attribute__((vector_size(FETTLE_LANES * 4)));
-constexpr int64_t kWords = 2 * kLanes;
+constexpr int64_t kNumbers = 2 * kLanes;
 
 // The exponent fields that a row's codes count, and how many of its numbers lie outside of them.
 struct Fields {
@@ -27,12 +27,12 @@ inline numbers loadNumbers(const bf16* p) { numbers v; std::memcpy(&v, p, sizeof
 // n is whole vectors.
 static int64_t countOutside(const bf16* row, int64_t n, const Fields& fields) {
   numbers counts = {};
-  for (int64_t i = 0; i < n; i += kWords) {
+  for (int64_t i = 0; i < n; i += kNumbers) {
     const numbers w = loadNumbers(row + i), field = w & kFieldBits;
     counts -= (numbers)((w & 0x7fff) != 0) & (numbers)((field < fields.lowest()) | (field > fields.highest()));
   }
   int64_t count = 0;
-  for (int i = 0; i < kWords; i++) count += counts[i];
+  for (int i = 0; i < kNumbers; i++) count += counts[i];
   return count;
 }
 
@@ -40,12 +40,12 @@ static int64_t countOutside(const bf16* row, int64_t n, const Fields& fields) {
 // that most numbers have.
 static Fields chooseFields(const bf16* row, int64_t n) {
   numbers largest = {};
-  for (int64_t i = 0; i < n; i += kWords) {
+  for (int64_t i = 0; i < n; i += kNumbers) {
     const numbers field = loadNumbers(row + i) & kFieldBits;
     largest = field > largest ? field : largest;
   }
   int top = 1;
-  for (int i = 0; i < kWords; i++) top = std::max(top, largest[i] >> 7);
+  for (int i = 0; i < kNumbers; i++) top = std::max(top, largest[i] >> 7);
   Fields fields{std::min(top, 254)};  // 255 is infinity
   fields.outside = countOutside(row, n, fields);
   if (fields.outside * 1024 <= n) return fields;
