@@ -94,7 +94,8 @@ template <class Act> struct AttentionForward {
     layOut(Carver(pool.scratch(thread, 2, bytes)));
   }
 
-  void item(const AttentionItem<Act>& item, QueryBlock share) {
+  // Asks memory for the keys of `next`, the item that follows (may be null), beside its own blocks.
+  void item(const AttentionItem<Act>& item, const AttentionItem<Act>* next, QueryBlock share) {
     PackedKeys<C> keys = packedKeysFor<C>(shape, share);
     const int64_t count = keys.end - keys.begin, padded = keys.padded();
     keys.keyStrips = (C*)pool.scratch(thread, 0, padded * keys.depth * sizeof(C));
@@ -105,6 +106,11 @@ template <class Act> struct AttentionForward {
     carve(keys.depth, keys.width);
     for (int64_t at = share.begin; at < share.end;) {
       const QueryBlock block = AttentionWork<Act>::blockAt(item, at);
+      if (next && block.begin < next->end()) {
+        const int64_t from = block.begin * next->keyStride, count = std::min(block.end, next->end()) - block.begin;
+        prefetchRows(next->keys + from, next->keyStride, count, shape.headDim);
+        prefetchRows(next->values + from, next->keyStride, count, shape.headDim);
+      }
       for (int64_t head = 0; head < shape.group; head++) blockOfHead(item, keys, block, item.keyHead * shape.group + head);
       at = block.end;
     }
@@ -130,8 +136,12 @@ template <class Act> struct AttentionForward {
       for (int64_t i = 0; i < rows; i += kLanes) store(z + i, sumsOfRows(i));
     }
     Act* to = outputs + (token * shape.queryHeads + head) * shape.headDim;
+    for (int64_t i = 0; lse && i < rows; i += kLanes) {
+      float logs[kLanes];
+      store(logs, load(references + i) * splat(kLn2) + log(load(z + i)));
+      for (int64_t j = i; j < rows && j < i + kLanes; j++) lse[(token + j) * shape.queryHeads + head] = logs[j - i];
+    }
     for (int64_t i = 0; i < rows; i++, to += shape.queryHeads * shape.headDim) {
-      if (lse) lse[(token + i) * shape.queryHeads + head] = references[i] * kLn2 + std::log(z[i]);
       const vf inverse = splat(1.0f / z[i]);
       const float* from = output + i * keys.width;
       eachVector(shape.headDim, [&](int64_t d, auto n) { storePart(to + d, load(from + d) * inverse, n); });
@@ -234,7 +244,9 @@ static void runAttention(Pool& pool, const AttentionWork<Act>& work, const Act* 
   pool.run([&](int thread) {
     const AttentionTileScope tiles;
     AttentionForward<Act> forward{work.shape, queries, work.shape.columns(), outputs, lse, pool, thread};
-    work.eachShare(thread, pool.threads(), [&](size_t i, QueryBlock share) { forward.item(work.items[i], share); });
+    work.eachShare(thread, pool.threads(), [&](size_t i, QueryBlock share) {
+      forward.item(work.items[i], i + 1 < work.items.size() ? &work.items[i + 1] : nullptr, share);
+    });
   });
 }
 

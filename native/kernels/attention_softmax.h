@@ -39,6 +39,25 @@ template <class C> inline vf exp2(vf x) {
 #endif
 }
 
+// Natural logarithm of numbers above 0, relative error about 1e-7; not a number of inf or NaN. x = 2^e · m, m from
+// √½ to √2, and a polynomial of m − 1 (Cephes' logf).
+inline vf log(vf x) {
+  const vi e = ((vi)x - 0x3f3504f3) >> 23;
+  const vf r = (vf)((vi)x - (e << 23)) - splat(1.0f);
+  vf p = splat(7.0376836292e-2f);
+  p = multiplyAdd(p, r, splat(-1.1514610310e-1f));
+  p = multiplyAdd(p, r, splat(1.1676998740e-1f));
+  p = multiplyAdd(p, r, splat(-1.2420140846e-1f));
+  p = multiplyAdd(p, r, splat(1.4249322787e-1f));
+  p = multiplyAdd(p, r, splat(-1.6668057665e-1f));
+  p = multiplyAdd(p, r, splat(2.0000714765e-1f));
+  p = multiplyAdd(p, r, splat(-2.4999993993e-1f));
+  p = multiplyAdd(p, r, splat(3.3333331174e-1f));
+  const vf square = r * r;
+  return multiplyAdd(p * r, square, multiplyAdd(square, splat(-0.5f), r)) +
+         __builtin_convertvector(e, vf) * splat(kLn2) + (x - x);
+}
+
 template <int S> inline void foldLanes(vf (&v)[kLanes]) {
 #pragma GCC unroll 16
   for (int i = 0; i < S; i++) {
@@ -98,3 +117,15 @@ inline void storeRowPair(bf16* to, bf16* evenRow, bf16* oddRow, vf even, vf odd)
   __builtin_memcpy(oddRow, &upper, sizeof upper);
 }
 #endif
+
+// The sum over the lanes is a · b.
+template <class Act> inline vf lanesOfProduct(const Act* a, const Act* b, int64_t n) {
+  vf sum = {};
+  int64_t i = 0;
+#if FETTLE_HAS_BF16
+  if constexpr (sizeof(Act) == 2)
+    for (; i + 2 * kLanes <= n; i += 2 * kLanes) sum = dotPairs(sum, loadPairs(a + i), loadPairs(b + i));
+#endif
+  eachVector(n - i, [&](int64_t j, auto count) { sum += loadPart(a + i + j, count) * loadPart(b + i + j, count); });
+  return sum;
+}

@@ -189,7 +189,10 @@ inline void packKeyRows(C* to, const Act* keys, int64_t stride, int64_t count, i
 }
 
 template <class T> inline void copyCells(T* to, const T* from, int64_t n) {
-  eachVector(n, [&](int64_t i, auto count) { std::memcpy(to + i, from + i, count * sizeof(T)); });
+  constexpr int64_t whole = kLanes * 4 / sizeof(T);  // what a register holds
+  int64_t i = 0;
+  for (; i + whole <= n; i += whole) std::memcpy(to + i, from + i, whole * sizeof(T));
+  eachVector(n - i, [&](int64_t j, auto count) { std::memcpy(to + i + j, from + i + j, count * sizeof(T)); });
 }
 template <class To, class From> inline void copyCells(To* to, const From* from, int64_t n) { convert(to, from, n); }
 
@@ -203,7 +206,7 @@ inline void copyRows(C* to, const Act* from, int64_t stride, int64_t count, int6
   if (count < rows) std::memset(to, 0, (rows - count) * depth * sizeof(C));
 }
 
-// Rows that will be read soon: they lie far apart, so that the processor does not foresee them.
+// Rows that will be read or written soon: they lie far apart, so that the processor does not foresee them.
 template <class T> inline void prefetchRows(const T* rows, int64_t stride, int64_t count, int64_t headDim) {
   constexpr int64_t line = 64 / sizeof(T);
   for (int64_t i = 0; i < count; i++, rows += stride)

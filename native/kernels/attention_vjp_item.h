@@ -78,8 +78,11 @@ template <class Act> struct AttentionVjp {
     packKeyRows(keyRows, item.keys + from, item.keyStride, count, padded, shape.headDim);
     const int64_t size = roundUp(count, kLanes) * tall;
     float* buffer = (float*)pool.scratch(thread, 4 + partials, 2 * size * sizeof(float));
-    std::memset(buffer, 0, 2 * size * sizeof(float));
     sums = {index, keys.begin, keys.end, buffer, buffer + size};
+    // The first block to see a strip writes its sums; with a window no query may see the first strip.
+    const int64_t unseen = (shape.firstKey(share.begin) / kLanes - keys.begin / kLanes) * tall * kLanes;
+    std::memset(sums.dKeys, 0, unseen * sizeof(float));
+    std::memset(sums.dValues, 0, unseen * sizeof(float));
   }
 
   // Whether the sums must be kept, because other threads have parts of the same item.
@@ -88,8 +91,8 @@ template <class Act> struct AttentionVjp {
     prepare(index, share);
     for (int64_t at = share.begin; at < share.end;) {
       const QueryBlock block = AttentionWork<Act>::blockAt(item, at);
-      ahead = VjpAhead<Act>(work, {qkv, outputs, dOutputs}, index, block);
-      queryBlock(item, block);
+      ahead = VjpAhead<Act>(work, {qkv, outputs, dOutputs, dQkv}, index, block);
+      queryBlock(item, block, at == share.begin);
       at = block.end;
     }
     if (share.begin > item.position || share.end < item.end()) {
@@ -103,29 +106,35 @@ template <class Act> struct AttentionVjp {
     return false;
   }
 
-  void queryBlock(const AttentionItem<Act>& item, QueryBlock block) {
+  void queryBlock(const AttentionItem<Act>& item, QueryBlock block, bool isFirst) {
     const int64_t token = item.token + block.begin - item.position, rows = block.end - block.begin;
     for (int64_t g = 0; g < shape.group; g++) loadQueries(token, rows, item.keyHead * shape.group + g, g);
     const int64_t lowest = shape.firstKey(block.begin) / kKeyChunk * kKeyChunk;
     const int64_t tiles = roundUp(rows, R);
     for (int64_t chunk = lowest; chunk < block.end; chunk += kKeyChunk) {
       const StripRange all = visibleStrips(shape, block.begin, tiles, chunk, keys.end);
-      eachPiece<C>(all.begin, all.end, [&](int64_t strip, auto count) {
+      // Strips that begin inside the block: no block before this one saw them, and each has fewer queries than the last.
+      const int64_t own = std::clamp((block.begin + kLanes - 1) / kLanes, all.begin, all.end);
+      eachPiece<C>(own, all.end, [&](int64_t strip, auto count) {
         for (int64_t g = 0; g < shape.group; g++) scoresOfHead(block, {strip, strip + count}, chunk, g);
-        addKeyGradients<decltype(count)::value>(block, strip);
+        for (int i = 0; i < count; i++) addKeyGradients<1>(block, strip + i, i, false);
+      });
+      eachPiece<C>(all.begin, own, [&](int64_t strip, auto count) {
+        for (int64_t g = 0; g < shape.group; g++) scoresOfHead(block, {strip, strip + count}, chunk, g);
+        addKeyGradients<decltype(count)::value>(block, strip, 0, !isFirst);
       });
       for (int64_t row = 0; row < tiles; row += R) {
         const StripRange strips = visibleStrips(shape, block.begin + row, R, chunk, keys.end);
         for (int64_t g = 0; g < shape.group; g++) {
           if (chunk == lowest) ahead.ask(row, R, g);
           addQueryGradient(g * kQueryBlock + row, chunk, strips, chunk > lowest);
+          if (chunk + kKeyChunk < block.end) continue;
+          for (int64_t i = row; i < rows && i < row + R; i++)
+            writeRow(dQkv + (token + i) * shape.columns() + (item.keyHead * shape.group + g) * shape.headDim,
+                     dQ + (g * kQueryBlock + i) * width, shape.scale);
         }
       }
     }
-    for (int64_t g = 0; g < shape.group; g++)
-      for (int64_t i = 0; i < rows; i++)
-        writeRow(dQkv + (token + i) * shape.columns() + (item.keyHead * shape.group + g) * shape.headDim,
-                 dQ + (g * kQueryBlock + i) * width, shape.scale);
   }
 
   // Everything about the queries of one head that the block's chunks read.
@@ -141,11 +150,8 @@ template <class Act> struct AttentionVjp {
       lse2[first + i] = i < rows ? lse[(token + i) * shape.queryHeads + head] * kLog2E : 0.0f;
     for (int64_t i = 0; i < kQueryBlock; i += kLanes) {
       vf products[kLanes];
-      for (int r = 0; r < kLanes; r++, o += outputColumns, d += outputColumns) {
-        products[r] = vf{};
-        if (i + r >= rows) continue;
-        eachVector(shape.headDim, [&](int64_t c, auto n) { products[r] += loadPart(d + c, n) * loadPart(o + c, n); });
-      }
+      for (int r = 0; r < kLanes; r++, o += outputColumns, d += outputColumns)
+        products[r] = i + r < rows ? lanesOfProduct(d, o, shape.headDim) : vf{};
       store(deltas + first + i, sumsOfLanes(products));
     }
   }
@@ -161,16 +167,16 @@ template <class Act> struct AttentionVjp {
       const StripRange all = visibleStrips(shape, position, R, chunk, keys.end);
       const int64_t begin = std::max(all.begin, piece.begin), end = std::min(all.end, piece.end);
       if (row >= rows || begin >= end) {
-        clear(first + row, 0, piece.end - piece.begin);
+        clear(block, g, row, piece, piece);
         continue;
       }
-      clear(first + row, 0, begin - piece.begin);
+      clear(block, g, row, {piece.begin, begin}, piece);
       switch (end - begin) {
         case 1: scoreTile<1>(first + row, position, begin, piece.begin, chunk); break;
         case 2: scoreTile<2>(first + row, position, begin, piece.begin, chunk); break;
         default: scoreTile<3>(first + row, position, begin, piece.begin, chunk);
       }
-      clear(first + row, end - piece.begin, piece.end - piece.begin);
+      clear(block, g, row, {end, piece.end}, piece);
     }
   }
 
@@ -208,12 +214,12 @@ template <class Act> struct AttentionVjp {
     }
   }
 
-  // No query of this tile sees these strips of the piece, but other tiles of the block do.
-  void clear(int64_t row, int64_t begin, int64_t end) {
-    for (int64_t strip = begin; strip < end; strip++)
+  // No query of this tile sees these strips of the piece, but addKeyGradients may read them.
+  void clear(QueryBlock block, int64_t g, int64_t row, StripRange strips, StripRange piece) {
+    for (int64_t strip = strips.begin; strip < strips.end && row >= firstRow(block, strip); strip++)
       for (int i = 0; i < R; i += 2) {
-        storeRowPair(stripAt(p, strip, row + i), vf{}, vf{});
-        storeRowPair(stripAt(dS, strip, row + i), vf{}, vf{});
+        storeRowPair(stripAt(p, strip - piece.begin, g * kQueryBlock + row + i), vf{}, vf{});
+        storeRowPair(stripAt(dS, strip - piece.begin, g * kQueryBlock + row + i), vf{}, vf{});
       }
   }
 
@@ -227,19 +233,24 @@ template <class Act> struct AttentionVjp {
     });
   }
 
-  // dKᵀ += qᵀ dS and dVᵀ += dOᵀ P of a piece of V strips, from the first query of the block that sees one of its keys.
-  template <int V> void addKeyGradients(QueryBlock block, int64_t strip) {
+  // Row of the block at which a strip's products over the queries begin: before the first that sees one of its keys.
+  static int64_t firstRow(QueryBlock block, int64_t strip) {
+    return std::max<int64_t>(0, strip * kLanes - block.begin) / R * R / Tile::depth * Tile::depth;
+  }
+
+  // dKᵀ (+)= qᵀ dS and dVᵀ (+)= dOᵀ P of V strips from `strip` on, the i-th of its piece.
+  template <int V> void addKeyGradients(QueryBlock block, int64_t strip, int64_t i, bool add) {
     const int64_t rows = roundUp(block.end - block.begin, R), padded = roundUp(rows, Tile::depth);
-    const int64_t from = std::max<int64_t>(0, strip * kLanes - block.begin) / R * R / Tile::depth * Tile::depth;
+    const int64_t from = firstRow(block, strip);
     const bool whole = from == 0 && padded == kQueryBlock;
     const int64_t units = (whole ? rowsOfGroup : padded - from) / Tile::unit;
     const int terms = whole ? 1 : (int)shape.group;
     const int64_t sumsAt = (strip - keys.begin / kLanes) * tall * kLanes;
     const auto product = [&](const C* left, C* right, float* to) {
-      const TileRight<C> columns{stripAt(right, 0, from), kLanes * Tile::unit, rowsOfGroup * kLanes, kQueryBlock * kLanes};
+      const TileRight<C> columns{stripAt(right, i, from), kLanes * Tile::unit, rowsOfGroup * kLanes, kQueryBlock * kLanes};
       for (int64_t d = 0; d < tall; d += R)
         multiplyTile<V>(TileLeft<C>{left + d * rowsOfGroup + from, rowsOfGroup, kQueryBlock}, columns, units, terms,
-                        TileResult{to + sumsAt + d * kLanes, kLanes, tall * kLanes, true});
+                        TileResult{to + sumsAt + d * kLanes, kLanes, tall * kLanes, add});
     };
     product(dOT, p, sums.dValues);
     product(qT, dS, sums.dKeys);
@@ -263,7 +274,24 @@ template <class Act> struct AttentionVjp {
     const int rows = (int)std::min<int64_t>(kLanes, item.end() - key);
     Act* to = dQkv + (item.token + key - item.position) * shape.columns() + column;
     const int64_t stride = shape.columns();
-    eachVector(shape.headDim, [&](int64_t d, auto count) {
+    int64_t done = 0;
+#if FETTLE_HAS_BF16
+    // Two rows of the sums at a time, in pairs: half as much to transpose, and whole cache lines to write.
+    if constexpr (sizeof(Act) == 2)
+      for (; !accumulate && done + 2 * kLanes <= shape.headDim; done += 2 * kLanes) {
+        vu pairs[kLanes];
+#pragma GCC unroll 16
+        for (int i = 0; i < kLanes; i++) {
+          const float* row = from + (done + 2 * i) * kLanes;
+          pairs[i] = (vu)interleaveTwo(narrowTwo(load(row) * splat(factor), load(row + kLanes) * splat(factor)));
+        }
+        transposeUnits(pairs);
+        for (int i = 0; i < rows; i++) storeUnits(to + i * stride + done, pairs[i]);
+      }
+#endif
+    from += done * kLanes;
+    to += done;
+    eachVector(shape.headDim - done, [&](int64_t d, auto count) {
       vu lanes[kLanes];
 #pragma GCC unroll 16
       for (int i = 0; i < kLanes; i++) lanes[i] = i < count ? (vu)(load(from + (d + i) * kLanes) * splat(factor)) : vu{};
