@@ -56,7 +56,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
     const name = byPlainName.get(plain(spelled))
     const flag = name === undefined ? undefined : flags[name]
     if (name !== undefined && flag?.type === 'boolean') {
-      const value = equals < 0 ? 'true' : argument.slice(equals + 1)
+      const value = equals >= 0 ? argument.slice(equals + 1).toLowerCase() : (readTruth() ?? 'true')
       if (value !== 'true' && value !== 'false')
         findings.push({ place: spelled, found: `'${value}'`, expected: 'no value, true or false' })
       canonical.push(value === 'true' ? `--${name}` : `--no-${name}`)
@@ -73,6 +73,11 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
       // What follows is most likely its value, and no mistake of its own.
       if (equals < 0 && waiting[0]?.startsWith('-') === false) waiting.shift()
     }
+  }
+
+  /** `--packing False`, as Hugging Face's scripts take it. */
+  function readTruth(): string | undefined {
+    return /^(true|false)$/i.test(waiting[0] ?? '') ? waiting.shift()?.toLowerCase() : undefined
   }
 
   function readValue(name: string, flag: Flag, spelled: string, value: string | undefined): void {

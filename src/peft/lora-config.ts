@@ -96,14 +96,11 @@ export function matchModules(config: LoraConfig, modules: readonly string[]): Mo
   const excluded = matcher(config.excludeModules ?? [])
   const layers = config.layersToTransform
   const isTarget = targetModules === 'all-linear' ? () => true : matcher(targetModules)
-  const matched = modules.filter((module) => {
-    const layer = /\.layers\.(\d+)\./.exec(module)
-    return (
-      isTarget(module) &&
-      !excluded(module) &&
-      (!layers || (layer !== null && layers.includes(Number(layer[1]))))
-    )
-  })
+  const matched = modules.filter(
+    (module) =>
+      isTarget(module) && !excluded(module) && (!layers || layers.includes(layerOf(module) ?? Number.NaN)),
+  )
+  if (matched.length === 0) checkLayers(layers, modules)
   const unused = Array.isArray(targetModules)
     ? targetModules.filter((name) => !modules.some((module) => matchesSuffix(module, name)))
     : []
@@ -121,6 +118,22 @@ export function matchModules(config: LoraConfig, modules: readonly string[]): Mo
     const alpha = patternValue(config.alphaPattern, module) ?? config.loraAlpha
     return { module, rank, scaling: alpha / (config.useRslora ? Math.sqrt(rank) : rank) }
   })
+}
+
+function layerOf(module: string): number | undefined {
+  const found = /\.layers\.(\d+)\./.exec(module)
+  return found ? Number(found[1]) : undefined
+}
+
+function checkLayers(layers: readonly number[] = [], modules: readonly string[]): void {
+  const count = Math.max(...modules.map((module) => layerOf(module) ?? -1)) + 1
+  const beyond = layers.filter((layer) => layer >= count)
+  if (beyond.length > 0)
+    throw new FettleError({
+      place: 'lora.layers_to_transform',
+      found: beyond.join(', '),
+      expected: `layers from 0 to ${count - 1}`,
+    })
 }
 
 function matcher(pattern: string | readonly string[]): (module: string) => boolean {

@@ -111,7 +111,7 @@ function convert({ path, type, repeats }: OptionFlag, given: unknown): unknown {
       items.length === 1 && path.at(-1)?.endsWith('Modules') === true && path.at(-1) !== 'modulesToSave'
     return isSingle
       ? items[0]
-      : items.map((item) => (/^\d+$/.test(item) && path.at(-1) === 'layersToTransform' ? Number(item) : item))
+      : items.map((item) => (/^\d+$/.test(item) && isNumberList(path) ? Number(item) : item))
   }
   if (isYaml) return readYaml(text)
   if (type === 'number') return text.trim() === '' ? text : Number(text)
@@ -119,9 +119,17 @@ function convert({ path, type, repeats }: OptionFlag, given: unknown): unknown {
   return text
 }
 
+function isNumberList(path: readonly string[]): boolean {
+  return ['layersToTransform', 'trainableTokenIndices'].includes(path.at(-1) ?? '')
+}
+
 function readYaml(text: string): unknown {
   try {
-    return parse(text)
+    const value: unknown = parse(text)
+    // `{r:4}` is one name to YAML; nobody who writes it in a flag means that.
+    const isOneName =
+      /^\{[^}]*\w:[^\s/\\]/.test(text) && Object.values(Object(value) as object).includes(null)
+    return isOneName ? parse(text.replaceAll(/([{,]\s*[\w.-]+):(?=\S)/g, '$1: ')) : value
   } catch {
     // The schema then says what was expected instead of this text.
     return text

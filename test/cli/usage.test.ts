@@ -98,6 +98,13 @@ test('every spelling of a flag is the same flag', async () => {
     )
 })
 
+test('a flag that is on or off takes a word, too', async () => {
+  const { stderr } = await runCli(['train', '--packing', 'False', '--low-memory', 'true', '--model', 'm'])
+  expect(stderr).toBe(
+    'error flags: no data; expected data: Files to train on, with format, columns and roles where needed.\n',
+  )
+})
+
 test('the value of an unknown flag is not reported, too', async () => {
   const { stderr } = await runCli(['chat', '--modle', 'x'])
   expect(stderr).toBe('error --modle: no such flag. Did you mean --model?\n')

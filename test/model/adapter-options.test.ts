@@ -77,6 +77,13 @@ it('starts B at random with initLoraWeights: false', async () => {
   expect(maxDifference(after.logits.data, before.logits.data)).toBeGreaterThan(1e-3)
 })
 
+it('says which layers there are where layers_to_transform names none', async () => {
+  const model = await AutoModelForCausalLM.fromPretrained(fixture('llama'), { engine: 'reference' })
+  await expect(model.addAdapter({ r: 2, layersToTransform: [99] })).rejects.toThrow(
+    'lora.layers_to_transform: 99; expected layers from 0 to 1.',
+  )
+})
+
 it('saves what an expression matches as a list where PEFT takes no expression: with layers_to_transform', async () => {
   const model = await AutoModelForCausalLM.fromPretrained(fixture('llama'), { engine: 'reference' })
   await model.addAdapter({ r: 2, targetModules: '.*(up|down)_proj', layersToTransform: [1] })

@@ -146,6 +146,18 @@ describe('errors name line, value and cure', () => {
 })
 
 describe('flags', () => {
+  test.each([
+    ['lists of numbers', { loraTrainableTokenIndices: ['1,2'] }, { trainableTokenIndices: [1, 2] }],
+    [
+      'a block without spaces, as JSON and Python have it',
+      { loraRankPattern: '{q_proj:4,v_proj:8}' },
+      { rankPattern: { q_proj: 4, v_proj: 8 } },
+    ],
+    ['a block with spaces', { loraRankPattern: '{q_proj: 4}' }, { rankPattern: { q_proj: 4 } }],
+  ])('%s', (_, flags, lora) => {
+    expect(readRunOptions([flagLayer({ model: 'm', data: ['a.jsonl'], ...flags })]).lora).toMatchObject(lora)
+  })
+
   test('override the file', () => {
     const options = read(`${minimal}learning_rate: 1e-4\nlora: { r: 4, lora_alpha: 5 }`, {
       learningRate: 3e-4,
