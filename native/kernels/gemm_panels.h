@@ -9,7 +9,7 @@
 // are read once for all, costs 1 to 3 %; packing the next panel in pieces between blocks of rows costs 8 % forward and gains
 // nothing backward; nor does packing two panels at once backward, or asking for the left operand's next rows. Asking from inside the
 // kernel's loop, a line every four units of depth, costs 0.6 % in all; letting whoever is done first take over eighths of the others'
-// panels gains nothing on an idle machine, since the panel has to be packed once more. (Both by turns in one process, in both orders.)
+// panels gains nothing measurable on an idle machine. (Both by turns in one process, in both orders.)
 #pragma once
 
 // A panel and rows of one thread's share.
