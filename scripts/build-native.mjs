@@ -78,10 +78,24 @@ function plain(feature) {
   return feature.replaceAll(/[-_]/g, '')
 }
 
-function chosen() {
+const flagsOf = ({ features, flags }) => flags ?? features.map((feature) => `-m${feature}`)
+
+/** Whether the compiler knows a variant's instructions: g++ 10 has no AMX, g++ 9 no AVX512_BF16 either. */
+function compiles([command, ...args], variant) {
+  try {
+    const test = [...args, ...flagsOf(variant), '-x', 'c++', '-fsyntax-only', '-']
+    execFileSync(command, test, { input: '', stdio: ['pipe', 'ignore', 'ignore'] })
+    return true
+  } catch {
+    return false
+  }
+}
+
+function chosen(compiler) {
   if (has('--every') || target !== here) return variants
-  const able = runnable()
-  return has('--all') ? able : able.slice(0, 1)
+  const able = runnable().filter((variant) => compiles(compiler, variant))
+  // The kernel may refuse tiles that the processor lists (Linux before 5.16, gVisor): then the next one serves.
+  return has('--all') ? able : able.slice(0, able[0]?.amx ? 2 : 1)
 }
 
 /** The compiler's command and its first arguments, such as `clang++ --target=aarch64-linux-gnu`. */
@@ -147,24 +161,24 @@ function jobsFor(compiler, wanted) {
     ...wanted.map(({ isa }) => `-DFETTLE_WITH_${isa}`),
   ]
   const jobs = [
-    ...wanted.flatMap(({ isa, lanes, bf16: hasBf16, amx, features, flags }) =>
+    ...wanted.flatMap((variant) =>
       parts.map((part) => ({
-        name: `${isa}-${part}`,
+        name: `${variant.isa}-${part}`,
         source: 'isa.cc',
         args: [
           ...common,
-          ...(flags ?? features.map((feature) => `-m${feature}`)),
-          `-DFETTLE_ISA=${isa}`,
-          `-DFETTLE_TABLE=kernels${isa[0].toUpperCase()}${isa.slice(1)}`,
+          ...flagsOf(variant),
+          `-DFETTLE_ISA=${variant.isa}`,
+          `-DFETTLE_TABLE=kernels${variant.isa[0].toUpperCase()}${variant.isa.slice(1)}`,
           `-DFETTLE_PART=${part}`,
-          `-DFETTLE_LANES=${lanes}`,
-          `-DFETTLE_HAS_BF16=${hasBf16}`,
-          `-DFETTLE_AMX=${amx}`,
+          `-DFETTLE_LANES=${variant.lanes}`,
+          `-DFETTLE_HAS_BF16=${variant.bf16}`,
+          `-DFETTLE_AMX=${variant.amx}`,
           `-DFETTLE_X86=${isX86 ? 1 : 0}`,
         ],
       })),
     ),
-    ...['addon', 'runner', 'weights', 'idle_memory', 'pool', 'cpu'].map((name) => ({
+    ...['addon', 'runner', 'idle_memory', 'pool', 'cpu'].map((name) => ({
       name,
       source: `${name}.cc`,
       args: [...common, ...addon],
@@ -184,19 +198,15 @@ async function build() {
   if (process.env.FETTLE_NATIVE === '0') return `native engine: left out (FETTLE_NATIVE=0), ${slower}`
   if (platform === 'win32') return `native engine: not built on Windows yet, ${slower}`
   const compiler = findCompiler()
-  if (!compiler) {
-    const message =
-      target === here
-        ? `native engine: no C++ compiler found, ${slower} (install g++ or clang++, then: npx fettle build-native)`
-        : `native engine: no C++ compiler for ${target} (--compiler NAME says which)`
-    if (has('--install')) return message
-    throw new Error(message)
-  }
+  if (!compiler)
+    return target === here
+      ? `native engine: no C++ compiler found, ${slower} (install g++ or clang++, then: npm run build:native)`
+      : `native engine: no C++ compiler for ${target} (--compiler NAME says which)`
   const [command, ...compilerArgs] = compiler
   const started = Date.now()
   const folder = join(output, 'objects')
   mkdirSync(folder, { recursive: true })
-  const wanted = chosen()
+  const wanted = chosen(compiler)
   const jobs = jobsFor(compiler, wanted)
   const linked = createHash('sha256')
     .update(jobs.map(({ object }) => object).join())
