@@ -178,7 +178,7 @@ function jobsFor(compiler, wanted) {
         ],
       })),
     ),
-    ...['addon', 'runner', 'idle_memory', 'pool', 'cpu'].map((name) => ({
+    ...['addon', 'runner', 'weights', 'idle_memory', 'pool', 'cpu'].map((name) => ({
       name,
       source: `${name}.cc`,
       args: [...common, ...addon],
@@ -198,10 +198,14 @@ async function build() {
   if (process.env.FETTLE_NATIVE === '0') return `native engine: left out (FETTLE_NATIVE=0), ${slower}`
   if (platform === 'win32') return `native engine: not built on Windows yet, ${slower}`
   const compiler = findCompiler()
-  if (!compiler)
-    return target === here
-      ? `native engine: no C++ compiler found, ${slower} (install g++ or clang++, then: npm run build:native)`
-      : `native engine: no C++ compiler for ${target} (--compiler NAME says which)`
+  if (!compiler) {
+    const message =
+      target === here
+        ? `native engine: no C++ compiler found, ${slower} (install g++ or clang++, then: npx fettle build-native)`
+        : `native engine: no C++ compiler for ${target} (--compiler NAME says which)`
+    if (has('--install')) return message
+    throw new Error(message)
+  }
   const [command, ...compilerArgs] = compiler
   const started = Date.now()
   const folder = join(output, 'objects')
