@@ -289,9 +289,13 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto isas = Napi::Array::New(env);
   for (const Kernels* kernels : availableKernels()) isas.Set(isas.Length(), kernels->isa);
   exports.Set("isas", isas);
-  auto names = Napi::Array::New(env);
-  for (const char* name : kOpNames) names.Set(names.Length(), name);
-  exports.Set("opNames", names);
+  const auto list = [&](const char* key, const auto& names) {
+    auto array = Napi::Array::New(env);
+    for (const char* name : names) array.Set(array.Length(), name);
+    exports.Set(key, array);
+  };
+  list("opNames", kOpNames);
+  list("typeNames", kDTypeNames);
   return exports;
 }
 

@@ -22,6 +22,7 @@ inline float halfToFloat(uint16_t h) {
 
 // int8 and what follows are frozen weights only, in the layout of quantised.h.
 enum class DType : int { f32 = 0, bf16 = 1, i32 = 2, int8 = 3, nf4 = 4, fp4 = 5, bf12 = 6 };
+constexpr const char* kDTypeNames[] = {"float32", "bfloat16", "int32", "int8", "nf4", "fp4", "bfloat12"};  // in TypeScript
 
 // A run of consecutive rows in memory. Frozen weights that stack several matrices (q, k, v) have one a matrix,
 // each pointing into the mapped file; all other tensors have one.

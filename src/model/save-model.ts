@@ -1,7 +1,12 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FettleError } from '../error.ts'
-import { float32ToBfloat16, float32ToFloat16, writeFileAtomic, writeSafetensors } from '../formats/index.ts'
+import {
+  float32ToBfloat16,
+  float32ToFloat16,
+  makeFolder,
+  writeFileAtomic,
+  writeSafetensors,
+} from '../formats/index.ts'
 import type { TensorToWrite } from '../formats/index.ts'
 import type { ModelState } from './model-state.ts'
 import { readSlot } from './model-state.ts'
@@ -24,7 +29,7 @@ export async function saveModel(
       expected: 'a scaling that config.json can say',
       cure: 'Train from the Hugging Face folder of the model; adapters can be saved all the same.',
     })
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   await writeSafetensors(join(folder, 'model.safetensors'), storedTensors(state, dtype))
   await writeFileAtomic(
     join(folder, 'generation_config.json'),

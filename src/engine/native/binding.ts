@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
 import type { Largest } from '../engine.ts'
 import { opNames } from '../ops.ts'
+import { typeNames } from './encode.ts'
 
 /** A program that the addon decoded. */
 export type ProgramHandle = { readonly __program: unique symbol }
@@ -66,6 +67,7 @@ interface Addon {
   /** Instruction sets that run here, the fastest first. */
   isas: string[]
   opNames: string[]
+  typeNames?: string[]
 }
 
 /** Where the build puts the addon: the package's own build folder, both from src/ and from dist/. */
@@ -83,7 +85,7 @@ function load(): Addon | string {
   if (path === undefined || !existsSync(path)) return 'the native engine was not built (npm run build:native)'
   try {
     const addon = createRequire(import.meta.url)(path) as Addon
-    if (addon.opNames.join() !== opNames.join())
+    if (addon.opNames.join() !== opNames.join() || addon.typeNames?.join() !== typeNames.join())
       return 'the native engine was built from other sources (npm run build:native)'
     return addon.isas.length > 0
       ? addon
