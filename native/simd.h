@@ -8,6 +8,14 @@ typedef int32_t vi __attribute__((vector_size(FETTLE_LANES * 4)));
 typedef uint32_t vu __attribute__((vector_size(FETTLE_LANES * 4)));
 typedef uint16_t vh __attribute__((vector_size(FETTLE_LANES * 2)));
 
+// Lanes I... of a and b, counted through both.
+template <int... I, class V> inline V lanesOf(V a, V b) {
+#if defined(__clang__) || __GNUC__ >= 12
+  return __builtin_shufflevector(a, b, I...);
+#else
+  return __builtin_shuffle(a, b, decltype(a == b){I...});
+#endif
+}
 inline vf splat(float x) { return x - vf{}; }
 inline vf load(const float* p) { vf v; __builtin_memcpy(&v, p, sizeof v); return v; }
 inline void store(float* p, vf v) { __builtin_memcpy(p, &v, sizeof v); }
@@ -76,8 +84,8 @@ inline vp interleaveTwo(vp halves) {
                                          4, 19, 3, 18, 2, 17, 1, 16, 0);
   return _mm512_permutexvar_epi16(order, halves);
 }
-inline auto lowerHalf(vp v) { return __builtin_shufflevector(v, v, 0, 1, 2, 3); }
-inline auto upperHalf(vp v) { return __builtin_shufflevector(v, v, 4, 5, 6, 7); }
+inline auto lowerHalf(vp v) { return _mm512_castsi512_si256(v); }
+inline auto upperHalf(vp v) { return _mm512_extracti64x4_epi64(v, 1); }
 #else
 typedef vu vp;  // integers: g++ 12 makes wrong constants of bf16 vectors
 inline vp splatPairs(uint32_t pair) { return (vp)vdupq_n_u32(pair); }

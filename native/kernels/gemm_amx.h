@@ -109,8 +109,9 @@ __attribute__((noinline)) void tileKernel(const Term<bf16>* terms, int count, in
     for (; k + kTileDepth <= term->depth; k += kTileDepth, panel += kTileDepth * width)
       tileStep<Lower, Right>(a + k, a + k + kTileRows * term->stride, term->stride * 2, panel, panelStride);
     if (k < term->depth) {
-      alignas(64) bf16 last[2 * kTileRows][kTileDepth] = {};
-      for (int i = 0; i < rows; i++) __builtin_memcpy(last[i], a + i * term->stride + k, (term->depth - k) * 2);
+      // Whole vectors, so that the tile's loads find each row in one store. Rows past the last stay out of every result.
+      alignas(64) bf16 last[2 * kTileRows][kTileDepth];
+      for (int i = 0; i < rows; i++) storePairs(last[i], loadPairsPart(a + i * term->stride + k, (int)(term->depth - k)));
       tileStep<Lower, Right>(last, last[kTileRows], kTileDepth * 2, panel, panelStride);
     }
   }

@@ -34,7 +34,7 @@ template <class X, class W> inline vf dotStep(vf acc, const X* x, const W* w) {
 
 // Lane r of the result is the sum of the lanes of v[r], for r < kStreamRows; the other lanes hold anything.
 template <int S, int... I> inline vf foldLanes(vf v, std::integer_sequence<int, I...>) {
-  return v + __builtin_shufflevector(v, v, (I ^ S)...);
+  return v + lanesOf<(I ^ S)...>(v, v);
 }
 inline vf sumRows(const vf* v) {
   constexpr auto lanes = std::make_integer_sequence<int, kLanes>();

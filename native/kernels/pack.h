@@ -115,8 +115,8 @@ template <> struct Units<bf16> {
 
 // One butterfly: exchanges lanes with bit S between two vectors.
 template <int S, int... I> inline void exchange(vu& a, vu& b, std::integer_sequence<int, I...>) {
-  const vu low = __builtin_shufflevector(a, b, ((I & S) ? kLanes + I - S : I)...);
-  b = __builtin_shufflevector(a, b, ((I & S) ? kLanes + I : I + S)...);
+  const vu low = lanesOf<((I & S) ? kLanes + I - S : I)...>(a, b);
+  b = lanesOf<((I & S) ? kLanes + I : I + S)...>(a, b);
   a = low;
 }
 template <int S> inline void exchangeAll(vu (&v)[kLanes]) {

@@ -129,7 +129,7 @@ struct ByteRows {
 
 // The larger of each lane and that whose number differs in bit Step.
 template <int Step, int... I> inline vi largerOfPairs(vi v, std::integer_sequence<int, I...>) {
-  const vi other = __builtin_shufflevector(v, v, (I ^ Step)...);
+  const vi other = lanesOf<(I ^ Step)...>(v, v);
   return v > other ? v : other;
 }
 inline float absmaxOf(vi bits) {
@@ -260,7 +260,7 @@ __attribute__((noinline)) static BytePanel columnsPanel(char* memory, const Quan
           Bytes16 bytes = {};
           if (isThere) __builtin_memcpy(&bytes, from + quad * sizeof bytes, sizeof bytes);
           // Lane b, byte i: row b, column 0, 2, 1, 3 → lane i, byte b: column i, row 0, 2, 1, 3.
-          bytes = __builtin_shufflevector(bytes, bytes, 0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15);
+          bytes = lanesOf<0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15>(bytes, bytes);
           __builtin_memcpy(to + quad * panel.step + k * kQuad, &bytes, sizeof bytes);
         }
       }
