@@ -26,6 +26,9 @@ bool mayUseTiles() {
 }
 
 [[maybe_unused]] bool hasAmxBf16() {
+#if FETTLE_AMX_EMULATED
+  return true;
+#endif
   unsigned a, b, c, d;
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;

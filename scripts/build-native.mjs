@@ -68,6 +68,7 @@ function runnable() {
       .split(/\s+/)
       .map(plain),
   )
+  if (process.env.CXXFLAGS?.includes('FETTLE_AMX_EMULATED')) flags.add('amxtile').add('amxbf16')
   return variants.filter(({ features }) =>
     features.every((feature) => flags.has(plain(feature)) || feature === 'bmi'),
   )

@@ -96,8 +96,8 @@ __attribute__((noinline)) void attentionTile(const TileLeft<C>& left, const Tile
 // Tiles must be configured while attention works on a thread with AMX; elsewhere this is nothing.
 struct AttentionTileScope {
 #if FETTLE_AMX
-  AttentionTileScope() { tileConfigure(tileShape(kTileRows, kTileRows)); }
-  ~AttentionTileScope() { tileRelease(); }
+  const TileScope scope;
+  AttentionTileScope() { TileScope::want(2 * kTileRows); }
 #else
   AttentionTileScope() {}
 #endif

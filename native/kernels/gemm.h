@@ -209,6 +209,10 @@ inline void sweepRows(const Term<C>* terms, int count, int64_t begin, int64_t en
 
 #if FETTLE_AMX
 #include "gemm_amx.h"
+#else
+struct TileScope {  // holds AMX's tiles over several products; nothing elsewhere
+  TileScope() {}
+};
 #endif
 
 // Rows [begin, end) of the sum of all terms; the panels have `columns` columns each.

@@ -5,8 +5,8 @@
 //     tile 2 3    B: tile 6 = columns 0..15, tile 7 = columns 16..31, 16 pairs deep, loaded straight from the panel
 //
 // Panels are padded with zeros to a depth of 32; the ragged end of A's rows goes through a zero-filled copy. Ragged rows
-// get a tile configuration of their own. FETTLE_AMX_EMULATED replaces the instructions by plain C++ with the same meaning,
-// so that the tests prove this file on any machine with AVX512_BF16.
+// get a tile configuration of their own. FETTLE_AMX_EMULATED replaces the instructions by C++ (emulated_amx.h), so that
+// scripts/test-amx.sh proves this file on any machine with AVX512_BF16.
 #pragma once
 
 struct alignas(64) TileConfig {  // LDTILECFG's memory operand
@@ -16,38 +16,7 @@ struct alignas(64) TileConfig {  // LDTILECFG's memory operand
 };
 
 #if FETTLE_AMX_EMULATED
-struct EmulatedTiles {
-  TileConfig config;
-  uint32_t data[8][16][16];
-};
-static thread_local EmulatedTiles emulated;
-inline void tileConfigure(const TileConfig& config) {
-  emulated.config = config;
-  __builtin_memset(emulated.data, 0, sizeof emulated.data);
-}
-inline void tileRelease() { __builtin_memset(emulated.data, 0xff, sizeof emulated.data); }  // NaN, should anything read on
-template <int T> inline void tileZero() { __builtin_memset(emulated.data[T], 0, sizeof emulated.data[T]); }
-template <int T> inline void tileLoad(const void* p, int64_t stride) {
-  __builtin_memset(emulated.data[T], 0, sizeof emulated.data[T]);
-  for (int r = 0; r < emulated.config.rows[T]; r++)
-    __builtin_memcpy(emulated.data[T][r], (const char*)p + r * stride, emulated.config.bytesPerRow[T]);
-}
-template <int T> inline void tileStore(void* p, int64_t stride) {
-  for (int r = 0; r < emulated.config.rows[T]; r++)
-    __builtin_memcpy((char*)p + r * stride, emulated.data[T][r], emulated.config.bytesPerRow[T]);
-}
-template <int C, int A, int B> inline void tileMultiply() {
-  for (int r = 0; r < emulated.config.rows[C]; r++)
-    for (int j = 0; j < 16; j++) {
-      float sum;
-      __builtin_memcpy(&sum, &emulated.data[C][r][j], 4);
-      for (int k = 0; k < 16; k++) {
-        const uint32_t a = emulated.data[A][r][k], b = emulated.data[B][k][j];
-        sum += toFloat((bf16)a) * toFloat((bf16)b) + toFloat((bf16)(a >> 16)) * toFloat((bf16)(b >> 16));
-      }
-      __builtin_memcpy(&emulated.data[C][r][j], &sum, 4);
-    }
-}
+#include "emulated_amx.h"
 #else
 // The intrinsics are macros that want literal tile numbers; and _tile_loadconfig of g++ 12 says that it reads 8 bytes, so that
 // the compiler leaves out the stores of the other 56.
@@ -124,16 +93,38 @@ __attribute__((noinline)) void tileKernel(const Term<bf16>* terms, int count, in
     for (int j = 0; j < width; j += kLanes) save(row + i, j, load(out[i] + j), columns - j);
 }
 
+// The tiles of a thread. LDTILECFG takes some 200 cycles, a fifth of a block at depth 576, so a shape stays until another one is
+// wanted, and is released where the outermost scope ends: an idle thread's context switches then save no tiles.
+class TileScope {
+ public:
+  TileScope() { state.scopes++; }
+  ~TileScope() {
+    if (--state.scopes || !state.rows) return;
+    tileRelease();
+    state.rows = 0;
+  }
+  TileScope(const TileScope&) = delete;
+  // Tiles for blocks of this many rows, 1 to 32.
+  static void want(int rows) {
+    if (state.rows == rows) return;
+    tileConfigure(tileShape(rows < kTileRows ? rows : kTileRows, rows > kTileRows ? rows - kTileRows : 0));
+    state.rows = rows;
+  }
+
+ private:
+  struct State {
+    int scopes, rows;
+  };
+  static inline thread_local State state{};
+};
+
 template <class Store>
 inline void sweepTiles(const Term<bf16>* terms, int count, int64_t begin, int64_t end, int columns, const Store& save) {
   constexpr int most = 2 * kTileRows;
-  int configured = 0;
+  const TileScope scope;
   for (int64_t row = begin; row < end; row += most) {
     const int rows = (int)(end - row < most ? end - row : most);
-    if (rows != configured) {
-      tileConfigure(tileShape(rows < kTileRows ? rows : kTileRows, rows > kTileRows ? rows - kTileRows : 0));
-      configured = rows;
-    }
+    TileScope::want(rows);
     if (rows > kTileRows) {
       if (columns > kLanes) tileKernel<true, true>(terms, count, row, rows, columns, save);
       else tileKernel<true, false>(terms, count, row, rows, columns, save);
@@ -142,5 +133,4 @@ inline void sweepTiles(const Term<bf16>* terms, int count, int64_t begin, int64_
       else tileKernel<false, false>(terms, count, row, rows, columns, save);
     }
   }
-  if (configured) tileRelease();  // an idle thread's context switches then save no tiles
 }

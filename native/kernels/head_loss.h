@@ -165,6 +165,7 @@ template <class C, class Weight> struct HeadWalk {
   }
 
   void walk(int64_t begin, int64_t end) {
+    const TileScope tiles;
     for (firstWord = begin; firstWord < end; firstWord += words) {
       words = end - firstWord < kHeadVocabulary ? end - firstWord : kHeadVocabulary;
       pack();

@@ -64,6 +64,7 @@ static void headGradientBlock(const HeadGradientPanels<C>& panels, const Tensor&
   constexpr int most = kPanelColumns<C>;
   const int64_t rows = panels.rows, width = panels.width, count = words.end - words.begin;
   const int64_t stride = roundUp(rows, kLanes);
+  const TileScope tiles;
   for (int64_t v = 0; v < count; v++) convert(cells + v * width, weight.row<const Weight>(words.begin + v), width);
   for (int64_t m = 0; m < rows; m += most) {
     const Term<C> term{cells, width, panels.tokens + m / most * panels.tokenPanel(), width};

@@ -120,8 +120,8 @@ template <class C> inline const C* cellsOf(Pool& pool, const Tensor* x, int slot
                                  : cellsFrom<C>(pool, x->as<const float>(), x->size(), slot);
 }
 
-template <class C> inline C* panelScratch(Pool& pool, int thread, int slot, int64_t depth) {
-  return (C*)pool.scratch(thread, slot, panelCells<C>(depth, kPanelColumns<C>) * sizeof(C));
+template <class C> inline C* panelScratch(Pool& pool, int thread, int slot, int64_t depth, int panels = 1) {
+  return (C*)pool.scratch(thread, slot, panels * panelCells<C>(depth, kPanelColumns<C>) * sizeof(C));
 }
 
 // t into its tensor, and t · scaling as cells for the product with B.
@@ -197,26 +197,32 @@ template <class Act, class W, class Out> static void linearForwardPacked(const C
   const float* residual = call.in[3] ? call.in[3]->as<const float>() : nullptr;
   Out* y = call.out[0]->as<Out>();
   pool.run([&](int thread) {
-    C* panel = panelScratch<C>(pool, thread, slots::panel, K);
-    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.maxRank);
+    const int most = panelsAtOnce<C>(K);
+    C* panel = panelScratch<C>(pool, thread, slots::panel, K, most);
+    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.maxRank, most);
     const std::vector<PanelShare> shares = dividePanels<C>((int64_t)panels.size(), M, thread, pool.threads());
-    for (size_t i = 0; i < shares.size(); i++) {
-      const auto& [p, begin, end] = shares[i];
-      const auto& [n, columns, segment] = panels[p];
-      packRows(panel, weight, n, columns, K);
-      Term<C> terms[2] = {{x, K, panel, K}, {}};
+    const auto pack = [&](const PanelShare& share, int place) {
+      const auto& [n, columns, segment] = panels[share.panel];
+      C* to = panel + place * panelCells<C>(K, kPanelColumns<C>);
+      C* loraTo = loraPanel + place * panelCells<C>(shape.maxRank, kPanelColumns<C>);
+      packRows(to, weight, n, columns, K);
+      PackedPanel<C, Out> packed{{{x, K, to, K}, {}}, 1, columns,
+                                 {y + n, N, false, 1, bias ? bias + n : nullptr, residual ? residual + n : nullptr}};
       if (segment->rank) {
-        packRows(loraPanel, Plain<float>{call.in[5]->as<const float>(), shape.maxRank}, n, columns, segment->rank);
-        terms[1] = {scaled + segment->firstRank, shape.ranks, loraPanel, segment->rank};
+        packRows(loraTo, Plain<float>{call.in[5]->as<const float>(), shape.maxRank}, n, columns, segment->rank);
+        packed.terms[1] = {scaled + segment->firstRank, shape.ranks, loraTo, segment->rank};
+        packed.count = 2;
       }
+      return packed;
+    };
+    multiplyShares<C, Out>(shares, most, pack, [&](size_t i) {
       NextPanel<typename WeightSource<W>::type> next;
-      if (i + 1 < shares.size()) {
-        const LinearPanel& then = panels[shares[i + 1].panel];
-        next = {weight, then.firstRow, then.columns, (end - begin) / Block<C>::rows + 1};
-      }
-      multiplyAhead(terms, segment->rank ? 2 : 1, begin, end, columns,
-                    StoreTo<Out>{y + n, N, false, 1, bias ? bias + n : nullptr, residual ? residual + n : nullptr}, next);
-    }
+      if (i == shares.size()) return next;
+      const LinearPanel &first = panels[shares[i].panel], &last = panels[shares[std::min(i + most, shares.size()) - 1].panel];
+      const PanelShare& now = shares[i - 1];
+      return decltype(next)(weight, first.firstRow, int(last.firstRow + last.columns - first.firstRow),
+                            (now.rowEnd - now.rowBegin) / Block<C>::rows + 1);
+    });
   });
 }
 

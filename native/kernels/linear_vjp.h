@@ -85,23 +85,34 @@ template <class Act> struct LinearVjp {
 
   template <class W> void inputGradient(int thread) const {
     const typename WeightSource<W>::type weight(*call.in[1]);
-    C* panel = panelScratch<C>(pool, thread, slots::panel, N);
-    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks);
+    const int most = panelsAtOnce<C>(N);
+    C* panel = panelScratch<C>(pool, thread, slots::panel, N, most);
+    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks, most);
     Act* dX = gradient<Act>(0);
     const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
-    for (const auto& [p, begin, end] : dividePanels<C>(panels, M, thread, pool.threads())) {
-      const int64_t k = p * kPanelColumns<C>;
+    const auto pack = [&](const PanelShare& share, int place) {
+      const int64_t k = share.panel * kPanelColumns<C>;
       const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
-      packColumns(panel, weight, k, columns, N);
-      Term<C> terms[2] = {{dY, N, panel, N}, {dT, shape.ranks, loraPanel, shape.ranks}};
-      if (shape.ranks && shape.dropout()) {
-        maskedInputGradient(thread, k, columns, begin, end, [&](int64_t first, int64_t last, const StoreTo<float>& save) {
-          multiply(terms, 1, first, last, columns, save);
-        });
-        continue;
+      C* to = panel + place * panelCells<C>(N, kPanelColumns<C>);
+      packColumns(to, weight, k, columns, N);
+      PackedPanel<C, Act> packed{{{dY, N, to, N}, {}}, 1, columns, {dX + k, K, call.accumulate[0]}};
+      if (shape.ranks && !shape.dropout()) {
+        C* loraTo = loraPanel + place * panelCells<C>(shape.ranks, kPanelColumns<C>);
+        packColumns(loraTo, Plain<float>{loraA, K}, k, columns, shape.ranks);
+        packed.terms[1] = {dT, shape.ranks, loraTo, shape.ranks};
+        packed.count = 2;
       }
-      if (shape.ranks) packColumns(loraPanel, Plain<float>{loraA, K}, k, columns, shape.ranks);
-      multiply(terms, shape.ranks ? 2 : 1, begin, end, columns, StoreTo<Act>{dX + k, K, call.accumulate[0]});
+      return packed;
+    };
+    const std::vector<PanelShare> shares = dividePanels<C>(panels, M, thread, pool.threads());
+    if (!shape.ranks || !shape.dropout())
+      return multiplyShares<C, Act>(shares, most, pack, [](size_t) { return NextPanel<Plain<C>>(); });
+    for (const PanelShare& share : shares) {
+      const PackedPanel<C, Act> packed = pack(share, 0);
+      maskedInputGradient(thread, share.panel * kPanelColumns<C>, packed.columns, share.rowBegin, share.rowEnd,
+                          [&](int64_t first, int64_t last, const StoreTo<float>& save) {
+                            multiply(packed.terms, 1, first, last, packed.columns, save);
+                          });
     }
   }
 

@@ -41,13 +41,13 @@ static double peakFloat32(int64_t rounds) {
 #if FETTLE_AMX
 // Six sums of 16 x 16, each instruction 32 deep.
 static double peakBfloat16(int64_t rounds) {
-  tileConfigure(tileShape(kTileRows, kTileRows));
+  const TileScope scope;
+  TileScope::want(2 * kTileRows);
   tileZero<0>(), tileZero<1>(), tileZero<2>(), tileZero<3>(), tileZero<4>(), tileZero<5>(), tileZero<6>(), tileZero<7>();
   for (int64_t round = 0; round < rounds; round++) {
     tileMultiply<0, 6, 7>(), tileMultiply<1, 6, 7>(), tileMultiply<2, 6, 7>();
     tileMultiply<3, 6, 7>(), tileMultiply<4, 6, 7>(), tileMultiply<5, 6, 7>();
   }
-  tileRelease();
   return (double)rounds * 6 * 2 * kTileRows * kTileRows * kTileDepth;
 }
 #elif FETTLE_HAS_BF16
