@@ -21,9 +21,9 @@
 //                  0 and 1: sign at bit 15, mantissa at bits 0 to 6; and in between depths 2 and 3: sign at bit 7, mantissa
 //                  at bits 8 to 14. The third has depths 4 to 7 in the same way.
 //
-// and a group of bf12 ends with a GroupTail. So a product with few tokens reads memory once from start to end and needs no sums across lanes, and packing a panel for
-// y = x Wᵀ needs no transposition. int8 rows are padded with zeros to a multiple of 4, those of
-// bf12 to one of 8; nf4 and fp4 rows are whole blocks.
+// and a group of bf12 ends with a GroupTail. So a product with few tokens reads memory once from start to end and needs no sums across
+// lanes, and packing a panel for y = x Wᵀ needs no transposition. int8 rows are padded with zeros to a multiple of 4, those of bf12 to
+// one of 8; nf4 and fp4 rows are whole blocks.
 #pragma once
 #include "pool.h"
 #include "tensor.h"

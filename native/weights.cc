@@ -1,5 +1,6 @@
 #include "weights.h"
 
+#include <algorithm>
 #include <new>
 
 #include "numbers.h"
@@ -45,9 +46,11 @@ std::vector<WeightPart> partsOf(const Persistent& matrix) {
   for (int b = 0; b < tensor.blockCount; b++) {
     const RowBlock& block = tensor.blocks[b];
     const int64_t rows = (b + 1 < tensor.blockCount ? (&block)[1].firstRow : tensor.rows()) - block.firstRow;
+    const bool inFile = std::any_of(matrix.mapped.begin(), matrix.mapped.end(),
+                                    [&](const Persistent::Stretch& stretch) { return stretch.from == block.data; });
     for (int64_t row = 0; row < rows; row += kRows)
       parts.push_back({{static_cast<const char*>(block.data) + row * rowBytes, int(tensor.dtype), std::min(kRows, rows - row), tensor.cols()},
-                       matrix.mapped.empty() ? nullptr : matrix.owners[size_t(b)]});
+                       inFile ? matrix.owners[size_t(b)] : nullptr});
   }
   return parts;
 }

@@ -1,3 +1,5 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { quantizations, quantize, roundThrough } from '../../src/engine/quantization.ts'
@@ -109,6 +111,21 @@ describe.each(engines)('bfloat12 in $name', ({ create }) => {
     const engine = create(2)
     const held = engine.weight('bfloat16', columns, [{ data: values, dtype: 'F32', rows: 64 }], 'bfloat12')
     expect(await engine.read(held)).toEqual(values)
+  })
+
+  it('copies a matrix of which only a part lies in a file, though another part does not fit', async () => {
+    const fits = random(8).normal(64 * columns, 0.05)
+    const path = join(mkdtempSync(join(tmpdir(), 'fettle-')), 'weights')
+    const wide = Float32Array.from({ length: 64 * columns }, (_, i) => 2 ** -(i % 120))
+    writeFileSync(path, float32ToBfloat16(wide))
+    const engine = create(2)
+    const matrix = engine.weight('bfloat16', columns, [
+      { data: fits, dtype: 'F32', rows: 64 },
+      { path, offset: 0, dtype: 'BF16', rows: 64 },
+    ])
+    const expected = [...asStored(fits), ...wide]
+    expect([...(await engine.read(engine.quantized(matrix, 'bfloat12')))]).toEqual(expected)
+    expect([...(await engine.read(matrix))]).toEqual(expected)
   })
 
   it.each([1, 3, 16, 50])('multiplies what it has no codes for, %i tokens', async (M) => {
