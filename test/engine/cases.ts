@@ -182,7 +182,20 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     linear('more rows than are streamed', { M: 17, K: 2, N: 49, segments: [[49, 3, 0.5]] }),
     linear('one output, many rows', { M: 33, K: 19, N: 1, bias: true }),
     linear('frozen weight', { M: 4, K: 6, N: 5, segments: [[5, 2, 1]] }, ['x', 'loraA', 'loraB']),
-    linear('int8, odd depth', { M: 5, K: 7, N: 9, bias: true, form: 'int8' }),
+    ...(['int8', 'bfloat12'] as const).flatMap((form) => [
+      linear(`${form}, odd depth`, { M: 5, K: 7, N: 9, bias: true, form }),
+      linear(`${form}, more rows than are streamed`, {
+        M: 21,
+        K: 13,
+        N: 40,
+        residual: true,
+        form,
+        segments: [
+          [17, 2, 0.5],
+          [23, 0, 1],
+        ],
+      }),
+    ]),
     linear('int8, LoRA of odd projections', {
       M: 3,
       K: 10,
@@ -191,17 +204,6 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
       segments: [
         [5, 2, 0.5],
         [7, 3, 1],
-      ],
-    }),
-    linear('int8, more rows than are streamed', {
-      M: 21,
-      K: 13,
-      N: 40,
-      residual: true,
-      form: 'int8',
-      segments: [
-        [17, 2, 0.5],
-        [23, 0, 1],
       ],
     }),
     linear('nf4, one row', { M: 1, K: 64, N: 9, form: 'nf4' }),
@@ -220,18 +222,6 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
       segments: [
         [7, 1, 0.5],
         [33, 2, 1],
-      ],
-    }),
-    linear('bfloat12, odd depth', { M: 5, K: 7, N: 9, bias: true, form: 'bfloat12' }),
-    linear('bfloat12, more rows than are streamed', {
-      M: 21,
-      K: 13,
-      N: 40,
-      residual: true,
-      form: 'bfloat12',
-      segments: [
-        [17, 2, 0.5],
-        [23, 0, 1],
       ],
     }),
     { ...linear('bfloat12, 16 rows', { M: 16, K: 104, N: 70, form: 'bfloat12' }), large: true },
