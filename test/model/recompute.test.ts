@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { nativeIsas } from '../../src/engine/index.ts'
-import { parseModelConfig } from '../../src/model/config.ts'
+import { parseModelConfig } from '../../src/model/families/config.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
-import { activationBytesPerToken, recomputationWithin } from '../../src/model/recompute.ts'
+import { activationBytesPerToken, recomputationWithin } from '../../src/model/passes/recompute.ts'
 import { fixture } from './golden.ts'
 
 const config = parseModelConfig(

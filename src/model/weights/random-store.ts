@@ -1,4 +1,4 @@
-import { createRandom } from '../random.ts'
+import { createRandom } from '../../random.ts'
 import type { Slot } from './slots.ts'
 import type { WeightStore } from './weight-store.ts'
 

@@ -1,4 +1,4 @@
-import { FettleError } from '../error.ts'
+import { FettleError } from '../../error.ts'
 
 /** Rotary position embedding; which fields count depends on the type. */
 export interface RopeConfig {

@@ -1,9 +1,9 @@
-import { createTape } from '../engine/tape.ts'
+import { createTape } from '../../engine/tape.ts'
 import type { AdaptedSlot } from './adapted-slots.ts'
 import { adaptedSlots } from './adapted-slots.ts'
-import type { ModelState } from './model-state.ts'
-import { freeze, setFrozen, slotTensor } from './model-state.ts'
-import { allSlots } from './slots.ts'
+import type { ModelState } from '../model-state.ts'
+import { freeze, setFrozen, slotTensor } from '../model-state.ts'
+import { allSlots } from '../weights/slots.ts'
 
 /**
  * W ← W + scaling · B A for each adapted module, computed in float32 and rounded once; then the model has no adapter.

@@ -1,6 +1,6 @@
-import type { Engine } from '../engine/engine.ts'
-import type { Tensor } from '../engine/tensor.ts'
-import { elementCount } from '../engine/tensor.ts'
+import type { Engine } from '../../engine/engine.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import { elementCount } from '../../engine/tensor.ts'
 
 /** A named tensor of a file inside a trainable tensor: rows of `columns` values, `stride` apart. */
 export interface Piece {

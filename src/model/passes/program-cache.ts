@@ -1,6 +1,6 @@
-import type { Program } from '../engine/engine.ts'
-import type { Tensor } from '../engine/tensor.ts'
-import type { ModelState } from './model-state.ts'
+import type { Program } from '../../engine/engine.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import type { ModelState } from '../model-state.ts'
 
 /** A compiled pass with the tensors that are filled before it runs and read after it. */
 export interface CompiledPass<Inputs extends Record<string, Tensor>, Outputs extends Record<string, Tensor>> {

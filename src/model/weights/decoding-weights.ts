@@ -1,7 +1,7 @@
-import type { WeightForm } from '../engine/quantization.ts'
-import type { Tensor } from '../engine/tensor.ts'
-import type { ModelState } from './model-state.ts'
-import { slotTensor } from './model-state.ts'
+import type { WeightForm } from '../../engine/quantization.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import type { ModelState } from '../model-state.ts'
+import { slotTensor } from '../model-state.ts'
 import { adaptableSlots } from './slots.ts'
 
 /**

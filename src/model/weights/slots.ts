@@ -1,4 +1,4 @@
-import type { ModelConfig } from './config.ts'
+import type { ModelConfig } from '../families/config.ts'
 
 /**
  * A parameter as the engine holds it: one or more tensors of the file, stacked by rows, because the projections that

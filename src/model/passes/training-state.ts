@@ -1,7 +1,7 @@
-import { FettleError } from '../error.ts'
-import type { ModelState } from './model-state.ts'
+import { FettleError } from '../../error.ts'
+import type { ModelState } from '../model-state.ts'
 import { createOptimiser } from './optimiser.ts'
-import { putTokenRows } from './token-rows.ts'
+import { putTokenRows } from '../adapters/token-rows.ts'
 
 /** The optimiser of what is trainable, and the flat state that a checkpoint holds. */
 export function trainingState(state: ModelState) {

@@ -1,7 +1,7 @@
-import type { ModuleAdapter } from '../peft/index.ts'
-import type { ModelState } from './model-state.ts'
-import type { Slot } from './slots.ts'
-import { adaptableSlots, moduleOf } from './slots.ts'
+import type { ModuleAdapter } from '../../peft/index.ts'
+import type { ModelState } from '../model-state.ts'
+import type { Slot } from '../weights/slots.ts'
+import { adaptableSlots, moduleOf } from '../weights/slots.ts'
 
 /** A slot that LoRA adapts: its parts with their first row, rank (0: not adapted) and row in the stacked A. */
 export interface AdaptedSlot {

@@ -1,4 +1,4 @@
-import type { ModelConfig } from './config.ts'
+import type { ModelConfig } from '../families/config.ts'
 
 /**
  * What of the forward pass is computed again in the backward pass instead of being kept; both count layers from the

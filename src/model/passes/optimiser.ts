@@ -1,8 +1,8 @@
-import { createTape, flattenAttributes } from '../engine/tape.ts'
-import type { Command } from '../engine/ops.ts'
-import type { Tensor } from '../engine/tensor.ts'
-import type { ModelState } from './model-state.ts'
-import { refreshTokenRows } from './token-rows.ts'
+import { createTape, flattenAttributes } from '../../engine/tape.ts'
+import type { Command } from '../../engine/ops.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import type { ModelState } from '../model-state.ts'
+import { refreshTokenRows } from '../adapters/token-rows.ts'
 
 /** Settings of one AdamW step. */
 export interface AdamWStep {

@@ -1,7 +1,7 @@
-import type { Engine, Program } from '../engine/engine.ts'
-import { createTape } from '../engine/tape.ts'
-import type { Tensor } from '../engine/tensor.ts'
-import type { SlotCopy } from '../generate/index.ts'
+import type { Engine, Program } from '../../engine/engine.ts'
+import { createTape } from '../../engine/tape.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import type { SlotCopy } from '../../generate/index.ts'
 
 /** Copies beginnings of sequences between the slots of a key-value cache [slots, capacity, width] a layer. */
 export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values: readonly Tensor[]) {

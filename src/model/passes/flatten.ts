@@ -1,4 +1,4 @@
-import { FettleError } from '../error.ts'
+import { FettleError } from '../../error.ts'
 
 /** Token matrices as users give them: nested arrays, or flat with a shape [batch, time]. */
 export type TokenMatrix = readonly (readonly number[])[] | { data: Int32Array; shape: readonly number[] }

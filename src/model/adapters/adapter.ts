@@ -1,5 +1,5 @@
-import { FettleError } from '../error.ts'
-import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../peft/index.ts'
+import { FettleError } from '../../error.ts'
+import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import {
   adapterName,
   matchModules,
@@ -7,14 +7,14 @@ import {
   readAdapterTensors,
   toPeftConfig,
   writeAdapter,
-} from '../peft/index.ts'
-import { createRandom } from '../random.ts'
+} from '../../peft/index.ts'
+import { createRandom } from '../../random.ts'
 import type { AdaptedSlot } from './adapted-slots.ts'
 import { adaptedSlots } from './adapted-slots.ts'
-import type { ModelState } from './model-state.ts'
-import { freeze, readSlot, setTrainable, slotEntry } from './model-state.ts'
-import type { Slot } from './slots.ts'
-import { adaptableSlots, allSlots, moduleOf } from './slots.ts'
+import type { ModelState } from '../model-state.ts'
+import { freeze, readSlot, setTrainable, slotEntry } from '../model-state.ts'
+import type { Slot } from '../weights/slots.ts'
+import { adaptableSlots, allSlots, moduleOf } from '../weights/slots.ts'
 import { installTokenRows, planTokenRows, tokenRowEntries } from './token-rows.ts'
 import type { Piece, TrainableEntry } from './trainable.ts'
 import { extractPiece, insertPiece } from './trainable.ts'

@@ -1,7 +1,7 @@
-import type { Tape } from '../engine/tape.ts'
-import type { DType, Tensor } from '../engine/tensor.ts'
+import type { Tape } from '../../engine/tape.ts'
+import type { DType, Tensor } from '../../engine/tensor.ts'
 import type { ModelConfig } from './config.ts'
-import type { Recomputation } from './recompute.ts'
+import type { Recomputation } from '../passes/recompute.ts'
 
 /** A (stacked) projection and what is added to it. */
 export interface LinearParameters {

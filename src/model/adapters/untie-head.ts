@@ -1,6 +1,6 @@
-import type { ModelState } from './model-state.ts'
-import { readSlot, setFrozen } from './model-state.ts'
-import { modelSlots } from './slots.ts'
+import type { ModelState } from '../model-state.ts'
+import { readSlot, setFrozen } from '../model-state.ts'
+import { modelSlots } from '../weights/slots.ts'
 
 /**
  * Gives a model whose head is its embedding matrix a head of its own with the same values, as PEFT does when

@@ -1,15 +1,15 @@
 import { join } from 'node:path'
-import { FettleError } from '../error.ts'
+import { FettleError } from '../../error.ts'
 import {
   float32ToBfloat16,
   float32ToFloat16,
   makeFolder,
   writeFileAtomic,
   writeSafetensors,
-} from '../formats/index.ts'
-import type { TensorToWrite } from '../formats/index.ts'
-import type { ModelState } from './model-state.ts'
-import { readSlot } from './model-state.ts'
+} from '../../formats/index.ts'
+import type { TensorToWrite } from '../../formats/index.ts'
+import type { ModelState } from '../model-state.ts'
+import { readSlot } from '../model-state.ts'
 import { allSlots } from './slots.ts'
 
 /** Writes config.json, generation_config.json and model.safetensors, without an adapter. */

@@ -1,8 +1,8 @@
-import { FettleError } from '../error.ts'
-import type { WeightPart } from '../engine/tensor.ts'
-import { openCheckpoint, readGgufFloat32, readTensorBytes, toFloat32 } from '../formats/index.ts'
-import type { GgufFile, TensorInfo } from '../formats/index.ts'
-import type { ModelConfig } from './config.ts'
+import { FettleError } from '../../error.ts'
+import type { WeightPart } from '../../engine/tensor.ts'
+import { openCheckpoint, readGgufFloat32, readTensorBytes, toFloat32 } from '../../formats/index.ts'
+import type { GgufFile, TensorInfo } from '../../formats/index.ts'
+import type { ModelConfig } from '../families/config.ts'
 import type { Slot } from './slots.ts'
 
 /** Where a model's parameters come from; names are those of model.safetensors. */
