@@ -133,7 +133,7 @@ export async function restoreCheckpoint(
       { cause: error },
     )
   }
-  const findings = Object.entries(fingerprint).flatMap(([key, value]) =>
+  const problems = Object.entries(fingerprint).flatMap(([key, value]) =>
     JSON.stringify(state.fingerprint[key]) === JSON.stringify(value)
       ? []
       : [
@@ -145,7 +145,7 @@ export async function restoreCheckpoint(
           },
         ],
   )
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
   const { tensors } = await readSafetensorsHeader(join(path, optimizerFile))
   const read = async (name: string): Promise<Float32Array> => {
     const info = tensors.get(name)
