@@ -5,7 +5,7 @@ import type { Conversation } from './conversation.ts'
 import { isMessageList, readMessages, readShareGptMessages } from './message-rows.ts'
 import { formatOrigin, type Row } from './row.ts'
 import { columnNames, describeValue, isRecord, type DataFormat, type RowOptions } from './source.ts'
-import { readTokenRow } from './token-rows.ts'
+import { readTokenRow } from './pretokenised-rows.ts'
 
 /** What decides how rows become conversations. */
 export interface ConversationOptions extends RowOptions {

@@ -13,7 +13,7 @@ function lengthLimit({ run, finished }: Patient): number | undefined {
 }
 
 /** What max_length cuts off, token by token: the ledger of a run. */
-export const truncation: Check = {
+export const cutAnswers: Check = {
   looksFor: 'answers that max_length cuts before their stop token',
   observe(patient) {
     const limit = lengthLimit(patient)

@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { FettleError } from '../error.ts'
-import { encodeConversations, type EncodeOptions, type EncodedExample } from './encode.ts'
-import { toConversations } from './formats.ts'
+import { encodeConversations, type EncodeOptions, type EncodedExample } from './encode-conversations.ts'
+import { toConversations } from './to-conversations.ts'
 import { readRows, type DataSource } from './source.ts'
 
 /**
