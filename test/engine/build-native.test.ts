@@ -28,12 +28,12 @@ function build(compiler: string | null, ...flags: string[]) {
   const log = join(folder, 'log')
   writeFileSync(log, '')
   writeFileSync(join(folder, 'c++.sh'), `echo "$@" >> ${log}\n${compiler}`)
-  const { FETTLE_NATIVE, CXX, CXXFLAGS, ...env } = process.env
+  const unset = { FETTLE_NATIVE: undefined, CXX: undefined, CXXFLAGS: undefined }
   const named = compiler === null ? { PATH: folder } : { CXX: `sh ${join(folder, 'c++.sh')}` }
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [join(folder, 'scripts', 'build-native.mjs'), ...flags],
-    { encoding: 'utf8', env: { ...env, ...named } },
+    { encoding: 'utf8', env: { ...process.env, ...unset, ...named } },
   )
   return {
     status,
