@@ -92,11 +92,11 @@ export function defineCommand<const T extends Flags>(
 
 /** The library names options as TypeScript does (`maxNewTokens`); who gave a flag knows that. */
 function withFlagNames(error: unknown, given: ReadonlyMap<string, unknown>): unknown {
-  if (!(error instanceof FettleError) || !error.findings.some(({ place }) => given.has(place))) return error
-  const findings = error.findings.map((finding) =>
-    given.has(finding.place) ? { ...finding, place: flagName(finding.place) } : finding,
+  if (!(error instanceof FettleError) || !error.problems.some(({ place }) => given.has(place))) return error
+  const problems = error.problems.map((problem) =>
+    given.has(problem.place) ? { ...problem, place: flagName(problem.place) } : problem,
   )
-  return new FettleError(findings, { exitCode: error.exitCode, cause: error })
+  return new FettleError(problems, { exitCode: error.exitCode, cause: error })
 }
 
 /** The flags as citty takes them; numbers are text to it, and what is required was checked before. */

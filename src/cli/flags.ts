@@ -1,6 +1,6 @@
 import { closestName } from '../data/closest-name.ts'
 import { FettleError } from '../error.ts'
-import type { Finding } from '../error.ts'
+import type { Problem } from '../error.ts'
 import type { Flag, Flags } from './command.ts'
 
 /** Arguments whose flags are spelled one way: `--learning_rate 1e-4` became `--learningRate=1e-4`. */
@@ -22,7 +22,7 @@ export function flagName(name: string): string {
  * @throws FettleError with everything that is wrong
  */
 export function readArguments(rawArguments: readonly string[], flags: Flags): CanonicalArguments {
-  const findings: Finding[] = []
+  const problems: Problem[] = []
   const canonical: string[] = []
   const repeated = new Map<string, string[]>()
   const byPlainName = new Map(
@@ -45,8 +45,8 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
   checkPositionals()
   for (const [name, { required, type }] of Object.entries(flags))
     if (required && type !== 'positional' && !repeated.has(name))
-      findings.push({ place: flagName(name), found: 'not given', expected: describeValue(flags[name]) })
-  if (findings.length > 0) throw new FettleError(findings)
+      problems.push({ place: flagName(name), found: 'not given', expected: describeValue(flags[name]) })
+  if (problems.length > 0) throw new FettleError(problems)
   return { canonical, repeated }
 
   function readFlag(argument: string): void {
@@ -58,7 +58,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
     if (name !== undefined && flag?.type === 'boolean') {
       const value = equals >= 0 ? argument.slice(equals + 1).toLowerCase() : (readTruth() ?? 'true')
       if (value !== 'true' && value !== 'false')
-        findings.push({ place: spelled, found: `'${value}'`, expected: 'no value, true or false' })
+        problems.push({ place: spelled, found: `'${value}'`, expected: 'no value, true or false' })
       canonical.push(value === 'true' ? `--${name}` : `--no-${name}`)
       repeated.set(name, [value])
     } else if (name !== undefined && flag !== undefined && flag.type !== 'positional') {
@@ -69,7 +69,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
       canonical.push(`--no-${negated}`)
       repeated.set(negated, ['false'])
     } else {
-      findings.push(unknownFlag(spelled))
+      problems.push(unknownFlag(spelled))
       // What follows is most likely its value, and no mistake of its own.
       if (equals < 0 && waiting[0]?.startsWith('-') === false) waiting.shift()
     }
@@ -82,16 +82,16 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
 
   function readValue(name: string, flag: Flag, spelled: string, value: string | undefined): void {
     const expected = describeValue(flag)
-    if (value === undefined) findings.push({ place: spelled, found: 'no value', expected })
+    if (value === undefined) problems.push({ place: spelled, found: 'no value', expected })
     else if (flag.type === 'number' && (value.trim() === '' || Number.isNaN(Number(value))))
-      findings.push({ place: spelled, found: `'${value}'`, expected })
+      problems.push({ place: spelled, found: `'${value}'`, expected })
     else if (flag.options !== undefined && !flag.options.includes(value))
-      findings.push({ place: spelled, found: `'${value}'`, expected })
+      problems.push({ place: spelled, found: `'${value}'`, expected })
     else {
       canonical.push(`--${name}=${value}`)
       const earlier = repeated.get(name) ?? []
       if (earlier.length > 0 && flag.repeats !== true)
-        findings.push({
+        problems.push({
           place: spelled,
           found: `given twice, '${earlier[0]}' and '${value}'`,
           expected: 'one value',
@@ -100,7 +100,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
     }
   }
 
-  function unknownFlag(spelled: string): Finding {
+  function unknownFlag(spelled: string): Problem {
     const names = Object.keys(flags).filter((name) => flags[name].type !== 'positional')
     const near = closestName(spelled, [...names.map(flagName), '--help', '--version'])
     return {
@@ -114,7 +114,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
     const entry = Object.entries(flags).find(([, { type }]) => type === 'positional')
     if (entry === undefined) {
       if (positionals > 0)
-        findings.push({
+        problems.push({
           place: canonical.find((text) => !text.startsWith('-')) ?? 'arguments',
           found: 'unexpected',
           expected: 'flags only',
@@ -123,9 +123,9 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
     }
     const [name, flag] = entry
     if (flag.required && positionals === 0)
-      findings.push({ place: name, found: 'not given', expected: flag.description })
+      problems.push({ place: name, found: 'not given', expected: flag.description })
     if (flag.repeats !== true && positionals > 1)
-      findings.push({
+      problems.push({
         place: name,
         found: `${positionals} arguments`,
         expected: 'one',

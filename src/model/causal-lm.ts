@@ -13,6 +13,7 @@ import { parseModelConfig } from './families/config.ts'
 import { createDecoder } from './passes/decoder.ts'
 import { flattenBatch } from './passes/flatten.ts'
 import type { FlatTokens, ForwardInputs, TokenMatrix } from './passes/flatten.ts'
+import { internalsOf, keepInternals } from './internals.ts'
 import { computeType, quantizationOf } from './load-options.ts'
 import type { LoadOptions } from './load-options.ts'
 import { openModel } from './weights/load.ts'
@@ -52,6 +53,21 @@ export class AutoModelForCausalLM {
   private constructor(state: ModelState, path: string, generationConfig: Record<string, unknown> | null) {
     this.#state = state
     this.#passes = createPasses(state)
+    const makeTrainable = async () => {
+      await this.#adding
+      await trainAllParameters(state)
+    }
+    keepInternals(this, {
+      state,
+      passes: this.#passes,
+      makeTrainable,
+      training: async () => {
+        await makeTrainable()
+        return { losses: this.#passes.losses, ...trainingState(state) }
+      },
+      flatten: (inputs) => flattenBatch(inputs, state.config.vocabSize),
+      activationBytesPerToken: () => activationBytesPerToken(state.config, bytesPerElement[state.activation]),
+    })
     this.config = state.config.raw
     this.nameOrPath = path
     this.generationConfig = generationConfig ?? {
@@ -166,7 +182,7 @@ export class AutoModelForCausalLM {
    * Gradients of the mean loss, by name: of the adapter, or without one of every parameter.
    */
   async gradients(inputs: ForwardInputs): Promise<Map<string, NumberArray>> {
-    await this.trainable()
+    await internalsOf(this).makeTrainable()
     const flat = flattenBatch(inputs, this.vocabSize)
     const learned = flat.targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0)
     if (learned === 0)
@@ -182,11 +198,6 @@ export class AutoModelForCausalLM {
       gradients.set(name, { data: await data(), shape: [...shape] })
     await clearGradients(this.#state)
     return gradients
-  }
-
-  /** A padded batch as flat tokens, as `training().losses` takes them. */
-  flatten(inputs: ForwardInputs): FlatTokens {
-    return flattenBatch(inputs, this.vocabSize)
   }
 
   /** New tokens for each prompt; `attentionMask` marks left padding. */
@@ -277,28 +288,6 @@ export class AutoModelForCausalLM {
       generationConfig: this.generationConfig,
       place: this.nameOrPath,
     })
-  }
-
-  /** Makes everything trainable unless an adapter is there. */
-  async trainable(): Promise<void> {
-    await this.#adding
-    await trainAllParameters(this.#state)
-  }
-
-  /** What the training loop works with. */
-  async training() {
-    await this.trainable()
-    return { losses: this.#passes.losses, ...trainingState(this.#state) }
-  }
-
-  /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */
-  get activationBytesPerToken(): number {
-    return activationBytesPerToken(this.#state.config, bytesPerElement[this.#state.activation])
-  }
-
-  /** Forward passes without gradients, for evaluation. */
-  get passes(): Passes {
-    return this.#passes
   }
 
   /** Milliseconds spent in each op since the last call. */

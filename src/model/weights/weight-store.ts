@@ -154,7 +154,7 @@ function checkShapes(
   slots: readonly Slot[],
   shapeOf: (name: string) => readonly number[] | undefined,
 ): void {
-  const findings = slots.flatMap(({ kind, columns, parts }) =>
+  const problems = slots.flatMap(({ kind, columns, parts }) =>
     parts.flatMap(({ name, rows }) => {
       const expected = kind === 'matrix' ? [rows, columns] : [rows]
       const shape = shapeOf(name)
@@ -168,11 +168,11 @@ function checkShapes(
       ]
     }),
   )
-  if (findings.length === 0) return
-  const shown = findings.slice(0, 5)
+  if (problems.length === 0) return
+  const shown = problems.slice(0, 5)
   const cure =
-    findings.length > shown.length
-      ? `${findings.length - shown.length} more tensors do not fit: the weights belong to another config.json, or the file is incomplete.`
+    problems.length > shown.length
+      ? `${problems.length - shown.length} more tensors do not fit: the weights belong to another config.json, or the file is incomplete.`
       : 'The weights belong to another config.json, or the file is incomplete: save or download the model again.'
-  throw new FettleError(shown.map((finding, i) => (i === shown.length - 1 ? { ...finding, cure } : finding)))
+  throw new FettleError(shown.map((problem, i) => (i === shown.length - 1 ? { ...problem, cure } : problem)))
 }

@@ -3,14 +3,14 @@ import type { CheckName } from './check-names.ts'
 /** `error`: the result will be wrong; `warning`: it may be; `note`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'note'
 
-/** Text around what a finding is about. */
+/** Text around what a diagnosis is about. */
 export interface Excerpt {
   before: string
   marked: string
   after: string
 }
 
-/** Something that shows what a finding says. */
+/** Something that shows what a diagnosis says. */
 export interface Evidence {
   /** `train.jsonl:41`, a file, a tensor or an option. */
   place?: string
@@ -30,7 +30,7 @@ export interface Fix {
 }
 
 /** What a check found. */
-export interface Finding {
+export interface Diagnosis {
   check: CheckName
   severity: Severity
   /** The file, row or option that it is about. */
@@ -45,14 +45,14 @@ export interface Finding {
   fix?: Fix
 }
 
-/** A finding as a check makes it: the table knows the check's name. */
-export type Draft = Omit<Finding, 'check'>
+/** A diagnosis as a check makes it: the table knows the check's name. */
+export type Draft = Omit<Diagnosis, 'check'>
 
 const severities: Readonly<Record<Severity, number>> = { error: 0, warning: 1, note: 2 }
 
-/** Worst first; findings of equal severity stay in their order. */
-export function sortFindings(findings: readonly Finding[]): Finding[] {
-  return findings.toSorted((a, b) => severities[a.severity] - severities[b.severity])
+/** Worst first; diagnoses of equal severity stay in their order. */
+export function sortDiagnoses(diagnoses: readonly Diagnosis[]): Diagnosis[] {
+  return diagnoses.toSorted((a, b) => severities[a.severity] - severities[b.severity])
 }
 
 /** Characters that an excerpt shows on each side, and at most of what it marks. */
