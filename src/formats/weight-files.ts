@@ -12,7 +12,7 @@ const indexName = 'model.safetensors.index.json'
  *
  * @throws FettleError when there is neither, a shard is missing or a tensor is not where the index says
  */
-export async function openCheckpoint(folder: string): Promise<Map<string, TensorInfo>> {
+export async function openWeightFiles(folder: string): Promise<Map<string, TensorInfo>> {
   const names = await readdir(folder).catch((error: unknown) => {
     throw new FettleError(
       {
