@@ -224,7 +224,7 @@ export function sliceConstant(value: Value, bounds: Slice): Value {
 function sliceOf(value: Bare, bounds: Slice): Value {
   if (value instanceof PyList) {
     spendSteps(value.items.length / 8)
-    return new PyList(pick(value.items, bounds), value.source)
+    return new PyList(pick(value.items, bounds), value.owner)
   }
   if (value instanceof PyTuple) return new PyTuple(pick(value.items, bounds))
   if (isStr(value)) return sliceString(value, bounds)

@@ -85,7 +85,7 @@ const sequenceMethods: ReadonlyMap<string, Method<Sequence>> = new Map([
 ])
 
 const listMethods: ReadonlyMap<string, Method<PyList>> = new Map([
-  ['copy', method<PyList>('', (self) => new PyList(self.items, self.source))],
+  ['copy', method<PyList>('', (self) => new PyList(self.items, self.owner))],
 ])
 
 /** The items of a set without, or with only, those of others. */

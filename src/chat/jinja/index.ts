@@ -1,4 +1,8 @@
 // A chat template's language: Python jinja2 3.1 as transformers configures it, compiled to closures.
-// Every string carries who wrote each of its characters: a message's field, or the template itself.
+// Every text has owners: each character of what a template writes is somebody's whom the caller named, or its own.
 // lexer → parser → scope (which variable a name means) → compile → run.
-export { parseChatTemplate, type ChatTemplate, type RenderBeginning, type RenderOptions } from './template.ts'
+export { compileTemplate, type OwnedText, type Template } from './template.ts'
+export { adoptValue } from './adopt.ts'
+export type { Owner } from './text.ts'
+export type { TextSpan } from './runtime.ts'
+export { PyList, type Value } from './values.ts'

@@ -39,7 +39,7 @@ function write(
   owner: Source | undefined,
   level: number,
 ): void {
-  const source = given instanceof Scalar ? given.source : owner
+  const source = given instanceof Scalar ? given.owner : owner
   const value = bare(given)
   if (isStr(value)) writeString(builder, value, options, owner)
   else if (value === null) builder.push('null', source)
@@ -47,11 +47,11 @@ function write(
   else if (typeof value === 'number' || typeof value === 'bigint') builder.push(formatInteger(value), source)
   else if (value instanceof PyFloat) builder.push(jsonFloat(value.value), source)
   else if (value instanceof PyList || value instanceof PyTuple) {
-    const own = (value instanceof PyList ? value.source : undefined) ?? owner
+    const own = (value instanceof PyList ? value.owner : undefined) ?? owner
     const items = value.items.map((item) => () => write(builder, item, options, own, level + 1))
     writeContainer(builder, '[', items, ']', options, own, level)
   } else if (value instanceof PyDict) {
-    const own = value.source ?? owner
+    const own = value.owner ?? owner
     const items = sortedKeys(value, options.sortKeys).map((key) => () => {
       writeKey(builder, keyValue(value, key), options, own)
       pushSeparator(builder, options.keySeparator, own)

@@ -55,7 +55,7 @@ function writeRepr(builder: TextBuilder, value: Value, owner: Source | undefined
     return
   }
   if (value instanceof Scalar) {
-    builder.push(scalarText(value.value), value.source)
+    builder.push(scalarText(value.value), value.owner)
     return
   }
   if (
@@ -69,7 +69,7 @@ function writeRepr(builder: TextBuilder, value: Value, owner: Source | undefined
     return
   }
   enter()
-  if (value instanceof PyList) writeItems(builder, '[', value.items, ']', value.source)
+  if (value instanceof PyList) writeItems(builder, '[', value.items, ']', value.owner)
   else if (value instanceof PyTuple)
     writeItems(builder, '(', value.items, value.items.length === 1 ? ',)' : ')', owner)
   else if (value instanceof PyDict) writeDict(builder, value)
@@ -108,16 +108,16 @@ function writeList(builder: TextBuilder, items: readonly Value[], owner: Source 
 
 function writeDict(builder: TextBuilder, dict: PyDict): void {
   spendSteps(dict.entries.size)
-  builder.push('{', dict.source)
+  builder.push('{', dict.owner)
   let isFirst = true
   for (const [key, value] of dict.entries) {
-    if (!isFirst) builder.push(', ', dict.source)
+    if (!isFirst) builder.push(', ', dict.owner)
     isFirst = false
-    writeRepr(builder, keyValue(dict, key), dict.source)
-    builder.push(': ', dict.source)
-    writeRepr(builder, value, dict.source)
+    writeRepr(builder, keyValue(dict, key), dict.owner)
+    builder.push(': ', dict.owner)
+    writeRepr(builder, value, dict.owner)
   }
-  builder.push('}', dict.source)
+  builder.push('}', dict.owner)
 }
 
 function describe(

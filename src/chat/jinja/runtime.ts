@@ -1,6 +1,16 @@
 import { Fault } from './fault.ts'
 import { spendCharacters } from './meter.ts'
-import { makeText, plain, runsOf, TextBuilder, type Run, type Source, type Str } from './text.ts'
+import {
+  Generated,
+  makeText,
+  ownerOf,
+  plain,
+  runsOf,
+  TextBuilder,
+  type Run,
+  type Source,
+  type Str,
+} from './text.ts'
 import { toText } from './print.ts'
 import {
   bare,
@@ -13,7 +23,12 @@ import {
   type Named,
   type Value,
 } from './values.ts'
-import type { TextSpan } from '../messages.ts'
+
+/** Part of a text; offsets are UTF-16. */
+export interface TextSpan {
+  start: number
+  end: number
+}
 
 /** One render: what names resolve to, and where the template just is, for error messages. */
 export interface Render {
@@ -62,10 +77,10 @@ export class Output {
 
 /** Marks all runs as made by one generation block, so that the mark survives buffers. */
 export function markGenerated(text: Str): Str {
-  const generation = {}
+  const block = {}
   const marked = new Map<Source | undefined, Source>()
   const runs = runsOf(text).map(({ end, source }): Run => {
-    const known = marked.get(source) ?? { ...source, generation }
+    const known = marked.get(source) ?? new Generated(ownerOf(source), block)
     marked.set(source, known)
     return { end, source: known }
   })

@@ -1,5 +1,4 @@
 import { FettleError } from '../../error.ts'
-import { adoptMessages, adoptValue } from './adopt.ts'
 import { compileBody, compileEntry } from './compile-statement.ts'
 import { Fault, placeOf } from './fault.ts'
 import { lookUpGlobal } from './globals.ts'
@@ -7,54 +6,36 @@ import { tokenize } from './lexer.ts'
 import { parseTemplate } from './parser.ts'
 import { resetMeter } from './meter.ts'
 import { resetRenderState } from './render-state.ts'
-import { Output, type Activation, type Render } from './runtime.ts'
+import { Output, type Activation, type Render, type TextSpan } from './runtime.ts'
 import { findUndeclared } from './undeclared.ts'
 import { compileBlocks, selfReference } from './compile-block.ts'
 import type { Frame } from './compile-expression.ts'
 import { analyze, Symbols, Unit } from './scope.ts'
-import { type Run, type Source } from './text.ts'
-import { PyList, type Value } from './values.ts'
-import type { Message, Rendered, Segment, TextSpan } from '../messages.ts'
+import { Generated, ownerOf, type Owner, type Run } from './text.ts'
+import { type Value } from './values.ts'
 
-/** What a chat template can be given; keys that are not named here reach it under their own names. */
-export interface RenderOptions {
-  messages: readonly Message[]
-  tools?: readonly unknown[] | null | undefined
-  documents?: readonly unknown[] | null | undefined
-  /** Ends the text with the beginning of an assistant turn: `add_generation_prompt`. */
-  addGenerationPrompt?: boolean | undefined
-  bosToken?: string | undefined
-  eosToken?: string | undefined
-  /** What `strftime_now` shows (default: the moment of rendering). */
-  now?: Date | undefined
-  /** Uniform numbers in [0, 1) for the filter `random` and for `lipsum` (default: Math.random). */
-  random?: (() => number) | undefined
-  [variable: string]: unknown
+/** A text whose characters have owners. */
+export interface OwnedText {
+  readonly text: string
+  /** The owner of the characters up to each `end` (UTF-16, exclusive); the template itself where it is undefined. */
+  readonly runs: readonly { readonly end: number; readonly owner: Owner | undefined }[]
+  /** What stood inside `{% generation %}`. */
+  readonly generationSpans: TextSpan[]
 }
 
-/** A compiled chat template. */
-export interface ChatTemplate {
-  /** The source as it was given. */
-  readonly source: string
+/** A compiled template. */
+export interface Template {
   /** Whether it has `{% generation %}` blocks. */
   readonly hasGeneration: boolean
-  /** Renders a conversation; every character of the text knows who wrote it. */
-  render(options: RenderOptions): Rendered
-  /** Renders several beginnings of one conversation, whose values are converted once for all of them. */
-  prepare(options: RenderOptions): RenderBeginning
+  /** Runs it: `lookUp` gives its variables, `now` is what `strftime_now` shows. */
+  render(
+    lookUp: (name: string) => Value | undefined,
+    settings?: { now?: Date | undefined; random?: (() => number) | undefined },
+  ): OwnedText
 }
 
-/** Renders the first `count` messages of a prepared conversation. */
-export type RenderBeginning = (count: number, addGenerationPrompt: boolean) => Rendered
-
-const renamed: Readonly<Record<string, string>> = {
-  addGenerationPrompt: 'add_generation_prompt',
-  bosToken: 'bos_token',
-  eosToken: 'eos_token',
-}
-
-/** Compiles a chat template. Throws a FettleError with line and column where jinja2 would not compile it. */
-export function parseChatTemplate(template: string): ChatTemplate {
+/** Compiles a template. Throws a FettleError with line and column where jinja2 would not compile it. */
+export function compileTemplate(template: string): Template {
   const { source, tokens } = tokenize(template)
   const statements = parseTemplate(source, tokens)
   const unit = new Unit()
@@ -80,81 +61,32 @@ export function parseChatTemplate(template: string): ChatTemplate {
   const execute = compileBody(statements, frame)
   compileBlocks(statements, frame)
 
-  const run = (lookUp: Resolve, random: () => number): Rendered => {
-    resetMeter()
-    resetRenderState(random)
-    const exported = frame.blocks.size > 0 ? new Map<string, Value>() : undefined
-    const resolve: Resolve = exported
-      ? (name) => (exported.has(name) ? exported.get(name) : lookUp(name))
-      : lookUp
-    const render: Render = { resolve, exported, position: 0 }
-    const activation: Activation = { slots: [], parent: undefined, render }
-    if (selfSlot !== undefined) activation.slots[selfSlot] = selfReference(frame, render)
-    try {
-      const output = new Output(true)
-      enterFrame(activation)
-      execute(activation, output)
-      return finish(output)
-    } catch (error) {
-      throw describe(error, source, activation.render.position)
-    }
-  }
-
   return {
-    source: template,
     hasGeneration: tokens.some(
       (token, index) => token.value === 'generation' && tokens[index - 1]?.type === 'block_begin',
     ),
-    render: (options) => run(makeResolver(options)(), options.random ?? Math.random),
-    prepare: (options) => {
-      const resolver = makeResolver(options)
-      return (count, addGenerationPrompt) =>
-        run(resolver({ count, addGenerationPrompt }), options.random ?? Math.random)
-    },
-  }
-}
-
-type Resolve = (name: string) => Value | undefined
-
-/**
- * Looks names up among the variables first, then among the globals; values are converted when first asked for, and
- * once for all beginnings of the conversation: no template can change them.
- */
-function makeResolver({
-  now,
-  messages,
-  ...variables
-}: RenderOptions): (beginning?: { count: number; addGenerationPrompt: boolean }) => Resolve {
-  const given = new Map<string, unknown>()
-  // transformers passes these always, so that they are None and false rather than undefined.
-  given.set('tools', null)
-  given.set('documents', null)
-  given.set('add_generation_prompt', false)
-  for (const [name, value] of Object.entries(variables)) {
-    if (value !== undefined) given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
-  }
-  given.delete('random')
-  const adopted = new Map<string, Value>()
-  const resolve: Resolve = (name) => {
-    const known = adopted.get(name)
-    if (known !== undefined) return known
-    if (!given.has(name)) return lookUpGlobal(name, now)
-    const value = adoptValue(given.get(name))
-    adopted.set(name, value)
-    return value
-  }
-  let all: readonly Value[] | undefined
-  return (beginning) => {
-    let shown: PyList | undefined
-    return (name) => {
-      if (name === 'messages') {
-        all ??= adoptMessages(messages)
-        shown ??= new PyList(beginning === undefined ? all : all.slice(0, beginning.count))
-        return shown
+    render(lookUp, { now, random = Math.random } = {}) {
+      resetMeter()
+      resetRenderState(random)
+      const exported = frame.blocks.size > 0 ? new Map<string, Value>() : undefined
+      const resolve = (name: string): Value | undefined => {
+        const value = exported?.get(name)
+        if (value !== undefined) return value
+        const given = lookUp(name)
+        return given === undefined ? lookUpGlobal(name, now) : given
       }
-      if (name === 'add_generation_prompt' && beginning !== undefined) return beginning.addGenerationPrompt
-      return resolve(name)
-    }
+      const render: Render = { resolve, exported, position: 0 }
+      const activation: Activation = { slots: [], parent: undefined, render }
+      if (selfSlot !== undefined) activation.slots[selfSlot] = selfReference(frame, render)
+      try {
+        const output = new Output(true)
+        enterFrame(activation)
+        execute(activation, output)
+        return finish(output)
+      } catch (error) {
+        throw describe(error, source, activation.render.position)
+      }
+    },
   }
 }
 
@@ -179,43 +111,27 @@ function describe(error: unknown, source: string, position: number): unknown {
   return error
 }
 
-function finish(output: Output): Rendered {
-  const text = output.builder.plainValue
+function finish(output: Output): OwnedText {
   const runs = output.builder.allRuns
-  return { text, segments: segmentsOf(runs), generationSpans: spansOf(output.generationSpans ?? [], runs) }
-}
-
-function segmentsOf(runs: readonly Run[]): Segment[] {
-  const segments: Segment[] = []
-  let start = 0
-  for (const { end, source } of runs) {
-    const last = segments.at(-1)
-    if (last !== undefined && last.message === source?.message && last.field === source?.field) last.end = end
-    else segments.push(segmentOf(start, end, source))
-    start = end
+  return {
+    text: output.builder.plainValue,
+    runs: runs.map(({ end, source }) => ({ end, owner: ownerOf(source) })),
+    generationSpans: spansOf(output.generationSpans ?? [], runs),
   }
-  return segments
-}
-
-function segmentOf(start: number, end: number, source: Source | undefined): Segment {
-  if (source?.message === undefined) return { start, end }
-  return source.field === undefined
-    ? { start, end, message: source.message }
-    : { start, end, message: source.message, field: source.field }
 }
 
 /** The template's own generation spans and those that came out of macros and set blocks. */
 function spansOf(direct: readonly TextSpan[], runs: readonly Run[]): TextSpan[] {
   const spans = [...direct]
-  let open: { generation: object; start: number; end: number } | undefined
+  let open: { block: object; start: number; end: number } | undefined
   let start = 0
   for (const { end, source } of runs) {
-    const generation = source?.generation
-    if (open !== undefined && open.generation !== generation) {
+    const block = source instanceof Generated ? source.block : undefined
+    if (open !== undefined && open.block !== block) {
       spans.push({ start: open.start, end: open.end })
       open = undefined
     }
-    if (generation !== undefined) open = { generation, start: open?.start ?? start, end }
+    if (block !== undefined) open = { block, start: open?.start ?? start, end }
     start = end
   }
   if (open !== undefined) spans.push({ start: open.start, end: open.end })

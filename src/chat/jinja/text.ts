@@ -1,11 +1,29 @@
 import { spendCharacters, spendSteps } from './meter.ts'
 
-/** Who wrote some characters: a field of a message, or, inside a captured generation block, that block. */
-export interface Source {
-  readonly message?: number
-  readonly field?: string
-  /** The generation block that made the characters, when it ran inside a macro or a set block. */
-  readonly generation?: object
+/**
+ * Who wrote a text or a value. What an owner is, only the room knows that made it; here it counts that a part of an
+ * owned value (an item, an entry) has an owner of its own.
+ */
+export interface Owner {
+  part(key: string | number): Owner
+}
+
+/** The mark of one generation block on what it wrote inside a macro or a set block; it outlives their buffers. */
+export class Generated {
+  readonly owner: Owner | undefined
+  readonly block: object
+  constructor(owner: Owner | undefined, block: object) {
+    this.owner = owner
+    this.block = block
+  }
+}
+
+/** Who wrote some characters, and whether a generation block did. */
+export type Source = Owner | Generated
+
+/** The owner of a source's characters; `undefined` is the template itself. */
+export function ownerOf(source: Source | undefined): Owner | undefined {
+  return source instanceof Generated ? source.owner : source
 }
 
 /** Characters up to `end` (UTF-16, exclusive) that one source wrote; `undefined` is the template itself. */

@@ -1,10 +1,10 @@
 import { Fault } from './fault.ts'
-import { Text, type Source, type Str } from './text.ts'
+import { Text, type Owner, type Str } from './text.ts'
 
 /*
  * Python's values in JavaScript. int: number (safe integers) or bigint; float: PyFloat, so that 1.0 stays a float;
- * str: string or Text; None: null; bool: boolean. What a message brings carries its source; numbers, booleans
- * and None do so inside a Scalar, which `bare` takes off.
+ * str: string or Text; None: null; bool: boolean. What is owned says so; numbers, booleans and None do so inside a
+ * Scalar, which `bare` takes off.
  */
 
 /** Where an object says that it lies in memory, when it is printed; Python's answer is another each time. */
@@ -18,23 +18,23 @@ export class PyFloat {
   }
 }
 
-/** A number, boolean or None that a message brought. */
+/** A number, boolean or None with an owner. */
 export class Scalar {
   readonly value: number | bigint | boolean | null | PyFloat
-  readonly source: Source
-  constructor(value: number | bigint | boolean | null | PyFloat, source: Source) {
+  readonly owner: Owner
+  constructor(value: number | bigint | boolean | null | PyFloat, owner: Owner) {
     this.value = value
-    this.source = source
+    this.owner = owner
   }
 }
 
-/** A Python list; with a source, a message's own list. */
+/** A Python list; with an owner, one that was given to the template. */
 export class PyList {
   readonly items: readonly Value[]
-  readonly source: Source | undefined
-  constructor(items: readonly Value[], source?: Source) {
+  readonly owner: Owner | undefined
+  constructor(items: readonly Value[], owner?: Owner) {
     this.items = items
-    this.source = source
+    this.owner = owner
   }
 }
 
@@ -57,11 +57,11 @@ export class PyDict {
   readonly entries: ReadonlyMap<Key, Value>
   /** Keys that are not simply their Key: True, 1.5, (1, 2), or a text with an owner. */
   readonly keys: ReadonlyMap<Key, Value> | undefined
-  readonly source: Source | undefined
-  constructor(entries: ReadonlyMap<Key, Value>, keys?: ReadonlyMap<Key, Value>, source?: Source) {
+  readonly owner: Owner | undefined
+  constructor(entries: ReadonlyMap<Key, Value>, keys?: ReadonlyMap<Key, Value>, owner?: Owner) {
     this.entries = entries
     this.keys = keys
-    this.source = source
+    this.owner = owner
   }
 }
 
@@ -187,7 +187,7 @@ export interface PyObject {
   readonly length?: () => number
 }
 
-/** Values without the wrapper that carries a scalar's source. */
+/** Values without the wrapper that carries a scalar's owner. */
 export type Bare =
   | Str
   | number
@@ -222,7 +222,7 @@ export type Value = Bare | Scalar
 /** No named arguments. */
 export const noNamed: Named = new Map()
 
-/** The value itself, without its source when it is a scalar. */
+/** The value itself, without its owner when it is a scalar. */
 export function bare(value: Value): Bare {
   return value instanceof Scalar ? value.value : value
 }
@@ -263,13 +263,6 @@ export function undefinedFault(value: Undefined): Fault {
   return new Fault(value.security ? 'SecurityError' : 'UndefinedError', value.message)
 }
 
-/** The source of an entry of a message's container. */
-export function childSource(source: Source | undefined, key: string | number): Source | undefined {
-  if (source === undefined) return undefined
-  const field = source.field === undefined || source.field === '' ? String(key) : `${source.field}.${key}`
-  return source.message === undefined ? { field } : { message: source.message, field }
-}
-
 /** The keys of a dictionary, as values. */
 export function dictKeys(dict: PyDict): Value[] {
   const keys: Value[] = []
@@ -281,6 +274,6 @@ export function dictKeys(dict: PyDict): Value[] {
 export function keyValue(dict: PyDict, key: Key): Value {
   const own = dict.keys?.get(key)
   if (own !== undefined) return own
-  if (dict.source === undefined || typeof key !== 'string') return key
-  return new Text(key, childSource(dict.source, key))
+  if (dict.owner === undefined || typeof key !== 'string') return key
+  return new Text(key, dict.owner.part(key))
 }
