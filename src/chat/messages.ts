@@ -1,4 +1,4 @@
-import type { TextSpan } from './jinja/index.ts'
+import type { TextSpan } from '../jinja/index.ts'
 
 export type { TextSpan }
 

@@ -1,4 +1,11 @@
-import { adoptValue, compileTemplate, PyList, type OwnedText, type Owner, type Value } from './jinja/index.ts'
+import {
+  adoptValue,
+  compileTemplate,
+  PyList,
+  type OwnedText,
+  type Owner,
+  type Value,
+} from '../jinja/index.ts'
 import type { Message, Rendered, Segment } from './messages.ts'
 
 /** What a chat template can be given; keys that are not named here reach it under their own names. */
@@ -60,8 +67,6 @@ type LookUp = (name: string) => Value | undefined
  * template can change them.
  */
 function makeLookUp({
-  now: _,
-  random: __,
   messages,
   ...variables
 }: RenderOptions): (beginning?: { count: number; addGenerationPrompt: boolean }) => LookUp {
@@ -73,6 +78,7 @@ function makeLookUp({
   for (const [name, value] of Object.entries(variables)) {
     if (value !== undefined) given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
   }
+  for (const name of ['now', 'random']) given.delete(name)
   const adopted = new Map<string, Value>()
   const lookUp: LookUp = (name) => {
     const known = adopted.get(name)
@@ -113,7 +119,9 @@ class Field implements Owner {
 }
 
 /** A message as the template sees it, each character owned by its field; `train` is not shown. */
-function adoptMessage({ train: _, ...shown }: Message, index: number): Value {
+function adoptMessage(message: Message, index: number): Value {
+  const shown = new Map(Object.entries(message))
+  shown.delete('train')
   return adoptValue(shown, new Field(index, ''))
 }
 
