@@ -35,11 +35,12 @@ import type { DType, Tensor } from './tensor.ts'
  *                     other factor is rounded to 8 bits, too, each row in blocks of 128 (for dx: within a segment), dy after it
  *                     was multiplied by W's row scales; rounding counts as the identity in the gradient
  * - `swiglu`          y = silu(gate) · up; gateUp act [M, 2·I] = gate beside up → y act [M, I]
- * - `headLoss`        the output head fused with cross-entropy, without ever holding the logits: for each row
- *                     lse = log Σ exp(h · W_v), losses = lse − h · W_target. Targets are −1 from some row on: padding, whose
- *                     losses, lse and gradients are 0 and cost nothing, so that one program serves any number of rows.
- *                     With the output dHidden present: dHidden = lossScale[0] · (softmax − onehot) W, made on the way.
- *                     The vjp makes dWeight only.
+ * - `targetLogProbs`  the output head fused with the log-softmax, without ever holding the logits: for each row
+ *                     lse = log Σ exp(h · W_v), logProbs = h · W_target − lse. Targets are −1 from some row on: padding, whose
+ *                     logProbs, lse and gradients are 0 and cost nothing, so that one program serves any number of rows.
+ *                     weights [m] float32 are −∂loss/∂logProbs. With the output dHidden present:
+ *                     dHidden[m] = weights[m] · (softmax − onehot) W, made on the way. The vjp makes dWeight only.
+ * - `scaleRows`       y[m] = weights[m] · x[m]; x [M, W], weights [M] float32 → y like x. May run in place. No gradient.
  * - `argmax`          index of the largest of each row, the first of equals; x [M, V] float32 → y int32 [M]
  * - `fill`            y = value
  * - `gradNorm`        stats = [norm, clip]: norm = sqrt(Σ g²), clip = min(1, maxNorm / (norm + 1e-6)), 1 where maxNorm is 0
@@ -89,11 +90,12 @@ export interface OpSignatures {
     }
   }
   swiglu: { inputs: 'gateUp'; outputs: 'y'; attributes: Record<never, never> }
-  headLoss: {
-    inputs: 'hidden' | 'weight' | 'targets' | 'lossScale'
-    outputs: 'losses' | 'lse' | 'dHidden'
+  targetLogProbs: {
+    inputs: 'hidden' | 'weight' | 'targets' | 'weights'
+    outputs: 'logProbs' | 'lse' | 'dHidden'
     attributes: Record<never, never>
   }
+  scaleRows: { inputs: 'x' | 'weights'; outputs: 'y'; attributes: Record<never, never> }
   argmax: { inputs: 'x'; outputs: 'y'; attributes: Record<never, never> }
   fill: { inputs: never; outputs: 'y'; attributes: { value: number } }
   gradNorm: { inputs: 'gradients'; outputs: 'stats'; attributes: { maxNorm: number } }
@@ -132,8 +134,8 @@ export interface OpInfo<K extends OpName> {
   overwritesInput?: InputName<K>
   /** The gradient of this input is that of this output, unchanged: no computation. */
   passesGradient?: readonly [InputName<K>, OutputName<K>]
-  /** The gradient of this input is this output, made on the way forward. */
-  gradientMadeForward?: readonly [InputName<K>, OutputName<K>]
+  /** The gradient of this input is this output, made on the way forward: row m times element m of the second input. */
+  gradientMadeForward?: readonly [InputName<K>, OutputName<K>, InputName<K>]
 }
 
 const nothing = () => []
@@ -221,13 +223,21 @@ export const ops: { readonly [K in OpName]: OpInfo<K> } = {
     remade: 'y',
     overwritesInput: 'gateUp',
   },
-  headLoss: {
-    inputs: ['hidden', 'weight', 'targets', 'lossScale'],
-    outputs: ['losses', 'lse', 'dHidden'],
+  targetLogProbs: {
+    inputs: ['hidden', 'weight', 'targets', 'weights'],
+    outputs: ['logProbs', 'lse', 'dHidden'],
     attributes: [],
     gradients: ['weight'],
-    gradientMadeForward: ['hidden', 'dHidden'],
-    saved: () => ['hidden', 'weight', 'targets', 'lossScale', 'lse'],
+    gradientMadeForward: ['hidden', 'dHidden', 'weights'],
+    saved: () => ['hidden', 'weight', 'targets', 'weights', 'lse'],
+  },
+  scaleRows: {
+    inputs: ['x', 'weights'],
+    outputs: ['y'],
+    attributes: [],
+    gradients: [],
+    saved: nothing,
+    inPlace: ['x', 'y'],
   },
   argmax: { inputs: ['x'], outputs: ['y'], attributes: [], gradients: [], saved: nothing },
   fill: { inputs: [], outputs: ['y'], attributes: ['value'], gradients: [], saved: nothing },

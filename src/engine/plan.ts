@@ -87,6 +87,13 @@ export function withoutDeadCommands(commands: readonly Command[], outputs: reado
   return kept.reverse()
 }
 
+/** How many of these commands come before those that run later. */
+export function firstCommands(commands: readonly Command[], later: readonly Command[]): number {
+  const waiting = new Set(later)
+  const first = commands.findIndex((command) => waiting.has(command))
+  return first < 0 ? commands.length : first
+}
+
 /** Rows that each transient tensor of a program has room for. */
 export function rowCapacity(commands: readonly Command[]): number {
   let least = Number.POSITIVE_INFINITY

@@ -76,12 +76,18 @@ export function flattenAttributes<K extends OpName>(op: K, attributes: Attribute
 
 /**
  * The backward pass as commands: reverse-mode differentiation over the tape. It begins at the ops that make their
- * gradient forward (headLoss), follows only what leads to a parameter, and adds each parameter's gradient to the
+ * gradient forward (targetLogProbs), follows only what leads to a parameter, and adds each parameter's gradient to the
  * tensor given for it.
  *
  * @param parameterGradients  by id of the trainable tensor: where its gradient is summed
+ * @param weighLater          gradients made forward were made with weights of 1, and are multiplied by the weights here:
+ *                            for weights that are known when the forward pass was read, see `Engine.finish`
  */
-export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Tensor>): Command[] {
+export function backward(
+  tape: Tape,
+  parameterGradients: ReadonlyMap<number, Tensor>,
+  { weighLater = false }: { weighLater?: boolean } = {},
+): Command[] {
   const needsGradient = new Set(parameterGradients.keys())
   for (const { command } of tape.nodes) {
     const wanted = differentiableInputs(command)
@@ -124,10 +130,11 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
     const output = (name: string) => forward.outputs[outputNames.indexOf(name)]
 
     if (info.gradientMadeForward) {
-      const [to, made] = info.gradientMadeForward
+      const [to, made, by] = info.gradientMadeForward
       const target = input(to)
       const gradient = output(made)
-      if (target && gradient && needsGradient.has(target.id)) setGradient(target, gradient, forward.op)
+      if (target && gradient && needsGradient.has(target.id))
+        setGradient(target, weighLater ? weighed(gradient, input(by)) : gradient, forward.op)
     }
     const outputGradients = forward.outputs.map((tensor) => (tensor && gradients.get(tensor.id)) ?? null)
     if (!info.gradientMadeForward && outputGradients.every((gradient) => gradient === null)) return
@@ -203,6 +210,14 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
     const producer = producers.get(tensor.id)
     if (producer && !recomputation.has(tensor.id)) emitAgain(producer, recomputation, commands)
     return recomputation.get(tensor.id) ?? tensor
+  }
+
+  /** A gradient that was made with weights of 1, in place times the weights. */
+  function weighed(gradient: Tensor, weights: Tensor | null): Tensor {
+    const y = like(gradient)
+    const forward = { op: 'scaleRows', direction: 'forward', attributes: [] } as const
+    commands.push({ ...forward, inputs: [gradient, weights], outputs: [y] })
+    return y
   }
 
   function setGradient(target: Tensor, gradient: Tensor, op: OpName): void {

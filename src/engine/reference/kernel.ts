@@ -13,7 +13,14 @@ export interface Matrix<Data = Float32Array> {
 }
 
 /** Ops without gradient; every op that is not listed must have a vjp. */
-type WithoutGradient = 'cachedAttention' | 'copySlots' | 'argmax' | 'fill' | 'gradNorm' | 'adamw'
+type WithoutGradient =
+  | 'cachedAttention'
+  | 'copySlots'
+  | 'scaleRows'
+  | 'argmax'
+  | 'fill'
+  | 'gradNorm'
+  | 'adamw'
 
 type IntegerName<K> =
   | 'ids'
@@ -37,8 +44,8 @@ const optional = [
   't',
   'rstd',
   'lse',
-  'losses',
-  'lossScale',
+  'logProbs',
+  'weights',
   'dHidden',
   'stats',
 ] as const
