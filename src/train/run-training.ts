@@ -9,10 +9,9 @@ import { evaluate } from './evaluate.ts'
 import type { StartEvent, StepEvent, TrainEvent } from './events.ts'
 import { createForwardPasses } from './forward-passes.ts'
 import { addGradients } from './gradients.ts'
-import type { TrainOptions } from './options.ts'
 import { passSize } from './pass-size.ts'
 import { learningRateAt } from './schedule.ts'
-import type { TrainingData, TrainingTask } from './task.ts'
+import type { LoopOptions, TrainingData, TrainingTask } from './task.ts'
 import { trainedStates } from './trained-states.ts'
 
 /**
@@ -128,7 +127,7 @@ export async function* runTraining<D extends Document>({
 function fingerprintOf(
   model: AutoModelForCausalLM,
   { summary, steps }: Pick<TrainingData, 'summary' | 'steps'>,
-  options: TrainOptions,
+  options: LoopOptions,
 ): Record<string, unknown> {
   return {
     examples: summary.examples,
