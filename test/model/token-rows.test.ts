@@ -118,7 +118,7 @@ it.skipIf(nativeProblem() !== undefined)('computes the same in bfloat16, up to r
 it.each<[string, string, Partial<LoraConfig>, string]>([
   ['a token that does not exist', 'llama', { trainableTokenIndices: [128] }, 'embed_tokens: 128'],
   ['a token twice', 'llama', { trainableTokenIndices: [3, 3] }, 'different token ids'],
-  ['no tokens', 'llama', { trainableTokenIndices: [] }, 'no tokens'],
+  ['no tokens', 'llama', { trainableTokenIndices: [] }, 'trainableTokenIndices: []; expected at least one'],
   ['another module', 'llama', { trainableTokenIndices: { norm: [1] } }, "'norm'"],
   [
     'rows of what is trained whole',
