@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { createEngine } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
 import { bytesPerElement } from '../engine/tensor.ts'
@@ -6,6 +7,8 @@ import type { Decoder } from '../generate/index.ts'
 import { createAssistant, generateTokens } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import { loraConfig } from '../peft/index.ts'
+import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
+import type { GenerationConfig } from '../tokenizer/index.ts'
 import { addAdapter, loadAdapter, saveAdapter, trainedTensors } from './adapters/adapter.ts'
 import { checkAssistant } from './assistant-model.ts'
 import type { ModelGenerateOptions } from './assistant-model.ts'
@@ -45,8 +48,8 @@ export class AutoModelForCausalLM {
   #adding: Promise<unknown> = Promise.resolve()
   /** config.json as it was read, or as the GGUF metadata say. */
   readonly config: Record<string, unknown>
-  /** generation_config.json; saved with the model. Set `eos_token_id` here to keep it in step with training. */
-  generationConfig: Record<string, unknown>
+  /** generation_config.json; saved with the model. `eosTokenIds` end what is generated where no option says otherwise. */
+  generationConfig: GenerationConfig
   /** The path it was loaded from. */
   readonly nameOrPath: string
 
@@ -70,13 +73,16 @@ export class AutoModelForCausalLM {
     })
     this.config = state.config.raw
     this.nameOrPath = path
-    this.generationConfig = generationConfig ?? {
-      ...(state.config.bosTokenId !== undefined && { bos_token_id: state.config.bosTokenId }),
-      ...(state.config.eosTokenIds.length > 0 && {
-        eos_token_id:
-          state.config.eosTokenIds.length === 1 ? state.config.eosTokenIds[0] : state.config.eosTokenIds,
-      }),
-    }
+    const { bosTokenId, eosTokenIds } = state.config
+    this.generationConfig = parseGenerationConfig(
+      generationConfig ?? {
+        ...(bosTokenId !== undefined && { bos_token_id: bosTokenId }),
+        ...(eosTokenIds.length > 0 && {
+          eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0] : eosTokenIds,
+        }),
+      },
+      join(path, 'generation_config.json'),
+    )
   }
 
   /**
@@ -218,9 +224,7 @@ export class AutoModelForCausalLM {
   ): Promise<number[][]> {
     await this.#adding
     if (assistantModel) checkAssistant(this, assistantModel)
-    const eos = this.generationConfig['eos_token_id']
-    const stopTokenIds =
-      options.stopTokenIds ?? (Array.isArray(eos) ? eos : [eos]).filter((id) => typeof id === 'number')
+    const stopTokenIds = options.stopTokenIds ?? this.generationConfig.eosTokenIds
     const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
     const capacity = longest + (options.maxNewTokens ?? 256)
     const decoder = this.decoder(prompts.length, capacity)
@@ -285,7 +289,7 @@ export class AutoModelForCausalLM {
     const dtype = options.dtype ?? (this.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
     await saveModel(this.#state, folder, {
       dtype,
-      generationConfig: this.generationConfig,
+      generationConfig: formatGenerationConfig(this.generationConfig),
       place: this.nameOrPath,
     })
   }

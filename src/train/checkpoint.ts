@@ -11,7 +11,7 @@ import {
   writeSafetensors,
 } from '../formats/index.ts'
 import type { AutoModelForCausalLM, Training } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import { formatGenerationConfig, type Tokenizer } from '../tokenizer/index.ts'
 
 /** How far a run is. The order of the data follows from the seed, so the number of steps says where it goes on. */
 export interface TrainerState {
@@ -38,7 +38,7 @@ export async function saveModel(
     await model.save(folder)
     return
   }
-  const generation = `${JSON.stringify(model.generationConfig, null, 2)}\n`
+  const generation = `${JSON.stringify(formatGenerationConfig(model.generationConfig), null, 2)}\n`
   await writeFileAtomic(join(folder, 'generation_config.json'), generation)
   await model.saveAdapter(folder)
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { closestName } from '../data/index.ts'
+import { closestName } from '../closest-name.ts'
 import type { Problem } from '../error.ts'
 import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
 import type { OptionLayer } from './read-options.ts'

@@ -2,7 +2,7 @@ import { FettleError } from '../../error.ts'
 import type { WeightPart } from '../../engine/tensor.ts'
 import {
   fileBytes,
-  openCheckpoint,
+  openWeightFiles,
   readGgufFloat32,
   readTensorBytes,
   toFloat32,
@@ -28,7 +28,7 @@ export interface WeightStore {
  * @throws FettleError when a tensor of the architecture is missing or has another shape
  */
 export async function openSafetensorsStore(folder: string, slots: readonly Slot[]): Promise<WeightStore> {
-  const tensors = await openCheckpoint(folder)
+  const tensors = await openWeightFiles(folder)
   const find = (name: string): TensorInfo | undefined =>
     // Decoders saved without their language-model head have no `model.` prefix.
     tensors.get(name) ?? tensors.get(name.replace(/^model\./, ''))
