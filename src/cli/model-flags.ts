@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { activationQuantizations, quantizations } from '../engine/index.ts'
+import { activationQuantizations, engineNames, quantizations } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
 import { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
@@ -35,9 +35,9 @@ export const modelFlags = {
   },
   engine: {
     type: 'string',
-    options: ['native', 'reference'],
+    options: engineNames,
     description:
-      'native is fast and needs `fettle build-native`; reference is TypeScript. Default: native where it is built',
+      'What computes; default: the first of these that runs here (native needs `fettle build-native`)',
   },
   threads: { type: 'number', description: 'Threads of the native engine; default: the cores there are' },
 } as const
