@@ -85,7 +85,7 @@ class Runner {
   // These weights, and no others, are forgotten after use, as far as they are mapped from files.
   void stream(const std::vector<int>& handles);
 
-  // The encoding is that of src/engine/native/encode.ts. Returns null with a message for what it can't decode.
+  // The encoding is that of src/engine/native/program-code.ts. Returns null with a message for what it can't decode.
   std::shared_ptr<Program> decode(const double* code, size_t length, size_t arenaBytes, std::string& error);
   // Returns false when `stop` became true before the end; an op that is under way is finished.
   bool run(Program& program, const std::atomic<bool>* stop = nullptr);

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { FettleError } from '../error.ts'
+import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { basePath, loadModel, modelFlags, oneOf } from './model-flags.ts'
@@ -36,7 +37,9 @@ export const merge = defineCommand({
     const { model, tokenizer, generationConfig } = await loadModel(flags)
     await model.mergeAdapter()
     const dtype = oneOf(flags.saveDtype, storedTypes) ?? storedType(model.config) ?? model.dtype
-    model.generationConfig = { ...model.generationConfig, ...generationConfig.raw }
+    // What the adapter's file says goes above what the model's says.
+    const merged = { ...formatGenerationConfig(model.generationConfig), ...generationConfig.raw }
+    model.generationConfig = parseGenerationConfig(merged, 'generation_config.json')
     await model.save(output, { dtype: oneOf(dtype, storedTypes) ?? 'bfloat16' })
     await tokenizer.save(output)
     if (flags.json === true)

@@ -257,7 +257,7 @@ function fedTokens(pass: readonly Fed[]): FedTokens {
 }
 
 function checkPrompts(decoder: Decoder, prompts: readonly (readonly number[])[]): void {
-  const findings = prompts.flatMap((prompt, i) => {
+  const problems = prompts.flatMap((prompt, i) => {
     const place = `prompt ${i}`
     if (prompt.length === 0)
       return [{ place, found: 'no tokens', expected: 'at least one', cure: 'Start with the bos token.' }]
@@ -271,5 +271,5 @@ function checkPrompts(decoder: Decoder, prompts: readonly (readonly number[])[])
       ]
     return []
   })
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
 }

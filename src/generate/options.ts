@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import type { Finding } from '../error.ts'
+import type { Problem } from '../error.ts'
 import type { Drafter } from './drafter.ts'
 
 /** How new tokens are chosen and when to end; names, defaults and meaning as in Hugging Face's generate. */
@@ -82,11 +82,11 @@ const limits: Record<
  * @throws FettleError that lists every option with a value it cannot have
  */
 export function readSettings(options: GenerateOptions): Settings {
-  const findings: Finding[] = []
+  const problems: Problem[] = []
   const number = (name: keyof typeof limits): number => {
     const { fallback, expected, holds } = limits[name]
     const value = options[name] ?? fallback
-    if (!holds(value)) findings.push({ place: name, found: String(value), expected })
+    if (!holds(value)) problems.push({ place: name, found: String(value), expected })
     return value
   }
   const settings: Settings = {
@@ -100,6 +100,6 @@ export function readSettings(options: GenerateOptions): Settings {
     promptLookupNumTokens: number('promptLookupNumTokens'),
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
   }
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
   return settings
 }

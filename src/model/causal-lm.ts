@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { createEngine } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
 import { bytesPerElement } from '../engine/tensor.ts'
@@ -6,29 +7,32 @@ import type { Decoder } from '../generate/index.ts'
 import { createAssistant, generateTokens } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import { loraConfig } from '../peft/index.ts'
-import { addAdapter, loadAdapter, saveAdapter, trainedTensors } from './adapter.ts'
+import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
+import type { GenerationConfig } from '../tokenizer/index.ts'
+import { addAdapter, loadAdapter, saveAdapter, trainedTensors } from './adapters/adapter.ts'
 import { checkAssistant } from './assistant-model.ts'
 import type { ModelGenerateOptions } from './assistant-model.ts'
-import { parseModelConfig } from './config.ts'
-import { createDecoder } from './decoder.ts'
-import { flattenBatch } from './flatten.ts'
-import type { FlatTokens, ForwardInputs, TokenMatrix } from './flatten.ts'
+import { parseModelConfig } from './families/config.ts'
+import { createDecoder } from './passes/decoder.ts'
+import { flattenBatch } from './passes/flatten.ts'
+import type { FlatTokens, ForwardInputs, TokenMatrix } from './passes/flatten.ts'
+import { internalsOf, keepInternals } from './internals.ts'
 import { computeType, quantizationOf } from './load-options.ts'
 import type { LoadOptions } from './load-options.ts'
-import { openModel } from './load.ts'
-import { mergeAdapter } from './merge-adapter.ts'
+import { openModel } from './weights/load.ts'
+import { mergeAdapter } from './adapters/merge-adapter.ts'
 import type { ModelState } from './model-state.ts'
 import { loadModelState, trainAllParameters } from './model-state.ts'
-import { clearGradients } from './optimiser.ts'
-import type { Passes } from './passes.ts'
-import { createPasses } from './passes.ts'
-import { activationBytesPerToken } from './recompute.ts'
+import { clearGradients } from './passes/optimiser.ts'
+import type { Passes } from './passes/passes.ts'
+import { createPasses } from './passes/passes.ts'
+import { activationBytesPerToken } from './passes/recompute.ts'
 import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
-import { openRandomStore } from './random-store.ts'
-import { saveModel } from './save-model.ts'
-import { allSlots, modelSlots } from './slots.ts'
-import { trainingState } from './training-state.ts'
+import { openRandomStore } from './weights/random-store.ts'
+import { saveModel } from './weights/save-model.ts'
+import { allSlots, modelSlots } from './weights/slots.ts'
+import { trainingState } from './passes/training-state.ts'
 
 /** Numbers with a shape. */
 export interface NumberArray {
@@ -44,23 +48,41 @@ export class AutoModelForCausalLM {
   #adding: Promise<unknown> = Promise.resolve()
   /** config.json as it was read, or as the GGUF metadata say. */
   readonly config: Record<string, unknown>
-  /** generation_config.json; saved with the model. Set `eos_token_id` here to keep it in step with training. */
-  generationConfig: Record<string, unknown>
+  /** generation_config.json; saved with the model. `eosTokenIds` end what is generated where no option says otherwise. */
+  generationConfig: GenerationConfig
   /** The path it was loaded from. */
   readonly nameOrPath: string
 
   private constructor(state: ModelState, path: string, generationConfig: Record<string, unknown> | null) {
     this.#state = state
     this.#passes = createPasses(state)
+    const makeTrainable = async () => {
+      await this.#adding
+      await trainAllParameters(state)
+    }
+    keepInternals(this, {
+      state,
+      passes: this.#passes,
+      makeTrainable,
+      training: async () => {
+        await makeTrainable()
+        return { losses: this.#passes.losses, ...trainingState(state) }
+      },
+      flatten: (inputs) => flattenBatch(inputs, state.config.vocabSize),
+      activationBytesPerToken: () => activationBytesPerToken(state.config, bytesPerElement[state.activation]),
+    })
     this.config = state.config.raw
     this.nameOrPath = path
-    this.generationConfig = generationConfig ?? {
-      ...(state.config.bosTokenId !== undefined && { bos_token_id: state.config.bosTokenId }),
-      ...(state.config.eosTokenIds.length > 0 && {
-        eos_token_id:
-          state.config.eosTokenIds.length === 1 ? state.config.eosTokenIds[0] : state.config.eosTokenIds,
-      }),
-    }
+    const { bosTokenId, eosTokenIds } = state.config
+    this.generationConfig = parseGenerationConfig(
+      generationConfig ?? {
+        ...(bosTokenId !== undefined && { bos_token_id: bosTokenId }),
+        ...(eosTokenIds.length > 0 && {
+          eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0] : eosTokenIds,
+        }),
+      },
+      join(path, 'generation_config.json'),
+    )
   }
 
   /**
@@ -166,7 +188,7 @@ export class AutoModelForCausalLM {
    * Gradients of the mean loss, by name: of the adapter, or without one of every parameter.
    */
   async gradients(inputs: ForwardInputs): Promise<Map<string, NumberArray>> {
-    await this.trainable()
+    await internalsOf(this).makeTrainable()
     const flat = flattenBatch(inputs, this.vocabSize)
     const learned = flat.targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0)
     if (learned === 0)
@@ -182,11 +204,6 @@ export class AutoModelForCausalLM {
       gradients.set(name, { data: await data(), shape: [...shape] })
     await clearGradients(this.#state)
     return gradients
-  }
-
-  /** A padded batch as flat tokens, as `training().losses` takes them. */
-  flatten(inputs: ForwardInputs): FlatTokens {
-    return flattenBatch(inputs, this.vocabSize)
   }
 
   /** New tokens for each prompt; `attentionMask` marks left padding. */
@@ -207,9 +224,7 @@ export class AutoModelForCausalLM {
   ): Promise<number[][]> {
     await this.#adding
     if (assistantModel) checkAssistant(this, assistantModel)
-    const eos = this.generationConfig['eos_token_id']
-    const stopTokenIds =
-      options.stopTokenIds ?? (Array.isArray(eos) ? eos : [eos]).filter((id) => typeof id === 'number')
+    const stopTokenIds = options.stopTokenIds ?? this.generationConfig.eosTokenIds
     const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
     const capacity = longest + (options.maxNewTokens ?? 256)
     const decoder = this.decoder(prompts.length, capacity)
@@ -274,31 +289,9 @@ export class AutoModelForCausalLM {
     const dtype = options.dtype ?? (this.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
     await saveModel(this.#state, folder, {
       dtype,
-      generationConfig: this.generationConfig,
+      generationConfig: formatGenerationConfig(this.generationConfig),
       place: this.nameOrPath,
     })
-  }
-
-  /** Makes everything trainable unless an adapter is there. */
-  async trainable(): Promise<void> {
-    await this.#adding
-    await trainAllParameters(this.#state)
-  }
-
-  /** What the training loop works with. */
-  async training() {
-    await this.trainable()
-    return { losses: this.#passes.losses, ...trainingState(this.#state) }
-  }
-
-  /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */
-  get activationBytesPerToken(): number {
-    return activationBytesPerToken(this.#state.config, bytesPerElement[this.#state.activation])
-  }
-
-  /** Forward passes without gradients, for evaluation. */
-  get passes(): Passes {
-    return this.#passes
   }
 
   /** Milliseconds spent in each op since the last call. */

@@ -1,7 +1,7 @@
 import { FettleError } from '../error.ts'
 import type { ModelState } from './model-state.ts'
 import { readSlot } from './model-state.ts'
-import { modelSlots } from './slots.ts'
+import { modelSlots } from './weights/slots.ts'
 
 /** How the embedding is resized. */
 export interface ResizeOptions {

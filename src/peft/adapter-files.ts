@@ -93,12 +93,12 @@ export async function readAdapterConfig(folder: string): Promise<LoraConfig> {
       found: `peft_type ${JSON.stringify(raw['peft_type'])}`,
       expected: '"LORA"',
     })
-  const findings = Object.entries(unsupported).flatMap(([key, harmless]) =>
+  const problems = Object.entries(unsupported).flatMap(([key, harmless]) =>
     raw[key] === undefined || harmless.includes(raw[key])
       ? []
       : [{ place, found: `${key}: ${JSON.stringify(raw[key])}`, expected: JSON.stringify(harmless[0]) }],
   )
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
   const optional = {
     excludeModules: raw['exclude_modules'],
     // PEFT takes a single layer as a number.

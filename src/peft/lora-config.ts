@@ -1,4 +1,4 @@
-import { FettleError, type Finding } from '../error.ts'
+import { FettleError, type Problem } from '../error.ts'
 
 /** LoRA as PEFT defines it, in camelCase; files keep PEFT's own keys. */
 export interface LoraConfig {
@@ -62,17 +62,17 @@ export function loraConfig(options: Partial<LoraConfig> = {}): LoraConfig {
   const config = { ...defaults, ...options }
   const { r, loraAlpha, loraDropout, bias, rankPattern } = config
   const known: readonly string[] = [...Object.keys(defaults), ...optionalKeys]
-  const findings: Finding[] = Object.keys(options)
+  const problems: Problem[] = Object.keys(options)
     .filter((key) => !known.includes(key))
     .map((key) => ({ place: `lora.${key}`, found: 'an unknown field', expected: known.join(', ') }))
   const wrong = (field: string, found: unknown, expected: string) =>
-    findings.push({ place: `lora.${field}`, found: String(found), expected })
+    problems.push({ place: `lora.${field}`, found: String(found), expected })
   for (const [field, rank] of Object.entries({ r, ...rankPattern }))
     if (!Number.isInteger(rank) || rank < 1) wrong(field, rank, 'a whole number from 1')
   if (!(loraAlpha > 0)) wrong('loraAlpha', loraAlpha, 'a number above 0')
   if (!(loraDropout >= 0 && loraDropout < 1)) wrong('loraDropout', loraDropout, 'a number from 0, below 1')
   if (!['none', 'all', 'lora_only'].includes(bias)) wrong('bias', bias, 'none, all or lora_only')
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
   return config
 }
 

@@ -10,8 +10,8 @@ import {
   writeFileAtomic,
   writeSafetensors,
 } from '../formats/index.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import type { AutoModelForCausalLM, Training } from '../model/index.ts'
+import { formatGenerationConfig, type Tokenizer } from '../tokenizer/index.ts'
 
 /** How far a run is. The order of the data follows from the seed, so the number of steps says where it goes on. */
 export interface TrainerState {
@@ -20,8 +20,6 @@ export interface TrainerState {
   /** What must be the same for a resumed run to be the same run. */
   fingerprint: Record<string, unknown>
 }
-
-type Training = Awaited<ReturnType<AutoModelForCausalLM['training']>>
 
 const stateFile = 'trainer_state.json'
 const optimizerFile = 'optimizer.safetensors'
@@ -40,7 +38,7 @@ export async function saveModel(
     await model.save(folder)
     return
   }
-  const generation = `${JSON.stringify(model.generationConfig, null, 2)}\n`
+  const generation = `${JSON.stringify(formatGenerationConfig(model.generationConfig), null, 2)}\n`
   await writeFileAtomic(join(folder, 'generation_config.json'), generation)
   await model.saveAdapter(folder)
 }
@@ -133,7 +131,7 @@ export async function restoreCheckpoint(
       { cause: error },
     )
   }
-  const findings = Object.entries(fingerprint).flatMap(([key, value]) =>
+  const problems = Object.entries(fingerprint).flatMap(([key, value]) =>
     JSON.stringify(state.fingerprint[key]) === JSON.stringify(value)
       ? []
       : [
@@ -145,7 +143,7 @@ export async function restoreCheckpoint(
           },
         ],
   )
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
   const { tensors } = await readSafetensorsHeader(join(path, optimizerFile))
   const read = async (name: string): Promise<Float32Array> => {
     const info = tensors.get(name)

@@ -1,5 +1,6 @@
 import type { Batch } from '../batch/index.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
+import { internalsOf } from '../model/index.ts'
 import { splitBatch } from './chunks.ts'
 import type { EvalEvent } from './events.ts'
 
@@ -19,7 +20,7 @@ export async function evaluate(
   const sums = { loss: 0, tokens: 0, stop: 0, stops: 0, early: 0, others: 0 }
   for (const batch of batches) {
     for (const pass of splitBatch(batch, passTokens)) {
-      const { losses, probeLosses, rows } = await model.passes.probe(pass, stopTokenIds[0] ?? 0)
+      const { losses, probeLosses, rows } = await internalsOf(model).passes.probe(pass, stopTokenIds[0] ?? 0)
       losses.forEach((loss, i) => {
         sums.loss += loss
         if (stopTokenIds.includes(pass.targets[rows[i]])) {

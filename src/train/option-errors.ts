@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { closestName } from '../data/index.ts'
-import type { Finding } from '../error.ts'
+import { closestName } from '../closest-name.ts'
+import type { Problem } from '../error.ts'
 import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
 import type { OptionLayer } from './read-options.ts'
 
@@ -14,7 +14,7 @@ export function describeIssue(
   issue: Issue,
   merged: unknown,
   parts: readonly Part[],
-): Finding[] {
+): Problem[] {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(schema, path, key, parts))
   // A list or an object that is nearly right is told what is wrong inside it.
@@ -105,7 +105,7 @@ const elsewhere: ReadonlyMap<string, string> = new Map(
   }).map(([theirs, ours]) => [plainKey(theirs), ours]),
 )
 
-function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly Part[]): Finding {
+function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly Part[]): Problem {
   const { place, spell } = locate([...path, key], parts)
   const block = path.reduce<z.core.$ZodType | undefined>(inner, schema)
   const known = Object.keys((block && fieldsOf(block)) ?? {})

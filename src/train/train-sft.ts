@@ -4,6 +4,7 @@ import { FettleError } from '../error.ts'
 import { formatOrigin } from '../data/index.ts'
 import { makeFolder } from '../formats/index.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
+import { internalsOf } from '../model/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
@@ -61,7 +62,7 @@ export async function* trainSft({
       { ...trainingRows(model, newTokenIds, input.lora), ...loraOptions(input.lora) },
       input.seed,
     )
-  const training = await model.training()
+  const training = await internalsOf(model).training()
   await makeFolder(input.outputDir)
 
   const { train, steps } = data
@@ -97,7 +98,7 @@ export async function* trainSft({
     output_dir: input.outputDir,
   }
 
-  const { perPass, activationBytes } = passSize(model.activationBytesPerToken, input.lowMemory)
+  const { perPass, activationBytes } = passSize(internalsOf(model).activationBytesPerToken(), input.lowMemory)
   const runEvaluation = async (step: number): Promise<EvalEvent | undefined> =>
     data.evaluation && evaluate(model, data.evaluation.batches(), stops, perPass, step)
   const checkpoint = async (step: number): Promise<TrainEvent> => {

@@ -5,7 +5,7 @@ import { rooflineLines } from '../../src/cli/bench/view.ts'
 import { createEngine, nativeProblem } from '../../src/engine/index.ts'
 import { kernelRuns } from '../../src/cli/bench/kernel-runs.ts'
 import { Workshop } from '../../src/cli/bench/workshop.ts'
-import { parseModelConfig } from '../../src/model/config.ts'
+import { parseModelConfig } from '../../src/model/families/config.ts'
 import { runCli } from '../cli/run-cli.ts'
 
 const assets = join(import.meta.dirname, '..', '..', 'assets')

@@ -1,7 +1,7 @@
 import { cp, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { createRandom } from '../../src/random.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 
@@ -47,7 +47,7 @@ export async function makeWorkplace(): Promise<string> {
     targetModules: ['q_proj', 'v_proj'],
     baseModelNameOrPath: model,
   })
-  const { readState, writeState } = await random.training()
+  const { readState, writeState } = await internalsOf(random).training()
   const parameters = await readState('parameters')
   // As if it had been trained: B is no longer zero.
   const number = createRandom(1)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nativeProblem } from '../../src/engine/index.ts'
-import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { fixture, goldenModels, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
 
 /** Tolerances that the fixtures' README suggests for a float32 engine. */
@@ -126,13 +126,13 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
       await model.loadAdapter(fixture(name, 'lora_init'))
       const { optimizer, max_grad_norm, steps } = readGoldenJson<Training>(name, 'train.json')
       const batches = await readTensors(fixture(name, 'train_batches.safetensors'))
-      const training = await model.training()
+      const training = await internalsOf(model).training()
       for (const [i, step] of steps.entries()) {
         let sum = 0
         for (const micro of [0, 1]) {
           const key = `step${i}.micro${micro}`
           const { losses } = await training.losses(
-            model.flatten({
+            internalsOf(model).flatten({
               inputIds: await batches.rows(`${key}.input_ids`),
               attentionMask: await batches.rows(`${key}.attention_mask`),
               labels: await batches.rows(`${key}.labels`),
@@ -223,7 +223,7 @@ describe.runIf(native)('native engine', () => {
       last = performance.now()
     }, 10)
     const begun = performance.now()
-    await model.passes.losses({ ids, positions, starts, targets })
+    await internalsOf(model).passes.losses({ ids, positions, starts, targets })
     clearInterval(timer)
     const elapsed = performance.now() - begun
     expect(elapsed).toBeGreaterThan(100)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { nativeProblem, quantizations } from '../../src/engine/index.ts'
-import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { maxDifference, readTensors } from './golden.ts'
 
 const folder = join(import.meta.dirname, '..', 'fixtures', 'quantization')
@@ -34,10 +34,10 @@ describe.each(engines)('%s engine', (engine) => {
     it('trains LoRA as PEFT does on them, and merges into them', async () => {
       const model = await load()
       await model.loadAdapter(join(folder, 'adapter'))
-      const training = await model.training()
+      const training = await internalsOf(model).training()
       const losses = await golden.floats(`${quantization}.losses`)
       const norms = await golden.floats(`${quantization}.norms`)
-      const flat = model.flatten({ inputIds, labels: inputIds })
+      const flat = internalsOf(model).flatten({ inputIds, labels: inputIds })
       const count = flat.targets.reduce((sum, target) => sum + (target >= 0 ? 1 : 0), 0)
       for (const [i, expected] of losses.entries()) {
         const found = await training.losses(flat, { gradientScale: 1 / count })
@@ -95,7 +95,9 @@ describe.each(engines)('%s engine', (engine) => {
 
     it('does not train the quantised weights themselves', async () => {
       const model = await load()
-      await expect(model.training()).rejects.toThrow(`${quantization} weights without an adapter`)
+      await expect(internalsOf(model).training()).rejects.toThrow(
+        `${quantization} weights without an adapter`,
+      )
     })
   })
   it('rounds activations to 8 bits in passes of many tokens, and trains through it', async () => {

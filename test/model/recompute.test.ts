@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { nativeIsas } from '../../src/engine/index.ts'
-import { parseModelConfig } from '../../src/model/config.ts'
-import { AutoModelForCausalLM } from '../../src/model/index.ts'
-import { activationBytesPerToken, recomputationWithin } from '../../src/model/recompute.ts'
+import { parseModelConfig } from '../../src/model/families/config.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
+import { activationBytesPerToken, recomputationWithin } from '../../src/model/passes/recompute.ts'
 import { fixture } from './golden.ts'
 
 const config = parseModelConfig(
@@ -47,11 +47,11 @@ describe.each(nativeIsas().length > 0 ? (['reference', 'native'] as const) : (['
         const model = await AutoModelForCausalLM.fromPretrained(fixture('qwen3'), { engine, threads: 2 })
         await model.addAdapter({ r: 4, loraDropout: 0.1 }, 1)
         const inputIds = [Array.from({ length: 12 }, (_, i) => (7 * i) % 100)]
-        const { losses, optimiser, readState } = await model.training()
+        const { losses, optimiser, readState } = await internalsOf(model).training()
         const step = { learningRate: 1e-2, weightDecay: 0, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }
         // The second step is the first in which LoRA's A has a gradient.
         for (const number of [1, 2]) {
-          await losses(model.flatten({ inputIds, labels: inputIds }), {
+          await losses(internalsOf(model).flatten({ inputIds, labels: inputIds }), {
             gradientScale: 1 / 11,
             dropoutSeed: number,
             ...options,
@@ -59,7 +59,10 @@ describe.each(nativeIsas().length > 0 ? (['reference', 'native'] as const) : (['
           await optimiser.gradientNorm(1)
           await optimiser.update({ ...step, step: number })
         }
-        return { perToken: model.activationBytesPerToken, values: await readState('parameters') }
+        return {
+          perToken: internalsOf(model).activationBytesPerToken(),
+          values: await readState('parameters'),
+        }
       }
       const { values, perToken } = await trained({})
       for (const share of [0.9, 0.7, 0.4, 0])

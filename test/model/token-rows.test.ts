@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { nativeProblem } from '../../src/engine/index.ts'
 import { readSafetensorsHeader } from '../../src/formats/index.ts'
-import { AutoModelForCausalLM, type LoadOptions } from '../../src/model/index.ts'
+import { AutoModelForCausalLM, internalsOf, type LoadOptions } from '../../src/model/index.ts'
 import type { LoraConfig } from '../../src/peft/index.ts'
 import { fixture, maxDifference, readTensors, relativeError } from './golden.ts'
 
@@ -68,13 +68,13 @@ describe.each(engines)('trainable_token_indices on $engine', (options) => {
     const inputIds = [[5, 9, 3, 7, 3, 8, 100]]
     await model.addAdapter({ r: 2, targetModules: ['q_proj'], trainableTokenIndices: [3, 100] })
     const before = (await model.forward({ inputIds, labels: inputIds })).loss ?? 0
-    const { losses, optimiser, readState, writeState } = await model.training()
+    const { losses, optimiser, readState, writeState } = await internalsOf(model).training()
     const start = {
       parameters: await readState('parameters'),
       m: await readState('m'),
       v: await readState('v'),
     }
-    const flat = model.flatten({ inputIds, labels: inputIds })
+    const flat = internalsOf(model).flatten({ inputIds, labels: inputIds })
     for (let step = 1; step <= 10; step += 1) {
       await losses(flat, { gradientScale: 1 / 6 })
       await optimiser.gradientNorm(1)

@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { AutoModelForCausalLM } from '../../model/index.ts'
-import { parseModelConfig } from '../../model/config.ts'
+import { parseModelConfig } from '../../model/families/config.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { GenerateCase, PromptCase } from './cases.ts'
 import { readBandwidth } from './peaks.ts'

@@ -1,5 +1,5 @@
 import type { Command } from '../../engine/ops.ts'
-import type { ModelConfig } from '../../model/config.ts'
+import type { ModelConfig } from '../../model/families/config.ts'
 import { forward, vjp, Workshop } from './workshop.ts'
 import { layerProducts } from './work.ts'
 

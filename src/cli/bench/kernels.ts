@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { createEngine } from '../../engine/index.ts'
 import type { DType, Engine } from '../../engine/index.ts'
-import { parseModelConfig } from '../../model/config.ts'
+import { parseModelConfig } from '../../model/families/config.ts'
 import { AutoModelForCausalLM } from '../../model/index.ts'
 import type { KernelRun } from './kernel-runs.ts'
 import { kernelRuns } from './kernel-runs.ts'

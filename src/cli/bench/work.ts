@@ -1,6 +1,6 @@
 import type { Batch } from '../../batch/index.ts'
 import { splitBatch } from '../../train/index.ts'
-import type { ModelConfig } from '../../model/config.ts'
+import type { ModelConfig } from '../../model/families/config.ts'
 
 /** What a pass or a step must do at the least. */
 export interface Work {

@@ -1,4 +1,5 @@
 import type { AutoModelForCausalLM, NumberArray } from '../../model/index.ts'
+import { internalsOf } from '../../model/index.ts'
 import { learnedCount, makeSamples, packed, padded, type NumericSample } from './samples.ts'
 
 /** The names of the tests, in the order in which they run; merging changes the model and comes last. */
@@ -149,9 +150,9 @@ async function addTrainedAdapter(
   samples: readonly NumericSample[],
 ): Promise<void> {
   await model.addAdapter({ r: 4, loraAlpha: 8 })
-  const { losses, optimiser } = await model.training()
+  const { losses, optimiser } = await internalsOf(model).training()
   const { inputIds, attentionMask, labels } = padded(samples, 'right')
-  const flat = model.flatten({ inputIds, attentionMask, labels })
+  const flat = internalsOf(model).flatten({ inputIds, attentionMask, labels })
   const total = samples.reduce((sum, sample) => sum + learnedCount(sample), 0)
   await losses(flat, { gradientScale: 1 / total })
   await optimiser.gradientNorm(1)

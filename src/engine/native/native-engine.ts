@@ -10,7 +10,7 @@ import { bytesPerElement, tensorHandle } from '../tensor.ts'
 import { readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
 import { nativeAddon } from './binding.ts'
-import { dtypeCodes, encodeProgram, formCodes } from './encode.ts'
+import { dtypeCodes, encodeProgram, formCodes } from './program-code.ts'
 
 interface NativeProgram extends Program {
   handle: ProgramHandle

@@ -1,0 +1,45 @@
+import type { Engine, Program } from '../../engine/engine.ts'
+import { createTape } from '../../engine/tape.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import type { SlotCopy } from '../../generate/index.ts'
+
+/** Copies beginnings of sequences between the slots of a key-value cache [slots, capacity, width] a layer. */
+export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values: readonly Tensor[]) {
+  let compiled: { program: Program; inputs: Record<'sources' | 'slots' | 'counts', Tensor> } | undefined
+  return {
+    async run(copies: readonly SlotCopy[]): Promise<void> {
+      compiled ??= compile()
+      const { program, inputs } = compiled
+      engine.write(
+        inputs.sources,
+        Int32Array.from(copies, ({ source }) => source),
+      )
+      engine.write(
+        inputs.slots,
+        Int32Array.from(copies, ({ slot }) => slot),
+      )
+      engine.write(
+        inputs.counts,
+        Int32Array.from(copies, ({ count }) => count),
+      )
+      await engine.run(program, copies.length)
+    },
+    free(): void {
+      for (const tensor of Object.values(compiled?.inputs ?? {})) engine.free(tensor)
+    },
+  }
+
+  function compile() {
+    const tape = createTape()
+    const [slotCount] = keys[0].shape
+    const inputs = {
+      sources: engine.tensor('int32', [slotCount]),
+      slots: engine.tensor('int32', [slotCount]),
+      counts: engine.tensor('int32', [slotCount]),
+    }
+    keys.forEach((keyCache, layer) =>
+      tape.apply('copySlots', { ...inputs, keyCache, valueCache: values[layer] }, {}, {}),
+    )
+    return { program: engine.compile(tape.commands(), []), inputs }
+  }
+}
