@@ -15,6 +15,7 @@ const rooms = [
   'peft',
   'generate',
   'model',
+  'pipeline',
   'train',
   'doctor',
   'export',
