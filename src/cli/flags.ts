@@ -1,4 +1,4 @@
-import { closestName } from '../data/closest-name.ts'
+import { closestName } from '../closest-name.ts'
 import { FettleError } from '../error.ts'
 import type { Problem } from '../error.ts'
 import type { Flag, Flags } from './command.ts'

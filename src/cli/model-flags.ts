@@ -1,4 +1,4 @@
-import { activationQuantizations, quantizations } from '../engine/index.ts'
+import { activationQuantizations, engineNames, quantizations } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
 import { baseModelOf, loadModel, mustExist } from '../pipeline/index.ts'
 import type { LoadedModel, ModelPaths } from '../pipeline/index.ts'
@@ -31,9 +31,9 @@ export const modelFlags = {
   },
   engine: {
     type: 'string',
-    options: ['native', 'reference'],
+    options: engineNames,
     description:
-      'native is fast and needs `fettle build-native`; reference is TypeScript. Default: native where it is built',
+      'What computes; default: the first of these that runs here (native needs `fettle build-native`)',
   },
   threads: { type: 'number', description: 'Threads of the native engine; default: the cores there are' },
 } as const

@@ -1,7 +1,6 @@
 // From data files to examples: rows → conversations of known formats → tokens with their loss mask.
 // Every stage streams and names file and line in its errors; nothing here prints or trains.
 // The example store keeps a whole data set in little memory, because training shuffles.
-export { closestName } from './closest-name.ts'
 export type { Conversation } from './conversation.ts'
 export { encodeConversations, type EncodedExample, type EncodeOptions } from './encode-conversations.ts'
 export { createExampleStore, type ExampleStore } from './example-store.ts'

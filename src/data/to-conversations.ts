@@ -1,6 +1,6 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import { closestName } from './closest-name.ts'
+import { closestName } from '../closest-name.ts'
 import type { Conversation } from './conversation.ts'
 import { isMessageList, readMessages, readShareGptMessages } from './message-rows.ts'
 import { formatOrigin, type Row } from './row.ts'

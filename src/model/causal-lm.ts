@@ -92,7 +92,7 @@ export class AutoModelForCausalLM {
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
     const quantized = quantizationOf(options)
     const { config, slots, store, generationConfig } = await openModel(path)
-    const engine = createEngine(options)
+    const engine = await createEngine(options)
     const activation = computeType(engine, store.dtype, options.dtype)
     const state = await loadModelState(engine, config, slots, store, { activation, ...quantized })
     return new AutoModelForCausalLM(state, path, generationConfig)
@@ -108,7 +108,7 @@ export class AutoModelForCausalLM {
     const slots = modelSlots(config)
     const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
     const store = openRandomStore(allSlots(slots), deviation, seed)
-    const engine = createEngine(options)
+    const engine = await createEngine(options)
     const activation = computeType(engine, store.dtype, options.dtype)
     const state = await loadModelState(engine, config, slots, store, { activation, ...quantized })
     return new AutoModelForCausalLM(state, 'random weights', null)

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { closestName } from '../data/index.ts'
+import { closestName } from '../closest-name.ts'
 import type { Problem } from '../error.ts'
 import { expectedBy } from '../schema-issue.ts'
 import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'

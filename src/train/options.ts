@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { MaskPolicy } from '../chat/index.ts'
 import { columnNames, dataFormats, type DataSource } from '../data/index.ts'
+import { engineNames } from '../engine/index.ts'
 import { loraSchema, type LoraConfig, type LoraOptions } from '../peft/index.ts'
 
 /**
@@ -91,7 +92,10 @@ export const trainOptionsSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('With quantization int8: round activations too and multiply integers; faster, less exact.'),
-  engine: z.enum(['auto', 'native', 'reference']).default('auto').describe('What computes.'),
+  engine: z
+    .enum(['auto', ...engineNames])
+    .default('auto')
+    .describe('What computes.'),
   threads: count().optional().describe('Threads; default the processor cores.'),
 
   maxLength: z.int().min(2).default(1024).describe('Longest example, and size of a pack, in tokens.'),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import type { ModelGenerateOptions } from '../../src/model/index.ts'
 import { fixture, goldenModels } from './golden.ts'

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { chatFormats } from '../../src/chat/index.ts'
-import { openCheckpoint, readTensorBytes, toFloat32 } from '../../src/formats/index.ts'
+import { openWeightFiles, readTensorBytes, toFloat32 } from '../../src/formats/index.ts'
 import { AutoModelForCausalLM, setupChatFormat } from '../../src/model/index.ts'
 import { AutoTokenizer, readGenerationConfig } from '../../src/tokenizer/index.ts'
 
@@ -42,7 +42,7 @@ async function plainTokenizer(name: string) {
 const rowOf = async (model: AutoModelForCausalLM, id: number) => {
   const folder = mkdtempSync(join(scratch, 'model-'))
   await model.save(folder, { dtype: 'float32' })
-  const info = (await openCheckpoint(folder)).get('model.embed_tokens.weight')
+  const info = (await openWeightFiles(folder)).get('model.embed_tokens.weight')
   if (!info) throw new Error('no embedding')
   const values = toFloat32(await readTensorBytes(info), info.dtype)
   const [rows, columns] = info.shape

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { createRandom } from '../../src/random.ts'
 import { fixture } from './golden.ts'
