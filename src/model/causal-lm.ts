@@ -3,19 +3,18 @@ import { createEngine } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
 import { bytesPerElement } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
-import type { Decoder } from '../generate/index.ts'
-import { createAssistant, generateTokens } from '../generate/index.ts'
+import type { Decoder, Sequence, StreamPiece, TextOptions, TextPiece } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import { loraConfig } from '../peft/index.ts'
 import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
 import { addAdapter, loadAdapter, saveAdapter, trainedTensors } from './adapters/adapter.ts'
-import { checkAssistant } from './assistant-model.ts'
-import type { ModelGenerateOptions } from './assistant-model.ts'
+import { generateWith, streamWith } from './generation.ts'
+import type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOptions } from './generation.ts'
 import { parseModelConfig } from './families/config.ts'
 import { createDecoder } from './passes/decoder.ts'
 import { flattenBatch } from './passes/flatten.ts'
-import type { FlatTokens, ForwardInputs, TokenMatrix } from './passes/flatten.ts'
+import type { FlatTokens, ForwardInputs } from './passes/flatten.ts'
 import { internalsOf, keepInternals } from './internals.ts'
 import { computeType, quantizationOf } from './load-options.ts'
 import type { LoadOptions } from './load-options.ts'
@@ -206,40 +205,44 @@ export class AutoModelForCausalLM {
     return gradients
   }
 
-  /** New tokens for each prompt; `attentionMask` marks left padding. */
+  /** New tokens for each prompt; with `returnDictInGenerate`, why each ended, too. */
+  generate(
+    inputs: GenerateInputs,
+    options: ModelGenerateOptions & { returnDictInGenerate: true },
+  ): Promise<GenerateOutput>
+  generate(
+    inputs: GenerateInputs,
+    options?: ModelGenerateOptions & { returnDictInGenerate?: false },
+  ): Promise<number[][]>
   async generate(
-    inputs: { inputIds: TokenMatrix; attentionMask?: TokenMatrix },
-    options: ModelGenerateOptions = {},
-  ): Promise<number[][]> {
-    const flat = flattenBatch(inputs, this.vocabSize)
-    const prompts: number[][] = Array.from({ length: flat.batch }, () => [])
-    flat.places.forEach((place, i) => prompts[Math.floor(place / flat.time)].push(flat.ids[i]))
-    return this.generateFrom(prompts, options)
+    inputs: GenerateInputs,
+    {
+      returnDictInGenerate = false,
+      ...options
+    }: ModelGenerateOptions & { returnDictInGenerate?: boolean } = {},
+  ): Promise<number[][] | GenerateOutput> {
+    const generated = await this.#generate(inputs, options)
+    const sequences = generated.map(({ tokenIds }) => tokenIds)
+    if (!returnDictInGenerate) return sequences
+    return { sequences, finishReasons: generated.map(({ finishReason }) => finishReason) }
   }
 
-  /** `generate` for prompts of different lengths, without padding. */
-  async generateFrom(
-    prompts: readonly number[][],
-    { assistantModel, numAssistantTokens, ...options }: ModelGenerateOptions = {},
-  ): Promise<number[][]> {
+  /**
+   * `generate` as a stream: tokens as they come and, with `tokenizer`, their text. The last piece of each row says why it
+   * ended. Leaving the loop ends the generation.
+   */
+  stream(inputs: GenerateInputs, options: StreamOptions & TextOptions): AsyncGenerator<TextPiece>
+  stream(inputs: GenerateInputs, options?: StreamOptions): AsyncGenerator<StreamPiece>
+  stream(
+    inputs: GenerateInputs,
+    options: StreamOptions & Partial<TextOptions> = {},
+  ): AsyncGenerator<StreamPiece> {
+    return streamWith((settings) => this.#generate(inputs, settings), options)
+  }
+
+  async #generate(inputs: GenerateInputs, options: ModelGenerateOptions): Promise<Sequence[]> {
     await this.#adding
-    if (assistantModel) checkAssistant(this, assistantModel)
-    const stopTokenIds = options.stopTokenIds ?? this.generationConfig.eosTokenIds
-    const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
-    const capacity = longest + (options.maxNewTokens ?? 256)
-    const decoder = this.decoder(prompts.length, capacity)
-    const assistant =
-      assistantModel && createAssistant(assistantModel.decoder(1, capacity), numAssistantTokens)
-    try {
-      return await generateTokens(decoder, prompts, {
-        ...options,
-        stopTokenIds,
-        drafter: assistant ?? options.drafter,
-      })
-    } finally {
-      decoder.free()
-      assistant?.free()
-    }
+    return generateWith(this, inputs, options)
   }
 
   /** A key-value cache for `slots` sequences of at most `capacity` tokens each. */
