@@ -47,6 +47,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
+  let closed = false
 
   return {
     name: 'native',
@@ -114,6 +115,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       if (failures.length > 0) throw failures[0]
     },
     free(tensor) {
+      if (closed) return
       runner.free(handleOf(tensor))
       handles.delete(tensor.id)
     },
@@ -123,6 +125,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     },
     close() {
       runner.close()
+      closed = true
       handles.clear()
       lastProgram = undefined
     },
