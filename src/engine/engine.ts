@@ -105,6 +105,7 @@ export interface Engine {
    * up, and onRun is not called again.
    */
   repeat(program: Program, feedback: Feedback, onRun: (output: Int32Array) => boolean): Promise<void>
+  /** Gives back a persistent tensor. Does nothing once the engine is closed. */
   free(tensor: Tensor): void
   /** Gives back the memory that programs share, and with it their outputs; the next one that runs takes it anew. Not while one runs. */
   release(): void

@@ -1,17 +1,23 @@
 import type { FlatTokens, ForwardInputs } from './passes/flatten.ts'
+import type { Optimiser } from './passes/optimiser.ts'
 import type { Passes } from './passes/passes.ts'
 import type { trainingState } from './passes/training-state.ts'
 import type { ModelState } from './model-state.ts'
+import type { InTurn } from './queue.ts'
 
-/** What the training loop works with. */
-export type Training = ReturnType<typeof trainingState> & Pick<Passes, 'losses'>
+/** What the training loop works with. Each function waits for the model's calls before it. */
+export type Training = InTurn<
+  Omit<ReturnType<typeof trainingState>, 'optimiser'> & Pick<Passes, 'losses'>
+> & {
+  optimiser: InTurn<Optimiser>
+}
 
 /** What the other rooms need of a model and its users do not. */
 export interface ModelInternals {
   readonly state: ModelState
-  /** Forward and backward passes over flat tokens. */
+  /** Forward and backward passes over flat tokens, each of which waits for the model's calls before it. */
   readonly passes: Passes
-  /** Waits for an adapter that is being put on, and makes everything trainable where there is none. */
+  /** Makes everything trainable where there is no adapter. */
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */
   training(): Promise<Training>

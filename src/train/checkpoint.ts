@@ -155,6 +155,6 @@ export async function restoreCheckpoint(
       })
     return toFloat32(await readTensorBytes(info), info.dtype)
   }
-  training.writeState({ parameters: await read('parameters'), m: await read('m'), v: await read('v') })
+  await training.writeState({ parameters: await read('parameters'), m: await read('m'), v: await read('v') })
   return state
 }

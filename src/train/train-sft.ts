@@ -103,7 +103,7 @@ export async function* trainSft({
     data.evaluation && evaluate(model, data.evaluation.batches(), stops, perPass, step)
   const checkpoint = async (step: number): Promise<TrainEvent> => {
     const state = { step, steps, fingerprint }
-    training.rest()
+    await training.rest()
     const path = await saveCheckpoint(model, tokenizer, training, input.outputDir, state)
     await keepNewest(input.outputDir, input.saveTotalLimit)
     return { type: 'checkpoint', step, path }
@@ -136,8 +136,8 @@ export async function* trainSft({
       }
     }
   } finally {
-    training.streamWeights(0)
-    training.rest()
+    await training.streamWeights(0)
+    await training.rest()
   }
   const interrupted = step < steps
   if (interrupted && savedAt !== step) yield await checkpoint(step)
@@ -163,7 +163,7 @@ export async function* trainSft({
       for (const [part, pass] of splitBatch(batch, perPass).entries()) {
         // A seed of its own for each pass, the same when the step is repeated after a resume.
         const dropoutSeed = 1 + ((index * batches.length + micro) * 64 + part) + input.seed * 65537
-        training.streamWeights(streamedLayers(pass.ids.length, input.lowMemory))
+        await training.streamWeights(streamedLayers(pass.ids.length, input.lowMemory))
         const { losses } = await training.losses(pass, {
           gradientScale,
           dropoutSeed,

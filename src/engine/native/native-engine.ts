@@ -47,6 +47,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
+  let closed = false
 
   return {
     name: 'native',
@@ -120,6 +121,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       if (failures.length > 0) throw failures[0]
     },
     free(tensor) {
+      if (closed) return
       runner.free(handleOf(tensor))
       handles.delete(tensor.id)
     },
@@ -129,6 +131,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     },
     close() {
       runner.close()
+      closed = true
       handles.clear()
       lastProgram = undefined
     },
