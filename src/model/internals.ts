@@ -6,9 +6,11 @@ import type { ModelState } from './model-state.ts'
 /** What the other rooms need of a model and its users do not. */
 export interface ModelInternals {
   readonly state: ModelState
-  /** Forward and backward passes over batches. */
+  /** Waits for the model's calls before it, and holds back those that come while the task runs. */
+  inTurn<T>(task: () => Promise<T>): Promise<T>
+  /** Forward and backward passes over batches; they do not wait, so whoever is not alone with the model takes a turn. */
   readonly passes: Passes
-  /** Waits for an adapter that is being put on, and makes everything trainable where there is none. */
+  /** Makes everything trainable where there is no adapter. */
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */
   training(): Promise<Training>

@@ -34,7 +34,7 @@ export async function* runTraining<D extends Document>({
   const internals = internalsOf(model)
   const training = await internals.training()
   const optimiser = task.optimiser(training.trainable)
-  const states = trainedStates(training, optimiser)
+  const states = trainedStates(internals, training, optimiser)
   const { perPass } = passSize(internals.activationBytesPerToken(), options.lowMemory)
   const forward = createForwardPasses(internals.passes, perPass)
   const fingerprint = { ...fingerprintOf(model, data, options), ...task.fingerprint }
@@ -50,20 +50,21 @@ export async function* runTraining<D extends Document>({
   let last: StepEvent | undefined
   const trainingBegun = performance.now()
   try {
-    if (evaluation && step === 0) yield await evaluate(objective, evaluation.batches(), forward, step)
+    if (evaluation && step === 0) yield await evaluated(evaluation)
     while (step < steps && !signal?.aborted) {
       last = await trainStep()
       step += 1
       tokens += last.tokens
       const isDue = (every: number) => every > 0 && step % every === 0
       if (isDue(loggingSteps) || step === steps) yield last
-      if (evaluation && (isDue(evalSteps) || step === steps))
-        yield await evaluate(objective, evaluation.batches(), forward, step)
+      if (evaluation && (isDue(evalSteps) || step === steps)) yield await evaluated(evaluation)
       if (isDue(saveSteps) && step < steps) yield await checkpoint()
     }
   } finally {
-    training.streamWeights(0)
-    training.rest()
+    await internals.inTurn(async () => {
+      training.streamWeights(0)
+      training.rest()
+    })
   }
   const interrupted = step < steps
   if (interrupted && savedAt !== step) yield await checkpoint()
@@ -83,15 +84,18 @@ export async function* runTraining<D extends Document>({
     const begun = performance.now()
     const { epoch, batches } = await data.stepAt(step)
     const made = { ...options, passesBefore: passes }
-    const found = await addGradients(objective, batches, internals, training, forward, made)
-    const { loss, norm, metrics } = found
-    if (!Number.isFinite(loss) || !Number.isFinite(norm))
-      throw divergence(step, loss, norm, batches, await save())
-    passes += found.passes
     const learningRate = learningRateAt(step, steps, options)
-    await optimiser.update({ learningRate, step: step + 1 })
-    await training.clearGradients()
-    await training.parametersChanged()
+    const found = await internals.inTurn(async () => {
+      const gradients = await addGradients(objective, batches, internals, training, forward, made)
+      if (!isFinite(gradients)) return gradients
+      await optimiser.update({ learningRate, step: step + 1 })
+      await training.clearGradients()
+      await training.parametersChanged()
+      return gradients
+    })
+    const { loss, norm, metrics } = found
+    if (!isFinite(found)) throw divergence(step, loss, norm, batches, await save())
+    passes += found.passes
     const elapsed = performance.now() - begun
     const count = batches.reduce((sum, { inputIds }) => sum + inputIds.length, 0)
     return {
@@ -110,8 +114,12 @@ export async function* runTraining<D extends Document>({
     }
   }
 
+  function evaluated(held: NonNullable<typeof evaluation>): Promise<TrainEvent> {
+    return internals.inTurn(() => evaluate(objective, held.batches(), forward, step))
+  }
+
   async function checkpoint(): Promise<TrainEvent> {
-    training.rest()
+    await internals.inTurn(async () => training.rest())
     const path = await save()
     await keepNewest(outputDir, options.saveTotalLimit)
     savedAt = step
@@ -121,6 +129,10 @@ export async function* runTraining<D extends Document>({
   function save(): Promise<string> {
     return saveCheckpoint(model, tokenizer, states, outputDir, { step, steps, passes, fingerprint })
   }
+}
+
+function isFinite({ loss, norm }: { loss: number; norm: number }): boolean {
+  return Number.isFinite(loss) && Number.isFinite(norm)
 }
 
 /** What must be the same for a resumed run to be the same run. */

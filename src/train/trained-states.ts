@@ -8,19 +8,25 @@ import {
   writeSafetensors,
   type SafetensorsDtype,
 } from '../formats/index.ts'
-import type { Training } from '../model/index.ts'
+import type { ModelInternals, Training } from '../model/index.ts'
 import type { Optimiser } from './optimisers/optimiser.ts'
 
 /** What training changes, by name: the parameters in float32 (the model's files may round them) and what the optimiser remembers. */
 export interface TrainedStates {
   engine: Engine
   tensors: Readonly<Record<string, Tensor>>
+  /** Of the model: nothing computes while the states are read or written. */
+  inTurn: ModelInternals['inTurn']
 }
 
 /** The states of a run. */
-export function trainedStates({ trainable }: Training, optimiser: Optimiser): TrainedStates {
+export function trainedStates(
+  { inTurn }: Pick<ModelInternals, 'inTurn'>,
+  { trainable }: Training,
+  optimiser: Optimiser,
+): TrainedStates {
   const { engine, parameters } = trainable
-  return { engine, tensors: { parameters, ...optimiser.states } }
+  return { engine, tensors: { parameters, ...optimiser.states }, inTurn }
 }
 
 /** Numbers of a tensor that are copied out at a time. */
@@ -32,16 +38,14 @@ const fileTypes = { float32: 'F32', bfloat16: 'F32', int32: 'I32' } as const sat
 }
 
 /** Writes them as safetensors. */
-export async function writeStates(file: string, { engine, tensors }: TrainedStates): Promise<void> {
-  await writeSafetensors(
-    file,
-    Object.entries(tensors).map(([name, tensor]) => ({
-      name,
-      dtype: fileTypes[tensor.dtype],
-      shape: [...tensor.shape],
-      data: () => partsOf(engine, tensor),
-    })),
-  )
+export async function writeStates(file: string, { engine, tensors, inTurn }: TrainedStates): Promise<void> {
+  const written = Object.entries(tensors).map(([name, tensor]) => ({
+    name,
+    dtype: fileTypes[tensor.dtype],
+    shape: [...tensor.shape],
+    data: () => partsOf(engine, tensor),
+  }))
+  await inTurn(() => writeSafetensors(file, written))
 }
 
 /**
@@ -49,7 +53,7 @@ export async function writeStates(file: string, { engine, tensors }: TrainedStat
  *
  * @throws FettleError when the file holds others, or of another size
  */
-export async function readStates(file: string, { engine, tensors }: TrainedStates): Promise<void> {
+export async function readStates(file: string, { engine, tensors, inTurn }: TrainedStates): Promise<void> {
   const { tensors: saved } = await readSafetensorsHeader(file)
   const names = Object.keys(tensors)
   if (names.length !== saved.size || !names.every((name) => saved.has(name)))
@@ -70,7 +74,8 @@ export async function readStates(file: string, { engine, tensors }: TrainedState
         cure: 'The checkpoint belongs to another model or another lora section.',
       })
     const bytes = await readTensorBytes(info)
-    engine.write(tensor, dtype === 'I32' ? new Int32Array(bytes.buffer) : toFloat32(bytes, dtype))
+    const numbers = dtype === 'I32' ? new Int32Array(bytes.buffer) : toFloat32(bytes, dtype)
+    await inTurn(async () => engine.write(tensor, numbers))
   }
 }
 

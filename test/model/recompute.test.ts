@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nativeIsas } from '../../src/engine/index.ts'
+import { nativeIsas } from '../../src/engine/native/index.ts'
 import { parseModelConfig } from '../../src/model/families/config.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { activationBytesPerToken, recomputationWithin } from '../../src/model/passes/recompute.ts'

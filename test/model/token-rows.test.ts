@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { readSafetensorsHeader } from '../../src/formats/index.ts'
 import { AutoModelForCausalLM, type LoadOptions } from '../../src/model/index.ts'
 import type { LoraConfig } from '../../src/peft/index.ts'
@@ -108,7 +108,7 @@ it.skipIf(nativeProblem() !== undefined)('computes the same in bfloat16, up to r
 it.each<[string, string, Partial<LoraConfig>, string]>([
   ['a token that does not exist', 'llama', { trainableTokenIndices: [128] }, 'embed_tokens: 128'],
   ['a token twice', 'llama', { trainableTokenIndices: [3, 3] }, 'different token ids'],
-  ['no tokens', 'llama', { trainableTokenIndices: [] }, 'no tokens'],
+  ['no tokens', 'llama', { trainableTokenIndices: [] }, 'trainableTokenIndices: []; expected at least one'],
   ['another module', 'llama', { trainableTokenIndices: { norm: [1] } }, "'norm'"],
   [
     'rows of what is trained whole',

@@ -40,7 +40,7 @@ export const targetLogProbs: Kernel<'targetLogProbs'> = {
     forBlocks(targetCount(targets.data), hidden.data, weight.data, H, V, (logits, first, count) => {
       for (let r = 0; r < count; r += 1) {
         const target = r * V + targets.data[first + r]
-        toGradient(logits, r * V, (r + 1) * V, lse.data[first + r], target, weights.data[first + r])
+        toGradient(logits, r * V, (r + 1) * V, lse.data[first + r], target, weights?.data[first + r] ?? 1)
       }
       const rows = byColumns(hidden.data, H, first * H)
       addProduct({ data: dWeight.data, stride: H }, [V, H, count], byColumns(logits, V), rows)
