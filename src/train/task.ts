@@ -4,7 +4,7 @@ import type { Tokenizer } from '../tokenizer/index.ts'
 import type { StartEvent } from './events.ts'
 import type { Objective } from './objectives/objective.ts'
 import type { Optimiser } from './optimisers/optimiser.ts'
-import type { TrainOptions } from './options.ts'
+import type { TrainOptions } from './options/index.ts'
 import type { ScheduleOptions } from './schedule.ts'
 
 /** What a run is about; `runTraining` knows neither objective nor optimiser by name. */

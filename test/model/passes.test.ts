@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { engineProblem } from '../../src/engine/index.ts'
 import { AutoModelForCausalLM, internalsOf, type Weights } from '../../src/model/index.ts'
 import type { LoraConfig } from '../../src/peft/index.ts'
 import { fixture, maxDifference, relativeError } from './golden.ts'
@@ -13,7 +13,10 @@ const labels = [
   [-100, 9, 3, -100, 3, 8, 30, 11],
   [-100, -100, 40, 41, 3, -100, -100, 13],
 ]
-const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
+const engines =
+  (await engineProblem('native')) === undefined
+    ? (['reference', 'native'] as const)
+    : (['reference'] as const)
 
 describe.each(engines)('%s', (engine) => {
   const load = (name = 'llama') =>

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { collate, type Document } from '../../src/batch/index.ts'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { engineProblem } from '../../src/engine/index.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { createRandom } from '../../src/random.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 import { createAdamW, runTraining, type Objective, type StepEvent } from '../../src/train/index.ts'
 import { sft } from '../../src/train/objectives/sft.ts'
-import { readTrainOptions } from '../../src/train/read-options.ts'
+import { readTrainOptions } from '../../src/train/options/read-options.ts'
 import { fixture, maxDifference, readTensors } from '../model/golden.ts'
 import { dpo } from './dpo.ts'
 import { dataOf } from './training-data.ts'
@@ -80,7 +80,10 @@ describe.each<[string, Objective]>([
   })
 })
 
-const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
+const engines =
+  (await engineProblem('native')) === undefined
+    ? (['reference', 'native'] as const)
+    : (['reference'] as const)
 
 describe.each(engines)('%s', (engine) => {
   it('trains with DPO as TRL does, by an objective that is one file', async () => {

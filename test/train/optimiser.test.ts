@@ -8,7 +8,7 @@ import { AutoModelForCausalLM, type TrainableParameters } from '../../src/model/
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 import { createAdamW, runTraining, type Optimiser } from '../../src/train/index.ts'
 import { sft } from '../../src/train/objectives/sft.ts'
-import { readTrainOptions } from '../../src/train/read-options.ts'
+import { readTrainOptions } from '../../src/train/options/read-options.ts'
 import { fixture, readTensors } from '../model/golden.ts'
 import { dataOf } from './training-data.ts'
 
