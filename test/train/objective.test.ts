@@ -132,3 +132,11 @@ describe.each(engines)('%s', (engine) => {
     }
   })
 })
+
+it('is what the documentation shows', async () => {
+  const page = await readFile(join(import.meta.dirname, '../../docs/adding-an-objective.md'), 'utf8')
+  const code = (await readFile(join(import.meta.dirname, 'dpo.ts'), 'utf8'))
+    .replace('../../src/batch/', '../../batch/')
+    .replace('../../src/train/index.ts', './objective.ts')
+  expect(page).toContain(code)
+})
