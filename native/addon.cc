@@ -37,6 +37,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
                         InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
                         InstanceMethod<&RunnerObject::readLargest>("readLargest"),
                         InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
+                        InstanceMethod<&RunnerObject::finish>("finish"),
                         InstanceMethod<&RunnerObject::repeat>("repeat"), InstanceMethod<&RunnerObject::free>("free"),
                         InstanceMethod<&RunnerObject::release>("release"),
                         InstanceMethod<&RunnerObject::close>("close"), InstanceMethod<&RunnerObject::profile>("profile")});
@@ -191,6 +192,14 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
     program->setRows(info[1].ToNumber().Int64Value());
     return start(new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
+  }
+
+  // finish(program): promise
+  Napi::Value finish(const Napi::CallbackInfo& info) {
+    auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
+    if (busy_ || !runner_->isUnfinished(*program))
+      return fail(info.Env(), "finish: another program is running or ran last, or this one is finished");
+    return start(new FinishWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
   }
 
   // repeat(program, times, index of the output, input handle, counted handle, onRun): promise

@@ -5,6 +5,8 @@ import type { DType, Tensor, TensorData, WeightPart } from './tensor.ts'
 /** A list of commands with a place for each transient tensor; it can run any number of times. */
 export interface Program {
   readonly commands: readonly Command[]
+  /** How many of the commands `run` runs; those behind them wait for `finish`. */
+  readonly firstCommands: number
   /** Transient tensors that stay readable until the next program runs. */
   readonly outputs: readonly Tensor[]
   /** Size of the memory that all transient tensors share. */
@@ -80,7 +82,8 @@ export interface Engine {
    * the smallest of these or larger. No NaN.
    */
   readLargest(tensor: Tensor, count: number): Promise<Largest[]>
-  compile(commands: readonly Command[], outputs: readonly Tensor[]): Program
+  /** `later` are commands that only `finish` runs. */
+  compile(commands: readonly Command[], outputs: readonly Tensor[], later?: readonly Command[]): Program
   /**
    * Runs off the main thread (native), or gives way to timers between commands (reference). One at a time.
    * With `rows`, every transient tensor and every int32 one has that many rows this time, at most as many as it was
@@ -90,11 +93,19 @@ export interface Engine {
    */
   run(program: Program, rows?: number): Promise<void>
   /**
+   * Runs the commands of a program that were compiled as `later`, with the rows and the memory of its run, once, after the caller
+   * has read outputs and written inputs: a backward pass whose weights are computed from what the forward pass gave.
+   *
+   * @throws Error unless `run` of this program was the last thing that ran
+   */
+  finish(program: Program): Promise<void>
+  /**
    * Runs a program again and again without waiting for JavaScript: `onRun` gets the output's values of each run, in order,
    * while the next one is under way. When it returns false, or throws, no further run begins, one under way is given
    * up, and onRun is not called again.
    */
   repeat(program: Program, feedback: Feedback, onRun: (output: Int32Array) => boolean): Promise<void>
+  /** Gives back a persistent tensor. Does nothing once the engine is closed. */
   free(tensor: Tensor): void
   /** Gives back the memory that programs share, and with it their outputs; the next one that runs takes it anew. Not while one runs. */
   release(): void

@@ -19,8 +19,8 @@ vi.mock('../../src/engine/index.ts', async (importOriginal) => {
       const engine = await original.createEngine(options)
       return {
         ...engine,
-        compile(commands, outputs) {
-          const program = engine.compile(commands, outputs)
+        compile(commands, outputs, later) {
+          const program = engine.compile(commands, outputs, later)
           log.push({ event: 'compile', program })
           return program
         },

@@ -33,6 +33,7 @@ export interface Runner {
   compile(code: Float64Array, arenaBytes: number): ProgramHandle
   /** rows 0: as compiled. */
   run(program: ProgramHandle, rows: number): Promise<void>
+  finish(program: ProgramHandle): Promise<void>
   /** Engine.repeat: `output` is an index of the program's tensors, `input` and `counted` are handles; onRun must not throw. */
   repeat(
     program: ProgramHandle,

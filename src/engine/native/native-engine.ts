@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
-import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
+import { checkRows, firstCommands, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
 import type { WeightForm } from '../quantization.ts'
 import { fourBitBlock } from '../quantization.ts'
 import type { Tensor, WeightPart } from '../tensor.ts'
@@ -47,6 +47,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
+  let closed = false
 
   return {
     name: 'native',
@@ -84,19 +85,25 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       return runner.readOutput(...outputOf(tensor))
     },
     readLargest: async (tensor, count) => runner.readLargest(...outputOf(tensor), count),
-    compile(commands, outputs): NativeProgram {
-      const kept = withoutDeadCommands(commands, outputs)
+    compile(commands, outputs, later = []): NativeProgram {
+      const kept = withoutDeadCommands([...commands, ...later], outputs)
+      const first = firstCommands(kept, later)
       const { offsets, bytes } = planMemory(kept, outputs, { alignment, bytesPerElement })
-      const { code, indices } = encodeProgram(kept, (tensor) => offsets.get(tensor.id) ?? handleOf(tensor))
+      const { code, indices } = encodeProgram(
+        kept,
+        first,
+        (tensor) => offsets.get(tensor.id) ?? handleOf(tensor),
+      )
       const handle = runner.compile(code, bytes)
       const capacity = rowCapacity(kept)
-      return { commands: kept, outputs, arenaBytes: bytes, capacity, handle, indices }
+      return { commands: kept, firstCommands: first, outputs, arenaBytes: bytes, capacity, handle, indices }
     },
     async run(program, rows) {
       checkRows(program, rows)
       lastProgram = program as NativeProgram
       await runner.run(lastProgram.handle, rows ?? 0)
     },
+    finish: (program) => runner.finish((program as NativeProgram).handle),
     async repeat(program, { times, output, input, counted }, onRun) {
       lastProgram = program as NativeProgram
       const index = lastProgram.indices.get(output.id)
@@ -114,6 +121,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       if (failures.length > 0) throw failures[0]
     },
     free(tensor) {
+      if (closed) return
       runner.free(handleOf(tensor))
       handles.delete(tensor.id)
     },
@@ -123,6 +131,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     },
     close() {
       runner.close()
+      closed = true
       handles.clear()
       lastProgram = undefined
     },

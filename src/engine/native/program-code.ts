@@ -17,16 +17,17 @@ export interface EncodedProgram {
 
 /**
  * Layout: number of tensors; for each: 1 when transient, arena offset or handle, dtype, rank, four sizes; number of
- * commands; for each: opcode, 1 for a vjp, number of inputs, their tensor indices (−1: absent), number of outputs,
+ * commands, and how many of them run first; for each: opcode, 1 for a vjp, number of inputs, their tensor indices (−1: absent), number of outputs,
  * index and accumulate flag of each, number of attributes, the attributes.
  */
 export function encodeProgram(
   commands: readonly Command[],
+  first: number,
   placeOf: (tensor: Tensor) => number,
 ): EncodedProgram {
   const indices = new Map<number, number>()
   const tensors: number[] = []
-  const code: number[] = [commands.length]
+  const code: number[] = [commands.length, first]
   const indexOf = (tensor: Tensor | null): number => {
     if (!tensor) return -1
     let index = indices.get(tensor.id)

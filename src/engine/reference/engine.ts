@@ -1,8 +1,8 @@
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
 import type { Engine, Program } from '../engine.ts'
 import { roundThrough } from '../quantization.ts'
-import type { OpName } from '../ops.ts'
-import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
+import type { Command, OpName } from '../ops.ts'
+import { checkRows, firstCommands, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
 import type { DType, Tensor, TensorData } from '../tensor.ts'
 import { elementCount, tensorHandle } from '../tensor.ts'
 import { givingWay } from './give-way.ts'
@@ -27,6 +27,7 @@ export function createReferenceEngine(): Engine {
   let elapsedMs = new Map<string, number>()
   let arena = new ArrayBuffer(0)
   let lastRun: Program | null = null
+  let unfinished: Program | null = null
   let rowsOfRun: number | undefined
   let running: Promise<void> | null = null
 
@@ -83,10 +84,16 @@ export function createReferenceEngine(): Engine {
         return { ids, values: Float32Array.from(ids, (i) => values[i]) }
       })
     },
-    compile(commands, outputs) {
-      const kept = withoutDeadCommands(commands, outputs)
+    compile(commands, outputs, later = []) {
+      const kept = withoutDeadCommands([...commands, ...later], outputs)
       const plan = planMemory(kept, outputs, { alignment, bytesPerElement: storedBytes })
-      const program = { commands: kept, outputs, arenaBytes: plan.bytes, capacity: rowCapacity(kept) }
+      const program = {
+        commands: kept,
+        firstCommands: firstCommands(kept, later),
+        outputs,
+        arenaBytes: plan.bytes,
+        capacity: rowCapacity(kept),
+      }
       plans.set(program, plan.offsets)
       return program
     },
@@ -96,12 +103,14 @@ export function createReferenceEngine(): Engine {
       if (arena.byteLength < program.arenaBytes) arena = new ArrayBuffer(program.arenaBytes)
       lastRun = program
       rowsOfRun = rows
-      running = runCommands(program)
-      try {
-        await running
-      } finally {
-        running = null
-      }
+      unfinished = null
+      await whileRunning(program.commands.slice(0, program.firstCommands))
+      unfinished = program
+    },
+    async finish(program) {
+      if (unfinished !== program) throw new Error('finish: another program ran last, or this one is finished')
+      unfinished = null
+      await whileRunning(program.commands.slice(program.firstCommands))
     },
     async repeat(program, { times, output, input, counted }, onRun) {
       for (let run = 0; run < times; run += 1) {
@@ -122,6 +131,7 @@ export function createReferenceEngine(): Engine {
       if (running) throw new Error('release: a program is running')
       arena = new ArrayBuffer(0)
       lastRun = null
+      unfinished = null
     },
     close() {
       engine.release()
@@ -136,7 +146,16 @@ export function createReferenceEngine(): Engine {
   }
   return engine
 
-  async function runCommands({ commands }: Program): Promise<void> {
+  async function whileRunning(commands: readonly Command[]): Promise<void> {
+    running = runCommands(commands)
+    try {
+      await running
+    } finally {
+      running = null
+    }
+  }
+
+  async function runCommands(commands: readonly Command[]): Promise<void> {
     const giveWay = givingWay()
     for (const command of commands) {
       const startMs = performance.now()

@@ -15,7 +15,7 @@ import type { TrainableEntry } from './trainable.ts'
  *
  * - embedding: R'[t] = Σ over tokens with id t of stream'. The stream gets `indicator · probeᵀ` added, where row m of
  *   the indicator says which trained row token m has and the probe [H, n] is zero: its gradient is R'ᵀ.
- * - head: R'[t] = Σ over rows of lossScale · (softmax_t − [target = t]) · hidden, with softmax_t = exp(hidden · R[t] − lse):
+ * - head: R'[t] = Σ over rows of weight · (softmax_t − [target = t]) · hidden, with softmax_t = exp(hidden · R[t] − lse):
  *   n numbers a row, where a gradient of the whole head would be as many as the vocabulary.
  */
 export interface TokenRows {
@@ -166,12 +166,6 @@ export async function refreshTokenRows(state: ModelState): Promise<void> {
     putRows(state, table, await trainedRows(state, table.slot, 'tensor'))
 }
 
-/** The same with the values of all parameters at hand, flat. */
-export function putTokenRows(state: ModelState, parameters: Float32Array): void {
-  for (const table of state.tokenRows?.tables ?? [])
-    putRows(state, table, parameters.subarray(state.trainable?.byKey.get(keyOf(table.slot))?.start))
-}
-
 function putRows(
   { engine }: ModelState,
   { slot: { columns }, places }: RowTable,
@@ -197,7 +191,8 @@ export interface HeadPass {
   /** [m] */
   lse: Tensor
   targets: Int32Array
-  lossScale: number
+  /** Gradient weight of each row, as `targetLogProbs` takes them. */
+  weights: ArrayLike<number>
 }
 
 /** Adds both parts of the rows' gradients; call it after each backward pass, before another program runs. */
@@ -224,7 +219,7 @@ export async function addTokenRowGradients(state: ModelState, pass: HeadPass): P
   }
 }
 
-/** gradient += Σ_m lossScale · (exp(h_m · row − lse_m) − [target_m = id]) · h_m */
+/** gradient += Σ_m weights_m · (exp(h_m · row − lse_m) − [target_m = id]) · h_m */
 function addHeadGradient(
   gradient: Float32Array,
   {
@@ -232,7 +227,7 @@ function addHeadGradient(
     lse,
     row,
     id,
-    pass: { targets, lossScale },
+    pass: { targets, weights },
   }: { hidden: Float32Array; lse: Float32Array; row: Float32Array; id: number; pass: HeadPass },
 ): void {
   const width = row.length
@@ -240,7 +235,7 @@ function addHeadGradient(
     const h = hidden.subarray(m * width, (m + 1) * width)
     let logit = 0
     for (let k = 0; k < width; k += 1) logit += h[k] * row[k]
-    const factor = lossScale * (Math.exp(logit - lse[m]) - (target === id ? 1 : 0))
+    const factor = weights[m] * (Math.exp(logit - lse[m]) - (target === id ? 1 : 0))
     for (let k = 0; k < width; k += 1) gradient[k] += factor * h[k]
   })
 }

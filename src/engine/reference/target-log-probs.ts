@@ -6,26 +6,27 @@ import { addProduct, byColumns, byRows } from './product.ts'
 const blockRows = 16
 
 /**
- * Output head and cross-entropy in one: with logits z = h Wᵀ, lse = log Σ_v exp(z_v), losses = lse − z_target.
- * z' = lossScale · (exp(z − lse) − onehot(target)),  hidden' = z' W (made forward),  W' = z'ᵀ h.
+ * Output head and log-softmax in one: with logits z = h Wᵀ, lse = log Σ_v exp(z_v), logProbs = z_target − lse.
+ * With w = weights, −∂loss/∂logProbs of each row:
+ * z' = w · (exp(z − lse) − onehot(target)),  hidden' = z' W (made forward),  W' = z'ᵀ h.
  * The logits exist for a few rows at a time only. Rows from the first negative target on are padding: all zero.
  * Source: Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
  *
- * hidden [m, H], weight [V, H], targets [m], lossScale [1] → losses and lse [m], dHidden [m, H]
+ * hidden [m, H], weight [V, H], targets and weights [m] → logProbs and lse [m], dHidden [m, H]
  */
-export const headLoss: Kernel<'headLoss'> = {
-  forward({ hidden, weight, targets, lossScale }, { losses, lse, dHidden }) {
+export const targetLogProbs: Kernel<'targetLogProbs'> = {
+  forward({ hidden, weight, targets, weights }, { logProbs, lse, dHidden }) {
     const [H, V] = [hidden.columns, weight.rows]
     dHidden?.data.fill(0)
     lse?.data.fill(0)
-    losses?.data.fill(0)
+    logProbs?.data.fill(0)
     forBlocks(targetCount(targets.data), hidden.data, weight.data, H, V, (logits, first, count) => {
       for (let r = 0; r < count; r += 1) {
         const target = r * V + targets.data[first + r]
         const logSum = logSumExp(logits, r * V, (r + 1) * V)
         if (lse) lse.data[first + r] = logSum
-        if (losses) losses.data[first + r] = logSum - logits[target]
-        if (dHidden) toGradient(logits, r * V, (r + 1) * V, logSum, target, lossScale?.data[0] ?? 1)
+        if (logProbs) logProbs.data[first + r] = logits[target] - logSum
+        if (dHidden) toGradient(logits, r * V, (r + 1) * V, logSum, target, weights?.data[first + r] ?? 1)
       }
       if (!dHidden) return
       const rows = { data: dHidden.data, start: first * H, stride: H }
@@ -34,12 +35,12 @@ export const headLoss: Kernel<'headLoss'> = {
   },
   vjp(saved, _, { weight: dWeight }) {
     if (dWeight === null) return
-    const { hidden, weight, targets, lossScale, lse } = saved
+    const { hidden, weight, targets, weights, lse } = saved
     const [H, V] = [hidden.columns, weight.rows]
     forBlocks(targetCount(targets.data), hidden.data, weight.data, H, V, (logits, first, count) => {
       for (let r = 0; r < count; r += 1) {
         const target = r * V + targets.data[first + r]
-        toGradient(logits, r * V, (r + 1) * V, lse.data[first + r], target, lossScale.data[0])
+        toGradient(logits, r * V, (r + 1) * V, lse.data[first + r], target, weights?.data[first + r] ?? 1)
       }
       const rows = byColumns(hidden.data, H, first * H)
       addProduct({ data: dWeight.data, stride: H }, [V, H, count], byColumns(logits, V), rows)
@@ -71,15 +72,15 @@ function forBlocks(
   }
 }
 
-/** Turns the logits at begin … end into their gradient: lossScale · (softmax − onehot). */
+/** Turns the logits at begin … end into their gradient: weight · (softmax − onehot). */
 function toGradient(
   logits: Float32Array,
   begin: number,
   end: number,
   lse: number,
   target: number,
-  lossScale: number,
+  weight: number,
 ): void {
-  for (let i = begin; i < end; i += 1) logits[i] = lossScale * Math.exp(logits[i] - lse)
-  logits[target] -= lossScale
+  for (let i = begin; i < end; i += 1) logits[i] = weight * Math.exp(logits[i] - lse)
+  logits[target] -= weight
 }

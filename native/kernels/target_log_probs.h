@@ -1,7 +1,7 @@
-// The output head fused with cross-entropy: flash attention over the vocabulary, so the logits never exist.
+// The output head fused with the log-softmax: flash attention over the vocabulary, so the logits never exist.
 //
 //     s_v = h · W_v,  t = target,  Z = Σ_{v≠t} e^(s_v − r),  O = Σ_{v≠t} e^(s_v − r) W_v
-//     loss = log(Z + e^(s_t − r)) + r − s_t,   lse = s_t + loss,   dH = lossScale · (O − Z · W_t) / (Z + e^(s_t − r))
+//     lse = log(Z + e^(s_t − r)) + r,   logProb = s_t − lse,   dH = weight · (O − Z · W_t) / (Z + e^(s_t − r))
 //
 // The target is left out of Z and O and comes back exactly at the end: bf16 probabilities near 1 would spoil both.
 // The reference r starts as s_t and moves only if a sum is about to leave the range of float (raiseReferences), so
@@ -201,14 +201,14 @@ static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, cons
   return part;
 }
 
-// Where the losses of a chunk go; dHidden may be null.
+// Where the results of a chunk go; without dHidden there are no weights.
 template <class Act> struct HeadResults {
-  float *losses, *lse;
+  float *logProbs, *lse;
   Act* dHidden;
-  float lossScale;
+  const float* weights;  // −∂loss/∂logProb of each row
 };
 
-// loss, lse and dHidden of one row from all parts; shares has room for one number a part.
+// logProb, lse and dHidden of one row from all parts; shares has room for one number a part.
 template <class C, class Act, class Weight>
 static void headMergeRow(const HeadChunk<C>& chunk, const std::vector<HeadPart>& parts, float* shares, int64_t row,
                          const Weight* targetWeight, const HeadResults<Act>& results) {
@@ -222,12 +222,12 @@ static void headMergeRow(const HeadChunk<C>& chunk, const std::vector<HeadPart>&
     shares[t] = (float)share;
   }
   const double all = others + std::exp((double)targetLogit - reference);
-  const float loss = (float)(std::log(all) + reference - targetLogit);
-  results.losses[row] = loss;
+  const float logProb = -(float)(std::log(all) + reference - targetLogit);
+  results.logProbs[row] = logProb;
   results.lse[row] = (float)(std::log(all) + reference);
   if (!results.dHidden) return;
-  // A loss that is not a number must not leave a gradient that looks like one.
-  const double scale = std::isfinite(loss) ? results.lossScale / all : std::numeric_limits<double>::quiet_NaN();
+  // A log-probability that is not a number must not leave a gradient that looks like one.
+  const double scale = std::isfinite(logProb) ? results.weights[row] / all : std::numeric_limits<double>::quiet_NaN();
   const vf target = splat((float)-others), factor = splat((float)scale);
   eachVector(chunk.width, [&](int64_t i, auto count) {
     vf d = target * loadPart(targetWeight + i, count);
@@ -254,7 +254,7 @@ static float headTargetLogit(const C* hidden, const Weight* weight, C* copy, int
 }
 
 template <class Act, class Weight>
-static void headLossChunk(Pool& pool, const Act* hidden, const Tensor& weight, const int32_t* targets, int64_t rows,
+static void headChunk(Pool& pool, const Act* hidden, const Tensor& weight, const int32_t* targets, int64_t rows,
                           const HeadResults<Act>& results) {
   using C = Cell<Act>;
   const int64_t width = weight.cols(), vocabulary = weight.rows();
@@ -294,7 +294,7 @@ static int64_t headChunks(int64_t rows, int64_t width, int threads) {
   return (rows + most - 1) / most;
 }
 
-static void headLossForward(const Call& call) {
+static void targetLogProbsForward(const Call& call) {
   const Tensor &hidden = *call.in[0], &weight = *call.in[1];
   const int64_t width = hidden.cols(), learned = rowsBeforePadding(call.in[2]->as<int32_t>(), hidden.rows());
   const int64_t chunks = headChunks(learned, width, call.pool->threads());
@@ -310,13 +310,13 @@ static void headLossForward(const Call& call) {
             call.out[0]->as<float>() + rows.begin,
             call.out[1]->as<float>() + rows.begin,
             call.out[2] ? call.out[2]->as<Act>() + rows.begin * width : nullptr,
-            call.out[2] ? call.in[3]->as<float>()[0] : 0.0f,
+            call.out[2] ? call.in[3]->as<const float>() + rows.begin : nullptr,
         };
-        headLossChunk<Act, Weight>(*call.pool, hidden.as<const Act>() + rows.begin * width, weight,
+        headChunk<Act, Weight>(*call.pool, hidden.as<const Act>() + rows.begin * width, weight,
                                    call.in[2]->as<int32_t>() + rows.begin, rows.end - rows.begin, results);
       }
     });
   });
 }
 
-#include "head_loss_vjp.h"
+#include "target_log_probs_vjp.h"
