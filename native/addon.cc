@@ -39,7 +39,8 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
                         InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
                         InstanceMethod<&RunnerObject::finish>("finish"),
                         InstanceMethod<&RunnerObject::repeat>("repeat"), InstanceMethod<&RunnerObject::free>("free"),
-                        InstanceMethod<&RunnerObject::release>("release"), InstanceMethod<&RunnerObject::profile>("profile")});
+                        InstanceMethod<&RunnerObject::release>("release"),
+                        InstanceMethod<&RunnerObject::close>("close"), InstanceMethod<&RunnerObject::profile>("profile")});
   }
 
   // new Runner(isa: string, threads: number)
@@ -225,6 +226,13 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   Napi::Value release(const Napi::CallbackInfo& info) {
     if (busy_) return fail(info.Env(), "release: a program is running");
     runner_->release();
+    return info.Env().Undefined();
+  }
+
+  // Afterwards every method fails.
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "close: a program is running");
+    runner_ = nullptr;
     return info.Env().Undefined();
   }
 

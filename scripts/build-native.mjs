@@ -87,21 +87,23 @@ function firstError(output) {
 
 /**
  * The compiler's command and its first arguments, such as `clang++ --target=aarch64-linux-gnu`; undefined where the machine has
- * none. One that was named is taken at its word.
+ * none. One that is named must run.
  */
 function findCompiler() {
   const wanted = valueOf('--compiler') ?? process.env.CXX
-  if (wanted) return wanted.split(' ')
-  const candidates = target === here ? ['g++', 'clang++', 'c++'] : []
-  const found = candidates.find((command) => {
-    try {
-      execFileSync(command, ['--version'], { stdio: 'ignore' })
-      return true
-    } catch {
-      return false
-    }
-  })
-  return found === undefined ? undefined : [found]
+  const candidates = wanted ? [wanted] : target === here ? ['g++', 'clang++', 'c++'] : []
+  const found = candidates
+    .map((command) => command.split(' '))
+    .find(([command, ...args]) => {
+      try {
+        execFileSync(command, [...args, '--version'], { stdio: 'ignore' })
+        return true
+      } catch {
+        return false
+      }
+    })
+  if (wanted && !found) throw new BuildError(`no C++ compiler found: ${wanted} does not run`, '')
+  return found
 }
 
 const run = (command, args) =>

@@ -16,6 +16,7 @@ const rooms = [
   'peft',
   'generate',
   'model',
+  'pipeline',
   'train',
   'doctor',
   'export',

@@ -3,7 +3,7 @@ import { FettleError } from '../error.ts'
 import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { basePath, loadModel, modelFlags, oneOf } from './model-flags.ts'
+import { loadModelOf, modelFlags, oneOf, pathsOf } from './model-flags.ts'
 import { terminalOf } from './terminal.ts'
 
 const storedTypes = ['float32', 'bfloat16', 'float16'] as const
@@ -33,8 +33,8 @@ export const merge = defineCommand({
   examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output-dir runs/merged'],
   async run(flags) {
     const { outputDir: output } = flags
-    checkOutput(output, [basePath(flags), flags.adapter], flags.force === true)
-    const { model, tokenizer, generationConfig } = await loadModel(flags)
+    checkOutput(output, Object.values(await pathsOf(flags)), flags.force === true)
+    const { model, tokenizer, generationConfig } = await loadModelOf(flags)
     await model.mergeAdapter()
     const dtype = oneOf(flags.saveDtype, storedTypes) ?? storedType(model.config) ?? model.dtype
     // What the adapter's file says goes above what the model's says.

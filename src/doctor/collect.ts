@@ -79,7 +79,7 @@ function unknownPath(path: string, found: string, cure = 'Check the path.'): Fet
 export async function collect(subjects: Subjects): Promise<Patient> {
   const patient: Patient = {
     data: [],
-    machine: subjects.machine ?? readMachine(),
+    machine: subjects.machine ?? (await readMachine()),
     problems: [],
     elsewhere: [],
   }

@@ -37,12 +37,15 @@ export interface Largest {
 
 /** Runs programs. Between the start of a program and `read` no value comes back to JavaScript. */
 export interface Engine {
-  readonly name: 'native' | 'reference'
+  /** As the registry calls it. */
+  readonly name: string
   /** Instruction set in use: `amx`, `avx512bf16`, `avx512`, `avx2`, `portable`, `neonbf16`, `neon`, or `javascript`. */
   readonly isa: string
   readonly threads: number
   /** Compute types, the preferred one first. */
   readonly activationTypes: readonly DType[]
+  /** Bytes; the address of every tensor is a multiple of them. */
+  readonly alignment: number
   /** Whether bfloat16 weights are best held as `bfloat12`: a quarter less memory to read, where that is what takes the time. */
   readonly prefersBfloat12: boolean
 
@@ -50,12 +53,17 @@ export interface Engine {
   tensor(dtype: DType, shape: readonly number[], data?: TensorData): Tensor
   /**
    * A frozen matrix [Σ rows, columns] from blocks of rows, in `dtype`; blocks whose type is `dtype` already may be
-   * mapped from their file instead of copied. With a quantization as `form` each block is a matrix that is quantised, and its
+   * mapped from their file instead of read. With a quantization as `form` each block is a matrix that is quantised, and its
    * numbers are those that quantising leaves; where 4-bit blocks do not end with the rows (columns not a multiple of 64)
    * they are held in `dtype` all the same, and so are bfloat16 numbers that `bfloat12` has no room for. Such a tensor can be the
    * weight of `linear`, and be read.
    */
-  weight(dtype: DType, columns: number, parts: readonly WeightPart[], form?: WeightForm | null): Tensor
+  weight(
+    dtype: DType,
+    columns: number,
+    parts: readonly WeightPart[],
+    form?: WeightForm | null,
+  ): Promise<Tensor>
   /** A copy of a persistent matrix in that form, with the same limits; its dtype is the matrix's. */
   quantized(matrix: Tensor, form: WeightForm): Tensor
   /**
@@ -97,9 +105,20 @@ export interface Engine {
    * up, and onRun is not called again.
    */
   repeat(program: Program, feedback: Feedback, onRun: (output: Int32Array) => boolean): Promise<void>
+  /** Gives back a persistent tensor. Does nothing once the engine is closed. */
   free(tensor: Tensor): void
   /** Gives back the memory that programs share, and with it their outputs; the next one that runs takes it anew. Not while one runs. */
   release(): void
+  /** Gives back everything: tensors, what programs share, threads. Nothing can be done with the engine afterwards. Not while a program runs. */
+  close(): void
   /** Milliseconds spent in each op since the last call, `forward` and `vjp` apart: `linear.vjp`. */
   profile(): Map<string, number>
+}
+
+/** What an engine's folder exports for the registry. */
+export interface EngineEntry {
+  /** Why the engine cannot run here, in one sentence; undefined when it can. */
+  problem(): Promise<string | undefined>
+  /** @throws FettleError with the cure where it cannot run here */
+  create(options: { threads?: number }): Promise<Engine>
 }

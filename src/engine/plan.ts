@@ -12,7 +12,12 @@ export interface MemoryPlan {
   bytes: number
 }
 
-const alignment = 64
+/** How an engine lays out tensors in memory. */
+export interface MemoryLayout {
+  /** Bytes; the address of every tensor is a multiple of them. */
+  alignment: number
+  bytesPerElement: { readonly [K in DType]: number }
+}
 
 /**
  * Gives every transient tensor of a program a place in one block of memory. A tensor lives from the command that
@@ -22,7 +27,7 @@ const alignment = 64
 export function planMemory(
   commands: readonly Command[],
   outputs: readonly Tensor[],
-  bytesPerElement: { readonly [K in DType]: number },
+  { alignment, bytesPerElement }: MemoryLayout,
 ): MemoryPlan {
   const lastUse = new Map<number, number>()
   commands.forEach((command, index) => {

@@ -56,7 +56,7 @@ export async function resizeEmbeddings(
     if (frozen) engine.free(frozen)
     state.frozen.set(
       slot.key,
-      engine.weight(state.activation, columns, [{ data: resized, dtype: 'F32', rows }]),
+      await engine.weight(state.activation, columns, [{ data: resized, dtype: 'F32', rows }]),
     )
   }
   config.vocabSize = rows

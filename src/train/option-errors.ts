@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { closestName } from '../closest-name.ts'
 import type { Problem } from '../error.ts'
+import { expectedBy } from '../schema-issue.ts'
 import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
 import type { OptionLayer } from './read-options.ts'
 
@@ -128,35 +129,4 @@ function inner(schema: z.core.$ZodType | undefined, part: string | number): z.co
   if (typeof part === 'string') return fieldsOf(schema)?.[part]
   const list = bare(schema)
   return list instanceof z.ZodArray ? list.element : undefined
-}
-
-const typeNames: Readonly<Record<string, string>> = {
-  string: 'a text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a block of options',
-  record: 'names with values',
-}
-
-/** What an issue says would be right, in words. */
-function expectedBy(issue: Issue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return typeNames[issue.expected] ?? issue.expected
-    case 'invalid_value':
-      return issue.values.map(String).join(' or ')
-    case 'too_small':
-      if (issue.origin === 'string' || issue.origin === 'array') return 'at least one'
-      return `a number ${issue.inclusive ? 'from' : 'above'} ${issue.minimum}`
-    case 'too_big':
-      return `a number ${issue.inclusive ? 'up to' : 'below'} ${issue.maximum}`
-    case 'invalid_union':
-      return issue.errors.flatMap((errors) => errors.map(expectedBy)).join(' or ')
-    case 'invalid_key':
-      return issue.issues.map(expectedBy).join(' or ')
-    default:
-      return issue.message
-  }
 }

@@ -44,7 +44,7 @@ function build(compiler: string | null, ...flags: string[]) {
 }
 
 const fails = `
-case "$*" in *-fsyntax-only*) exit 0 ;; esac
+case "$*" in *-fsyntax-only* | *--version*) exit 0 ;; esac
 echo "In file included from here:" >&2
 echo "native/pool.cc:12:3: error: there is no such thing [-Werror=thing]" >&2
 exit 1`
@@ -58,9 +58,12 @@ for argument; do
   previous=$argument
 done`
 
-const knowsNothing = 'echo "c++: fatal error: no input files" >&2; exit 1'
+const knowsNothing = `
+case "$*" in *--version*) exit 0 ;; esac
+echo "c++: fatal error: no input files" >&2
+exit 1`
 
-describe.skipIf(process.platform === 'win32')('the native build', () => {
+describe.skipIf(process.platform === 'win32')('building the kernels', () => {
   it.each([{ flags: [] }, { flags: ['--all'] }, { flags: ['--if-compiler', '--all'] }])(
     '$flags: fails with the first error of the compiler',
     ({ flags }) => {
@@ -105,7 +108,7 @@ describe.skipIf(process.platform === 'win32')('the native build', () => {
 
   it('fails when a compiler is named that does not run', () => {
     const { status, last } = build(knowsNothing, '--if-compiler', '--compiler', '/nowhere/c++')
-    expect(last).toMatch(/the build failed: .*\/nowhere\/c\+\+ ENOENT/)
+    expect(last).toBe('native engine: the build failed: no C++ compiler found: /nowhere/c++ does not run')
     expect(status).toBe(1)
   })
 })

@@ -49,13 +49,13 @@ export async function prepareForward(engine: Engine, testCase: AnyCase, act: Act
   const { op } = testCase
   const tensors = new Map<string, Tensor>()
   const { inputNames, outputNames } = infoOf(op)
-  const inputs = inputNames.map((name) => {
+  const inputs: (Tensor | null)[] = []
+  for (const name of inputNames) {
     const value = testCase.inputs[name] ?? null
-    if (value === null) return null
-    const tensor = inputTensor(engine, testCase, name, act, value)
-    tensors.set(name, tensor)
-    return tensor
-  })
+    const tensor = value && (await inputTensor(engine, testCase, name, act, value))
+    if (tensor) tensors.set(name, tensor)
+    inputs.push(tensor)
+  }
   const outputs = outputNames.map((name) => {
     const output = testCase.outputs[name] ?? null
     return output && tensorHandle('transient', dtypeOf(output.role, act), output.shape)
@@ -118,14 +118,15 @@ export async function runVjp(
   const owned: Tensor[] = []
   const info = infoOf(op)
   const saved = info.saved(new Set(wanted), testCase.attributes as Record<string, number>)
+  const savedInputs: (Tensor | null)[] = []
+  for (const name of info.inputNames) {
+    const value = saved.includes(name) ? (testCase.inputs[name] ?? null) : null
+    const tensor = value && (await inputTensor(engine, testCase, name, act, value))
+    if (tensor) owned.push(tensor)
+    savedInputs.push(tensor)
+  }
   const inputs = [
-    ...info.inputNames.map((name) => {
-      const value = testCase.inputs[name]
-      if (!value || !saved.includes(name)) return null
-      const tensor = inputTensor(engine, testCase, name, act, value)
-      owned.push(tensor)
-      return tensor
-    }),
+    ...savedInputs,
     ...info.outputNames.map((name) => {
       const output = testCase.outputs[name]
       return output && saved.includes(name) ? make(output.role, output.shape, forward.get(name)) : null
@@ -165,13 +166,13 @@ export async function runVjp(
 }
 
 /** An input in the engine; a weight of several segments as blocks of rows, as q, k and v lie in a file. */
-function inputTensor(
+async function inputTensor(
   engine: Engine,
   { op, attributes }: AnyCase,
   name: string,
   act: Act,
   { role, shape, data, form }: Value,
-): Tensor {
+): Promise<Tensor> {
   const segments = 'segments' in attributes ? (attributes.segments as number[]) : []
   const isBlocks = op === 'linear' && name === 'weight' && (segments.length > 3 || form)
   if (!isBlocks || data instanceof Int32Array) return engine.tensor(dtypeOf(role, act), shape, data)

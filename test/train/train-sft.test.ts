@@ -2,13 +2,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { FettleError } from '../../src/error.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 import type { TrainEvent, TrainSftInput } from '../../src/train/index.ts'
-import { splitBatch, trainSft } from '../../src/train/index.ts'
-import { collate } from '../../src/batch/index.ts'
+import { trainSft } from '../../src/train/index.ts'
 
 const assets = join(import.meta.dirname, '..', '..', 'assets')
 const tiny = join(assets, 'tiny-llama')
@@ -118,26 +117,5 @@ describe('trainSft', () => {
   test('resuming with other options is refused', async () => {
     await run({ maxSteps: 2, saveSteps: 1 })
     await expect(run({ maxSteps: 4, resumeFromCheckpoint: true })).rejects.toThrow(/steps: 4; expected 2/)
-  })
-})
-
-describe('splitBatch', () => {
-  const example = (length: number, line: number) => ({
-    inputIds: Int32Array.from({ length }, (_, i) => line * 100 + i),
-    mask: new Uint8Array(length).fill(1),
-    origin: { file: 'x', line },
-  })
-  test.each([
-    { lengths: [5, 5, 5, 5], tokens: 10, passes: [10, 10] },
-    { lengths: [30, 1], tokens: 10, passes: [30, 1] },
-    { lengths: [4, 4, 4], tokens: 100, passes: [12] },
-    { lengths: [], tokens: 10, passes: [] },
-  ])('$lengths in passes of $tokens', ({ lengths, tokens, passes }) => {
-    const batch = collate(lengths.map(example))
-    const parts = splitBatch(batch, tokens)
-    expect(parts.map(({ ids }) => ids.length)).toEqual(passes)
-    expect(parts.flatMap(({ targets }) => [...targets])).toEqual([...batch.targets])
-    for (const { positions, starts } of parts)
-      positions.forEach((position, i) => expect(starts[i]).toBe(i - position))
   })
 })

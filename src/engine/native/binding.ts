@@ -45,6 +45,7 @@ export interface Runner {
   ): Promise<void>
   free(handle: number): void
   release(): void
+  close(): void
   profile(): Float64Array
 }
 

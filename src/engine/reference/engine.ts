@@ -14,13 +14,13 @@ import { readQuantized, readRowScales, readWeight } from '../weight-values.ts'
 /** Every element takes four bytes here: bfloat16 is stored widened, and rounded only where values come in. */
 const storedBytes: { readonly [K in DType]: number } = { float32: 4, bfloat16: 4, int32: 4 }
 
+const alignment = 4
+
 /**
  * The specification as an engine: one thread of plain TypeScript, for the browser, for machines without a compiler
  * and as the oracle of the native kernels. Sums are made in double precision and stored in float32.
- *
- * @param options  `threads` is accepted for symmetry; there is always one
  */
-export function createReferenceEngine(_options: { threads?: number } = {}): Engine {
+export function createReferenceEngine(): Engine {
   const persistent = new Map<number, TensorData>()
   const rowScales = new Map<number, Float32Array>()
   const plans = new WeakMap<Program, ReadonlyMap<number, number>>()
@@ -36,6 +36,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     isa: 'javascript',
     threads: 1,
     activationTypes: ['float32'],
+    alignment,
     prefersBfloat12: false,
     tensor(dtype, shape, data) {
       const size = elementCount(shape)
@@ -43,14 +44,14 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       if (data) store(tensor, data)
       return tensor
     },
-    weight(dtype, columns, parts, form) {
+    async weight(dtype, columns, parts, form) {
       if (form) {
-        const values = readQuantized(columns, parts, form)
+        const values = await readQuantized(columns, parts, form)
         const tensor = keep(dtype, [values.length / columns, columns], values)
-        if (form === 'int8') rowScales.set(tensor.id, readRowScales(columns, parts))
+        if (form === 'int8') rowScales.set(tensor.id, await readRowScales(columns, parts))
         return tensor
       }
-      const values = readWeight(columns, parts)
+      const values = await readWeight(columns, parts)
       const tensor = keep(dtype, [values.length / columns, columns], values)
       if (dtype === 'bfloat16') store(tensor, values)
       return tensor
@@ -85,7 +86,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     },
     compile(commands, outputs, later = []) {
       const kept = withoutDeadCommands([...commands, ...later], outputs)
-      const plan = planMemory(kept, outputs, storedBytes)
+      const plan = planMemory(kept, outputs, { alignment, bytesPerElement: storedBytes })
       const program = {
         commands: kept,
         firstCommands: firstCommands(kept, later),
@@ -131,6 +132,11 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       arena = new ArrayBuffer(0)
       lastRun = null
       unfinished = null
+    },
+    close() {
+      engine.release()
+      persistent.clear()
+      rowScales.clear()
     },
     profile() {
       const result = elapsedMs

@@ -17,7 +17,7 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
   await freeze(state)
   for (const slot of allSlots(state.slots)) {
     const values = merged.get(slot.key)
-    if (values) setFrozen(state, slot, values)
+    if (values) await setFrozen(state, slot, values)
   }
   state.adapter = null
   // Their tables have the trained rows already.

@@ -12,6 +12,6 @@ export async function untieHead(state: ModelState): Promise<void> {
   config.tiedEmbeddings = false
   config.raw['tie_word_embeddings'] = false
   Object.assign(slots, modelSlots(config))
-  if (slots.head) setFrozen(state, slots.head, values)
+  if (slots.head) await setFrozen(state, slots.head, values)
   state.revision += 1
 }

@@ -6,6 +6,7 @@ import { decode, headLogits, normalise } from '../families/architecture.ts'
 import { decodingHead, packForDecoding } from '../weights/decoding-weights.ts'
 import { keepEverything } from './recompute.ts'
 import type { ModelState } from '../model-state.ts'
+import type { Queue } from '../queue.ts'
 import { decoderParameters, ensurePositions } from '../model-state.ts'
 import { createProgramCache } from './program-cache.ts'
 import { createSlotCopies } from './slot-copies.ts'
@@ -17,6 +18,22 @@ type StepInputs = { ids: Tensor; positions: Tensor; slots: Tensor; rows: Tensor 
 
 /** Passes of so many tokens wait for memory, not for arithmetic: integers would make them no faster. */
 const fewTokens = 16
+
+/** The same as `createDecoder` makes, but for what other rooms call: it is made, and feeds, when the model's calls before are done. */
+export function decoderInTurn(queue: Queue, state: ModelState, slotCount: number, capacity: number): Decoder {
+  let made: Decoder | undefined
+  const decoder = () => (made ??= createDecoder(state, slotCount, capacity))
+  return {
+    vocabSize: state.config.vocabSize,
+    capacity,
+    feed: (...given) => queue.run(() => decoder().feed(...given)),
+    feedLargest: (...given) => queue.run(() => decoder().feedLargest(...given)),
+    feedGreedy: (...given) => queue.run(() => decoder().feedGreedy(...given)),
+    continueGreedily: (...given) => queue.run(() => decoder().continueGreedily(...given)),
+    copySlots: (...given) => queue.run(() => decoder().copySlots(...given)),
+    free: () => made?.free(),
+  }
+}
 
 /**
  * A key-value cache for `slotCount` sequences of up to `capacity` tokens, and the passes that read and extend it.

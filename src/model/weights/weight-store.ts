@@ -1,6 +1,12 @@
 import { FettleError } from '../../error.ts'
 import type { WeightPart } from '../../engine/tensor.ts'
-import { openWeightFiles, readGgufFloat32, readTensorBytes, toFloat32 } from '../../formats/index.ts'
+import {
+  fileBytes,
+  openWeightFiles,
+  readGgufFloat32,
+  readTensorBytes,
+  toFloat32,
+} from '../../formats/index.ts'
 import type { GgufFile, TensorInfo } from '../../formats/index.ts'
 import type { ModelConfig } from '../families/config.ts'
 import type { Slot } from './slots.ts'
@@ -46,7 +52,7 @@ export async function openSafetensorsStore(folder: string, slots: readonly Slot[
     has: (name) => find(name) !== undefined,
     async part(name, rows) {
       const { path, offset, dtype } = info(name)
-      return { path, offset, dtype, rows }
+      return { source: fileBytes(path), offset, dtype, rows }
     },
     async values(name) {
       const tensor = info(name)

@@ -1,5 +1,5 @@
-import { reasoningFields, type ContentPart, type Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
+import { reasoningFields, type ContentPart, type Message } from '../../chat/index.ts'
+import { FettleError } from '../../error.ts'
 
 /** Stands behind the text to continue while the template runs; its space tells whether the template strips texts. */
 const tag = 'CONTINUE_FINAL_MESSAGE_TAG '

@@ -1,7 +1,7 @@
-import { FettleError } from '../../error.ts'
-import { readGguf, type GgufFile } from '../../formats/index.ts'
-import type { TokenizerFiles } from '../files.ts'
-import type { JsonObject } from '../json.ts'
+import { FettleError } from '../../../error.ts'
+import { readGguf, type GgufFile } from '../../../formats/index.ts'
+import type { TokenizerFiles } from '../../files.ts'
+import type { JsonObject } from '../../json.ts'
 import { preTokenizers } from './pre-tokenizers.ts'
 import { mergesFromScores } from './spm-merges.ts'
 
@@ -66,12 +66,11 @@ export function readGgufTokenizerFiles(path: string): TokenizerFiles {
   }
   return {
     place: path,
-    tokenizerJson: Buffer.from(JSON.stringify(tokenizer)),
+    tokenizerJson: new TextEncoder().encode(JSON.stringify(tokenizer)),
     config,
     specialTokensMap: undefined,
     addedTokens: undefined,
     chatTemplates: readTemplates(metadata),
-    sentencePiece: undefined,
   }
 }
 

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readGguf } from '../formats/index.ts'
-import { readObject } from './files.ts'
-import { parseGenerationConfig, type GenerationConfig } from './generation-config.ts'
+import { readGguf } from '../../formats/index.ts'
+import { parseObject } from '../files.ts'
+import { parseGenerationConfig, type GenerationConfig } from '../generation-config.ts'
 
 /**
  * Reads generation_config.json of a model folder, or what stands for it in a GGUF file. Token ids that are
@@ -10,8 +11,10 @@ import { parseGenerationConfig, type GenerationConfig } from './generation-confi
  */
 export async function readGenerationConfig(path: string): Promise<GenerationConfig> {
   if (path.endsWith('.gguf')) return readFromGguf(path)
-  const optional = async (name: string) =>
-    existsSync(join(path, name)) ? await readObject(join(path, name)) : {}
+  const optional = async (name: string) => {
+    const file = join(path, name)
+    return existsSync(file) ? parseObject(await readFile(file, 'utf8'), file) : {}
+  }
   const raw = await optional('generation_config.json')
   const { eos_token_id, bos_token_id, pad_token_id } = await optional('config.json')
   const place = join(path, 'eos_token_id' in raw ? 'generation_config.json' : 'config.json')

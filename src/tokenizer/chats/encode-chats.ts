@@ -1,13 +1,13 @@
-import { checkSpans, renderWithSpans, type MaskPolicy, type Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
+import { checkSpans, renderWithSpans, type MaskPolicy, type Message } from '../../chat/index.ts'
+import { FettleError } from '../../error.ts'
 import { renderOptions, type ChatTemplateOptions, type ChatTemplates } from './chat-templates.ts'
 import {
   encodeTextsWithSpans,
   type SpanEncoder,
   type TextEncoding,
   type TextWithSpans,
-} from './encode-spans.ts'
-import type { NamedToken } from './named-tokens.ts'
+} from '../encode-with-spans.ts'
+import type { NamedToken } from '../named-tokens.ts'
 
 /** A conversation to learn from. */
 export interface Chat {
@@ -37,8 +37,8 @@ export interface ChatEncoder extends SpanEncoder {
 const chunkSize = 256
 
 /**
- * Renders conversations, finds what is learned of each and tokenises them; the Rust library works on the new words
- * of one chunk, or on its whole texts, while the next one is rendered here.
+ * Renders conversations, finds what is learned of each and tokenises them; a backend with threads of its own works on the
+ * new words of one chunk, or on its whole texts, while the next one is rendered here.
  *
  * @throws FettleError where a template refuses a conversation, or the policy does not accept a doubtful span
  */

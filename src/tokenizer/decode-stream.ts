@@ -43,18 +43,3 @@ export function makeDecodeStream(decode: Decode): DecodeStream {
     },
   }
 }
-
-/** What `clean_up_tokenization_spaces` asks for: no space before punctuation and English contractions. */
-export function cleanUpSpaces(text: string): string {
-  return text
-    .replaceAll(' .', '.')
-    .replaceAll(' ?', '?')
-    .replaceAll(' !', '!')
-    .replaceAll(' ,', ',')
-    .replaceAll(" ' ", "'")
-    .replaceAll(" n't", "n't")
-    .replaceAll(" 'm", "'m")
-    .replaceAll(" 's", "'s")
-    .replaceAll(" 've", "'ve")
-    .replaceAll(" 're", "'re")
-}

@@ -1,4 +1,4 @@
-import { reasoningFields, type Message } from '../chat/index.ts'
+import { reasoningFields, type Message } from '../../chat/index.ts'
 
 /**
  * A message as transformers' `apply_chat_template` hands it to the template: without the fields that are null, which

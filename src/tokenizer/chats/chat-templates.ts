@@ -1,8 +1,8 @@
-import { parseChatTemplate, type ChatTemplate, type Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
+import { parseChatTemplate, type ChatTemplate, type Message } from '../../chat/index.ts'
+import { FettleError } from '../../error.ts'
 import { templateMessage } from './chat-messages.ts'
 import { leaveOpen } from './continue-message.ts'
-import type { NamedToken } from './named-tokens.ts'
+import type { NamedToken } from '../named-tokens.ts'
 
 /** How a conversation becomes a text. */
 export interface ChatTemplateOptions {

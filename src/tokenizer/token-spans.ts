@@ -1,6 +1,5 @@
-import type { JsEncoding } from 'tokenizers'
 import type { LearnedSpan, SpanStatus, TextSpan } from '../chat/index.ts'
-import { codePointsOf, type CodePoints } from './code-points.ts'
+import type { BackendEncoding } from './backend.ts'
 
 /** The learned tokens [start, end) of one message. */
 export interface TokenSpan {
@@ -54,25 +53,21 @@ interface Located extends TextSpan {
   endStraddles: boolean
 }
 
-/**
- * Looks borders up one by one in an encoding of the Rust library: fetching all offsets would cost more than
- * tokenising.
- */
-export function rustLocator(encoding: JsEncoding, text: string, tokenCount: number): Locator {
-  const points: CodePoints = codePointsOf(text)
-  const length = points.fromUtf16(text.length)
-  const startOf = (token: number) => encoding.tokenToChars(token)?.[0] ?? length
+/** Looks borders up one by one in an encoding: fetching all offsets may cost more than tokenising. */
+export function encodingLocator(encoding: BackendEncoding, text: string, tokenCount: number): Locator {
+  const { length } = text
+  const startOf = (token: number) => encoding.startOf(token) ?? length
   /** The first token at or after a character: normalisation may have swallowed the character itself. */
   const tokenAt = (from: number): number => {
     for (let at = from; at < length; at++) {
-      const token = encoding.charToToken(at)
-      if (token !== null) return token
+      const token = encoding.tokenAt(at)
+      if (token !== undefined) return token
     }
     return tokenCount
   }
   return ({ start, end }) => {
-    const from = points.fromUtf16(start)
-    const to = points.fromUtf16(end)
+    const from = characterStart(text, start)
+    const to = characterStart(text, end)
     const first = tokenAt(from)
     if (to <= from) return { start: first, end: first, startStraddles: false, endStraddles: false }
     const startStraddles = first < tokenCount && startOf(first) < from
@@ -85,6 +80,12 @@ export function rustLocator(encoding: JsEncoding, text: string, tokenCount: numb
     }
     return { start: first, end: Math.max(first, last), startStraddles, endStraddles }
   }
+}
+
+/** The offset itself or, inside a surrogate pair, where the pair begins. */
+function characterStart(text: string, offset: number): number {
+  const isInside = offset > 0 && (text.codePointAt(offset - 1) ?? 0) > 0xffff
+  return isInside ? offset - 1 : offset
 }
 
 /** Looks borders up where a token is known to begin at each of them. */

@@ -1,6 +1,6 @@
-import type { Tokenizer as RustTokenizer } from 'tokenizers'
 import type { LearnedSpan } from '../chat/index.ts'
-import { mapSpans, rustLocator, wordLocator, type SpanEncoding } from './spans.ts'
+import type { Backend } from './backend.ts'
+import { encodingLocator, mapSpans, wordLocator, type SpanEncoding } from './token-spans.ts'
 import type { WordEncoder } from './word-encoder.ts'
 
 /** A text of which only some parts are learned. */
@@ -16,14 +16,14 @@ export interface TextEncoding extends SpanEncoding {
 
 /** What encoding texts with spans needs of the tokenizer. */
 export interface SpanEncoder {
-  rust: RustTokenizer
+  backend: Backend
   /** Where there is one, texts without special tokens around them are put together from known words. */
   words: WordEncoder | undefined
 }
 
 /** Tokenises texts and carries their spans over to tokens. */
 export async function encodeTextsWithSpans(
-  { rust, words }: SpanEncoder,
+  { backend, words }: SpanEncoder,
   items: readonly TextWithSpans[],
   { addSpecialTokens = true }: { addSpecialTokens?: boolean } = {},
 ): Promise<TextEncoding[]> {
@@ -31,13 +31,14 @@ export async function encodeTextsWithSpans(
     addSpecialTokens ? undefined : words?.cut(text, bordersOf(spans)),
   )
   const whole = items.filter((_, i) => cut[i] === undefined)
-  // The Rust library works on threads of its own, so both begin before either is waited for.
+  // The backend may work on threads of its own, so both begin before either is waited for.
   const encodeWhole =
     whole.length === 0
       ? []
-      : rust.encodeBatch(
+      : backend.encode(
           whole.map(({ text }) => text),
-          { addSpecialTokens },
+          undefined,
+          addSpecialTokens,
         )
   const [wholes] = await Promise.all([encodeWhole, words?.encodeWords()])
   let next = 0
@@ -48,8 +49,8 @@ export async function encodeTextsWithSpans(
       return { text, ...mapSpans(inputIds, spans, wordLocator(tokenAt)) }
     }
     const encoding = wholes[next++]
-    const inputIds = new Int32Array(encoding.getIds())
-    return { text, ...mapSpans(inputIds, spans, rustLocator(encoding, text, inputIds.length)) }
+    const inputIds = new Int32Array(encoding.ids())
+    return { text, ...mapSpans(inputIds, spans, encodingLocator(encoding, text, inputIds.length)) }
   })
 }
 

@@ -1,43 +1,37 @@
-import { readFile, rm } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
-import { writeFileAtomic } from '../formats/index.ts'
-import type { KnownToken } from './backend.ts'
 import type { TokenizerFiles } from './files.ts'
+import { templateFolder } from './files.ts'
 import { formatJson, isJsonObject, type JsonObject } from './json.ts'
+import type { KnownToken } from './known-tokens.ts'
 import { namedTokens, parseToken, type NamedToken } from './named-tokens.ts'
 
 /** What is written of a tokenizer. */
 export interface TokenizerState {
   files: TokenizerFiles
-  tokenizerJson: string | Buffer
+  tokenizerJson: string | Uint8Array
   named: ReadonlyMap<NamedToken, string>
   added: ReadonlyMap<string, KnownToken>
   vocabSize: number
 }
 
 /**
- * Writes tokenizer.json, tokenizer_config.json, the chat template, and the older files where they existed.
- * The configuration goes last: a folder that has it is complete.
+ * The files of a tokenizer by name: tokenizer.json, the chat templates, the older files where they existed, and
+ * tokenizer_config.json last: a folder that has it is complete.
  */
-export async function saveTokenizer(folder: string, state: TokenizerState): Promise<void> {
-  const { files } = state
-  await writeFileAtomic(join(folder, 'tokenizer.json'), state.tokenizerJson)
-  if (files.sentencePiece !== undefined && resolve(dirname(files.sentencePiece)) !== resolve(folder))
-    await writeFileAtomic(join(folder, 'tokenizer.model'), await readFile(files.sentencePiece))
+export function filesOf(state: TokenizerState): Map<string, string | Uint8Array> {
+  const { files, added, named, vocabSize } = state
+  const contents = new Map<string, string | Uint8Array>([['tokenizer.json', state.tokenizerJson]])
   if (files.specialTokensMap !== undefined)
-    await writeFileAtomic(
-      join(folder, 'special_tokens_map.json'),
-      formatJson(withNamedTokens(files.specialTokensMap, state.named)),
-    )
+    contents.set('special_tokens_map.json', formatJson(withNamedTokens(files.specialTokensMap, named)))
   if (files.addedTokens !== undefined) {
-    const numbers = [...state.added].filter(([, { id }]) => id >= state.vocabSize)
-    await writeFileAtomic(
-      join(folder, 'added_tokens.json'),
+    const numbers = [...added].filter(([, { id }]) => id >= vocabSize)
+    contents.set(
+      'added_tokens.json',
       formatJson(Object.fromEntries(numbers.map(([content, { id }]) => [content, id]))),
     )
   }
-  await saveChatTemplates(folder, files.chatTemplates)
-  await writeFileAtomic(join(folder, 'tokenizer_config.json'), formatJson(makeConfig(state)))
+  for (const [name, template] of files.chatTemplates)
+    contents.set(name === 'default' ? 'chat_template.jinja' : `${templateFolder}/${name}.jinja`, template)
+  return contents.set('tokenizer_config.json', formatJson(makeConfig(state)))
 }
 
 /** The named tokens as they are now; an entry that still names the same token keeps its own form. */
@@ -71,16 +65,4 @@ function makeConfig({ files, named, added }: TokenizerState): JsonObject {
   }
   config.tokenizer_class ??= 'PreTrainedTokenizerFast'
   return config
-}
-
-async function saveChatTemplates(folder: string, templates: ReadonlyMap<string, string>): Promise<void> {
-  const more = join(folder, 'additional_chat_templates')
-  // What a former save left there would win over what is saved now.
-  await rm(more, { recursive: true, force: true })
-  if (!templates.has('default')) await rm(join(folder, 'chat_template.jinja'), { force: true })
-  for (const [name, template] of templates)
-    await writeFileAtomic(
-      name === 'default' ? join(folder, 'chat_template.jinja') : join(more, `${name}.jinja`),
-      template,
-    )
 }

@@ -1,9 +1,9 @@
-import type { JsEncoding, Tokenizer as RustTokenizer } from 'tokenizers'
 import { FettleError } from '../error.ts'
-import { codePointsOf } from './code-points.ts'
+import type { Backend } from './backend.ts'
 import type { TokenizerFiles } from './files.ts'
 import { padRows, type Padding } from './padding.ts'
-import { keptTokens, type Truncation } from './truncation.ts'
+import type { Encoding } from './encoding.ts'
+import { keptTokens, type Truncation } from './max-length.ts'
 
 /** How texts become tokens; names and defaults are those of transformers. */
 export interface EncodeOptions {
@@ -23,25 +23,6 @@ export interface EncodeOptions {
   truncationSide?: 'left' | 'right'
   /** Read special tokens in the text as ordinary text, as is right for what users typed (default false). */
   splitSpecialTokens?: boolean
-}
-
-/** One tokenised text; the four lists are of one length. */
-export interface Encoding {
-  inputIds: number[]
-  /** 0 where there is padding. */
-  attentionMask: number[]
-  /** 1 for tokens of the pair, where the tokenizer tells them apart. */
-  tokenTypeIds: number[]
-  /** UTF-16 [start, end) in the text or its pair; [0, 0] for added and padding tokens. */
-  offsets: [number, number][]
-}
-
-/** Several tokenised texts: the lists of `Encoding`, one for each text. */
-export interface BatchEncoding {
-  inputIds: number[][]
-  attentionMask: number[][]
-  tokenTypeIds: number[][]
-  offsets: [number, number][][]
 }
 
 /** What the tokenizer does where options say nothing. */
@@ -76,7 +57,7 @@ export function readEncodeDefaults(
 
 /** Tokenises texts (and their pairs), cuts and pads them. */
 export async function encodeRows(
-  rust: RustTokenizer,
+  backend: Backend,
   texts: readonly string[],
   pairs: readonly string[] | undefined,
   options: EncodeOptions,
@@ -91,7 +72,9 @@ export async function encodeRows(
   const rows: Encoding[] = []
   for (let start = 0; start < texts.length; start += chunkSize) {
     const chunk = texts.slice(start, start + chunkSize)
-    rows.push(...(await encodeChunk(rust, chunk, pairs?.slice(start, start + chunkSize), options, defaults)))
+    rows.push(
+      ...(await encodeChunk(backend, chunk, pairs?.slice(start, start + chunkSize), options, defaults)),
+    )
   }
   padRows(rows, paddingOf(options, defaults))
   return rows
@@ -101,46 +84,27 @@ export async function encodeRows(
 const chunkSize = 256
 
 async function encodeChunk(
-  rust: RustTokenizer,
+  backend: Backend,
   texts: readonly string[],
   pairs: readonly string[] | undefined,
   options: EncodeOptions,
   defaults: EncodeDefaults,
 ): Promise<Encoding[]> {
-  const how = { addSpecialTokens: options.addSpecialTokens ?? true }
-  // The binding takes pairs one by one only.
-  const encodings =
-    pairs === undefined
-      ? await rust.encodeBatch([...texts], how)
-      : await Promise.all(texts.map((text, i) => rust.encode(text, pairs[i], how)))
+  const encodings = await backend.encode(texts, pairs, options.addSpecialTokens ?? true)
   const limit = options.maxLength ?? defaults.maxLength
   const side = options.truncationSide ?? defaults.truncationSide
   const strategy = options.truncation === true ? 'longest_first' : options.truncation || undefined
-  return encodings.map((encoding, i) => {
-    const row = readRow(encoding, texts[i], pairs?.[i])
-    if (strategy === undefined || row.inputIds.length <= limit) return row
-    return select(row, keptTokens(encoding.getSequenceIds(), limit, strategy, side))
+  return encodings.map((encoding) => {
+    const inputIds = encoding.ids()
+    const row: Encoding = {
+      inputIds,
+      attentionMask: inputIds.map(() => 1),
+      tokenTypeIds: encoding.typeIds(),
+      offsets: encoding.offsets(),
+    }
+    if (strategy === undefined || inputIds.length <= limit) return row
+    return select(row, keptTokens(encoding.sequences(), limit, strategy, side))
   })
-}
-
-function readRow(encoding: JsEncoding, text: string, pair: string | undefined): Encoding {
-  const inputIds = encoding.getIds()
-  const offsets = encoding.getOffsets() as [number, number][]
-  const points = codePointsOf(text)
-  const pairPoints = pair === undefined ? points : codePointsOf(pair)
-  const sequences = pair === undefined || points === pairPoints ? undefined : encoding.getSequenceIds()
-  for (let i = 0; i < offsets.length; i++) {
-    const { toUtf16 } = sequences?.[i] === 1 ? pairPoints : points
-    const offset = offsets[i]
-    offset[0] = toUtf16(offset[0])
-    offset[1] = toUtf16(offset[1])
-  }
-  return {
-    inputIds,
-    attentionMask: encoding.getAttentionMask(),
-    tokenTypeIds: encoding.getTypeIds(),
-    offsets,
-  }
 }
 
 function select(row: Encoding, kept: readonly number[]): Encoding {
