@@ -9,10 +9,9 @@ import { evaluate } from './evaluate.ts'
 import type { StartEvent, StepEvent, TrainEvent } from './events.ts'
 import { createForwardPasses } from './forward-passes.ts'
 import { addGradients } from './gradients.ts'
-import type { TrainOptions } from './options.ts'
 import { passSize } from './pass-size.ts'
 import { learningRateAt } from './schedule.ts'
-import type { TrainingData, TrainingTask } from './task.ts'
+import type { LoopOptions, TrainingData, TrainingTask } from './task.ts'
 import { trainedStates } from './trained-states.ts'
 
 /**
@@ -140,7 +139,7 @@ function isFinite({ loss, norm }: { loss: number; norm: number }): boolean {
 function fingerprintOf(
   model: AutoModelForCausalLM,
   { summary, steps }: Pick<TrainingData, 'summary' | 'steps'>,
-  options: TrainOptions,
+  options: LoopOptions,
 ): Record<string, unknown> {
   return {
     examples: summary.examples,
