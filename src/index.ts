@@ -11,7 +11,7 @@ export type {
 } from './chat/index.ts'
 export { AutoTokenizer, ensurePadToken, findStopSet } from './tokenizer/index.ts'
 export type { Tokenizer } from './tokenizer/index.ts'
-export { prepareExamples } from './data/index.ts'
+export { inspect, prepareExamples } from './data/index.ts'
 export type { DataSource } from './data/index.ts'
 export { collatePadded } from './batch/index.ts'
 export { AutoModelForCausalLM, setupChatFormat } from './model/index.ts'

@@ -79,6 +79,10 @@ export interface TextGenerationPipeline {
   readonly task: 'text-generation'
   readonly model: AutoModelForCausalLM
   readonly tokenizer: Tokenizer
+  /** Gives the model's memory back; answers that are under way come first. */
+  dispose(): Promise<void>
+  /** `dispose()` at the end of `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 type Input = string | readonly Message[]
@@ -86,17 +90,30 @@ type Input = string | readonly Message[]
 /** Makes a pipeline of a model that is loaded. */
 export function createTextGeneration(loaded: LoadedModel): TextGenerationPipeline {
   const { model, tokenizer } = loaded
+  const underWay = new Set<Promise<unknown>>()
   const generator = async (given: unknown, options: TextGenerationOptions = {}): Promise<unknown> => {
     const { inputs, isBatch } = readInputs(given)
-    const answers = await answerAll(
-      loaded,
-      inputs,
-      camelCaseOptions<Settings>(options, Object.keys(readers), place),
-    )
-    return isBatch ? answers.map((answer) => [answer]) : answers
+    const settings = camelCaseOptions<Settings>(options, Object.keys(readers), place)
+    const answering = answerAll(loaded, inputs, settings)
+    underWay.add(answering)
+    try {
+      const answers = await answering
+      return isBatch ? answers.map((answer) => [answer]) : answers
+    } finally {
+      underWay.delete(answering)
+    }
   }
-  const properties = { task: 'text-generation', model, tokenizer } as const
-  return Object.assign(generator as TextGenerationPipeline, properties)
+  const dispose = async () => {
+    await Promise.allSettled(underWay)
+    await model.free()
+  }
+  return Object.assign(generator as TextGenerationPipeline, {
+    task: 'text-generation' as const,
+    model,
+    tokenizer,
+    dispose,
+    [Symbol.asyncDispose]: dispose,
+  })
 }
 
 /** What errors call the function. */

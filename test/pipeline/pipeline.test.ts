@@ -179,3 +179,12 @@ test('messages keep their type', async () => {
   const last: Message | undefined = generated_text.at(-1)
   expect(last?.role).toBe('assistant')
 })
+
+test('gives its memory back, and then answers no more', async () => {
+  const own = await pipeline('text-generation', tiny)
+  const answering = own(text, { maxNewTokens })
+  await own.dispose()
+  expect((await answering)[0].generated_text).toBe(text + continuation)
+  await expect(own(text)).rejects.toThrow('freed')
+  expect(own[Symbol.asyncDispose]).toBeTypeOf('function')
+})
