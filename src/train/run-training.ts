@@ -34,6 +34,7 @@ export async function* runTraining<D extends Document>({
   const internals = internalsOf(model)
   const training = await internals.training()
   const optimiser = task.optimiser(training.trainable)
+  const update = training.updateBy(optimiser.commands)
   const states = trainedStates(internals, training, optimiser)
   const { perPass } = passSize(internals.activationBytesPerToken(), options.lowMemory)
   const forward = createForwardPasses(internals.passes, perPass)
@@ -88,9 +89,8 @@ export async function* runTraining<D extends Document>({
     const found = await internals.inTurn(async () => {
       const gradients = await addGradients(objective, batches, internals, training, forward, made)
       if (!isFinite(gradients)) return gradients
-      await optimiser.update({ learningRate, step: step + 1 })
-      await training.clearGradients()
-      await training.parametersChanged()
+      optimiser.begin({ learningRate, step: step + 1 })
+      await update()
       return gradients
     })
     const { loss, norm, metrics } = found

@@ -46,7 +46,8 @@ describe.each(engines)('%s', (engine) => {
     })
     const known = await gradient(of)
     expect(seen).toEqual(known.logProbs)
-    expect(relativeError(later.gradients, known.gradients)).toBeLessThan(1e-6)
+    // One more rounding of each row, 2^-24, of which sums that nearly cancel make a little more.
+    expect(relativeError(later.gradients, known.gradients)).toBeLessThan(1e-5)
   })
 
   it('the reference is the model without its adapter', async () => {

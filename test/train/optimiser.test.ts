@@ -42,16 +42,12 @@ function createSgd(
   multiplied(newVelocity, one, null)
   multiplied(newParameters, one, null)
   const commands = tape.commands()
-  const program = engine.compile(
-    commands.map((command, i) => (i < 3 ? command : { ...command, outputs: [i === 3 ? v : p, null] })),
-    [],
-  )
   return {
     states: { velocity },
-    async update({ learningRate }) {
-      engine.write(minusRate, Float32Array.of(-learningRate))
-      await engine.run(program)
-    },
+    commands: commands.map((command, i) =>
+      i < 3 ? command : { ...command, outputs: [i === 3 ? v : p, null] },
+    ),
+    begin: ({ learningRate }) => engine.write(minusRate, Float32Array.of(-learningRate)),
   }
 }
 
