@@ -3,8 +3,7 @@ import type { SpanStatus } from '../chat/index.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
 import { showExample, showParity } from './inspect-view.ts'
-import type { Inspected } from './inspected.ts'
-import { inspectSources } from './inspected.ts'
+import { inspect as inspectData, type InspectedExample } from '../data/index.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
 import { readRun, runFlags } from './run-flags.ts'
@@ -67,7 +66,7 @@ export const inspect = defineCommand({
     await applyRunTemplate(tokenizer, options.chatTemplate)
     const terminal = terminalOf(process.stdout)
     const variables = options.chatTemplateKwargs
-    const examples = inspectSources(options.data, tokenizer, {
+    const examples = inspectData(options.data, tokenizer, {
       policy: maskPolicyOf(options),
       perTurn: options.perTurn,
       variables,
@@ -96,11 +95,11 @@ export const inspect = defineCommand({
   },
 })
 
-function exampleJson({ origin, text, inputIds, mask, spans }: Inspected) {
+function exampleJson({ origin, text, inputIds, mask, spans }: InspectedExample) {
   return { origin, text, input_ids: [...inputIds], mask: [...mask], spans }
 }
 
-function parityJson({ origin }: Inspected, turns: readonly TurnParity[]) {
+function parityJson({ origin }: InspectedExample, turns: readonly TurnParity[]) {
   return {
     origin,
     turns: turns.map(({ message, trainingIds, servingIds, partsAt, refused }) => ({
