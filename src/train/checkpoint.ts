@@ -5,7 +5,7 @@ import { FettleError, messageOf } from '../error.ts'
 import { makeFolder, writeFileAtomic } from '../formats/index.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import { formatGenerationConfig, type Tokenizer } from '../tokenizer/index.ts'
-import type { TrainOptions } from './options.ts'
+import type { TrainOptions } from './options/index.ts'
 import { readStates, writeStates, type TrainedStates } from './trained-states.ts'
 
 /** How far a run is. The order of the data follows from the seed, so the number of steps says where it goes on. */

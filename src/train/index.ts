@@ -5,7 +5,19 @@ export type { CheckpointEvent, EndEvent, EvalEvent, StartEvent, StepEvent, Train
 export type { Objective, ObjectiveStep, StepLoss } from './objectives/objective.ts'
 export { createAdamW } from './optimisers/adamw.ts'
 export type { Optimiser, OptimiserStep } from './optimisers/optimiser.ts'
+export {
+  flagLayer,
+  maskPolicyOf,
+  optionFlags,
+  readRunOptions,
+  readTrainOptions,
+  runFileLayer,
+  type RunOptions,
+  type TrainOptions,
+  type TrainOptionsInput,
+} from './options/index.ts'
 export { passSize } from './pass-size.ts'
+export { prepareData } from './prepare.ts'
 export { runTraining } from './run-training.ts'
 export { applyRunTemplate } from './run-template.ts'
 export type { TrainingData, TrainingTask } from './task.ts'

@@ -4,8 +4,7 @@ import type { DataSource, ExampleStore } from '../data/index.ts'
 import { createExampleStore, formatOrigin, prepareExamples, sourceName } from '../data/index.ts'
 import { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
-import type { TrainOptions } from './options.ts'
-import { maskPolicyOf } from './options.ts'
+import { maskPolicyOf, type TrainOptions } from './options/index.ts'
 import type { TrainingData, TrainingStep } from './task.ts'
 
 /** A data set in memory, as tokens with their mask, and what truncation took from it. */

@@ -1,6 +1,6 @@
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { LoraConfig, LoraOptions } from '../peft/index.ts'
-import { loraOptions, type TrainOptions } from './options.ts'
+import { loraOptions, type TrainOptions } from './options/index.ts'
 
 /**
  * Puts the adapter on the model that a run trains: the one that it goes on from, else the one that the model has, else a new one;

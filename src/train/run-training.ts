@@ -9,10 +9,9 @@ import { evaluate } from './evaluate.ts'
 import type { StartEvent, StepEvent, TrainEvent } from './events.ts'
 import { createForwardPasses } from './forward-passes.ts'
 import { addGradients } from './gradients.ts'
-import type { TrainOptions } from './options.ts'
 import { passSize } from './pass-size.ts'
 import { learningRateAt } from './schedule.ts'
-import type { TrainingData, TrainingTask } from './task.ts'
+import type { LoopOptions, TrainingData, TrainingTask } from './task.ts'
 import { trainedStates } from './trained-states.ts'
 
 /**
@@ -35,6 +34,7 @@ export async function* runTraining<D extends Document>({
   const internals = internalsOf(model)
   const training = await internals.training()
   const optimiser = task.optimiser(training.trainable)
+  const update = training.updateBy(optimiser.commands)
   const states = trainedStates(internals, training, optimiser)
   const { perPass } = passSize(internals.activationBytesPerToken(), options.lowMemory)
   const forward = createForwardPasses(internals.passes, perPass)
@@ -89,9 +89,8 @@ export async function* runTraining<D extends Document>({
     const found = await internals.inTurn(async () => {
       const gradients = await addGradients(objective, batches, internals, training, forward, made)
       if (!isFinite(gradients)) return gradients
-      await optimiser.update({ learningRate, step: step + 1 })
-      await training.clearGradients()
-      await training.parametersChanged()
+      optimiser.begin({ learningRate, step: step + 1 })
+      await update()
       return gradients
     })
     const { loss, norm, metrics } = found
@@ -140,7 +139,7 @@ function isFinite({ loss, norm }: { loss: number; norm: number }): boolean {
 function fingerprintOf(
   model: AutoModelForCausalLM,
   { summary, steps }: Pick<TrainingData, 'summary' | 'steps'>,
-  options: TrainOptions,
+  options: LoopOptions,
 ): Record<string, unknown> {
   return {
     examples: summary.examples,

@@ -4,7 +4,8 @@ import type { Tokenizer } from '../tokenizer/index.ts'
 import type { StartEvent } from './events.ts'
 import type { Objective } from './objectives/objective.ts'
 import type { Optimiser } from './optimisers/optimiser.ts'
-import type { TrainOptions } from './options.ts'
+import type { TrainOptions } from './options/index.ts'
+import type { ScheduleOptions } from './schedule.ts'
 
 /** What a run is about; `runTraining` knows neither objective nor optimiser by name. */
 export interface TrainingTask<D extends Document = Document> {
@@ -15,7 +16,7 @@ export interface TrainingTask<D extends Document = Document> {
   objective: Objective<D>
   optimiser: (parameters: TrainableParameters) => Optimiser
   data: TrainingData<D>
-  options: TrainOptions
+  options: LoopOptions
   /** What else must be the same for a resumed run to be the same run, such as the parameters of the objective. */
   fingerprint?: Record<string, unknown>
   /** The checkpoint that the run goes on from. */
@@ -25,6 +26,25 @@ export interface TrainingTask<D extends Document = Document> {
   /** When it began, by performance.now(): its data may have been prepared before. */
   begun: number
 }
+
+/** What the loop reads of a run's options. */
+export type LoopOptions = ScheduleOptions &
+  Pick<
+    TrainOptions,
+    | 'outputDir'
+    | 'seed'
+    | 'maxLength'
+    | 'packing'
+    | 'perDeviceTrainBatchSize'
+    | 'gradientAccumulationSteps'
+    | 'maxGradNorm'
+    | 'gradientCheckpointing'
+    | 'lowMemory'
+    | 'loggingSteps'
+    | 'evalSteps'
+    | 'saveSteps'
+    | 'saveTotalLimit'
+  >
 
 /** The batches of a run, in their order. */
 export interface TrainingData<D extends Document = Document> {

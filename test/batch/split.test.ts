@@ -20,4 +20,20 @@ describe('splitBatch', () => {
     for (const { positionIds, documentIds } of parts)
       expect([...documentStarts(documentIds)]).toEqual([...positionIds].map((position, i) => i - position))
   })
+
+  test('documents that belong together share a pass, which numbers them anew', () => {
+    const batch = collate([3, 3, 20, 2, 4, 4].map(example))
+    const parts = splitBatch(batch, 10, 2)
+    expect(parts.map(({ documents }) => documents.map(({ inputIds }) => inputIds.length))).toEqual([
+      [3, 3],
+      [20, 2],
+      [4, 4],
+    ])
+    for (const { documentIds, documents, targets, learnedTokens } of parts) {
+      expect([...new Set(documentIds)]).toEqual([0, 1])
+      expect(learnedTokens).toBe(documents[0].inputIds.length + documents[1].inputIds.length - 2)
+      expect(targets.filter((target) => target >= 0)).toHaveLength(learnedTokens)
+    }
+    expect(() => splitBatch(batch, 10, 4)).toThrow('6 documents are not groups of 4')
+  })
 })

@@ -9,9 +9,10 @@ export async function createTrainer(
   model: AutoModelForCausalLM,
   options: Parameters<typeof createAdamW>[1] = {},
 ) {
-  const { passes, flatten, training: begin } = internalsOf(model)
-  const training = await begin()
+  const { passes, flatten, training: startTraining } = internalsOf(model)
+  const training = await startTraining()
   const optimiser: Optimiser = createAdamW(training.trainable, options)
+  const update = training.updateBy(optimiser.commands)
   let steps = 0
   return {
     training,
@@ -27,9 +28,8 @@ export async function createTrainer(
     async step(learningRate: number, maxNorm = 1): Promise<number> {
       const norm = await training.gradientNorm(maxNorm)
       steps += 1
-      await optimiser.update({ learningRate, step: steps })
-      await training.clearGradients()
-      await training.parametersChanged()
+      optimiser.begin({ learningRate, step: steps })
+      await update()
       return norm
     },
   }

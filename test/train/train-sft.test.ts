@@ -118,4 +118,37 @@ describe('trainSft', () => {
     await run({ maxSteps: 2, saveSteps: 1 })
     await expect(run({ maxSteps: 4, resumeFromCheckpoint: true })).rejects.toThrow(/steps: 4; expected 2/)
   })
+
+  test('options that the loaded model contradicts are refused, all together', async () => {
+    const attempt = run({
+      engine: engine === 'native' ? 'reference' : 'native',
+      dtype: 'bfloat16',
+      quantization: 'nf4',
+      activationQuantization: 'int8',
+    })
+    const error = await attempt.catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(FettleError)
+    const { problems } = error as FettleError
+    expect(problems.map(({ place }) => place)).toEqual([
+      'engine',
+      'dtype',
+      'quantization',
+      'activationQuantization',
+    ])
+    expect(problems[1]).toEqual({
+      place: 'dtype',
+      found: 'bfloat16, and a model that was loaded with float32',
+      expected: 'what the model was loaded with, or nothing',
+      cure: 'Load it with AutoModelForCausalLM.fromPretrained(path, { dtype: "bfloat16" }).',
+    })
+  })
+
+  test.runIf(engine === 'native')('threads too', async () => {
+    await expect(run({ threads: 1000 })).rejects.toThrow(/threads: 1000, and a model that was loaded with/)
+  })
+
+  test('options that say what the model is are taken', async () => {
+    const events = await run({ engine, dtype: 'float32', maxSteps: 1 })
+    expect(events.at(-1)).toMatchObject({ type: 'end', step: 1 })
+  })
 })

@@ -151,14 +151,15 @@ async function addTrainedAdapter(
   samples: readonly NumericSample[],
 ): Promise<void> {
   await model.addAdapter({ r: 4, loraAlpha: 8 })
-  const { passes, flatten, training: begin } = internalsOf(model)
-  const training = await begin()
+  const { passes, flatten, training: startTraining } = internalsOf(model)
+  const training = await startTraining()
   const { inputIds, attentionMask, labels } = padded(samples, 'right')
   const batch = flatten({ inputIds, attentionMask, labels })
   await passes.train(batch, new Float64Array(batch.learnedTokens).fill(1 / batch.learnedTokens))
   await training.gradientNorm(1)
-  await createAdamW(training.trainable).update({ learningRate: 1e-2, step: 1 })
-  await training.clearGradients()
+  const optimiser = createAdamW(training.trainable)
+  optimiser.begin({ learningRate: 1e-2, step: 1 })
+  await training.updateBy(optimiser.commands)()
 }
 
 /** Logits of each document of a packed row. */

@@ -1,4 +1,5 @@
 import type { Engine, Program } from '../../engine/engine.ts'
+import type { Command } from '../../engine/ops.ts'
 import { createTape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { refreshTokenRows } from '../adapters/token-rows.ts'
@@ -19,14 +20,14 @@ export interface TrainableParameters {
   readonly decayed: number
 }
 
-/** A model in training: its parameters, and what must happen around an optimiser's step. */
+/** A model in training: its parameters, and what surrounds an optimiser's step. */
 export interface Training {
   readonly trainable: TrainableParameters
   /** Norm of the gradients, before clipping to `maxNorm` (0: no clipping); an optimiser's step needs it first. */
   gradientNorm(maxNorm: number): Promise<number>
-  /** Sets the gradients to zero, after a step. */
-  clearGradients(): Promise<void>
-  /** Call it when the parameters were changed, by an optimiser or a checkpoint: some are copied to where passes read them. */
+  /** What runs the commands of an optimiser's step, and then sets the gradients to zero; `parametersChanged` is seen to. */
+  updateBy(commands: readonly Command[]): () => Promise<void>
+  /** Call it when the parameters were changed, as by a checkpoint: some are copied to where passes read them. */
   parametersChanged(): Promise<void>
   /** Lets go of this share of the layers' frozen weights after each use; 0 of none. */
   streamWeights(share: number): void
@@ -41,7 +42,6 @@ export function trainingState(state: ModelState): Training {
   state.training = true
   const { parameters, gradients, size, decayed } = trainable
   const stats = engine.tensor('float32', [2])
-  const clear = clearProgram(engine, gradients)
   const normPrograms = new Map<number, Program>()
   return {
     trainable: { engine, size, parameters, gradients, stats, decayed },
@@ -56,7 +56,13 @@ export function trainingState(state: ModelState): Training {
       await engine.run(program)
       return (await engine.read(stats))[0]
     },
-    clearGradients: () => engine.run(clear),
+    updateBy(commands) {
+      const program = engine.compile([...commands, clearCommand(gradients)], [])
+      return async () => {
+        await engine.run(program)
+        await refreshTokenRows(state)
+      }
+    },
     parametersChanged: () => refreshTokenRows(state),
     streamWeights(share) {
       const streamed = slots.layers
@@ -74,11 +80,11 @@ export function trainingState(state: ModelState): Training {
 
 /** Sets the gradients of everything trainable to zero. */
 export async function clearGradients({ engine, trainable }: ModelState): Promise<void> {
-  if (trainable) await engine.run(clearProgram(engine, trainable.gradients))
+  if (trainable) await engine.run(engine.compile([clearCommand(trainable.gradients)], []))
 }
 
-function clearProgram(engine: Engine, gradients: Tensor): Program {
+function clearCommand(gradients: Tensor): Command {
   const tape = createTape()
   tape.apply('fill', {}, { value: 0 }, { y: null })
-  return engine.compile([{ ...tape.commands()[0], outputs: [gradients] }], [])
+  return { ...tape.commands()[0], outputs: [gradients] }
 }

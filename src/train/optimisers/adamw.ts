@@ -32,14 +32,13 @@ export function createAdamW(
       tape.apply('adamw', { ...inputs, stats, hyper }, {}, {})
       return { hyper, decay }
     })
-  const program = engine.compile(tape.commands(), [])
   return {
     states: { m, v },
-    async update({ learningRate, step }) {
+    commands: tape.commands(),
+    begin({ learningRate, step }) {
       const corrections = [1 - beta1 ** step, 1 - beta2 ** step]
       for (const { hyper, decay } of groups)
         engine.write(hyper, Float32Array.of(learningRate, beta1, beta2, epsilon, decay, ...corrections))
-      await engine.run(program)
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { TrainingTask } from '../task.ts'
-import type { TrainOptions } from '../options.ts'
+import type { TrainOptions } from '../options/index.ts'
 import { createAdamW } from './adamw.ts'
 
 /** The optimiser that the options of a run ask for. */

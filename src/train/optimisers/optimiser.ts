@@ -1,4 +1,4 @@
-import type { Tensor } from '../../engine/index.ts'
+import type { Command, Tensor } from '../../engine/index.ts'
 
 /** What changes from step to step. */
 export interface OptimiserStep {
@@ -14,6 +14,8 @@ export interface Optimiser {
    * puts them back whole.
    */
   readonly states: Readonly<Record<string, Tensor>>
-  /** Changes the parameters by their gradients · stats[1], the factor that clips. */
-  update(step: OptimiserStep): Promise<void>
+  /** Change the parameters by their gradients · stats[1], the factor that clips; nothing is read back between them. */
+  readonly commands: readonly Command[]
+  /** Writes what the commands of a step read besides; they run after it. */
+  begin(step: OptimiserStep): void
 }

@@ -1,5 +1,5 @@
-import { FettleError, type Problem } from '../error.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
+import { FettleError, type Problem } from '../../error.ts'
+import type { AutoModelForCausalLM } from '../../model/index.ts'
 import type { TrainOptions } from './options.ts'
 
 /**
