@@ -12,6 +12,7 @@ import { prepareData } from '../../train/prepare.ts'
 import { readTrainOptions } from '../../train/read-options.ts'
 import type { TrainCase } from './cases.ts'
 import { collectGarbage } from '../collect-garbage.ts'
+import { returnIdleMemory } from '../../engine/native/index.ts'
 import { passShapes, stepWork, totalWork } from './work.ts'
 import type { TrainingShape } from './work.ts'
 
@@ -57,6 +58,7 @@ export async function measureTraining(
   const outputDir = await mkdtemp(join(tmpdir(), 'fettle-bench-'))
   try {
     const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
+    returnIdleMemory()
     const dtype = caseOptions.dtype ?? 'bfloat16'
     const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
       dtype,
@@ -75,6 +77,7 @@ export async function measureTraining(
     for await (const event of trainSft({ ...options, model, tokenizer })) {
       if (event.type === 'start') {
         collectGarbage()
+        returnIdleMemory()
         begun = performance.now()
       }
       if (event.type !== 'step') continue
