@@ -56,7 +56,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     for (const char* name : names) array.Set(array.Length(), name);
     exports.Set(key, array);
   };
-  list("opNames", kOpNames);
+  exports.Set("tableHash", kTableHash);
   list("typeNames", kDTypeNames);
   return exports;
 }

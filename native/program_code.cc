@@ -1,4 +1,5 @@
 // Programs as the numbers of src/engine/native/program-code.ts.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -121,7 +122,7 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     for (size_t i = program->commands.size(); i-- > 0;) {
       ProgramCommand& command = program->commands[i];
       command.call.upcoming = upcoming;
-      if (command.op == Op::linear && !command.vjp) upcoming = command.call.in[1];
+      if (command.op == Op::linear && !command.vjp) upcoming = &args::Linear(command.call).weight();
     }
   return program;
 }

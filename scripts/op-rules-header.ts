@@ -4,7 +4,7 @@ import { infoOf, opNames } from '../src/engine/ops.ts'
 
 /**
  * native/op_rules.h as it follows from the op table: what native/op_rules.cc holds the commands of a program against.
- * test/engine/op-rules-header.test.ts compares it with the file, and `npm run generate` writes it.
+ * test/engine/ops-header.test.ts compares it with the file, and `npm run generate` writes it.
  */
 export function opRulesHeader(): string {
   return `// What the op table says of each op's arguments, as data. Written by \`npm run generate\` from src/engine/ops.ts.

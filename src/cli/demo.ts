@@ -5,12 +5,11 @@ import type { Tokenizer } from '../tokenizer/index.ts'
 import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
 import { trainSft } from '../train/index.ts'
 import { returnIdleMemory } from '../engine/native/index.ts'
-import { readRows, toConversations } from '../data/index.ts'
+import { inspect, readRows, toConversations } from '../data/index.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
 import { showExample } from './inspect-view.ts'
-import { inspectSources } from './inspected.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
@@ -116,11 +115,7 @@ function shown({ text, stopped }: Answer, unfinished: string): string {
 
 async function firstExample(path: string, tokenizer: Tokenizer) {
   const found = []
-  for await (const example of inspectSources([{ path }], tokenizer, {
-    policy: {},
-    perTurn: false,
-    variables: {},
-  })) {
+  for await (const example of inspect([path], tokenizer)) {
     found.push(example)
     break
   }

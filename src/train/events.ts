@@ -44,6 +44,8 @@ export interface StepEvent {
   tokens_per_second: number
   elapsed_ms: number
   peak_rss_mib: number
+  /** What the objective tells besides the loss, by TRL's names: `rewards/margins`. */
+  metrics?: Readonly<Record<string, number>>
 }
 
 export interface EvalEvent {
@@ -55,6 +57,8 @@ export interface EvalEvent {
   stop_probability: number | null
   /** Mean probability of the stop token at the other learned tokens: where it would cut an answer short. */
   early_stop_probability: number | null
+  /** As in the step event. */
+  metrics?: Readonly<Record<string, number>>
 }
 
 export interface CheckpointEvent {

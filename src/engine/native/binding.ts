@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
 import type { Largest } from '../engine.ts'
-import { opNames } from '../ops.ts'
 import { typeNames } from './program-code.ts'
+import { tableHash } from './table-hash.ts'
 
 /** A program that the addon decoded. */
 export type ProgramHandle = { readonly __program: unique symbol }
@@ -69,7 +69,8 @@ interface Addon {
   returnIdleMemory(): void
   /** Instruction sets that run here, the fastest first. */
   isas: string[]
-  opNames: string[]
+  /** Of the op table that the addon was built from. */
+  tableHash: string
   typeNames?: string[]
 }
 
@@ -88,7 +89,7 @@ function load(): Addon | string {
   if (path === undefined || !existsSync(path)) return 'the native engine was not built (npm run build:native)'
   try {
     const addon = createRequire(import.meta.url)(path) as Addon
-    if (addon.opNames.join() !== opNames.join() || addon.typeNames?.join() !== typeNames.join())
+    if (addon.tableHash !== tableHash() || addon.typeNames?.join() !== typeNames.join())
       return 'the native engine was built from other sources (npm run build:native)'
     return addon.isas.length > 0
       ? addon

@@ -166,12 +166,6 @@ export async function refreshTokenRows(state: ModelState): Promise<void> {
     putRows(state, table, await trainedRows(state, table.slot, 'tensor'))
 }
 
-/** The same with the values of all parameters at hand, flat. */
-export function putTokenRows(state: ModelState, parameters: Float32Array): void {
-  for (const table of state.tokenRows?.tables ?? [])
-    putRows(state, table, parameters.subarray(state.trainable?.byKey.get(keyOf(table.slot))?.start))
-}
-
 function putRows(
   { engine }: ModelState,
   { slot: { columns }, places }: RowTable,
@@ -198,7 +192,7 @@ export interface HeadPass {
   lse: Tensor
   targets: Int32Array
   /** Gradient weight of each row, as `targetLogProbs` takes them. */
-  weights: readonly number[]
+  weights: ArrayLike<number>
 }
 
 /** Adds both parts of the rows' gradients; call it after each backward pass, before another program runs. */

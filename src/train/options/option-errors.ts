@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { closestName } from '../closest-name.ts'
-import type { Problem } from '../error.ts'
-import { expectedBy } from '../schema-issue.ts'
+import { closestName } from '../../closest-name.ts'
+import type { Problem } from '../../error.ts'
+import { expectedBy } from '../../schema-issue.ts'
 import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
 import type { OptionLayer } from './read-options.ts'
 

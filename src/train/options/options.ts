@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import type { MaskPolicy } from '../chat/index.ts'
-import { columnNames, dataFormats, type DataSource } from '../data/index.ts'
-import { engineNames } from '../engine/index.ts'
-import { loraSchema, type LoraConfig, type LoraOptions } from '../peft/index.ts'
+import type { MaskPolicy } from '../../chat/index.ts'
+import { columnNames, dataFormats, type DataSource } from '../../data/index.ts'
+import { engineNames } from '../../engine/index.ts'
+import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.ts'
 
 /**
  * Every option of a run with its default: the source of the TypeScript types, the run file, the flags, the JSON

@@ -1,6 +1,6 @@
 import { LineCounter, isMap, isNode, isPair, isSeq, parseDocument, type Document } from 'yaml'
 import { z } from 'zod'
-import { FettleError, type Problem } from '../error.ts'
+import { FettleError, type Problem } from '../../error.ts'
 import { describeIssue } from './option-errors.ts'
 import { isPlainObject, normaliseKeys, snakeCase } from './option-keys.ts'
 import {
