@@ -276,7 +276,9 @@ class CommandCheck {
           fail(quoted(other) + " lies over " + quoted(subject), "memory of its own");
       // `C`, or `C + 1`
       const Size& below = read_.below[size_t(subject.rule - rule_.arguments)][0];
-      IntegerCheck check{&subject.tensor->tensor, subject.rule->name, subject.rule->from, 0, nullptr, 0};
+      IntegerCheck check{&subject.tensor->tensor, subject.rule->name, subject.rule->from, 0, nullptr, 0, 0};
+      for (const Subject& other : subjects_)
+        if (keepsRows(other) && std::string_view(other.rule->shape[0]) == subject.rule->shape[0]) check.leastCount = subject.tensor->compiledRows;
       for (const Size::Term& term : below.terms()) {
         if (term.names.empty()) check.below += term.factor;
         else {
@@ -288,6 +290,11 @@ class CommandCheck {
       }
       command_.integers.push_back(check);
     }
+  }
+
+  // Whether a tensor has as many rows when the program runs with fewer: its kernel may go through all of them.
+  static bool keepsRows(const Subject& subject) {
+    return subject.tensor && subject.tensor->persistent && subject.tensor->tensor.dtype != DType::i32 && subject.rule->rank > 0;
   }
 
   static bool overlap(const ProgramTensor& a, const ProgramTensor& b) {

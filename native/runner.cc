@@ -73,7 +73,7 @@ std::shared_ptr<Persistent> Runner::persistent(int64_t handle) const {
 
 void IntegerCheck::run(const char* op) const {
   const int32_t* values = tensor->as<const int32_t>();
-  const int64_t count = tensor->size(), least = from, end = below + (place ? place->shape[dimension] : 0);
+  const int64_t count = std::max(tensor->size(), leastCount), least = from, end = below + (place ? place->shape[dimension] : 0);
   int64_t wrong = 0;
   for (int64_t i = 0; i < count; i++) wrong += values[i] < least || values[i] >= end;
   if (!wrong) return;

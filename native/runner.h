@@ -68,6 +68,7 @@ struct IntegerCheck {
   int64_t below;        // and below this, and the size of a dimension
   const Tensor* place;  // whose size it is; may be null
   int dimension;
+  int64_t leastCount;   // of integers that are looked at, where the tensor has fewer rows than that now
   void run(const char* op) const;  // throws std::out_of_range
 };
 

@@ -75,7 +75,7 @@ interface Addon {
 }
 
 /** Where the build puts the addon: the package's own build folder, both from src/ and from dist/. */
-function addonPath(): string | undefined {
+export function addonPath(): string | undefined {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json')))
       return join(folder, 'build', `${process.platform}-${process.arch}`, 'fettle.node')
