@@ -2,8 +2,8 @@ import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { float32ToBfloat16, writeSafetensors } from '../src/formats/index.ts'
-import { parseModelConfig } from '../src/model/config.ts'
-import { allSlots, modelSlots } from '../src/model/slots.ts'
+import { parseModelConfig } from '../src/model/families/config.ts'
+import { allSlots, modelSlots } from '../src/model/weights/slots.ts'
 import { createRandom } from '../src/random.ts'
 
 /*

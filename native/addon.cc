@@ -37,8 +37,10 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
                         InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
                         InstanceMethod<&RunnerObject::readLargest>("readLargest"),
                         InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
+                        InstanceMethod<&RunnerObject::finish>("finish"),
                         InstanceMethod<&RunnerObject::repeat>("repeat"), InstanceMethod<&RunnerObject::free>("free"),
-                        InstanceMethod<&RunnerObject::release>("release"), InstanceMethod<&RunnerObject::profile>("profile")});
+                        InstanceMethod<&RunnerObject::release>("release"),
+                        InstanceMethod<&RunnerObject::close>("close"), InstanceMethod<&RunnerObject::profile>("profile")});
   }
 
   // new Runner(isa: string, threads: number)
@@ -188,8 +190,19 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   Napi::Value run(const Napi::CallbackInfo& info) {
     if (busy_) return fail(info.Env(), "run: another program is running");
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
-    program->setRows(info[1].ToNumber().Int64Value());
+    const auto given = info[1].As<Napi::Array>();
+    std::vector<int64_t> counts;
+    for (uint32_t i = 0; i < given.Length(); i++) counts.push_back(given.Get(i).ToNumber().Int64Value());
+    if (!program->setRows(counts)) return fail(info.Env(), "run: more rows than the program was compiled for");
     return start(new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
+  }
+
+  // finish(program): promise
+  Napi::Value finish(const Napi::CallbackInfo& info) {
+    auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
+    if (busy_ || !runner_->isUnfinished(*program))
+      return fail(info.Env(), "finish: another program is running or ran last, or this one is finished");
+    return start(new FinishWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
   }
 
   // repeat(program, times, index of the output, input handle, counted handle, onRun): promise
@@ -204,6 +217,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     if (!isIntegers(*feedback.output) || !isIntegers(feedback.input->tensor) || !isIntegers(feedback.counted->tensor) ||
         feedback.output->size() != feedback.input->tensor.size())
       return fail(info.Env(), "repeat: output, input and counted are not integers, or output and input differ in size");
+    program->setRows({});
     return start(new RepeatWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_, std::move(feedback),
                                   info[5].As<Napi::Function>()));
   }
@@ -216,6 +230,13 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   Napi::Value release(const Napi::CallbackInfo& info) {
     if (busy_) return fail(info.Env(), "release: a program is running");
     runner_->release();
+    return info.Env().Undefined();
+  }
+
+  // Afterwards every method fails.
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "close: a program is running");
+    runner_ = nullptr;
     return info.Env().Undefined();
   }
 
@@ -294,7 +315,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     for (const char* name : names) array.Set(array.Length(), name);
     exports.Set(key, array);
   };
-  list("opNames", kOpNames);
+  exports.Set("tableHash", kTableHash);
   list("typeNames", kDTypeNames);
   return exports;
 }

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -89,6 +90,8 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     tensor.dtype = DType(int(reader.next()));
     tensor.rank = int(reader.next());
     for (int i = 0; i < 4; i++) tensor.shape[i] = int64_t(reader.next());
+    entry.symbol = int(reader.next());
+    entry.rowsOfEach = std::max(int64_t(1), int64_t(reader.next()));
     if (transient) {
       entry.arenaOffset = int64_t(place);
     } else {
@@ -103,6 +106,7 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     entry.compiledRows = tensor.shape[0];
   }
   program->commands.resize(size_t(reader.next()));
+  program->firstCommands = std::min(size_t(reader.next()), program->commands.size());
   for (auto& command : program->commands) {
     const int op = int(reader.next());
     if (op < 0 || op >= kOpCount) {
@@ -155,17 +159,28 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     for (size_t i = program->commands.size(); i-- > 0;) {
       ProgramCommand& command = program->commands[i];
       command.call.upcoming = upcoming;
-      if (command.op == Op::linear && !command.vjp) upcoming = command.call.in[1];
+      if (command.op == Op::linear && !command.vjp) upcoming = &args::Linear(command.call).weight();
     }
   return program;
 }
 
-void Program::setRows(int64_t rows) {
-  for (auto& entry : tensors)
-    if (entry.arenaOffset >= 0 || entry.tensor.dtype == DType::i32) entry.tensor.shape[0] = rows ? rows : entry.compiledRows;
+bool Program::setRows(const std::vector<int64_t>& counts) {
+  const auto countOf = [&](const ProgramTensor& entry) {
+    return entry.symbol >= 0 && size_t(entry.symbol) < counts.size() ? counts[size_t(entry.symbol)] : 0;
+  };
+  for (const auto& entry : tensors) {
+    const int64_t count = countOf(entry);
+    if (count < 0 || count > entry.compiledRows / entry.rowsOfEach) return false;
+  }
+  for (auto& entry : tensors) {
+    const int64_t count = countOf(entry);
+    entry.tensor.shape[0] = count ? count * entry.rowsOfEach : entry.compiledRows;
+  }
+  return true;
 }
 
 bool Runner::run(Program& program, const std::atomic<bool>* stop) {
+  turn_++;
   if (!arena_ || arena_->size < program.arenaBytes) {
     // Loading a model and preparing data leave tens of MiB behind.
     arena_ = nullptr;
@@ -181,8 +196,20 @@ bool Runner::run(Program& program, const std::atomic<bool>* stop) {
       entry.tensor.blockCount = 1;
     }
   }
+  if (!runCommands(program, 0, program.firstCommands, stop)) return false;
+  program.turn = turn_;
+  return true;
+}
+
+void Runner::finish(Program& program) {
+  turn_++;
+  runCommands(program, program.firstCommands, program.commands.size(), nullptr);
+}
+
+bool Runner::runCommands(Program& program, size_t begin, size_t end, const std::atomic<bool>* stop) {
   auto before = std::chrono::steady_clock::now();
-  for (const auto& command : program.commands) {
+  for (size_t i = begin; i < end; i++) {
+    const ProgramCommand& command = program.commands[i];
     if (stop && stop->load(std::memory_order_relaxed)) return false;
     command.kernel(command.call);
     if (!command.mapped.empty()) forgetStreamed(command);

@@ -7,6 +7,7 @@ const src = join(import.meta.dirname, '..', 'src')
 /** The rooms in the order of the data's way: a room may import those before it, never one after it. */
 const rooms = [
   'formats',
+  'jinja',
   'chat',
   'tokenizer',
   'data',
@@ -15,6 +16,7 @@ const rooms = [
   'peft',
   'generate',
   'model',
+  'pipeline',
   'train',
   'doctor',
   'export',
@@ -59,11 +61,4 @@ test('only the command line prints', () => {
       roomOf(file) !== 'cli' && /console\.|process\.std(out|err)/.test(readFileSync(join(src, file), 'utf8')),
   )
   expect(printing).toEqual([])
-})
-
-test('opcodes of the native engine are those of the op table', async () => {
-  const { opNames } = await import('../src/engine/ops.ts')
-  const header = readFileSync(join(src, '..', 'native', 'ops.h'), 'utf8')
-  const names = [...header.matchAll(/X\((\w+)\)/g)].map((match) => match[1]).filter((name) => name !== 'name')
-  expect(names).toEqual(opNames)
 })

@@ -1,3 +1,7 @@
+import type { TextSpan } from '../jinja/index.ts'
+
+export type { TextSpan }
+
 /** A message as chat templates receive it: OpenAI's keys, plus whatever else the template reads. */
 export interface Message {
   role: string
@@ -14,6 +18,7 @@ export interface Message {
 /** Names that a message's thinking is passed under; the first is the one that most templates read. */
 export const reasoningFields = ['reasoning_content', 'thinking', 'reasoning'] as const
 
+/** A part of a message's content, where it is a list. */
 export interface ContentPart {
   type: string
   text?: string
@@ -27,11 +32,6 @@ export interface Segment {
   message?: number
   /** Path inside the message: `content`, `role`, `tool_calls.0.function.name`. */
   field?: string
-}
-
-export interface TextSpan {
-  start: number
-  end: number
 }
 
 /** A text and, for each of its characters, who wrote it. The segments cover the text without gaps, in order. */

@@ -3,15 +3,15 @@ import type { ActivationQuantization, Quantization } from '../engine/quantizatio
 import type { DType, Tensor } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
 import type { LoraConfig, ModuleAdapter } from '../peft/index.ts'
-import type { DecoderParameters, LinearParameters, NormParameters } from './architecture.ts'
-import type { ModelConfig } from './config.ts'
-import { ropeFrequencies, ropeTables } from './rope.ts'
-import type { ModelSlots, Slot } from './slots.ts'
-import { adaptableSlots, allSlots, moduleOf } from './slots.ts'
-import type { TokenRows } from './token-rows.ts'
-import type { TrainableEntry, TrainableSet } from './trainable.ts'
-import { createTrainableSet } from './trainable.ts'
-import type { WeightStore } from './weight-store.ts'
+import type { DecoderParameters, LinearParameters, NormParameters } from './families/architecture.ts'
+import type { ModelConfig } from './families/config.ts'
+import { ropeFrequencies, ropeTables } from './families/rope.ts'
+import type { ModelSlots, Slot } from './weights/slots.ts'
+import { adaptableSlots, allSlots, moduleOf } from './weights/slots.ts'
+import type { TokenRows } from './adapters/token-rows.ts'
+import type { TrainableEntry, TrainableSet } from './adapters/trainable.ts'
+import { createTrainableSet } from './adapters/trainable.ts'
+import type { WeightStore } from './weights/weight-store.ts'
 
 /** An adapter on the model: its configuration, and each adapted module by path. */
 export interface Adapter {
@@ -84,7 +84,7 @@ export async function loadModelState(
       const parts = []
       for (const { name, rows } of slot.parts) parts.push(await store.part(name, rows, slot.columns))
       const type = quantized.has(slot) ? quantization : null
-      state.frozen.set(slot.key, engine.weight(activation, slot.columns, parts, type))
+      state.frozen.set(slot.key, await engine.weight(activation, slot.columns, parts, type))
     } else {
       const values = new Float32Array(slot.parts.reduce((sum, { rows }) => sum + rows, 0))
       let start = 0
@@ -210,14 +210,14 @@ export function slotEntry(state: ModelState, slot: Slot, nameOf: (name: string) 
 export async function freeze(state: ModelState): Promise<void> {
   for (const slot of allSlots(state.slots)) {
     if (!state.trainable?.byKey.has(slot.key)) continue
-    setFrozen(state, slot, await readSlot(state, slot))
+    await setFrozen(state, slot, await readSlot(state, slot))
   }
   state.trainable = null
   state.revision += 1
 }
 
 /** Replaces a slot's frozen tensor. */
-export function setFrozen(state: ModelState, slot: Slot, values: Float32Array): void {
+export async function setFrozen(state: ModelState, slot: Slot, values: Float32Array): Promise<void> {
   const { engine, frozen, packed, activation } = state
   const old = frozen.get(slot.key)
   if (old) engine.free(old)
@@ -227,7 +227,8 @@ export function setFrozen(state: ModelState, slot: Slot, values: Float32Array): 
     return
   }
   const rows = values.length / slot.columns
-  frozen.set(slot.key, engine.weight(activation, slot.columns, [{ data: values, dtype: 'F32', rows }]))
+  const part = { data: values, dtype: 'F32', rows } as const
+  frozen.set(slot.key, await engine.weight(activation, slot.columns, [part]))
 }
 
 /** Replaces what is trainable; slots that become trainable are no longer kept frozen. */

@@ -1,7 +1,7 @@
 import { FettleError } from '../error.ts'
 import type { ModelState } from './model-state.ts'
 import { readSlot } from './model-state.ts'
-import { modelSlots } from './slots.ts'
+import { modelSlots } from './weights/slots.ts'
 
 /** How the embedding is resized. */
 export interface ResizeOptions {
@@ -56,7 +56,7 @@ export async function resizeEmbeddings(
     if (frozen) engine.free(frozen)
     state.frozen.set(
       slot.key,
-      engine.weight(state.activation, columns, [{ data: resized, dtype: 'F32', rows }]),
+      await engine.weight(state.activation, columns, [{ data: resized, dtype: 'F32', rows }]),
     )
   }
   config.vocabSize = rows

@@ -79,7 +79,7 @@ function parse(
   } catch (error) {
     if (error instanceof FettleError)
       throw new FettleError(
-        error.findings.map((finding) => ({ ...finding, place: `${place}: ${finding.place}` })),
+        error.problems.map((problem) => ({ ...problem, place: `${place}: ${problem.place}` })),
         { cause: error },
       )
     throw new FettleError(

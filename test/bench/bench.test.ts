@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { rooflineLines } from '../../src/cli/bench/view.ts'
-import { createEngine, nativeProblem } from '../../src/engine/index.ts'
+import { createEngine } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { kernelRuns } from '../../src/cli/bench/kernel-runs.ts'
 import { Workshop } from '../../src/cli/bench/workshop.ts'
-import { parseModelConfig } from '../../src/model/config.ts'
+import { parseModelConfig } from '../../src/model/families/config.ts'
 import { runCli } from '../cli/run-cli.ts'
 
 const assets = join(import.meta.dirname, '..', '..', 'assets')
@@ -66,7 +67,7 @@ test('every kernel that is measured runs, and no two have the same name', async 
     JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8')),
     'tiny-llama',
   )
-  const engine = createEngine({ engine: 'native' })
+  const engine = await createEngine({ engine: 'native' })
   const names = new Set<string>()
   for (const prepare of kernelRuns(config)) {
     const workshop = new Workshop(engine, 1024)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { collate } from '../../src/batch/index.ts'
 import { passShapes, promptWork, stepWork, totalWork } from '../../src/cli/bench/work.ts'
-import { parseModelConfig } from '../../src/model/config.ts'
+import { parseModelConfig } from '../../src/model/families/config.ts'
 
 /** Sizes that are all different primes or products of them, so that no two products have one count. */
 const raw = {

@@ -2,14 +2,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DataSource } from '../../data/index.ts'
-import { AutoModelForCausalLM } from '../../model/index.ts'
-import { parseModelConfig } from '../../model/config.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
+import { parseModelConfig } from '../../model/families/config.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
-import type { StepEvent } from '../../train/index.ts'
-import { passSize, trainSft } from '../../train/index.ts'
-import { prepareData } from '../../train/prepare.ts'
-import { readTrainOptions } from '../../train/read-options.ts'
+import { passSize, prepareData, readTrainOptions, type StepEvent, trainSft } from '../../train/index.ts'
 import type { TrainCase } from './cases.ts'
 import { collectGarbage } from '../collect-garbage.ts'
 import { passShapes, stepWork, totalWork } from './work.ts'
@@ -93,7 +90,7 @@ export async function measureTraining(
       trainable: model.trainableCount,
       elementBytes: dtype === 'float32' ? 4 : 2,
     } as const satisfies TrainingShape
-    const { perPass } = passSize(model.activationBytesPerToken, options.lowMemory === true)
+    const { perPass } = passSize(internalsOf(model).activationBytesPerToken(), options.lowMemory === true)
     const work = await workOfSteps(options, tokenizer, shape, perPass, skipped, steps)
     const flops = totalWork(work).flops
     return {

@@ -1,6 +1,5 @@
-import type { Batch } from '../../batch/index.ts'
-import { splitBatch } from '../../train/index.ts'
-import type { ModelConfig } from '../../model/config.ts'
+import { documentStarts, splitBatch, type TrainingBatch } from '../../batch/index.ts'
+import type { ModelConfig } from '../../model/families/config.ts'
 
 /** What a pass or a step must do at the least. */
 export interface Work {
@@ -34,12 +33,19 @@ export interface PassShape {
 }
 
 /** The passes that `trainSft` makes of a batch. */
-export function passShapes(batch: Batch, tokensOfAPass: number, config: ModelConfig): PassShape[] {
-  return splitBatch(batch, tokensOfAPass).map(({ ids, starts, targets }) => ({
-    tokens: ids.length,
-    learned: targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0),
+export function passShapes(
+  batch: TrainingBatch<unknown>,
+  tokensOfAPass: number,
+  config: ModelConfig,
+): PassShape[] {
+  return splitBatch(batch, tokensOfAPass).map(({ inputIds, documentIds, learnedTokens }) => ({
+    tokens: inputIds.length,
+    learned: learnedTokens,
     pairs: config.windows.map((window) =>
-      starts.reduce((sum, start, i) => sum + Math.min(i - start + 1, window || Infinity), 0),
+      documentStarts(documentIds).reduce(
+        (sum, start, i) => sum + Math.min(i - start + 1, window || Infinity),
+        0,
+      ),
     ),
   }))
 }
@@ -157,8 +163,8 @@ function addHead(
   const product = 2 * learned * vocabSize * hiddenSize
   const bytes = elementBytes * (vocabSize + learned) * hiddenSize
   // Logits, and the gradient of the hidden states on the way.
-  add(work, 'headLoss', 2 * product, bytes)
-  if (rank === 0) add(work, 'headLoss.vjp', product, bytes)
+  add(work, 'targetLogProbs', 2 * product, bytes)
+  if (rank === 0) add(work, 'targetLogProbs.vjp', product, bytes)
 }
 
 /** What has no products is bound by memory: each op reads and writes its rows. */

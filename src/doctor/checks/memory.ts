@@ -1,9 +1,9 @@
 import { FettleError } from '../../error.ts'
 import { readGguf } from '../../formats/index.ts'
-import type { ModelConfig } from '../../model/config.ts'
-import { parseModelConfig } from '../../model/config.ts'
-import { ggufModelConfig } from '../../model/gguf-config.ts'
-import { activationBytesPerToken, activationBytesWithin } from '../../model/recompute.ts'
+import type { ModelConfig } from '../../model/families/config.ts'
+import { parseModelConfig } from '../../model/families/config.ts'
+import { ggufModelConfig } from '../../model/families/gguf-config.ts'
+import { activationBytesPerToken, activationBytesWithin } from '../../model/passes/recompute.ts'
 import { loraConfig, matchModules } from '../../peft/index.ts'
 import { passSize } from '../../train/index.ts'
 import type { Check } from '../check.ts'
@@ -73,7 +73,7 @@ function adapterCount({ run, adapter }: Patient, model: ModelFiles): number {
     const targetModules = run?.lora?.targetModules ?? 'all-linear'
     adapted = matchModules(loraConfig({ r, targetModules }), modules).map(({ module }) => module)
   } catch (error) {
-    // Names that match nothing have a finding of their own; all layers are the upper bound.
+    // Names that match nothing have a diagnosis of their own; all layers are the upper bound.
     if (!(error instanceof FettleError)) throw error
   }
   return adapted.reduce((sum, module) => {

@@ -53,8 +53,8 @@ export function parseChatTemplateOf(place: string, source: string): ChatTemplate
     return parseChatTemplate(source)
   } catch (error) {
     if (!(error instanceof FettleError)) throw error
-    const findings = error.findings.map((finding) => ({ ...finding, place: `${place}: ${finding.place}` }))
-    throw new FettleError(findings, { cause: error })
+    const problems = error.problems.map((problem) => ({ ...problem, place: `${place}: ${problem.place}` }))
+    throw new FettleError(problems, { cause: error })
   }
 }
 

@@ -81,8 +81,8 @@ function renderWithMask(
 /** What a template complains of says where in the template; here is said in which conversation. */
 function inPlace(place: string, error: unknown): unknown {
   if (!(error instanceof FettleError)) return error
-  const findings = error.findings.map((finding) =>
-    finding.place === place ? finding : { ...finding, place: `${place}: ${finding.place}` },
+  const problems = error.problems.map((problem) =>
+    problem.place === place ? problem : { ...problem, place: `${place}: ${problem.place}` },
   )
-  return new FettleError(findings, { exitCode: error.exitCode, cause: error })
+  return new FettleError(problems, { exitCode: error.exitCode, cause: error })
 }

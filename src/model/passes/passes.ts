@@ -1,0 +1,273 @@
+import { learnedPlaces, type Batch } from '../../batch/index.ts'
+import { backward, createTape } from '../../engine/tape.ts'
+import type { Tape } from '../../engine/tape.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import { bytesPerElement, rowsOf } from '../../engine/tensor.ts'
+import { addTokenRowGradients } from '../adapters/token-rows.ts'
+import { decode, headLogits, normalise, selectRows } from '../families/architecture.ts'
+import type { DecoderParameters, PassOptions } from '../families/architecture.ts'
+import type { ModelState } from '../model-state.ts'
+import { decoderParameters, ensurePositions } from '../model-state.ts'
+import { dropoutSeedOf, type PassDropout } from './dropout-seed.ts'
+import { targetTensors, tokenTensors, writeTargets, writeTokens } from './pass-inputs.ts'
+import type { TargetTensors, TokenTensors } from './pass-inputs.ts'
+import { createProgramCache } from './program-cache.ts'
+import type { Recomputation } from './recompute.ts'
+import { keepEverything, recomputationWithin } from './recompute.ts'
+import { withoutAdapter } from './without-adapter.ts'
+
+/** Forward and backward passes over a batch of n tokens, m of them learned from. */
+export interface Passes {
+  /** Logits [n, vocabulary] of all tokens. */
+  logits(batch: Batch): Promise<Float32Array>
+  /** log P(target) [m] of the learned tokens, in nats. */
+  logProbs(batch: Batch): Promise<Float32Array>
+  /** The same by the model without its adapter. */
+  reference(batch: Batch): Promise<Float32Array>
+  /** The same, and what it would be if `token` were the target of each. */
+  alternative(batch: Batch, token: number): Promise<{ logProbs: Float32Array; alternative: Float32Array }>
+  /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
+  train(batch: Batch, weights: Weights, options?: TrainingPassOptions): Promise<Float32Array>
+}
+
+/**
+ * −∂loss/∂logProbs [m]. Weights that are known before the pass take one stage; those that follow from its log-probabilities are
+ * asked for when the forward pass is done, and the backward pass waits for them.
+ */
+export type Weights = ArrayLike<number> | ((logProbs: Float32Array) => ArrayLike<number>)
+
+export interface TrainingPassOptions {
+  /** Without it nothing is dropped. */
+  dropout?: PassDropout
+  /** Computes every layer again in the backward pass, instead of keeping its activations. */
+  recompute?: boolean
+  /** What the activations may take; beyond it the cheapest of them are computed again. */
+  activationBytes?: number
+}
+
+export function createPasses(state: ModelState): Passes {
+  const { engine, config, activation } = state
+  const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
+  const scoringPasses = createProgramCache<ScoringTensors, { logProbs: Tensor; alternative: Tensor }>(state)
+  const trainingPasses = createProgramCache<TrainingTensors, TrainingOutputs>(state)
+  const dropoutSeed = engine.tensor('int32', [1])
+  const capacities = new Set<number>()
+  const plain: PassOptions = {
+    activation,
+    dropoutSeed: null,
+    int8Activations: state.activationQuantization === 'int8',
+    recomputation: keepEverything,
+  }
+
+  return {
+    async logits(batch) {
+      ensurePositions(state, highest(batch.positionIds) + 1)
+      const count = batch.inputIds.length
+      const pass = logitPasses.get(`${count}`, () => {
+        const tape = createTape()
+        const inputs = tokenTensors(engine, count)
+        const parameters = decoderParameters(state)
+        const stream = decode(tape, config, parameters, withStarts(inputs), plain)
+        const hidden = normalise(tape, stream, parameters.norm, config, activation)
+        const logits = headLogits(tape, hidden, parameters.head)
+        return { program: engine.compile(tape.commands(), [logits]), inputs, outputs: { logits } }
+      })
+      writeTokens(engine, pass.inputs, batch)
+      await engine.run(pass.program)
+      return (await engine.read(pass.outputs.logits)) as Float32Array
+    },
+    logProbs: async (batch) => (await score(batch, 'adapted')).logProbs,
+    reference: async (batch) => (await score(batch, 'reference')).logProbs,
+    alternative: (batch, token) => score(batch, 'adapted', token),
+    train,
+  }
+
+  /** A forward pass; without `token` the alternative is empty. */
+  async function score(batch: Batch, by: 'adapted' | 'reference', token?: number) {
+    const places = learnedPlaces(batch)
+    if (places.length === 0) return { logProbs: new Float32Array(0), alternative: new Float32Array(0) }
+    ensurePositions(state, highest(batch.positionIds) + 1)
+    const count = batch.inputIds.length
+    const capacity = capacityFor(count)
+    const { program, inputs, outputs } = scoringPasses.get(`${capacity} ${by} ${token !== undefined}`, () => {
+      const tape = createTape()
+      const inputs = {
+        ...tokenTensors(engine, capacity),
+        ...targetTensors(engine, capacity),
+        alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
+      }
+      const parameters = by === 'reference' ? withoutAdapter(state) : decoderParameters(state)
+      const hidden = learnedHidden(tape, inputs, parameters, plain)
+      const { logProbs } = targetLogProbs(tape, hidden, parameters.head, inputs.targets, null)
+      const { logProbs: alternative } =
+        token === undefined
+          ? { logProbs }
+          : targetLogProbs(tape, hidden, parameters.head, inputs.alternatives, null)
+      const readable = token === undefined ? [logProbs] : [logProbs, alternative]
+      return {
+        program: engine.compile(tape.commands(), readable),
+        inputs,
+        outputs: { logProbs, alternative },
+      }
+    })
+    writeTokens(engine, inputs, batch)
+    writeTargets(engine, inputs, batch, places)
+    if (token !== undefined)
+      engine.write(inputs.alternatives, new Int32Array(count).fill(-1).fill(token, 0, places.length))
+    await engine.run(program, { tokens: count })
+    return {
+      logProbs: await readLearned(outputs.logProbs, places),
+      alternative: token === undefined ? new Float32Array(0) : await readLearned(outputs.alternative, places),
+    }
+  }
+
+  async function train(
+    batch: Batch,
+    weights: Weights,
+    options: TrainingPassOptions = {},
+  ): Promise<Float32Array> {
+    const places = learnedPlaces(batch)
+    const later = typeof weights === 'function' ? weights : null
+    if (places.length === 0) {
+      later?.(new Float32Array(0))
+      return new Float32Array(0)
+    }
+    ensurePositions(state, highest(batch.positionIds) + 1)
+    const { dropout } = options
+    const drops = dropout !== undefined && (state.adapter?.config.loraDropout ?? 0) > 0
+    const count = batch.inputIds.length
+    const capacity = capacityFor(count)
+    const recomputation = recomputationOf(count, options)
+    const { wholeLayers, gatedLayers } = recomputation
+    const key = `${capacity} ${later !== null} ${drops} ${wholeLayers} ${gatedLayers}`
+    const { program, inputs, outputs } = trainingPasses.get(key, () =>
+      compileTraining(capacity, later !== null, {
+        ...plain,
+        dropoutSeed: drops ? dropoutSeed : null,
+        recomputation,
+      }),
+    )
+    writeTokens(engine, inputs, batch)
+    writeTargets(engine, inputs, batch, places)
+    // Four places a layer draw masks of their own.
+    if (drops) engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, 4 * config.layerCount)))
+    let known: ArrayLike<number> =
+      typeof weights === 'function' ? new Float32Array(places.length).fill(1) : weights
+    engine.write(inputs.weights, paddedWeights(known, places.length, count))
+    await engine.run(program, { tokens: count })
+    const logProbs = await readLearned(outputs.logProbs, places)
+    if (later) {
+      known = later(logProbs)
+      engine.write(inputs.weights, paddedWeights(known, places.length, count))
+      await engine.finish(program)
+    }
+    for (const gradient of state.trainable?.untrained ?? [])
+      engine.write(gradient, new Float32Array(gradient.shape[0]))
+    if (state.tokenRows) {
+      const targets = places.map((place) => batch.targets[place])
+      await addTokenRowGradients(state, { hidden: outputs.hidden, lse: outputs.lse, targets, weights: known })
+    }
+    return logProbs
+  }
+
+  /** In two stages the forward pass runs with weights of 1, and the backward pass waits for `engine.finish`. */
+  function compileTraining(count: number, twoStages: boolean, options: PassOptions) {
+    const tape = createTape()
+    const inputs = {
+      ...tokenTensors(engine, count),
+      ...targetTensors(engine, count),
+      weights: engine.tensor('float32', [rowsOf('tokens', count)]),
+    }
+    const probe = state.tokenRows?.tables.find((table) => table.probe !== null)?.probe ?? null
+    const parameters = { ...decoderParameters(state), ...(probe && { rowProbe: probe }) }
+    const hidden = learnedHidden(tape, inputs, parameters, options)
+    const { logProbs, lse } = targetLogProbs(tape, hidden, parameters.head, inputs.targets, inputs.weights)
+    const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
+    if (probe) gradients.set(probe.weight.id, probe.gradient)
+    const forward = tape.commands()
+    const back = backward(tape, gradients, { weighLater: twoStages })
+    const readable = state.tokenRows ? [logProbs, hidden, lse] : [logProbs]
+    const program = twoStages
+      ? engine.compile(forward, readable, back)
+      : engine.compile([...forward, ...back], readable)
+    return { program, inputs, outputs: { logProbs, hidden, lse } }
+  }
+
+  /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
+  function learnedHidden(
+    tape: Tape,
+    inputs: TokenTensors & TargetTensors,
+    parameters: DecoderParameters,
+    options: PassOptions,
+  ): Tensor {
+    const stream = decode(tape, config, parameters, withStarts(inputs), options)
+    const chosen = selectRows(tape, stream, inputs.rows)
+    return normalise(tape, chosen, parameters.norm, config, activation)
+  }
+
+  function recomputationOf(
+    count: number,
+    { recompute, activationBytes }: TrainingPassOptions,
+  ): Recomputation {
+    if (recompute === true) return { wholeLayers: config.layerCount, gatedLayers: 0 }
+    if (activationBytes === undefined) return keepEverything
+    return recomputationWithin(config, bytesPerElement[activation], count, activationBytes)
+  }
+
+  /**
+   * Rows that a pass of `count` tokens is compiled for: those of an earlier pass that was little longer, else its own. To plan
+   * and encode a pass takes 10 ms in which no kernel runs, and batches differ in length.
+   */
+  function capacityFor(count: number): number {
+    const fitting = [...capacities].filter((rows) => rows >= count && rows <= count + 256)
+    const capacity = fitting.length > 0 ? Math.min(...fitting) : count
+    capacities.add(capacity)
+    return capacity
+  }
+
+  async function readLearned(values: Tensor, places: Int32Array): Promise<Float32Array> {
+    return ((await engine.read(values)) as Float32Array).subarray(0, places.length)
+  }
+}
+
+type ScoringTensors = TokenTensors & TargetTensors & { alternatives: Tensor }
+type TrainingTensors = TokenTensors & TargetTensors & { weights: Tensor }
+type TrainingOutputs = { logProbs: Tensor; hidden: Tensor; lse: Tensor }
+
+/** Log-probabilities [m] of the targets; with weights the hidden states' gradient is made on the way. */
+function targetLogProbs(
+  tape: Tape,
+  hidden: Tensor,
+  head: Tensor,
+  targets: Tensor,
+  weights: Tensor | null,
+): { logProbs: Tensor; lse: Tensor } {
+  const vector = { dtype: 'float32' as const, shape: [targets.shape[0]] }
+  const { logProbs, lse } = tape.apply(
+    'targetLogProbs',
+    { hidden, weight: head, targets, weights },
+    {},
+    { logProbs: vector, lse: vector, dHidden: weights && hidden },
+  )
+  if (!logProbs || !lse) throw new Error('targetLogProbs was recorded without its outputs')
+  return { logProbs, lse }
+}
+
+function withStarts({ ids, positions, starts }: TokenTensors) {
+  return { ids, positions, context: { starts } }
+}
+
+/** Weights of m tokens, and zeros behind them. */
+function paddedWeights(weights: ArrayLike<number>, learned: number, length: number): Float32Array {
+  if (weights.length !== learned)
+    throw new RangeError(`${weights.length} weights for ${learned} learned tokens`)
+  const all = new Float32Array(length)
+  all.set(weights)
+  return all
+}
+
+function highest(values: Int32Array): number {
+  let largest = 0
+  for (const value of values) if (value > largest) largest = value
+  return largest
+}

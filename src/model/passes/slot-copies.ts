@@ -1,0 +1,47 @@
+import type { Engine, Program } from '../../engine/engine.ts'
+import { createTape } from '../../engine/tape.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import { rowsOf } from '../../engine/tensor.ts'
+import type { SlotCopy } from '../../generate/index.ts'
+
+/** Copies beginnings of sequences between the slots of a key-value cache [slots, capacity, width] a layer. */
+export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values: readonly Tensor[]) {
+  let compiled: { program: Program; inputs: Record<'sources' | 'slots' | 'counts', Tensor> } | undefined
+  return {
+    async run(copies: readonly SlotCopy[]): Promise<void> {
+      compiled ??= compile()
+      const { program, inputs } = compiled
+      engine.write(
+        inputs.sources,
+        Int32Array.from(copies, ({ source }) => source),
+      )
+      engine.write(
+        inputs.slots,
+        Int32Array.from(copies, ({ slot }) => slot),
+      )
+      engine.write(
+        inputs.counts,
+        Int32Array.from(copies, ({ count }) => count),
+      )
+      await engine.run(program, { copies: copies.length })
+    },
+    free(): void {
+      for (const tensor of Object.values(compiled?.inputs ?? {})) engine.free(tensor)
+    },
+  }
+
+  function compile() {
+    const tape = createTape()
+    const [slotCount] = keys[0].shape
+    const shape = [rowsOf('copies', slotCount)]
+    const inputs = {
+      sources: engine.tensor('int32', shape),
+      slots: engine.tensor('int32', shape),
+      counts: engine.tensor('int32', shape),
+    }
+    keys.forEach((keyCache, layer) =>
+      tape.apply('copySlots', { ...inputs, keyCache, valueCache: values[layer] }, {}, {}),
+    )
+    return { program: engine.compile(tape.commands(), []), inputs }
+  }
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path'
+import { FettleError } from '../../error.ts'
+import {
+  float32ToBfloat16,
+  float32ToFloat16,
+  makeFolder,
+  writeFileAtomic,
+  writeSafetensors,
+} from '../../formats/index.ts'
+import type { TensorToWrite } from '../../formats/index.ts'
+import type { ModelState } from '../model-state.ts'
+import { readSlot } from '../model-state.ts'
+import { allSlots } from './slots.ts'
+
+/** Writes config.json, generation_config.json and model.safetensors, without an adapter. */
+export async function saveModel(
+  state: ModelState,
+  folder: string,
+  {
+    dtype,
+    generationConfig,
+    place,
+  }: { dtype: 'float32' | 'bfloat16' | 'float16'; generationConfig: Record<string, unknown>; place: string },
+): Promise<void> {
+  if (state.config.rope.factors)
+    throw new FettleError({
+      place: `${place}: tensor rope_freqs.weight`,
+      found: 'divisors of the rotation frequencies that are not those of Llama 3',
+      expected: 'a scaling that config.json can say',
+      cure: 'Train from the Hugging Face folder of the model; adapters can be saved all the same.',
+    })
+  await makeFolder(folder)
+  await writeSafetensors(join(folder, 'model.safetensors'), storedTensors(state, dtype))
+  await writeFileAtomic(
+    join(folder, 'generation_config.json'),
+    `${JSON.stringify(generationConfig, null, 2)}\n`,
+  )
+  const { torch_dtype: _, ...config } = state.config.raw
+  await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify({ ...config, dtype }, null, 2)}\n`)
+}
+
+/** The model's tensors one after the other, each read when it is written. */
+function storedTensors(state: ModelState, dtype: 'float32' | 'bfloat16' | 'float16'): TensorToWrite[] {
+  const stored = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
+  return allSlots(state.slots).flatMap((slot) => {
+    let row = 0
+    return slot.parts.map(({ name, rows }): TensorToWrite => {
+      const start = row * slot.columns
+      row += rows
+      return {
+        name,
+        dtype: stored[dtype],
+        shape: slot.kind === 'matrix' ? [rows, slot.columns] : [rows],
+        async data() {
+          const values = (await readSlot(state, slot)).subarray(start, start + rows * slot.columns)
+          if (dtype === 'float32') return values
+          return dtype === 'bfloat16' ? float32ToBfloat16(values) : float32ToFloat16(values)
+        },
+      }
+    })
+  })
+}
