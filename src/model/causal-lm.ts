@@ -9,17 +9,21 @@ import { loraConfig } from '../peft/index.ts'
 import { addAdapter, loadAdapter, saveAdapter, trainedTensors } from './adapters/adapter.ts'
 import { checkAssistant } from './assistant-model.ts'
 import type { ModelGenerateOptions } from './assistant-model.ts'
-import { parseModelConfig } from './families/config.ts'
-import { createDecoder } from './passes/decoder.ts'
+import { parametersOf, vocabularyOf } from './blocks/architecture.ts'
+import { describeModel } from './families/index.ts'
+import { createCachedDecoder } from './passes/cached-decoder.ts'
 import { flattenBatch } from './passes/flatten.ts'
 import type { FlatTokens, ForwardInputs, TokenMatrix } from './passes/flatten.ts'
 import { internalsOf, keepInternals } from './internals.ts'
-import { computeType, quantizationOf } from './load-options.ts'
+import { computeType, readQuantization } from './load-options.ts'
 import type { LoadOptions } from './load-options.ts'
-import { openModel } from './weights/load.ts'
+import { openModel } from './weights/open-model.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
-import type { ModelState } from './model-state.ts'
-import { loadModelState, trainAllParameters } from './model-state.ts'
+import { runWithoutAdapter } from './adapters/without-adapter.ts'
+import { quantizationOf } from './state/frozen-weights.ts'
+import { loadModelState } from './state/load-state.ts'
+import type { ModelState } from './state/model-state.ts'
+import { trainAllParameters } from './state/train-state.ts'
 import { clearGradients } from './passes/optimiser.ts'
 import type { Passes } from './passes/passes.ts'
 import { createPasses } from './passes/passes.ts'
@@ -28,7 +32,7 @@ import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
 import { openRandomStore } from './weights/random-store.ts'
 import { saveModel } from './weights/save-model.ts'
-import { allSlots, modelSlots } from './weights/slots.ts'
+import { rowCount } from './weights/parameters.ts'
 import { trainingState } from './passes/training-state.ts'
 
 /** Numbers with a shape. */
@@ -65,16 +69,18 @@ export class AutoModelForCausalLM {
         await makeTrainable()
         return { losses: this.#passes.losses, ...trainingState(state) }
       },
-      flatten: (inputs) => flattenBatch(inputs, state.config.vocabSize),
-      activationBytesPerToken: () => activationBytesPerToken(state.config, bytesPerElement[state.activation]),
+      withoutAdapter: (body) => runWithoutAdapter(state, body),
+      flatten: (inputs) => flattenBatch(inputs, vocabularyOf(state.architecture)),
+      activationBytesPerToken: () =>
+        activationBytesPerToken(state.architecture, bytesPerElement[state.activation]),
     })
     this.config = state.config.raw
     this.nameOrPath = path
+    const { bosTokenId, eosTokenIds } = state.config
     this.generationConfig = generationConfig ?? {
-      ...(state.config.bosTokenId !== undefined && { bos_token_id: state.config.bosTokenId }),
-      ...(state.config.eosTokenIds.length > 0 && {
-        eos_token_id:
-          state.config.eosTokenIds.length === 1 ? state.config.eosTokenIds[0] : state.config.eosTokenIds,
+      ...(bosTokenId !== null && { bos_token_id: bosTokenId }),
+      ...(eosTokenIds.length > 0 && {
+        eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0] : [...eosTokenIds],
       }),
     }
   }
@@ -85,11 +91,11 @@ export class AutoModelForCausalLM {
    * @throws FettleError for what cannot be read, with place and cure
    */
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
-    const quantized = quantizationOf(options)
-    const { config, slots, store, generationConfig } = await openModel(path)
+    const quantized = readQuantization(options)
+    const { store, generationConfig, ...description } = await openModel(path)
     const engine = createEngine(options)
     const activation = computeType(engine, store.dtype, options.dtype)
-    const state = await loadModelState(engine, config, slots, store, { activation, ...quantized })
+    const state = await loadModelState(engine, description, store, { activation, ...quantized })
     return new AutoModelForCausalLM(state, path, generationConfig)
   }
 
@@ -98,14 +104,13 @@ export class AutoModelForCausalLM {
     raw: Record<string, unknown>,
     { seed = 42, ...options }: LoadOptions & { seed?: number } = {},
   ): Promise<AutoModelForCausalLM> {
-    const quantized = quantizationOf(options)
-    const config = parseModelConfig(raw, 'config')
-    const slots = modelSlots(config)
+    const quantized = readQuantization(options)
+    const description = describeModel(raw, 'config')
     const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
-    const store = openRandomStore(allSlots(slots), deviation, seed)
+    const store = openRandomStore(parametersOf(description.architecture), deviation, seed)
     const engine = createEngine(options)
     const activation = computeType(engine, store.dtype, options.dtype)
-    const state = await loadModelState(engine, config, slots, store, { activation, ...quantized })
+    const state = await loadModelState(engine, description, store, { activation, ...quantized })
     return new AutoModelForCausalLM(state, 'random weights', null)
   }
 
@@ -119,22 +124,22 @@ export class AutoModelForCausalLM {
     return this.#state.activation
   }
 
-  /** How the linear layers of the decoder are held; null: in `dtype`. */
+  /** How the linear layers of the decoder are held, but for those that an adapter was merged into; null: all in `dtype`. */
   get quantization(): Quantization | null {
-    return this.#state.quantization
+    return quantizationOf(this.#state)
   }
 
   /** How activations are rounded where they meet these layers in passes of many tokens; null: not at all. */
   get activationQuantization(): ActivationQuantization | null {
-    return this.#state.activationQuantization
+    return this.quantization === null ? null : this.#state.activationQuantization
   }
 
   get vocabSize(): number {
-    return this.#state.config.vocabSize
+    return vocabularyOf(this.#state.architecture)
   }
 
   get maxPositions(): number {
-    return this.#state.config.maxPositions
+    return this.#state.architecture.maxPositions
   }
 
   get modelType(): string {
@@ -143,8 +148,8 @@ export class AutoModelForCausalLM {
 
   /** Number of parameters of the base model. */
   get parameterCount(): number {
-    return allSlots(this.#state.slots).reduce(
-      (sum, { parts, columns }) => sum + parts.reduce((rows, part) => rows + part.rows, 0) * columns,
+    return parametersOf(this.#state.architecture).reduce(
+      (sum, parameter) => sum + rowCount(parameter) * parameter.columns,
       0,
     )
   }
@@ -240,7 +245,7 @@ export class AutoModelForCausalLM {
 
   /** A key-value cache for `slots` sequences of at most `capacity` tokens each. */
   decoder(slots: number, capacity: number): Decoder {
-    return createDecoder(this.#state, slots, capacity)
+    return createCachedDecoder(this.#state, slots, capacity)
   }
 
   /** Puts a fresh LoRA adapter on the model; its base weights are frozen from now on. */

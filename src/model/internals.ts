@@ -1,7 +1,7 @@
 import type { FlatTokens, ForwardInputs } from './passes/flatten.ts'
 import type { Passes } from './passes/passes.ts'
 import type { trainingState } from './passes/training-state.ts'
-import type { ModelState } from './model-state.ts'
+import type { ModelState } from './state/model-state.ts'
 
 /** What the training loop works with. */
 export type Training = ReturnType<typeof trainingState> & Pick<Passes, 'losses'>
@@ -15,6 +15,8 @@ export interface ModelInternals {
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */
   training(): Promise<Training>
+  /** Runs passes by the model as it was before its adapter; without one as it is. */
+  withoutAdapter<T>(body: () => Promise<T>): Promise<T>
   /** A padded batch as flat tokens, as passes take them. */
   flatten(inputs: ForwardInputs): FlatTokens
   /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */

@@ -1,7 +1,7 @@
 import { createTape, flattenAttributes } from '../../engine/tape.ts'
 import type { Command } from '../../engine/ops.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import type { ModelState } from '../model-state.ts'
+import type { ModelState } from '../state/model-state.ts'
 import { refreshTokenRows } from '../adapters/token-rows.ts'
 
 /** Settings of one AdamW step. */

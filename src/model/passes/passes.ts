@@ -2,14 +2,17 @@ import { backward, createTape } from '../../engine/tape.ts'
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { bytesPerElement } from '../../engine/tensor.ts'
-import { decode, headLogits, normalise, selectRows } from '../families/architecture.ts'
-import type { PassOptions } from '../families/architecture.ts'
+import { headOf } from '../blocks/architecture.ts'
+import { decode, headLogits } from '../blocks/decode.ts'
+import type { PassOptions, Recomputation } from '../blocks/forward-pass.ts'
+import { keepEverything } from '../blocks/forward-pass.ts'
+import { selectRows } from '../blocks/select-rows.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { passTensors } from '../state/pass-tensors.ts'
+import { ensurePositions } from '../state/rotations.ts'
 import type { FlatTokens } from './flatten.ts'
-import type { ModelState } from '../model-state.ts'
-import { decoderParameters, ensurePositions } from '../model-state.ts'
 import { createProgramCache } from './program-cache.ts'
-import type { Recomputation } from './recompute.ts'
-import { keepEverything, recomputationWithin } from './recompute.ts'
+import { recomputationWithin } from './recompute.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
 
 /** Flat tokens of one pass; targets −100 are not learned. */
@@ -42,7 +45,7 @@ export interface LossOptions {
 }
 
 export function createPasses(state: ModelState): Passes {
-  const { engine, config, activation } = state
+  const { engine, activation } = state
   const int8Activations = state.activationQuantization === 'int8'
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
   const lossPasses = createProgramCache<
@@ -70,10 +73,11 @@ export function createPasses(state: ModelState): Passes {
       const pass = logitPasses.get(`${count}`, () => {
         const tape = createTape()
         const inputs = tokenTensors(count)
-        const parameters = decoderParameters(state)
-        const stream = decode(tape, config, parameters, withStarts(inputs), withoutDropout)
-        const hidden = normalise(tape, stream, parameters.norm, config, activation)
-        const logits = headLogits(tape, hidden, parameters.head)
+        const { architecture } = state
+        const tensors = passTensors(state)
+        const pass = { tape, tensors, tokens: withStarts(inputs), options: withoutDropout }
+        const hidden = architecture.norm.record(pass, decode(pass, architecture))
+        const logits = headLogits(tape, hidden, tensors.tensor(headOf(architecture)))
         return { program: engine.compile(tape.commands(), [logits]), inputs, outputs: { logits } }
       })
       writeTokens(pass.inputs, tokens)
@@ -160,8 +164,8 @@ export function createPasses(state: ModelState): Passes {
     const { hidden, head } = learnedHidden(tape, inputs, options, trains)
     const { losses, lse } = headLosses(tape, hidden, head, inputs.targets, trains ? lossScale : null)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
-    const probe = rowProbe(trains)
-    if (probe) gradients.set(probe.weight.id, probe.gradient)
+    const rows = rowGradient(trains)
+    if (rows) gradients.set(rows.weight.id, rows.gradient)
     const commands = trains ? [...tape.commands(), ...backward(tape, gradients)] : tape.commands()
     const readable = trains && state.tokenRows ? [losses, hidden, lse] : [losses]
     return { program: engine.compile(commands, readable), inputs, outputs: { losses, hidden, lse } }
@@ -177,22 +181,26 @@ export function createPasses(state: ModelState): Passes {
     options: PassOptions,
     trains = false,
   ) {
-    const probe = rowProbe(trains)
-    const parameters = { ...decoderParameters(state), ...(probe && { rowProbe: probe }) }
-    const stream = decode(tape, config, parameters, withStarts(inputs), options)
-    const chosen = selectRows(tape, stream, inputs.rows)
-    return { hidden: normalise(tape, chosen, parameters.norm, config, activation), head: parameters.head }
+    const { architecture } = state
+    const tensors = passTensors(state)
+    const pass = { tape, tensors, tokens: withStarts(inputs), options, rowGradient: rowGradient(trains) }
+    const chosen = selectRows(tape, decode(pass, architecture), inputs.rows)
+    return {
+      hidden: architecture.norm.record(pass, chosen),
+      head: tensors.tensor(headOf(architecture)),
+    }
   }
 
   /** What the gradients of single rows of the embedding need, where some are trained. */
-  function rowProbe(trains: boolean) {
-    return trains ? state.tokenRows?.tables.find(({ probe }) => probe !== null)?.probe : null
+  function rowGradient(trains: boolean) {
+    const tables = trains ? (state.tokenRows?.tables ?? []) : []
+    return tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
   }
 
   function recomputationOf(count: number, { recompute, activationBytes }: LossOptions): Recomputation {
-    if (recompute === true) return { wholeLayers: config.layerCount, gatedLayers: 0 }
+    if (recompute === true) return { wholeLayers: state.architecture.layers.length, gatedLayers: 0 }
     if (activationBytes === undefined) return keepEverything
-    return recomputationWithin(config, bytesPerElement[activation], count, activationBytes)
+    return recomputationWithin(state.architecture, bytesPerElement[activation], count, activationBytes)
   }
 
   /**

@@ -2,9 +2,10 @@ import type { Engine, Program } from '../../engine/engine.ts'
 import { createTape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import type { SlotCopy } from '../../generate/index.ts'
+import type { KeyValueCache } from '../blocks/attention-shape.ts'
 
-/** Copies beginnings of sequences between the slots of a key-value cache [slots, capacity, width] a layer. */
-export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values: readonly Tensor[]) {
+/** Copies beginnings of sequences between the slots of a key-value caches [slots, capacity, width]. */
+export function createSlotCopies(engine: Engine, caches: readonly KeyValueCache[]) {
   let compiled: { program: Program; inputs: Record<'sources' | 'slots' | 'counts', Tensor> } | undefined
   return {
     async run(copies: readonly SlotCopy[]): Promise<void> {
@@ -31,15 +32,14 @@ export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values
 
   function compile() {
     const tape = createTape()
-    const [slotCount] = keys[0].shape
+    const [slotCount] = caches[0].keys.shape
     const inputs = {
       sources: engine.tensor('int32', [slotCount]),
       slots: engine.tensor('int32', [slotCount]),
       counts: engine.tensor('int32', [slotCount]),
     }
-    keys.forEach((keyCache, layer) =>
-      tape.apply('copySlots', { ...inputs, keyCache, valueCache: values[layer] }, {}, {}),
-    )
+    for (const { keys, values } of caches)
+      tape.apply('copySlots', { ...inputs, keyCache: keys, valueCache: values }, {}, {})
     return { program: engine.compile(tape.commands(), []), inputs }
   }
 }

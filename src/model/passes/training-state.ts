@@ -1,5 +1,7 @@
 import { FettleError } from '../../error.ts'
-import type { ModelState } from '../model-state.ts'
+import { linearParameters } from '../blocks/architecture.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { beginTraining } from '../state/model-state.ts'
 import { createOptimiser } from './optimiser.ts'
 import { putTokenRows } from '../adapters/token-rows.ts'
 
@@ -8,21 +10,15 @@ export function trainingState(state: ModelState) {
   const optimiser = createOptimiser(state)
   const { engine, trainable } = state
   if (!trainable) throw new Error('nothing is trainable')
-  state.training = true
+  beginTraining(state)
   const flat = { parameters: trainable.parameters, m: optimiser.m, v: optimiser.v }
   return {
     optimiser,
     /** Lets go of this share of the layers' frozen weights after each use; 0 of none. */
     streamWeights(share: number): void {
-      const { layers } = state.slots
-      const streamed = layers
-        .slice(0, Math.round(share * layers.length))
-        .flatMap((layer) =>
-          [layer.qkv, layer.output, layer.gateUp, layer.down].flatMap(
-            ({ key }) => state.frozen.get(key) ?? [],
-          ),
-        )
-      engine.stream(streamed)
+      const { layers } = state.architecture
+      const streamed = linearParameters(layers.slice(0, Math.round(share * layers.length)))
+      engine.stream(streamed.flatMap(({ key }) => state.frozen.get(key) ?? []))
     },
     /** Gives back the memory of the passes, for what is not training: saving, or the end. */
     rest: () => engine.release(),
