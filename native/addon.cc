@@ -37,8 +37,10 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
                         InstanceMethod<&RunnerObject::read>("read"), InstanceMethod<&RunnerObject::readOutput>("readOutput"),
                         InstanceMethod<&RunnerObject::readLargest>("readLargest"),
                         InstanceMethod<&RunnerObject::compile>("compile"), InstanceMethod<&RunnerObject::run>("run"),
+                        InstanceMethod<&RunnerObject::finish>("finish"),
                         InstanceMethod<&RunnerObject::repeat>("repeat"), InstanceMethod<&RunnerObject::free>("free"),
-                        InstanceMethod<&RunnerObject::release>("release"), InstanceMethod<&RunnerObject::profile>("profile")});
+                        InstanceMethod<&RunnerObject::release>("release"),
+                        InstanceMethod<&RunnerObject::close>("close"), InstanceMethod<&RunnerObject::profile>("profile")});
   }
 
   // new Runner(isa: string, threads: number)
@@ -192,6 +194,14 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     return start(new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
   }
 
+  // finish(program): promise
+  Napi::Value finish(const Napi::CallbackInfo& info) {
+    auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
+    if (busy_ || !runner_->isUnfinished(*program))
+      return fail(info.Env(), "finish: another program is running or ran last, or this one is finished");
+    return start(new FinishWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
+  }
+
   // repeat(program, times, index of the output, input handle, counted handle, onRun): promise
   Napi::Value repeat(const Napi::CallbackInfo& info) {
     if (busy_) return fail(info.Env(), "repeat: another program is running");
@@ -216,6 +226,13 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   Napi::Value release(const Napi::CallbackInfo& info) {
     if (busy_) return fail(info.Env(), "release: a program is running");
     runner_->release();
+    return info.Env().Undefined();
+  }
+
+  // Afterwards every method fails.
+  Napi::Value close(const Napi::CallbackInfo& info) {
+    if (busy_) return fail(info.Env(), "close: a program is running");
+    runner_ = nullptr;
     return info.Env().Undefined();
   }
 

@@ -37,7 +37,8 @@ namespace FETTLE_ISA {
 #include "kernels/cached_attention.h"
 #include "kernels/copy_slots.h"
 #include "kernels/swiglu.h"
-#include "kernels/head_loss.h"
+#include "kernels/scale_rows.h"
+#include "kernels/target_log_probs.h"
 #include "kernels/argmax.h"
 #include "kernels/fill.h"
 #include "kernels/optimiser.h"
@@ -46,8 +47,8 @@ namespace FETTLE_ISA {
 
 void linearForwardEntry(const Call& call);
 void linearVjpEntry(const Call& call);
-void headLossForwardEntry(const Call& call);
-void headLossVjpEntry(const Call& call);
+void targetLogProbsForwardEntry(const Call& call);
+void targetLogProbsVjpEntry(const Call& call);
 void attentionForwardEntry(const Call& call);
 void attentionVjpEntry(const Call& call);
 void cachedAttentionForwardEntry(const Call& call);
@@ -57,8 +58,8 @@ void linearForwardEntry(const Call& call) { linearForward(call); }
 #elif FETTLE_PART == 2
 void linearVjpEntry(const Call& call) { linearVjp(call); }
 #elif FETTLE_PART == 3
-void headLossForwardEntry(const Call& call) { headLossForward(call); }
-void headLossVjpEntry(const Call& call) { headLossVjp(call); }
+void targetLogProbsForwardEntry(const Call& call) { targetLogProbsForward(call); }
+void targetLogProbsVjpEntry(const Call& call) { targetLogProbsVjp(call); }
 #elif FETTLE_PART == 4
 void attentionForwardEntry(const Call& call) { attentionForward(call); }
 void attentionVjpEntry(const Call& call) { attentionVjp(call); }
@@ -78,7 +79,8 @@ static Kernel forwardOf(Op op) {
     case Op::copySlots: return copySlotsForward;
     case Op::linear: return linearForwardEntry;
     case Op::swiglu: return swigluForward;
-    case Op::headLoss: return headLossForwardEntry;
+    case Op::targetLogProbs: return targetLogProbsForwardEntry;
+    case Op::scaleRows: return scaleRowsForward;
     case Op::argmax: return argmaxForward;
     case Op::fill: return fillForward;
     case Op::gradNorm: return gradNormForward;
@@ -97,9 +99,10 @@ static Kernel vjpOf(Op op) {
     case Op::attention: return attentionVjpEntry;
     case Op::linear: return linearVjpEntry;
     case Op::swiglu: return swigluVjp;
-    case Op::headLoss: return headLossVjpEntry;
+    case Op::targetLogProbs: return targetLogProbsVjpEntry;
     case Op::cachedAttention:
     case Op::copySlots:
+    case Op::scaleRows:
     case Op::argmax:
     case Op::fill:
     case Op::gradNorm:

@@ -5,7 +5,7 @@ namespace fettle {
 
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(qkNorm) X(rope) X(attention) X(cachedAttention) X(copySlots) X(linear) \
-  X(swiglu) X(headLoss) X(argmax) X(fill) X(gradNorm) X(adamw)
+  X(swiglu) X(targetLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
 
 enum class Op : int {
 #define X(name) name,

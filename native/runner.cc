@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -103,6 +104,7 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     entry.compiledRows = tensor.shape[0];
   }
   program->commands.resize(size_t(reader.next()));
+  program->firstCommands = std::min(size_t(reader.next()), program->commands.size());
   for (auto& command : program->commands) {
     const int op = int(reader.next());
     if (op < 0 || op >= kOpCount) {
@@ -166,6 +168,7 @@ void Program::setRows(int64_t rows) {
 }
 
 bool Runner::run(Program& program, const std::atomic<bool>* stop) {
+  turn_++;
   if (!arena_ || arena_->size < program.arenaBytes) {
     // Loading a model and preparing data leave tens of MiB behind.
     arena_ = nullptr;
@@ -181,8 +184,20 @@ bool Runner::run(Program& program, const std::atomic<bool>* stop) {
       entry.tensor.blockCount = 1;
     }
   }
+  if (!runCommands(program, 0, program.firstCommands, stop)) return false;
+  program.turn = turn_;
+  return true;
+}
+
+void Runner::finish(Program& program) {
+  turn_++;
+  runCommands(program, program.firstCommands, program.commands.size(), nullptr);
+}
+
+bool Runner::runCommands(Program& program, size_t begin, size_t end, const std::atomic<bool>* stop) {
   auto before = std::chrono::steady_clock::now();
-  for (const auto& command : program.commands) {
+  for (size_t i = begin; i < end; i++) {
+    const ProgramCommand& command = program.commands[i];
     if (stop && stop->load(std::memory_order_relaxed)) return false;
     command.kernel(command.call);
     if (!command.mapped.empty()) forgetStreamed(command);

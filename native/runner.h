@@ -64,6 +64,8 @@ struct ProgramCommand {
 struct Program {
   std::vector<ProgramTensor> tensors;
   std::vector<ProgramCommand> commands;
+  size_t firstCommands = 0;  // that run() runs; finish() runs the others
+  uint64_t turn = 0;         // Runner's when it ran last
   size_t arenaBytes = 0;
   const char* arena = nullptr;  // for which base the tensors' pointers were set
   void setRows(int64_t rows);   // of transient tensors and of int32 ones; 0: as compiled
@@ -83,13 +85,16 @@ class Runner {
   // These weights, and no others, are forgotten after use, as far as they are mapped from files.
   void stream(const std::vector<int>& handles);
 
-  // The encoding is that of src/engine/native/encode.ts. Returns null with a message for what it can't decode.
+  // The encoding is that of src/engine/native/program-code.ts. Returns null with a message for what it can't decode.
   std::shared_ptr<Program> decode(const double* code, size_t length, size_t arenaBytes, std::string& error);
   // Returns false when `stop` became true before the end; an op that is under way is finished.
   bool run(Program& program, const std::atomic<bool>* stop = nullptr);
+  // Whether the program ran last and was not finished: its memory is as run() left it.
+  bool isUnfinished(const Program& program) const { return program.turn == turn_; }
+  void finish(Program& program);
 
   // Gives the programs' memory back; the next run takes it anew.
-  void release() { arena_ = nullptr; }
+  void release() { arena_ = nullptr, turn_++; }
 
   // Nanoseconds by opcode, forward at 2·op and vjp at 2·op + 1; reading starts anew.
   std::vector<double> takeProfile();
@@ -100,6 +105,8 @@ class Runner {
   std::map<int, std::shared_ptr<Persistent>> tensors_;
   int nextHandle_ = 1;
   std::unique_ptr<Memory> arena_;
+  uint64_t turn_ = 1;
+  bool runCommands(Program& program, size_t begin, size_t end, const std::atomic<bool>* stop);
   void forgetStreamed(const ProgramCommand& command);
   double nanoseconds_[2 * kOpCount] = {};
 };

@@ -57,6 +57,16 @@ class RunWorker : public PromiseWorker<Napi::AsyncWorker> {
   }
 };
 
+class FinishWorker : public PromiseWorker<Napi::AsyncWorker> {
+ public:
+  using PromiseWorker::PromiseWorker;
+
+ protected:
+  void Execute() override {
+    reportingMemory([&] { runner_.finish(*program_); });
+  }
+};
+
 // Engine.repeat: the output of a run is the input of the next, which begins while JavaScript still looks at the output.
 class RepeatWorker : public PromiseWorker<Napi::AsyncProgressQueueWorker<int32_t>> {
  public:

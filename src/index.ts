@@ -1,5 +1,5 @@
 export { FettleError } from './error.ts'
-export type { Finding } from './error.ts'
+export type { Problem } from './error.ts'
 export { chatFormats, findLearnedSpans, parseChatTemplate, splitPerTurn } from './chat/index.ts'
 export type {
   ChatFormatName,
@@ -22,3 +22,4 @@ export type { ModelGenerateOptions } from './model/index.ts'
 export { trainSft } from './train/index.ts'
 export type { TrainEvent, TrainSftInput } from './train/index.ts'
 export { diagnose } from './doctor/index.ts'
+export type { Diagnosis } from './doctor/index.ts'

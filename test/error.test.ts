@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { describeFinding } from '../src/error.ts'
+import { describeProblem } from '../src/error.ts'
 
 test('an error says place, found, expected and cure', () => {
   expect(
-    describeFinding({
+    describeProblem({
       place: 'train.jsonl:41',
       found: "role 'bot'",
       expected: 'system, user, assistant or tool',

@@ -1,4 +1,4 @@
-import { FettleError, type Finding } from '../error.ts'
+import { FettleError, type Problem } from '../error.ts'
 import type { LearnedSpan, MaskPolicy } from './messages.ts'
 
 /** Characters of a turn that an error shows from each of its ends. */
@@ -15,7 +15,7 @@ function excerpt(text: string, { start, end }: LearnedSpan): string {
   return `${JSON.stringify(before).slice(0, -1)}⟦${JSON.stringify(shown).slice(1, -1)}⟧${JSON.stringify(behind).slice(1)}`
 }
 
-const problems = {
+const doubts = {
   inferred: {
     found: 'where the answer begins is not sure',
     expected: "the template's generation prompt before it",
@@ -33,11 +33,11 @@ export function checkSpans(
   spans: readonly LearnedSpan[],
   { text, place, policy = {} }: { text: string; place: string; policy?: MaskPolicy | undefined },
 ): void {
-  const findings = spans.flatMap((span): Finding[] => {
+  const problems = spans.flatMap((span): Problem[] => {
     const { status } = span
     if ((status !== 'inferred' && status !== 'no-stop') || policy.accept?.includes(status)) return []
-    const { found, expected, cure } = problems[status]
+    const { found, expected, cure } = doubts[status]
     return [{ place, found: `message ${span.message}: ${found}: ${excerpt(text, span)}`, expected, cure }]
   })
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
 }

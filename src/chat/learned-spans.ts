@@ -1,4 +1,4 @@
-import type { ChatTemplate, RenderBeginning, RenderOptions } from './jinja/index.ts'
+import type { ChatTemplate, RenderBeginning, RenderOptions } from './template.ts'
 import { findMarkedSpans } from './marked-spans.ts'
 import { ownershipOf, type Ownership } from './ownership.ts'
 import { foreignHoles, learnedMessages, punch, thinkingHoles, toolCallHoles } from './span-policy.ts'

@@ -1,3 +1,7 @@
+import type { TextSpan } from '../jinja/index.ts'
+
+export type { TextSpan }
+
 /** A message as chat templates receive it: OpenAI's keys, plus whatever else the template reads. */
 export interface Message {
   role: string
@@ -27,11 +31,6 @@ export interface Segment {
   message?: number
   /** Path inside the message: `content`, `role`, `tool_calls.0.function.name`. */
   field?: string
-}
-
-export interface TextSpan {
-  start: number
-  end: number
 }
 
 /** A text and, for each of its characters, who wrote it. The segments cover the text without gaps, in order. */

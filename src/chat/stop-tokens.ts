@@ -1,4 +1,4 @@
-import type { ChatTemplate, RenderOptions } from './jinja/index.ts'
+import type { ChatTemplate, RenderOptions } from './template.ts'
 import { commonPrefixLength, ownershipOf } from './ownership.ts'
 import type { Message, Rendered } from './messages.ts'
 

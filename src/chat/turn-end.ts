@@ -1,4 +1,4 @@
-import type { RenderBeginning } from './jinja/index.ts'
+import type { RenderBeginning } from './template.ts'
 import { commonPrefixLength, type OwnedSegment, type Ownership } from './ownership.ts'
 import { tryText, type TemplateFacts } from './stop-tokens.ts'
 

@@ -1,4 +1,4 @@
-import type { RenderBeginning, RenderOptions } from './jinja/index.ts'
+import type { RenderBeginning, RenderOptions } from './template.ts'
 import type { Ownership } from './ownership.ts'
 import { tryText, type TemplateFacts } from './stop-tokens.ts'
 import type { SpanStatus, TextSpan } from './messages.ts'

@@ -1,5 +1,3 @@
-import { parseArgs } from 'citty'
-import type { ArgsDef } from 'citty'
 import { FettleError } from '../error.ts'
 import { flagName, readArguments } from './flags.ts'
 
@@ -69,22 +67,19 @@ export function defineCommand<const T extends Flags>(
     ...rest,
     flags,
     async execute(rawArguments) {
-      const { canonical, repeated } = readArguments(rawArguments, flags)
-      const parsed = parseArgs(canonical, argumentsOf(flags))
-      const values = Object.fromEntries(
-        Object.entries(flags).map(([name, { type }]) => {
-          const value = parsed[name]
-          return [name, type === 'number' && value !== undefined ? Number(value) : value]
-        }),
-      )
+      const { values, positionals } = readArguments(rawArguments, flags)
+      const entries = Object.entries(flags).map(([name, { type }]) => {
+        const text = type === 'positional' ? positionals[0] : values.get(name)?.at(-1)
+        return [name, text === undefined ? undefined : valueOf(type, text)]
+      })
       try {
-        const code = await run(values as FlagValues<T>, {
-          positionals: parsed._,
-          repeated: (name) => repeated.get(name) ?? [],
+        const code = await run(Object.fromEntries(entries) as FlagValues<T>, {
+          positionals,
+          repeated: (name) => values.get(name) ?? [],
         })
         return code ?? 0
       } catch (error) {
-        throw withFlagNames(error, repeated)
+        throw withFlagNames(error, values)
       }
     },
   }
@@ -92,19 +87,14 @@ export function defineCommand<const T extends Flags>(
 
 /** The library names options as TypeScript does (`maxNewTokens`); who gave a flag knows that. */
 function withFlagNames(error: unknown, given: ReadonlyMap<string, unknown>): unknown {
-  if (!(error instanceof FettleError) || !error.findings.some(({ place }) => given.has(place))) return error
-  const findings = error.findings.map((finding) =>
-    given.has(finding.place) ? { ...finding, place: flagName(finding.place) } : finding,
+  if (!(error instanceof FettleError) || !error.problems.some(({ place }) => given.has(place))) return error
+  const problems = error.problems.map((problem) =>
+    given.has(problem.place) ? { ...problem, place: flagName(problem.place) } : problem,
   )
-  return new FettleError(findings, { exitCode: error.exitCode, cause: error })
+  return new FettleError(problems, { exitCode: error.exitCode, cause: error })
 }
 
-/** The flags as citty takes them; numbers are text to it, and what is required was checked before. */
-function argumentsOf(flags: Flags): ArgsDef {
-  return Object.fromEntries(
-    Object.entries(flags).map(([name, { type }]) => [
-      name,
-      { type: type === 'number' ? 'string' : type, required: false } as const,
-    ]),
-  )
+function valueOf(type: Flag['type'], text: string): string | number | boolean {
+  if (type === 'boolean') return text === 'true'
+  return type === 'number' ? Number(text) : text
 }

@@ -1,7 +1,6 @@
 import { join, relative } from 'node:path'
-import type { Message } from '../chat/index.ts'
 import { AutoModelForCausalLM } from '../model/index.ts'
-import { generateSequences } from '../generate/index.ts'
+import { encodePrompt } from '../pipeline/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
 import { trainSft } from '../train/index.ts'
@@ -140,22 +139,16 @@ async function answers(
   tokenizer: Tokenizer,
   questions: readonly string[],
 ): Promise<Answer[]> {
-  const prompts: number[][] = []
-  for (const question of questions) {
-    const messages: Message[] = [{ role: 'user', content: question }]
-    const text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true })
-    prompts.push([...(await tokenizer.encode(text, { addSpecialTokens: false })).inputIds])
-  }
+  const prompts = await Promise.all(
+    questions.map((content) => encodePrompt(tokenizer, { messages: [{ role: 'user', content }] })),
+  )
   const stopTokenIds = findStopSet(tokenizer).ids
-  const longest = Math.max(...prompts.map((prompt) => prompt.length))
-  const decoder = model.decoder(prompts.length, longest + answerTokens)
-  try {
-    const sequences = await generateSequences(decoder, prompts, { maxNewTokens: answerTokens, stopTokenIds })
-    return sequences.map(({ tokenIds, finishReason }) => ({
-      text: tokenizer.decode(tokenIds, { skipSpecialTokens: true }),
-      stopped: finishReason === 'stop',
-    }))
-  } finally {
-    decoder.free()
-  }
+  const { sequences, finishReasons } = await model.generate(
+    { inputIds: prompts },
+    { maxNewTokens: answerTokens, stopTokenIds, returnDictInGenerate: true },
+  )
+  return sequences.map((tokenIds, i) => ({
+    text: tokenizer.decode(tokenIds, { skipSpecialTokens: true }),
+    stopped: finishReasons[i] === 'stop',
+  }))
 }

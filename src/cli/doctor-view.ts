@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
-import type { Evidence, Finding, NumericResult, Severity } from '../doctor/index.ts'
+import type { Evidence, Diagnosis, NumericResult, Severity } from '../doctor/index.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './terminal.ts'
 
@@ -29,9 +29,9 @@ function showEvidence({ place, token, says, excerpt }: Evidence, paint: Paint): 
     .join('  ')
 }
 
-/** A finding for people: what, where, evidence, why it hurts, and the cure. */
-export function showFinding(
-  { severity, check, place, found, evidence, why, cure, fix }: Finding,
+/** A diagnosis for people: what, where, evidence, why it hurts, and the cure. */
+export function showDiagnosis(
+  { severity, check, place, found, evidence, why, cure, fix }: Diagnosis,
   { paint, width }: Terminal,
 ): string {
   const paragraph = (label: string, text: string) =>
@@ -57,9 +57,9 @@ export function showNumeric(
 }
 
 /** `2 errors, 1 warning`. */
-export function summarise(findings: readonly Finding[]): string {
+export function summarise(diagnoses: readonly Diagnosis[]): string {
   const parts = (['error', 'warning', 'note'] as const).flatMap((severity) => {
-    const count = findings.filter((finding) => finding.severity === severity).length
+    const count = diagnoses.filter((diagnosis) => diagnosis.severity === severity).length
     return count === 0 ? [] : [`${count} ${severity}${count === 1 ? '' : 's'}`]
   })
   return parts.length === 0 ? 'nothing found' : parts.join(', ')

@@ -1,9 +1,9 @@
 import { applyFixes, diagnose } from '../doctor/index.ts'
-import type { Finding } from '../doctor/index.ts'
+import type { Diagnosis } from '../doctor/index.ts'
 import { FettleError } from '../error.ts'
 import { defineCommand } from './command.ts'
 import { runNumericTests } from './doctor-numeric.ts'
-import { showFinding, showNumeric, summarise } from './doctor-view.ts'
+import { showDiagnosis, showNumeric, summarise } from './doctor-view.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { modelFlags, oneOf } from './model-flags.ts'
 import { terminalOf } from './terminal.ts'
@@ -28,7 +28,7 @@ export const doctor = defineCommand({
     dtype: modelFlags.dtype,
     engine: modelFlags.engine,
     threads: modelFlags.threads,
-    json: { type: 'boolean', description: 'Prints a line of JSON for each finding' },
+    json: { type: 'boolean', description: 'Prints a line of JSON for each diagnosis' },
   },
   examples: [
     'doctor ~/models/SmolLM2-135M-Instruct train.jsonl --eval-data eval.jsonl',
@@ -55,10 +55,10 @@ export const doctor = defineCommand({
         expected: 'paths of a model, data, a run file, an adapter or a run',
       })
     const out = terminalOf(process.stdout)
-    const findings = await diagnose(subjects)
-    for (const finding of findings)
-      if (flags.json === true) writeJsonLine({ type: 'finding', ...plain(finding) })
-      else out.write(`${showFinding(finding, out)}\n`)
+    const diagnoses = await diagnose(subjects)
+    for (const diagnosis of diagnoses)
+      if (flags.json === true) writeJsonLine({ type: 'finding', ...plain(diagnosis) })
+      else out.write(`${showDiagnosis(diagnosis, out)}\n`)
 
     let failed = 0
     if (flags.numeric === true) {
@@ -74,17 +74,17 @@ export const doctor = defineCommand({
       }
     }
     if (flags.fix === true)
-      for (const { file, describe } of await applyFixes(findings))
+      for (const { file, describe } of await applyFixes(diagnoses))
         if (flags.json === true) writeJsonLine({ type: 'fixed', file, describe })
         else out.write(`${out.paint.green('fixed')} ${file}: ${describe}\n`)
-    if (flags.json !== true) out.write(`${summarise(findings)}\n`)
+    if (flags.json !== true) out.write(`${summarise(diagnoses)}\n`)
 
-    const errors = findings.filter(({ severity, fix }) => severity === 'error' && !(flags.fix && fix)).length
+    const errors = diagnoses.filter(({ severity, fix }) => severity === 'error' && !(flags.fix && fix)).length
     return errors + failed > 0 ? 1 : 0
   },
 })
 
-/** A finding without its function. */
-function plain({ fix, ...finding }: Finding) {
-  return { ...finding, ...(fix && { fix: { file: fix.file, describe: fix.describe } }) }
+/** A diagnosis without its function. */
+function plain({ fix, ...diagnosis }: Diagnosis) {
+  return { ...diagnosis, ...(fix && { fix: { file: fix.file, describe: fix.describe } }) }
 }

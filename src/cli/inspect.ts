@@ -6,8 +6,9 @@ import { showExample, showParity } from './inspect-view.ts'
 import type { Inspected } from './inspected.ts'
 import { inspectSources } from './inspected.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { loadTokenizer } from './model-flags.ts'
+import { pathsOf } from './model-flags.ts'
 import { readRun, runFlags } from './run-flags.ts'
+import { loadTokenizer } from '../pipeline/index.ts'
 import { applyRunTemplate } from '../train/index.ts'
 import type { TurnParity } from './serve-parity.ts'
 import { compareTurns } from './serve-parity.ts'
@@ -62,7 +63,8 @@ export const inspect = defineCommand({
     const { limit = flags.json === true ? 0 : 3, status } = flags
     wholeNumber('--limit', limit, 0)
     const options = await readRun(flags, positionals, repeated)
-    const tokenizer = await loadTokenizer({ model: options.model, adapter: options.adapter ?? undefined })
+    const { model, adapter } = options
+    const tokenizer = await loadTokenizer(await pathsOf({ model, adapter: adapter ?? undefined }))
     await applyRunTemplate(tokenizer, options.chatTemplate)
     const terminal = terminalOf(process.stdout)
     const variables = options.chatTemplateKwargs

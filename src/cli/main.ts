@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
-import { closestName } from '../data/closest-name.ts'
+import { closestName } from '../closest-name.ts'
 import { FettleError } from '../error.ts'
 import { watchOutput } from './closed-output.ts'
 import type { Command } from './command.ts'

@@ -1,5 +1,5 @@
-import { FettleError, describeFinding, messageOf } from '../error.ts'
-import type { Finding } from '../error.ts'
+import { FettleError, describeProblem, messageOf } from '../error.ts'
+import type { Problem } from '../error.ts'
 import type { Terminal } from './terminal.ts'
 import { version } from './version.ts'
 
@@ -24,8 +24,8 @@ export function reportError(error: unknown, terminal: Terminal): 1 | 2 {
   const fileError = readFileError(error)
   const known = error instanceof FettleError ? error : fileError
   if (known) {
-    for (const finding of known.findings)
-      terminal.write(`${paint.red('error')} ${describeFinding(finding)}\n`)
+    for (const problem of known.problems)
+      terminal.write(`${paint.red('error')} ${describeProblem(problem)}\n`)
     return known.exitCode
   }
   const stack = error instanceof Error ? (error.stack ?? '') : ''
@@ -46,6 +46,6 @@ function readFileError(error: unknown): FettleError | undefined {
   const known = fileErrors[error.code]
   if (known === undefined) return undefined
   const place = 'path' in error && typeof error.path === 'string' ? error.path : error.code
-  const finding: Finding = { place, found: known.found, cure: known.cure }
-  return new FettleError(finding, { exitCode: known.exitCode, cause: error })
+  const problem: Problem = { place, found: known.found, cure: known.cure }
+  return new FettleError(problem, { exitCode: known.exitCode, cause: error })
 }

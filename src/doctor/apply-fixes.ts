@@ -1,4 +1,4 @@
-import type { Finding } from './finding.ts'
+import type { Diagnosis } from './diagnosis.ts'
 
 /** A cure that was made. */
 export interface AppliedFix {
@@ -6,10 +6,10 @@ export interface AppliedFix {
   describe: string
 }
 
-/** Makes the cures that findings offer, in their order; each file is replaced as a whole or not at all. */
-export async function applyFixes(findings: readonly Finding[]): Promise<AppliedFix[]> {
+/** Makes the cures that diagnoses offer, in their order; each file is replaced as a whole or not at all. */
+export async function applyFixes(diagnoses: readonly Diagnosis[]): Promise<AppliedFix[]> {
   const applied: AppliedFix[] = []
-  for (const { fix } of findings) {
+  for (const { fix } of diagnoses) {
     if (fix === undefined) continue
     await fix.apply()
     applied.push({ file: fix.file, describe: fix.describe })

@@ -1,4 +1,4 @@
-/** Every check, in the order in which findings of equal severity are listed. */
+/** Every check, in the order in which diagnoses of equal severity are listed. */
 export const checkNames = [
   'readable',
   'template-missing',

@@ -1,6 +1,6 @@
 import type { Conversation, EncodedExample, Row } from '../data/index.ts'
 import type { FettleError } from '../error.ts'
-import type { Draft, Evidence } from './finding.ts'
+import type { Draft, Evidence } from './diagnosis.ts'
 import type { Patient } from './patient.ts'
 
 /** Whether rows are trained on or held out. */
@@ -34,7 +34,7 @@ export interface Check {
   observe?(patient: Patient): DataObserver | undefined
 }
 
-/** Examples that a finding shows. */
+/** Examples that a diagnosis shows. */
 const shownEvidence = 3
 
 /** Counts what happens in many rows and keeps the first few of them to show. */

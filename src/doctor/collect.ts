@@ -79,7 +79,7 @@ function unknownPath(path: string, found: string, cure = 'Check the path.'): Fet
 export async function collect(subjects: Subjects): Promise<Patient> {
   const patient: Patient = {
     data: [],
-    machine: subjects.machine ?? readMachine(),
+    machine: subjects.machine ?? (await readMachine()),
     problems: [],
     elsewhere: [],
   }
@@ -214,8 +214,8 @@ export function asFettleError(error: unknown, place = 'fettle doctor'): FettleEr
     return place === 'fettle doctor'
       ? error
       : new FettleError(
-          error.findings.map((finding) =>
-            finding.place.startsWith(place) ? finding : { ...finding, place: `${place}: ${finding.place}` },
+          error.problems.map((problem) =>
+            problem.place.startsWith(place) ? problem : { ...problem, place: `${place}: ${problem.place}` },
           ),
           { cause: error },
         )

@@ -133,7 +133,7 @@ async function encodeAll(
   }
 }
 
-/** What a tokenizer without template or eos cannot do is a finding of its own, not one for every row. */
+/** What a tokenizer without template or eos cannot do is a diagnosis of its own, not one for every row. */
 function canEncode({ tokenizer: facts }: Patient, { kind }: Conversation): boolean {
   if (facts === undefined) return false
   if (kind === 'messages') return facts.template !== undefined
@@ -144,6 +144,6 @@ function encodeOptions({ run }: Patient): EncodeOptions {
   const policy: MaskPolicy = { accept: ['inferred', 'no-stop'] }
   if (run?.learn) policy.learn = run.learn
   if (run?.trainOnInput) policy.trainOnInput = true
-  // Ids beyond the tokenizer are a finding, not a reason to stop reading.
+  // Ids beyond the tokenizer are a diagnosis, not a reason to stop reading.
   return { policy, vocabSize: Number.MAX_SAFE_INTEGER }
 }

@@ -1,7 +1,7 @@
 import { FettleError } from '../error.ts'
 import type { Program } from './engine.ts'
-import type { Command, OpName } from './ops.ts'
-import { ops } from './ops.ts'
+import type { Command } from './ops.ts'
+import { infoOf } from './ops.ts'
 import type { DType, Tensor } from './tensor.ts'
 import { elementCount } from './tensor.ts'
 
@@ -12,7 +12,12 @@ export interface MemoryPlan {
   bytes: number
 }
 
-const alignment = 64
+/** How an engine lays out tensors in memory. */
+export interface MemoryLayout {
+  /** Bytes; the address of every tensor is a multiple of them. */
+  alignment: number
+  bytesPerElement: { readonly [K in DType]: number }
+}
 
 /**
  * Gives every transient tensor of a program a place in one block of memory. A tensor lives from the command that
@@ -22,7 +27,7 @@ const alignment = 64
 export function planMemory(
   commands: readonly Command[],
   outputs: readonly Tensor[],
-  bytesPerElement: { readonly [K in DType]: number },
+  { alignment, bytesPerElement }: MemoryLayout,
 ): MemoryPlan {
   const lastUse = new Map<number, number>()
   commands.forEach((command, index) => {
@@ -75,7 +80,7 @@ export function withoutDeadCommands(commands: readonly Command[], outputs: reado
   const kept: Command[] = []
   for (const command of commands.toReversed()) {
     const writesOutside =
-      command.outputs.every((tensor) => tensor === null) || hasSideEffect[command.op] === true
+      command.outputs.every((tensor) => tensor === null) || infoOf(command.op).changes.length > 0
     if (
       !writesOutside &&
       !command.outputs.some((tensor) => tensor && (tensor.kind === 'persistent' || needed.has(tensor.id)))
@@ -85,6 +90,13 @@ export function withoutDeadCommands(commands: readonly Command[], outputs: reado
     kept.push(command)
   }
   return kept.reverse()
+}
+
+/** How many of these commands come before those that run later. */
+export function firstCommands(commands: readonly Command[], later: readonly Command[]): number {
+  const waiting = new Set(later)
+  const first = commands.findIndex((command) => waiting.has(command))
+  return first < 0 ? commands.length : first
 }
 
 /** Rows that each transient tensor of a program has room for. */
@@ -107,9 +119,6 @@ export function checkRows({ capacity }: Program, rows: number | undefined): void
   })
 }
 
-/** Ops that change tensors other than their outputs. */
-const hasSideEffect: { [K in OpName]?: true } = { cachedAttention: true, copySlots: true, adamw: true }
-
 function* tensorsOf(command: Command): Generator<Tensor> {
   for (const tensor of command.inputs) if (tensor) yield tensor
   for (const tensor of command.outputs) if (tensor) yield tensor
@@ -117,9 +126,8 @@ function* tensorsOf(command: Command): Generator<Tensor> {
 
 /** [input, output] tensors of a command that may share a buffer. */
 function* sharedPairs(command: Command): Generator<[Tensor, Tensor]> {
-  const info = ops[command.op]
-  const inputs: readonly string[] = info.inputs
-  const outputs: readonly string[] = info.outputs
+  const info = infoOf(command.op)
+  const { inputNames: inputs, outputNames: outputs, gradients } = info
   if (command.direction === 'forward') {
     if (!info.inPlace) return
     const from = command.inputs[inputs.indexOf(info.inPlace[0])]
@@ -127,7 +135,6 @@ function* sharedPairs(command: Command): Generator<[Tensor, Tensor]> {
     if (from && to) yield [from, to]
     return
   }
-  const gradients: readonly string[] = info.gradients
   const gradientOver = (at: number, input: string): [Tensor, Tensor][] => {
     const from = command.inputs[at]
     const to = command.outputs[gradients.indexOf(input)]

@@ -1,3 +1,5 @@
+import type { ByteSource } from '../formats/byte-source.ts'
+
 /** Element types that an engine computes with. Files may hold others; they are converted when read. */
 export type DType = 'float32' | 'bfloat16' | 'int32'
 
@@ -13,10 +15,11 @@ export interface Tensor {
   readonly shape: readonly number[]
 }
 
-/** One block of rows of a weight matrix, in a file (mapped where the engine can) or in memory. */
-export type WeightPart =
-  | { path: string; offset: number; dtype: 'F32' | 'F16' | 'BF16'; rows: number }
-  | { data: Float32Array | Uint16Array; dtype: 'F32' | 'F16' | 'BF16'; rows: number }
+/** One block of rows of a weight matrix: numbers in memory, or bytes of a source from `offset` on. */
+export type WeightPart = { dtype: 'F32' | 'F16' | 'BF16'; rows: number } & (
+  | { data: Float32Array | Uint16Array }
+  | { source: ByteSource; offset: number }
+)
 
 /** The typed array that holds a tensor's values on the JavaScript side; bfloat16 is widened to float32. */
 export type TensorData = Float32Array | Int32Array

@@ -21,6 +21,7 @@ export {
 } from './safetensors.ts'
 export { writeSafetensors, type TensorToWrite } from './safetensors-write.ts'
 export { readTensorBytes, toFloat32, type ByteRange } from './tensor-bytes.ts'
+export { fileBytes, type ByteSource } from './byte-source.ts'
 export { openWeightFiles } from './weight-files.ts'
 export { readGguf, type GgufFile, type GgufTensor, type GgufValue } from './gguf.ts'
 export type { GgufTypeName } from './gguf-types.ts'

@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import type { Finding } from '../error.ts'
+import type { Problem } from '../error.ts'
 import type { Drafter } from './drafter.ts'
 
 /** How new tokens are chosen and when to end; names, defaults and meaning as in Hugging Face's generate. */
@@ -29,8 +29,11 @@ export interface GenerateOptions {
   drafter?: Drafter | undefined
   /** A sequence ends with any of these, which is its last token. */
   stopTokenIds?: readonly number[]
-  /** Called with each new token as it is made, the stop token included, and the row of the batch that it belongs to. */
-  onToken?: (token: number, row: number) => void
+  /**
+   * Called with each new token as it is made, the stop token included, the row of the batch that it belongs to and, with its
+   * last one, why the row ended.
+   */
+  onToken?: (token: number, row: number, finishReason: 'stop' | 'length' | null) => void
   /** Ends generation before the next token; what is there is returned. */
   signal?: AbortSignal
   /** How many first tokens of each prompt the decoder's slot already holds from an earlier call. */
@@ -82,11 +85,11 @@ const limits: Record<
  * @throws FettleError that lists every option with a value it cannot have
  */
 export function readSettings(options: GenerateOptions): Settings {
-  const findings: Finding[] = []
+  const problems: Problem[] = []
   const number = (name: keyof typeof limits): number => {
     const { fallback, expected, holds } = limits[name]
     const value = options[name] ?? fallback
-    if (!holds(value)) findings.push({ place: name, found: String(value), expected })
+    if (!holds(value)) problems.push({ place: name, found: String(value), expected })
     return value
   }
   const settings: Settings = {
@@ -100,6 +103,6 @@ export function readSettings(options: GenerateOptions): Settings {
     promptLookupNumTokens: number('promptLookupNumTokens'),
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
   }
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
   return settings
 }

@@ -1,8 +1,8 @@
 // Causal language models: configuration to architecture, weights in and out, adapters, passes, KV cache.
 // Each family of models is a file in families/; what it describes records ops on the engine's tape.
 // The public object is AutoModelForCausalLM; train/ drives it, generate/ samples from it.
-export { checkAssistant } from './assistant-model.ts'
-export type { ModelGenerateOptions } from './assistant-model.ts'
+export { checkAssistant, openAssistant } from './assistant-model.ts'
+export type { AssistantModel } from './assistant-model.ts'
 export { AutoModelForCausalLM } from './causal-lm.ts'
 export type { NumberArray } from './causal-lm.ts'
 export type { Architecture } from './blocks/architecture.ts'
@@ -12,6 +12,7 @@ export type { ModelConfig, ModelDescription } from './families/index.ts'
 export { activationBytesPerToken, activationBytesWithin } from './passes/recompute.ts'
 export { internalsOf } from './internals.ts'
 export type { ModelInternals, Training } from './internals.ts'
+export type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOptions } from './generation.ts'
 export type { LoadOptions } from './load-options.ts'
 export { setupChatFormat } from './setup-chat-format.ts'
 export type { ForwardInputs, TokenMatrix } from './passes/flatten.ts'

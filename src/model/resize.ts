@@ -54,7 +54,7 @@ export async function resizeEmbeddings(
     const mean = meanRow(values, Math.min(old, ...spare), columns)
     for (let row = old; row < rows; row += 1) resized.set(mean, row * columns)
     for (const row of spare) resized.set(mean, row * columns)
-    setFrozen(state, parameter, resized)
+    await setFrozen(state, parameter, resized)
   }
   setArchitecture(state, withVocabulary(architecture, rows), { vocab_size: rows })
 }

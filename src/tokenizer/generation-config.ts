@@ -1,8 +1,4 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { FettleError } from '../error.ts'
-import { readGguf } from '../formats/index.ts'
-import { readObject } from './files.ts'
 import type { JsonObject } from './json.ts'
 
 /** What a model's generation_config.json says, as far as fettle uses it; all of it is in `raw`. */
@@ -18,6 +14,7 @@ export interface GenerationConfig {
   minP?: number
   repetitionPenalty?: number
   maxNewTokens?: number
+  /** The file's own keys, also those that fettle does not know. */
   raw: JsonObject
 }
 
@@ -33,30 +30,21 @@ const numberKeys = {
 } as const
 
 /**
- * Reads generation_config.json of a model folder, or what stands for it in a GGUF file. Token ids that are
- * missing there are taken from config.json; a folder without either has no end tokens of its own.
+ * The fields of a generation_config.json. `eos_token_id` is an id, a list of ids, or null.
+ *
+ * @param place  the file, for error messages
+ * @throws FettleError for an end token that is no id: it would never end an answer
  */
-export async function readGenerationConfig(path: string): Promise<GenerationConfig> {
-  if (path.endsWith('.gguf')) return readFromGguf(path)
-  const optional = async (name: string) =>
-    existsSync(join(path, name)) ? await readObject(join(path, name)) : {}
-  const raw = await optional('generation_config.json')
-  const { eos_token_id, bos_token_id, pad_token_id } = await optional('config.json')
-  const place = join(path, 'eos_token_id' in raw ? 'generation_config.json' : 'config.json')
-  return parse({ eos_token_id, bos_token_id, pad_token_id, ...raw }, raw, place)
-}
-
-function parse(values: JsonObject, raw: JsonObject, place: string): GenerationConfig {
-  const config: GenerationConfig = { eosTokenIds: readIds(values.eos_token_id ?? [], place), raw }
+export function parseGenerationConfig(raw: JsonObject, place: string): GenerationConfig {
+  const config: GenerationConfig = { eosTokenIds: readIds(raw.eos_token_id ?? [], place), raw }
   for (const [key, name] of Object.entries(numberKeys)) {
-    const value = values[key]
+    const value = raw[key]
     if (typeof value === 'number') config[name] = value
   }
-  if (typeof values.do_sample === 'boolean') config.doSample = values.do_sample
+  if (typeof raw.do_sample === 'boolean') config.doSample = raw.do_sample
   return config
 }
 
-/** An id that is none would never end an answer. */
 function readIds(value: unknown, place: string): number[] {
   const ids: unknown[] = Array.isArray(value) ? value : [value]
   return ids.map((id) => {
@@ -70,14 +58,22 @@ function readIds(value: unknown, place: string): number[] {
   })
 }
 
-function readFromGguf(path: string): GenerationConfig {
-  const { metadata } = readGguf(path)
-  const id = (name: string) => metadata.get(`tokenizer.ggml.${name}_token_id`)
-  const raw = {
-    // llama.cpp stops at the ends of text, of turn and of message.
-    eos_token_id: [...new Set([id('eos'), id('eot'), id('eom')])].filter((value) => value !== undefined),
-    bos_token_id: id('bos'),
-    pad_token_id: id('padding'),
+/**
+ * The way back: the keys of generation_config.json with the fields as they are now. A key whose field did not change
+ * stays as the file wrote it; one end token is written as a number, several as a list.
+ */
+export function formatGenerationConfig(config: GenerationConfig): JsonObject {
+  const read = parseGenerationConfig(config.raw, 'generation_config.json')
+  const json = { ...config.raw }
+  const set = (key: string, value: unknown): void => {
+    if (value === undefined) delete json[key]
+    else json[key] = value
   }
-  return parse(raw, raw, path)
+  const { eosTokenIds } = config
+  if (eosTokenIds.join() !== read.eosTokenIds.join())
+    set('eos_token_id', eosTokenIds.length > 1 ? [...eosTokenIds] : eosTokenIds[0])
+  for (const [key, name] of Object.entries(numberKeys))
+    if (config[name] !== read[name]) set(key, config[name])
+  if (config.doSample !== read.doSample) set('do_sample', config.doSample)
+  return json
 }

@@ -1,11 +1,11 @@
-import type { Tokenizer as RustTokenizer } from 'tokenizers'
-import type { KnownToken } from './backend.ts'
+import type { Backend } from './backend.ts'
+import type { KnownToken } from './known-tokens.ts'
 import { cutsAlike, type WordRules } from './word-rules.ts'
 
 /*
  * A byte-level tokenizer encodes each word of a text on its own, so that the tokens of a word that was seen before
- * need not be computed again. The Rust library encodes every word once; texts are then put together here, in a tenth
- * of the time that it takes for a whole text, most of which goes into offsets that nobody reads.
+ * need not be computed again. The backend encodes every word once; texts are then put together here, in a tenth of the
+ * time that the Rust library takes for a whole text, most of which goes into offsets that nobody reads.
  */
 
 /** A word, or an added token, with its tokens once they are known. */
@@ -47,7 +47,7 @@ const spaceCode = 32
 
 /** The encoder of a tokenizer with these rules; `undefined` where its added tokens are not matched verbatim. */
 export function makeWordEncoder(
-  rust: RustTokenizer,
+  backend: Backend,
   rules: WordRules,
   added: ReadonlyMap<string, KnownToken>,
 ): WordEncoder | undefined {
@@ -61,19 +61,20 @@ export function makeWordEncoder(
   let encoded: Promise<unknown> = Promise.resolve()
 
   const learn = (found: string): Word => {
-    // A slice of a text would keep the whole text alive.
-    const word = found.length > 12 ? Buffer.from(found, 'utf16le').toString('utf16le') : found
+    // A slice of a text keeps the whole text alive; this one is a slice of the word and a space.
+    const word = found.length > 12 ? ` ${found}`.slice(1) : found
     const entry: Word = { ids: [] }
     unknown.push([word, entry])
     if (word.length <= maxKeptLength) known.set(word, entry)
     return entry
   }
   const encode = async (missing: readonly [string, Word][]): Promise<void> => {
-    const encodings = await rust.encodeBatch(
+    const encodings = await backend.encode(
       missing.map(([word]) => word),
-      { addSpecialTokens: false },
+      undefined,
+      false,
     )
-    encodings.forEach((encoding, i) => (missing[i][1].ids = encoding.getIds()))
+    encodings.forEach((encoding, i) => (missing[i][1].ids = encoding.ids()))
   }
 
   return {

@@ -11,7 +11,7 @@ import {
   writeSafetensors,
 } from '../formats/index.ts'
 import type { AutoModelForCausalLM, Training } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import { formatGenerationConfig, type Tokenizer } from '../tokenizer/index.ts'
 
 /** How far a run is. The order of the data follows from the seed, so the number of steps says where it goes on. */
 export interface TrainerState {
@@ -38,7 +38,7 @@ export async function saveModel(
     await model.save(folder)
     return
   }
-  const generation = `${JSON.stringify(model.generationConfig, null, 2)}\n`
+  const generation = `${JSON.stringify(formatGenerationConfig(model.generationConfig), null, 2)}\n`
   await writeFileAtomic(join(folder, 'generation_config.json'), generation)
   await model.saveAdapter(folder)
 }
@@ -131,7 +131,7 @@ export async function restoreCheckpoint(
       { cause: error },
     )
   }
-  const findings = Object.entries(fingerprint).flatMap(([key, value]) =>
+  const problems = Object.entries(fingerprint).flatMap(([key, value]) =>
     JSON.stringify(state.fingerprint[key]) === JSON.stringify(value)
       ? []
       : [
@@ -143,7 +143,7 @@ export async function restoreCheckpoint(
           },
         ],
   )
-  if (findings.length > 0) throw new FettleError(findings)
+  if (problems.length > 0) throw new FettleError(problems)
   const { tensors } = await readSafetensorsHeader(join(path, optimizerFile))
   const read = async (name: string): Promise<Float32Array> => {
     const info = tensors.get(name)
@@ -155,6 +155,6 @@ export async function restoreCheckpoint(
       })
     return toFloat32(await readTensorBytes(info), info.dtype)
   }
-  training.writeState({ parameters: await read('parameters'), m: await read('m'), v: await read('v') })
+  await training.writeState({ parameters: await read('parameters'), m: await read('m'), v: await read('v') })
   return state
 }

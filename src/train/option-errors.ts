@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { closestName } from '../data/index.ts'
-import type { Finding } from '../error.ts'
+import { closestName } from '../closest-name.ts'
+import type { Problem } from '../error.ts'
+import { expectedBy } from '../schema-issue.ts'
 import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
 import type { OptionLayer } from './read-options.ts'
 
@@ -14,7 +15,7 @@ export function describeIssue(
   issue: Issue,
   merged: unknown,
   parts: readonly Part[],
-): Finding[] {
+): Problem[] {
   const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(schema, path, key, parts))
   // A list or an object that is nearly right is told what is wrong inside it.
@@ -105,7 +106,7 @@ const elsewhere: ReadonlyMap<string, string> = new Map(
   }).map(([theirs, ours]) => [plainKey(theirs), ours]),
 )
 
-function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly Part[]): Finding {
+function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly Part[]): Problem {
   const { place, spell } = locate([...path, key], parts)
   const block = path.reduce<z.core.$ZodType | undefined>(inner, schema)
   const known = Object.keys((block && fieldsOf(block)) ?? {})
@@ -128,35 +129,4 @@ function inner(schema: z.core.$ZodType | undefined, part: string | number): z.co
   if (typeof part === 'string') return fieldsOf(schema)?.[part]
   const list = bare(schema)
   return list instanceof z.ZodArray ? list.element : undefined
-}
-
-const typeNames: Readonly<Record<string, string>> = {
-  string: 'a text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'a block of options',
-  record: 'names with values',
-}
-
-/** What an issue says would be right, in words. */
-function expectedBy(issue: Issue): string {
-  switch (issue.code) {
-    case 'invalid_type':
-      return typeNames[issue.expected] ?? issue.expected
-    case 'invalid_value':
-      return issue.values.map(String).join(' or ')
-    case 'too_small':
-      if (issue.origin === 'string' || issue.origin === 'array') return 'at least one'
-      return `a number ${issue.inclusive ? 'from' : 'above'} ${issue.minimum}`
-    case 'too_big':
-      return `a number ${issue.inclusive ? 'up to' : 'below'} ${issue.maximum}`
-    case 'invalid_union':
-      return issue.errors.flatMap((errors) => errors.map(expectedBy)).join(' or ')
-    case 'invalid_key':
-      return issue.issues.map(expectedBy).join(' or ')
-    default:
-      return issue.message
-  }
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { MaskPolicy } from '../chat/index.ts'
 import { columnNames, dataFormats, type DataSource } from '../data/index.ts'
-import type { LoraConfig } from '../peft/index.ts'
+import { engineNames } from '../engine/index.ts'
+import { loraSchema, type LoraConfig, type LoraOptions } from '../peft/index.ts'
 
 /**
  * Every option of a run with its default: the source of the TypeScript types, the run file, the flags, the JSON
@@ -13,7 +14,6 @@ const count = () => z.int().min(1)
 const countOrZero = () => z.int().min(0)
 const positive = () => z.number().positive()
 const ratio = () => z.number().min(0).max(1)
-const names = () => z.array(z.string().min(1)).min(1)
 
 /** Learning rate schedules, by the names of transformers. */
 const schedulerTypes = [
@@ -45,35 +45,6 @@ const schedulerKwargs = z.strictObject({
   warmupType: decayTypes.optional().describe('Form of the warm-up of warmup_stable_decay.'),
   decayType: decayTypes.optional().describe('Form of the decay of warmup_stable_decay.'),
   minLrRatio: ratio().optional().describe('Where warmup_stable_decay ends, as a ratio.'),
-})
-
-const lora = z.strictObject({
-  r: count().default(16).describe('Rank.'),
-  loraAlpha: positive().default(32).describe('Scaling: alpha / r.'),
-  loraDropout: z.number().min(0).lt(1).default(0).describe("Dropout before LoRA's A."),
-  targetModules: z
-    .union([z.string().min(1), names()])
-    .default('all-linear')
-    .describe('Modules to adapt: all-linear, names, or a regular expression for the whole path.'),
-  excludeModules: z
-    .union([z.string().min(1), names()])
-    .optional()
-    .describe('Modules to leave out.'),
-  bias: z.enum(['none', 'all', 'lora_only']).default('none').describe('Which biases are trained.'),
-  useRslora: z.boolean().default(false).describe('Scaling alpha / √r (rsLoRA).'),
-  rankPattern: z.record(z.string(), count()).default({}).describe('Other ranks for modules by name.'),
-  alphaPattern: z.record(z.string(), positive()).default({}).describe('Other alphas for modules by name.'),
-  layersToTransform: z.array(countOrZero()).min(1).optional().describe('Only these layers.'),
-  modulesToSave: names().optional().describe('Modules trained whole and saved with the adapter.'),
-  ensureWeightTying: z
-    .boolean()
-    .default(false)
-    .describe('With modules_to_save: keep a tied embedding and head one; else they part.'),
-  trainableTokenIndices: z
-    .union([z.array(countOrZero()).min(1), z.record(z.string(), z.array(countOrZero()).min(1))])
-    .optional()
-    .describe('Tokens whose embedding rows are trained too, or such lists for embed_tokens and lm_head.'),
-  initLoraWeights: z.boolean().default(true).describe('B starts at zero; false starts both at random.'),
 })
 
 type Rows = Extract<DataSource, { rows: unknown }>['rows']
@@ -108,7 +79,7 @@ export const trainOptionsSchema = z.strictObject({
   data: sources.min(1).describe('Files to train on, with format, columns and roles where needed.'),
   evalData: sources.optional().describe('Held-out files to evaluate on.'),
   outputDir: z.string().min(1).default('runs/latest').describe('Where checkpoints and the result go.'),
-  lora: lora.nullable().prefault({}).describe("LoRA with PEFT's names; null trains every weight."),
+  lora: loraSchema.nullable().prefault({}).describe("LoRA with PEFT's names; null trains every weight."),
   adapter: z.string().min(1).nullable().default(null).describe('Start from this adapter.'),
   dtype: z.enum(['auto', 'float32', 'bfloat16']).default('auto').describe('Type of the frozen weights.'),
   quantization: z
@@ -121,7 +92,10 @@ export const trainOptionsSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('With quantization int8: round activations too and multiply integers; faster, less exact.'),
-  engine: z.enum(['auto', 'native', 'reference']).default('auto').describe('What computes.'),
+  engine: z
+    .enum(['auto', ...engineNames])
+    .default('auto')
+    .describe('What computes.'),
   threads: count().optional().describe('Threads; default the processor cores.'),
 
   maxLength: z.int().min(2).default(1024).describe('Longest example, and size of a pack, in tokens.'),
@@ -211,8 +185,6 @@ export type TrainOptions = Defaulted<z.output<typeof trainOptionsSchema>>
 export type TrainOptionsInput = z.input<typeof trainOptionsSchema>
 /** Complete options of a run file. */
 export type RunOptions = Defaulted<z.output<typeof runOptionsSchema>>
-/** The LoRA block of the options. */
-export type LoraOptions = z.output<typeof lora>
 
 /** The defaults that depend on other options. */
 export function withDependentDefaults<

@@ -1,6 +1,6 @@
 import { LineCounter, isMap, isNode, isPair, isSeq, parseDocument, type Document } from 'yaml'
 import { z } from 'zod'
-import { FettleError, type Finding } from '../error.ts'
+import { FettleError, type Problem } from '../error.ts'
 import { describeIssue } from './option-errors.ts'
 import { isPlainObject, normaliseKeys, snakeCase } from './option-keys.ts'
 import {
@@ -99,8 +99,8 @@ function offsetOf(document: Document, path: Path): number | undefined {
 function readLayers<S extends z.ZodType>(schema: S, layers: readonly OptionLayer[]): z.output<S> {
   const parts = layers.map((layer) => ({ layer, ...normaliseKeys(schema, layer.value) }))
   const merged = wrapSources(parts.reduce<unknown>((sum, { value }) => mergeOptions(sum, value), {}))
-  const findings = parts.flatMap(({ layer, repeated }) =>
-    repeated.map((path): Finding => ({
+  const problems = parts.flatMap(({ layer, repeated }) =>
+    repeated.map((path): Problem => ({
       place: layer.placeOf(path),
       found: `${path.join('.')} given twice`,
       expected: 'one value',
@@ -108,8 +108,8 @@ function readLayers<S extends z.ZodType>(schema: S, layers: readonly OptionLayer
   )
   const result = schema.safeParse(merged)
   if (!result.success)
-    findings.push(...result.error.issues.flatMap((issue) => describeIssue(schema, issue, merged, parts)))
-  if (!result.success || findings.length > 0) throw new FettleError(findings)
+    problems.push(...result.error.issues.flatMap((issue) => describeIssue(schema, issue, merged, parts)))
+  if (!result.success || problems.length > 0) throw new FettleError(problems)
   return result.data
 }
 

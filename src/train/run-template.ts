@@ -43,7 +43,7 @@ async function readTemplate(path: string): Promise<string> {
     throw new FettleError(
       {
         place: 'chat_template',
-        found: `'${path}' (${error instanceof FettleError ? error.findings[0].found : messageOf(error)})`,
+        found: `'${path}' (${error instanceof FettleError ? error.problems[0].found : messageOf(error)})`,
         expected: `a .jinja file, or one of ${Object.keys(chatFormats).join(', ')}`,
       },
       { cause: error },

@@ -5,7 +5,7 @@ import { formatOrigin } from '../data/index.ts'
 import { makeFolder } from '../formats/index.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import { internalsOf } from '../model/index.ts'
-import type { LoraConfig } from '../peft/index.ts'
+import type { LoraConfig, LoraOptions } from '../peft/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
 import { keepNewest, lastCheckpoint, restoreCheckpoint, saveCheckpoint, saveModel } from './checkpoint.ts'
@@ -13,7 +13,7 @@ import { passSize, splitBatch, streamedLayers } from './chunks.ts'
 import { evaluate } from './evaluate.ts'
 import type { EvalEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options.ts'
-import { loraOptions, type LoraOptions } from './options.ts'
+import { loraOptions } from './options.ts'
 import type { TrainOptionsInput } from './options.ts'
 import { prepareData } from './prepare.ts'
 import { readTrainOptions } from './read-options.ts'
@@ -103,7 +103,7 @@ export async function* trainSft({
     data.evaluation && evaluate(model, data.evaluation.batches(), stops, perPass, step)
   const checkpoint = async (step: number): Promise<TrainEvent> => {
     const state = { step, steps, fingerprint }
-    training.rest()
+    await training.rest()
     const path = await saveCheckpoint(model, tokenizer, training, input.outputDir, state)
     await keepNewest(input.outputDir, input.saveTotalLimit)
     return { type: 'checkpoint', step, path }
@@ -136,8 +136,8 @@ export async function* trainSft({
       }
     }
   } finally {
-    training.streamWeights(0)
-    training.rest()
+    await training.streamWeights(0)
+    await training.rest()
   }
   const interrupted = step < steps
   if (interrupted && savedAt !== step) yield await checkpoint(step)
@@ -163,7 +163,7 @@ export async function* trainSft({
       for (const [part, pass] of splitBatch(batch, perPass).entries()) {
         // A seed of its own for each pass, the same when the step is repeated after a resume.
         const dropoutSeed = 1 + ((index * batches.length + micro) * 64 + part) + input.seed * 65537
-        training.streamWeights(streamedLayers(pass.ids.length, input.lowMemory))
+        await training.streamWeights(streamedLayers(pass.ids.length, input.lowMemory))
         const { losses } = await training.losses(pass, {
           gradientScale,
           dropoutSeed,

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { rooflineLines } from '../../src/cli/bench/view.ts'
-import { createEngine, nativeProblem } from '../../src/engine/index.ts'
+import { createEngine } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { kernelRuns } from '../../src/cli/bench/kernel-runs.ts'
 import { Workshop } from '../../src/cli/bench/workshop.ts'
 import { modelShape } from '../../src/cli/bench/model-shape.ts'
@@ -65,7 +66,7 @@ test('every kernel that is measured runs, and no two have the same name', async 
   if (problem !== undefined) return
   const raw = JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8'))
   const config = modelShape(describeModel(raw, 'tiny-llama').architecture)
-  const engine = createEngine({ engine: 'native' })
+  const engine = await createEngine({ engine: 'native' })
   const names = new Set<string>()
   for (const prepare of kernelRuns(config)) {
     const workshop = new Workshop(engine, 1024)

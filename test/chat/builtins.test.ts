@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { filterNames } from '../../src/chat/jinja/filters.ts'
-import { globalNames } from '../../src/chat/jinja/globals.ts'
-import { testNames } from '../../src/chat/jinja/tests.ts'
+import { filterNames } from '../../src/jinja/filters/index.ts'
+import { globalNames } from '../../src/jinja/filters/globals.ts'
+import { testNames } from '../../src/jinja/filters/tests.ts'
 import { expectAsPython, type GoldenCase } from './golden.ts'
 
 interface RecordedBuiltins {

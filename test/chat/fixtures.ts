@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { parseChatTemplate, type ChatTemplate } from '../../src/chat/jinja/index.ts'
-import type { Message } from '../../src/chat/messages.ts'
+import { parseChatTemplate, type ChatTemplate, type Message } from '../../src/chat/index.ts'
 
 const folder = new URL('../fixtures/chat-templates/', import.meta.url)
 

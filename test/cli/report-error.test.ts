@@ -8,7 +8,7 @@ const fileError = (code: string, path: string) =>
 
 const cases: { name: string; error: unknown; code: number; lines: (string | RegExp)[] }[] = [
   {
-    name: 'each finding has its line',
+    name: 'each problem has its line',
     error: new FettleError([
       { place: 'a.jsonl:1', found: 'no role' },
       { place: 'a.jsonl:2', found: 'no content', expected: 'text', cure: 'Add it.' },

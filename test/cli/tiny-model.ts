@@ -51,7 +51,7 @@ export async function makeWorkplace(): Promise<string> {
   const parameters = await readState('parameters')
   // As if it had been trained: B is no longer zero.
   const number = createRandom(1)
-  writeState({
+  await writeState({
     parameters: parameters.map(() => number() - 0.5),
     m: await readState('m'),
     v: await readState('v'),

@@ -3,10 +3,10 @@ import { checkNames, checks, diagnose, type CheckName, type DiagnoseInput } from
 import { cases, furtherCases, healthy } from './cases.ts'
 import { machine } from './patients.ts'
 
-/** Findings as lines, for one check alone. */
+/** Diagnoses as lines, for one check alone. */
 async function linesOf(input: DiagnoseInput, only: readonly CheckName[]): Promise<string[]> {
-  const findings = await diagnose({ machine, ...input, only })
-  return findings.map(({ severity, place, found, evidence }) =>
+  const diagnoses = await diagnose({ machine, ...input, only })
+  return diagnoses.map(({ severity, place, found, evidence }) =>
     [`${severity} ${place}: ${found}`, ...evidence.map(({ says = '' }) => says)].join('\n'),
   )
 }

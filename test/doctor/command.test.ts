@@ -28,7 +28,7 @@ it('says once that a file cannot be read, whoever opens it', async () => {
   expect(code).toBe(1)
 })
 
-it('prints findings worst first and exits with 1 on errors', async () => {
+it('prints diagnoses worst first and exits with 1 on errors', async () => {
   const model = await modelOf({ generation: { eos_token_id: 597 } })
   const { text, code } = await run(model, dataOf([...goodRows, chat('Well?', ' ')]))
   expect(code).toBe(1)
@@ -44,7 +44,7 @@ it('exits with 0 where nothing is wrong', async () => {
   })
 })
 
-it('prints a line of JSON for each finding, test and fix', async () => {
+it('prints a line of JSON for each diagnosis, test and fix', async () => {
   const model = await modelOf({ generation: { eos_token_id: 597 } })
   const { text, code } = await run('--model', model, '--json', '--fix', '--numeric', '--engine', 'reference')
   const lines = text

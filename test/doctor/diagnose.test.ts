@@ -8,38 +8,38 @@ import { adapterOf, chat, dataOf, goodRows, machine, modelOf, runOf } from './pa
 const json = (folder: string, name: string): Record<string, unknown> =>
   JSON.parse(readFileSync(join(folder, name), 'utf8')) as Record<string, unknown>
 
-describe('findings', () => {
+describe('diagnoses', () => {
   it('come worst first, and each says what, where, why and what to do', async () => {
     const model = await modelOf({
       generation: { eos_token_id: 597 },
       tokenizer: { config: { pad_token: '<|im_end|>', padding_side: 'right' } },
     })
-    const findings = await diagnose({ model, data: [dataOf([...goodRows, chat('Well?', '')])], machine })
-    const severities = findings.map(({ severity }) => severity)
+    const diagnoses = await diagnose({ model, data: [dataOf([...goodRows, chat('Well?', '')])], machine })
+    const severities = diagnoses.map(({ severity }) => severity)
     expect(severities).toEqual([
       ...severities.filter((severity) => severity === 'error'),
       ...severities.filter((severity) => severity === 'warning'),
       ...severities.filter((severity) => severity === 'note'),
     ])
     expect(new Set(severities).size).toBe(3)
-    for (const finding of findings)
+    for (const diagnosis of diagnoses)
       for (const key of ['place', 'found', 'why', 'cure'] as const)
-        expect(finding[key], `${finding.check}: ${key}`).not.toBe('')
+        expect(diagnosis[key], `${diagnosis.check}: ${key}`).not.toBe('')
   })
 
   it('show where in a row', async () => {
     const data = dataOf([...goodRows, chat('CafÃ©?', 'Yes.')])
-    const [finding] = await diagnose({ data: [data], machine, only: ['text-encoding'] })
-    expect(finding.place).toBe(`${data}:3`)
-    expect(finding.evidence[0].excerpt).toEqual({ before: 'Caf', marked: 'Ã©', after: '?' })
+    const [diagnosis] = await diagnose({ data: [data], machine, only: ['text-encoding'] })
+    expect(diagnosis.place).toBe(`${data}:3`)
+    expect(diagnosis.evidence[0].excerpt).toEqual({ before: 'Caf', marked: 'Ã©', after: '?' })
   })
 
   it('do not stop at a row that is refused', async () => {
     const model = await modelOf({ tokenizer: { name: 'spbpe-llama2' } })
     const refused = { messages: [{ role: 'system', content: 'No.' }, ...goodRows[0].messages] }
     const rows = [goodRows[0], refused, { columns: 'unknown' }, chat('Empty?', ' ')]
-    const findings = await diagnose({ model, data: [dataOf(rows)], machine })
-    expect(findings.map(({ check }) => check)).toEqual(
+    const diagnoses = await diagnose({ model, data: [dataOf(rows)], machine })
+    expect(diagnoses.map(({ check }) => check)).toEqual(
       expect.arrayContaining(['readable', 'template-loses-messages', 'empty-answers']),
     )
   })
@@ -52,8 +52,8 @@ describe('findings', () => {
     const run = runOf(
       `model: ${await modelOf()}\ndata: [{ path: ${data}, columns: { input: q, output: a } }]\n`,
     )
-    const findings = await diagnose({ paths: [run], machine, only: ['readable', 'duplicates'] })
-    expect(findings.map(({ check }) => check)).toEqual(['duplicates'])
+    const diagnoses = await diagnose({ paths: [run], machine, only: ['readable', 'duplicates'] })
+    expect(diagnoses.map(({ check }) => check)).toEqual(['duplicates'])
   })
 })
 
@@ -64,15 +64,15 @@ describe('fixes', () => {
       generation: { eos_token_id: 597, temperature: 0.6 },
       tokenizer: { config: { pad_token: '<|im_end|>', padding_side: 'right', unk_token: '<|endoftext|>' } },
     })
-    const findings = await diagnose({ model, machine })
-    const fixable = findings.filter(({ fix }) => fix !== undefined)
+    const diagnoses = await diagnose({ model, machine })
+    const fixable = diagnoses.filter(({ fix }) => fix !== undefined)
     expect(fixable.map(({ check }) => check).toSorted()).toEqual([
       'pad-equals-eos',
       'padding-side',
       'stop-token-disagreement',
       'stop-token-in-generation-config',
     ])
-    const applied = await applyFixes(findings)
+    const applied = await applyFixes(diagnoses)
     expect(applied).toHaveLength(fixable.length)
     expect(json(model, 'generation_config.json')).toMatchObject({ temperature: 0.6 })
     expect(json(model, 'generation_config.json')['eos_token_id']).toContain(599)

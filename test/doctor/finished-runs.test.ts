@@ -207,8 +207,8 @@ it.each<[string, string, Files, object, object?]>([
   expect(adapter?.path).toBe(path)
   expect(model).toBeDefined()
   expect(run ?? {}).toMatchObject(settings)
-  const findings = await diagnose({ paths: [path], machine })
-  expect(findings.filter(({ severity }) => severity === 'error')).toEqual([])
+  const diagnoses = await diagnose({ paths: [path], machine })
+  expect(diagnoses.filter(({ severity }) => severity === 'error')).toEqual([])
 })
 
 it('reads the folder of a real run of TRL', async () => {
@@ -229,8 +229,8 @@ it('reads the folder of a real run of TRL', async () => {
     accumulation: 2,
     packing: false,
   })
-  const findings = await diagnose({ paths: [path], machine })
-  expect(findings.map(({ check, severity }) => `${severity} ${check}`)).toEqual(['note padding-side'])
+  const diagnoses = await diagnose({ paths: [path], machine })
+  expect(diagnoses.map(({ check, severity }) => `${severity} ${check}`)).toEqual(['note padding-side'])
 })
 
 it('reads numbers of pickled training arguments without unpickling them', async () => {
@@ -261,6 +261,6 @@ it('finds the weights of a run in its last checkpoint', async () => {
   })
   const { finished } = await collect({ paths: [path], machine })
   expect(finished?.weights).toBe(join(path, 'checkpoint-10'))
-  const findings = await diagnose({ paths: [path], machine, only: ['hyperparameters'] })
-  expect(findings.map(({ found }) => found)).toEqual([expect.stringContaining('0.5 with LoRA')])
+  const diagnoses = await diagnose({ paths: [path], machine, only: ['hyperparameters'] })
+  expect(diagnoses.map(({ found }) => found)).toEqual([expect.stringContaining('0.5 with LoRA')])
 })

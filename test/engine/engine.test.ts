@@ -6,6 +6,7 @@ import type { Engine } from '../../src/engine/engine.ts'
 import type { Command } from '../../src/engine/ops.ts'
 import type { Tensor, WeightPart } from '../../src/engine/tensor.ts'
 import { tensorHandle } from '../../src/engine/tensor.ts'
+import { fileBytes } from '../../src/formats/byte-source.ts'
 import { float32ToBfloat16, float32ToFloat16 } from '../../src/formats/float16.ts'
 import { engines } from './engines.ts'
 import { random } from './random.ts'
@@ -60,7 +61,9 @@ describe.each(engines)('$name', ({ create }) => {
           it(`${dtype} at byte ${offset} of a file as ${target}`, async () => {
             const path = join(folder, `${dtype}-${offset}`)
             writeFileSync(path, Buffer.concat([Buffer.alloc(offset, 255), encoded[dtype], Buffer.alloc(3)]))
-            const weight = engine.weight(target, 5, [{ path, offset, dtype, rows: 2 }])
+            const weight = await engine.weight(target, 5, [
+              { source: fileBytes(path), offset, dtype, rows: 2 },
+            ])
             expect(weight.shape).toEqual([2, 5])
             expect(await engine.read(weight)).toEqual(values)
           })
@@ -72,14 +75,14 @@ describe.each(engines)('$name', ({ create }) => {
       const path = join(folder, 'stack')
       writeFileSync(path, encoded.BF16)
       const parts: WeightPart[] = [
-        { path, offset: 10, dtype: 'BF16', rows: 1 },
+        { source: fileBytes(path), offset: 10, dtype: 'BF16', rows: 1 },
         { data: float32ToFloat16(values), dtype: 'F16', rows: 2 },
         { data: values.slice(0, 5), dtype: 'F32', rows: 1 },
         { data: float32ToBfloat16(values.slice(5)), dtype: 'BF16', rows: 1 },
       ]
       const expected = [...values.slice(5), ...values, ...values.slice(0, 5), ...values.slice(5)]
       for (const dtype of ['float32', 'bfloat16'] as const) {
-        const weight = engine.weight(dtype, 5, parts)
+        const weight = await engine.weight(dtype, 5, parts)
         expect(await engine.read(weight)).toEqual(Float32Array.from(expected))
         // Products read the blocks without joining them.
         const x = engine.tensor(dtype, [1, 5], Float32Array.of(1, 2, 0, 0, 1))
@@ -93,7 +96,8 @@ describe.each(engines)('$name', ({ create }) => {
       const [rows, columns] = [256, 1024]
       const path = join(folder, 'streamed')
       writeFileSync(path, random(6).normal(rows * columns))
-      const weight = engine.weight('float32', columns, [{ path, offset: 0, dtype: 'F32', rows }])
+      const part = { source: fileBytes(path), offset: 0, dtype: 'F32', rows } as const
+      const weight = await engine.weight('float32', columns, [part])
       const y = transient([1, rows])
       const x = engine.tensor('float32', [1, columns], random(7).normal(columns))
       const program = engine.compile([linear(x, weight, y)], [y])
@@ -108,15 +112,31 @@ describe.each(engines)('$name', ({ create }) => {
       for (const result of results) expect(result).toEqual(results[0])
     })
 
-    it('of a missing file name it', () => {
-      const part = { path: join(folder, 'absent'), offset: 0, dtype: 'F32', rows: 1 } as const
-      expect(() => engine.weight('float32', 5, [part])).toThrow(/absent/)
+    it('are read where there is no file to map', async () => {
+      const file = encoded.BF16
+      const read = async (offset: number, length: number) => file.slice(offset, offset + length)
+      const parts = [
+        { source: { read }, offset: 10, dtype: 'BF16', rows: 1 },
+        { source: { read }, offset: 0, dtype: 'BF16', rows: 2 },
+      ] as const
+      for (const dtype of ['float32', 'bfloat16'] as const) {
+        const weight = await engine.weight(dtype, 5, parts)
+        expect(await engine.read(weight)).toEqual(Float32Array.of(...values.slice(5), ...values))
+      }
+      const tooLong = { source: { read }, offset: 15, dtype: 'BF16', rows: 1 } as const
+      await expect(engine.weight('float32', 5, [tooLong])).rejects.toThrow(/5 bytes, expected 10/)
     })
 
-    it('of a file that ends early name it', () => {
+    it('of a missing file name it', async () => {
+      const part = { source: fileBytes(join(folder, 'absent')), offset: 0, dtype: 'F32', rows: 1 } as const
+      await expect(engine.weight('float32', 5, [part])).rejects.toThrow(/absent/)
+    })
+
+    it('of a file that ends early name it', async () => {
       const path = join(folder, 'short')
       writeFileSync(path, new Uint8Array(12))
-      expect(() => engine.weight('float32', 5, [{ path, offset: 0, dtype: 'F32', rows: 1 }])).toThrow(/short/)
+      const part = { source: fileBytes(path), offset: 0, dtype: 'F32', rows: 1 } as const
+      await expect(engine.weight('float32', 5, [part])).rejects.toThrow(/short/)
     })
   })
 

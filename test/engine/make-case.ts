@@ -40,6 +40,10 @@ function normal(r: Random, role: Role, shape: readonly number[], scale = 1): Val
   return { role, shape, data: r.normal(elementCount(shape), scale) }
 }
 
+function constant(value: number, shape: readonly number[]): Value {
+  return { role: 'float32', shape, data: new Float32Array(elementCount(shape)).fill(value) }
+}
+
 function integers(data: readonly number[] | Int32Array): Value {
   return { role: 'int32', shape: [data.length], data: Int32Array.from(data) }
 }
@@ -272,7 +276,7 @@ export function swiglu(
   }
 }
 
-export function headLoss(
+export function targetLogProbs(
   name: string,
   options: {
     m: number
@@ -282,9 +286,10 @@ export function headLoss(
     weightRole?: Role
     evaluation?: boolean
     padding?: number
+    uniform?: boolean
   },
-): Case<'headLoss'> {
-  const { m, H, V, scale = 1, weightRole = 'act', evaluation = false, padding = 0 } = options
+): Case<'targetLogProbs'> {
+  const { m, H, V, scale = 1, weightRole = 'act', evaluation = false, padding = 0, uniform = false } = options
   const r = random(m + H + V)
   return {
     name,
@@ -292,11 +297,21 @@ export function headLoss(
       hidden: normal(r, 'act', [m, H]),
       weight: normal(r, weightRole, [V, H], scale * H ** -0.5),
       targets: integers(r.integers(m, V).map((target, i) => (i < m - padding ? target : -1))),
-      lossScale: evaluation ? null : { role: 'float32', shape: [1], data: Float32Array.of(0.25) },
+      weights: evaluation ? null : uniform ? constant(0.25, [m]) : normal(r, 'float32', [m]),
     },
-    outputs: { losses: float([m]), lse: float([m]), dHidden: evaluation ? null : act([m, H]) },
+    outputs: { logProbs: float([m]), lse: float([m]), dHidden: evaluation ? null : act([m, H]) },
     attributes: {},
     ...(evaluation ? { gradients: [] } : {}),
+  }
+}
+
+export function scaleRows(name: string, { M, W }: { M: number; W: number }): Case<'scaleRows'> {
+  const r = random(M + W)
+  return {
+    name,
+    inputs: { x: normal(r, 'act', [M, W]), weights: normal(r, 'float32', [M]) },
+    outputs: { y: act([M, W]) },
+    attributes: {},
   }
 }
 

@@ -98,10 +98,8 @@ async function compareWithDifferences(
 function lossOf(testCase: AnyCase, outputs: Named, given: Named): number {
   let loss = 0
   for (const [name, gradient] of given) loss += dot(gradient, outputs.get(name) ?? [])
-  if (testCase.op === 'headLoss') {
-    const scale = testCase.inputs['lossScale']?.data[0] ?? 1
-    for (const rowLoss of outputs.get('losses') ?? []) loss += scale * rowLoss
-  }
+  if (testCase.op === 'targetLogProbs')
+    loss -= dot(outputs.get('logProbs') ?? [], testCase.inputs['weights']?.data ?? [])
   return loss
 }
 

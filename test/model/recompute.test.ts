@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nativeIsas } from '../../src/engine/index.ts'
+import { nativeIsas } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, describeModel, internalsOf } from '../../src/model/index.ts'
 import { activationBytesPerToken, recomputationWithin } from '../../src/model/passes/recompute.ts'
 import { fixture } from './golden.ts'

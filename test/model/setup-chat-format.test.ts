@@ -75,7 +75,7 @@ describe('setupChatFormat', () => {
       expect(rows).toEqual({ before: length, after: Math.ceil((length + 2) / 16) * 16 })
       const end = newTokens[1].id
       // </s> (2) pads here, so it no longer ends anything.
-      expect(model.generationConfig['eos_token_id']).toEqual([end, 1])
+      expect(model.generationConfig.eosTokenIds).toEqual([end, 1])
       expect(model.config['eos_token_id']).toBe(end)
       expect(own.eosTokenId).toBe(end)
       const { row, values, columns } = await rowOf(model, end)

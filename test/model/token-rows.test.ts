@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { readSafetensorsHeader } from '../../src/formats/index.ts'
 import { AutoModelForCausalLM, internalsOf, type LoadOptions } from '../../src/model/index.ts'
 import type { LoraConfig } from '../../src/peft/index.ts'
@@ -94,7 +94,7 @@ describe.each(engines)('trainable_token_indices on $engine', (options) => {
     const fresh = await AutoModelForCausalLM.fromPretrained(fixture('llama-tied-rope3'), options)
     await fresh.loadAdapter(folder)
     expect((await fresh.forward({ inputIds, labels: inputIds })).loss).toBeCloseTo(after, 6)
-    writeState(start)
+    await writeState(start)
     expect((await model.forward({ inputIds, labels: inputIds })).loss).toBeCloseTo(before, 6)
   })
 })
@@ -118,7 +118,7 @@ it.skipIf(nativeProblem() !== undefined)('computes the same in bfloat16, up to r
 it.each<[string, string, Partial<LoraConfig>, string]>([
   ['a token that does not exist', 'llama', { trainableTokenIndices: [128] }, 'embed_tokens: 128'],
   ['a token twice', 'llama', { trainableTokenIndices: [3, 3] }, 'different token ids'],
-  ['no tokens', 'llama', { trainableTokenIndices: [] }, 'no tokens'],
+  ['no tokens', 'llama', { trainableTokenIndices: [] }, 'trainableTokenIndices: []; expected at least one'],
   ['another module', 'llama', { trainableTokenIndices: { norm: [1] } }, "'norm'"],
   [
     'rows of what is trained whole',

@@ -1,7 +1,12 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
-import { AutoModelForCausalLM, internalsOf, type LoadOptions } from '../../src/model/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
+import {
+  AutoModelForCausalLM,
+  internalsOf,
+  type ForwardInputs,
+  type LoadOptions,
+} from '../../src/model/index.ts'
 import { fixture, goldenModels, maxDifference, readTensors } from './golden.ts'
 
 const peft = (name: string) => join(import.meta.dirname, '..', 'fixtures', 'peft', name)
@@ -28,6 +33,17 @@ const engines: LoadOptions[] = [
     : []),
 ]
 
+/** Logits [n, vocabulary] of the tokens without padding. */
+function logitsOf(model: AutoModelForCausalLM, inputs: ForwardInputs): Promise<Float32Array> {
+  const { passes, flatten } = internalsOf(model)
+  return passes.logits(flatten(inputs))
+}
+
+function without(model: AutoModelForCausalLM, inputs: ForwardInputs): Promise<Float32Array> {
+  const { withoutAdapter, flatten } = internalsOf(model)
+  return withoutAdapter((passes) => passes.logits(flatten(inputs)))
+}
+
 describe.each(engines)('without its adapter, $engine in $dtype', (options) => {
   it.each(cases)(
     '%s: the model computes what it computed before, and with it what it did',
@@ -38,14 +54,13 @@ describe.each(engines)('without its adapter, $engine in $dtype', (options) => {
         attentionMask: await golden.rows('attention_mask'),
       }
       const model = await AutoModelForCausalLM.fromPretrained(fixture(name), options)
-      const before = (await model.forward(inputs)).logits.data
+      const before = await logitsOf(model, inputs)
       await model.loadAdapter(adapter)
-      const adapted = (await model.forward(inputs)).logits.data
+      const adapted = await logitsOf(model, inputs)
       expect(maxDifference(adapted, before)).toBeGreaterThan(1e-3)
       for (const time of ['first', 'second']) {
-        const { logits } = await internalsOf(model).withoutAdapter(() => model.forward(inputs))
-        expect(logits.data, time).toEqual(before)
-        expect((await model.forward(inputs)).logits.data, time).toEqual(adapted)
+        expect(await without(model, inputs), time).toEqual(before)
+        expect(await logitsOf(model, inputs), time).toEqual(adapted)
       }
     },
   )
@@ -54,30 +69,28 @@ describe.each(engines)('without its adapter, $engine in $dtype', (options) => {
 describe('what was changed before the adapter came', () => {
   const load = () => AutoModelForCausalLM.fromPretrained(fixture('qwen2'), { engine: 'reference' })
   const inputs = { inputIds: [[5, 9, 3, 7]] }
-  const without = (model: AutoModelForCausalLM) =>
-    internalsOf(model).withoutAdapter(() => model.forward(inputs))
 
   it('comes back: biases and new rows that are in no file', async () => {
     const model = await load()
     await model.loadAdapter(peft('bias-all'))
     await model.mergeAdapter()
     await model.resizeTokenEmbeddings(130)
-    const before = (await model.forward(inputs)).logits.data
+    const before = await logitsOf(model, inputs)
     await model.addAdapter({ r: 2, bias: 'all', trainableTokenIndices: [121, 5], initLoraWeights: false })
-    expect((await without(model)).logits.data).toEqual(before)
+    expect(await without(model, inputs)).toEqual(before)
   })
 
   it('cannot come back where it is a table that is in no file', async () => {
     const model = await load()
     await model.resizeTokenEmbeddings(130)
     await model.addAdapter({ r: 2, modulesToSave: ['embed_tokens'] })
-    await expect(without(model)).rejects.toThrow(
+    await expect(without(model, inputs)).rejects.toThrow(
       'model.embed_tokens.weight without the adapter: a table that was changed after it was loaded',
     )
   })
 
   it('is what the model computes where there is no adapter', async () => {
     const model = await load()
-    expect((await without(model)).logits.data).toEqual((await model.forward(inputs)).logits.data)
+    expect(await without(model, inputs)).toEqual(await logitsOf(model, inputs))
   })
 })

@@ -7,6 +7,8 @@ import {
   AutoTokenizer,
   ensurePadToken,
   findStopSet,
+  formatGenerationConfig,
+  parseGenerationConfig,
   readGenerationConfig,
 } from '../../src/tokenizer/index.ts'
 import { fixtures } from './golden.ts'
@@ -167,5 +169,28 @@ describe('generation config', () => {
     const { raw, ...config } = await readGenerationConfig(await write(files))
     expect(config).toEqual(expected)
     expect(raw).toEqual(files['generation_config.json'] ?? {})
+  })
+
+  it.each<[string, Record<string, unknown>, object, Record<string, unknown>]>([
+    ['as read', { top_k: 5, eos_token_id: [2], odd: 1 }, {}, { top_k: 5, eos_token_id: [2], odd: 1 }],
+    ['null as read', { eos_token_id: null }, {}, { eos_token_id: null }],
+    ['one end token', { eos_token_id: [2, 3] }, { eosTokenIds: [4] }, { eos_token_id: 4 }],
+    ['several', { eos_token_id: 2 }, { eosTokenIds: [2, 4] }, { eos_token_id: [2, 4] }],
+    ['none any more', { eos_token_id: 2, a: 1 }, { eosTokenIds: [] }, { a: 1 }],
+    [
+      'other fields',
+      { temperature: 1, do_sample: false },
+      { padTokenId: 0, doSample: true, temperature: undefined },
+      { pad_token_id: 0, do_sample: true },
+    ],
+  ])('written back: %s', (_, raw, changes, expected) => {
+    const config = Object.assign(parseGenerationConfig(raw, 'generation_config.json'), changes)
+    expect(formatGenerationConfig(config)).toEqual(expected)
+  })
+
+  test('an end token that is no id is refused', () => {
+    expect(() => parseGenerationConfig({ eos_token_id: '</s>' }, 'g.json')).toThrow(
+      'g.json: eos_token_id: "</s>"; expected the id of a token, or a list of ids',
+    )
   })
 })

@@ -85,15 +85,18 @@ export async function measureGeneration(
     const begun = performance.now()
     let told = 0
     let first = 0
-    await model.generateFrom(prompts, {
-      maxNewTokens,
-      stopTokenIds: [],
-      promptLookupNumTokens,
-      onToken: () => {
-        told += 1
-        if (told === prompts.length) first = performance.now()
+    await model.generate(
+      { inputIds: prompts },
+      {
+        maxNewTokens,
+        stopTokenIds: [],
+        promptLookupNumTokens,
+        onToken: () => {
+          told += 1
+          if (told === prompts.length) first = performance.now()
+        },
       },
-    })
+    )
     const ended = performance.now()
     return { whole: (ended - begun) / 1000, decoding: (ended - first) / 1000, profile: model.profile() }
   }

@@ -38,7 +38,7 @@ export function kernelRuns(config: ModelShape): ((workshop: Workshop) => KernelR
       (workshop: Workshop) => loraProduct(workshop, product),
       (workshop: Workshop) => loraProductBackward(workshop, product),
     ]),
-    (workshop) => headLoss(workshop, config),
+    (workshop) => targetLogProbs(workshop, config),
     ...[158, 512, 4096].flatMap((document) => [
       (workshop: Workshop) => attention(workshop, config, document),
       (workshop: Workshop) => attentionBackward(workshop, config, document),
@@ -160,27 +160,27 @@ function loraProductBackward(workshop: Workshop, product: Product): KernelRun {
   }
 }
 
-/** Logits, loss and the gradient of the hidden states. */
-function headLoss(workshop: Workshop, { vocabSize, hiddenSize }: ModelShape): KernelRun {
+/** Logits, log-probabilities and the gradient of the hidden states. */
+function targetLogProbs(workshop: Workshop, { vocabSize, hiddenSize }: ModelShape): KernelRun {
   const inputs = {
     hidden: workshop.tensor([passTokens, hiddenSize]),
     targets: workshop.tensor([passTokens], 'int32'),
-    lossScale: workshop.given([1], 'float32', Float32Array.of(1)),
+    weights: workshop.given([passTokens], 'float32', new Float32Array(passTokens).fill(1)),
   }
   const outputs = {
-    losses: workshop.tensor([passTokens], 'float32'),
+    logProbs: workshop.tensor([passTokens], 'float32'),
     lse: workshop.tensor([passTokens], 'float32'),
     dHidden: workshop.tensor([passTokens, hiddenSize]),
   }
   return {
-    kernel: named('headLoss', { rows: vocabSize, depth: hiddenSize }),
+    kernel: named('targetLogProbs', { rows: vocabSize, depth: hiddenSize }),
     weights: 'cold',
     tokens: passTokens,
     limit: 'arithmetic',
     amount: 4 * passTokens * vocabSize * hiddenSize,
     commands: workshop
       .weights(vocabSize, hiddenSize, 'cold')
-      .map((weight) => forward('headLoss', { ...inputs, weight }, {}, outputs)),
+      .map((weight) => forward('targetLogProbs', { ...inputs, weight }, {}, outputs)),
   }
 }
 

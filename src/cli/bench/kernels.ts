@@ -7,7 +7,7 @@ import type { KernelRun } from './kernel-runs.ts'
 import { kernelRuns } from './kernel-runs.ts'
 import { activation, Workshop } from './workshop.ts'
 import { arithmeticPeak, peaksOf } from './peaks.ts'
-import type { MachinePeaks } from '../../engine/native/binding.ts'
+import type { MachinePeaks } from '../../engine/native/index.ts'
 
 /** One kernel on one shape, against the peak that limits it. */
 export interface KernelFigures extends Omit<KernelRun, 'commands' | 'amount'> {
@@ -40,7 +40,7 @@ export async function measureKernels(modelPath: string): Promise<KernelReport> {
   const load = loadavg()[0]
   const model = await AutoModelForCausalLM.fromPretrained(modelPath, { engine: 'native' })
   const config = modelShape(internalsOf(model).state.architecture)
-  const engine = createEngine({ engine: 'native' })
+  const engine = await createEngine({ engine: 'native' })
   const kernels: KernelFigures[] = []
   let peaks = peaksOf(engine.isa, engine.threads)
   for (const prepare of kernelRuns(config)) {
@@ -50,6 +50,7 @@ export async function measureKernels(modelPath: string): Promise<KernelReport> {
     peaks = after
     workshop.free()
   }
+  engine.close()
   return { kind: 'kernels', isa: engine.isa, threads: engine.threads, dtype: activation, load, kernels }
 }
 

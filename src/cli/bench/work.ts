@@ -157,8 +157,8 @@ function addHead(
   const product = 2 * learned * vocabSize * hiddenSize
   const bytes = elementBytes * (vocabSize + learned) * hiddenSize
   // Logits, and the gradient of the hidden states on the way.
-  add(work, 'headLoss', 2 * product, bytes)
-  if (rank === 0) add(work, 'headLoss.vjp', product, bytes)
+  add(work, 'targetLogProbs', 2 * product, bytes)
+  if (rank === 0) add(work, 'targetLogProbs.vjp', product, bytes)
 }
 
 /** What has no products is bound by memory: each op reads and writes its rows. */

@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts'
 import { countOf, createTally } from '../check.ts'
-import { excerptOf, type Draft } from '../finding.ts'
+import { excerptOf, type Draft } from '../diagnosis.ts'
 import type { Patient } from '../patient.ts'
 
 /** Two bos tokens at the beginning: in rows, or in what a tool makes that tokenises rendered chats as text. */

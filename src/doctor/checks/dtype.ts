@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts'
-import type { Draft } from '../finding.ts'
+import type { Draft } from '../diagnosis.ts'
 import { storedDtype } from '../model-files.ts'
 
 /** Parameters from which on a slow engine is noticed. */

@@ -3,7 +3,7 @@ import type { Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
 import type { Check, Split } from '../check.ts'
 import { countOf, createTally } from '../check.ts'
-import { excerptOf, type Draft } from '../finding.ts'
+import { excerptOf, type Draft } from '../diagnosis.ts'
 
 /** Rows that occur twice, and evaluation rows that are trained on. Of a row only two hashes are kept. */
 export const duplicates: Check = {

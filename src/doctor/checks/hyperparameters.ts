@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts'
-import type { Draft } from '../finding.ts'
+import type { Draft } from '../diagnosis.ts'
 import { configNumber } from '../model-files.ts'
 import { adapts, type Patient } from '../patient.ts'
 

@@ -77,7 +77,7 @@ function adapterCount({ run, adapter }: Patient, model: ModelFiles): number {
     const targetModules = run?.lora?.targetModules ?? 'all-linear'
     adapted = matchModules(loraConfig({ r, targetModules }), modules).map(({ module }) => module)
   } catch (error) {
-    // Names that match nothing have a finding of their own; all layers are the upper bound.
+    // Names that match nothing have a diagnosis of their own; all layers are the upper bound.
     if (!(error instanceof FettleError)) throw error
   }
   return adapted.reduce((sum, module) => {

@@ -1,5 +1,5 @@
 import type { Check } from '../check.ts'
-import type { Draft, Evidence } from '../finding.ts'
+import type { Draft, Evidence } from '../diagnosis.ts'
 import { matrixRows, type MatrixRows } from '../matrix-rows.ts'
 import { embeddingOf, headOf } from '../model-files.ts'
 import { adapts, templateStops, trainsRowsOf, type Patient, type TokenMatrix } from '../patient.ts'
@@ -119,7 +119,7 @@ async function tokensInUse(patient: Patient): Promise<Map<string, number>> {
       if (token !== undefined && tokenizer.addedTokens.has(token)) add(token)
     }
   } catch {
-    // A template that refuses so simple a chat has findings of its own.
+    // A template that refuses so simple a chat has diagnoses of its own.
   }
   return found
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { AutoTokenizer, ensurePadToken } from '../../tokenizer/index.ts'
-import type { Fix } from '../finding.ts'
+import type { Fix } from '../diagnosis.ts'
 import { changeJsonFile } from '../json-file.ts'
 import { embeddingOf } from '../model-files.ts'
 import type { Patient } from '../patient.ts'

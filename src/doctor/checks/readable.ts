@@ -1,7 +1,7 @@
-import type { FettleError, Finding as Problem } from '../../error.ts'
+import type { FettleError, Problem } from '../../error.ts'
 import type { Check } from '../check.ts'
 import { countOf, createTally } from '../check.ts'
-import type { Draft } from '../finding.ts'
+import type { Draft } from '../diagnosis.ts'
 
 const why = 'What cannot be read is not trained on, or ends the run.'
 
@@ -32,7 +32,7 @@ export const readable: Check = {
   looksFor: 'files and rows that cannot be read',
   examine: ({ problems, elsewhere, run }) => [
     ...problems
-      .flatMap(({ findings }) => findings)
+      .flatMap(({ problems }) => problems)
       // Bytes that are no UTF-8 have a check of their own.
       .filter(({ found }) => !found.includes('not UTF-8'))
       .map(asDraft),
@@ -45,10 +45,10 @@ export const readable: Check = {
       refused({ place, stage, error }) {
         if (stage !== 'format') return
         first ??= error
-        tally.add(() => ({ place, says: error.findings[0]?.found ?? error.message }))
+        tally.add(() => ({ place, says: error.problems[0]?.found ?? error.message }))
       },
       finish() {
-        const problem = first?.findings[0]
+        const problem = first?.problems[0]
         if (problem === undefined) return []
         return [
           {

@@ -1,7 +1,7 @@
 import type { SpanStatus } from '../../chat/index.ts'
 import type { Check } from '../check.ts'
 import { countOf, createTally } from '../check.ts'
-import { excerptOf, type Draft } from '../finding.ts'
+import { excerptOf, type Draft } from '../diagnosis.ts'
 
 const texts: Partial<Record<SpanStatus, Pick<Draft, 'why' | 'cure'> & { found: string }>> = {
   inferred: {

@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts'
 import { templateStops } from '../patient.ts'
-import { excerptOf, type Evidence } from '../finding.ts'
+import { excerptOf, type Evidence } from '../diagnosis.ts'
 import type { TokenizerFacts } from '../patient.ts'
 
 /** The template writes no token after an answer that could end it. */

@@ -1,7 +1,7 @@
 import type { Check } from '../check.ts'
 import { countOf, createTally, type SeenExample } from '../check.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
-import { excerptOf } from '../finding.ts'
+import { excerptOf } from '../diagnosis.ts'
 import { templateStops, type Patient } from '../patient.ts'
 
 /** Ids that end a turn, by template, tokenizer and generation_config.json. */

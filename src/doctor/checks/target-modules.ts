@@ -1,7 +1,7 @@
 import { FettleError } from '../../error.ts'
 import { loraConfig, matchModules } from '../../peft/index.ts'
 import type { Check } from '../check.ts'
-import type { Draft } from '../finding.ts'
+import type { Draft } from '../diagnosis.ts'
 import { linearModules, type AdapterFiles, type ModelFiles } from '../model-files.ts'
 
 /** Names of layers to adapt, or of an adapter's tensors, that the model does not have. */
@@ -43,7 +43,7 @@ function unmatched(model: ModelFiles, place: string, names: string | string[]): 
     return []
   } catch (error) {
     if (!(error instanceof FettleError)) throw error
-    return error.findings.map(({ found, expected, cure }) => ({
+    return error.problems.map(({ found, expected, cure }) => ({
       severity: 'error',
       place,
       found: `${found}${expected === undefined ? '' : `; expected ${expected}`}`,

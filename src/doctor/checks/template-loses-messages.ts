@@ -1,9 +1,9 @@
 import { parseChatTemplate, reasoningFields, type Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
-import { renderOptions } from '../../tokenizer/chat-templates.ts'
+import { renderOptions } from '../../tokenizer/index.ts'
 import type { Check, Tally } from '../check.ts'
 import { countOf, createTally } from '../check.ts'
-import type { Draft, Severity } from '../finding.ts'
+import type { Draft, Severity } from '../diagnosis.ts'
 import type { TokenizerFacts } from '../patient.ts'
 import { compareWithRendered, type Loss, type LossKind } from './message-losses.ts'
 
@@ -68,7 +68,7 @@ export const templateLosesMessages: Check = {
     return {
       refused({ place, stage, error }) {
         if (stage !== 'template') return
-        const [problem] = error.findings
+        const [problem] = error.problems
         if (reason === '') reason = problem?.found ?? error.message
         rejected.add(() => ({ place, says: problem?.found ?? error.message }))
       },

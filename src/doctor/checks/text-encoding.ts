@@ -1,6 +1,6 @@
 import type { Check } from '../check.ts'
 import { countOf, createTally } from '../check.ts'
-import { excerptOf } from '../finding.ts'
+import { excerptOf } from '../diagnosis.ts'
 
 /**
  * UTF-8 that was read as Latin-1 or Windows-1252 (é became Ã©, ’ became â€™, 😀 became ðŸ˜€), and the character that
@@ -14,7 +14,7 @@ export const textEncoding: Check = {
   looksFor: 'invalid UTF-8 and texts that were decoded wrongly',
   examine: ({ problems }) =>
     problems
-      .flatMap(({ findings }) => findings)
+      .flatMap(({ problems }) => problems)
       .filter(({ found }) => found.includes('not UTF-8'))
       .map(({ place, found, cure }) => ({
         severity: 'error',

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
 import type { Largest } from '../engine.ts'
 import { opNames } from '../ops.ts'
-import { typeNames } from './encode.ts'
+import { typeNames } from './program-code.ts'
 
 /** A program that the addon decoded. */
 export type ProgramHandle = { readonly __program: unique symbol }
@@ -33,6 +33,7 @@ export interface Runner {
   compile(code: Float64Array, arenaBytes: number): ProgramHandle
   /** rows 0: as compiled. */
   run(program: ProgramHandle, rows: number): Promise<void>
+  finish(program: ProgramHandle): Promise<void>
   /** Engine.repeat: `output` is an index of the program's tensors, `input` and `counted` are handles; onRun must not throw. */
   repeat(
     program: ProgramHandle,
@@ -44,6 +45,7 @@ export interface Runner {
   ): Promise<void>
   free(handle: number): void
   release(): void
+  close(): void
   profile(): Float64Array
 }
 

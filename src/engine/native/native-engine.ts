@@ -2,15 +2,15 @@ import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
-import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
+import { checkRows, firstCommands, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
 import type { WeightForm } from '../quantization.ts'
 import { fourBitBlock } from '../quantization.ts'
-import type { Tensor } from '../tensor.ts'
+import type { Tensor, WeightPart } from '../tensor.ts'
 import { bytesPerElement, tensorHandle } from '../tensor.ts'
-import { readQuantized } from '../weight-values.ts'
+import { readNumbers, readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
 import { nativeAddon } from './binding.ts'
-import { dtypeCodes, encodeProgram, formCodes } from './encode.ts'
+import { dtypeCodes, encodeProgram, formCodes } from './program-code.ts'
 
 interface NativeProgram extends Program {
   handle: ProgramHandle
@@ -18,6 +18,9 @@ interface NativeProgram extends Program {
 }
 
 const partTypes = { F32: 0, BF16: 1, F16: 2 } as const
+
+/** A cache line, and a vector of the widest instruction set. */
+const alignment = 64
 
 /**
  * The engine of C++ kernels. `isa` forces one of `nativeIsas()`; without it FETTLE_ISA, else the fastest.
@@ -44,24 +47,26 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
+  let closed = false
 
   return {
     name: 'native',
     isa,
     threads,
     activationTypes: ['bfloat16', 'float32'],
+    alignment,
     prefersBfloat12: isa === 'avx512bf16' || isa === 'amx',
     tensor: (dtype, shape, data) =>
       persistent(runner.tensor(dtypeCodes[dtype], shape, data ?? null), dtype, shape),
-    weight(dtype, columns, parts, form = null) {
+    async weight(dtype, columns, parts, form = null) {
       const rows = parts.reduce((sum, part) => sum + part.rows, 0)
       if (form && !fitsRows(columns, form)) {
-        const data = readQuantized(columns, parts, form)
+        const data = await readQuantized(columns, parts, form)
         const handle = runner.weight(dtypeCodes[dtype], columns, [{ data, dtype: partTypes.F32, rows }])
         return persistent(handle, dtype, [rows, columns])
       }
       const code = form ? formCodes[form] : dtypeCodes[dtype]
-      const native = parts.map((part): NativePart => ({ ...part, dtype: partTypes[part.dtype] }))
+      const native = await Promise.all(parts.map((part) => nativePart(columns, part)))
       return persistent(runner.weight(code, columns, native), dtype, [rows, columns])
     },
     quantized(matrix, form) {
@@ -80,19 +85,25 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       return runner.readOutput(...outputOf(tensor))
     },
     readLargest: async (tensor, count) => runner.readLargest(...outputOf(tensor), count),
-    compile(commands, outputs): NativeProgram {
-      const kept = withoutDeadCommands(commands, outputs)
-      const { offsets, bytes } = planMemory(kept, outputs, bytesPerElement)
-      const { code, indices } = encodeProgram(kept, (tensor) => offsets.get(tensor.id) ?? handleOf(tensor))
+    compile(commands, outputs, later = []): NativeProgram {
+      const kept = withoutDeadCommands([...commands, ...later], outputs)
+      const first = firstCommands(kept, later)
+      const { offsets, bytes } = planMemory(kept, outputs, { alignment, bytesPerElement })
+      const { code, indices } = encodeProgram(
+        kept,
+        first,
+        (tensor) => offsets.get(tensor.id) ?? handleOf(tensor),
+      )
       const handle = runner.compile(code, bytes)
       const capacity = rowCapacity(kept)
-      return { commands: kept, outputs, arenaBytes: bytes, capacity, handle, indices }
+      return { commands: kept, firstCommands: first, outputs, arenaBytes: bytes, capacity, handle, indices }
     },
     async run(program, rows) {
       checkRows(program, rows)
       lastProgram = program as NativeProgram
       await runner.run(lastProgram.handle, rows ?? 0)
     },
+    finish: (program) => runner.finish((program as NativeProgram).handle),
     async repeat(program, { times, output, input, counted }, onRun) {
       lastProgram = program as NativeProgram
       const index = lastProgram.indices.get(output.id)
@@ -110,11 +121,18 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       if (failures.length > 0) throw failures[0]
     },
     free(tensor) {
+      if (closed) return
       runner.free(handleOf(tensor))
       handles.delete(tensor.id)
     },
     release() {
       runner.release()
+      lastProgram = undefined
+    },
+    close() {
+      runner.close()
+      closed = true
+      handles.clear()
       lastProgram = undefined
     },
     profile() {
@@ -146,6 +164,14 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       throw new Error('read: not an output of the program that ran last')
     return [lastProgram.handle, index]
   }
+}
+
+/** A part as the addon takes it: the file to map where there is one, else its numbers. */
+async function nativePart(columns: number, part: WeightPart): Promise<NativePart> {
+  const { dtype, rows } = part
+  if ('source' in part && part.source.path !== undefined)
+    return { dtype: partTypes[dtype], rows, path: part.source.path, offset: part.offset }
+  return { dtype: partTypes[dtype], rows, data: await readNumbers(columns, part) }
 }
 
 /** Whether no block of the quantised matrix reaches from one row into the next. */

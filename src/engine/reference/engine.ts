@@ -1,8 +1,8 @@
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
 import type { Engine, Program } from '../engine.ts'
 import { roundThrough } from '../quantization.ts'
-import type { OpName } from '../ops.ts'
-import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
+import type { Command, OpName } from '../ops.ts'
+import { checkRows, firstCommands, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
 import type { DType, Tensor, TensorData } from '../tensor.ts'
 import { elementCount, tensorHandle } from '../tensor.ts'
 import { givingWay } from './give-way.ts'
@@ -14,19 +14,20 @@ import { readQuantized, readRowScales, readWeight } from '../weight-values.ts'
 /** Every element takes four bytes here: bfloat16 is stored widened, and rounded only where values come in. */
 const storedBytes: { readonly [K in DType]: number } = { float32: 4, bfloat16: 4, int32: 4 }
 
+const alignment = 4
+
 /**
  * The specification as an engine: one thread of plain TypeScript, for the browser, for machines without a compiler
  * and as the oracle of the native kernels. Sums are made in double precision and stored in float32.
- *
- * @param options  `threads` is accepted for symmetry; there is always one
  */
-export function createReferenceEngine(_options: { threads?: number } = {}): Engine {
+export function createReferenceEngine(): Engine {
   const persistent = new Map<number, TensorData>()
   const rowScales = new Map<number, Float32Array>()
   const plans = new WeakMap<Program, ReadonlyMap<number, number>>()
   let elapsedMs = new Map<string, number>()
   let arena = new ArrayBuffer(0)
   let lastRun: Program | null = null
+  let unfinished: Program | null = null
   let rowsOfRun: number | undefined
   let running: Promise<void> | null = null
 
@@ -35,6 +36,7 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     isa: 'javascript',
     threads: 1,
     activationTypes: ['float32'],
+    alignment,
     prefersBfloat12: false,
     tensor(dtype, shape, data) {
       const size = elementCount(shape)
@@ -42,14 +44,14 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       if (data) store(tensor, data)
       return tensor
     },
-    weight(dtype, columns, parts, form) {
+    async weight(dtype, columns, parts, form) {
       if (form) {
-        const values = readQuantized(columns, parts, form)
+        const values = await readQuantized(columns, parts, form)
         const tensor = keep(dtype, [values.length / columns, columns], values)
-        if (form === 'int8') rowScales.set(tensor.id, readRowScales(columns, parts))
+        if (form === 'int8') rowScales.set(tensor.id, await readRowScales(columns, parts))
         return tensor
       }
-      const values = readWeight(columns, parts)
+      const values = await readWeight(columns, parts)
       const tensor = keep(dtype, [values.length / columns, columns], values)
       if (dtype === 'bfloat16') store(tensor, values)
       return tensor
@@ -82,10 +84,16 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
         return { ids, values: Float32Array.from(ids, (i) => values[i]) }
       })
     },
-    compile(commands, outputs) {
-      const kept = withoutDeadCommands(commands, outputs)
-      const plan = planMemory(kept, outputs, storedBytes)
-      const program = { commands: kept, outputs, arenaBytes: plan.bytes, capacity: rowCapacity(kept) }
+    compile(commands, outputs, later = []) {
+      const kept = withoutDeadCommands([...commands, ...later], outputs)
+      const plan = planMemory(kept, outputs, { alignment, bytesPerElement: storedBytes })
+      const program = {
+        commands: kept,
+        firstCommands: firstCommands(kept, later),
+        outputs,
+        arenaBytes: plan.bytes,
+        capacity: rowCapacity(kept),
+      }
       plans.set(program, plan.offsets)
       return program
     },
@@ -95,12 +103,14 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       if (arena.byteLength < program.arenaBytes) arena = new ArrayBuffer(program.arenaBytes)
       lastRun = program
       rowsOfRun = rows
-      running = runCommands(program)
-      try {
-        await running
-      } finally {
-        running = null
-      }
+      unfinished = null
+      await whileRunning(program.commands.slice(0, program.firstCommands))
+      unfinished = program
+    },
+    async finish(program) {
+      if (unfinished !== program) throw new Error('finish: another program ran last, or this one is finished')
+      unfinished = null
+      await whileRunning(program.commands.slice(program.firstCommands))
     },
     async repeat(program, { times, output, input, counted }, onRun) {
       for (let run = 0; run < times; run += 1) {
@@ -121,6 +131,12 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       if (running) throw new Error('release: a program is running')
       arena = new ArrayBuffer(0)
       lastRun = null
+      unfinished = null
+    },
+    close() {
+      engine.release()
+      persistent.clear()
+      rowScales.clear()
     },
     profile() {
       const result = elapsedMs
@@ -130,7 +146,16 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
   }
   return engine
 
-  async function runCommands({ commands }: Program): Promise<void> {
+  async function whileRunning(commands: readonly Command[]): Promise<void> {
+    running = runCommands(commands)
+    try {
+      await running
+    } finally {
+      running = null
+    }
+  }
+
+  async function runCommands(commands: readonly Command[]): Promise<void> {
     const giveWay = givingWay()
     for (const command of commands) {
       const startMs = performance.now()

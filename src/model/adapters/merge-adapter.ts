@@ -16,7 +16,7 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
   const merged: Float32Array[] = []
   for (const each of adapted) merged.push(await mergedValues(state, each))
   await freeze(state)
-  adapted.forEach(({ parameter }, i) => setFrozen(state, parameter, merged[i]))
+  for (const [i, { parameter }] of adapted.entries()) await setFrozen(state, parameter, merged[i])
   // Tables have their trained rows already.
   setAdapter(state, null, null)
 }

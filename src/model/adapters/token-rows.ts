@@ -16,7 +16,7 @@ import type { SavedTensor } from './whole-entries.ts'
  *
  * - embedding: R'[t] = Σ over tokens with id t of stream'. The stream gets `indicator · zerosᵀ` added, where row m of
  *   the indicator says which trained row token m has and zeros are a weight [H, n]: its gradient is R'ᵀ.
- * - head: R'[t] = Σ over rows of lossScale · (softmax_t − [target = t]) · hidden, with softmax_t = exp(hidden · R[t] − lse):
+ * - head: R'[t] = Σ over rows of weight · (softmax_t − [target = t]) · hidden, with softmax_t = exp(hidden · R[t] − lse):
  *   n numbers a row, where a gradient of the whole head would be as many as the vocabulary.
  */
 
@@ -131,7 +131,8 @@ export interface HeadPass {
   /** [m] */
   lse: Tensor
   targets: Int32Array
-  lossScale: number
+  /** Gradient weight of each row, as `targetLogProbs` takes them. */
+  weights: readonly number[]
 }
 
 /** Adds both parts of the rows' gradients; call it after each backward pass, before another program runs. */
@@ -158,7 +159,7 @@ export async function addTokenRowGradients(state: ModelState, pass: HeadPass): P
   }
 }
 
-/** gradient += Σ_m lossScale · (exp(h_m · row − lse_m) − [target_m = id]) · h_m */
+/** gradient += Σ_m weights_m · (exp(h_m · row − lse_m) − [target_m = id]) · h_m */
 function addHeadGradient(
   gradient: Float32Array,
   {
@@ -166,7 +167,7 @@ function addHeadGradient(
     lse,
     row,
     id,
-    pass: { targets, lossScale },
+    pass: { targets, weights },
   }: { hidden: Float32Array; lse: Float32Array; row: Float32Array; id: number; pass: HeadPass },
 ): void {
   const width = row.length
@@ -174,7 +175,7 @@ function addHeadGradient(
     const h = hidden.subarray(m * width, (m + 1) * width)
     let logit = 0
     for (let k = 0; k < width; k += 1) logit += h[k] * row[k]
-    const factor = lossScale * (Math.exp(logit - lse[m]) - (target === id ? 1 : 0))
+    const factor = weights[m] * (Math.exp(logit - lse[m]) - (target === id ? 1 : 0))
     for (let k = 0; k < width; k += 1) gradient[k] += factor * h[k]
   })
 }

@@ -1,6 +1,6 @@
 // The families of models that fettle knows, a file each, and which of them a config.json or a GGUF file belongs to.
 // A new one is a line here and a file like llama.ts; docs/adding-a-model.md shows the way.
-import { closestName } from '../../data/index.ts'
+import { closestName } from '../../closest-name.ts'
 import { FettleError } from '../../error.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import type { Family, ModelDescription } from './family.ts'
@@ -9,10 +9,11 @@ import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
+import { smollm3 } from './smollm3.ts'
 
 export type { ModelConfig, ModelDescription } from './family.ts'
 
-const families: readonly Family[] = [llama, mistral, qwen2, qwen3]
+const families: readonly Family[] = [llama, mistral, qwen2, qwen3, smollm3]
 
 /**
  * Reads a Hugging Face config.json, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`, `torch_dtype`)

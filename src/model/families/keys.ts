@@ -1,41 +1,23 @@
 import { z } from 'zod'
 import { FettleError } from '../../error.ts'
+import { expectedBy } from '../../schema-issue.ts'
 
 /** A whole number from 1; absent or null: `fallback`. */
-export const count = (fallback: number) =>
-  z
-    .int('a whole number')
-    .positive('a number from 1')
-    .nullish()
-    .transform((value) => value ?? fallback)
+export const count = (fallback: number) => or(z.int().positive(), fallback)
+export const number = (fallback: number) => or(z.number(), fallback)
+export const flag = (fallback: boolean) => or(z.boolean(), fallback)
 
-/** A whole number from 1, or null; absent: `fallback`. */
-export const optionalCount = (fallback: number | null) =>
-  z.int('a whole number').nonnegative('a number from 0').nullable().default(fallback)
+const or = <T extends z.ZodType>(schema: T, fallback: z.output<T>) =>
+  schema.nullish().transform((value) => value ?? fallback)
 
-export const number = (fallback: number) =>
-  z
-    .number('a number')
-    .nullish()
-    .transform((value) => value ?? fallback)
+/** A whole number or null; absent: `fallback`. */
+export const optionalCount = (fallback: number | null) => z.int().nonnegative().nullable().default(fallback)
 
-export const flag = (fallback: boolean) =>
-  z
-    .boolean('true or false')
-    .nullish()
-    .transform((value) => value ?? fallback)
-
-const tokenId = z.int('the id of a token')
-
-/**
- * Keys that config.json of every model has.
- *
- * @param bos  ids of the class that writes the file, where it has some
- */
+/** Keys that config.json of every model has, with the ids of the class that writes it, where it has some. */
 export const commonKeys = (bos: number | null, eos: number | null) => ({
-  bos_token_id: tokenId.nullable().default(bos),
+  bos_token_id: optionalCount(bos),
   eos_token_id: z
-    .union([tokenId, z.array(tokenId)], 'the id of a token, or a list of ids')
+    .union([z.int(), z.array(z.int())])
     .nullable()
     .default(eos),
 })
@@ -47,10 +29,10 @@ export function readKeys<T>(schema: z.ZodType<T>, raw: Record<string, unknown>, 
   const { success, data, error } = schema.safeParse(raw)
   if (success) return data
   throw new FettleError(
-    error.issues.map(({ path, message }) => ({
+    error.issues.map((issue) => ({
       place,
-      found: `${path.join('.')}: ${JSON.stringify(valueAt(raw, path))?.slice(0, 200) ?? 'nothing'}`,
-      expected: message,
+      found: `${issue.path.join('.')}: ${JSON.stringify(valueAt(raw, issue.path))?.slice(0, 200) ?? 'nothing'}`,
+      expected: expectedBy(issue),
     })),
   )
 }

@@ -41,7 +41,7 @@ export const llamaKeys = (defaults: {
     head_dim: optionalCount(defaults.headDim ?? null),
     max_position_embeddings: count(defaults.maxPositions),
     rms_norm_eps: number(defaults.normEps ?? 1e-6),
-    hidden_act: z.enum(['silu', 'swish'], 'silu').nullish(),
+    hidden_act: z.enum(['silu', 'swish']).nullish(),
     tie_word_embeddings: flag(defaults.tied ?? false),
   })
 

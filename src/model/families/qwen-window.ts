@@ -6,7 +6,7 @@ export const windowKeys = {
   use_sliding_window: flag(false),
   sliding_window: optionalCount(4096),
   max_window_layers: number(28),
-  layer_types: z.array(z.string(), 'a list of layer types').nullish(),
+  layer_types: z.array(z.string()).nullish(),
 }
 
 export type WindowConfig = z.output<z.ZodObject<typeof windowKeys>>

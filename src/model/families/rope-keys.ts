@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { Rope, RopeScaling } from '../blocks/rope.ts'
 
-const optional = z.number('a number').nullish()
+const optional = z.number().nullish()
 const types = ['default', 'linear', 'llama3', 'yarn'] as const
-const type = z.enum(types, 'default, linear, llama3 or yarn').nullish()
+const type = z.enum(types).nullish()
 
 /** What a config.json says of one rotation. */
 const ropeParameters = z.object({
@@ -18,7 +18,7 @@ const ropeParameters = z.object({
   high_freq_factor: optional,
   beta_fast: optional,
   beta_slow: optional,
-  truncate: z.boolean('true or false').nullish(),
+  truncate: z.boolean().nullish(),
   attention_factor: optional,
   mscale: optional,
   mscale_all_dim: optional,

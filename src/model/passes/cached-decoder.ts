@@ -10,6 +10,7 @@ import type { ModelState } from '../state/model-state.ts'
 import { passTensors } from '../state/pass-tensors.ts'
 import { ensurePositions } from '../state/rotations.ts'
 import { decodingHead, packForDecoding } from '../weights/decoding-weights.ts'
+import type { Queue } from '../queue.ts'
 import { createProgramCache } from './program-cache.ts'
 import { createSlotCopies } from './slot-copies.ts'
 
@@ -20,6 +21,22 @@ type StepInputs = { ids: Tensor; positions: Tensor; slots: Tensor; rows: Tensor 
 
 /** Passes of so many tokens wait for memory, not for arithmetic: integers would make them no faster. */
 const fewTokens = 16
+
+/** The same as `createCachedDecoder` makes, but for what other rooms call: it is made, and feeds, when the model's calls before are done. */
+export function decoderInTurn(queue: Queue, state: ModelState, slotCount: number, capacity: number): Decoder {
+  let made: Decoder | undefined
+  const decoder = () => (made ??= createCachedDecoder(state, slotCount, capacity))
+  return {
+    vocabSize: vocabularyOf(state.architecture),
+    capacity,
+    feed: (...given) => queue.run(() => decoder().feed(...given)),
+    feedLargest: (...given) => queue.run(() => decoder().feedLargest(...given)),
+    feedGreedy: (...given) => queue.run(() => decoder().feedGreedy(...given)),
+    continueGreedily: (...given) => queue.run(() => decoder().continueGreedily(...given)),
+    copySlots: (...given) => queue.run(() => decoder().copySlots(...given)),
+    free: () => made?.free(),
+  }
+}
 
 /**
  * A key-value cache for `slotCount` sequences of up to `capacity` tokens, and the passes that read and extend it.

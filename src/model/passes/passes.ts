@@ -50,13 +50,12 @@ export function createPasses(state: ModelState): Passes {
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
   const lossPasses = createProgramCache<
     TokenTensors & LossTensors,
-    { losses: Tensor; hidden: Tensor; lse: Tensor }
+    { logProbs: Tensor; hidden: Tensor; lse: Tensor }
   >(state)
   const probePasses = createProgramCache<
     TokenTensors & LossTensors & { probes: Tensor },
-    { losses: Tensor; probeLosses: Tensor }
+    { logProbs: Tensor; probeLogProbs: Tensor }
   >(state)
-  const lossScale = engine.tensor('float32', [1])
   const dropoutSeed = engine.tensor('int32', [1])
   const capacities = new Set<number>()
   const withoutDropout: PassOptions = {
@@ -108,9 +107,10 @@ export function createPasses(state: ModelState): Passes {
       writeTargets(pass.inputs, tokens, rows)
       // Places in the model count up from it, four a layer.
       if (drops) engine.write(dropoutSeed, Int32Array.of(Math.imul(options.dropoutSeed ?? 0, 4096)))
-      if (trains) engine.write(lossScale, Float32Array.of(gradientScale))
+      if (trains)
+        engine.write(pass.inputs.weights, new Float32Array(count).fill(gradientScale, 0, rows.length))
       await engine.run(pass.program, count)
-      const losses = await readLosses(pass.outputs.losses, rows)
+      const losses = await readLosses(pass.outputs.logProbs, rows)
       if (trains)
         for (const gradient of state.trainable?.untrained ?? [])
           engine.write(gradient, new Float32Array(gradient.shape[0]))
@@ -119,7 +119,7 @@ export function createPasses(state: ModelState): Passes {
           hidden: pass.outputs.hidden,
           lse: pass.outputs.lse,
           targets: rows.map((row) => tokens.targets[row]),
-          lossScale: gradientScale,
+          weights: Array<number>(rows.length).fill(gradientScale),
         })
       return { losses, rows }
     },
@@ -138,12 +138,12 @@ export function createPasses(state: ModelState): Passes {
           probes: engine.tensor('int32', [capacity]),
         }
         const { hidden, head } = learnedHidden(tape, inputs, withoutDropout)
-        const { losses } = headLosses(tape, hidden, head, inputs.targets, null)
-        const { losses: probeLosses } = headLosses(tape, hidden, head, inputs.probes, null)
+        const { logProbs } = targetLogProbs(tape, hidden, head, inputs.targets, null)
+        const { logProbs: probeLogProbs } = targetLogProbs(tape, hidden, head, inputs.probes, null)
         return {
-          program: engine.compile(tape.commands(), [losses, probeLosses]),
+          program: engine.compile(tape.commands(), [logProbs, probeLogProbs]),
           inputs,
-          outputs: { losses, probeLosses },
+          outputs: { logProbs, probeLogProbs },
         }
       })
       writeTokens(pass.inputs, tokens)
@@ -151,24 +151,34 @@ export function createPasses(state: ModelState): Passes {
       engine.write(pass.inputs.probes, new Int32Array(count).fill(-1).fill(probe, 0, rows.length))
       await engine.run(pass.program, count)
       return {
-        losses: await readLosses(pass.outputs.losses, rows),
-        probeLosses: await readLosses(pass.outputs.probeLosses, rows),
+        losses: await readLosses(pass.outputs.logProbs, rows),
+        probeLosses: await readLosses(pass.outputs.probeLogProbs, rows),
         rows,
       }
     },
   }
 
-  function compileLoss(count: number, trains: boolean, options: PassOptions) {
+  /**
+   * With `weighLater` the forward pass runs with weights of 1, and the backward pass waits for `engine.finish`, which reads those
+   * that were written after the log-probabilities were read.
+   */
+  function compileLoss(count: number, trains: boolean, options: PassOptions, weighLater = false) {
     const tape = createTape()
     const inputs = { ...tokenTensors(count), ...lossTensors(count) }
     const { hidden, head } = learnedHidden(tape, inputs, options, trains)
-    const { losses, lse } = headLosses(tape, hidden, head, inputs.targets, trains ? lossScale : null)
+    const weights = trains ? inputs.weights : null
+    const { logProbs, lse } = targetLogProbs(tape, hidden, head, inputs.targets, weights)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
     const rows = rowGradient(trains)
     if (rows) gradients.set(rows.weight.id, rows.gradient)
-    const commands = trains ? [...tape.commands(), ...backward(tape, gradients)] : tape.commands()
-    const readable = trains && state.tokenRows ? [losses, hidden, lse] : [losses]
-    return { program: engine.compile(commands, readable), inputs, outputs: { losses, hidden, lse } }
+    const back = trains ? backward(tape, gradients, { weighLater }) : []
+    const [now, later] = weighLater ? [[], back] : [back, []]
+    const readable = trains && state.tokenRows ? [logProbs, hidden, lse] : [logProbs]
+    return {
+      program: engine.compile([...tape.commands(), ...now], readable, later),
+      inputs,
+      outputs: { logProbs, hidden, lse },
+    }
   }
 
   /**
@@ -223,7 +233,11 @@ export function createPasses(state: ModelState): Passes {
   }
 
   function lossTensors(count: number): LossTensors {
-    return { rows: engine.tensor('int32', [count]), targets: engine.tensor('int32', [count]) }
+    return {
+      rows: engine.tensor('int32', [count]),
+      targets: engine.tensor('int32', [count]),
+      weights: engine.tensor('float32', [count]),
+    }
   }
 
   function writeTargets(inputs: LossTensors, tokens: PassTokens, rows: Int32Array): void {
@@ -236,8 +250,8 @@ export function createPasses(state: ModelState): Passes {
     engine.write(inputs.targets, targets)
   }
 
-  async function readLosses(losses: Tensor, rows: Int32Array): Promise<Float32Array> {
-    return ((await engine.read(losses)) as Float32Array).subarray(0, rows.length)
+  async function readLosses(logProbs: Tensor, rows: Int32Array): Promise<Float32Array> {
+    return ((await engine.read(logProbs)) as Float32Array).subarray(0, rows.length).map((logProb) => -logProb)
   }
 
   function writeTokens(inputs: TokenTensors, tokens: PassTokens): void {
@@ -248,25 +262,25 @@ export function createPasses(state: ModelState): Passes {
 }
 
 type TokenTensors = { ids: Tensor; positions: Tensor; starts: Tensor }
-type LossTensors = { rows: Tensor; targets: Tensor }
+type LossTensors = { rows: Tensor; targets: Tensor; weights: Tensor }
 
-/** Losses [m] of the targets; with a scale the hidden states' gradient is made on the way. */
-function headLosses(
+/** Log-probabilities [m] of the targets; with weights the hidden states' gradient is made on the way. */
+function targetLogProbs(
   tape: Tape,
   hidden: Tensor,
   head: Tensor,
   targets: Tensor,
-  lossScale: Tensor | null,
-): { losses: Tensor; lse: Tensor } {
+  weights: Tensor | null,
+): { logProbs: Tensor; lse: Tensor } {
   const vector = { dtype: 'float32' as const, shape: [targets.shape[0]] }
-  const { losses, lse } = tape.apply(
-    'headLoss',
-    { hidden, weight: head, targets, lossScale },
+  const { logProbs, lse } = tape.apply(
+    'targetLogProbs',
+    { hidden, weight: head, targets, weights },
     {},
-    { losses: vector, lse: vector, dHidden: lossScale && hidden },
+    { logProbs: vector, lse: vector, dHidden: weights && hidden },
   )
-  if (!losses || !lse) throw new Error('headLoss was recorded without losses')
-  return { losses, lse }
+  if (!logProbs || !lse) throw new Error('targetLogProbs was recorded without its outputs')
+  return { logProbs, lse }
 }
 
 function withStarts({ ids, positions, starts }: TokenTensors) {

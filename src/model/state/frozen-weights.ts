@@ -25,7 +25,11 @@ export function quantizationOf({ forms }: ModelState): Quantization | null {
 }
 
 /** Replaces a parameter's frozen numbers by others than the store has. */
-export function setFrozen(state: ModelState, parameter: Parameter, values: Float32Array): void {
+export async function setFrozen(
+  state: ModelState,
+  parameter: Parameter,
+  values: Float32Array,
+): Promise<void> {
   const { engine, activation } = state
   const { key, kind, columns } = parameter
   // Before the new one is made: there need not be room for two.
@@ -36,13 +40,14 @@ export function setFrozen(state: ModelState, parameter: Parameter, values: Float
     return
   }
   const rows = values.length / columns
-  keepFrozen(state, parameter, engine.weight(activation, columns, [{ data: values, dtype: 'F32', rows }]))
+  const part = { data: values, dtype: 'F32', rows } as const
+  keepFrozen(state, parameter, await engine.weight(activation, columns, [part]))
 }
 
 /** Gives a parameter the numbers of another one. */
 export async function copyFrozen(state: ModelState, from: Parameter, to: Parameter): Promise<void> {
   const source = state.stored.get(from.key)
-  setFrozen(state, to, await readParameter(state, from))
+  await setFrozen(state, to, await readParameter(state, from))
   if (source) writable(state).stored.set(to.key, source)
 }
 

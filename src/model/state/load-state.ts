@@ -63,7 +63,7 @@ export async function loadTensor(
   if (kind !== 'vector') {
     const stored = []
     for (const part of parts) stored.push(await store.part(part, columns))
-    return { tensor: engine.weight(activation, columns, stored, form), hasZero: true }
+    return { tensor: await engine.weight(activation, columns, stored, form), hasZero: true }
   }
   const values = new Float32Array(rowCount(parameter))
   let start = 0

@@ -30,7 +30,7 @@ export async function freeze(state: ModelState): Promise<void> {
   const written = writable(state)
   for (const parameter of parametersOf(state.architecture))
     if (state.trainable?.byKey.has(parameter.key))
-      setFrozen(state, parameter, await readParameter(state, parameter))
+      await setFrozen(state, parameter, await readParameter(state, parameter))
   written.trainable = null
   dropBase(state)
   written.revision += 1

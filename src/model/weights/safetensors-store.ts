@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { openWeightFiles, readTensorBytes, toFloat32 } from '../../formats/index.ts'
+import { fileBytes, openWeightFiles, readTensorBytes, toFloat32 } from '../../formats/index.ts'
 import type { TensorInfo } from '../../formats/index.ts'
 import type { Parameter, ParameterPart } from './parameters.ts'
 import { checkShapes, type WeightStore } from './weight-store.ts'
@@ -53,7 +53,7 @@ export async function openSafetensorsStore(
       // What is stored as it is used stays in the file, where the engine can map it.
       if (safetensors.transform) return { data: await values(part, [rows, columns]), dtype: 'F32', rows }
       const { path, offset, dtype } = info(safetensors.name)
-      return { path, offset, dtype, rows }
+      return { source: fileBytes(path), offset, dtype, rows }
     },
     values,
   }

@@ -1,5 +1,5 @@
 import type { WeightPart } from '../../engine/tensor.ts'
-import type { Finding } from '../../error.ts'
+import type { Problem } from '../../error.ts'
 import { FettleError } from '../../error.ts'
 import type { Parameter, ParameterPart, StoredTensor } from './parameters.ts'
 import { partShape } from './parameters.ts'
@@ -30,7 +30,7 @@ export function checkShapes(
   fileShape: (name: string) => readonly number[] | undefined,
 ): void {
   const problems = parameters.flatMap((parameter) =>
-    parameter.parts.flatMap((part): Finding[] => {
+    parameter.parts.flatMap((part): Problem[] => {
       const { transform } = tensorOf(part)
       const inMemory = partShape(parameter, part.rows)
       const expected = transform?.fileShape(inMemory) ?? inMemory

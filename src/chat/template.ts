@@ -1,0 +1,142 @@
+import {
+  adoptValue,
+  compileTemplate,
+  PyList,
+  type OwnedText,
+  type Owner,
+  type Value,
+} from '../jinja/index.ts'
+import type { Message, Rendered, Segment } from './messages.ts'
+
+/** What a chat template can be given; keys that are not named here reach it under their own names. */
+export interface RenderOptions {
+  messages: readonly Message[]
+  tools?: readonly unknown[] | null | undefined
+  documents?: readonly unknown[] | null | undefined
+  /** Ends the text with the beginning of an assistant turn: `add_generation_prompt`. */
+  addGenerationPrompt?: boolean | undefined
+  bosToken?: string | undefined
+  eosToken?: string | undefined
+  /** What `strftime_now` shows (default: the moment of rendering). */
+  now?: Date | undefined
+  /** Uniform numbers in [0, 1) for the filter `random` and for `lipsum` (default: Math.random). */
+  random?: (() => number) | undefined
+  [variable: string]: unknown
+}
+
+/** A compiled chat template. */
+export interface ChatTemplate {
+  /** The source as it was given. */
+  readonly source: string
+  /** Whether it has `{% generation %}` blocks. */
+  readonly hasGeneration: boolean
+  /** Renders a conversation; every character of the text knows who wrote it. */
+  render(options: RenderOptions): Rendered
+  /** Renders several beginnings of one conversation, whose values are converted once for all of them. */
+  prepare(options: RenderOptions): RenderBeginning
+}
+
+/** Renders the first `count` messages of a prepared conversation. */
+export type RenderBeginning = (count: number, addGenerationPrompt: boolean) => Rendered
+
+/** Compiles a chat template. Throws a FettleError with line and column where jinja2 would not compile it. */
+export function parseChatTemplate(source: string): ChatTemplate {
+  const template = compileTemplate(source)
+  return {
+    source,
+    hasGeneration: template.hasGeneration,
+    render: (options) => segment(template.render(makeLookUp(options)(), options)),
+    prepare: (options) => {
+      const lookUp = makeLookUp(options)
+      return (count, addGenerationPrompt) =>
+        segment(template.render(lookUp({ count, addGenerationPrompt }), options))
+    },
+  }
+}
+
+const renamed: Readonly<Record<string, string>> = {
+  addGenerationPrompt: 'add_generation_prompt',
+  bosToken: 'bos_token',
+  eosToken: 'eos_token',
+}
+
+type LookUp = (name: string) => Value | undefined
+
+/**
+ * Looks variables up; values are converted when first asked for, and once for all beginnings of the conversation: no
+ * template can change them.
+ */
+function makeLookUp({
+  messages,
+  ...variables
+}: RenderOptions): (beginning?: { count: number; addGenerationPrompt: boolean }) => LookUp {
+  const given = new Map<string, unknown>()
+  // transformers passes these always, so that they are None and false rather than undefined.
+  given.set('tools', null)
+  given.set('documents', null)
+  given.set('add_generation_prompt', false)
+  for (const [name, value] of Object.entries(variables)) {
+    if (value !== undefined) given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
+  }
+  for (const name of ['now', 'random']) given.delete(name)
+  const adopted = new Map<string, Value>()
+  const lookUp: LookUp = (name) => {
+    const known = adopted.get(name)
+    if (known !== undefined || !given.has(name)) return known
+    const value = adoptValue(given.get(name))
+    adopted.set(name, value)
+    return value
+  }
+  let all: readonly Value[] | undefined
+  return (beginning) => {
+    let shown: PyList | undefined
+    return (name) => {
+      if (name === 'messages') {
+        all ??= messages.map(adoptMessage)
+        shown ??= new PyList(beginning === undefined ? all : all.slice(0, beginning.count))
+        return shown
+      }
+      if (name === 'add_generation_prompt' && beginning !== undefined) return beginning.addGenerationPrompt
+      return lookUp(name)
+    }
+  }
+}
+
+/** A field of a message, or with the empty field the whole message, as the owner of its characters. */
+class Field implements Owner {
+  readonly message: number
+  /** Path inside the message: `tool_calls.0.function.name`. */
+  readonly field: string
+
+  constructor(message: number, field: string) {
+    this.message = message
+    this.field = field
+  }
+
+  part(key: string | number): Field {
+    return new Field(this.message, this.field === '' ? String(key) : `${this.field}.${key}`)
+  }
+}
+
+/** A message as the template sees it, each character owned by its field; `train` is not shown. */
+function adoptMessage(message: Message, index: number): Value {
+  const shown = new Map(Object.entries(message))
+  shown.delete('train')
+  return adoptValue(shown, new Field(index, ''))
+}
+
+/** Maps the owners of a text to messages and fields. */
+function segment({ text, runs, generationSpans }: OwnedText): Rendered {
+  const segments: Segment[] = []
+  let start = 0
+  for (const { end, owner } of runs) {
+    const last = segments.at(-1)
+    const { message, field } = owner instanceof Field ? owner : noField
+    if (last !== undefined && last.message === message && last.field === field) last.end = end
+    else segments.push(message === undefined ? { start, end } : { start, end, message, field })
+    start = end
+  }
+  return { text, segments, generationSpans }
+}
+
+const noField: { message?: undefined; field?: undefined } = {}

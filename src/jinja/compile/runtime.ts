@@ -1,0 +1,97 @@
+import { Fault } from '../fault.ts'
+import { spendCharacters } from '../meter.ts'
+import {
+  Generated,
+  makeText,
+  ownerOf,
+  plain,
+  runsOf,
+  TextBuilder,
+  type Run,
+  type Source,
+  type Str,
+} from '../types/text.ts'
+import { toText } from '../types/print.ts'
+import {
+  bare,
+  isStr,
+  PyFunction,
+  PyObjectValue,
+  typeName,
+  Undefined,
+  undefinedFault,
+  type Named,
+  type Value,
+} from '../types/values.ts'
+
+/** Part of a text; offsets are UTF-16. */
+export interface TextSpan {
+  start: number
+  end: number
+}
+
+/** One render: what names resolve to, and where the template just is, for error messages. */
+export interface Render {
+  readonly resolve: (name: string) => Value | undefined
+  /** What the template's outermost level has assigned, for its blocks; absent where it has none. */
+  readonly exported: Map<string, Value> | undefined
+  position: number
+}
+
+/** The variables of one call of a unit; a slot that holds nothing is jinja2's `missing`. */
+export interface Activation {
+  readonly slots: (Value | undefined)[]
+  readonly parent: Activation | undefined
+  readonly render: Render
+}
+
+/** Where statements write: the template's text, or the buffer of a macro or block. */
+export class Output {
+  readonly builder = new TextBuilder()
+  /** Spans of `{% generation %}` blocks; only the template's own text has them, buffers mark their runs. */
+  readonly generationSpans: TextSpan[] | undefined
+
+  constructor(isRoot: boolean) {
+    this.generationSpans = isRoot ? [] : undefined
+  }
+
+  /** Writes a value as `{{ value }}` does. */
+  write(value: Value): void {
+    const text = toText(value)
+    spendCharacters(plain(text).length)
+    this.builder.append(text)
+  }
+
+  /** Writes what jinja2 hands on without printing it: the result of a call block or of a filter block. */
+  writeStr(value: Value): void {
+    if (!isStr(bare(value)))
+      throw new Fault('TypeError', `sequence item: expected str instance, ${typeName(value)} found`)
+    this.write(value)
+  }
+
+  /** What was written. */
+  finish(): Str {
+    return this.builder.finish()
+  }
+}
+
+/** Marks all runs as made by one generation block, so that the mark survives buffers. */
+export function markGenerated(text: Str): Str {
+  const block = {}
+  const marked = new Map<Source | undefined, Source>()
+  const runs = runsOf(text).map(({ end, source }): Run => {
+    const known = marked.get(source) ?? new Generated(ownerOf(source), block)
+    marked.set(source, known)
+    return { end, source: known }
+  })
+  return plain(text) === '' ? '' : makeText(plain(text), runs)
+}
+
+/** Calls a value. */
+export function callValue(callee: Value, positional: readonly Value[], named: Named): Value {
+  const value = bare(callee)
+  if (value instanceof PyFunction) return value.call(positional, named)
+  if (value instanceof PyObjectValue && value.object.call) return value.object.call(positional, named)
+  if (value instanceof Undefined) throw undefinedFault(value)
+  throw new Fault('TypeError', `'${typeName(value)}' object is not callable`)
+}

@@ -1,0 +1,256 @@
+import type { Expression, Statement, Target, Arguments } from '../parse/syntax.ts'
+
+/** A function of the compiled template: the root, a macro, a recursive loop, a loop's filter. Each call has its own slots. */
+export class Unit {
+  readonly parent: Unit | undefined
+  readonly depth: number
+  private readonly slots = new Map<string, Slot>()
+
+  constructor(parent?: Unit) {
+    this.parent = parent
+    this.depth = parent === undefined ? 0 : parent.depth + 1
+  }
+
+  /** The slot of a name at a level; frames of the same level never live at the same time. */
+  slot(level: number, name: string): Slot {
+    const key = `${level}:${name}`
+    const known = this.slots.get(key)
+    if (known !== undefined) return known
+    const slot: Slot = { unit: this, index: this.slots.size }
+    this.slots.set(key, slot)
+    return slot
+  }
+}
+
+/** Where a variable lives at run time. */
+export interface Slot {
+  readonly unit: Unit
+  readonly index: number
+}
+
+/** How a slot gets its value when its frame is entered. */
+export type Load =
+  | { kind: 'parameter' }
+  | { kind: 'resolve'; name: string }
+  | { kind: 'alias'; slot: Slot }
+  | { kind: 'undefined' }
+
+/**
+ * The variables of one frame: a port of jinja2's idtracking, because what a template may see of a name that is
+ * set later, in one branch only, or in a loop follows from it.
+ */
+export class Symbols {
+  readonly unit: Unit
+  readonly parent: Symbols | undefined
+  readonly level: number
+  refs = new Map<string, Slot>()
+  loads = new Map<Slot, Load>()
+  stores = new Set<string>()
+
+  constructor(unit: Unit, parent?: Symbols) {
+    this.unit = unit
+    this.parent = parent
+    this.level = parent === undefined ? 0 : parent.level + 1
+  }
+
+  /** The slot that a name means here. */
+  find(name: string): Slot | undefined {
+    return this.refs.get(name) ?? this.parent?.find(name)
+  }
+
+  /** Makes the name a parameter of the frame: something else fills its slot. */
+  declare(name: string): Slot {
+    this.stores.add(name)
+    return this.define(name, { kind: 'parameter' })
+  }
+
+  /** Notes that the frame reads the name. */
+  load(name: string): void {
+    if (this.find(name) === undefined) this.define(name, { kind: 'resolve', name })
+  }
+
+  /** Notes that the frame assigns the name. */
+  store(name: string): void {
+    this.stores.add(name)
+    if (this.refs.has(name)) return
+    const outer = this.parent?.find(name)
+    this.define(name, outer === undefined ? { kind: 'undefined' } : { kind: 'alias', slot: outer })
+  }
+
+  /** The variables that this frame and those around it assign. */
+  assigned(): ReadonlyMap<string, Slot> {
+    const found = new Map(this.parent?.assigned())
+    for (const name of this.stores) {
+      const slot = this.find(name)
+      if (slot !== undefined) found.set(name, slot)
+    }
+    return found
+  }
+
+  /** A copy for one branch of an `if`. */
+  branch(): Symbols {
+    const copy = new Symbols(this.unit, this.parent)
+    copy.refs = new Map(this.refs)
+    copy.loads = new Map(this.loads)
+    copy.stores = new Set(this.stores)
+    return copy
+  }
+
+  /** Takes the branches back: what one of them assigns has its outer value where that one is not taken. */
+  merge(branches: readonly Symbols[]): void {
+    const assigned = new Set<string>()
+    for (const branch of branches)
+      for (const name of branch.stores) if (!this.stores.has(name)) assigned.add(name)
+    for (const branch of branches) {
+      for (const [name, slot] of branch.refs) this.refs.set(name, slot)
+      for (const [slot, load] of branch.loads) this.loads.set(slot, load)
+      for (const name of branch.stores) this.stores.add(name)
+    }
+    for (const name of assigned) {
+      const slot = this.find(name)
+      const outer = this.parent?.find(name)
+      if (slot === undefined) continue
+      this.loads.set(slot, outer === undefined ? { kind: 'resolve', name } : { kind: 'alias', slot: outer })
+    }
+  }
+
+  private define(name: string, load: Load): Slot {
+    const slot = this.unit.slot(this.level, name)
+    this.refs.set(name, slot)
+    this.loads.set(slot, load)
+    return slot
+  }
+}
+
+/** Notes what statements read and assign in a frame; bodies with frames of their own are left out. */
+export function analyze(symbols: Symbols, statements: readonly Statement[]): void {
+  for (const statement of statements) analyzeStatement(symbols, statement)
+}
+
+function analyzeStatement(symbols: Symbols, statement: Statement): void {
+  switch (statement.kind) {
+    case 'output':
+      return analyzeExpression(symbols, statement.value)
+    case 'set':
+      analyzeExpression(symbols, statement.value)
+      return analyzeTarget(symbols, statement.target, false)
+    case 'set-block':
+      return analyzeTarget(symbols, statement.target, false)
+    case 'if': {
+      // In jinja2 the tests of `elif` belong to their branch.
+      const [first, ...rest] = statement.branches
+      if (first === undefined) return
+      analyzeExpression(symbols, first.test)
+      const body = symbols.branch()
+      analyze(body, first.body)
+      const alternatives = symbols.branch()
+      for (const { test, body: inside } of rest) {
+        analyzeExpression(alternatives, test)
+        const own = alternatives.branch()
+        analyze(own, inside)
+        alternatives.merge([own, alternatives.branch(), alternatives.branch()])
+      }
+      const otherwise = symbols.branch()
+      analyze(otherwise, statement.otherwise)
+      return symbols.merge([body, alternatives, otherwise])
+    }
+    case 'for':
+      return analyzeExpression(symbols, statement.iterable)
+    case 'macro':
+      return symbols.store(statement.name)
+    case 'call-block':
+      return analyzeExpression(symbols, statement.call)
+    case 'filter-block':
+      return analyzeExpression(symbols, statement.filter)
+    case 'with':
+      for (const [, value] of statement.bindings) analyzeExpression(symbols, value)
+      return
+    case 'load':
+      analyzeExpression(symbols, statement.template)
+      for (const name of statement.names) symbols.store(name)
+      return
+    case 'data':
+    case 'generation':
+    case 'block':
+    case 'autoescape':
+    case 'break':
+    case 'continue':
+  }
+}
+
+/** Notes an assignment; `asParameter` for loop variables. */
+export function analyzeTarget(symbols: Symbols, target: Target, asParameter: boolean): void {
+  if (target.kind === 'name') {
+    if (asParameter) symbols.declare(target.name)
+    else symbols.store(target.name)
+  } else if (target.kind === 'target-attribute') symbols.load(target.name)
+  else for (const item of target.items) analyzeTarget(symbols, item, asParameter)
+}
+
+/** Notes the names that an expression reads. */
+export function analyzeExpression(symbols: Symbols, expression: Expression): void {
+  for (const name of namesIn(expression)) symbols.load(name)
+}
+
+function* namesInArguments(given: Arguments): Generator<string> {
+  for (const value of given.positional) yield* namesIn(value)
+  for (const [, value] of given.named) yield* namesIn(value)
+  if (given.spread) yield* namesIn(given.spread)
+  if (given.spreadNamed) yield* namesIn(given.spreadNamed)
+}
+
+/** The names that an expression reads, in jinja2's order. */
+export function* namesIn(expression: Expression): Generator<string> {
+  switch (expression.kind) {
+    case 'constant':
+      return
+    case 'name':
+      yield expression.name
+      return
+    case 'tuple':
+    case 'list':
+    case 'concat':
+      for (const item of expression.items) yield* namesIn(item)
+      return
+    case 'dict':
+      for (const [key, value] of expression.entries) {
+        yield* namesIn(key)
+        yield* namesIn(value)
+      }
+      return
+    case 'attribute':
+      return yield* namesIn(expression.object)
+    case 'item':
+      yield* namesIn(expression.object)
+      return yield* namesIn(expression.key)
+    case 'slice':
+      for (const part of [expression.start, expression.stop, expression.step]) if (part) yield* namesIn(part)
+      return
+    case 'call':
+      yield* namesIn(expression.callee)
+      return yield* namesInArguments(expression.arguments)
+    case 'filter':
+      if (expression.target) yield* namesIn(expression.target)
+      return yield* namesInArguments(expression.arguments)
+    case 'test':
+      yield* namesIn(expression.target)
+      return yield* namesInArguments(expression.arguments)
+    case 'not':
+    case 'negative':
+    case 'positive':
+      return yield* namesIn(expression.operand)
+    case 'and':
+    case 'or':
+    case 'binary':
+      yield* namesIn(expression.left)
+      return yield* namesIn(expression.right)
+    case 'compare':
+      yield* namesIn(expression.first)
+      for (const [, value] of expression.rest) yield* namesIn(value)
+      return
+    case 'conditional':
+      yield* namesIn(expression.test)
+      yield* namesIn(expression.whenTrue)
+      if (expression.otherwise) yield* namesIn(expression.otherwise)
+  }
+}

@@ -1,0 +1,175 @@
+import {
+  isCasedCharacter,
+  isLowerCharacter,
+  isTitleCharacter,
+  isUpperCharacter,
+} from './character-classes.ts'
+import { spendCharacterWork } from '../meter.ts'
+import { concatTexts, mapText, plain, sliceText, sourceAt, TextBuilder, type Str } from './text.ts'
+
+// Small letters whose capitals are younger than Python 3.11's Unicode.
+const withoutCapital = /[ƛɤꟓꟕ]/
+
+function upperText(value: string): string {
+  if (!withoutCapital.test(value)) return value.toUpperCase()
+  return Array.from(value, (character) =>
+    withoutCapital.test(character) ? character : character.toUpperCase(),
+  ).join('')
+}
+
+/** Python's str.upper. */
+export function upper(text: Str): Str {
+  return mapText(text, upperText)
+}
+
+/** Python's str.lower. */
+export function lower(text: Str): Str {
+  return mapText(text, (value) => value.toLowerCase())
+}
+
+/** Python's str.casefold. */
+export function foldCase(text: Str): Str {
+  spendCharacterWork(plain(text).length, 20)
+  return mapText(text, (value) => Array.from(value, foldCharacter).join(''))
+}
+
+function foldCharacter(character: string): string {
+  const code = character.codePointAt(0) ?? 0
+  if (code < 0x80) return character.toLowerCase()
+  // Cherokee folds to its capitals; the dotless i folds to nothing else.
+  if (code === 0x131 || (code >= 0x13a0 && code <= 0x13f5)) return character
+  if (code >= 0x13f8 && code <= 0x13fd) return String.fromCodePoint(code - 8)
+  if (code >= 0xab70 && code <= 0xabbf) return String.fromCodePoint(code - 0xab70 + 0x13a0)
+  return upperText(upperText(character).toLowerCase()).toLowerCase()
+}
+
+/** Maps each code point, given what stands before it and where it stands. */
+function mapCharacters(text: Str, map: (character: string, previous: string, offset: number) => string): Str {
+  spendCharacterWork(plain(text).length, 48)
+  const builder = new TextBuilder()
+  let previous = ''
+  let offset = 0
+  for (const character of plain(text)) {
+    builder.push(map(character, previous, offset), sourceAt(text, offset))
+    previous = character
+    offset += character.length
+  }
+  return builder.finish()
+}
+
+/** A small letter in its place: a final sigma looks at its neighbours. */
+function lowerAt(value: string, character: string, offset: number): string {
+  if (character !== 'Σ') return character.toLowerCase()
+  const from = Math.max(0, offset - 64)
+  const before = value.slice(from, offset)
+  const after = value.slice(offset + 1, offset + 64)
+  return `${before}Σ${after}`.toLowerCase().charAt(before.toLowerCase().length)
+}
+
+// Titlecase differs from uppercase for a few digraphs (ǆ → ǅ).
+const titleDigraphs: Readonly<Record<string, string>> = {
+  Ǆ: 'ǅ',
+  ǅ: 'ǅ',
+  ǆ: 'ǅ',
+  Ǉ: 'ǈ',
+  ǈ: 'ǈ',
+  ǉ: 'ǈ',
+  Ǌ: 'ǋ',
+  ǋ: 'ǋ',
+  ǌ: 'ǋ',
+  Ǳ: 'ǲ',
+  ǲ: 'ǲ',
+  ǳ: 'ǲ',
+  ŉ: 'ʼN',
+}
+const greekTitles: ReadonlyMap<number, number> = new Map([
+  [0x1fb3, 0x1fbc],
+  [0x1fc3, 0x1fcc],
+  [0x1ff3, 0x1ffc],
+])
+
+function titleCase(character: string): string {
+  const digraph = titleDigraphs[character]
+  if (digraph !== undefined) return digraph
+  const code = character.codePointAt(0) ?? 0
+  // Georgian has capitals for whole words only.
+  if (code >= 0x10d0 && code <= 0x10ff) return character
+  // Greek writes the iota below in a title, beside in capitals.
+  if (code >= 0x1f80 && code <= 0x1faf) return String.fromCodePoint(code | 8)
+  if (code === 0x1fbc || code === 0x1fcc || code === 0x1ffc) return character
+  const greek = greekTitles.get(code)
+  if (greek !== undefined) return String.fromCodePoint(greek)
+  const capital = upperText(character)
+  if (code >= 0x1fb2 && code <= 0x1ff7 && capital.length > 1 && capital.endsWith('Ι'))
+    return `${capital.slice(0, -1)}\u0345`
+  // Ligatures: ß → Ss, ﬁ → Fi.
+  const [first = '', ...rest] = capital
+  return first + rest.join('').toLowerCase()
+}
+
+/** Python's str.capitalize. */
+export function capitalize(text: Str): Str {
+  const value = plain(text)
+  return mapCharacters(text, (character, _, offset) =>
+    offset === 0 ? titleCase(character) : lowerAt(value, character, offset),
+  )
+}
+
+/** Python's str.title: a letter after a letter is small, any other is big. */
+export function title(text: Str): Str {
+  const value = plain(text)
+  return mapCharacters(text, (character, previous, offset) =>
+    previous !== '' && isCasedCharacter(previous) ? lowerAt(value, character, offset) : titleCase(character),
+  )
+}
+
+const wordBeginning = /[-\s({[<]+|[^-\s({[<]+/g
+
+/** jinja2's title filter: words begin after white space, a hyphen or an opening bracket. */
+export function titleFilter(text: Str): Str {
+  const pieces: Str[] = []
+  for (const { index, 0: word } of plain(text).matchAll(wordBeginning)) {
+    const second = index + ((word.codePointAt(0) ?? 0) > 0xffff ? 2 : 1)
+    pieces.push(upper(sliceText(text, index, second)), lower(sliceText(text, second, index + word.length)))
+  }
+  return concatTexts(pieces)
+}
+
+/** Python's str.swapcase. */
+export function swapCase(text: Str): Str {
+  const value = plain(text)
+  return mapCharacters(text, (character, _, offset) => {
+    if (isUpperCharacter(character)) return lowerAt(value, character, offset)
+    return isLowerCharacter(character) ? upperText(character) : character
+  })
+}
+
+/** Python's str.islower and str.isupper: at least one cased character, and all of them so. */
+export function isAll(kind: 'lower' | 'upper', value: string): boolean {
+  const isWanted = kind === 'lower' ? isLowerCharacter : isUpperCharacter
+  spendCharacterWork(value.length, 16)
+  let found = false
+  for (const character of value) {
+    if (isWanted(character)) found = true
+    else if (isCasedCharacter(character)) return false
+  }
+  return found
+}
+
+/** Python's str.istitle. */
+export function isTitle(value: string): boolean {
+  spendCharacterWork(value.length, 16)
+  let found = false
+  let previousCased = false
+  for (const character of value) {
+    if (isUpperCharacter(character) || isTitleCharacter(character)) {
+      if (previousCased) return false
+      previousCased = true
+      found = true
+    } else if (isLowerCharacter(character)) {
+      if (!previousCased) return false
+      found = true
+    } else previousCased = false
+  }
+  return found
+}

@@ -1,0 +1,92 @@
+import { Fault } from '../fault.ts'
+import { spendSteps } from '../meter.ts'
+import { plain } from './text.ts'
+import {
+  bare,
+  isStr,
+  PyBytes,
+  PyComplex,
+  PyDict,
+  PyFloat,
+  PyList,
+  PyRange,
+  PySet,
+  PyTuple,
+  PyView,
+  typeName,
+  Undefined,
+  type Key,
+  type Value,
+} from './values.ts'
+
+/** The dictionary key of a value: equal for values that Python holds equal. Throws for unhashable ones. */
+export function keyOf(given: Value): Key {
+  const value = bare(given)
+  if (isStr(value)) {
+    const text = plain(value)
+    // Composite keys below start with NUL; a text that does so is kept apart from them.
+    return text.startsWith('\0') ? `\0s${text}` : text
+  }
+  if (typeof value === 'boolean') return Number(value)
+  if (typeof value === 'number' || typeof value === 'bigint' || value === null) return value
+  if (value instanceof PyFloat) return floatKey(value.value)
+  if (value instanceof PyComplex)
+    return value.imag === 0 ? floatKey(value.real) : `\0c${value.real},${value.imag}`
+  if (value instanceof PyBytes) return `\0b${plain(value.text)}`
+  if (value instanceof PyRange)
+    return `\0r${value.length},${value.start},${value.length < 2 ? 0 : value.step}`
+  if (value instanceof PyTuple) return `\0t${JSON.stringify(value.items.map((item) => tagged(keyOf(item))))}`
+  const isUnhashable =
+    value instanceof PyList ||
+    value instanceof PyDict ||
+    value instanceof PySet ||
+    (value instanceof PyView && value.type !== 'dict_values')
+  if (isUnhashable) {
+    throw new Fault('TypeError', `unhashable type: '${typeName(value)}'`)
+  }
+  if (value instanceof Undefined) return '\0u'
+  return `\0o${identityOf(value)}`
+}
+
+function floatKey(value: number): Key {
+  if (!Number.isInteger(value)) return `\0f${value}`
+  return Number.isSafeInteger(value) ? value + 0 : BigInt(value)
+}
+
+function tagged(key: Key): string {
+  return `${typeof key}:${String(key)}`
+}
+
+const identities = new WeakMap<object, number>()
+let lastIdentity = 0
+
+function identityOf(value: object): number {
+  const known = identities.get(value)
+  if (known !== undefined) return known
+  lastIdentity += 1
+  identities.set(value, lastIdentity)
+  return lastIdentity
+}
+
+/** Builds a dictionary from keys and values; a later equal key replaces the value and keeps the first key. */
+export function makeDict(pairs: Iterable<readonly [Value, Value]>): PyDict {
+  const entries = new Map<Key, Value>()
+  const keys = new Map<Key, Value>()
+  for (const [key, value] of pairs) {
+    const hashed = keyOf(key)
+    if (key !== hashed && !entries.has(hashed)) keys.set(hashed, key)
+    entries.set(hashed, value)
+  }
+  return new PyDict(entries, keys.size > 0 ? keys : undefined)
+}
+
+/** Builds a set of items. */
+export function makeSet(items: Iterable<Value>): PySet {
+  const members = new Map<Key, Value>()
+  for (const item of items) {
+    spendSteps(1)
+    const key = keyOf(item)
+    if (!members.has(key)) members.set(key, item)
+  }
+  return new PySet(members)
+}

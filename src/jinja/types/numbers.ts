@@ -1,0 +1,154 @@
+import { Fault } from '../fault.ts'
+import { MAX_INTEGER_DIGITS } from '../limits.ts'
+import { bare, PyFloat, typeName, type Bare, type Value } from './values.ts'
+
+/** A Python int. */
+export type Integer = number | bigint
+
+/** An integer in its simplest form: number while it is safe. */
+export function normalize(value: bigint): Integer {
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value
+}
+
+/** The integer that a value is (bool counts), or `undefined`. */
+export function asInteger(given: Value): Integer | undefined {
+  const value = bare(given)
+  if (typeof value === 'number' || typeof value === 'bigint') return value
+  return typeof value === 'boolean' ? Number(value) : undefined
+}
+
+/** A number that indexes or counts; throws where Python wants an int. */
+export function indexArgument(value: Value): number {
+  const integer = asInteger(value)
+  if (integer === undefined) {
+    throw new Fault('TypeError', `'${typeName(value)}' object cannot be interpreted as an integer`)
+  }
+  // Anything past the safe range is past the end of whatever it indexes.
+  return Number(integer)
+}
+
+/** The number that a value is, as a JavaScript number; `undefined` when it is none. */
+export function asNumber(value: Value): number | undefined {
+  const stripped = bare(value)
+  if (stripped instanceof PyFloat) return stripped.value
+  const integer = asInteger(stripped)
+  return integer === undefined ? undefined : Number(integer)
+}
+
+/** Python's repr of a float: shortest digits that round-trip, always with a point or an exponent. */
+export function formatFloat(value: number): string {
+  if (Number.isNaN(value)) return 'nan'
+  if (!Number.isFinite(value)) return value > 0 ? 'inf' : '-inf'
+  if (Object.is(value, -0)) return '-0.0'
+  const [digits = '', exponentText = '0'] = value.toExponential().split('e')
+  const exponent = Number(exponentText)
+  if (exponent < -4 || exponent >= 16) {
+    return `${digits}e${exponent < 0 ? '-' : '+'}${String(Math.abs(exponent)).padStart(2, '0')}`
+  }
+  const text =
+    exponent < 0
+      ? value.toFixed(Math.max(0, digits.replace(/[-.]/g, '').length - 1 - exponent))
+      : String(value)
+  return text.includes('.') ? text : `${text}.0`
+}
+
+/** Decimal digits of an integer; Python refuses more than 4300. */
+export function formatInteger(value: Integer): string {
+  const text = String(value)
+  if (text.length > MAX_INTEGER_DIGITS) {
+    throw new Fault(
+      'ValueError',
+      `Exceeds the limit (${MAX_INTEGER_DIGITS} digits) for integer string conversion`,
+    )
+  }
+  return text
+}
+
+/** Reads an int as Python's int(text, base); `undefined` where it raises. */
+export function parseInteger(text: string, base = 10): Integer | undefined {
+  const cleaned = text.trim().toLowerCase()
+  const match = /^([+-]?)(0[xob])?([\da-z]+(?:_[\da-z]+)*)$/.exec(cleaned.replace(/^([+-]?0[xob])_/, '$1'))
+  if (match === null || cleaned.length > MAX_INTEGER_DIGITS) return undefined
+  const [, sign, prefix, body = ''] = match
+  const prefixBase = prefix === '0x' ? 16 : prefix === '0o' ? 8 : prefix === '0b' ? 2 : undefined
+  let digits = body.replaceAll('_', '')
+  let radix = base
+  if (prefixBase !== undefined && (base === 0 || base === prefixBase)) radix = prefixBase
+  else if (prefix !== undefined) digits = prefix + digits
+  if (radix === 0) radix = 10
+  if (radix < 2 || radix > 36) return undefined
+  let value = 0n
+  for (const digit of digits) {
+    const number = Number.parseInt(digit, 36)
+    if (Number.isNaN(number) || number >= radix) return undefined
+    value = value * BigInt(radix) + BigInt(number)
+  }
+  return normalize(sign === '-' ? -value : value)
+}
+
+/** Reads a float as Python's float.fromhex(text); `undefined` where it raises ValueError. */
+export function parseFloatHex(text: string): number | undefined {
+  const cleaned = text.trim().toLowerCase()
+  if (/^[+-]?(?:inf|infinity|nan)$/.test(cleaned)) return parseFloatText(cleaned)
+  const match = /^([+-]?)(?:0x)?([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/.exec(cleaned)
+  if (match === null) return undefined
+  const [, sign, whole = '', fraction = '', exponent = '0'] = match
+  if (whole === '' && fraction === '') return undefined
+  const mantissa = Number(BigInt(`0x${whole}${fraction}`))
+  const value = mantissa === 0 ? 0 : mantissa * 2 ** (Number(exponent) - 4 * fraction.length)
+  return sign === '-' ? -value : value
+}
+
+/** Reads a float as Python's float(text); `undefined` where it raises. */
+export function parseFloatText(text: string): number | undefined {
+  const cleaned = text.trim().toLowerCase()
+  const special = /^([+-]?)(inf|infinity|nan)$/.exec(cleaned)
+  if (special !== null) {
+    if (special[2] === 'nan') return Number.NaN
+    return special[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
+  }
+  const number = /^[+-]?(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?$/
+  return number.test(cleaned) ? Number(cleaned.replaceAll('_', '')) : undefined
+}
+
+/**
+ * `value.toFixed(places)`, with exact ties going to the even digit as in Python: 2.25 → 2.2. Both languages round
+ * the exact binary value; JavaScript takes ties away from zero.
+ */
+export function toFixedEven(value: number, places: number): string {
+  const rounded = value.toFixed(places)
+  if (!/[13579]$/.test(rounded) || places > 70) return rounded
+  // Doubles next to a tie leave it within 17 significant digits.
+  const exact = value.toFixed(places + 30)
+  if (!/50{29}$/.test(exact)) return rounded
+  return exact.slice(0, exact.length - 30).replace(/\.$/, '')
+}
+
+/** Python's round half to even at a number of decimals. */
+export function roundHalfEven(value: number, decimals: number): number {
+  if (!Number.isFinite(value)) return value
+  if (decimals > 0) {
+    return decimals > 100 ? value : Number(toFixedEven(value, decimals))
+  }
+  const scale = 10 ** -decimals
+  const scaled = value / scale
+  const floor = Math.floor(scaled)
+  const rest = scaled - floor
+  const rounded = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor
+  return rounded * scale
+}
+
+/** An integer rounded half to even at a power of ten. */
+export function roundInteger(value: Integer, zeros: number): Integer {
+  const scale = 10n ** BigInt(Math.min(zeros, MAX_INTEGER_DIGITS))
+  const whole = BigInt(value)
+  const rest = ((whole % scale) + scale) % scale
+  const floor = whole - rest
+  const isUp = rest * 2n > scale || (rest * 2n === scale && (floor / scale) % 2n !== 0n)
+  return normalize(isUp ? floor + scale : floor)
+}
+
+/** Whether a value is an int or a bool. */
+export function isInteger(value: Bare): value is number | bigint | boolean {
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
+}

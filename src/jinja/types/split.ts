@@ -1,0 +1,139 @@
+import { Fault } from '../fault.ts'
+import { spendCharacterWork, spendSteps } from '../meter.ts'
+import { plain, sliceText, type Str } from './text.ts'
+
+// What str.isspace holds true; JavaScript's \s has U+FEFF instead of the separators U+001C to U+001F and U+0085.
+// oxlint-disable-next-line no-control-regex -- they are Python's white space
+const white = /[\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/
+
+/** Python's white space. */
+export function isSpace(character: string): boolean {
+  return white.test(character)
+}
+
+/** Python's strip: takes characters of a set (default: white space) off one or both sides. */
+export function strip(text: Str, set: string | undefined, side: 'left' | 'right' | 'both'): Str {
+  const value = plain(text)
+  const members = set === undefined ? undefined : new Set(set)
+  const isMember = (character: string): boolean =>
+    members === undefined ? white.test(character) : members.has(character)
+  let start = 0
+  let end = value.length
+  if (side !== 'right') {
+    while (start < end) {
+      const character = String.fromCodePoint(value.codePointAt(start) ?? 0)
+      if (!isMember(character)) break
+      start += character.length
+    }
+  }
+  if (side !== 'left') {
+    while (end > start) {
+      const character = lastCharacter(value, end)
+      if (!isMember(character)) break
+      end -= character.length
+    }
+  }
+  spendCharacterWork(start + value.length - end, 16)
+  return sliceText(text, start, end)
+}
+
+function lastCharacter(value: string, end: number): string {
+  const low = value.charCodeAt(end - 1)
+  const high = value.charCodeAt(end - 2)
+  const isPair = low >= 0xdc00 && low <= 0xdfff && high >= 0xd800 && high <= 0xdbff
+  return value.slice(end - (isPair ? 2 : 1), end)
+}
+
+/** Python's split and rsplit; `limit` < 0 is without limit, no separator splits at runs of white space. */
+export function split(text: Str, separator: string | undefined, limit: number, fromRight: boolean): Str[] {
+  if (separator === '') throw new Fault('ValueError', 'empty separator')
+  const value = plain(text)
+  const most = limit < 0 ? Number.POSITIVE_INFINITY : limit
+  const cuts = separator === undefined ? [] : separatorCuts(value, separator, most, fromRight)
+  if (separator === undefined) return splitSpace(text, most, fromRight)
+  const parts: Str[] = []
+  let start = 0
+  for (const cut of cuts) {
+    parts.push(sliceText(text, start, cut))
+    start = cut + separator.length
+  }
+  parts.push(sliceText(text, start, value.length))
+  spendSteps(parts.length)
+  return parts
+}
+
+function separatorCuts(value: string, separator: string, most: number, fromRight: boolean): number[] {
+  const cuts: number[] = []
+  if (fromRight) {
+    let end = value.length
+    while (cuts.length < most) {
+      const cut = end < separator.length ? -1 : value.lastIndexOf(separator, end - separator.length)
+      if (cut === -1) break
+      cuts.push(cut)
+      end = cut
+    }
+    return cuts.toReversed()
+  }
+  let start = 0
+  while (cuts.length < most) {
+    const cut = value.indexOf(separator, start)
+    if (cut === -1) break
+    cuts.push(cut)
+    start = cut + separator.length
+  }
+  return cuts
+}
+
+function splitSpace(text: Str, most: number, fromRight: boolean): Str[] {
+  const value = plain(text)
+  spendSteps(value.length / 8)
+  const words: { start: number; end: number }[] = []
+  for (let offset = 0; offset < value.length; offset += 1) {
+    if (white.test(value.charAt(offset))) continue
+    const start = offset
+    while (offset < value.length && !white.test(value.charAt(offset))) offset += 1
+    words.push({ start, end: offset })
+  }
+  spendSteps(words.length * 2)
+  if (words.length <= most) return words.map(({ start, end }) => sliceText(text, start, end))
+  if (!fromRight) {
+    const parts = words.slice(0, most).map(({ start, end }) => sliceText(text, start, end))
+    return [...parts, strip(sliceText(text, words[most]?.start ?? 0, value.length), '', 'right')]
+  }
+  const kept = words.slice(words.length - most)
+  const restEnd = words[words.length - most - 1]?.end ?? 0
+  return [sliceText(text, 0, restEnd), ...kept.map(({ start, end }) => sliceText(text, start, end))]
+}
+
+/** Words, each with the white space behind it; the first may be white space alone. */
+export function wordsWithSpace(text: Str): Str[] {
+  const value = plain(text)
+  const words: Str[] = []
+  let start = 0
+  for (let offset = 1; offset <= value.length; offset += 1) {
+    const begins =
+      offset === value.length || (isSpace(value.charAt(offset - 1)) && !isSpace(value.charAt(offset)))
+    if (!begins) continue
+    words.push(sliceText(text, start, offset))
+    start = offset
+  }
+  return words
+}
+
+// oxlint-disable-next-line no-control-regex -- they are Python's line breaks
+const lineBreak = /\r\n|[\n\v\f\r\u001c-\u001e\u0085\u2028\u2029]/g
+
+/** Python's splitlines. */
+export function splitLines(text: Str, keepEnds: boolean): Str[] {
+  const value = plain(text)
+  const lines: Str[] = []
+  let start = 0
+  for (const match of value.matchAll(lineBreak)) {
+    const end = match.index + match[0].length
+    lines.push(sliceText(text, start, keepEnds ? end : match.index))
+    start = end
+  }
+  if (start < value.length) lines.push(sliceText(text, start, value.length))
+  spendSteps(lines.length)
+  return lines
+}

@@ -1,0 +1,241 @@
+import { spendCharacters, spendSteps } from '../meter.ts'
+
+/**
+ * Who wrote a text or a value. What an owner is, only the room knows that made it; here it counts that a part of an
+ * owned value (an item, an entry) has an owner of its own.
+ */
+export interface Owner {
+  part(key: string | number): Owner
+}
+
+/** The mark of one generation block on what it wrote inside a macro or a set block; it outlives their buffers. */
+export class Generated {
+  readonly owner: Owner | undefined
+  readonly block: object
+  constructor(owner: Owner | undefined, block: object) {
+    this.owner = owner
+    this.block = block
+  }
+}
+
+/** Who wrote some characters, and whether a generation block did. */
+export type Source = Owner | Generated
+
+/** The owner of a source's characters; `undefined` is the template itself. */
+export function ownerOf(source: Source | undefined): Owner | undefined {
+  return source instanceof Generated ? source.owner : source
+}
+
+/** Characters up to `end` (UTF-16, exclusive) that one source wrote; `undefined` is the template itself. */
+export interface Run {
+  readonly end: number
+  readonly source: Source | undefined
+}
+
+/**
+ * A string that knows who wrote each of its characters. A plain JavaScript string is one the template wrote;
+ * one source for all characters, by far the most frequent case, needs no runs.
+ */
+export class Text {
+  readonly value: string
+  readonly source: Source | undefined
+  readonly runs: readonly Run[] | undefined
+  /** jinja2's Markup: what `safe` and `escape` return; adding to it escapes the other side. */
+  readonly markup: boolean
+
+  constructor(value: string, source: Source | undefined, runs?: readonly Run[], markup = false) {
+    this.value = value
+    this.source = source
+    this.runs = runs
+    this.markup = markup
+  }
+}
+
+/** A template string: plain where nobody but the template wrote it. */
+export type Str = string | Text
+
+/** The characters of a template string. */
+export function plain(text: Str): string {
+  return typeof text === 'string' ? text : text.value
+}
+
+/** The runs of a template string. */
+export function runsOf(text: Str): readonly Run[] {
+  if (typeof text === 'string') return [{ end: text.length, source: undefined }]
+  return text.runs ?? [{ end: text.value.length, source: text.source }]
+}
+
+/** Who wrote the character at an offset. */
+export function sourceAt(text: Str, offset: number): Source | undefined {
+  if (typeof text === 'string') return undefined
+  if (text.runs === undefined) return text.source
+  return text.runs[runIndex(text.runs, offset)]?.source
+}
+
+function runIndex(runs: readonly Run[], offset: number): number {
+  let low = 0
+  let high = runs.length - 1
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((runs[middle]?.end ?? 0) <= offset) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Collects pieces into one text, joining neighbours of the same source. */
+export class TextBuilder {
+  private value = ''
+  private runs: Run[] = []
+
+  /** Appends characters that `source` wrote. */
+  push(value: string, source: Source | undefined): void {
+    if (value === '') return
+    this.value += value
+    const last = this.runs.at(-1)
+    if (last !== undefined && last.source === source) this.runs.pop()
+    this.runs.push({ end: this.value.length, source })
+  }
+
+  /** Appends a text with its sources. */
+  append(text: Str): void {
+    if (typeof text === 'string') this.push(text, undefined)
+    else if (text.runs === undefined) this.push(text.value, text.source)
+    else {
+      let start = 0
+      for (const run of text.runs) {
+        this.push(text.value.slice(start, run.end), run.source)
+        start = run.end
+      }
+    }
+  }
+
+  /** The length so far, in UTF-16 units. */
+  get length(): number {
+    return this.value.length
+  }
+
+  /** The characters so far. */
+  get plainValue(): string {
+    return this.value
+  }
+
+  /** The runs so far. */
+  get allRuns(): readonly Run[] {
+    return this.runs
+  }
+
+  /** What was collected. */
+  finish(): Str {
+    return makeText(this.value, this.runs)
+  }
+}
+
+/** A text from its runs, as simple as they allow. */
+export function makeText(value: string, runs: readonly Run[]): Str {
+  const [first] = runs
+  if (first === undefined) return value
+  if (runs.length > 1) return new Text(value, undefined, runs)
+  return first.source === undefined ? value : new Text(value, first.source)
+}
+
+/** A text of the template's own, repeated; refused before it is made where it would be too long. */
+export function repeatPlain(value: string, times: number): string {
+  const count = Math.max(0, times)
+  spendCharacters(value.length * count)
+  return value.repeat(count)
+}
+
+/** The pieces in a row. */
+export function concatTexts(pieces: readonly Str[]): Str {
+  const builder = new TextBuilder()
+  for (const piece of pieces) {
+    spendCharacters(plain(piece).length + 16)
+    builder.append(piece)
+  }
+  spendCharacters(builder.length)
+  return builder.finish()
+}
+
+/** `text.slice(start, end)` by UTF-16 offsets, 0 ≤ start ≤ end ≤ length. */
+export function sliceText(text: Str, start: number, end: number): Str {
+  if (typeof text === 'string') return text.slice(start, end)
+  if (start === 0 && end === text.value.length) return text
+  const value = text.value.slice(start, end)
+  if (text.runs === undefined) return new Text(value, text.source, undefined, text.markup)
+  const runs: Run[] = []
+  for (let index = runIndex(text.runs, start); index < text.runs.length; index += 1) {
+    const run = text.runs[index]
+    if (run === undefined || value === '') break
+    runs.push({ end: Math.min(run.end, end) - start, source: run.source })
+    if (run.end >= end) break
+  }
+  spendCharacters(runs.length)
+  const sliced = makeText(value, runs)
+  return text.markup ? asMarkup(sliced) : sliced
+}
+
+/** The same text as jinja2's Markup. */
+export function asMarkup(text: Str): Text {
+  if (typeof text === 'string') return new Text(text, undefined, undefined, true)
+  return text.markup ? text : new Text(text.value, text.source, text.runs, true)
+}
+
+/** The same text as an ordinary string. */
+export function withoutMarkup(text: Str): Str {
+  return typeof text === 'string' || !text.markup ? text : new Text(text.value, text.source, text.runs)
+}
+
+/** Maps the characters; a mapping that changes the length is applied code point by code point. */
+export function mapText(text: Str, map: (value: string) => string): Str {
+  const value = plain(text)
+  const mapped = map(value)
+  spendCharacters(mapped.length)
+  if (typeof text === 'string') return mapped
+  if (text.runs === undefined) return new Text(mapped, text.source, undefined, text.markup)
+  if (mapped.length === value.length) return new Text(mapped, undefined, text.runs, text.markup)
+  const builder = new TextBuilder()
+  let offset = 0
+  for (const character of value) {
+    builder.push(map(character), sourceAt(text, offset))
+    offset += character.length
+  }
+  return text.markup ? asMarkup(builder.finish()) : builder.finish()
+}
+
+const surrogate = /[\ud800-\udbff][\udc00-\udfff]/
+
+/** Whether code points and UTF-16 units differ. */
+function isAstral(value: string): boolean {
+  return surrogate.test(value)
+}
+
+/** Python's len(): the number of code points. */
+export function codePointLength(value: string): number {
+  if (!isAstral(value)) return value.length
+  let count = 0
+  for (const _ of value) count += 1
+  return count
+}
+
+/** The UTF-16 offset of a code point index, 0 ≤ index ≤ length. */
+export function utf16Offset(value: string, codePoints: number): number {
+  if (!isAstral(value)) return codePoints
+  let offset = 0
+  for (let index = 0; index < codePoints && offset < value.length; index += 1) {
+    offset += (value.codePointAt(offset) ?? 0) > 0xffff ? 2 : 1
+  }
+  return offset
+}
+
+/** The code points, each as a text: a step for every eight, since each becomes an object. */
+export function characters(text: Str): Str[] {
+  spendSteps(plain(text).length / 8)
+  const result: Str[] = []
+  let offset = 0
+  for (const character of plain(text)) {
+    result.push(sliceText(text, offset, offset + character.length))
+    offset += character.length
+  }
+  return result
+}
