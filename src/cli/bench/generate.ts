@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { returnIdleMemory } from '../../engine/native/index.ts'
-import { AutoModelForCausalLM } from '../../model/index.ts'
-import { parseModelConfig } from '../../model/families/config.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
+import { modelShape } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { GenerateCase, PromptCase } from './cases.ts'
 import { readBandwidth } from './peaks.ts'
@@ -77,7 +77,7 @@ export async function measureGeneration(
     ...prompt.slice(1),
   ])
   const maxNewTokens = isPrompt ? 1 : newTokens
-  const config = parseModelConfig(model.config, modelPath)
+  const config = modelShape(internalsOf(model).state.architecture)
   const weights = layerWeights(config) * config.layerCount
   const head = config.vocabSize * config.hiddenSize
   const weightBytes =
