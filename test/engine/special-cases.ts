@@ -1,62 +1,63 @@
 import type { OpName } from '../../src/engine/ops.ts'
 import type { Case } from './make-case.ts'
+import { casesOf, gains, makeCase, normal } from './make-case.ts'
 import {
-  float,
-  act,
-  embedding,
-  selectRows,
-  rmsNorm,
-  qkNorm,
-  rope,
+  adamw,
+  argmax,
   attention,
   cachedAttention,
   copySlots,
   linear,
-  swiglu,
+  qkNorm,
+  rope,
+  selectRows,
   targetLogProbs,
-  scaleRows,
-  argmax,
-  gradNorm,
-  adamw,
-} from './make-case.ts'
+} from './op-cases.ts'
 
-/** The total table: an op without a case does not compile. */
-export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
+const embedding = casesOf('embedding', { attributes: {} })
+const rmsNorm = casesOf('rmsNorm', {
+  attributes: { eps: 1e-5, fromOutput: 0 },
+  roles: { x: 'float32', gain: 'float32' },
+  data: { x: normal(1.5), gain: gains },
+})
+const fromOutput = { attributes: { eps: 1e-5, fromOutput: 1 }, gradients: ['x'] } as const
+const swiglu = casesOf('swiglu', { attributes: {} })
+const gradNorm = casesOf('gradNorm', { attributes: { maxNorm: 1 } })
+
+/** What kernels do in different ways, beside the cases that follow from the op table. */
+export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
   embedding: [
     embedding('few tokens, odd width', { M: 7, V: 11, H: 5 }),
     embedding('every token the same', { M: 9, V: 1, H: 3 }),
-    embedding('float32 table', { M: 5, V: 6, H: 33, tableRole: 'float32' }),
-    { ...embedding('larger', { M: 131, V: 1009, H: 97 }), large: true },
+    embedding('float32 table', { M: 5, V: 6, H: 33 }, { roles: { table: 'float32' } }),
+    embedding('larger', { M: 131, V: 1009, H: 97 }, { large: true }),
   ],
   selectRows: [
-    selectRows('some rows, activations', 'act', { M: 9, H: 5, rows: [0, 3, 4, 8] }),
-    selectRows('one row, residual stream', 'float32', { M: 4, H: 33, rows: [2] }),
-    selectRows('all rows', 'act', { M: 3, H: 17, rows: [0, 1, 2] }),
-    selectRows('padding after the rows', 'float32', { M: 9, H: 37, rows: [0, 5, 8, -1, -1] }),
+    selectRows('some rows, activations', 'act', { M: 9, H: 5 }, [0, 3, 4, 8]),
+    selectRows('one row, residual stream', 'float32', { M: 4, H: 33 }, [2]),
+    selectRows('all rows', 'act', { M: 3, H: 17 }, [0, 1, 2]),
+    selectRows('padding after the rows', 'float32', { M: 9, H: 37 }, [0, 5, 8, -1, -1]),
   ],
   rmsNorm: [
     rmsNorm('odd width', { M: 5, W: 7 }),
-    rmsNorm('one element', { M: 3, W: 1, eps: 0.1 }),
-    rmsNorm('activations', { M: 4, W: 33, role: 'act' }),
-    rmsNorm('gain in the compute type', { M: 4, W: 21, gainRole: 'act' }),
-    rmsNorm('from its output', { M: 5, W: 19, fromOutput: 1 }),
-    { ...rmsNorm('larger', { M: 131, W: 203 }), large: true },
-    { ...rmsNorm('larger, from its output', { M: 131, W: 576, fromOutput: 1 }), large: true },
+    rmsNorm('one element', { M: 3, W: 1 }, { attributes: { eps: 0.1, fromOutput: 0 } }),
+    rmsNorm('activations', { M: 4, W: 33 }, { roles: { gain: 'float32' } }),
+    rmsNorm('gain in the compute type', { M: 4, W: 21 }, { roles: { x: 'float32' } }),
+    rmsNorm('from its output', { M: 5, W: 19 }, fromOutput),
+    rmsNorm('larger', { M: 131, W: 203 }, { large: true }),
+    rmsNorm('larger, from its output', { M: 131, W: 576 }, { ...fromOutput, large: true }),
   ],
   qkNorm: [
     qkNorm('one group', { M: 4, headDim: 6, queryHeads: 1, keyHeads: 1 }),
     qkNorm('grouped heads', { M: 5, headDim: 12, queryHeads: 6, keyHeads: 2 }),
-    { ...qkNorm('larger', { M: 131, headDim: 80, queryHeads: 4, keyHeads: 1 }), large: true },
+    qkNorm('larger', { M: 131, headDim: 80, queryHeads: 4, keyHeads: 1 }, true),
   ],
   rope: [
     rope('all of each head', { M: 5, headDim: 8, rotaryDim: 8, heads: 3, columns: 32 }),
     rope('part of each head', { M: 6, headDim: 12, rotaryDim: 6, heads: 2, columns: 36 }),
     rope('rotaryDim 2', { M: 3, headDim: 5, rotaryDim: 2, heads: 4, columns: 20 }),
-    { ...rope('larger', { M: 131, headDim: 64, rotaryDim: 64, heads: 12, columns: 960 }), large: true },
-    {
-      ...rope('larger, headDim 80', { M: 67, headDim: 80, rotaryDim: 20, heads: 5, columns: 480 }),
-      large: true,
-    },
+    rope('larger', { M: 131, headDim: 64, rotaryDim: 64, heads: 12, columns: 960 }, true),
+    rope('larger, headDim 80', { M: 67, headDim: 80, rotaryDim: 20, heads: 5, columns: 480 }, true),
   ],
   attention: [
     attention('one token', { documents: [1], headDim: 4, queryHeads: 1, keyHeads: 1 }),
@@ -382,9 +383,9 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
   ],
   swiglu: [
     swiglu('odd width', { M: 3, I: 5 }),
-    swiglu('one row', { M: 1, I: 33 }),
-    swiglu('large values', { M: 4, I: 7, scale: 20 }),
-    { ...swiglu('larger', { M: 131, I: 203 }), large: true },
+    swiglu('one long row', { M: 1, I: 33 }),
+    swiglu('large values', { M: 4, I: 7 }, { data: { gateUp: normal(20) } }),
+    swiglu('larger, odd width', { M: 131, I: 203 }, { large: true }),
   ],
   targetLogProbs: [
     targetLogProbs('few rows', { m: 3, H: 5, V: 7 }),
@@ -399,11 +400,6 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     { ...targetLogProbs('vocabulary of 1,009', { m: 131, H: 97, V: 1009 }), large: true },
     { ...targetLogProbs('confident', { m: 37, H: 64, V: 1536, scale: 8 }), large: true },
   ],
-  scaleRows: [
-    scaleRows('one row', { M: 1, W: 5 }),
-    scaleRows('odd width', { M: 7, W: 37 }),
-    { ...scaleRows('larger', { M: 131, W: 576 }), large: true },
-  ],
   argmax: [
     argmax('random', { M: 5, V: 1003 }),
     argmax('one column', { M: 3, V: 1 }),
@@ -411,13 +407,13 @@ export const cases: { readonly [K in OpName]: readonly Case<K>[] } = {
     argmax('all negative', { M: 2, V: 19, shift: -100 }),
   ],
   fill: [
-    { name: 'float32', inputs: {}, outputs: { y: float([3, 7]) }, attributes: { value: -1.5 } },
-    { name: 'act', inputs: {}, outputs: { y: act([5, 33]) }, attributes: { value: 0 } },
+    makeCase('fill', 'float32', { sizes: {}, attributes: { value: -1.5 }, roles: { y: 'float32' } }),
+    makeCase('fill', 'zeros', { sizes: {}, attributes: { value: 0 } }),
   ],
   gradNorm: [
-    gradNorm('clipped', { count: 1001, maxNorm: 1 }),
-    gradNorm('below the maximum', { count: 13, maxNorm: 100 }),
-    gradNorm('no maximum', { count: 70_003, maxNorm: 0 }),
+    gradNorm('clipped', { n: 1001 }),
+    gradNorm('below the maximum', { n: 13 }, { attributes: { maxNorm: 100 } }),
+    gradNorm('no maximum', { n: 70_003 }, { attributes: { maxNorm: 0 } }),
   ],
   adamw: [
     adamw('first step', { count: 17, step: 1, decay: 0 }),
