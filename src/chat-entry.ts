@@ -4,7 +4,7 @@
  * @module
  */
 export { FettleError } from './error.ts'
-export type { Finding } from './error.ts'
+export type { Problem } from './error.ts'
 export { chatFormats, findLearnedSpans, parseChatTemplate, splitPerTurn } from './chat/index.ts'
 export type {
   ChatFormat,
@@ -15,6 +15,7 @@ export type {
   LearnedSpan,
   MaskPolicy,
   Message,
+  RenderBeginning,
   RenderOptions,
   Rendered,
   Segment,
