@@ -15,6 +15,7 @@ export type {
   LearnedSpan,
   MaskPolicy,
   Message,
+  RenderBeginning,
   RenderOptions,
   Rendered,
   Segment,
