@@ -3,11 +3,11 @@ import { writeFile } from 'node:fs/promises'
 import { defineConfig } from 'tsdown'
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', cli: 'src/cli/main.ts' },
+  entry: { index: 'src/index.ts', chat: 'src/chat-entry.ts', cli: 'src/cli/main.ts' },
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  dts: { entry: 'src/index.ts' },
+  dts: { entry: ['src/index.ts', 'src/chat-entry.ts'] },
   clean: true,
   async onSuccess() {
     // A path that the loader of this file cannot see: it would put the last build's schema in here.

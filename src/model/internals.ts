@@ -1,7 +1,7 @@
 import type { FlatBatch, ForwardInputs } from './passes/flatten.ts'
 import type { Passes } from './passes/passes.ts'
 import type { Training } from './passes/training-state.ts'
-import type { ModelState } from './model-state.ts'
+import type { ModelState } from './state/model-state.ts'
 
 /** What the other rooms need of a model and its users do not. */
 export interface ModelInternals {
@@ -14,6 +14,8 @@ export interface ModelInternals {
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */
   training(): Promise<Training>
+  /** Passes by the model as it was before its adapter, in one turn; where there is no adapter as it is. */
+  withoutAdapter<T>(body: (passes: Passes) => Promise<T>): Promise<T>
   /** A padded matrix as a batch, as passes take it. */
   flatten(inputs: ForwardInputs): FlatBatch
   /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */

@@ -1,6 +1,7 @@
 import { loadavg } from 'node:os'
-import { AutoModelForCausalLM } from '../../model/index.ts'
-import { parseModelConfig } from '../../model/families/config.ts'
+import { returnIdleMemory } from '../../engine/native/index.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
+import { modelShape } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { GenerateCase, PromptCase } from './cases.ts'
 import { readBandwidth } from './peaks.ts'
@@ -51,6 +52,7 @@ export async function measureGeneration(
 ): Promise<GenerateFigures> {
   const load = loadavg()[0]
   const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
+  returnIdleMemory()
   const quantization = wanted.quantization ?? null
   const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
     dtype: 'bfloat16',
@@ -58,6 +60,7 @@ export async function measureGeneration(
     activationQuantization: (wanted.kind === 'prompt' && wanted.activationQuantization) || null,
     engine: 'native',
   })
+  returnIdleMemory()
   const { question = story, promptLookupNumTokens = 0 }: Partial<GenerateCase> =
     wanted.kind === 'generate' ? wanted : {}
   const text = tokenizer.applyChatTemplate([{ role: 'user', content: question }], {
@@ -74,7 +77,7 @@ export async function measureGeneration(
     ...prompt.slice(1),
   ])
   const maxNewTokens = isPrompt ? 1 : newTokens
-  const config = parseModelConfig(model.config, modelPath)
+  const config = modelShape(internalsOf(model).state.architecture)
   const weights = layerWeights(config) * config.layerCount
   const head = config.vocabSize * config.hiddenSize
   const weightBytes =

@@ -3,12 +3,13 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DataSource } from '../../data/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
-import { parseModelConfig } from '../../model/families/config.ts'
+import { modelShape } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import { passSize, prepareData, readTrainOptions, type StepEvent, trainSft } from '../../train/index.ts'
 import type { TrainCase } from './cases.ts'
 import { collectGarbage } from '../collect-garbage.ts'
+import { returnIdleMemory } from '../../engine/native/index.ts'
 import { passShapes, stepWork, totalWork } from './work.ts'
 import type { TrainingShape } from './work.ts'
 
@@ -54,6 +55,7 @@ export async function measureTraining(
   const outputDir = await mkdtemp(join(tmpdir(), 'fettle-bench-'))
   try {
     const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
+    returnIdleMemory()
     const dtype = caseOptions.dtype ?? 'bfloat16'
     const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
       dtype,
@@ -72,6 +74,7 @@ export async function measureTraining(
     for await (const event of trainSft({ ...options, model, tokenizer })) {
       if (event.type === 'start') {
         collectGarbage()
+        returnIdleMemory()
         begun = performance.now()
       }
       if (event.type !== 'step') continue
@@ -85,7 +88,7 @@ export async function measureTraining(
     const milliseconds = counted.map((event) => (event.tokens / event.tokens_per_second) * 1000)
     const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0)
     const shape = {
-      config: parseModelConfig(model.config, modelPath),
+      config: modelShape(internalsOf(model).state.architecture),
       rank: caseOptions.lora?.r ?? 0,
       trainable: model.trainableCount,
       elementBytes: dtype === 'float32' ? 4 : 2,
