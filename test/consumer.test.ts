@@ -54,33 +54,55 @@ try {
 export { answer, diagnoses, reason, texts }
 `
 
+/** The same in a page: no types of Node. */
+const pageProgram = `
+import { AutoTokenizer, findLearnedSpans, findStopSet, parseChatTemplate } from 'fettle/chat'
+import type { LearnedSpan, Rendered } from 'fettle/chat'
+
+const template = parseChatTemplate('{{ messages[0].content }}')
+const messages = [{ role: 'user', content: 'Well?' }]
+const rendered: Rendered = template.render({ messages })
+const spans: LearnedSpan[] = findLearnedSpans(template, { messages }, {})
+export const stops = async (contents: Parameters<typeof AutoTokenizer.fromFiles>[0]) =>
+  findStopSet(await AutoTokenizer.fromFiles(contents)).ids
+export { rendered, spans }
+`
+
+const settings = {
+  nodenext: { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext },
+  bundler: { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler },
+}
+const node = { lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'], types: ['node'] }
+const page = { lib: ['lib.es2023.d.ts', 'lib.dom.d.ts'], types: [] }
+
 test.each([
-  ['nodenext', ts.ModuleKind.NodeNext, ts.ModuleResolutionKind.NodeNext],
-  ['bundler', ts.ModuleKind.ESNext, ts.ModuleResolutionKind.Bundler],
+  ['fettle', 'nodenext', program, node],
+  ['fettle', 'bundler', program, node],
+  ['fettle/chat', 'nodenext', pageProgram, page],
+  ['fettle/chat', 'bundler', pageProgram, page],
 ] as const)(
-  'a strict project compiles against the built types with %s, without skipLibCheck',
-  (name, module, moduleResolution) => {
-    const file = join(project, `${name}.ts`)
-    writeFileSync(file, program)
-    const options: ts.CompilerOptions = {
-      module,
-      moduleResolution,
+  'a strict project compiles against the built types of %s with %s, without skipLibCheck',
+  (name, resolution, text, platform) => {
+    const file = join(project, `${name.replace('/', '-')}-${resolution}.ts`)
+    writeFileSync(file, text)
+    const compiled = ts.createProgram([file], {
+      ...settings[resolution],
+      lib: [...platform.lib],
+      types: [...platform.types],
       target: ts.ScriptTarget.ES2022,
-      lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'],
-      types: ['node'],
       typeRoots: [join(root, 'node_modules', '@types')],
       strict: true,
       exactOptionalPropertyTypes: true,
       skipLibCheck: false,
       noEmit: true,
-    }
-    const compiled = ts.createProgram([file], options)
+    })
     const problems = ts.getPreEmitDiagnostics(compiled).map(({ messageText, file: at, start = 0 }) => {
       const { line } = at?.getLineAndCharacterOfPosition(start) ?? { line: 0 }
       return `${at?.fileName}:${line + 1} ${ts.flattenDiagnosticMessageText(messageText, ' ')}`
     })
     expect(problems).toEqual([])
-    expect(compiled.getSourceFiles().some(({ fileName }) => fileName.endsWith('dist/index.d.mts'))).toBe(true)
+    const types = name === 'fettle' ? 'dist/index.d.mts' : 'dist/chat.d.mts'
+    expect(compiled.getSourceFiles().some(({ fileName }) => fileName.endsWith(types))).toBe(true)
   },
   180_000,
 )
