@@ -9,6 +9,8 @@ export default defineConfig({
   target: 'node20',
   dts: { entry: ['src/index.ts', 'src/chat-entry.ts'] },
   clean: true,
+  // The types name Symbol.asyncDispose, which a project's own libraries may lack.
+  banner: { dts: '/// <reference lib="esnext.disposable" />' },
   async onSuccess() {
     // A path that the loader of this file cannot see: it would put the last build's schema in here.
     const built = new URL('dist/index.mjs', import.meta.url)

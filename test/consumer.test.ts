@@ -72,12 +72,13 @@ const settings = {
   nodenext: { module: ts.ModuleKind.NodeNext, moduleResolution: ts.ModuleResolutionKind.NodeNext },
   bundler: { module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler },
 }
-const node = { lib: ['lib.es2023.d.ts', 'lib.esnext.disposable.d.ts'], types: ['node'] }
-const page = { lib: ['lib.es2023.d.ts', 'lib.dom.d.ts'], types: [] }
+const node = { lib: ['lib.es2023.d.ts'], types: ['node'] }
+/** A page, and a fresh folder in which tsc knows no types but those it brings. */
+const page = { lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'], types: [] }
 
 test.each([
   ['fettle', 'nodenext', program, node],
-  ['fettle', 'bundler', program, node],
+  ['fettle', 'bundler', program, page],
   ['fettle/chat', 'nodenext', pageProgram, page],
   ['fettle/chat', 'bundler', pageProgram, page],
 ] as const)(
@@ -92,6 +93,7 @@ test.each([
       target: ts.ScriptTarget.ES2022,
       typeRoots: [join(root, 'node_modules', '@types')],
       strict: true,
+      noUncheckedIndexedAccess: true,
       exactOptionalPropertyTypes: true,
       skipLibCheck: false,
       noEmit: true,

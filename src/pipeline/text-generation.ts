@@ -72,13 +72,13 @@ export interface GeneratedText<T extends string | Message[] = string> {
 
 /** A model that answers texts and messages. */
 export interface TextGenerationPipeline {
-  (text: string, options?: TextGenerationOptions): Promise<GeneratedText[]>
-  (texts: readonly string[], options?: TextGenerationOptions): Promise<GeneratedText[][]>
-  (messages: readonly Message[], options?: TextGenerationOptions): Promise<GeneratedText<Message[]>[]>
+  (text: string, options?: TextGenerationOptions): Promise<[GeneratedText]>
+  (texts: readonly string[], options?: TextGenerationOptions): Promise<[GeneratedText][]>
+  (messages: readonly Message[], options?: TextGenerationOptions): Promise<[GeneratedText<Message[]>]>
   (
     chats: readonly (readonly Message[])[],
     options?: TextGenerationOptions,
-  ): Promise<GeneratedText<Message[]>[][]>
+  ): Promise<[GeneratedText<Message[]>][]>
   readonly task: 'text-generation'
   readonly model: AutoModelForCausalLM
   readonly tokenizer: Tokenizer
