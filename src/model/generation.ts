@@ -40,13 +40,13 @@ export interface GenerateOutput {
 }
 
 /** What generates: the public model. */
-interface Generator extends AssistantModel {
+interface GeneratingModel extends AssistantModel {
   readonly generationConfig: { eosTokenIds: number[] }
 }
 
 /** Continues each prompt, in a key-value cache that lives as long as it takes. */
 export async function generateWith(
-  model: Generator,
+  model: GeneratingModel,
   inputs: GenerateInputs,
   { assistantModel, numAssistantTokens, maxLength = Infinity, ...options }: ModelGenerateOptions,
 ): Promise<Sequence[]> {

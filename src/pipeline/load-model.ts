@@ -69,10 +69,12 @@ export async function baseModelOf(adapter: string, cure: string): Promise<string
  */
 export function mustExist(place: string, path: string): void {
   if (existsSync(path)) return
+  const isHubName = /^[\w.-]+\/[\w.-]+$/.test(path)
+  const how = isHubName ? `hf download ${path} --local-dir ${path}` : 'git clone, hf download'
   throw new FettleError({
     place,
     found: 'no such file or folder',
     expected: 'a path on this machine',
-    cure: 'fettle downloads nothing: fetch the model first (git clone, huggingface-cli download).',
+    cure: `fettle downloads nothing: fetch the model first (${how}).`,
   })
 }

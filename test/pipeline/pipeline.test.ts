@@ -134,7 +134,11 @@ describe('is refused', () => {
       () => pipeline('ner' as 'text-generation', tiny),
       "the task 'ner'; expected text-generation",
     ],
-    ['a name on the hub', () => pipeline('text-generation', 'org/model'), 'fettle downloads nothing'],
+    [
+      'a name on the hub',
+      () => pipeline('text-generation', 'org/model'),
+      '(hf download org/model --local-dir org/model)',
+    ],
     [
       'a type of ONNX files',
       () => pipeline('text-generation', tiny, { dtype: 'q4' as 'auto' }),
