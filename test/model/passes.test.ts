@@ -71,6 +71,17 @@ describe.each(engines)('%s', (engine) => {
     )
   })
 
+  it('passes nothing where nothing is learned', async () => {
+    const model = await load()
+    await model.addAdapter({ r: 2 })
+    const { passes, flatten } = internalsOf(model)
+    const batch = flatten({ inputIds })
+    const seen: number[] = []
+    expect(await passes.train(batch, (logProbs) => (seen.push(logProbs.length), []))).toHaveLength(0)
+    expect(seen).toEqual([0])
+    expect(await passes.logProbs(batch)).toHaveLength(0)
+  })
+
   it('takes as many weights as there are learned tokens', async () => {
     const model = await load()
     await model.addAdapter({ r: 2 })
