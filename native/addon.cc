@@ -190,7 +190,10 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
   Napi::Value run(const Napi::CallbackInfo& info) {
     if (busy_) return fail(info.Env(), "run: another program is running");
     auto& program = *info[0].As<Napi::External<std::shared_ptr<Program>>>().Data();
-    program->setRows(info[1].ToNumber().Int64Value());
+    const auto given = info[1].As<Napi::Array>();
+    std::vector<int64_t> counts;
+    for (uint32_t i = 0; i < given.Length(); i++) counts.push_back(given.Get(i).ToNumber().Int64Value());
+    if (!program->setRows(counts)) return fail(info.Env(), "run: more rows than the program was compiled for");
     return start(new RunWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_));
   }
 
@@ -214,6 +217,7 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     if (!isIntegers(*feedback.output) || !isIntegers(feedback.input->tensor) || !isIntegers(feedback.counted->tensor) ||
         feedback.output->size() != feedback.input->tensor.size())
       return fail(info.Env(), "repeat: output, input and counted are not integers, or output and input differ in size");
+    program->setRows({});
     return start(new RepeatWorker(info.Env(), *runner_, program, info.This().As<Napi::Object>(), busy_, std::move(feedback),
                                   info[5].As<Napi::Function>()));
   }

@@ -90,6 +90,8 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     tensor.dtype = DType(int(reader.next()));
     tensor.rank = int(reader.next());
     for (int i = 0; i < 4; i++) tensor.shape[i] = int64_t(reader.next());
+    entry.symbol = int(reader.next());
+    entry.rowsOfEach = std::max(int64_t(1), int64_t(reader.next()));
     if (transient) {
       entry.arenaOffset = int64_t(place);
     } else {
@@ -162,9 +164,19 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
   return program;
 }
 
-void Program::setRows(int64_t rows) {
-  for (auto& entry : tensors)
-    if (entry.arenaOffset >= 0 || entry.tensor.dtype == DType::i32) entry.tensor.shape[0] = rows ? rows : entry.compiledRows;
+bool Program::setRows(const std::vector<int64_t>& counts) {
+  const auto countOf = [&](const ProgramTensor& entry) {
+    return entry.symbol >= 0 && size_t(entry.symbol) < counts.size() ? counts[size_t(entry.symbol)] : 0;
+  };
+  for (const auto& entry : tensors) {
+    const int64_t count = countOf(entry);
+    if (count < 0 || count > entry.compiledRows / entry.rowsOfEach) return false;
+  }
+  for (auto& entry : tensors) {
+    const int64_t count = countOf(entry);
+    entry.tensor.shape[0] = count ? count * entry.rowsOfEach : entry.compiledRows;
+  }
+  return true;
 }
 
 bool Runner::run(Program& program, const std::atomic<bool>* stop) {

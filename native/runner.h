@@ -49,6 +49,8 @@ struct ProgramTensor {
   RowBlock block{0, nullptr};
   int64_t arenaOffset = -1;  // -1: persistent
   int64_t compiledRows = 0;
+  int symbol = -1;         // what the rows are counted in, -1: they are as compiled
+  int64_t rowsOfEach = 1;  // of it
   std::shared_ptr<Persistent> persistent;
 };
 
@@ -68,7 +70,9 @@ struct Program {
   uint64_t turn = 0;         // Runner's when it ran last
   size_t arenaBytes = 0;
   const char* arena = nullptr;  // for which base the tensors' pointers were set
-  void setRows(int64_t rows);   // of transient tensors and of int32 ones; 0: as compiled
+  // Rows of the tensors that are counted in symbols, by the symbols' numbers; what is 0 or not there: as compiled. Returns false
+  // where there is no room for so many.
+  bool setRows(const std::vector<int64_t>& counts);
 };
 
 class Runner {

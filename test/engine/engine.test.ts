@@ -218,32 +218,6 @@ describe.each(engines)('$name', ({ create }) => {
     expect(await engine.read(y)).toEqual(Float32Array.of(23))
   })
 
-  it('runs a program with fewer rows than it was compiled for, and refuses more', async () => {
-    const x = engine.tensor('float32', [3, 1], Float32Array.of(1, 2, 3))
-    const rows = engine.tensor('int32', [3], Int32Array.of(0, 1, 2))
-    const y = transient([3, 1])
-    const select: Command = {
-      op: 'selectRows',
-      direction: 'forward',
-      inputs: [x, rows],
-      outputs: [y],
-      attributes: [],
-    }
-    const program = engine.compile([select], [y])
-    await engine.run(program, 3)
-    expect(await engine.read(y)).toEqual(Float32Array.of(1, 2, 3))
-    engine.write(rows, Int32Array.of(2))
-    await engine.run(program, 1)
-    expect((await engine.read(y))[0]).toBe(3)
-    engine.write(rows, Int32Array.of(2, 2, 0))
-    await engine.run(program)
-    expect(await engine.read(y)).toEqual(Float32Array.of(3, 3, 1))
-    for (const wrong of [4, 0, -1, 1.5, Number.NaN])
-      await expect(engine.run(program, wrong)).rejects.toThrow(
-        `engine.run: rows: ${wrong}; expected a whole number from 1 to 3, the rows that the program was compiled for`,
-      )
-  })
-
   it('gives back what programs share, and takes it anew', async () => {
     const x = engine.tensor('float32', [1, 2], Float32Array.of(1, 2))
     const weight = engine.tensor('float32', [1, 2], Float32Array.of(3, 4))

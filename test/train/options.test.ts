@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { FettleError } from '../../src/error.ts'
-import { flagLayer, optionFlags, runFileJsonSchema } from '../../src/train/options/option-flags.ts'
+import { flagLayer, optionFlags } from '../../src/train/options/option-flags.ts'
+import { runFileJsonSchema } from '../../src/train/options/run-file-schema.ts'
 import { loraOptions, maskPolicyOf } from '../../src/train/options/options.ts'
 import { readRunOptions, readTrainOptions, runFileLayer } from '../../src/train/options/read-options.ts'
 

@@ -31,8 +31,8 @@ export interface Runner {
   readOutput(program: ProgramHandle, index: number): Float32Array | Int32Array
   readLargest(program: ProgramHandle, index: number, count: number): Largest[]
   compile(code: Float64Array, arenaBytes: number): ProgramHandle
-  /** rows 0: as compiled. */
-  run(program: ProgramHandle, rows: number): Promise<void>
+  /** counts: how many there are of each symbol that rows are counted in, by its number; 0: as compiled. */
+  run(program: ProgramHandle, counts: readonly number[]): Promise<void>
   finish(program: ProgramHandle): Promise<void>
   /** Engine.repeat: `output` is an index of the program's tensors, `input` and `counted` are handles; onRun must not throw. */
   repeat(

@@ -2,10 +2,10 @@ import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
-import { checkRows, firstCommands, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
+import { checkRows, firstCommands, planMemory, rowCapacities, withoutDeadCommands } from '../plan.ts'
 import type { WeightForm } from '../quantization.ts'
 import { fourBitBlock } from '../quantization.ts'
-import type { Tensor, WeightPart } from '../tensor.ts'
+import type { RowSymbol, Tensor, WeightPart } from '../tensor.ts'
 import { bytesPerElement, tensorHandle } from '../tensor.ts'
 import { readNumbers, readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
@@ -15,6 +15,7 @@ import { dtypeCodes, encodeProgram, formCodes } from './program-code.ts'
 interface NativeProgram extends Program {
   handle: ProgramHandle
   indices: Map<number, number>
+  symbols: readonly RowSymbol[]
 }
 
 const partTypes = { F32: 0, BF16: 1, F16: 2 } as const
@@ -56,8 +57,11 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     activationTypes: ['bfloat16', 'float32'],
     alignment,
     prefersBfloat12: isa === 'avx512bf16' || isa === 'amx',
-    tensor: (dtype, shape, data) =>
-      persistent(runner.tensor(dtypeCodes[dtype], shape, data ?? null), dtype, shape),
+    tensor(dtype, shape, data) {
+      const tensor = tensorHandle('persistent', dtype, shape)
+      handles.set(tensor.id, runner.tensor(dtypeCodes[dtype], tensor.shape, data ?? null))
+      return tensor
+    },
     async weight(dtype, columns, parts, form = null) {
       const rows = parts.reduce((sum, part) => sum + part.rows, 0)
       if (form && !fitsRows(columns, form)) {
@@ -89,19 +93,23 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       const kept = withoutDeadCommands([...commands, ...later], outputs)
       const first = firstCommands(kept, later)
       const { offsets, bytes } = planMemory(kept, outputs, { alignment, bytesPerElement })
-      const { code, indices } = encodeProgram(
+      const { code, indices, symbols } = encodeProgram(
         kept,
         first,
         (tensor) => offsets.get(tensor.id) ?? handleOf(tensor),
       )
       const handle = runner.compile(code, bytes)
-      const capacity = rowCapacity(kept)
-      return { commands: kept, firstCommands: first, outputs, arenaBytes: bytes, capacity, handle, indices }
+      const capacities = rowCapacities(kept)
+      const program = { commands: kept, firstCommands: first, outputs, arenaBytes: bytes, capacities }
+      return { ...program, handle, indices, symbols }
     },
-    async run(program, rows) {
+    async run(program, rows = {}) {
       checkRows(program, rows)
       lastProgram = program as NativeProgram
-      await runner.run(lastProgram.handle, rows ?? 0)
+      await runner.run(
+        lastProgram.handle,
+        lastProgram.symbols.map((symbol) => rows[symbol] ?? 0),
+      )
     },
     finish: (program) => runner.finish((program as NativeProgram).handle),
     async repeat(program, { times, output, input, counted }, onRun) {

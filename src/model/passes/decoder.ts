@@ -2,6 +2,7 @@ import { FettleError } from '../../error.ts'
 import type { Decoder, FedTokens } from '../../generate/index.ts'
 import { createTape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
+import { rowsOf } from '../../engine/tensor.ts'
 import { decode, headLogits, normalise } from '../families/architecture.ts'
 import { decodingHead, packForDecoding } from '../weights/decoding-weights.ts'
 import { keepEverything } from './recompute.ts'
@@ -91,7 +92,7 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
       compile(compiled, takesAnyCount ? compiled : rows.length),
     )
     fill(pass.inputs, tokens, rows)
-    await engine.run(pass.program, takesAnyCount ? count : undefined)
+    await engine.run(pass.program, { tokens: count })
     return pass.outputs
   }
 
@@ -112,11 +113,12 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
 
   function compile(count: number, wanted: number) {
     const tape = createTape()
+    const tokens = rowsOf('tokens', count)
     const inputs = {
-      ids: engine.tensor('int32', [count]),
-      positions: engine.tensor('int32', [count]),
-      slots: engine.tensor('int32', [count]),
-      rows: engine.tensor('int32', [wanted]),
+      ids: engine.tensor('int32', [tokens]),
+      positions: engine.tensor('int32', [tokens]),
+      slots: engine.tensor('int32', [tokens]),
+      rows: engine.tensor('int32', [wanted < count ? wanted : tokens]),
     }
     const parameters = decoderParameters(state)
     const { ids, positions, slots, rows } = inputs

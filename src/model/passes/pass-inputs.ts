@@ -1,6 +1,7 @@
 import { documentStarts, type Batch } from '../../batch/index.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { Tensor } from '../../engine/tensor.ts'
+import { rowsOf } from '../../engine/tensor.ts'
 
 /** What a pass reads of each token; all int32 [n]. */
 export type TokenTensors = { ids: Tensor; positions: Tensor; starts: Tensor }
@@ -10,13 +11,13 @@ export type TargetTensors = { rows: Tensor; targets: Tensor }
 
 /** Tensors for passes of at most `count` tokens. */
 export function tokenTensors(engine: Engine, count: number): TokenTensors {
-  const integers = () => engine.tensor('int32', [count])
+  const integers = () => engine.tensor('int32', [rowsOf('tokens', count)])
   return { ids: integers(), positions: integers(), starts: integers() }
 }
 
 /** Has as many rows as there are tokens, since m differs from batch to batch: one program serves them all. */
 export function targetTensors(engine: Engine, count: number): TargetTensors {
-  const integers = () => engine.tensor('int32', [count])
+  const integers = () => engine.tensor('int32', [rowsOf('tokens', count)])
   return { rows: integers(), targets: integers() }
 }
 

@@ -2,7 +2,7 @@ import { learnedPlaces, type Batch } from '../../batch/index.ts'
 import { backward, createTape } from '../../engine/tape.ts'
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { bytesPerElement } from '../../engine/tensor.ts'
+import { bytesPerElement, rowsOf } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
 import { decode, headLogits, normalise, selectRows } from '../families/architecture.ts'
 import type { DecoderParameters, PassOptions } from '../families/architecture.ts'
@@ -94,7 +94,7 @@ export function createPasses(state: ModelState): Passes {
       const inputs = {
         ...tokenTensors(engine, capacity),
         ...targetTensors(engine, capacity),
-        alternatives: engine.tensor('int32', [capacity]),
+        alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
       }
       const parameters = by === 'reference' ? withoutAdapter(state) : decoderParameters(state)
       const hidden = learnedHidden(tape, inputs, parameters, plain)
@@ -114,7 +114,7 @@ export function createPasses(state: ModelState): Passes {
     writeTargets(engine, inputs, batch, places)
     if (token !== undefined)
       engine.write(inputs.alternatives, new Int32Array(count).fill(-1).fill(token, 0, places.length))
-    await engine.run(program, count)
+    await engine.run(program, { tokens: count })
     return {
       logProbs: await readLearned(outputs.logProbs, places),
       alternative: token === undefined ? new Float32Array(0) : await readLearned(outputs.alternative, places),
@@ -154,7 +154,7 @@ export function createPasses(state: ModelState): Passes {
     let known: ArrayLike<number> =
       typeof weights === 'function' ? new Float32Array(places.length).fill(1) : weights
     engine.write(inputs.weights, paddedWeights(known, places.length, count))
-    await engine.run(program, count)
+    await engine.run(program, { tokens: count })
     const logProbs = await readLearned(outputs.logProbs, places)
     if (later) {
       known = later(logProbs)
@@ -176,7 +176,7 @@ export function createPasses(state: ModelState): Passes {
     const inputs = {
       ...tokenTensors(engine, count),
       ...targetTensors(engine, count),
-      weights: engine.tensor('float32', [count]),
+      weights: engine.tensor('float32', [rowsOf('tokens', count)]),
     }
     const probe = state.tokenRows?.tables.find((table) => table.probe !== null)?.probe ?? null
     const parameters = { ...decoderParameters(state), ...(probe && { rowProbe: probe }) }
