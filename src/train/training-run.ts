@@ -48,7 +48,7 @@ export async function openRun<D extends Document>({
   const update = training.updateBy(optimiser.commands)
   const states = trainedStates(internals, training, optimiser)
   const { perPass } = passSize(internals.activationBytesPerToken(), lowMemory)
-  const forward = createForwardPasses(internals.passes, perPass)
+  const forward = createForwardPasses(internals, perPass)
   const fingerprint = { ...fingerprintOf(model, data, options), ...task.fingerprint }
   await makeFolder(outputDir)
   let step = 0

@@ -3,9 +3,10 @@ import { createTape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { rowsOf } from '../../engine/tensor.ts'
 import type { SlotCopy } from '../../generate/index.ts'
+import type { KeyValueCache } from '../blocks/attention-shape.ts'
 
-/** Copies beginnings of sequences between the slots of a key-value cache [slots, capacity, width] a layer. */
-export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values: readonly Tensor[]) {
+/** Copies beginnings of sequences between the slots of a key-value caches [slots, capacity, width]. */
+export function createSlotCopies(engine: Engine, caches: readonly KeyValueCache[]) {
   let compiled: { program: Program; inputs: Record<'sources' | 'slots' | 'counts', Tensor> } | undefined
   return {
     async run(copies: readonly SlotCopy[]): Promise<void> {
@@ -32,16 +33,15 @@ export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values
 
   function compile() {
     const tape = createTape()
-    const [slotCount] = keys[0].shape
+    const [slotCount] = caches[0].keys.shape
     const shape = [rowsOf('copies', slotCount)]
     const inputs = {
       sources: engine.tensor('int32', shape),
       slots: engine.tensor('int32', shape),
       counts: engine.tensor('int32', shape),
     }
-    keys.forEach((keyCache, layer) =>
-      tape.apply('copySlots', { ...inputs, keyCache, valueCache: values[layer] }, {}, {}),
-    )
+    for (const { keys, values } of caches)
+      tape.apply('copySlots', { ...inputs, keyCache: keys, valueCache: values }, {}, {})
     return { program: engine.compile(tape.commands(), []), inputs }
   }
 }

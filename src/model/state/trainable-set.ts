@@ -1,24 +1,15 @@
 import type { Engine } from '../../engine/engine.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { elementCount } from '../../engine/tensor.ts'
-
-/** A named tensor of a file inside a trainable tensor: rows of `columns` values, `stride` apart. */
-export interface Piece {
-  name: string
-  shape: readonly number[]
-  /** Elements from the start of the trainable tensor. */
-  offset: number
-  rows: number
-  columns: number
-  stride: number
-}
+import type { TensorSlice } from '../weights/tensor-slice.ts'
 
 /** What is to become trainable. */
 export interface TrainableEntry {
-  /** The slot, or the slot and `loraA` or `loraB`. */
+  /** The parameter's, or the parameter's and `loraA` or `loraB`. */
   key: string
   shape: readonly number[]
-  pieces: Piece[]
+  /** The tensors of a file that it is made of. */
+  slices: readonly TensorSlice[]
   /** Norms and biases are exempt from weight decay, as in transformers' Trainer. */
   decay: boolean
   initial: () => Promise<Float32Array>
@@ -71,32 +62,17 @@ export async function createTrainableSet(
     decayed: tensors.reduce((sum, { decay }, i) => sum + (decay ? elementCount(tensors[i].shape) : 0), 0),
     tensors,
     byKey: new Map(tensors.map((tensor) => [tensor.key, tensor])),
-    untrained: tensors.flatMap(({ shape, pieces, gradient }) =>
+    untrained: tensors.flatMap(({ shape, slices, gradient }) =>
       shape.length === 1
-        ? gaps(pieces, shape[0]).map(({ start: from, end }) => engine.view(gradient, from, [end - from]))
+        ? gaps(slices, shape[0]).map(({ start: from, end }) => engine.view(gradient, from, [end - from]))
         : [],
     ),
   }
 }
 
-/** The stretches of a vector that no piece covers; pieces are in order. */
-function gaps(pieces: readonly Piece[], length: number): { start: number; end: number }[] {
-  const ends = [0, ...pieces.map(({ offset, rows }) => offset + rows)]
-  const starts = [...pieces.map(({ offset }) => offset), length]
+/** The stretches of a vector that no slice covers; they are in order. */
+function gaps(slices: readonly TensorSlice[], length: number): { start: number; end: number }[] {
+  const ends = [0, ...slices.map(({ offset, rows }) => offset + rows)]
+  const starts = [...slices.map(({ offset }) => offset), length]
   return ends.map((end, i) => ({ start: end, end: starts[i] })).filter(({ start, end }) => end > start)
-}
-
-/** The values of a piece, taken out of its tensor's. */
-export function extractPiece(values: Float32Array, { offset, rows, columns, stride }: Piece): Float32Array {
-  const out = new Float32Array(rows * columns)
-  for (let row = 0; row < rows; row += 1)
-    out.set(values.subarray(offset + row * stride, offset + row * stride + columns), row * columns)
-  return out
-}
-
-/** Puts the values of a piece into its tensor's. */
-export function insertPiece(values: Float32Array, piece: Piece, data: Float32Array): void {
-  const { offset, rows, columns, stride } = piece
-  for (let row = 0; row < rows; row += 1)
-    values.set(data.subarray(row * columns, (row + 1) * columns), offset + row * stride)
 }

@@ -3,12 +3,15 @@ import type { Decoder, FedTokens } from '../../generate/index.ts'
 import { createTape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { rowsOf } from '../../engine/tensor.ts'
-import { decode, headLogits, normalise } from '../families/architecture.ts'
+import { vocabularyOf } from '../blocks/architecture.ts'
+import type { AttentionShape, KeyValueCache } from '../blocks/attention-shape.ts'
+import { decode, headLogits } from '../blocks/decode.ts'
+import { keepEverything } from '../blocks/forward-pass.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { passTensors } from '../state/pass-tensors.ts'
+import { ensurePositions } from '../state/rotations.ts'
 import { decodingHead, packForDecoding } from '../weights/decoding-weights.ts'
-import { keepEverything } from './recompute.ts'
-import type { ModelState } from '../model-state.ts'
 import type { Queue } from '../queue.ts'
-import { decoderParameters, ensurePositions } from '../model-state.ts'
 import { createProgramCache } from './program-cache.ts'
 import { createSlotCopies } from './slot-copies.ts'
 
@@ -20,12 +23,12 @@ type StepInputs = { ids: Tensor; positions: Tensor; slots: Tensor; rows: Tensor 
 /** Passes of so many tokens wait for memory, not for arithmetic: integers would make them no faster. */
 const fewTokens = 16
 
-/** The same as `createDecoder` makes, but for what other rooms call: it is made, and feeds, when the model's calls before are done. */
+/** The same as `createCachedDecoder` makes, but for what other rooms call: it is made, and feeds, when the model's calls before are done. */
 export function decoderInTurn(queue: Queue, state: ModelState, slotCount: number, capacity: number): Decoder {
   let made: Decoder | undefined
-  const decoder = () => (made ??= createDecoder(state, slotCount, capacity))
+  const decoder = () => (made ??= createCachedDecoder(state, slotCount, capacity))
   return {
-    vocabSize: state.config.vocabSize,
+    vocabSize: vocabularyOf(state.architecture),
     capacity,
     feed: (...given) => queue.run(() => decoder().feed(...given)),
     feedLargest: (...given) => queue.run(() => decoder().feedLargest(...given)),
@@ -40,23 +43,30 @@ export function decoderInTurn(queue: Queue, state: ModelState, slotCount: number
  * A key-value cache for `slotCount` sequences of up to `capacity` tokens, and the passes that read and extend it.
  * Shapes: keys and values of each layer [slots, capacity, keyHeads · headDim] in the compute type.
  */
-export function createDecoder(state: ModelState, slotCount: number, capacity: number): Decoder {
-  const { engine, config, activation } = state
+export function createCachedDecoder(state: ModelState, slotCount: number, capacity: number): Decoder {
+  const { engine, architecture, activation } = state
   packForDecoding(state)
   ensurePositions(state, capacity)
-  const shape = [slotCount, capacity, config.keyHeadCount * config.headDim]
-  const keys = config.windows.map(() => engine.tensor(activation, shape))
-  const values = config.windows.map(() => engine.tensor(activation, shape))
+  const vocabSize = vocabularyOf(architecture)
+  const caches = new Map<AttentionShape, KeyValueCache>()
+  for (const { attention } of architecture.layers.flat()) {
+    if (!attention) continue
+    const shape = [slotCount, capacity, attention.keyHeads * attention.headDim]
+    caches.set(attention, {
+      keys: engine.tensor(activation, shape),
+      values: engine.tensor(activation, shape),
+    })
+  }
   const passes = createProgramCache<StepInputs, { logits: Tensor; best: Tensor }>(state)
-  const copies = createSlotCopies(engine, keys, values)
+  const copies = createSlotCopies(engine, [...caches.values()])
 
   return {
-    vocabSize: config.vocabSize,
+    vocabSize,
     capacity,
     async feed(tokens, rows) {
       const { logits } = await run(tokens, rows)
       const values = (await engine.read(logits)) as Float32Array
-      return values.subarray(0, rows.length * config.vocabSize)
+      return values.subarray(0, rows.length * vocabSize)
     },
     async feedLargest(tokens, rows, count) {
       const { logits } = await run(tokens, rows)
@@ -78,7 +88,7 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
     free() {
       passes.clear()
       copies.free()
-      for (const tensor of [...keys, ...values]) engine.free(tensor)
+      for (const { keys, values } of caches.values()) for (const tensor of [keys, values]) engine.free(tensor)
     },
   }
 
@@ -97,12 +107,12 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
   }
 
   function fill(inputs: StepInputs, { ids, slots, positions }: FedTokens, rows: Int32Array): void {
-    const unknown = ids.find((id) => id < 0 || id >= config.vocabSize)
+    const unknown = ids.find((id) => id < 0 || id >= vocabSize)
     if (unknown !== undefined)
       throw new FettleError({
         place: 'prompt',
         found: `token id ${unknown}`,
-        expected: `an id below ${config.vocabSize}, the rows of the model's embedding`,
+        expected: `an id below ${vocabSize}, the rows of the model's embedding`,
         cure: 'The tokenizer and the model do not belong together, or the embeddings were not resized.',
       })
     engine.write(inputs.ids, ids)
@@ -120,22 +130,19 @@ export function createDecoder(state: ModelState, slotCount: number, capacity: nu
       slots: engine.tensor('int32', [tokens]),
       rows: engine.tensor('int32', [wanted < count ? wanted : tokens]),
     }
-    const parameters = decoderParameters(state)
     const { ids, positions, slots, rows } = inputs
-    const context = { slots, keys, values }
-    const stream = decode(
+    const pass = {
       tape,
-      config,
-      parameters,
-      { ids, positions, context, ...(wanted < count && { rows }) },
-      {
+      tensors: passTensors(state),
+      tokens: { ids, positions, context: { slots, caches }, ...(wanted < count && { rows }) },
+      options: {
         activation,
         dropoutSeed: null,
         int8Activations: state.activationQuantization === 'int8' && count > fewTokens,
         recomputation: keepEverything,
       },
-    )
-    const hidden = normalise(tape, stream, parameters.norm, config, activation)
+    }
+    const hidden = architecture.norm.record(pass, decode(pass, architecture))
     const logits = headLogits(tape, hidden, decodingHead(state))
     const { y: best } = tape.apply('argmax', { x: logits }, {}, { y: { dtype: 'int32', shape: [wanted] } })
     if (!best) throw new Error('argmax was recorded without its output')

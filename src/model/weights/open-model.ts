@@ -3,18 +3,15 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
 import { readGguf } from '../../formats/index.ts'
-import type { ModelConfig } from '../families/config.ts'
-import { parseModelConfig } from '../families/config.ts'
-import { ggufModelConfig } from '../families/gguf-config.ts'
-import type { ModelSlots } from './slots.ts'
-import { allSlots, modelSlots } from './slots.ts'
+import { parametersOf } from '../blocks/architecture.ts'
+import type { ModelDescription } from '../families/index.ts'
+import { describeGguf, describeModel } from '../families/index.ts'
+import { openGgufStore } from './gguf-store.ts'
+import { openSafetensorsStore } from './safetensors-store.ts'
 import type { WeightStore } from './weight-store.ts'
-import { openGgufStore, openSafetensorsStore } from './weight-store.ts'
 
 /** Everything about a stored model but its numbers. */
-export interface StoredModel {
-  config: ModelConfig
-  slots: ModelSlots
+export interface StoredModel extends ModelDescription {
   store: WeightStore
   /** generation_config.json as it was read. */
   generationConfig: Record<string, unknown> | null
@@ -42,14 +39,9 @@ export async function openModel(path: string): Promise<StoredModel> {
         cure: `Give the folder instead: ${dirname(path)}.`,
       })
     const file = readGguf(path)
-    const config = await ggufModelConfig(path, file)
-    const slots = modelSlots(config)
-    return {
-      config,
-      slots,
-      store: openGgufStore(path, file, config, allSlots(slots)),
-      generationConfig: null,
-    }
+    const described = await describeGguf(path, file)
+    const store = openGgufStore(path, file, parametersOf(described.architecture))
+    return { ...described, store, generationConfig: null }
   }
   const place = join(path, 'config.json')
   if (!existsSync(place))
@@ -61,13 +53,11 @@ export async function openModel(path: string): Promise<StoredModel> {
         ? 'Give the base model here and this folder as adapter.'
         : 'Check the path.',
     })
-  const config = parseModelConfig(await readJson(place), place)
-  const slots = modelSlots(config)
-  const store = await openSafetensorsStore(path, allSlots(slots))
+  const described = describeModel(await readJson(place), place)
+  const store = await openSafetensorsStore(path, parametersOf(described.architecture))
   const generation = join(path, 'generation_config.json')
   return {
-    config,
-    slots,
+    ...described,
     store,
     generationConfig: existsSync(generation) ? await readJson(generation) : null,
   }
