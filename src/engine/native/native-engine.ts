@@ -44,7 +44,10 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       expected: addon.isas.join(', '),
       cure: 'node scripts/build-native.mjs --all builds every instruction set of this machine.',
     })
-  const threads = options.threads ?? threadsFromEnvironment() ?? availableParallelism()
+  const threads =
+    options.threads === undefined
+      ? (threadsFromEnvironment() ?? Math.min(availableParallelism(), mostThreads))
+      : checkedThreads('threads', options.threads, String(options.threads))
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
@@ -187,16 +190,18 @@ function fitsRows(columns: number, form: WeightForm): boolean {
   return (form !== 'nf4' && form !== 'fp4') || columns % fourBitBlock === 0
 }
 
+/** As many as native/runner_object.h takes. */
+const mostThreads = 1024
+
 /** FETTLE_THREADS as a number, or undefined where it is not set. */
 function threadsFromEnvironment(): number | undefined {
   const text = process.env['FETTLE_THREADS']
-  if (text === undefined || text === '') return undefined
-  const threads = Number(text)
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new FettleError({
-      place: 'FETTLE_THREADS',
-      found: `'${text}'`,
-      expected: 'a whole number from 1 on',
-    })
-  return threads
+  return text === undefined || text === ''
+    ? undefined
+    : checkedThreads('FETTLE_THREADS', Number(text), `'${text}'`)
+}
+
+function checkedThreads(place: string, threads: number, found: string): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= mostThreads) return threads
+  throw new FettleError({ place, found, expected: `a whole number from 1 to ${mostThreads}` })
 }
