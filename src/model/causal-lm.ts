@@ -67,13 +67,13 @@ export class AutoModelForCausalLM {
       state,
       inTurn: (task) => queue.run(task),
       passes: this.#passes,
+      withoutAdapter: (body) => runWithoutAdapter(state, () => body(this.#passes)),
       makeTrainable: () => queue.run(() => trainAllParameters(state)),
       training: () =>
         queue.run(async () => {
           await trainAllParameters(state)
           return trainingState(state)
         }),
-      withoutAdapter: (body) => queue.run(() => runWithoutAdapter(state, () => body(this.#passes))),
       flatten: (inputs) => flattenBatch(inputs, vocabularyOf(state.architecture)),
       activationBytesPerToken: () =>
         activationBytesPerToken(state.architecture, bytesPerElement[state.activation]),
