@@ -62,10 +62,3 @@ test('only the command line prints', () => {
   )
   expect(printing).toEqual([])
 })
-
-test('opcodes of the native engine are those of the op table', async () => {
-  const { opNames } = await import('../src/engine/ops.ts')
-  const header = readFileSync(join(src, '..', 'native', 'ops.h'), 'utf8')
-  const names = [...header.matchAll(/X\((\w+)\)/g)].map((match) => match[1]).filter((name) => name !== 'name')
-  expect(names).toEqual(opNames)
-})

@@ -3,6 +3,13 @@
 // side; for dx = dy W they are transposed in registers.
 #pragma once
 
+#include <cstdint>
+
+#include "../quantised.h"
+#include "pack.h"
+
+namespace fettle::FETTLE_ISA {
+
 struct Quantised {
   const Tensor* tensor = nullptr;
   QuantisedLayout layout{DType::int8, 0};
@@ -243,3 +250,5 @@ template <> struct WeightSource<Quantised> { using type = Quantised; };
 template <class Body> inline void withWeight(DType dtype, const Body& body) {
   if (isQuantised(dtype)) body(Quantised{}); else withType(dtype, body);
 }
+
+}  // namespace fettle::FETTLE_ISA

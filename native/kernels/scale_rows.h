@@ -1,12 +1,22 @@
 // Each row times a number of its own, rows divided between threads: y[m] = weights[m] · x[m]. y may be x.
-static void scaleRowsForward(const Call& call) {
-  const Tensor &x = *call.in[0], &y = *call.out[0];
-  const float* weights = call.in[1]->as<const float>();
+#pragma once
+
+#include <cstdint>
+
+#include "ops.h"
+#include "simd.h"
+
+namespace fettle::FETTLE_ISA {
+
+static void scaleRowsForward(const args::ScaleRows& op) {
+  const Tensor &x = op.x(), &y = op.y();
+  const float* weights = op.weights().as<const float>();
+  Pool& pool = op.pool();
   const int64_t width = x.cols();
   withType(x.dtype, [&](auto zero) {
     using T = decltype(zero);
-    call.pool->run(x.size(), [&](int thread) {
-      const Range range = partOf(x.rows(), thread, call.pool->threads());
+    pool.run(x.size(), [&](int thread) {
+      const Range range = partOf(x.rows(), thread, pool.threads());
       for (int64_t m = range.begin; m < range.end; m++) {
         const T* from = x.as<const T>() + m * width;
         T* to = y.as<T>() + m * width;
@@ -15,3 +25,5 @@ static void scaleRowsForward(const Call& call) {
     });
   });
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -15,6 +15,21 @@
 // time gains nothing.
 //
 // Source of the online softmax: Dao et al. 2022, https://arxiv.org/abs/2205.14135
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "ops.h"
+#include "exponentials.h"
+#include "gemm.h"
+
+namespace fettle::FETTLE_ISA {
 
 constexpr int64_t kHeadVocabulary = 384;  // rows of W in a block: 2 x 440 KB of panels at H = 576
 constexpr int64_t kHeadTile = 128;        // token rows in a tile
@@ -201,11 +216,11 @@ static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, cons
   return part;
 }
 
-// Where the results of a chunk go; without dHidden there are no weights.
+// Where the results of a chunk go; all but logProbs may be null.
 template <class Act> struct HeadResults {
   float *logProbs, *lse;
   Act* dHidden;
-  const float* weights;  // −∂loss/∂logProb of each row
+  const float* weights;  // −∂loss/∂logProb of each row; null: ones
 };
 
 // logProb, lse and dHidden of one row from all parts; shares has room for one number a part.
@@ -224,10 +239,11 @@ static void headMergeRow(const HeadChunk<C>& chunk, const std::vector<HeadPart>&
   const double all = others + std::exp((double)targetLogit - reference);
   const float logProb = -(float)(std::log(all) + reference - targetLogit);
   results.logProbs[row] = logProb;
-  results.lse[row] = (float)(std::log(all) + reference);
+  if (results.lse) results.lse[row] = (float)(std::log(all) + reference);
   if (!results.dHidden) return;
   // A log-probability that is not a number must not leave a gradient that looks like one.
-  const double scale = std::isfinite(logProb) ? results.weights[row] / all : std::numeric_limits<double>::quiet_NaN();
+  const double weight = results.weights ? results.weights[row] : 1.0f;
+  const double scale = std::isfinite(logProb) ? weight / all : std::numeric_limits<double>::quiet_NaN();
   const vf target = splat((float)-others), factor = splat((float)scale);
   eachVector(chunk.width, [&](int64_t i, auto count) {
     vf d = target * loadPart(targetWeight + i, count);
@@ -294,29 +310,34 @@ static int64_t headChunks(int64_t rows, int64_t width, int threads) {
   return (rows + most - 1) / most;
 }
 
-static void targetLogProbsForward(const Call& call) {
-  const Tensor &hidden = *call.in[0], &weight = *call.in[1];
-  const int64_t width = hidden.cols(), learned = rowsBeforePadding(call.in[2]->as<int32_t>(), hidden.rows());
-  const int64_t chunks = headChunks(learned, width, call.pool->threads());
-  for (int i = 0; i < 2; i++) std::memset(call.out[i]->as<float>() + learned, 0, (hidden.rows() - learned) * sizeof(float));
+void targetLogProbsForward(const args::TargetLogProbs& op) {
+  const Tensor &hidden = op.hidden(), &weight = op.weight();
+  const int32_t* targets = op.targets().as<int32_t>();
+  const int64_t width = hidden.cols(), learned = rowsBeforePadding(targets, hidden.rows()), padding = hidden.rows() - learned;
+  const int64_t chunks = headChunks(learned, width, op.pool().threads());
+  float *logProbs = op.logProbs().as<float>(), *lse = dataOf<float>(op.lse());
+  const float* weights = dataOf<const float>(op.weights());
+  for (float* results : {logProbs, lse})
+    if (results) std::memset(results + learned, 0, padding * sizeof(float));
   withType(hidden.dtype, [&](auto actZero) {
     withType(weight.dtype, [&](auto weightZero) {
       using Act = decltype(actZero);
       using Weight = decltype(weightZero);
-      if (call.out[2]) std::memset(call.out[2]->as<Act>() + learned * width, 0, (hidden.rows() - learned) * width * sizeof(Act));
+      Act* dHidden = dataOf<Act>(op.dHidden());
+      if (dHidden) std::memset(dHidden + learned * width, 0, padding * width * sizeof(Act));
       for (int64_t c = 0; c < chunks; c++) {
         const Range rows = partOf(learned, (int)c, (int)chunks);
         const HeadResults<Act> results{
-            call.out[0]->as<float>() + rows.begin,
-            call.out[1]->as<float>() + rows.begin,
-            call.out[2] ? call.out[2]->as<Act>() + rows.begin * width : nullptr,
-            call.out[2] ? call.in[3]->as<const float>() + rows.begin : nullptr,
+            logProbs + rows.begin,
+            lse ? lse + rows.begin : nullptr,
+            dHidden ? dHidden + rows.begin * width : nullptr,
+            weights ? weights + rows.begin : nullptr,
         };
-        headChunk<Act, Weight>(*call.pool, hidden.as<const Act>() + rows.begin * width, weight,
-                                   call.in[2]->as<int32_t>() + rows.begin, rows.end - rows.begin, results);
+        headChunk<Act, Weight>(op.pool(), hidden.as<const Act>() + rows.begin * width, weight, targets + rows.begin,
+                               rows.end - rows.begin, results);
       }
     });
   });
 }
 
-#include "target_log_probs_vjp.h"
+}  // namespace fettle::FETTLE_ISA

@@ -8,6 +8,18 @@
 // The logits are made again, a block at a time and on their side, W hᵀ: so gᵀ [words, rows] falls out of the registers as the
 // left operand of the product gᵀ h, and only the hidden states are packed, in both directions and once for all threads,
 // which divide the vocabulary. Rows come in chunks of at most kHeadRows, the depth of the second product.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "ops.h"
+#include "gemm.h"
+#include "target_log_probs.h"
+
+namespace fettle::FETTLE_ISA {
 
 constexpr int64_t kHeadGradientWords = 128;  // rows of W in a block: gᵀ has 260 KB for 1,024 token rows
 
@@ -83,8 +95,12 @@ static void headGradientBlock(const HeadGradientPanels<C>& panels, const Tensor&
   }
 }
 
-// Each row's share of the weight that is farthest from zero, and that weight.
+// Each row's share of the weight that is farthest from zero, and that weight. Without weights all are 1.
 static float sharesOfWeights(float* shares, const float* weights, int64_t rows) {
+  if (!weights) {
+    std::fill_n(shares, rows, 1.0f);
+    return 1;
+  }
   float largest = 0;
   for (int64_t m = 0; m < rows; m++)
     if (!(std::fabs(weights[m]) <= std::fabs(largest))) largest = weights[m];
@@ -92,16 +108,19 @@ static float sharesOfWeights(float* shares, const float* weights, int64_t rows) 
   return largest;
 }
 
-static void targetLogProbsVjp(const Call& call) {
-  if (!call.out[0]) return;
-  const Tensor &hidden = *call.in[0], &weight = *call.in[1];
+void targetLogProbsVjp(const args::TargetLogProbsVjp& op) {
+  if (!op.dWeight()) return;
+  const Tensor &hidden = op.hidden(), &weight = op.weight();
   const int64_t width = hidden.cols(), vocabulary = weight.rows(), block = kHeadGradientWords;
-  const int64_t learned = rowsBeforePadding(call.in[2]->as<int32_t>(), hidden.rows());
+  const int32_t* targets = op.targets().as<int32_t>();
+  const float* lse = op.lse().as<float>();
+  float* dWeight = op.dWeight()->as<float>();
+  const int64_t learned = rowsBeforePadding(targets, hidden.rows());
   const int64_t chunks = (learned + kHeadRows - 1) / kHeadRows, blocks = (vocabulary + block - 1) / block;
-  Pool& pool = *call.pool;
+  Pool& pool = op.pool();
   float* shares = static_cast<float*>(pool.scratch(0, 2, learned * sizeof(float)));
-  const float largestWeight = sharesOfWeights(shares, call.in[3]->as<const float>(), learned);
-  if (chunks == 0 && !call.accumulate[0]) std::memset(call.out[0]->as<float>(), 0, vocabulary * width * sizeof(float));
+  const float largestWeight = sharesOfWeights(shares, dataOf<const float>(op.weights()), learned);
+  if (chunks == 0 && !op.accumulatesWeight()) std::memset(dWeight, 0, vocabulary * width * sizeof(float));
   withType(hidden.dtype, [&](auto actZero) {
     withType(weight.dtype, [&](auto weightZero) {
       using Act = decltype(actZero);
@@ -115,11 +134,13 @@ static void targetLogProbsVjp(const Call& call) {
           C* g = static_cast<C*>(pool.scratch(thread, 1, block * roundUp(panels.rows, kLanes) * sizeof(C)));
           const Range mine = partOf(blocks, thread, pool.threads());
           for (int64_t b = mine.begin; b < mine.end; b++)
-            headGradientBlock<C, Weight>(panels, weight, {b * block, std::min((b + 1) * block, vocabulary)},
-                                         call.in[2]->as<int32_t>() + rows.begin, call.in[5]->as<float>() + rows.begin, shares + rows.begin,
-                                         cells, g, call.out[0]->as<float>(), largestWeight, call.accumulate[0] || c > 0);
+            headGradientBlock<C, Weight>(panels, weight, {b * block, std::min((b + 1) * block, vocabulary)}, targets + rows.begin,
+                                         lse + rows.begin, shares + rows.begin, cells, g, dWeight, largestWeight,
+                                         op.accumulatesWeight() || c > 0);
         });
       }
     });
   });
 }
+
+}  // namespace fettle::FETTLE_ISA

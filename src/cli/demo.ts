@@ -4,12 +4,12 @@ import { encodePrompt } from '../pipeline/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
 import { trainSft } from '../train/index.ts'
-import { readRows, toConversations } from '../data/index.ts'
+import { returnIdleMemory } from '../engine/native/index.ts'
+import { inspect, readRows, toConversations } from '../data/index.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
 import { showExample } from './inspect-view.ts'
-import { inspectSources } from './inspected.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
@@ -41,6 +41,7 @@ export const demo = defineCommand({
     const say = json ? () => {} : (text: string) => terminal.write(`${text}\n`)
 
     const tokenizer = await AutoTokenizer.fromPretrained(path)
+    returnIdleMemory()
     const model = await AutoModelForCausalLM.fromPretrained(path)
     const [example] = await firstExample(data, tokenizer)
     say(`${paint.bold('What is learned')} of the first conversation (coloured; the rest is only read):\n`)
@@ -73,6 +74,7 @@ export const demo = defineCommand({
       for await (const event of run) {
         if (json) writeJsonLine(event)
         else view?.show(event)
+        if (event.type === 'start') returnIdleMemory()
       }
     } finally {
       process.off('SIGINT', interrupt)
@@ -113,11 +115,7 @@ function shown({ text, stopped }: Answer, unfinished: string): string {
 
 async function firstExample(path: string, tokenizer: Tokenizer) {
   const found = []
-  for await (const example of inspectSources([{ path }], tokenizer, {
-    policy: {},
-    perTurn: false,
-    variables: {},
-  })) {
+  for await (const example of inspect([path], tokenizer)) {
     found.push(example)
     break
   }
@@ -143,6 +141,7 @@ async function answers(
     questions.map((content) => encodePrompt(tokenizer, { messages: [{ role: 'user', content }] })),
   )
   const stopTokenIds = findStopSet(tokenizer).ids
+  returnIdleMemory()
   const { sequences, finishReasons } = await model.generate(
     { inputIds: prompts },
     { maxNewTokens: answerTokens, stopTokenIds, returnDictInGenerate: true },

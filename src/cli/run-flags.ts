@@ -1,7 +1,5 @@
 import { readTextFile } from '../formats/index.ts'
-import { flagLayer, optionFlags } from '../train/option-flags.ts'
-import type { RunOptions } from '../train/options.ts'
-import { readRunOptions, runFileLayer } from '../train/read-options.ts'
+import { flagLayer, optionFlags, readRunOptions, runFileLayer, type RunOptions } from '../train/index.ts'
 import type { Flag, Flags } from './command.ts'
 
 /**

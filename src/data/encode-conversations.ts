@@ -7,7 +7,7 @@ import type { Example } from './example.ts'
 import { formatOrigin } from './row.ts'
 
 /** How conversations become examples. */
-export interface EncodeOptions {
+export interface ExampleOptions {
   /** Which messages are learned, and which doubtful borders are accepted. */
   policy?: MaskPolicy | undefined
   /** One example for each answer, as it is served, instead of one for each conversation. */
@@ -29,7 +29,7 @@ type OfKind<K extends Kind> = Extract<Conversation, { kind: K }>
 type Encoder<K extends Kind> = (
   items: OfKind<K>[],
   tokenizer: Tokenizer,
-  options: EncodeOptions,
+  options: ExampleOptions,
 ) => Promise<EncodedExample[]>
 
 /** Conversations that are tokenised at once: several of the tokenizer's own chunks would only cost memory. */
@@ -44,7 +44,7 @@ const batchSize = 256
 export async function* encodeConversations(
   conversations: AsyncIterable<Conversation> | Iterable<Conversation>,
   tokenizer: Tokenizer,
-  options: EncodeOptions = {},
+  options: ExampleOptions = {},
 ): AsyncGenerator<EncodedExample> {
   // One batch is tokenised in the background while the next is read and rendered.
   let encoding: Promise<EncodedExample[]> = Promise.resolve([])
@@ -78,7 +78,7 @@ async function* batches(
 function encodeBatch(
   items: readonly Conversation[],
   tokenizer: Tokenizer,
-  options: EncodeOptions,
+  options: ExampleOptions,
 ): Promise<EncodedExample[]> {
   const ofKind = <K extends Kind>(kind: K) => items.filter((item): item is OfKind<K> => item.kind === kind)
   switch (items[0].kind) {

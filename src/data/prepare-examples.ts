@@ -1,8 +1,8 @@
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { FettleError } from '../error.ts'
-import { encodeConversations, type EncodeOptions, type EncodedExample } from './encode-conversations.ts'
+import { encodeConversations, type ExampleOptions, type EncodedExample } from './encode-conversations.ts'
 import { toConversations } from './to-conversations.ts'
-import { readRows, type DataSource } from './source.ts'
+import { readRows, sourceOf, type DataSource } from './source.ts'
 
 /**
  * From files to examples, one source after the other; holds a batch of rows at a time. A `.json` file is held as
@@ -12,12 +12,12 @@ import { readRows, type DataSource } from './source.ts'
  *   token of all of them is learned
  */
 export async function* prepareExamples(
-  sources: readonly DataSource[],
+  sources: readonly (string | DataSource)[],
   tokenizer: Tokenizer,
-  options: EncodeOptions = {},
+  options: ExampleOptions = {},
 ): AsyncGenerator<EncodedExample> {
   let learned = false
-  for (const source of sources) {
+  for (const source of sources.map(sourceOf)) {
     let examples = 0
     const conversations = toConversations(readRows(source), {
       ...source,
@@ -36,7 +36,7 @@ export async function* prepareExamples(
     throw new FettleError({ place: 'data', found: 'no sources', expected: 'at least one file' })
   if (!learned)
     throw new FettleError({
-      place: sources.map(sourceName).join(', '),
+      place: sources.map((source) => sourceName(sourceOf(source))).join(', '),
       found: 'no token to learn in any row',
       expected: 'answers of an assistant, completions or texts',
       cure: 'Look at the rows with fettle inspect; train_on_input: true learns everything.',

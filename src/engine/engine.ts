@@ -1,6 +1,6 @@
 import type { Command } from './ops.ts'
 import type { WeightForm } from './quantization.ts'
-import type { DType, Tensor, TensorData, WeightPart } from './tensor.ts'
+import type { DType, Dimension, RowCounts, RowSymbol, Tensor, TensorData, WeightPart } from './tensor.ts'
 
 /** A list of commands with a place for each transient tensor; it can run any number of times. */
 export interface Program {
@@ -11,8 +11,8 @@ export interface Program {
   readonly outputs: readonly Tensor[]
   /** Size of the memory that all transient tensors share. */
   readonly arenaBytes: number
-  /** Rows that each transient tensor has room for. */
-  readonly capacity: number
+  /** Rows that there is room for. */
+  readonly capacities: ReadonlyMap<RowSymbol, number>
 }
 
 /** How one run of a program becomes the next: integers go round, positions move on. */
@@ -49,8 +49,11 @@ export interface Engine {
   /** Whether bfloat16 weights are best held as `bfloat12`: a quarter less memory to read, where that is what takes the time. */
   readonly prefersBfloat12: boolean
 
-  /** A persistent tensor; zeros without `data`. float32 data is rounded when `dtype` is bfloat16. */
-  tensor(dtype: DType, shape: readonly number[], data?: TensorData): Tensor
+  /**
+   * A persistent tensor; zeros without `data`. float32 data is rounded when `dtype` is bfloat16. The first dimension may be
+   * one that is counted anew in each run: `rowsOf('tokens', 512)`.
+   */
+  tensor(dtype: DType, shape: readonly Dimension[], data?: TensorData): Tensor
   /**
    * A frozen matrix [Σ rows, columns] from blocks of rows, in `dtype`; blocks whose type is `dtype` already may be
    * mapped from their file instead of read. With a quantization as `form` each block is a matrix that is quantised, and its
@@ -86,12 +89,11 @@ export interface Engine {
   compile(commands: readonly Command[], outputs: readonly Tensor[], later?: readonly Command[]): Program
   /**
    * Runs off the main thread (native), or gives way to timers between commands (reference). One at a time.
-   * With `rows`, every transient tensor and every int32 one has that many rows this time, at most as many as it was
-   * compiled with: for programs whose transient tensors have a row for each token.
+   * With `rows`, tensors whose rows are counted in these symbols have so many this time; all others are as they were compiled.
    *
-   * @throws FettleError for rows that the program's memory was not planned for
+   * @throws FettleError for more rows than the program was compiled for, or for rows that it does not have
    */
-  run(program: Program, rows?: number): Promise<void>
+  run(program: Program, rows?: RowCounts): Promise<void>
   /**
    * Runs the commands of a program that were compiled as `later`, with the rows and the memory of its run, once, after the caller
    * has read outputs and written inputs: a backward pass whose weights are computed from what the forward pass gave.

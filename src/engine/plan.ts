@@ -2,7 +2,7 @@ import { FettleError } from '../error.ts'
 import type { Program } from './engine.ts'
 import type { Command } from './ops.ts'
 import { infoOf } from './ops.ts'
-import type { DType, Tensor } from './tensor.ts'
+import type { DType, RowCounts, RowSymbol, Tensor } from './tensor.ts'
 import { elementCount } from './tensor.ts'
 
 /** A place in the arena for each transient tensor. */
@@ -99,24 +99,36 @@ export function firstCommands(commands: readonly Command[], later: readonly Comm
   return first < 0 ? commands.length : first
 }
 
-/** Rows that each transient tensor of a program has room for. */
-export function rowCapacity(commands: readonly Command[]): number {
-  let least = Number.POSITIVE_INFINITY
+/** How many of each symbol the tensors of a program have room for. */
+export function rowCapacities(commands: readonly Command[]): ReadonlyMap<RowSymbol, number> {
+  const capacities = new Map<RowSymbol, number>()
   for (const command of commands)
-    for (const { kind, shape } of tensorsOf(command))
-      if (kind === 'transient') least = Math.min(least, shape[0])
-  return least
+    for (const { shape, rows } of tensorsOf(command))
+      if (rows) {
+        const room = Math.floor(shape[0] / rows.factor)
+        capacities.set(rows.symbol, Math.min(room, capacities.get(rows.symbol) ?? room))
+      }
+  return capacities
 }
 
-/** @throws FettleError for rows that would reach over the places of a program's tensors */
-export function checkRows({ capacity }: Program, rows: number | undefined): void {
-  if (rows === undefined || (Number.isInteger(rows) && rows >= 1 && rows <= capacity)) return
-  throw new FettleError({
-    place: 'engine.run: rows',
-    found: String(rows),
-    expected: `a whole number from 1 to ${capacity}, the rows that the program was compiled for`,
-    cure: 'Compile the program for as many rows.',
-  })
+/** @throws FettleError for rows that would reach over the places of a program's tensors, or that it does not have */
+export function checkRows({ capacities }: Program, counts: RowCounts): void {
+  for (const [symbol, count] of Object.entries(counts)) {
+    const capacity = capacities.get(symbol as RowSymbol)
+    if (capacity === undefined)
+      throw new FettleError({
+        place: `engine.run: ${symbol}`,
+        found: String(count),
+        expected: `counts of ${[...capacities.keys()].join(', ') || 'nothing'}, which the program's rows are`,
+      })
+    if (!Number.isInteger(count) || count < 1 || count > capacity)
+      throw new FettleError({
+        place: `engine.run: ${symbol}`,
+        found: String(count),
+        expected: `a whole number from 1 to ${capacity}, which the program was compiled for`,
+        cure: 'Compile the program for more rows.',
+      })
+  }
 }
 
 function* tensorsOf(command: Command): Generator<Tensor> {

@@ -1,3 +1,4 @@
+import { rowsOfOutputs } from './dimensions.ts'
 import type { Attributes, Command, InputName, OpName, OutputName, OutputShape } from './ops.ts'
 import { infoOf } from './ops.ts'
 import type { Tensor } from './tensor.ts'
@@ -15,7 +16,7 @@ export interface Tape {
   readonly nodes: Node[]
   /** Commands of the forward pass. */
   commands(): Command[]
-  /** Records an op; outputs that are not asked for are null. */
+  /** Records an op; outputs that are not asked for are null. What their rows are counted in follows from the op table. */
   apply<K extends OpName>(
     op: K,
     inputs: { [I in InputName<K>]: Tensor | null },
@@ -37,16 +38,18 @@ export function createTape(): Tape {
       const { inputNames, outputNames } = infoOf(op)
       const given: Readonly<Record<string, Tensor | null>> = inputs
       const asked: Readonly<Record<string, OutputShape | null>> = outputs
+      const ordered = inputNames.map((name) => given[name])
+      const rows = rowsOfOutputs(infoOf(op), ordered, attributes)
       const made: Record<string, Tensor | null> = {}
       for (const name of outputNames) {
         const output = asked[name]
-        made[name] = output && tensorHandle('transient', output.dtype, output.shape)
+        made[name] = output && tensorHandle('transient', output.dtype, output.shape, rows[name])
       }
       nodes.push({
         command: {
           op,
           direction: 'forward',
-          inputs: inputNames.map((name) => given[name]),
+          inputs: ordered,
           outputs: outputNames.map((name) => made[name]),
           attributes: flattenAttributes(op, attributes),
         },
@@ -257,9 +260,9 @@ function emitAgain(command: Command, replaced: Map<number, Tensor>, commands: Co
   })
 }
 
-/** A new tensor of the same type and shape. */
-function like({ dtype, shape }: Tensor): Tensor {
-  return tensorHandle('transient', dtype, shape)
+/** A new tensor of the same type, shape and rows. */
+function like({ dtype, shape, rows }: Tensor): Tensor {
+  return tensorHandle('transient', dtype, shape, rows)
 }
 
 /** The output of a command that is cheaper to make again than to keep. */

@@ -16,11 +16,11 @@ import { generateWith, streamWith } from './generation.ts'
 import type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOptions } from './generation.ts'
 import { createCachedDecoder, decoderInTurn } from './passes/cached-decoder.ts'
 import { flattenBatch } from './passes/flatten.ts'
-import type { FlatTokens, ForwardInputs } from './passes/flatten.ts'
+import type { FlatBatch, ForwardInputs } from './passes/flatten.ts'
 import { keepInternals } from './internals.ts'
 import { computeType, readQuantization } from './load-options.ts'
 import type { LoadOptions } from './load-options.ts'
-import { createQueue, inTurn, runInAll } from './queue.ts'
+import { createQueue, runInAll } from './queue.ts'
 import type { Queue } from './queue.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
 import { runWithoutAdapter } from './adapters/without-adapter.ts'
@@ -28,7 +28,6 @@ import { quantizationOf } from './state/frozen-weights.ts'
 import { loadModelState } from './state/load-state.ts'
 import type { ModelState } from './state/model-state.ts'
 import { trainAllParameters } from './state/train-state.ts'
-import { clearGradients } from './passes/optimiser.ts'
 import type { Passes } from './passes/passes.ts'
 import { createPasses } from './passes/passes.ts'
 import { activationBytesPerToken } from './passes/recompute.ts'
@@ -38,7 +37,7 @@ import { openModel } from './weights/open-model.ts'
 import { openRandomStore } from './weights/random-store.ts'
 import { saveModel } from './weights/save-model.ts'
 import { rowCount } from './weights/parameters.ts'
-import { trainingState } from './passes/training-state.ts'
+import { clearGradients, trainingState } from './passes/training-state.ts'
 
 /** Numbers with a shape. */
 export interface NumberArray {
@@ -66,14 +65,13 @@ export class AutoModelForCausalLM {
     this.#queue = queue
     keepInternals(this, {
       state,
-      passes: inTurn(queue, this.#passes),
+      inTurn: (task) => queue.run(task),
+      passes: this.#passes,
       makeTrainable: () => queue.run(() => trainAllParameters(state)),
       training: () =>
         queue.run(async () => {
           await trainAllParameters(state)
-          const { optimiser, ...rest } = trainingState(state)
-          const { losses } = this.#passes
-          return { ...inTurn(queue, { losses, ...rest }), optimiser: inTurn(queue, optimiser) }
+          return trainingState(state)
         }),
       withoutAdapter: (body) => queue.run(() => runWithoutAdapter(state, () => body(this.#passes))),
       flatten: (inputs) => flattenBatch(inputs, vocabularyOf(state.architecture)),
@@ -190,9 +188,9 @@ export class AutoModelForCausalLM {
     return inputs.labels ? { logits: shaped, loss: await this.#meanLoss(flat) } : { logits: shaped }
   }
 
-  async #meanLoss(flat: FlatTokens): Promise<number> {
-    const { losses } = await this.#passes.losses(flat)
-    return losses.reduce((sum, loss) => sum + loss, 0) / losses.length
+  async #meanLoss(flat: FlatBatch): Promise<number> {
+    const logProbs = await this.#passes.logProbs(flat)
+    return -logProbs.reduce((sum, logProb) => sum + logProb, 0) / logProbs.length
   }
 
   /**
@@ -205,15 +203,15 @@ export class AutoModelForCausalLM {
   async #gradients(inputs: ForwardInputs): Promise<Map<string, NumberArray>> {
     await trainAllParameters(this.#state)
     const flat = flattenBatch(inputs, this.vocabSize)
-    const learned = flat.targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0)
-    if (learned === 0)
+    const { learnedTokens } = flat
+    if (learnedTokens === 0)
       throw new FettleError({
         place: 'labels',
         found: inputs.labels ? 'nothing to learn' : 'nothing',
         expected: 'token ids, −100 where nothing is learned; the first of a row is never predicted',
       })
     await clearGradients(this.#state)
-    await this.#passes.losses(flat, { gradientScale: 1 / learned })
+    await this.#passes.train(flat, new Float64Array(learnedTokens).fill(1 / learnedTokens))
     const gradients = new Map<string, NumberArray>()
     for (const { name, shape, data } of trainedTensors(this.#state, 'gradient'))
       gradients.set(name, { data: await data(), shape: [...shape] })

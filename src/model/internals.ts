@@ -1,21 +1,14 @@
-import type { FlatTokens, ForwardInputs } from './passes/flatten.ts'
-import type { Optimiser } from './passes/optimiser.ts'
+import type { FlatBatch, ForwardInputs } from './passes/flatten.ts'
 import type { Passes } from './passes/passes.ts'
-import type { trainingState } from './passes/training-state.ts'
-import type { InTurn } from './queue.ts'
+import type { Training } from './passes/training-state.ts'
 import type { ModelState } from './state/model-state.ts'
-
-/** What the training loop works with. Each function waits for the model's calls before it. */
-export type Training = InTurn<
-  Omit<ReturnType<typeof trainingState>, 'optimiser'> & Pick<Passes, 'losses'>
-> & {
-  optimiser: InTurn<Optimiser>
-}
 
 /** What the other rooms need of a model and its users do not. */
 export interface ModelInternals {
   readonly state: ModelState
-  /** Forward and backward passes over flat tokens, each of which waits for the model's calls before it. */
+  /** Waits for the model's calls before it, and holds back those that come while the task runs. */
+  inTurn<T>(task: () => Promise<T>): Promise<T>
+  /** Forward and backward passes over batches; they do not wait, so whoever is not alone with the model takes a turn. */
   readonly passes: Passes
   /** Makes everything trainable where there is no adapter. */
   makeTrainable(): Promise<void>
@@ -23,8 +16,8 @@ export interface ModelInternals {
   training(): Promise<Training>
   /** Passes by the model as it was before its adapter, in one turn; where there is no adapter as it is. */
   withoutAdapter<T>(body: (passes: Passes) => Promise<T>): Promise<T>
-  /** A padded batch as flat tokens, as passes take them. */
-  flatten(inputs: ForwardInputs): FlatTokens
+  /** A padded matrix as a batch, as passes take it. */
+  flatten(inputs: ForwardInputs): FlatBatch
   /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */
   activationBytesPerToken(): number
 }

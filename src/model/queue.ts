@@ -46,17 +46,3 @@ export function runInAll<T>(some: readonly Queue[], task: () => T | Promise<T>):
   const [first, ...rest] = [...new Set(some)].toSorted((a, b) => a.order - b.order)
   return first.run(() => (rest.length > 0 ? runInAll(rest, task) : task()))
 }
-
-/** An object whose functions each wait for their turn. */
-export type InTurn<T> = {
-  [K in keyof T]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : T[K]
-}
-
-/** The same object, but each of its functions waits for its turn. */
-export function inTurn<T extends object>(queue: Queue, target: T): InTurn<T> {
-  const entries = Object.entries(target).map(([key, value]: [string, unknown]) => [
-    key,
-    typeof value === 'function' ? (...args: unknown[]) => queue.run(() => value(...args) as unknown) : value,
-  ])
-  return Object.fromEntries(entries) as InTurn<T>
-}

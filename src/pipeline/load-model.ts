@@ -41,6 +41,11 @@ export function loadTokenizer({ model, adapter }: ModelPaths): Promise<Tokenizer
   return AutoTokenizer.fromPretrained(ownTokenizer ? adapter : model)
 }
 
+/** Whether a path is an adapter's folder and not also a model's. */
+export function isAdapter(path: string): boolean {
+  return existsSync(join(path, 'adapter_config.json')) && !existsSync(join(path, 'config.json'))
+}
+
 /**
  * The model that an adapter belongs to, as its configuration says.
  *

@@ -7,7 +7,7 @@ import { fileBytes } from '../../src/formats/byte-source.ts'
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/formats/float16.ts'
 import { readTensors } from '../model/golden.ts'
 import { engines } from './engines.ts'
-import { linear } from './make-case.ts'
+import { linear } from './op-cases.ts'
 import { random } from './random.ts'
 import { runForward, runVjp } from './run-case.ts'
 

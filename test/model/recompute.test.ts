@@ -3,6 +3,7 @@ import { nativeIsas } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, describeModel, internalsOf } from '../../src/model/index.ts'
 import { activationBytesPerToken, recomputationWithin } from '../../src/model/passes/recompute.ts'
 import { fixture } from './golden.ts'
+import { createTrainer } from './trainer.ts'
 
 const { architecture } = describeModel(
   {
@@ -46,21 +47,16 @@ describe.each(nativeIsas().length > 0 ? (['reference', 'native'] as const) : (['
         const model = await AutoModelForCausalLM.fromPretrained(fixture('qwen3'), { engine, threads: 2 })
         await model.addAdapter({ r: 4, loraDropout: 0.1 }, 1)
         const inputIds = [Array.from({ length: 12 }, (_, i) => (7 * i) % 100)]
-        const { losses, optimiser, readState } = await internalsOf(model).training()
-        const step = { learningRate: 1e-2, weightDecay: 0, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }
+        const { add, step, training } = await createTrainer(model, { beta2: 0.99 })
         // The second step is the first in which LoRA's A has a gradient.
-        for (const number of [1, 2]) {
-          await losses(internalsOf(model).flatten({ inputIds, labels: inputIds }), {
-            gradientScale: 1 / 11,
-            dropoutSeed: number,
-            ...options,
-          })
-          await optimiser.gradientNorm(1)
-          await optimiser.update({ ...step, step: number })
+        for (const pass of [0, 1]) {
+          await add({ inputIds, labels: inputIds }, 1 / 11, { dropout: { seed: 1, pass }, ...options })
+          await step(1e-2)
         }
+        const { engine: computes, parameters } = training.trainable
         return {
           perToken: internalsOf(model).activationBytesPerToken(),
-          values: await readState('parameters'),
+          values: await computes.read(parameters),
         }
       }
       const { values, perToken } = await trained({})

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { loraConfig, readAdapterConfig } from '../../src/peft/index.ts'
-import { readTrainOptions } from '../../src/train/read-options.ts'
+import { readTrainOptions } from '../../src/train/options/read-options.ts'
 
 test('addAdapter and trainSft have the same defaults', () => {
   const { taskType, ...fields } = loraConfig({})

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { FettleError } from '../../src/error.ts'
-import { flagLayer, optionFlags, runFileJsonSchema } from '../../src/train/option-flags.ts'
-import { loraOptions, maskPolicyOf } from '../../src/train/options.ts'
-import { readRunOptions, readTrainOptions, runFileLayer } from '../../src/train/read-options.ts'
+import { flagLayer, optionFlags } from '../../src/train/options/option-flags.ts'
+import { runFileJsonSchema } from '../../src/train/options/run-file-schema.ts'
+import { loraOptions, maskPolicyOf } from '../../src/train/options/options.ts'
+import { readRunOptions, readTrainOptions, runFileLayer } from '../../src/train/options/read-options.ts'
 
 const read = (text: string, flags: Record<string, unknown> = {}) =>
   readRunOptions([runFileLayer(text, 'run.yaml'), flagLayer(flags)])

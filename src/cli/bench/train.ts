@@ -6,12 +6,10 @@ import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
 import { modelShape } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
-import type { StepEvent } from '../../train/index.ts'
-import { passSize, trainSft } from '../../train/index.ts'
-import { prepareData } from '../../train/prepare.ts'
-import { readTrainOptions } from '../../train/read-options.ts'
+import { passSize, prepareData, readTrainOptions, type StepEvent, trainSft } from '../../train/index.ts'
 import type { TrainCase } from './cases.ts'
 import { collectGarbage } from '../collect-garbage.ts'
+import { returnIdleMemory } from '../../engine/native/index.ts'
 import { passShapes, stepWork, totalWork } from './work.ts'
 import type { TrainingShape } from './work.ts'
 
@@ -57,6 +55,7 @@ export async function measureTraining(
   const outputDir = await mkdtemp(join(tmpdir(), 'fettle-bench-'))
   try {
     const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
+    returnIdleMemory()
     const dtype = caseOptions.dtype ?? 'bfloat16'
     const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
       dtype,
@@ -75,6 +74,7 @@ export async function measureTraining(
     for await (const event of trainSft({ ...options, model, tokenizer })) {
       if (event.type === 'start') {
         collectGarbage()
+        returnIdleMemory()
         begun = performance.now()
       }
       if (event.type !== 'step') continue

@@ -1,5 +1,4 @@
-import type { Batch } from '../../batch/index.ts'
-import { splitBatch } from '../../train/index.ts'
+import { documentStarts, splitBatch, type TrainingBatch } from '../../batch/index.ts'
 import type { ModelShape } from './model-shape.ts'
 
 /** What a pass or a step must do at the least. */
@@ -34,12 +33,19 @@ export interface PassShape {
 }
 
 /** The passes that `trainSft` makes of a batch. */
-export function passShapes(batch: Batch, tokensOfAPass: number, config: ModelShape): PassShape[] {
-  return splitBatch(batch, tokensOfAPass).map(({ ids, starts, targets }) => ({
-    tokens: ids.length,
-    learned: targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0),
+export function passShapes(
+  batch: TrainingBatch<unknown>,
+  tokensOfAPass: number,
+  config: ModelShape,
+): PassShape[] {
+  return splitBatch(batch, tokensOfAPass).map(({ inputIds, documentIds, learnedTokens }) => ({
+    tokens: inputIds.length,
+    learned: learnedTokens,
     pairs: config.windows.map((window) =>
-      starts.reduce((sum, start, i) => sum + Math.min(i - start + 1, window || Infinity), 0),
+      documentStarts(documentIds).reduce(
+        (sum, start, i) => sum + Math.min(i - start + 1, window || Infinity),
+        0,
+      ),
     ),
   }))
 }

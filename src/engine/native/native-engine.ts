@@ -2,10 +2,10 @@ import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
-import { checkRows, firstCommands, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
+import { checkRows, firstCommands, planMemory, rowCapacities, withoutDeadCommands } from '../plan.ts'
 import type { WeightForm } from '../quantization.ts'
 import { fourBitBlock } from '../quantization.ts'
-import type { Tensor, WeightPart } from '../tensor.ts'
+import type { RowSymbol, Tensor, WeightPart } from '../tensor.ts'
 import { bytesPerElement, tensorHandle } from '../tensor.ts'
 import { readNumbers, readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
@@ -15,6 +15,7 @@ import { dtypeCodes, encodeProgram, formCodes } from './program-code.ts'
 interface NativeProgram extends Program {
   handle: ProgramHandle
   indices: Map<number, number>
+  symbols: readonly RowSymbol[]
 }
 
 const partTypes = { F32: 0, BF16: 1, F16: 2 } as const
@@ -43,7 +44,10 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       expected: addon.isas.join(', '),
       cure: 'node scripts/build-native.mjs --all builds every instruction set of this machine.',
     })
-  const threads = options.threads ?? threadsFromEnvironment() ?? availableParallelism()
+  const threads =
+    options.threads === undefined
+      ? (threadsFromEnvironment() ?? Math.min(availableParallelism(), mostThreads))
+      : checkedThreads('threads', options.threads, String(options.threads))
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
@@ -56,8 +60,11 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     activationTypes: ['bfloat16', 'float32'],
     alignment,
     prefersBfloat12: isa === 'avx512bf16' || isa === 'amx',
-    tensor: (dtype, shape, data) =>
-      persistent(runner.tensor(dtypeCodes[dtype], shape, data ?? null), dtype, shape),
+    tensor(dtype, shape, data) {
+      const tensor = tensorHandle('persistent', dtype, shape)
+      handles.set(tensor.id, runner.tensor(dtypeCodes[dtype], tensor.shape, data ?? null))
+      return tensor
+    },
     async weight(dtype, columns, parts, form = null) {
       const rows = parts.reduce((sum, part) => sum + part.rows, 0)
       if (form && !fitsRows(columns, form)) {
@@ -89,19 +96,23 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       const kept = withoutDeadCommands([...commands, ...later], outputs)
       const first = firstCommands(kept, later)
       const { offsets, bytes } = planMemory(kept, outputs, { alignment, bytesPerElement })
-      const { code, indices } = encodeProgram(
+      const { code, indices, symbols } = encodeProgram(
         kept,
         first,
         (tensor) => offsets.get(tensor.id) ?? handleOf(tensor),
       )
       const handle = runner.compile(code, bytes)
-      const capacity = rowCapacity(kept)
-      return { commands: kept, firstCommands: first, outputs, arenaBytes: bytes, capacity, handle, indices }
+      const capacities = rowCapacities(kept)
+      const program = { commands: kept, firstCommands: first, outputs, arenaBytes: bytes, capacities }
+      return { ...program, handle, indices, symbols }
     },
-    async run(program, rows) {
+    async run(program, rows = {}) {
       checkRows(program, rows)
       lastProgram = program as NativeProgram
-      await runner.run(lastProgram.handle, rows ?? 0)
+      await runner.run(
+        lastProgram.handle,
+        lastProgram.symbols.map((symbol) => rows[symbol] ?? 0),
+      )
     },
     finish: (program) => runner.finish((program as NativeProgram).handle),
     async repeat(program, { times, output, input, counted }, onRun) {
@@ -179,16 +190,18 @@ function fitsRows(columns: number, form: WeightForm): boolean {
   return (form !== 'nf4' && form !== 'fp4') || columns % fourBitBlock === 0
 }
 
+/** As many as native/runner_object.h takes. */
+const mostThreads = 1024
+
 /** FETTLE_THREADS as a number, or undefined where it is not set. */
 function threadsFromEnvironment(): number | undefined {
   const text = process.env['FETTLE_THREADS']
-  if (text === undefined || text === '') return undefined
-  const threads = Number(text)
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new FettleError({
-      place: 'FETTLE_THREADS',
-      found: `'${text}'`,
-      expected: 'a whole number from 1 on',
-    })
-  return threads
+  return text === undefined || text === ''
+    ? undefined
+    : checkedThreads('FETTLE_THREADS', Number(text), `'${text}'`)
+}
+
+function checkedThreads(place: string, threads: number, found: string): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= mostThreads) return threads
+  throw new FettleError({ place, found, expected: `a whole number from 1 to ${mostThreads}` })
 }

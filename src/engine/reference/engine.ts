@@ -2,9 +2,9 @@ import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
 import type { Engine, Program } from '../engine.ts'
 import { roundThrough } from '../quantization.ts'
 import type { Command, OpName } from '../ops.ts'
-import { checkRows, firstCommands, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
-import type { DType, Tensor, TensorData } from '../tensor.ts'
-import { elementCount, tensorHandle } from '../tensor.ts'
+import { checkRows, firstCommands, planMemory, rowCapacities, withoutDeadCommands } from '../plan.ts'
+import type { DType, RowCounts, Tensor, TensorData } from '../tensor.ts'
+import { elementCount, shapeInRun, tensorHandle } from '../tensor.ts'
 import { givingWay } from './give-way.ts'
 import type { Matrix, UntypedKernel } from './kernel.ts'
 import { execute } from './kernel.ts'
@@ -28,7 +28,7 @@ export function createReferenceEngine(): Engine {
   let arena = new ArrayBuffer(0)
   let lastRun: Program | null = null
   let unfinished: Program | null = null
-  let rowsOfRun: number | undefined
+  let countsOfRun: RowCounts = {}
   let running: Promise<void> | null = null
 
   const engine: Engine = {
@@ -39,8 +39,9 @@ export function createReferenceEngine(): Engine {
     alignment,
     prefersBfloat12: false,
     tensor(dtype, shape, data) {
-      const size = elementCount(shape)
-      const tensor = keep(dtype, shape, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
+      const tensor = tensorHandle('persistent', dtype, shape)
+      const size = elementCount(tensor.shape)
+      persistent.set(tensor.id, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
       if (data) store(tensor, data)
       return tensor
     },
@@ -70,12 +71,12 @@ export function createReferenceEngine(): Engine {
     write: store,
     async read(tensor) {
       await running
-      return valuesOf(tensor).slice()
+      return inRun(tensor).slice()
     },
     async readLargest(tensor, count) {
       await running
       const width = tensor.shape[tensor.shape.length - 1]
-      const all = valuesOf(tensor) as Float32Array
+      const all = inRun(tensor) as Float32Array
       return Array.from({ length: all.length / width }, (_, row) => {
         const values = all.subarray(row * width, (row + 1) * width)
         const numbers = values.filter((value) => !Number.isNaN(value)).toSorted()
@@ -92,17 +93,17 @@ export function createReferenceEngine(): Engine {
         firstCommands: firstCommands(kept, later),
         outputs,
         arenaBytes: plan.bytes,
-        capacity: rowCapacity(kept),
+        capacities: rowCapacities(kept),
       }
       plans.set(program, plan.offsets)
       return program
     },
-    async run(program, rows) {
+    async run(program, rows = {}) {
       if (running) throw new Error('a program is already running')
       checkRows(program, rows)
       if (arena.byteLength < program.arenaBytes) arena = new ArrayBuffer(program.arenaBytes)
       lastRun = program
-      rowsOfRun = rows
+      countsOfRun = rows
       unfinished = null
       await whileRunning(program.commands.slice(0, program.firstCommands))
       unfinished = program
@@ -181,13 +182,20 @@ export function createReferenceEngine(): Engine {
   }
 
   function matrixOf(tensor: Tensor): Matrix {
-    const changes = rowsOfRun !== undefined && (tensor.kind === 'transient' || tensor.dtype === 'int32')
-    const shape = changes ? [rowsOfRun ?? 0, ...tensor.shape.slice(1)] : tensor.shape
+    const shape = shapeInRun(tensor, countsOfRun)
     const columns = shape.at(-1) ?? 1
     const rows = elementCount(shape.slice(0, -1))
     // Kernels' types know which of their arguments are integers.
     const data = valuesOf(tensor).subarray(0, elementCount(shape)) as Float32Array
     return { data, shape, rows, columns, rowScales: rowScales.get(tensor.id) }
+  }
+
+  /** The values of all of a persistent tensor, and of the rows that an output had in the run. */
+  function inRun(tensor: Tensor): TensorData {
+    const values = valuesOf(tensor)
+    return tensor.kind === 'persistent'
+      ? values
+      : values.subarray(0, elementCount(shapeInRun(tensor, countsOfRun)))
   }
 
   function valuesOf(tensor: Tensor): TensorData {

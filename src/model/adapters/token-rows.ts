@@ -100,12 +100,6 @@ export function putBaseRows(state: ModelState): void {
   for (const table of state.tokenRows?.tables ?? []) putRows(state, table, table.base)
 }
 
-/** The same with the values of all parameters at hand, flat. */
-export function putTokenRows(state: ModelState, parameters: Float32Array): void {
-  for (const table of state.tokenRows?.tables ?? [])
-    putRows(state, table, parameters.subarray(state.trainable?.byKey.get(keyOf(table.parameter))?.start))
-}
-
 function putRows(
   { engine }: ModelState,
   { parameter: { columns }, places }: RowTable,
@@ -132,7 +126,7 @@ export interface HeadPass {
   lse: Tensor
   targets: Int32Array
   /** Gradient weight of each row, as `targetLogProbs` takes them. */
-  weights: readonly number[]
+  weights: ArrayLike<number>
 }
 
 /** Adds both parts of the rows' gradients; call it after each backward pass, before another program runs. */

@@ -2,6 +2,7 @@ import { FettleError } from '../../error.ts'
 import type { Decoder, FedTokens } from '../../generate/index.ts'
 import { createTape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
+import { rowsOf } from '../../engine/tensor.ts'
 import { vocabularyOf } from '../blocks/architecture.ts'
 import type { CacheShape } from '../blocks/cache-shape.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
@@ -99,7 +100,7 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
       compile(compiled, takesAnyCount ? compiled : rows.length),
     )
     fill(pass.inputs, tokens, rows)
-    await engine.run(pass.program, takesAnyCount ? count : undefined)
+    await engine.run(pass.program, { tokens: count })
     return pass.outputs
   }
 
@@ -120,11 +121,12 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
 
   function compile(count: number, wanted: number) {
     const tape = createTape()
+    const tokens = rowsOf('tokens', count)
     const inputs = {
-      ids: engine.tensor('int32', [count]),
-      positions: engine.tensor('int32', [count]),
-      slots: engine.tensor('int32', [count]),
-      rows: engine.tensor('int32', [wanted]),
+      ids: engine.tensor('int32', [tokens]),
+      positions: engine.tensor('int32', [tokens]),
+      slots: engine.tensor('int32', [tokens]),
+      rows: engine.tensor('int32', [wanted < count ? wanted : tokens]),
     }
     const { ids, positions, slots, rows } = inputs
     const pass = {

@@ -1,6 +1,7 @@
 import type { Engine, Program } from '../../engine/engine.ts'
 import { createTape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
+import { rowsOf } from '../../engine/tensor.ts'
 import type { SlotCopy } from '../../generate/index.ts'
 
 /** Copies beginnings of sequences between the slots of caches [slots, capacity, width]. */
@@ -22,7 +23,7 @@ export function createSlotCopies(engine: Engine, caches: readonly (readonly Tens
         inputs.counts,
         Int32Array.from(copies, ({ count }) => count),
       )
-      await engine.run(program, copies.length)
+      await engine.run(program, { copies: copies.length })
     },
     free(): void {
       for (const tensor of Object.values(compiled?.inputs ?? {})) engine.free(tensor)
@@ -32,10 +33,11 @@ export function createSlotCopies(engine: Engine, caches: readonly (readonly Tens
   function compile() {
     const tape = createTape()
     const [slotCount] = caches[0][0].shape
+    const shape = [rowsOf('copies', slotCount)]
     const inputs = {
-      sources: engine.tensor('int32', [slotCount]),
-      slots: engine.tensor('int32', [slotCount]),
-      counts: engine.tensor('int32', [slotCount]),
+      sources: engine.tensor('int32', shape),
+      slots: engine.tensor('int32', shape),
+      counts: engine.tensor('int32', shape),
     }
     for (const [keyCache, valueCache] of caches)
       tape.apply('copySlots', { ...inputs, keyCache, valueCache }, {}, {})
