@@ -153,7 +153,7 @@ function jobsFor(compiler, wanted) {
     `-I${require('node-api-headers').include_dir}`,
     `-I${dirname(require.resolve('node-addon-api/napi.h'))}`,
     '-DNAPI_VERSION=8',
-    '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+    '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL',
     ...wanted.map(({ isa }) => `-DFETTLE_WITH_${isa}`),
   ]
   const jobs = [
@@ -174,7 +174,17 @@ function jobsFor(compiler, wanted) {
         ],
       })),
     ),
-    ...['addon', 'runner', 'weights', 'idle_memory', 'pool', 'cpu'].map((name) => ({
+    ...[
+      'addon',
+      'runner_object',
+      'runner',
+      'program_code',
+      'program_checks',
+      'weights',
+      'idle_memory',
+      'pool',
+      'cpu',
+    ].map((name) => ({
       name,
       source: `${name}.cc`,
       args: [...common, ...addon],

@@ -37,7 +37,7 @@ test('the TypeScript of README.md runs as it stands there', async () => {
     expect((await readFile(join(folder, 'run', name))).length).toBeGreaterThan(0)
 })
 
-test.each(['FEATURES.md', 'docs/masks.md', 'docs/engine.md', 'docs/architecture.md'])(
+test.each(['FEATURES.md', 'docs/masks.md', 'docs/engine.md', 'docs/architecture.md', 'docs/browser.md'])(
   'links of README lead to %s',
   async (path) => {
     expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`(${path})`)

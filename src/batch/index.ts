@@ -5,6 +5,7 @@ export { batchOf, documentStarts, learnedPlaces, learnedRanges } from './batch.t
 export type { Batch, TrainingBatch } from './batch.ts'
 export { collate, collatePieces, type Document } from './collate.ts'
 export { collatePadded, labelsOf } from './collate-padded.ts'
+export type { LabelledRow, PaddedBatch, PaddingOptions } from './collate-padded.ts'
 export { pack, type PackingStrategy } from './packing.ts'
 export { planEpoch, type EpochOptions, type EpochPlan } from './plan.ts'
 export { shuffledOrder } from './shuffle.ts'

@@ -5,9 +5,10 @@ import type { Engine, EngineEntry } from './engine.ts'
 const registry = {
   native: async () => (await import('./native/index.ts')).nativeEngine,
   reference: async () => (await import('./reference/index.ts')).referenceEngine,
-} satisfies Record<string, () => Promise<EngineEntry>>
+} satisfies { [Name in EngineName]: () => Promise<EngineEntry> }
 
-export type EngineName = keyof typeof registry
+/** The name of an engine. */
+export type EngineName = 'native' | 'reference'
 
 /** The names of all engines, the preferred one first. */
 export const engineNames = Object.keys(registry) as EngineName[]

@@ -6,6 +6,7 @@ import type { Assistant, Decoder } from '../generate/index.ts'
 export interface AssistantModel {
   readonly vocabSize: number
   readonly maxPositions: number
+  /** A key-value cache for `slots` sequences of at most `capacity` tokens each. */
   decoder(slots: number, capacity: number): Decoder
 }
 

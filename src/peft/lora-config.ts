@@ -42,7 +42,7 @@ export const loraSchema = z.strictObject({
 })
 
 /** LoRA's fields, all of them there that have a default. */
-export type LoraOptions = z.output<typeof loraSchema>
+export interface LoraOptions extends z.output<typeof loraSchema> {}
 
 /** The configuration of an adapter: its fields, and what its file says besides. */
 export interface LoraConfig extends LoraOptions {

@@ -4,8 +4,14 @@ export { baseModelOf, loadModel, loadTokenizer, mustExist } from './load-model.t
 export type { LoadedModel, ModelPaths } from './load-model.ts'
 export { encodePrompt } from './prompt.ts'
 export type { Prompt } from './prompt.ts'
+export type { EitherSpelling, SnakeCase } from './option-names.ts'
 export { pipeline } from './pipeline.ts'
-export type { PipelineOptions } from './pipeline.ts'
-export type { GeneratedText, TextGenerationOptions, TextGenerationPipeline } from './text-generation.ts'
+export type { PipelineOptions, PipelineSettings } from './pipeline.ts'
+export type {
+  GeneratedText,
+  TextGenerationOptions,
+  TextGenerationPipeline,
+  TextGenerationSettings,
+} from './text-generation.ts'
 export { TextStreamer } from './text-streamer.ts'
 export type { Streamer, TextStreamerOptions } from './text-streamer.ts'

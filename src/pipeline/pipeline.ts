@@ -4,15 +4,16 @@ import { baseModelOf, isAdapter, loadModel, mustExist, type ModelPaths } from '.
 import { camelCaseOptions, type EitherSpelling } from './option-names.ts'
 import { createTextGeneration, type TextGenerationPipeline } from './text-generation.ts'
 
-interface Settings extends LoadOptions {
+/** Where a pipeline's adapter is, and how its model is loaded. */
+export interface PipelineSettings extends LoadOptions {
   /** Folder of an adapter that fettle or PEFT saved. */
   adapter?: string
 }
 
-/** How a pipeline's model is loaded. */
-export type PipelineOptions = EitherSpelling<Settings>
+/** How a pipeline's model is loaded, in either spelling. */
+export type PipelineOptions = EitherSpelling<PipelineSettings>
 
-const optionNames: { readonly [Name in keyof Required<Settings>]: true } = {
+const optionNames: { readonly [Name in keyof Required<PipelineSettings>]: true } = {
   dtype: true,
   engine: true,
   threads: true,
@@ -40,7 +41,11 @@ export async function pipeline(
       found: `the task '${String(task)}'`,
       expected: 'text-generation',
     })
-  const { adapter, ...loading } = camelCaseOptions<Settings>(options, Object.keys(optionNames), 'pipeline')
+  const { adapter, ...loading } = camelCaseOptions<PipelineSettings>(
+    options,
+    Object.keys(optionNames),
+    'pipeline',
+  )
   if (loading.dtype !== undefined && !dtypes.includes(loading.dtype))
     throw new FettleError({
       place: 'pipeline: dtype',

@@ -8,7 +8,12 @@ import { camelCaseOptions, type EitherSpelling } from './option-names.ts'
 import { encodePrompt, type Prompt } from './prompt.ts'
 import type { Streamer } from './text-streamer.ts'
 
-interface Settings extends StreamOptions, Pick<ChatTemplateOptions, 'tools' | 'documents'> {
+/**
+ * How a pipeline answers: the options of `model.generate`, and some of its own. How tokens are drawn is as
+ * generation_config.json says where no option does.
+ */
+export interface TextGenerationSettings
+  extends StreamOptions, Pick<ChatTemplateOptions, 'tools' | 'documents'> {
   /** Prompts that are answered together; default 16, with guesses 1. */
   batchSize?: number
   /** Begin `generated_text` with the text that was given (default true). Messages always come back whole. */
@@ -23,16 +28,14 @@ interface Settings extends StreamOptions, Pick<ChatTemplateOptions, 'tools' | 'd
   streamer?: Streamer
 }
 
-/**
- * How a pipeline answers: every option of `model.generate`, and some of its own. Names are spelled as in Transformers.js
- * (`max_new_tokens`) or as everywhere in fettle (`maxNewTokens`). How tokens are drawn is as generation_config.json says where
- * no option does.
- */
-export type TextGenerationOptions = EitherSpelling<Settings>
+/** How a pipeline answers, in either spelling: `maxNewTokens` or `max_new_tokens`. */
+export type TextGenerationOptions = EitherSpelling<TextGenerationSettings>
 
 /** Every option, and who reads it. */
 const readers: {
-  readonly [Name in keyof Required<Settings>]: Name extends keyof StreamOptions ? 'model' : 'pipeline'
+  readonly [Name in keyof Required<TextGenerationSettings>]: Name extends keyof StreamOptions
+    ? 'model'
+    : 'pipeline'
 } = {
   maxNewTokens: 'model',
   maxLength: 'model',
@@ -93,7 +96,7 @@ export function createTextGeneration(loaded: LoadedModel): TextGenerationPipelin
   const underWay = new Set<Promise<unknown>>()
   const generator = async (given: unknown, options: TextGenerationOptions = {}): Promise<unknown> => {
     const { inputs, isBatch } = readInputs(given)
-    const settings = camelCaseOptions<Settings>(options, Object.keys(readers), place)
+    const settings = camelCaseOptions<TextGenerationSettings>(options, Object.keys(readers), place)
     const answering = answerAll(loaded, inputs, settings)
     underWay.add(answering)
     try {
@@ -141,7 +144,7 @@ function isChat(value: unknown): value is Message[] {
 async function answerAll(
   loaded: LoadedModel,
   inputs: readonly Input[],
-  options: Settings,
+  options: TextGenerationSettings,
 ): Promise<GeneratedText<string | Message[]>[]> {
   const guesses = (options.promptLookupNumTokens ?? 0) > 0 || options.assistantModel || options.drafter
   const { batchSize = guesses ? 1 : 16, streamer } = options
@@ -168,7 +171,7 @@ async function answerAll(
 async function answerBatch(
   loaded: LoadedModel,
   inputs: readonly Input[],
-  settings: Settings,
+  settings: TextGenerationSettings,
 ): Promise<GeneratedText<string | Message[]>[]> {
   const { model, tokenizer } = loaded
   const { returnFullText = true, streamer } = settings
@@ -200,7 +203,7 @@ async function answerBatch(
 }
 
 /** @throws FettleError where an option of chats is given with a text */
-function promptOf(input: Input, { addSpecialTokens, ...settings }: Settings): Prompt {
+function promptOf(input: Input, { addSpecialTokens, ...settings }: TextGenerationSettings): Prompt {
   const { tools, documents, chatTemplate: template, tokenizerEncodeKwargs: variables } = settings
   if (typeof input !== 'string') return { messages: input, tools, documents, template, variables }
   const ofChats = { tools, documents, chat_template: template, tokenizer_encode_kwargs: variables }
@@ -218,9 +221,9 @@ function promptOf(input: Input, { addSpecialTokens, ...settings }: Settings): Pr
 /** The options of `model.stream`: those given, else as generation_config.json says. */
 function modelOptions(
   { model, generationConfig, stopTokenIds }: LoadedModel,
-  settings: Settings,
+  settings: TextGenerationSettings,
 ): StreamOptions {
-  const isOfModel = ([name]: [string, unknown]) => readers[name as keyof Settings] === 'model'
+  const isOfModel = ([name]: [string, unknown]) => readers[name as keyof TextGenerationSettings] === 'model'
   const options: StreamOptions = Object.fromEntries(Object.entries(settings).filter(isOfModel))
   const { temperature, topK, topP, minP, repetitionPenalty } = generationConfig
   const doSample = options.doSample ?? generationConfig.doSample ?? false

@@ -26,6 +26,7 @@ export interface TokenizerHost {
   saveFiles?: (folder: string, files: ReadonlyMap<string, string | Uint8Array>) => Promise<void>
 }
 
+/** How tokens become text. */
 export interface DecodeOptions {
   /** Leave special tokens out (default false). */
   skipSpecialTokens?: boolean

@@ -1,3 +1,4 @@
+import { longestFirst } from './added-pattern.ts'
 import type { Backend } from './backend.ts'
 import type { KnownToken } from './known-tokens.ts'
 import { cutsAlike, type WordRules } from './word-rules.ts'
@@ -53,7 +54,7 @@ export function makeWordEncoder(
 ): WordEncoder | undefined {
   for (const [content, { isVerbatim }] of added)
     if (!isVerbatim || content === '' || (rules.trimsSpaces && /^\s/.test(content))) return undefined
-  const separator = separatorOf([...added.keys()])
+  const separator = longestFirst([...added.keys()])
   const tokens = new Map<string, Word>()
   for (const [content, { id }] of added) tokens.set(content, { ids: [id] })
   const known = new Map<string, Word>()
@@ -140,12 +141,4 @@ export function makeWordEncoder(
       return { inputIds, tokenAt }
     },
   }
-}
-
-/** Matches the added tokens, of several that begin at one place the longest, as the Rust library does. */
-function separatorOf(contents: readonly string[]): RegExp | undefined {
-  if (contents.length === 0) return undefined
-  const longestFirst = contents.toSorted((left, right) => right.length - left.length)
-  const escaped = longestFirst.map((content) => content.replace(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`))
-  return new RegExp(`(${escaped.join('|')})`)
 }

@@ -11,6 +11,7 @@ export {
   optionFlags,
   readRunOptions,
   readTrainOptions,
+  runFileJsonSchema,
   runFileLayer,
   type RunOptions,
   type TrainOptions,

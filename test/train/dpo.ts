@@ -25,7 +25,7 @@ export function dpo(beta: number): Objective {
               const reward = ({ start, end }: { start: number; end: number }) =>
                 beta * (sum(logProbs, start, end) - sum(reference, start, end))
               const margin = reward(chosen) - reward(rejected)
-              loss += Math.log1p(Math.exp(-margin)) / pairs
+              loss += (Math.max(0, -margin) + Math.log1p(Math.exp(-Math.abs(margin)))) / pairs
               // −∂loss/∂log π is β σ(−margin) at each token of the chosen answer, and its negative at the rejected one's.
               const weight = beta / (1 + Math.exp(margin)) / pairs
               weights.fill(weight, chosen.start, chosen.end)

@@ -14,6 +14,7 @@ export interface FlatBatch extends Batch {
   time: number
 }
 
+/** A batch as Hugging Face's models take it; every matrix [batch, time]. */
 export interface ForwardInputs {
   inputIds: TokenMatrix
   /** 1: token, 0: padding on whichever side. */

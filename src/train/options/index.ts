@@ -11,4 +11,5 @@ export {
   type TrainOptions,
   type TrainOptionsInput,
 } from './options.ts'
+export { runFileJsonSchema } from './run-file-schema.ts'
 export { readRunOptions, readTrainOptions, runFileLayer } from './read-options.ts'

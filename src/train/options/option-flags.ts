@@ -2,7 +2,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { bare, fieldsOf, snakeCase } from './option-keys.ts'
 import { runOptionsSchema } from './options.ts'
-import type { OptionLayer } from './read-options.ts'
+import type { OptionLayer } from './option-layer.ts'
 
 /** An option as the command line and the reference page show it. */
 export interface OptionFlag {
@@ -134,21 +134,4 @@ function readYaml(text: string): unknown {
     // The schema then says what was expected instead of this text.
     return text
   }
-}
-
-/** JSON Schema of run files, for editors. */
-export function runFileJsonSchema(): Record<string, unknown> {
-  const schema = z.toJSONSchema(runOptionsSchema, {
-    io: 'input',
-    unrepresentable: 'any',
-    override: ({ zodSchema, jsonSchema }) => {
-      if (!(zodSchema instanceof z.ZodObject) || jsonSchema.properties === undefined) return
-      // Rows that a program holds cannot stand in a file.
-      const entries = Object.entries(jsonSchema.properties).filter(([name]) => name !== 'rows')
-      jsonSchema.properties = Object.fromEntries(entries.map(([name, field]) => [snakeCase(name), field]))
-      jsonSchema.required = jsonSchema.required?.map(snakeCase)
-      if (jsonSchema.required === undefined) delete jsonSchema.required
-    },
-  })
-  return { ...schema, title: 'fettle run file' }
 }

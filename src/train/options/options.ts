@@ -181,8 +181,11 @@ type Defaulted<T extends { learningRate?: number | undefined }> = Omit<T, 'learn
 
 /** Complete options of a training run. */
 export type TrainOptions = Defaulted<z.output<typeof trainOptionsSchema>>
-/** What a caller may leave out is optional here; everything is checked at run time too. */
-export type TrainOptionsInput = z.input<typeof trainOptionsSchema>
+/**
+ * The options of a run: docs/training.md explains each, under its name in files (`learning_rate`). What may be left out is
+ * optional; everything is checked at run time too.
+ */
+export interface TrainOptionsInput extends z.input<typeof trainOptionsSchema> {}
 /** Complete options of a run file. */
 export type RunOptions = Defaulted<z.output<typeof runOptionsSchema>>
 

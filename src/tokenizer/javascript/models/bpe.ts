@@ -1,0 +1,186 @@
+import { readFlag, unsupported, type Part } from '../options.ts'
+import { byteTokens, readVocabulary, type Model, type ModelToken, type Vocabulary } from './model.ts'
+
+/** Merges by the ids of their two parts. */
+interface Merges {
+  /** Rank by `left * factor + right`; lower ranks are merged first. */
+  readonly ranks: ReadonlyMap<number, number>
+  readonly factor: number
+  /** By rank: the id of what comes out. */
+  readonly results: readonly number[]
+}
+
+/** Pieces that are kept with their tokens. */
+const maxKnown = 1 << 15
+/** Longer ones hardly come again. */
+const maxKnownLength = 256
+
+/**
+ * Byte pair encoding: a piece begins as its characters, and of all neighbours that can be merged those of the lowest rank are,
+ * from left to right.
+ * Source: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909
+ */
+export function readBpe(part: Part): Model {
+  const { json, place } = part
+  if (json.dropout) throw unsupported(place, `dropout ${String(json.dropout)}`, 'none')
+  const vocabulary = readVocabulary(part)
+  const prefix = typeof json.continuing_subword_prefix === 'string' ? json.continuing_subword_prefix : ''
+  const merges = readMerges(part, vocabulary, prefix)
+  const cut = makeCutter(part, vocabulary, prefix)
+  const keepsWholes = readFlag(part, 'ignore_merges', false)
+  const known = new Map<string, readonly ModelToken[]>()
+
+  const tokenize = (piece: string): readonly ModelToken[] => {
+    const whole = keepsWholes ? vocabulary.ids.get(piece) : undefined
+    return whole === undefined ? mergeAll(cut(piece), merges) : [{ id: whole, start: 0, end: piece.length }]
+  }
+  return {
+    vocabulary,
+    tokenize(piece) {
+      const found = known.get(piece)
+      if (found !== undefined) return found
+      const tokens = tokenize(piece)
+      if (known.size >= maxKnown) known.clear()
+      if (piece.length <= maxKnownLength) known.set(piece, tokens)
+      return tokens
+    },
+  }
+}
+
+function readMerges({ json, place }: Part, { ids }: Vocabulary, prefix: string): Merges {
+  const entries: unknown[] = Array.isArray(json.merges) ? json.merges : []
+  const factor = 1 + maxOf(ids.values())
+  const ranks = new Map<number, number>()
+  const idOf = (token: string): number => {
+    const id = ids.get(token)
+    if (id === undefined)
+      throw unsupported(place, `a merge with ${JSON.stringify(token)}`, 'tokens of the vocabulary')
+    return id
+  }
+  const results = entries.map((entry, rank) => {
+    const [left, right, ...rest]: unknown[] =
+      typeof entry === 'string' ? entry.split(' ') : Array.isArray(entry) ? entry : []
+    if (typeof left !== 'string' || typeof right !== 'string' || rest.length > 0)
+      throw unsupported(place, `the merge ${JSON.stringify(entry)}`, 'two tokens')
+    ranks.set(idOf(left) * factor + idOf(right), rank)
+    return idOf(left + right.slice(prefix.length))
+  })
+  return { ranks, factor, results }
+}
+
+function maxOf(numbers: Iterable<number>): number {
+  let most = 0
+  for (const number of numbers) most = Math.max(most, number)
+  return most
+}
+
+/** Cuts a piece into its characters as tokens, with bytes or the unknown token for those that the vocabulary lacks. */
+function makeCutter(part: Part, { ids }: Vocabulary, prefix: string): (piece: string) => ModelToken[] {
+  const { json, place } = part
+  const suffix = typeof json.end_of_word_suffix === 'string' ? json.end_of_word_suffix : ''
+  const unknown = typeof json.unk_token === 'string' ? json.unk_token : undefined
+  const fuses = readFlag(part, 'fuse_unk', false)
+  const bytes = readFlag(part, 'byte_fallback', false) ? byteTokens.map((token) => ids.get(token)) : undefined
+  if (bytes !== undefined && (bytes.includes(undefined) || prefix + suffix !== ''))
+    throw unsupported(
+      place,
+      'byte_fallback without all bytes, or with prefixes or suffixes',
+      'a token for each byte',
+    )
+  const encoder = new TextEncoder()
+
+  const lacking = (character: string, start: number, end: number): ModelToken[] => {
+    if (bytes !== undefined)
+      return Array.from(encoder.encode(character), (byte) => ({ id: bytes[byte] ?? 0, start, end }))
+    const id = unknown === undefined ? undefined : ids.get(unknown)
+    if (id === undefined)
+      throw unsupported(
+        place,
+        `${JSON.stringify(character)}, which is no token, and no unk_token`,
+        'one of both',
+      )
+    return [{ id, start, end }]
+  }
+  return (piece) => {
+    const tokens: ModelToken[] = []
+    let isUnknown = false
+    let start = 0
+    for (const character of piece) {
+      const end = start + character.length
+      const spelling = (start > 0 ? prefix : '') + character + (end === piece.length ? suffix : '')
+      const id = ids.get(spelling)
+      const last = tokens.at(-1)
+      if (id !== undefined) tokens.push({ id, start, end })
+      else if (isUnknown && fuses && last !== undefined) tokens[tokens.length - 1] = { ...last, end }
+      else tokens.push(...lacking(character, start, end))
+      isUnknown = id === undefined && bytes === undefined
+      start = end
+    }
+    return tokens
+  }
+}
+
+/** Merges neighbours until none can be. Candidates wait in a heap, and one whose parts are gone meanwhile is passed over. */
+function mergeAll(tokens: readonly ModelToken[], { ranks, factor, results }: Merges): readonly ModelToken[] {
+  const count = tokens.length
+  if (count < 2) return tokens
+  const ids = tokens.map(({ id }) => id)
+  const next = Array.from({ length: count }, (_, i) => i + 1)
+  const previous = Array.from({ length: count }, (_, i) => i - 1)
+  // A candidate is one number that orders by rank, then by place.
+  const heap: number[] = []
+  const propose = (left: number, right: number): void => {
+    if (left < 0 || right >= count) return
+    const rank = ranks.get(ids[left] * factor + ids[right])
+    if (rank !== undefined) pushToHeap(heap, rank * count + left)
+  }
+  for (let i = 1; i < count; i++) propose(i - 1, i)
+  for (;;) {
+    const candidate = popFromHeap(heap)
+    if (candidate === undefined) break
+    const left = candidate % count
+    const right = next[left]
+    const result = results[(candidate - left) / count]
+    if (ids[left] < 0 || right >= count) continue
+    const rank = ranks.get(ids[left] * factor + ids[right])
+    if (rank === undefined || results[rank] !== result) continue
+    ids[left] = result
+    ids[right] = -1
+    next[left] = next[right]
+    if (next[left] < count) previous[next[left]] = left
+    propose(previous[left], left)
+    propose(left, next[left])
+  }
+  const merged: ModelToken[] = []
+  for (let i = 0; i < count; i = next[i])
+    merged.push({ id: ids[i], start: tokens[i].start, end: tokens[next[i] - 1].end })
+  return merged
+}
+
+function pushToHeap(heap: number[], value: number): void {
+  let at = heap.length
+  while (at > 0) {
+    const parent = (at - 1) >> 1
+    if (heap[parent] <= value) break
+    heap[at] = heap[parent]
+    at = parent
+  }
+  heap[at] = value
+}
+
+/** The smallest number. */
+function popFromHeap(heap: number[]): number | undefined {
+  const smallest = heap.at(0)
+  const last = heap.pop()
+  if (last === undefined || heap.length === 0) return smallest
+  let at = 0
+  for (;;) {
+    let child = 2 * at + 1
+    if (child + 1 < heap.length && heap[child + 1] < heap[child]) child++
+    if (child >= heap.length || heap[child] >= last) break
+    heap[at] = heap[child]
+    at = child
+  }
+  heap[at] = last
+  return smallest
+}

@@ -1,0 +1,47 @@
+import { isJsonObject } from '../../json.ts'
+import { unsupported, type Part } from '../options.ts'
+
+/** A token and its place in the piece that was tokenised, in UTF-16 units. */
+export interface ModelToken {
+  readonly id: number
+  readonly start: number
+  readonly end: number
+}
+
+/** Turns pieces of text into the tokens of a vocabulary. */
+export interface Model {
+  tokenize(piece: string): readonly ModelToken[]
+  readonly vocabulary: Vocabulary
+}
+
+/** The tokens of a model by spelling and by id. */
+export interface Vocabulary {
+  readonly ids: ReadonlyMap<string, number>
+  readonly tokens: ReadonlyMap<number, string>
+  readonly size: number
+}
+
+export function makeVocabulary(
+  entries: Iterable<readonly [token: string, id: number]>,
+  size?: number,
+): Vocabulary {
+  const ids = new Map(entries)
+  return { ids, tokens: new Map(Array.from(ids, ([token, id]) => [id, token])), size: size ?? ids.size }
+}
+
+/** The vocabulary that a model spells as an object: ids by token. */
+export function readVocabulary({ json, place }: Part): Vocabulary {
+  if (!isJsonObject(json.vocab)) throw unsupported(place, 'no vocab', 'ids by token')
+  return makeVocabulary(
+    Object.entries(json.vocab).map(([token, id]) => {
+      if (typeof id !== 'number') throw unsupported(place, `id ${JSON.stringify(id)} of ${token}`, 'a number')
+      return [token, id]
+    }),
+  )
+}
+
+/** Spellings of the 256 bytes as tokens, which stand in for characters that a vocabulary lacks. */
+export const byteTokens: readonly string[] = Array.from(
+  { length: 256 },
+  (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
+)
