@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import ts from 'typescript'
-import { act, op } from '../../src/engine/op-entry.ts'
+import { act, op } from '../src/engine/op-entry.ts'
 
-const page = readFileSync(join(import.meta.dirname, '..', '..', 'docs', 'adding-an-op.md'), 'utf8')
+const page = readFileSync(join(import.meta.dirname, '..', 'docs', 'adding-an-op.md'), 'utf8')
 const [entry, kernel] = [...page.matchAll(/```ts\n(.*?)```/gs)].map(([, code]) => code)
 
 it('the entry and the kernel of docs/adding-an-op.md work as they stand there', async () => {
