@@ -2,6 +2,7 @@
 //   node scripts/build-native.mjs            for the fastest instruction set of this machine
 //   node scripts/build-native.mjs --all      for every one that this machine can run, as the tests want
 //   node scripts/build-native.mjs --every    for every one of this architecture, as packages want
+//   node scripts/build-native.mjs --headers  compiles each header by itself, which must include what it needs, and builds nothing
 //   node scripts/build-native.mjs --target linux-arm64 --compiler aarch64-linux-gnu-g++
 //                                            for another machine, every one of its architecture (CXX names a compiler, too)
 // Ends 1 with the compiler's first error when there is no addon that loads here, but for
@@ -152,7 +153,7 @@ function jobsFor(compiler, wanted) {
     `-I${require('node-api-headers').include_dir}`,
     `-I${dirname(require.resolve('node-addon-api/napi.h'))}`,
     '-DNAPI_VERSION=8',
-    '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+    '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL',
     ...wanted.map(({ isa }) => `-DFETTLE_WITH_${isa}`),
   ]
   const jobs = [
@@ -173,7 +174,17 @@ function jobsFor(compiler, wanted) {
         ],
       })),
     ),
-    ...['addon', 'runner', 'weights', 'idle_memory', 'pool', 'cpu'].map((name) => ({
+    ...[
+      'addon',
+      'runner_object',
+      'runner',
+      'program_code',
+      'program_checks',
+      'weights',
+      'idle_memory',
+      'pool',
+      'cpu',
+    ].map((name) => ({
       name,
       source: `${name}.cc`,
       args: [...common, ...addon],
@@ -201,6 +212,28 @@ function loaded(library) {
   throw new BuildError(`${library} has no kernels for this processor`, '')
 }
 
+async function checkHeaders([command, ...compilerArgs], args) {
+  const native = join(root, 'native')
+  const headers = readdirSync(native, { recursive: true }).filter((name) => name.endsWith('.h'))
+  const waiting = headers.toSorted()
+  const worker = async () => {
+    for (let header = waiting.shift(); header; header = waiting.shift()) {
+      const alone = [
+        '-fsyntax-only',
+        `-I${native}`,
+        '-x',
+        'c++',
+        '-include',
+        join(native, header),
+        '/dev/null',
+      ]
+      await run(command, [...compilerArgs, ...args, ...alone])
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  return `native engine: each of ${headers.length} headers includes what it needs`
+}
+
 async function build() {
   const slower = 'so the reference engine runs, slower'
   if (process.env.FETTLE_NATIVE === '0') return `native engine: left out (FETTLE_NATIVE=0), ${slower}`
@@ -219,6 +252,7 @@ async function build() {
   mkdirSync(folder, { recursive: true })
   const wanted = chosen(compiler)
   const jobs = jobsFor(compiler, wanted)
+  if (has('--headers')) return checkHeaders(compiler, [...jobs[0].args, ...jobs.at(-1).args])
   const linked = createHash('sha256')
     .update(jobs.map(({ object }) => object).join())
     .digest('hex')

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
-import { createEngine } from '../engine/index.ts'
+import { bytesPerElement, createEngine } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
-import { bytesPerElement } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
 import type { Decoder, Sequence, StreamPiece, TextOptions, TextPiece } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
@@ -10,29 +9,33 @@ import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/inde
 import type { GenerationConfig } from '../tokenizer/index.ts'
 import { addAdapter, loadAdapter, saveAdapter, trainedTensors } from './adapters/adapter.ts'
 import type { AssistantModel } from './assistant-model.ts'
+import { parametersOf, vocabularyOf } from './blocks/architecture.ts'
+import { describeModel } from './families/index.ts'
 import { generateWith, streamWith } from './generation.ts'
 import type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOptions } from './generation.ts'
-import { parseModelConfig } from './families/config.ts'
-import { createDecoder, decoderInTurn } from './passes/decoder.ts'
+import { createCachedDecoder, decoderInTurn } from './passes/cached-decoder.ts'
 import { flattenBatch } from './passes/flatten.ts'
 import type { FlatBatch, ForwardInputs } from './passes/flatten.ts'
 import { keepInternals } from './internals.ts'
-import { computeType, quantizationOf } from './load-options.ts'
+import { computeType, readQuantization } from './load-options.ts'
 import type { LoadOptions } from './load-options.ts'
-import { openModel } from './weights/load.ts'
 import { createQueue, runInAll } from './queue.ts'
 import type { Queue } from './queue.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
-import type { ModelState } from './model-state.ts'
-import { loadModelState, trainAllParameters } from './model-state.ts'
+import { runWithoutAdapter } from './adapters/without-adapter.ts'
+import { quantizationOf } from './state/frozen-weights.ts'
+import { loadModelState } from './state/load-state.ts'
+import type { ModelState } from './state/model-state.ts'
+import { trainAllParameters } from './state/train-state.ts'
 import type { Passes } from './passes/passes.ts'
 import { createPasses } from './passes/passes.ts'
 import { activationBytesPerToken } from './passes/recompute.ts'
 import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
+import { openModel } from './weights/open-model.ts'
 import { openRandomStore } from './weights/random-store.ts'
 import { saveModel } from './weights/save-model.ts'
-import { allSlots, modelSlots } from './weights/slots.ts'
+import { rowCount } from './weights/parameters.ts'
 import { clearGradients, trainingState } from './passes/training-state.ts'
 
 /** Numbers with a shape. */
@@ -63,21 +66,23 @@ export class AutoModelForCausalLM {
       state,
       inTurn: (task) => queue.run(task),
       passes: this.#passes,
+      withoutAdapter: (body) => runWithoutAdapter(state, () => body(this.#passes)),
       makeTrainable: () => queue.run(() => trainAllParameters(state)),
       training: () =>
         queue.run(async () => {
           await trainAllParameters(state)
           return trainingState(state)
         }),
-      flatten: (inputs) => flattenBatch(inputs, state.config.vocabSize),
-      activationBytesPerToken: () => activationBytesPerToken(state.config, bytesPerElement[state.activation]),
+      flatten: (inputs) => flattenBatch(inputs, vocabularyOf(state.architecture)),
+      activationBytesPerToken: () =>
+        activationBytesPerToken(state.architecture, bytesPerElement[state.activation]),
     })
     this.config = state.config.raw
     this.nameOrPath = path
     const { bosTokenId, eosTokenIds } = state.config
     this.generationConfig = parseGenerationConfig(
       generationConfig ?? {
-        ...(bosTokenId !== undefined && { bos_token_id: bosTokenId }),
+        ...(bosTokenId !== null && { bos_token_id: bosTokenId }),
         ...(eosTokenIds.length > 0 && {
           eos_token_id: eosTokenIds.length === 1 ? eosTokenIds[0] : eosTokenIds,
         }),
@@ -92,11 +97,11 @@ export class AutoModelForCausalLM {
    * @throws FettleError for what cannot be read, with place and cure
    */
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
-    const quantized = quantizationOf(options)
-    const { config, slots, store, generationConfig } = await openModel(path)
+    const quantized = readQuantization(options)
+    const { store, generationConfig, ...description } = await openModel(path)
     const engine = await createEngine(options)
     const activation = computeType(engine, store.dtype, options.dtype)
-    const state = await loadModelState(engine, config, slots, store, { activation, ...quantized })
+    const state = await loadModelState(engine, description, store, { activation, ...quantized })
     return new AutoModelForCausalLM(state, path, generationConfig)
   }
 
@@ -105,14 +110,13 @@ export class AutoModelForCausalLM {
     raw: Record<string, unknown>,
     { seed = 42, ...options }: LoadOptions & { seed?: number } = {},
   ): Promise<AutoModelForCausalLM> {
-    const quantized = quantizationOf(options)
-    const config = parseModelConfig(raw, 'config')
-    const slots = modelSlots(config)
+    const quantized = readQuantization(options)
+    const description = describeModel(raw, 'config')
     const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
-    const store = openRandomStore(allSlots(slots), deviation, seed)
+    const store = openRandomStore(parametersOf(description.architecture), deviation, seed)
     const engine = await createEngine(options)
     const activation = computeType(engine, store.dtype, options.dtype)
-    const state = await loadModelState(engine, config, slots, store, { activation, ...quantized })
+    const state = await loadModelState(engine, description, store, { activation, ...quantized })
     return new AutoModelForCausalLM(state, 'random weights', null)
   }
 
@@ -126,22 +130,22 @@ export class AutoModelForCausalLM {
     return this.#state.activation
   }
 
-  /** How the linear layers of the decoder are held; null: in `dtype`. */
+  /** How the linear layers of the decoder are held, but for those that an adapter was merged into; null: all in `dtype`. */
   get quantization(): Quantization | null {
-    return this.#state.quantization
+    return quantizationOf(this.#state)
   }
 
   /** How activations are rounded where they meet these layers in passes of many tokens; null: not at all. */
   get activationQuantization(): ActivationQuantization | null {
-    return this.#state.activationQuantization
+    return this.quantization === null ? null : this.#state.activationQuantization
   }
 
   get vocabSize(): number {
-    return this.#state.config.vocabSize
+    return vocabularyOf(this.#state.architecture)
   }
 
   get maxPositions(): number {
-    return this.#state.config.maxPositions
+    return this.#state.architecture.maxPositions
   }
 
   get modelType(): string {
@@ -150,8 +154,8 @@ export class AutoModelForCausalLM {
 
   /** Number of parameters of the base model. */
   get parameterCount(): number {
-    return allSlots(this.#state.slots).reduce(
-      (sum, { parts, columns }) => sum + parts.reduce((rows, part) => rows + part.rows, 0) * columns,
+    return parametersOf(this.#state.architecture).reduce(
+      (sum, parameter) => sum + rowCount(parameter) * parameter.columns,
       0,
     )
   }
@@ -261,7 +265,7 @@ export class AutoModelForCausalLM {
   /** What generates, for a call that has its turn: caches that do not wait for one. */
   #inTurn(): AssistantModel & { generationConfig: GenerationConfig } {
     const { vocabSize, maxPositions, generationConfig } = this
-    const decoder = (slots: number, capacity: number) => createDecoder(this.#state, slots, capacity)
+    const decoder = (slots: number, capacity: number) => createCachedDecoder(this.#state, slots, capacity)
     return { vocabSize, maxPositions, generationConfig, decoder }
   }
 

@@ -1,10 +1,15 @@
 // Causal language models: configuration to architecture, weights in and out, adapters, passes, KV cache.
-// One definition serves Llama, Mistral, Qwen2 and Qwen3; it records ops on the engine's tape.
+// Each family of models is a file in families/; what it describes records ops on the engine's tape.
 // The public object is AutoModelForCausalLM; train/ drives it, generate/ samples from it.
 export { checkAssistant, openAssistant } from './assistant-model.ts'
 export type { AssistantModel } from './assistant-model.ts'
 export { AutoModelForCausalLM } from './causal-lm.ts'
 export type { NumberArray } from './causal-lm.ts'
+export type { Architecture } from './blocks/architecture.ts'
+export { linearParameters, parametersOf, vocabularyOf } from './blocks/architecture.ts'
+export { describeGguf, describeModel } from './families/index.ts'
+export type { ModelConfig, ModelDescription } from './families/index.ts'
+export { activationBytesPerToken, activationBytesWithin } from './passes/recompute.ts'
 export { internalsOf } from './internals.ts'
 export type { ModelInternals } from './internals.ts'
 export type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOptions } from './generation.ts'

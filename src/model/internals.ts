@@ -1,7 +1,7 @@
 import type { FlatBatch, ForwardInputs } from './passes/flatten.ts'
 import type { Passes } from './passes/passes.ts'
 import type { Training } from './passes/training-state.ts'
-import type { ModelState } from './model-state.ts'
+import type { ModelState } from './state/model-state.ts'
 
 /** What the other rooms need of a model and its users do not. */
 export interface ModelInternals {
@@ -10,6 +10,8 @@ export interface ModelInternals {
   inTurn<T>(task: () => Promise<T>): Promise<T>
   /** Forward and backward passes over batches; they do not wait, so whoever is not alone with the model takes a turn. */
   readonly passes: Passes
+  /** Passes by the model as it was before its adapter; where there is no adapter as it is. They do not wait either. */
+  withoutAdapter<T>(body: (passes: Passes) => Promise<T>): Promise<T>
   /** Makes everything trainable where there is no adapter. */
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */

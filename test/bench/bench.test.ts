@@ -6,7 +6,8 @@ import { createEngine } from '../../src/engine/index.ts'
 import { nativeProblem } from '../../src/engine/native/index.ts'
 import { kernelRuns } from '../../src/cli/bench/kernel-runs.ts'
 import { Workshop } from '../../src/cli/bench/workshop.ts'
-import { parseModelConfig } from '../../src/model/families/config.ts'
+import { modelShape } from '../../src/cli/bench/model-shape.ts'
+import { describeModel } from '../../src/model/index.ts'
 import { runCli } from '../cli/run-cli.ts'
 
 const assets = join(import.meta.dirname, '..', '..', 'assets')
@@ -63,10 +64,8 @@ describe('fettle bench', () => {
 test('every kernel that is measured runs, and no two have the same name', async () => {
   const problem = nativeProblem()
   if (problem !== undefined) return
-  const config = parseModelConfig(
-    JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8')),
-    'tiny-llama',
-  )
+  const raw = JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8'))
+  const config = modelShape(describeModel(raw, 'tiny-llama').architecture)
   const engine = await createEngine({ engine: 'native' })
   const names = new Set<string>()
   for (const prepare of kernelRuns(config)) {

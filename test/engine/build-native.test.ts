@@ -64,6 +64,16 @@ echo "c++: fatal error: no input files" >&2
 exit 1`
 
 describe.skipIf(process.platform === 'win32')('building the kernels', () => {
+  it('finds that each header includes what it needs', () => {
+    const script = join(root, 'scripts', 'build-native.mjs')
+    const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--headers', '--if-compiler'], {
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/each of \d+ headers includes what it needs|no C\+\+ compiler found/)
+    expect(status).toBe(0)
+  }, 300_000)
+
   it.each([{ flags: [] }, { flags: ['--all'] }, { flags: ['--if-compiler', '--all'] }])(
     '$flags: fails with the first error of the compiler',
     ({ flags }) => {

@@ -7,7 +7,7 @@ import type { Command } from '../../src/engine/ops.ts'
 import type { Tensor, WeightPart } from '../../src/engine/tensor.ts'
 import { tensorHandle } from '../../src/engine/tensor.ts'
 import { fileBytes } from '../../src/formats/byte-source.ts'
-import { float32ToBfloat16, float32ToFloat16 } from '../../src/formats/float16.ts'
+import { float32ToBfloat16, float32ToFloat16 } from '../../src/float16.ts'
 import { engines } from './engines.ts'
 import { random } from './random.ts'
 
@@ -138,69 +138,6 @@ describe.each(engines)('$name', ({ create }) => {
       const part = { source: fileBytes(path), offset: 0, dtype: 'F32', rows: 1 } as const
       await expect(engine.weight('float32', 5, [part])).rejects.toThrow(/short/)
     })
-  })
-
-  it('computes in place what may be computed in place', async () => {
-    const x = engine.tensor('float32', [3, 4], random(1).normal(12))
-    const weight = engine.tensor('float32', [4, 4], random(2).normal(16))
-    const rows = engine.tensor('int32', [3], Int32Array.of(0, 1, 2))
-    const angles = random(3).normal(3)
-    const cos = engine.tensor('float32', [3, 1], angles.map(Math.cos))
-    const sin = engine.tensor('float32', [3, 1], angles.map(Math.sin))
-    const rope = (direction: 'forward' | 'vjp', from: Tensor, to: Tensor): Command => ({
-      op: 'rope',
-      direction,
-      attributes: [2, 2, 1],
-      outputs: [to],
-      inputs: direction === 'forward' ? [from, rows, cos, sin] : [null, rows, cos, sin, null, from],
-    })
-    const copy = (to: Tensor): Command => ({
-      op: 'selectRows',
-      direction: 'forward',
-      inputs: [x, rows],
-      outputs: [to],
-      attributes: [],
-    })
-    const [copied, turned, back, sum] = [0, 0, 0, 0].map(() => transient([3, 4]))
-    const inPlace = [
-      copy(copied),
-      rope('forward', copied, turned),
-      rope('vjp', turned, back),
-      linear(x, weight, sum, back),
-    ]
-    // The same, each step with memory of its own. A rotation and its vjp cancel.
-    const apart = await run(engine, [linear(x, weight, transient([3, 4]), x)])
-    const program = engine.compile(inPlace, [sum])
-    expect(program.arenaBytes).toBeLessThanOrEqual(2 * 64)
-    await engine.run(program)
-    const together = await engine.read(sum)
-    together.forEach((value, i) => expect(value).toBeCloseTo(apart[i], 5))
-  })
-
-  it('writes a gradient over the input that only its own vjp reads', async () => {
-    const gateUp = engine.tensor('float32', [3, 4], random(4).normal(12))
-    const dY = engine.tensor('float32', [3, 2], random(5).normal(6))
-    const rows = engine.tensor('int32', [3], Int32Array.of(0, 1, 2))
-    const vjp = (from: Tensor, to: Tensor): Command => ({
-      op: 'swiglu',
-      direction: 'vjp',
-      inputs: [from, null, dY],
-      outputs: [to],
-      attributes: [],
-    })
-    const [apart, copied, over] = [0, 0, 0].map(() => transient([3, 4]))
-    const expected = await run(engine, [vjp(gateUp, apart)])
-    const copy: Command = {
-      op: 'selectRows',
-      direction: 'forward',
-      inputs: [gateUp, rows],
-      outputs: [copied],
-      attributes: [],
-    }
-    const program = engine.compile([copy, vjp(copied, over)], [over])
-    if (engine.name === 'native') expect(program.arenaBytes).toBe(64)
-    await engine.run(program)
-    expect(await engine.read(over)).toEqual(expected)
   })
 
   it('runs a program again, with what was written in between', async () => {

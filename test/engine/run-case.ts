@@ -1,14 +1,14 @@
 import type { Engine } from '../../src/engine/engine.ts'
-import type { Argument } from '../../src/engine/op-entry.ts'
 import type { Command, OpName } from '../../src/engine/ops.ts'
 import { infoOf, opNames } from '../../src/engine/ops.ts'
 import { flattenAttributes } from '../../src/engine/tape.ts'
 import type { DType, Tensor, TensorData, WeightPart } from '../../src/engine/tensor.ts'
 import { elementCount, tensorHandle } from '../../src/engine/tensor.ts'
-import { cases } from './cases.ts'
+import { defaultCases } from './default-cases.ts'
 import type { Role, Value } from './make-case.ts'
 import type { Random } from './random.ts'
 import { random } from './random.ts'
+import { specialCases } from './special-cases.ts'
 
 export type Act = 'float32' | 'bfloat16'
 
@@ -23,8 +23,9 @@ export interface AnyCase {
   large?: boolean
 }
 
+/** Of every op of the table those that follow from its entry, and the special ones. */
 export const allCases: readonly AnyCase[] = opNames.flatMap((op) =>
-  cases[op].map((entry): AnyCase => ({ op, ...entry })),
+  [...defaultCases(op), ...(specialCases[op] ?? [])].map((entry): AnyCase => ({ op, ...entry })),
 )
 
 /** Values by the name of an input or output. */
@@ -90,12 +91,15 @@ export async function prepareForward(engine: Engine, testCase: AnyCase, act: Act
 /** Random gradients of the outputs that a loss would depend on. */
 export function gradientsOfOutputs({ op, outputs }: AnyCase, seed = 7): Map<string, Float32Array> {
   const r: Random = random(seed)
+  const info = infoOf(op)
   const given = new Map<string, Float32Array>()
-  // targetLogProbs makes its gradients from its weights.
-  if (op === 'targetLogProbs' || op === 'scaleRows') return given
-  for (const name of ['y', 'o']) {
+  // What makes its gradients forward has the loss in its weights.
+  if (info.gradientMadeForward) return given
+  for (const name of info.outputNames) {
     const output = outputs[name]
-    if (output) given.set(name, r.normal(elementCount(output.shape)))
+    const { type, auxiliary } = info.outputs[name]
+    if (output && auxiliary !== true && type !== 'int32')
+      given.set(name, r.normal(elementCount(output.shape)))
   }
   return given
 }
@@ -141,7 +145,7 @@ export async function runVjp(
     const value = testCase.inputs[name]
     if (!value || !wanted.includes(name)) return null
     const start = startAt?.get(name) ?? new Float32Array(value.data.length).fill(NaN)
-    return make(isParameter(info.inputs[name]) ? 'float32' : value.role, value.shape, start)
+    return make(gradientRole(op, name, value), value.shape, start)
   })
   const command: Command = {
     op,
@@ -187,11 +191,12 @@ async function inputTensor(
   return engine.weight(dtypeOf(role, act), columns, parts, form)
 }
 
-/** Whether its gradient is float32 whatever its own type. */
-function isParameter({ type }: Argument): boolean {
-  return type === 'parameter' || type === 'weight'
+/** Of parameters float32 whatever their own type, else that of the input. */
+export function gradientRole(op: OpName, name: string, { role }: Value): Role {
+  const { type } = infoOf(op).inputs[name]
+  return type === 'parameter' || type === 'weight' ? 'float32' : role
 }
 
-function dtypeOf(role: Role, act: Act): DType {
+export function dtypeOf(role: Role, act: Act): DType {
   return role === 'act' ? act : role
 }

@@ -85,6 +85,19 @@ describe.each(engines)('%s engine', (engine) => {
       })
     })
 
+    it('says after merging how its weights are held: merged ones are not quantised any more', async () => {
+      const model = await load()
+      const mergedInto = async (targetModules: string | string[]) => {
+        await model.addAdapter({ r: 2, targetModules })
+        await model.mergeAdapter()
+        return model.quantization
+      }
+      expect(await mergedInto(['q_proj'])).toBe(quantization)
+      expect(await mergedInto('all-linear')).toBeNull()
+      // Nothing is quantised, and so everything can be trained.
+      await expect(internalsOf(model).training()).resolves.toBeDefined()
+    })
+
     it('does not train the quantised weights themselves', async () => {
       const model = await load()
       await expect(internalsOf(model).training()).rejects.toThrow(

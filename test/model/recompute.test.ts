@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { nativeIsas } from '../../src/engine/native/index.ts'
-import { parseModelConfig } from '../../src/model/families/config.ts'
-import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
+import { AutoModelForCausalLM, describeModel, internalsOf } from '../../src/model/index.ts'
 import { activationBytesPerToken, recomputationWithin } from '../../src/model/passes/recompute.ts'
 import { fixture } from './golden.ts'
 import { createTrainer } from './trainer.ts'
 
-const config = parseModelConfig(
+const { architecture } = describeModel(
   {
     model_type: 'llama',
     vocab_size: 32,
@@ -32,8 +31,8 @@ describe('what is computed again', () => {
     { keeps: 'inputs only', budget: 4 * input, wholeLayers: 4, gatedLayers: 0 },
     { keeps: 'inputs only, though there is no room for them', budget: 1, wholeLayers: 4, gatedLayers: 0 },
   ])('keeps $keeps', ({ budget, wholeLayers, gatedLayers }) => {
-    expect(activationBytesPerToken(config, 2)).toBe(4 * layer)
-    expect(recomputationWithin(config, 2, 1000, 1000 * budget)).toEqual({
+    expect(activationBytesPerToken(architecture, 2)).toBe(4 * layer)
+    expect(recomputationWithin(architecture, 2, 1000, 1000 * budget)).toEqual({
       wholeLayers,
       gatedLayers,
     })

@@ -66,6 +66,7 @@ interface Addon {
   peaks(isa: string, threads: number, readBytes: number, seconds: number): MachinePeaks
   /** Bytes read a second; measures for about 0.1 s. */
   readPeak(isa: string, threads: number, readBytes: number): number
+  returnIdleMemory(): void
   /** Instruction sets that run here, the fastest first. */
   isas: string[]
   /** Of the op table that the addon was built from. */
@@ -74,7 +75,7 @@ interface Addon {
 }
 
 /** Where the build puts the addon: the package's own build folder, both from src/ and from dist/. */
-function addonPath(): string | undefined {
+export function addonPath(): string | undefined {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json')))
       return join(folder, 'build', `${process.platform}-${process.arch}`, 'fettle.node')

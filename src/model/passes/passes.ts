@@ -1,20 +1,21 @@
 import { learnedPlaces, type Batch } from '../../batch/index.ts'
-import { backward, createTape } from '../../engine/tape.ts'
+import { backward, bytesPerElement, createTape, rowsOf } from '../../engine/index.ts'
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { bytesPerElement, rowsOf } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
-import { decode, headLogits, normalise, selectRows } from '../families/architecture.ts'
-import type { DecoderParameters, PassOptions } from '../families/architecture.ts'
-import type { ModelState } from '../model-state.ts'
-import { decoderParameters, ensurePositions } from '../model-state.ts'
+import { headOf, linearParameters } from '../blocks/architecture.ts'
+import { decode, headLogits } from '../blocks/decode.ts'
+import type { ForwardPass, PassOptions, Recomputation } from '../blocks/forward-pass.ts'
+import { keepEverything } from '../blocks/forward-pass.ts'
+import { selectRows } from '../blocks/select-rows.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { passTensors } from '../state/pass-tensors.ts'
+import { ensurePositions } from '../state/rotations.ts'
 import { dropoutSeedOf, type PassDropout } from './dropout-seed.ts'
 import { targetTensors, tokenTensors, writeTargets, writeTokens } from './pass-inputs.ts'
 import type { TargetTensors, TokenTensors } from './pass-inputs.ts'
 import { createProgramCache } from './program-cache.ts'
-import type { Recomputation } from './recompute.ts'
-import { keepEverything, recomputationWithin } from './recompute.ts'
-import { withoutAdapter } from './without-adapter.ts'
+import { recomputationWithin } from './recompute.ts'
 
 /** Forward and backward passes over a batch of n tokens, m of them learned from. */
 export interface Passes {
@@ -22,8 +23,6 @@ export interface Passes {
   logits(batch: Batch): Promise<Float32Array>
   /** log P(target) [m] of the learned tokens, in nats. */
   logProbs(batch: Batch): Promise<Float32Array>
-  /** The same by the model without its adapter. */
-  reference(batch: Batch): Promise<Float32Array>
   /** The same, and what it would be if `token` were the target of each. */
   alternative(batch: Batch, token: number): Promise<{ logProbs: Float32Array; alternative: Float32Array }>
   /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
@@ -46,7 +45,7 @@ export interface TrainingPassOptions {
 }
 
 export function createPasses(state: ModelState): Passes {
-  const { engine, config, activation } = state
+  const { engine, activation } = state
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
   const scoringPasses = createProgramCache<ScoringTensors, { logProbs: Tensor; alternative: Tensor }>(state)
   const trainingPasses = createProgramCache<TrainingTensors, TrainingOutputs>(state)
@@ -66,43 +65,40 @@ export function createPasses(state: ModelState): Passes {
       const pass = logitPasses.get(`${count}`, () => {
         const tape = createTape()
         const inputs = tokenTensors(engine, count)
-        const parameters = decoderParameters(state)
-        const stream = decode(tape, config, parameters, withStarts(inputs), plain)
-        const hidden = normalise(tape, stream, parameters.norm, config, activation)
-        const logits = headLogits(tape, hidden, parameters.head)
+        const { architecture } = state
+        const tensors = passTensors(state)
+        const recorded = { tape, tensors, tokens: withStarts(inputs), options: plain }
+        const hidden = architecture.norm.record(recorded, decode(recorded, architecture))
+        const logits = headLogits(tape, hidden, tensors.tensor(headOf(architecture)))
         return { program: engine.compile(tape.commands(), [logits]), inputs, outputs: { logits } }
       })
       writeTokens(engine, pass.inputs, batch)
       await engine.run(pass.program)
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
-    logProbs: async (batch) => (await score(batch, 'adapted')).logProbs,
-    reference: async (batch) => (await score(batch, 'reference')).logProbs,
-    alternative: (batch, token) => score(batch, 'adapted', token),
+    logProbs: async (batch) => (await score(batch)).logProbs,
+    alternative: score,
     train,
   }
 
   /** A forward pass; without `token` the alternative is empty. */
-  async function score(batch: Batch, by: 'adapted' | 'reference', token?: number) {
+  async function score(batch: Batch, token?: number) {
     const places = learnedPlaces(batch)
     if (places.length === 0) return { logProbs: new Float32Array(0), alternative: new Float32Array(0) }
     ensurePositions(state, highest(batch.positionIds) + 1)
     const count = batch.inputIds.length
     const capacity = capacityFor(count)
-    const { program, inputs, outputs } = scoringPasses.get(`${capacity} ${by} ${token !== undefined}`, () => {
+    const { program, inputs, outputs } = scoringPasses.get(`${capacity} ${token !== undefined}`, () => {
       const tape = createTape()
       const inputs = {
         ...tokenTensors(engine, capacity),
         ...targetTensors(engine, capacity),
         alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
       }
-      const parameters = by === 'reference' ? withoutAdapter(state) : decoderParameters(state)
-      const hidden = learnedHidden(tape, inputs, parameters, plain)
-      const { logProbs } = targetLogProbs(tape, hidden, parameters.head, inputs.targets, null)
+      const { hidden, head } = learnedHidden(tape, inputs, plain)
+      const { logProbs } = targetLogProbs(tape, hidden, head, inputs.targets, null)
       const { logProbs: alternative } =
-        token === undefined
-          ? { logProbs }
-          : targetLogProbs(tape, hidden, parameters.head, inputs.alternatives, null)
+        token === undefined ? { logProbs } : targetLogProbs(tape, hidden, head, inputs.alternatives, null)
       const readable = token === undefined ? [logProbs] : [logProbs, alternative]
       return {
         program: engine.compile(tape.commands(), readable),
@@ -149,8 +145,10 @@ export function createPasses(state: ModelState): Passes {
     )
     writeTokens(engine, inputs, batch)
     writeTargets(engine, inputs, batch, places)
-    // Four places a layer draw masks of their own.
-    if (drops) engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, 4 * config.layerCount)))
+    if (drops) {
+      const places = linearParameters(state.architecture.layers).length
+      engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, places)))
+    }
     let known: ArrayLike<number> =
       typeof weights === 'function' ? new Float32Array(places.length).fill(1) : weights
     engine.write(inputs.weights, paddedWeights(known, places.length, count))
@@ -178,12 +176,11 @@ export function createPasses(state: ModelState): Passes {
       ...targetTensors(engine, count),
       weights: engine.tensor('float32', [rowsOf('tokens', count)]),
     }
-    const probe = state.tokenRows?.tables.find((table) => table.probe !== null)?.probe ?? null
-    const parameters = { ...decoderParameters(state), ...(probe && { rowProbe: probe }) }
-    const hidden = learnedHidden(tape, inputs, parameters, options)
-    const { logProbs, lse } = targetLogProbs(tape, hidden, parameters.head, inputs.targets, inputs.weights)
+    const rowGradient = state.tokenRows?.tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
+    const { hidden, head } = learnedHidden(tape, inputs, options, rowGradient)
+    const { logProbs, lse } = targetLogProbs(tape, hidden, head, inputs.targets, inputs.weights)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
-    if (probe) gradients.set(probe.weight.id, probe.gradient)
+    if (rowGradient) gradients.set(rowGradient.weight.id, rowGradient.gradient)
     const forward = tape.commands()
     const back = backward(tape, gradients, { weighLater: twoStages })
     const readable = state.tokenRows ? [logProbs, hidden, lse] : [logProbs]
@@ -197,21 +194,23 @@ export function createPasses(state: ModelState): Passes {
   function learnedHidden(
     tape: Tape,
     inputs: TokenTensors & TargetTensors,
-    parameters: DecoderParameters,
     options: PassOptions,
-  ): Tensor {
-    const stream = decode(tape, config, parameters, withStarts(inputs), options)
-    const chosen = selectRows(tape, stream, inputs.rows)
-    return normalise(tape, chosen, parameters.norm, config, activation)
+    rowGradient?: ForwardPass['rowGradient'],
+  ): { hidden: Tensor; head: Tensor } {
+    const { architecture } = state
+    const tensors = passTensors(state)
+    const pass = { tape, tensors, tokens: withStarts(inputs), options, rowGradient }
+    const chosen = selectRows(tape, decode(pass, architecture), inputs.rows)
+    return { hidden: architecture.norm.record(pass, chosen), head: tensors.tensor(headOf(architecture)) }
   }
 
   function recomputationOf(
     count: number,
     { recompute, activationBytes }: TrainingPassOptions,
   ): Recomputation {
-    if (recompute === true) return { wholeLayers: config.layerCount, gatedLayers: 0 }
+    if (recompute === true) return { wholeLayers: state.architecture.layers.length, gatedLayers: 0 }
     if (activationBytes === undefined) return keepEverything
-    return recomputationWithin(config, bytesPerElement[activation], count, activationBytes)
+    return recomputationWithin(state.architecture, bytesPerElement[activation], count, activationBytes)
   }
 
   /**

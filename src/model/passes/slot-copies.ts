@@ -1,11 +1,10 @@
 import type { Engine, Program } from '../../engine/engine.ts'
-import { createTape } from '../../engine/tape.ts'
+import { createTape, rowsOf } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { rowsOf } from '../../engine/tensor.ts'
 import type { SlotCopy } from '../../generate/index.ts'
 
-/** Copies beginnings of sequences between the slots of a key-value cache [slots, capacity, width] a layer. */
-export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values: readonly Tensor[]) {
+/** Copies beginnings of sequences between the slots of caches [slots, capacity, width]. */
+export function createSlotCopies(engine: Engine, caches: readonly (readonly Tensor[])[]) {
   let compiled: { program: Program; inputs: Record<'sources' | 'slots' | 'counts', Tensor> } | undefined
   return {
     async run(copies: readonly SlotCopy[]): Promise<void> {
@@ -32,16 +31,15 @@ export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values
 
   function compile() {
     const tape = createTape()
-    const [slotCount] = keys[0].shape
+    const [slotCount] = caches[0][0].shape
     const shape = [rowsOf('copies', slotCount)]
     const inputs = {
       sources: engine.tensor('int32', shape),
       slots: engine.tensor('int32', shape),
       counts: engine.tensor('int32', shape),
     }
-    keys.forEach((keyCache, layer) =>
-      tape.apply('copySlots', { ...inputs, keyCache, valueCache: values[layer] }, {}, {}),
-    )
+    for (const [keyCache, valueCache] of caches)
+      tape.apply('copySlots', { ...inputs, keyCache, valueCache }, {}, {})
     return { program: engine.compile(tape.commands(), []), inputs }
   }
 }

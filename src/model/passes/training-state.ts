@@ -1,9 +1,11 @@
 import type { Engine, Program } from '../../engine/engine.ts'
 import type { Command } from '../../engine/ops.ts'
-import { createTape } from '../../engine/tape.ts'
+import { createTape } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { refreshTokenRows } from '../adapters/token-rows.ts'
-import type { ModelState } from '../model-state.ts'
+import { linearParameters } from '../blocks/architecture.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { beginTraining } from '../state/model-state.ts'
 
 /** What an optimiser works on: everything trainable in one float32 buffer, its gradients in another. */
 export interface TrainableParameters {
@@ -37,9 +39,9 @@ export interface Training {
 
 /** What trains the parameters that are trainable now. */
 export function trainingState(state: ModelState): Training {
-  const { engine, trainable, slots } = state
+  const { engine, trainable, architecture } = state
   if (!trainable) throw new Error('nothing is trainable')
-  state.training = true
+  beginTraining(state)
   const { parameters, gradients, size, decayed } = trainable
   const stats = engine.tensor('float32', [2])
   const normPrograms = new Map<number, Program>()
@@ -65,14 +67,9 @@ export function trainingState(state: ModelState): Training {
     },
     parametersChanged: () => refreshTokenRows(state),
     streamWeights(share) {
-      const streamed = slots.layers
-        .slice(0, Math.round(share * slots.layers.length))
-        .flatMap((layer) =>
-          [layer.qkv, layer.output, layer.gateUp, layer.down].flatMap(
-            ({ key }) => state.frozen.get(key) ?? [],
-          ),
-        )
-      engine.stream(streamed)
+      const { layers } = architecture
+      const streamed = linearParameters(layers.slice(0, Math.round(share * layers.length)))
+      engine.stream(streamed.flatMap(({ key }) => state.frozen.get(key) ?? []))
     },
     rest: () => engine.release(),
   }
