@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
 import { closestName } from '../closest-name.ts'
+import { beforeMemoryIsTaken, returnIdleMemory } from '../engine/native/index.ts'
 import { FettleError } from '../error.ts'
 import { watchOutput } from './closed-output.ts'
 import type { Command } from './command.ts'
@@ -138,6 +139,8 @@ function unknownCommand(name: string): FettleError {
 // other uses for memory. Neither costs time that could be measured.
 setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--heap-growing-percent=50')
+// Starting, a tokenizer and data leave tens of MiB behind. A library may not touch its host's pages: this process is fettle's own.
+beforeMemoryIsTaken(returnIdleMemory)
 watchOutput()
 const code = await main(process.argv.slice(2))
 // Output that could not be written has set one already.

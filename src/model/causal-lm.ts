@@ -1,7 +1,6 @@
 import { join } from 'node:path'
-import { createEngine } from '../engine/index.ts'
+import { bytesPerElement, createEngine } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
-import { bytesPerElement } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
 import type { Decoder, Sequence, StreamPiece, TextOptions, TextPiece } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
@@ -67,13 +66,13 @@ export class AutoModelForCausalLM {
       state,
       inTurn: (task) => queue.run(task),
       passes: this.#passes,
+      withoutAdapter: (body) => runWithoutAdapter(state, () => body(this.#passes)),
       makeTrainable: () => queue.run(() => trainAllParameters(state)),
       training: () =>
         queue.run(async () => {
           await trainAllParameters(state)
           return trainingState(state)
         }),
-      withoutAdapter: (body) => queue.run(() => runWithoutAdapter(state, () => body(this.#passes))),
       flatten: (inputs) => flattenBatch(inputs, vocabularyOf(state.architecture)),
       activationBytesPerToken: () =>
         activationBytesPerToken(state.architecture, bytesPerElement[state.activation]),

@@ -6,6 +6,7 @@ import { nativeAddon, nativeProblem } from './binding.ts'
 import { createNativeEngine } from './native-engine.ts'
 
 export type { MachinePeaks } from './binding.ts'
+export { beforeMemoryIsTaken } from './memory-taken.ts'
 export { addonPath, nativeAddon, nativeIsas, nativeProblem } from './binding.ts'
 export { createNativeEngine } from './native-engine.ts'
 

@@ -1,4 +1,4 @@
-import { createTape } from '../../engine/tape.ts'
+import { createTape } from '../../engine/index.ts'
 import { readParameter, setFrozen } from '../state/frozen-weights.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'

@@ -1,7 +1,6 @@
 import type { Engine, Program } from '../../engine/engine.ts'
-import { createTape } from '../../engine/tape.ts'
+import { createTape, rowsOf } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { rowsOf } from '../../engine/tensor.ts'
 import type { SlotCopy } from '../../generate/index.ts'
 
 /** Copies beginnings of sequences between the slots of caches [slots, capacity, width]. */

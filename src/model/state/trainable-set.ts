@@ -1,6 +1,6 @@
 import type { Engine } from '../../engine/engine.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { elementCount } from '../../engine/tensor.ts'
+import { elementCount } from '../../engine/index.ts'
 import type { TensorSlice } from '../weights/tensor-slice.ts'
 
 /** What is to become trainable. */
