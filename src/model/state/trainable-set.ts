@@ -70,6 +70,12 @@ export async function createTrainableSet(
   }
 }
 
+/** Gives back its memory; what was learned must have been read. */
+export function freeTrainableSet(engine: Engine, set: TrainableSet): void {
+  const views = set.tensors.flatMap(({ tensor, gradient }) => [tensor, gradient])
+  for (const tensor of [...views, ...set.untrained, set.parameters, set.gradients]) engine.free(tensor)
+}
+
 /** The stretches of a vector that no slice covers; they are in order. */
 function gaps(slices: readonly TensorSlice[], length: number): { start: number; end: number }[] {
   const ends = [0, ...slices.map(({ offset, rows }) => offset + rows)]
