@@ -1,7 +1,6 @@
 import { join } from 'node:path'
-import { createEngine } from '../engine/index.ts'
+import { bytesPerElement, createEngine } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
-import { bytesPerElement } from '../engine/tensor.ts'
 import { FettleError } from '../error.ts'
 import type { Decoder, Sequence, StreamPiece, TextOptions, TextPiece } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'

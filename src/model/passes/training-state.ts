@@ -1,6 +1,6 @@
 import type { Engine, Program } from '../../engine/engine.ts'
 import type { Command } from '../../engine/ops.ts'
-import { createTape } from '../../engine/tape.ts'
+import { createTape } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { refreshTokenRows } from '../adapters/token-rows.ts'
 import { linearParameters } from '../blocks/architecture.ts'

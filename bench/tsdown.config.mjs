@@ -1,6 +1,6 @@
 import { defineConfig } from 'tsdown'
 
-/** Measuring programs that import src/, built into build/bench: `npx tsdown -c bench/tsdown.config.ts`. */
+/** Measuring programs that import src/, built into build/bench: `npx tsdown -c bench/tsdown.config.mjs`. */
 export default defineConfig({
   entry: {
     interop: 'interop.ts',

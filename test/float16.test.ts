@@ -8,7 +8,7 @@ import {
   float32ToFloat16,
   numberToBfloat16,
   numberToFloat16,
-} from '../../src/formats/index.ts'
+} from '../src/float16.ts'
 
 // Values and bits from numpy and torch.
 describe('float16', () => {
