@@ -140,7 +140,7 @@ function unknownCommand(name: string): FettleError {
 setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--heap-growing-percent=50')
 // Starting, a tokenizer and data leave tens of MiB behind. A library may not touch its host's pages: this process is fettle's own.
-beforeMemoryIsTaken(returnIdleMemory)
+beforeMemoryIsTaken(() => void returnIdleMemory())
 watchOutput()
 const code = await main(process.argv.slice(2))
 // Output that could not be written has set one already.

@@ -15,9 +15,9 @@ export { createNativeEngine } from './native-engine.ts'
  * and pages of programs, which are mapped again when they are touched. For a process of its own, such as the command line; does
  * nothing without the addon.
  */
-export function returnIdleMemory(): void {
+export async function returnIdleMemory(): Promise<void> {
   const addon = nativeAddon()
-  if (typeof addon !== 'string') addon.returnIdleMemory()
+  if (typeof addon !== 'string') await addon.returnIdleMemory()
 }
 
 /** Can run where the addon was built. */
