@@ -1,7 +1,8 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { float32ToBfloat16, writeSafetensors } from '../src/formats/index.ts'
+import { float32ToBfloat16 } from '../src/float16.ts'
+import { writeSafetensors } from '../src/formats/index.ts'
 import { describeModel, parametersOf } from '../src/model/index.ts'
 import { createRandom } from '../src/random.ts'
 

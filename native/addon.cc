@@ -39,8 +39,26 @@ Napi::Value measure(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// returnIdleMemory()
-void giveBackIdleMemory(const Napi::CallbackInfo&) { returnIdleMemory(); }
+// On a thread of libuv's pool: pages of programs that JavaScript touches on its way to idleness are let go of, too.
+class IdleMemoryWorker : public Napi::AsyncWorker {
+ public:
+  explicit IdleMemoryWorker(Napi::Env env) : AsyncWorker(env), deferred_(env) {}
+  Napi::Promise start() {
+    Queue();
+    return deferred_.Promise();
+  }
+
+ protected:
+  void Execute() override { returnIdleMemory(); }
+  void OnOK() override { deferred_.Resolve(Env().Undefined()); }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+};
+
+// returnIdleMemory(): promise
+Napi::Value giveBackIdleMemory(const Napi::CallbackInfo& info) { return (new IdleMemoryWorker(info.Env()))->start(); }
 
 Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   TypedArrays::keep(env);

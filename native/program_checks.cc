@@ -278,7 +278,8 @@ class CommandCheck {
       const Size& below = read_.below[size_t(subject.rule - rule_.arguments)][0];
       IntegerCheck check{&subject.tensor->tensor, subject.rule->name, subject.rule->from, 0, nullptr, 0, 0};
       for (const Subject& other : subjects_)
-        if (keepsRows(other) && std::string_view(other.rule->shape[0]) == subject.rule->shape[0]) check.leastCount = subject.tensor->compiledRows;
+        if (other.rule->rank > 0 && std::string_view(other.rule->shape[0]) == subject.rule->shape[0] && mayHaveMoreRows(other, subject))
+          check.leastCount = subject.tensor->compiledRows;
       for (const Size::Term& term : below.terms()) {
         if (term.names.empty()) check.below += term.factor;
         else {
@@ -292,9 +293,9 @@ class CommandCheck {
     }
   }
 
-  // Whether a tensor has as many rows when the program runs with fewer: its kernel may go through all of them.
-  static bool keepsRows(const Subject& subject) {
-    return subject.tensor && subject.tensor->persistent && subject.tensor->tensor.dtype != DType::i32 && subject.rule->rank > 0;
+  // Whether a run may leave a tensor more rows than another one, which has as many as compiled: its kernel may go through all of them.
+  static bool mayHaveMoreRows(const Subject& subject, const Subject& than) {
+    return subject.tensor && (subject.tensor->symbol != than.tensor->symbol || subject.tensor->rowsOfEach != than.tensor->rowsOfEach);
   }
 
   static bool overlap(const ProgramTensor& a, const ProgramTensor& b) {

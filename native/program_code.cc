@@ -79,6 +79,8 @@ std::shared_ptr<Program> Runner::decode(const double* code, size_t length, size_
     entry.compiledRows = entry.tensor.shape[0];
     entry.symbol = int(reader.whole("a symbol", -1, kMostSymbols - 1));
     entry.rowsOfEach = reader.whole("rows", 1, kMostElements);
+    if (entry.symbol >= 0 && entry.persistent && (entry.persistent->blocks.size() != 1 || isQuantised(entry.tensor.dtype)))
+      throw std::invalid_argument("a program that changes the rows of a frozen weight");
   }
   program->commands.resize(reader.count("commands", 5));
   program->firstCommands = size_t(reader.whole("first commands", 0, int64_t(program->commands.size())));

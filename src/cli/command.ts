@@ -1,25 +1,6 @@
 import { FettleError } from '../error.ts'
 import { flagName, readArguments } from './flags.ts'
-
-/** One flag of a command, or its positional arguments; the key it stands under is its name in camelCase. */
-export interface Flag {
-  type: 'string' | 'number' | 'boolean' | 'positional'
-  description: string
-  /** What the help shows for the value: `path`. */
-  hint?: string
-  /** The values that a string may have. */
-  options?: readonly string[]
-  required?: boolean
-  /** Other names that are understood and that the help leaves out. */
-  aliases?: readonly string[]
-  /** May be given several times; the values are read with `repeated`. */
-  repeats?: boolean
-  /** What a flag without a value means, where it may have none. */
-  bare?: string
-}
-
-/** The flags of a command by name, in the order in which the help lists them. */
-export type Flags = Record<string, Flag>
+import type { Flag, Flags } from './flags.ts'
 
 type FlagType<F extends Flag> = F['type'] extends 'boolean'
   ? boolean

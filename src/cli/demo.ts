@@ -4,7 +4,6 @@ import { encodePrompt } from '../pipeline/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
 import { trainSft } from '../train/index.ts'
-import { returnIdleMemory } from '../engine/native/index.ts'
 import { inspect, readRows, toConversations } from '../data/index.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
@@ -41,7 +40,6 @@ export const demo = defineCommand({
     const say = json ? () => {} : (text: string) => terminal.write(`${text}\n`)
 
     const tokenizer = await AutoTokenizer.fromPretrained(path)
-    returnIdleMemory()
     const model = await AutoModelForCausalLM.fromPretrained(path)
     const [example] = await firstExample(data, tokenizer)
     say(`${paint.bold('What is learned')} of the first conversation (coloured; the rest is only read):\n`)
@@ -74,7 +72,6 @@ export const demo = defineCommand({
       for await (const event of run) {
         if (json) writeJsonLine(event)
         else view?.show(event)
-        if (event.type === 'start') returnIdleMemory()
       }
     } finally {
       process.off('SIGINT', interrupt)
@@ -141,7 +138,6 @@ async function answers(
     questions.map((content) => encodePrompt(tokenizer, { messages: [{ role: 'user', content }] })),
   )
   const stopTokenIds = findStopSet(tokenizer).ids
-  returnIdleMemory()
   const { sequences, finishReasons } = await model.generate(
     { inputIds: prompts },
     { maxNewTokens: answerTokens, stopTokenIds, returnDictInGenerate: true },

@@ -2,7 +2,6 @@ import type { EncodedExample } from '../data/index.ts'
 import { prepareExamples } from '../data/index.ts'
 import type { NumericResult, Subjects } from '../doctor/index.ts'
 import { collect, numericSelfTests } from '../doctor/index.ts'
-import { returnIdleMemory } from '../engine/native/index.ts'
 import { FettleError } from '../error.ts'
 import type { LoadOptions } from '../model/index.ts'
 import { AutoModelForCausalLM } from '../model/index.ts'
@@ -28,7 +27,6 @@ export async function* runNumericTests(
     })
   const model = await AutoModelForCausalLM.fromPretrained(files.path, options)
   if (adapter) await model.loadAdapter(adapter.path)
-  returnIdleMemory()
   const examples: EncodedExample[] = []
   const [first] = data
   if (first !== undefined && tokenizer !== undefined) {

@@ -1,7 +1,26 @@
 import { closestName } from '../closest-name.ts'
 import { FettleError } from '../error.ts'
 import type { Problem } from '../error.ts'
-import type { Flag, Flags } from './command.ts'
+
+/** One flag of a command, or its positional arguments; the key it stands under is its name in camelCase. */
+export interface Flag {
+  type: 'string' | 'number' | 'boolean' | 'positional'
+  description: string
+  /** What the help shows for the value: `path`. */
+  hint?: string
+  /** The values that a string may have. */
+  options?: readonly string[]
+  required?: boolean
+  /** Other names that are understood and that the help leaves out. */
+  aliases?: readonly string[]
+  /** May be given several times; the values are read with `repeated`. */
+  repeats?: boolean
+  /** What a flag without a value means, where it may have none. */
+  bare?: string
+}
+
+/** The flags of a command by name, in the order in which the help lists them. */
+export type Flags = Record<string, Flag>
 
 /** What a command line says, by the names of the flag table. */
 export interface GivenArguments {

@@ -1,5 +1,4 @@
 import { activationQuantizations, engineNames, quantizations } from '../engine/index.ts'
-import { returnIdleMemory } from '../engine/native/index.ts'
 import { FettleError } from '../error.ts'
 import { baseModelOf, loadModel, mustExist } from '../pipeline/index.ts'
 import type { LoadedModel, ModelPaths } from '../pipeline/index.ts'
@@ -48,15 +47,13 @@ type ModelChoice = FlagValues<typeof modelFlags>
  */
 export async function loadModelOf(choice: ModelChoice): Promise<LoadedModel> {
   const { threads } = choice
-  const loaded = await loadModel(await pathsOf(choice), {
+  return loadModel(await pathsOf(choice), {
     dtype: oneOf(choice.dtype, modelFlags.dtype.options),
     quantization: oneOf(choice.quantization, quantizations) ?? null,
     activationQuantization: oneOf(choice.activationQuantization, activationQuantizations) ?? null,
     engine: oneOf(choice.engine, modelFlags.engine.options),
     ...(threads !== undefined && { threads }),
   })
-  returnIdleMemory()
-  return loaded
 }
 
 /** Where the model is: as the flag says, else as the adapter says. */

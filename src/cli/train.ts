@@ -1,5 +1,4 @@
 import { AutoModelForCausalLM } from '../model/index.ts'
-import { returnIdleMemory } from '../engine/native/index.ts'
 import { loadTokenizer } from '../pipeline/index.ts'
 import { trainSft } from '../train/index.ts'
 import { whenOutputCloses } from './closed-output.ts'
@@ -40,7 +39,6 @@ export const train = defineCommand({
     const { engine, threads, dtype, quantization, activationQuantization } = options
     const paths = await pathsOf({ model: options.model, adapter: options.adapter ?? undefined })
     const tokenizer = await loadTokenizer(paths)
-    returnIdleMemory()
     const model = await AutoModelForCausalLM.fromPretrained(paths.model, {
       dtype,
       quantization,
@@ -70,8 +68,6 @@ export const train = defineCommand({
         if (view) view.show(event)
         else writeJsonLine(event)
         if (event.type === 'start') collectGarbage()
-        // The memory of passes is taken after these: for the first time, or anew.
-        if (['start', 'eval', 'checkpoint'].includes(event.type)) returnIdleMemory()
         if (event.type === 'checkpoint') checkpoint = event.path
         if (event.type !== 'end') continue
         view?.close()

@@ -1,4 +1,5 @@
-import type { OpInfo } from './op-entry.ts'
+import type { OpName } from './ops.ts'
+import { infoOf } from './ops.ts'
 import type { Rows, Tensor } from './tensor.ts'
 
 /** The size that a dimension's expression in the op table has, from the sizes of its names. */
@@ -15,12 +16,14 @@ export function sizeOf(expression: string, sizes: Readonly<Record<string, number
  *
  * @param inputs      in the table's order
  * @param attributes  by name
+ * @throws Error where inputs differ in rows that the table says are the same
  */
 export function rowsOfOutputs(
-  { inputs: described, inputNames, outputs, outputNames }: OpInfo,
+  op: OpName,
   inputs: readonly (Tensor | null)[],
   attributes: Readonly<Record<string, unknown>>,
 ): Record<string, Rows | null> {
+  const { inputs: described, inputNames, outputs, outputNames } = infoOf(op)
   const known = new Map<string, { rows: Rows | null; of: string }>()
   inputNames.forEach((input, i) => {
     const dimension = described[input].shape?.[0]
@@ -29,7 +32,7 @@ export function rowsOfOutputs(
     const other = known.get(dimension)
     if (other && !isSame(other.rows, tensor.rows))
       throw new Error(
-        `${input} has ${rowsText(tensor.rows)} rows, ${other.of} ${rowsText(other.rows)}; expected the same`,
+        `${op}: ${input} has ${rowsText(tensor.rows)} rows, ${other.of} ${rowsText(other.rows)}; expected the same`,
       )
     known.set(dimension, { rows: tensor.rows, of: input })
   })

@@ -2,11 +2,12 @@
 // reference/ is the specification in TypeScript; native/ calls the C++ kernels of the folder native/.
 // Nothing here knows of models: model/ records ops, this room computes them.
 export type { Engine } from './engine.ts'
+export { infoOf } from './ops.ts'
 export type { Command } from './ops.ts'
 export { createEngine, engineNames, engineProblem } from './registry.ts'
 export type { EngineName } from './registry.ts'
 export type { ActivationQuantization, Quantization } from './quantization.ts'
 export { activationQuantizations, quantizations } from './quantization.ts'
-export { createTape } from './tape.ts'
-export { elementCount } from './tensor.ts'
+export { backward, createTape, flattenAttributes } from './tape.ts'
+export { bytesPerElement, elementCount, rowsOf } from './tensor.ts'
 export type { DType, Tensor, TensorData } from './tensor.ts'

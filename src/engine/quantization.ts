@@ -1,4 +1,4 @@
-import { bfloat16ToFloat32, float32ToBfloat16 } from '../formats/float16.ts'
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../float16.ts'
 
 /**
  * Frozen weights in 8 and 4 bits, with the values that bitsandbytes gives them (load_in_8bit, load_in_4bit):

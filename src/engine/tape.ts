@@ -39,7 +39,7 @@ export function createTape(): Tape {
       const given: Readonly<Record<string, Tensor | null>> = inputs
       const asked: Readonly<Record<string, OutputShape | null>> = outputs
       const ordered = inputNames.map((name) => given[name])
-      const rows = rowsOfOutputs(infoOf(op), ordered, attributes)
+      const rows = rowsOfOutputs(op, ordered, attributes)
       const made: Record<string, Tensor | null> = {}
       for (const name of outputNames) {
         const output = asked[name]

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../formats/byte-source.ts'
+import type { ByteSource } from '../formats/index.ts'
 
 /** Element types that an engine computes with. Files may hold others; they are converted when read. */
 export type DType = 'float32' | 'bfloat16' | 'int32'

@@ -1,4 +1,4 @@
-import { bfloat16ToFloat32, float16ToFloat32 } from '../formats/float16.ts'
+import { bfloat16ToFloat32, float16ToFloat32 } from '../float16.ts'
 import type { WeightForm } from './quantization.ts'
 import { quantize, roundThrough } from './quantization.ts'
 import type { WeightPart } from './tensor.ts'

@@ -4,16 +4,6 @@
  */
 export { writeAtomically, writeFileAtomic, type AtomicFile } from './atomic.ts'
 export {
-  bfloat16ToFloat32,
-  bfloat16ToNumber,
-  float16ToFloat32,
-  float16ToNumber,
-  float32ToBfloat16,
-  float32ToFloat16,
-  numberToBfloat16,
-  numberToFloat16,
-} from './float16.ts'
-export {
   readSafetensorsHeader,
   type SafetensorsDtype,
   type SafetensorsHeader,

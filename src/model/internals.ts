@@ -10,12 +10,12 @@ export interface ModelInternals {
   inTurn<T>(task: () => Promise<T>): Promise<T>
   /** Forward and backward passes over batches; they do not wait, so whoever is not alone with the model takes a turn. */
   readonly passes: Passes
+  /** Passes by the model as it was before its adapter; where there is no adapter as it is. They do not wait either. */
+  withoutAdapter<T>(body: (passes: Passes) => Promise<T>): Promise<T>
   /** Makes everything trainable where there is no adapter. */
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */
   training(): Promise<Training>
-  /** Passes by the model as it was before its adapter, in one turn; where there is no adapter as it is. */
-  withoutAdapter<T>(body: (passes: Passes) => Promise<T>): Promise<T>
   /** A padded matrix as a batch, as passes take it. */
   flatten(inputs: ForwardInputs): FlatBatch
   /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */

@@ -45,8 +45,9 @@ export function matchModules(config: LoraConfig, modules: readonly string[]): Mo
   })
 }
 
+/** The last number in a path that stands behind a name, whatever it is called: `layers` here, `h` there. */
 function layerOf(module: string): number | undefined {
-  const found = /\.layers\.(\d+)\./.exec(module)
+  const found = /^.*\.[^.]*\.(\d+)\./.exec(module)
   return found ? Number(found[1]) : undefined
 }
 

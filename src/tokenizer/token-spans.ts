@@ -34,15 +34,15 @@ export function mapSpans(inputIds: Int32Array, spans: readonly LearnedSpan[], lo
   const mask = new Uint8Array(inputIds.length)
   const straddles: Straddle[] = []
   const tokenSpans = spans.map(({ message, status, start, end, ranges }): TokenSpan => {
-    const pieces = (ranges ?? [{ start, end }]).map((range) => {
+    const located = (ranges ?? [{ start, end }]).map((range) => {
       const found = locate(range)
       mask.fill(1, found.start, found.end)
       if (found.startStraddles) straddles.push({ message, token: found.start, border: 'start' })
       if (found.endStraddles) straddles.push({ message, token: found.end - 1, border: 'end' })
       return found
     })
-    const first = pieces.at(0) ?? locate({ start, end: start })
-    const last = pieces.at(-1) ?? first
+    const first = located.at(0) ?? locate({ start, end: start })
+    const last = located.at(-1) ?? first
     return { message, start: first.start, end: last.end, status }
   })
   return { inputIds, mask, spans: tokenSpans, straddles }

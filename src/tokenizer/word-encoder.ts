@@ -1,6 +1,7 @@
 import { longestFirst } from './added-pattern.ts'
 import type { Backend } from './backend.ts'
 import type { KnownToken } from './known-tokens.ts'
+import { ownCopy } from './own-copy.ts'
 import { cutsAlike, type WordRules } from './word-rules.ts'
 
 /*
@@ -62,8 +63,7 @@ export function makeWordEncoder(
   let encoded: Promise<unknown> = Promise.resolve()
 
   const learn = (found: string): Word => {
-    // A slice of a text keeps the whole text alive; this one is a slice of the word and a space.
-    const word = found.length > 12 ? ` ${found}`.slice(1) : found
+    const word = ownCopy(found)
     const entry: Word = { ids: [] }
     unknown.push([word, entry])
     if (word.length <= maxKeptLength) known.set(word, entry)

@@ -1,11 +1,16 @@
 import { splitBatch, type TrainingBatch } from '../batch/index.ts'
-import type { Passes } from '../model/index.ts'
+import { FettleError } from '../error.ts'
+import type { ModelInternals, Passes } from '../model/index.ts'
 
 /** Forward passes over whole batches, for objectives: divided as training is, and without gradients or dropout. */
 export interface ForwardPasses {
   /** log P(target) of the m learned tokens. */
   logProbs(batch: TrainingBatch<unknown>): Promise<Float32Array>
-  /** The same by the model without its adapter. */
+  /**
+   * The same by the model without its adapter.
+   *
+   * @throws FettleError where the model's own weights are trained
+   */
   reference(batch: TrainingBatch<unknown>): Promise<Float32Array>
   /** Also what it would be if this token were the target of each. */
   alternative(
@@ -15,23 +20,32 @@ export interface ForwardPasses {
 }
 
 /** @param perPass  tokens of a pass */
-export function createForwardPasses(passes: Passes, perPass: number): ForwardPasses {
-  const divided = async <R>(
-    batch: TrainingBatch<unknown>,
-    pass: (part: TrainingBatch<unknown>) => Promise<R>,
-  ) => {
-    const results: R[] = []
-    for (const part of splitBatch(batch, perPass)) results.push(await pass(part))
-    return results
+export function createForwardPasses(
+  { passes, withoutAdapter, state }: Pick<ModelInternals, 'passes' | 'withoutAdapter' | 'state'>,
+  perPass: number,
+): ForwardPasses {
+  const logProbs = async (by: Passes, batch: TrainingBatch<unknown>): Promise<Float32Array> => {
+    const parts: Float32Array[] = []
+    for (const part of splitBatch(batch, perPass)) parts.push(await by.logProbs(part))
+    return joined(parts)
   }
   return {
-    logProbs: async (batch) => joined(await divided(batch, (part) => passes.logProbs(part))),
-    reference: async (batch) => joined(await divided(batch, (part) => passes.reference(part))),
+    logProbs: (batch) => logProbs(passes, batch),
+    async reference(batch) {
+      if (state.adapter) return withoutAdapter((plain) => logProbs(plain, batch))
+      throw new FettleError({
+        place: 'reference',
+        found: 'a model whose own weights are trained',
+        expected: 'an adapter, which can be switched off',
+        cure: 'Train with lora, or compute what the reference says before training.',
+      })
+    },
     async alternative(batch, token) {
-      const results = await divided(batch, (part) => passes.alternative(part, token))
+      const parts = []
+      for (const part of splitBatch(batch, perPass)) parts.push(await passes.alternative(part, token))
       return {
-        logProbs: joined(results.map(({ logProbs }) => logProbs)),
-        alternative: joined(results.map(({ alternative }) => alternative)),
+        logProbs: joined(parts.map((part) => part.logProbs)),
+        alternative: joined(parts.map((part) => part.alternative)),
       }
     },
   }

@@ -1,4 +1,5 @@
 import type { AutoModelForCausalLM } from '../model/index.ts'
+import { internalsOf, leafName } from '../model/index.ts'
 import type { LoraConfig, LoraOptions } from '../peft/index.ts'
 import { loraOptions, type TrainOptions } from './options/index.ts'
 
@@ -28,10 +29,10 @@ function trainingRows(
   { modulesToSave = [], ensureWeightTying }: LoraOptions,
 ): Partial<LoraConfig> {
   const ids = [...newTokenIds]
-  const tables = ['embed_tokens', 'lm_head']
+  const { embedding, head, isTied } = internalsOf(model).state.architecture
+  const tables = [embedding.table, head].map(leafName)
   const isWhole = (table: string) => modulesToSave.some((name) => `.${name}`.endsWith(`.${table}`))
   const rest = tables.filter((table) => !isWhole(table))
-  const isTied = model.config['tie_word_embeddings'] === true
   if (ids.length === 0 || rest.length === 0 || (isTied && ensureWeightTying && rest.length === 1)) return {}
   if (isTied && rest.length === 2) return { trainableTokenIndices: ids }
   return { trainableTokenIndices: Object.fromEntries(rest.map((table) => [table, ids])) }

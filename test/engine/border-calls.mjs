@@ -75,13 +75,15 @@ const quantised = runner.weight(int8, 64, [{ rows: 64, dtype: 0, path: file, off
 /** The numbers of a program; tensors are { place } in the arena or { handle }. Mirrors src/engine/native/program-code.ts. */
 function encode(tensors, commands) {
   const code = [tensors.length]
-  for (const { place, handle, dtype = float32, shape = [1] } of tensors)
+  for (const { place, handle, dtype = float32, shape = [1], symbol = -1, rowsOfEach = 1 } of tensors)
     code.push(
       place === undefined ? 0 : 1,
       place ?? handle,
       dtype,
       shape.length,
       ...Array.from({ length: 4 }, (_, i) => shape[i] ?? 0),
+      symbol,
+      rowsOfEach,
     )
   code.push(commands.length, commands.length)
   for (const { op, vjp = 0, inputs = [], outputs = [], attributes = [] } of commands)
@@ -194,14 +196,13 @@ const methods = {
     ],
   },
   run: {
-    good: [program, 0],
+    good: [program, []],
     wrong: [
       [...noPrograms, theirFill],
-      [...noNumbers, 4],
+      [...noNumbers.filter((value) => !Array.isArray(value)), ...noNumbers.map((count) => [count])],
     ],
-    isAsync: true,
   },
-  finish: { good: [program], wrong: [[...noPrograms, theirFill]], isAsync: true },
+  finish: { good: [program], wrong: [[...noPrograms, theirFill]] },
   repeat: {
     good: [program, 1, 3, ids, runner.tensor(int32, [1], null), () => false],
     wrong: [
@@ -212,7 +213,6 @@ const methods = {
       [...noHandles, x],
       noNumbers.filter((value) => typeof value !== 'function'),
     ],
-    isAsync: true,
   },
   free: { good: [runner.tensor(float32, [1], null)], wrong: [noHandles] },
   release: { good: [], wrong: [] },
@@ -334,7 +334,7 @@ refuse('run: 64 TiB of activations', async () => {
     encode([{ place: 0, shape: [3] }], [{ op: 'fill', outputs: [0], attributes: [1] }]),
     2 ** 46,
   )
-  await runner.run(large, 0)
+  await runner.run(large, [])
 })
 const readMuch = () => {
   const much = runner.tensor(bfloat16, [2 ** 33], null)
@@ -364,6 +364,11 @@ compileWith('a tensor beside the alignment', changed(2, { place: 4 }), commandsO
 compileWith('a tensor of quantised numbers in the memory', changed(2, { dtype: int8 }), commandsOfEmbedding)
 compileWith('a tensor without elements', changed(2, { shape: [0, 4] }), commandsOfEmbedding)
 compileWith('sizes whose product overflows', changed(2, { shape: [2 ** 32, 2 ** 32] }), commandsOfEmbedding)
+for (const symbol of [-2, 64, 0.5, Number.NaN])
+  compileWith(`rows counted in ${symbol}`, changed(2, { symbol }), commandsOfEmbedding)
+for (const rowsOfEach of [0, -1, 1.5, Infinity])
+  compileWith(`${rowsOfEach} rows of each`, changed(2, { symbol: 0, rowsOfEach }), commandsOfEmbedding)
+compileWith('rows of a stack that change', changed(1, { handle: stack, symbol: 0 }), commandsOfEmbedding)
 compileWith('a freed tensor', changed(1, { handle: freed }), commandsOfEmbedding)
 compileWith("another engine's tensor", changed(1, { handle: noHandles.at(-2) }), commandsOfEmbedding)
 compileWith('rows of another width', changed(2, { shape: [3, 5] }), commandsOfEmbedding)
@@ -441,7 +446,7 @@ for (const attributes of [
 const runWith = (name, integers, at, value, make) =>
   refuse(`run: ${name} ${value}`, async () => {
     const values = runner.tensor(int32, [3], Int32Array.from(integers).with(at, value))
-    await runner.run(runner.compile(make(values), 4096), 0)
+    await runner.run(runner.compile(make(values), 4096), [])
   })
 for (const value of [-1, 2, 2 ** 31 - 1, -(2 ** 31)])
   runWith('id', [0, 1, 0], 1, value, (values) =>
@@ -507,22 +512,31 @@ for (const value of [2, -2])
     ),
   )
 
+refuse('run: more rows than there is room for', () =>
+  runner.run(runner.compile(encode(changed(2, { symbol: 0 }), commandsOfEmbedding), 4096), [4]),
+)
+refuse('run: an id behind the rows of this run, which a tensor of more rows leads to', async () => {
+  const values = runner.tensor(int32, [3], Int32Array.of(0, 1, 9))
+  const counted = [{ handle: values, symbol: 0 }, ...tensorsOfEmbedding.slice(1)]
+  await runner.run(runner.compile(encode(counted, commandsOfEmbedding), 4096), [1])
+})
+
 // Outputs that are not there.
 const never = runner.compile(embedding, 128)
 refuse('readOutput: a program that never ran', () => runner.readOutput(never, 2))
 refuse('readOutput: memory that was given back', async () => {
-  await runner.run(program, 0)
+  await runner.run(program, [])
   runner.readOutput(program, 2)
   runner.release()
   return runner.readOutput(program, 2)
 })
 refuse('readOutput: another program ran since', async () => {
-  await runner.run(program, 0)
-  await runner.run(never, 0)
+  await runner.run(program, [])
+  await runner.run(never, [])
   return runner.readOutput(program, 2)
 })
 refuse('readLargest: integers', async () => {
-  await runner.run(program, 0)
+  await runner.run(program, [])
   return runner.readLargest(program, 3, 1)
 })
 refuse('readOutput: a program that failed', async () => {
@@ -533,7 +547,7 @@ refuse('readOutput: a program that failed', async () => {
     ),
     128,
   )
-  await runner.run(failing, 0).catch(() => {})
+  await runner.run(failing, []).catch(() => {})
   return runner.readOutput(failing, 2)
 })
 refuse('repeat: a callback that throws', async () => {
@@ -578,7 +592,7 @@ for (const name of [
   'profile',
 ])
   refuse(`${name}: while a program runs`, () => {
-    running ??= runner.run(long, 0)
+    running ??= runner.run(long, [])
     return runner[name](...(methods[name]?.good ?? []))
   })
 refuse('run: what was free while a program ran', async () => {
@@ -611,5 +625,5 @@ for (const [name, call] of calls) {
 
 // And it still computes.
 runner.release()
-await runner.run(program, 0)
+await runner.run(program, [])
 write({ end: [...runner.readOutput(program, 2)] })

@@ -7,7 +7,7 @@ import type { Command } from '../../src/engine/ops.ts'
 import type { Tensor, WeightPart } from '../../src/engine/tensor.ts'
 import { tensorHandle } from '../../src/engine/tensor.ts'
 import { fileBytes } from '../../src/formats/byte-source.ts'
-import { float32ToBfloat16, float32ToFloat16 } from '../../src/formats/float16.ts'
+import { float32ToBfloat16, float32ToFloat16 } from '../../src/float16.ts'
 import { engines } from './engines.ts'
 import { random } from './random.ts'
 

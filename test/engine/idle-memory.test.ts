@@ -22,7 +22,7 @@ it.skipIf(!existsSync(smaps) || nativeIsas().length === 0)(
     const program = engine.compile([fill], [y])
     await engine.run(program)
     expect(residentOfNode()).toBeGreaterThan(0.9 * before)
-    returnIdleMemory()
+    await returnIdleMemory()
     expect(residentOfNode()).toBeLessThan(0.8 * before)
     expect((await engine.read(y))[999]).toBe(3)
     engine.close()

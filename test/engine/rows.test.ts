@@ -83,5 +83,5 @@ it('refuses an op whose inputs have rows of different kinds', () => {
   const weights = tensorHandle('persistent', 'float32', [rowsOf('tokens', 2, 2)])
   const scale = () =>
     createTape().apply('scaleRows', { x, weights }, {}, { y: { dtype: 'float32', shape: [4, 2] } })
-  expect(scale).toThrow('weights has 2 × tokens rows, x tokens; expected the same')
+  expect(scale).toThrow('scaleRows: weights has 2 × tokens rows, x tokens; expected the same')
 })

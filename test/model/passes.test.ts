@@ -52,12 +52,12 @@ describe.each(engines)('%s', (engine) => {
 
   it('the reference is the model without its adapter', async () => {
     const model = await load()
-    const { passes, flatten } = internalsOf(model)
+    const { passes, flatten, withoutAdapter } = internalsOf(model)
     const batch = flatten({ inputIds, labels })
     const before = await passes.logProbs(batch)
     await model.loadAdapter(fixture('llama', 'lora'))
     expect(await passes.logProbs(batch)).not.toEqual(before)
-    expect(await passes.reference(batch)).toEqual(before)
+    expect(await withoutAdapter((plain) => plain.logProbs(batch))).toEqual(before)
   })
 
   it('knows what another token would have had', async () => {
@@ -69,6 +69,17 @@ describe.each(engines)('%s', (engine) => {
         flatten({ inputIds, labels: labels.map((row) => row.map((id) => (id < 0 ? id : 40))) }),
       ),
     )
+  })
+
+  it('passes nothing where nothing is learned', async () => {
+    const model = await load()
+    await model.addAdapter({ r: 2 })
+    const { passes, flatten } = internalsOf(model)
+    const batch = flatten({ inputIds })
+    const seen: number[] = []
+    expect(await passes.train(batch, (logProbs) => (seen.push(logProbs.length), []))).toHaveLength(0)
+    expect(seen).toEqual([0])
+    expect(await passes.logProbs(batch)).toHaveLength(0)
   })
 
   it('takes as many weights as there are learned tokens', async () => {

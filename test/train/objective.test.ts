@@ -8,6 +8,7 @@ import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { createRandom } from '../../src/random.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 import { createAdamW, runTraining, type Objective, type StepEvent } from '../../src/train/index.ts'
+import type { ForwardPasses } from '../../src/train/forward-passes.ts'
 import { sft } from '../../src/train/objectives/sft.ts'
 import { readTrainOptions } from '../../src/train/options/read-options.ts'
 import { fixture, maxDifference, readTensors } from '../model/golden.ts'
@@ -58,7 +59,7 @@ describe.each<[string, Objective]>([
     const random = createRandom(3)
     const values = (count: number) => Float32Array.from({ length: count }, () => -4 * random())
     const [logProbs, reference] = [values(batch.learnedTokens), values(batch.learnedTokens)]
-    const passes = {
+    const passes: ForwardPasses = {
       logProbs: async () => logProbs,
       reference: async () => reference,
       alternative: async () => ({ logProbs, alternative: logProbs }),

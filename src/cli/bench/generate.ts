@@ -1,5 +1,4 @@
 import { loadavg } from 'node:os'
-import { returnIdleMemory } from '../../engine/native/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
 import { modelShape } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
@@ -52,7 +51,6 @@ export async function measureGeneration(
 ): Promise<GenerateFigures> {
   const load = loadavg()[0]
   const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
-  returnIdleMemory()
   const quantization = wanted.quantization ?? null
   const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
     dtype: 'bfloat16',
@@ -60,7 +58,6 @@ export async function measureGeneration(
     activationQuantization: (wanted.kind === 'prompt' && wanted.activationQuantization) || null,
     engine: 'native',
   })
-  returnIdleMemory()
   const { question = story, promptLookupNumTokens = 0 }: Partial<GenerateCase> =
     wanted.kind === 'generate' ? wanted : {}
   const text = tokenizer.applyChatTemplate([{ role: 'user', content: question }], {

@@ -9,7 +9,6 @@ import type { Tokenizer } from '../../tokenizer/index.ts'
 import { passSize, prepareData, readTrainOptions, type StepEvent, trainSft } from '../../train/index.ts'
 import type { TrainCase } from './cases.ts'
 import { collectGarbage } from '../collect-garbage.ts'
-import { returnIdleMemory } from '../../engine/native/index.ts'
 import { passShapes, stepWork, totalWork } from './work.ts'
 import type { TrainingShape } from './work.ts'
 
@@ -55,7 +54,6 @@ export async function measureTraining(
   const outputDir = await mkdtemp(join(tmpdir(), 'fettle-bench-'))
   try {
     const tokenizer = await AutoTokenizer.fromPretrained(modelPath)
-    returnIdleMemory()
     const dtype = caseOptions.dtype ?? 'bfloat16'
     const model = await AutoModelForCausalLM.fromPretrained(modelPath, {
       dtype,
@@ -74,7 +72,6 @@ export async function measureTraining(
     for await (const event of trainSft({ ...options, model, tokenizer })) {
       if (event.type === 'start') {
         collectGarbage()
-        returnIdleMemory()
         begun = performance.now()
       }
       if (event.type !== 'step') continue

@@ -1,8 +1,6 @@
 import type { DType, Engine, Tensor } from '../../engine/index.ts'
 import type { Attributes, Command, InputName, OpName, OutputName } from '../../engine/ops.ts'
-import { infoOf } from '../../engine/ops.ts'
-import { flattenAttributes } from '../../engine/tape.ts'
-import { elementCount } from '../../engine/tensor.ts'
+import { elementCount, flattenAttributes, infoOf } from '../../engine/index.ts'
 
 export const activation = 'bfloat16' satisfies DType
 

@@ -66,7 +66,7 @@ interface Addon {
   peaks(isa: string, threads: number, readBytes: number, seconds: number): MachinePeaks
   /** Bytes read a second; measures for about 0.1 s. */
   readPeak(isa: string, threads: number, readBytes: number): number
-  returnIdleMemory(): void
+  returnIdleMemory(): Promise<void>
   /** Instruction sets that run here, the fastest first. */
   isas: string[]
   /** Of the op table that the addon was built from. */

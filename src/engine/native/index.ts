@@ -6,6 +6,7 @@ import { nativeAddon, nativeProblem } from './binding.ts'
 import { createNativeEngine } from './native-engine.ts'
 
 export type { MachinePeaks } from './binding.ts'
+export { beforeMemoryIsTaken } from './memory-taken.ts'
 export { addonPath, nativeAddon, nativeIsas, nativeProblem } from './binding.ts'
 export { createNativeEngine } from './native-engine.ts'
 
@@ -14,9 +15,9 @@ export { createNativeEngine } from './native-engine.ts'
  * and pages of programs, which are mapped again when they are touched. For a process of its own, such as the command line; does
  * nothing without the addon.
  */
-export function returnIdleMemory(): void {
+export async function returnIdleMemory(): Promise<void> {
   const addon = nativeAddon()
-  if (typeof addon !== 'string') addon.returnIdleMemory()
+  if (typeof addon !== 'string') await addon.returnIdleMemory()
 }
 
 /** Can run where the addon was built. */

@@ -10,6 +10,7 @@ import { bytesPerElement, tensorHandle } from '../tensor.ts'
 import { readNumbers, readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
 import { nativeAddon } from './binding.ts'
+import { memoryIsTaken } from './memory-taken.ts'
 import { dtypeCodes, encodeProgram, formCodes } from './program-code.ts'
 
 interface NativeProgram extends Program {
@@ -48,10 +49,13 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     options.threads === undefined
       ? (threadsFromEnvironment() ?? Math.min(availableParallelism(), mostThreads))
       : checkedThreads('threads', options.threads, String(options.threads))
+  memoryIsTaken()
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
   let closed = false
+  // Of the memory that programs share; −1 when there is none.
+  let sharedBytes = -1
 
   return {
     name: 'native',
@@ -108,16 +112,16 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     },
     async run(program, rows = {}) {
       checkRows(program, rows)
-      lastProgram = program as NativeProgram
+      const { handle, symbols } = starting(program)
       await runner.run(
-        lastProgram.handle,
-        lastProgram.symbols.map((symbol) => rows[symbol] ?? 0),
+        handle,
+        symbols.map((symbol) => rows[symbol] ?? 0),
       )
     },
     finish: (program) => runner.finish((program as NativeProgram).handle),
     async repeat(program, { times, output, input, counted }, onRun) {
-      lastProgram = program as NativeProgram
-      const index = lastProgram.indices.get(output.id)
+      const { handle, indices } = program as NativeProgram
+      const index = indices.get(output.id)
       if (index === undefined) throw new Error('repeat: the output is none of the program')
       const failures: unknown[] = []
       const guarded = (values: Int32Array): boolean => {
@@ -128,7 +132,8 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
           return false
         }
       }
-      await runner.repeat(lastProgram.handle, times, index, handleOf(input), handleOf(counted), guarded)
+      starting(program)
+      await runner.repeat(handle, times, index, handleOf(input), handleOf(counted), guarded)
       if (failures.length > 0) throw failures[0]
     },
     free(tensor) {
@@ -138,6 +143,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     },
     release() {
       runner.release()
+      sharedBytes = -1
       lastProgram = undefined
     },
     close() {
@@ -154,6 +160,16 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       })
       return milliseconds
     },
+  }
+
+  /** The program runs next. */
+  function starting(program: Program): NativeProgram {
+    if (program.arenaBytes > sharedBytes) {
+      memoryIsTaken()
+      sharedBytes = program.arenaBytes
+    }
+    lastProgram = program as NativeProgram
+    return lastProgram
   }
 
   function persistent(handle: number, dtype: Tensor['dtype'], shape: readonly number[]): Tensor {

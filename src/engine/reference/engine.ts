@@ -1,4 +1,4 @@
-import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../../float16.ts'
 import type { Engine, Program } from '../engine.ts'
 import { roundThrough } from '../quantization.ts'
 import type { Command, OpName } from '../ops.ts'

@@ -1,10 +1,11 @@
-import { createTape } from '../../engine/tape.ts'
+import { createTape } from '../../engine/index.ts'
 import { readParameter, setFrozen } from '../state/frozen-weights.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'
 import { freeze } from '../state/train-state.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
+import { freeTokenRows } from './token-rows.ts'
 
 /**
  * W ← W + scaling · B A for each adapted module, computed in float32 and rounded once; then the model has no adapter.
@@ -18,6 +19,7 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
   await freeze(state)
   for (const [i, { parameter }] of adapted.entries()) await setFrozen(state, parameter, merged[i])
   // Tables have their trained rows already.
+  freeTokenRows(state)
   setAdapter(state, null, null)
 }
 

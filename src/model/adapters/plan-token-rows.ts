@@ -3,7 +3,7 @@ import type { LoraConfig } from '../../peft/index.ts'
 import { headOf, vocabularyOf } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
 import type { Parameter } from '../weights/parameters.ts'
-import { leafOf } from './whole-entries.ts'
+import { leafName } from '../weights/parameters.ts'
 
 /** Which rows of which table an adapter trains. */
 export interface RowPlan {
@@ -26,7 +26,7 @@ export function planTokenRows(
   if (given === undefined) return []
   const place = 'lora.trainable_token_indices'
   const table = architecture.embedding.table
-  const [embeddingName, headName] = [leafOf(table), leafOf(architecture.head)]
+  const [embeddingName, headName] = [leafName(table), leafName(architecture.head)]
   const plans = new Map<string, RowPlan>()
   for (const [name, ids] of Object.entries(Array.isArray(given) ? { [embeddingName]: given } : given)) {
     if (name !== embeddingName && name !== headName)

@@ -89,6 +89,12 @@ function rowsOf(table: Float32Array, ids: readonly number[], columns: number): F
   return rows
 }
 
+/** Gives back what training them took; the tables keep the rows as they are. */
+export function freeTokenRows({ engine, tokenRows }: ModelState): void {
+  for (const { places, rowGradient } of tokenRows?.tables ?? [])
+    for (const tensor of [...places, ...Object.values(rowGradient ?? {})]) engine.free(tensor)
+}
+
 /** Writes the trained rows into the tables; call it whenever the parameters have changed. */
 export async function refreshTokenRows(state: ModelState): Promise<void> {
   for (const table of state.tokenRows?.tables ?? [])

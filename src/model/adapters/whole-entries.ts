@@ -7,7 +7,7 @@ import type { ModelState } from '../state/model-state.ts'
 import { parameterEntry } from '../state/train-state.ts'
 import type { TrainableEntry } from '../state/trainable-set.ts'
 import type { Parameter } from '../weights/parameters.ts'
-import { moduleOf } from '../weights/parameters.ts'
+import { leafName, moduleOf } from '../weights/parameters.ts'
 import { insertSlice } from '../weights/tensor-slice.ts'
 
 /** What an adapter's file has under a name; throws where it has another shape. */
@@ -39,14 +39,8 @@ export function wholeEntries(
 
 /** Whether the embedding or the head is trained whole. */
 export function savesTable({ architecture }: ModelState, { modulesToSave = [] }: LoraConfig): boolean {
-  const tables = [architecture.embedding.table, architecture.head].map(leafOf)
+  const tables = [architecture.embedding.table, architecture.head].map(leafName)
   return modulesToSave.some((name) => tables.includes(name.slice(name.lastIndexOf('.') + 1)))
-}
-
-/** `lm_head` of `lm_head.weight`, `embed_tokens` of `model.embed_tokens.weight`. */
-export function leafOf({ key }: Parameter): string {
-  const module = moduleOf(key)
-  return module.slice(module.lastIndexOf('.') + 1)
 }
 
 function wholeEntry(
@@ -85,7 +79,7 @@ function wholeParameters(
   const saved = config.modulesToSave ?? []
   const { embedding, head, isTied } = architecture
   const matches = ({ key }: Parameter, given: string) => {
-    const name = isTied && given === leafOf(head) ? leafOf(embedding.table) : given
+    const name = isTied && given === leafName(head) ? leafName(embedding.table) : given
     // PEFT asks for no dot before the name: `norm` is every norm.
     return moduleOf(key).endsWith(name)
   }
@@ -94,7 +88,7 @@ function wholeParameters(
     throw new FettleError({
       place: 'lora.modules_to_save',
       found: `'${unknown}'`,
-      expected: `${leafOf(embedding.table)}, ${leafOf(head)} or norm`,
+      expected: `${leafName(embedding.table)}, ${leafName(head)} or norm`,
     })
   const biased = parameters.filter(
     (parameter) =>

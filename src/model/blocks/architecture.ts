@@ -2,6 +2,7 @@ import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { rowCount, withRows } from '../weights/parameters.ts'
 import type { AttentionShape } from './attention-shape.ts'
+import type { CacheShape } from './cache-shape.ts'
 import type { Embedding } from './embedding.ts'
 import type { ForwardPass } from './forward-pass.ts'
 import type { Norm } from './norm.ts'
@@ -34,6 +35,8 @@ export interface Block {
   parameters: readonly Parameter[]
   /** Where it attends to earlier tokens. */
   attention?: AttentionShape
+  /** What it remembers of earlier tokens in generation. */
+  cache?: CacheShape
   /** Whether a token's output depends on other tokens. */
   mixesTokens: boolean
   kept: KeptValues

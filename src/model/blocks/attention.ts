@@ -1,7 +1,8 @@
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import type { Block } from './architecture.ts'
-import type { AttentionShape, KeyValueCache } from './attention-shape.ts'
+import type { AttentionShape } from './attention-shape.ts'
+import type { CacheShape } from './cache-shape.ts'
 import type { ForwardPass } from './forward-pass.ts'
 import { present } from './forward-pass.ts'
 import type { Linear } from './linear.ts'
@@ -32,6 +33,8 @@ export function attention(parts: AttentionParts): Block {
   const { shape, norm, qkv, headNorms, output } = parts
   const { queryHeads, keyHeads, headDim } = shape
   const qkvWidth = (queryHeads + 2 * keyHeads) * headDim
+  // Keys, and values.
+  const cache: CacheShape = { widths: [keyHeads * headDim, keyHeads * headDim] }
   return {
     parameters: [
       ...norm.parameters,
@@ -40,6 +43,7 @@ export function attention(parts: AttentionParts): Block {
       ...linearParts(output),
     ],
     attention: shape,
+    cache,
     mixesTokens: true,
     kept: {
       activations: qkv.weight.columns + qkvWidth * (headNorms ? 2 : 1) + queryHeads * headDim,
@@ -47,10 +51,8 @@ export function attention(parts: AttentionParts): Block {
       float32: queryHeads,
     },
     record(pass, stream, { rows }) {
-      const { context } = pass.tokens
       const projected = recordLinear(pass, norm.record(pass, stream), qkv, null)
       const rotated = rotate(pass, shape, normaliseHeads(pass, parts, projected))
-      const cache = 'caches' in context ? context.caches.get(shape) : undefined
       const attended = attend(pass, parts, rotated, cache)
       if (!rows) return recordLinear(pass, attended, output, stream)
       const chosen = selectRows(pass.tape, attended, rows)
@@ -91,7 +93,7 @@ function attend(
   { tape, tokens: { context, positions }, options: { activation } }: ForwardPass,
   { shape: { queryHeads, keyHeads, headDim, window }, scale }: AttentionParts,
   qkv: Tensor,
-  cache: KeyValueCache | undefined,
+  cache: CacheShape,
 ): Tensor {
   const attributes = { headDim, queryHeads, keyHeads, scale, window }
   const o = { dtype: activation, shape: [qkv.shape[0], queryHeads * headDim] }
@@ -99,8 +101,8 @@ function attend(
     const lse = { dtype: 'float32' as const, shape: [qkv.shape[0], queryHeads] }
     return present(tape.apply('attention', { qkv, starts: context.starts }, attributes, { o, lse }).o)
   }
-  if (!cache) throw new Error('an attention block without a cache')
-  const { slots } = context
-  const inputs = { qkv, slots, positions, keyCache: cache.keys, valueCache: cache.values }
+  const { slots, caches } = context
+  const [keyCache, valueCache] = caches.get(cache) ?? []
+  const inputs = { qkv, slots, positions, keyCache, valueCache }
   return present(tape.apply('cachedAttention', inputs, attributes, { o }).o)
 }

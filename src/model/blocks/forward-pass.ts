@@ -1,7 +1,7 @@
 import type { Tape } from '../../engine/tape.ts'
 import type { DType, Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
-import type { AttentionShape, KeyValueCache } from './attention-shape.ts'
+import type { CacheShape } from './cache-shape.ts'
 import type { Rope } from './rope.ts'
 
 /** A forward pass that is being recorded: over which tensors, tokens and how. */
@@ -44,7 +44,7 @@ export interface TokenInputs {
   /** int32 [M] */
   positions: Tensor
   /** How blocks find the earlier tokens: in the same batch, or in a cache. */
-  context: { starts: Tensor } | { slots: Tensor; caches: ReadonlyMap<AttentionShape, KeyValueCache> }
+  context: { starts: Tensor } | { slots: Tensor; caches: ReadonlyMap<CacheShape, readonly Tensor[]> }
   /** Those of the tokens that something is read of; without it all. */
   rows?: Tensor
 }

@@ -43,8 +43,14 @@ export async function describeGguf(path: string, file: GgufFile): Promise<ModelD
   return family.read(await ggufConfig(family, file), path)
 }
 
+/** The one that a name continues, such as qwen3 of qwen3_moe, else one that is spelled alike. */
+function nearestOf(name: string, known: readonly string[]): string | undefined {
+  const longestFirst = known.toSorted((a, b) => b.length - a.length)
+  return longestFirst.find((each) => name.startsWith(each)) ?? closestName(name, known)
+}
+
 function unknown(place: string, found: string, name: unknown, known: readonly string[]): FettleError {
-  const nearest = closestName(String(name), known)
+  const nearest = nearestOf(String(name), known)
   return new FettleError({
     place,
     found,

@@ -1,10 +1,9 @@
 import { FettleError } from '../../error.ts'
 import type { Decoder, FedTokens } from '../../generate/index.ts'
-import { createTape } from '../../engine/tape.ts'
+import { createTape, rowsOf } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { rowsOf } from '../../engine/tensor.ts'
 import { vocabularyOf } from '../blocks/architecture.ts'
-import type { AttentionShape, KeyValueCache } from '../blocks/attention-shape.ts'
+import type { CacheShape } from '../blocks/cache-shape.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
 import { keepEverything } from '../blocks/forward-pass.ts'
 import type { ModelState } from '../state/model-state.ts'
@@ -41,22 +40,20 @@ export function decoderInTurn(queue: Queue, state: ModelState, slotCount: number
 
 /**
  * A key-value cache for `slotCount` sequences of up to `capacity` tokens, and the passes that read and extend it.
- * Shapes: keys and values of each layer [slots, capacity, keyHeads · headDim] in the compute type.
+ * Shapes: what a block remembers (keys, values) is [slots, capacity, width] in the compute type.
  */
 export function createCachedDecoder(state: ModelState, slotCount: number, capacity: number): Decoder {
   const { engine, architecture, activation } = state
   packForDecoding(state)
   ensurePositions(state, capacity)
   const vocabSize = vocabularyOf(architecture)
-  const caches = new Map<AttentionShape, KeyValueCache>()
-  for (const { attention } of architecture.layers.flat()) {
-    if (!attention) continue
-    const shape = [slotCount, capacity, attention.keyHeads * attention.headDim]
-    caches.set(attention, {
-      keys: engine.tensor(activation, shape),
-      values: engine.tensor(activation, shape),
-    })
-  }
+  const caches = new Map<CacheShape, readonly Tensor[]>()
+  for (const { cache } of architecture.layers.flat())
+    if (cache)
+      caches.set(
+        cache,
+        cache.widths.map((width) => engine.tensor(activation, [slotCount, capacity, width])),
+      )
   const passes = createProgramCache<StepInputs, { logits: Tensor; best: Tensor }>(state)
   const copies = createSlotCopies(engine, [...caches.values()])
 
@@ -88,7 +85,7 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
     free() {
       passes.clear()
       copies.free()
-      for (const { keys, values } of caches.values()) for (const tensor of [keys, values]) engine.free(tensor)
+      for (const tensor of [...caches.values()].flat()) engine.free(tensor)
     },
   }
 

@@ -1,7 +1,7 @@
 import { documentStarts, type Batch } from '../../batch/index.ts'
 import type { Engine } from '../../engine/engine.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { rowsOf } from '../../engine/tensor.ts'
+import { rowsOf } from '../../engine/index.ts'
 
 /** What a pass reads of each token; all int32 [n]. */
 export type TokenTensors = { ids: Tensor; positions: Tensor; starts: Tensor }

@@ -1,19 +1,16 @@
 import { learnedPlaces, type Batch } from '../../batch/index.ts'
-import { backward, createTape } from '../../engine/tape.ts'
+import { backward, bytesPerElement, createTape, rowsOf } from '../../engine/index.ts'
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { bytesPerElement, rowsOf } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
-import { runWithoutAdapter } from '../adapters/without-adapter.ts'
 import { headOf, linearParameters } from '../blocks/architecture.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
-import type { PassOptions, Recomputation } from '../blocks/forward-pass.ts'
+import type { ForwardPass, PassOptions, Recomputation } from '../blocks/forward-pass.ts'
 import { keepEverything } from '../blocks/forward-pass.ts'
 import { selectRows } from '../blocks/select-rows.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { passTensors } from '../state/pass-tensors.ts'
 import { ensurePositions } from '../state/rotations.ts'
-import type { RowTable } from '../state/token-rows.ts'
 import { dropoutSeedOf, type PassDropout } from './dropout-seed.ts'
 import { targetTensors, tokenTensors, writeTargets, writeTokens } from './pass-inputs.ts'
 import type { TargetTensors, TokenTensors } from './pass-inputs.ts'
@@ -26,8 +23,6 @@ export interface Passes {
   logits(batch: Batch): Promise<Float32Array>
   /** log P(target) [m] of the learned tokens, in nats. */
   logProbs(batch: Batch): Promise<Float32Array>
-  /** The same by the model without its adapter. */
-  reference(batch: Batch): Promise<Float32Array>
   /** The same, and what it would be if `token` were the target of each. */
   alternative(batch: Batch, token: number): Promise<{ logProbs: Float32Array; alternative: Float32Array }>
   /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
@@ -82,7 +77,6 @@ export function createPasses(state: ModelState): Passes {
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
     logProbs: async (batch) => (await score(batch)).logProbs,
-    reference: async (batch) => (await runWithoutAdapter(state, () => score(batch))).logProbs,
     alternative: score,
     train,
   }
@@ -151,7 +145,10 @@ export function createPasses(state: ModelState): Passes {
     )
     writeTokens(engine, inputs, batch)
     writeTargets(engine, inputs, batch, places)
-    if (drops) engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, dropoutPlaces())))
+    if (drops) {
+      const places = linearParameters(state.architecture.layers).length
+      engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, places)))
+    }
     let known: ArrayLike<number> =
       typeof weights === 'function' ? new Float32Array(places.length).fill(1) : weights
     engine.write(inputs.weights, paddedWeights(known, places.length, count))
@@ -179,11 +176,11 @@ export function createPasses(state: ModelState): Passes {
       ...targetTensors(engine, count),
       weights: engine.tensor('float32', [rowsOf('tokens', count)]),
     }
-    const rows = state.tokenRows?.tables.find((table) => table.rowGradient !== null)?.rowGradient
-    const { hidden, head } = learnedHidden(tape, inputs, options, rows)
+    const rowGradient = state.tokenRows?.tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
+    const { hidden, head } = learnedHidden(tape, inputs, options, rowGradient)
     const { logProbs, lse } = targetLogProbs(tape, hidden, head, inputs.targets, inputs.weights)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
-    if (rows) gradients.set(rows.weight.id, rows.gradient)
+    if (rowGradient) gradients.set(rowGradient.weight.id, rowGradient.gradient)
     const forward = tape.commands()
     const back = backward(tape, gradients, { weighLater: twoStages })
     const readable = state.tokenRows ? [logProbs, hidden, lse] : [logProbs]
@@ -198,19 +195,13 @@ export function createPasses(state: ModelState): Passes {
     tape: Tape,
     inputs: TokenTensors & TargetTensors,
     options: PassOptions,
-    rowGradient?: RowTable['rowGradient'],
+    rowGradient?: ForwardPass['rowGradient'],
   ): { hidden: Tensor; head: Tensor } {
     const { architecture } = state
     const tensors = passTensors(state)
-    const tokens = withStarts(inputs)
-    const recorded = { tape, tensors, tokens, options, rowGradient: rowGradient ?? undefined }
-    const chosen = selectRows(tape, decode(recorded, architecture), inputs.rows)
-    return { hidden: architecture.norm.record(recorded, chosen), head: tensors.tensor(headOf(architecture)) }
-  }
-
-  /** Each projection draws masks of its own. */
-  function dropoutPlaces(): number {
-    return linearParameters(state.architecture.layers).length
+    const pass = { tape, tensors, tokens: withStarts(inputs), options, rowGradient }
+    const chosen = selectRows(tape, decode(pass, architecture), inputs.rows)
+    return { hidden: architecture.norm.record(pass, chosen), head: tensors.tensor(headOf(architecture)) }
   }
 
   function recomputationOf(

@@ -1,12 +1,10 @@
 import type { Engine, Program } from '../../engine/engine.ts'
-import { createTape } from '../../engine/tape.ts'
+import { createTape, rowsOf } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { rowsOf } from '../../engine/tensor.ts'
 import type { SlotCopy } from '../../generate/index.ts'
-import type { KeyValueCache } from '../blocks/attention-shape.ts'
 
-/** Copies beginnings of sequences between the slots of a key-value caches [slots, capacity, width]. */
-export function createSlotCopies(engine: Engine, caches: readonly KeyValueCache[]) {
+/** Copies beginnings of sequences between the slots of caches [slots, capacity, width]. */
+export function createSlotCopies(engine: Engine, caches: readonly (readonly Tensor[])[]) {
   let compiled: { program: Program; inputs: Record<'sources' | 'slots' | 'counts', Tensor> } | undefined
   return {
     async run(copies: readonly SlotCopy[]): Promise<void> {
@@ -33,15 +31,15 @@ export function createSlotCopies(engine: Engine, caches: readonly KeyValueCache[
 
   function compile() {
     const tape = createTape()
-    const [slotCount] = caches[0].keys.shape
+    const [slotCount] = caches[0][0].shape
     const shape = [rowsOf('copies', slotCount)]
     const inputs = {
       sources: engine.tensor('int32', shape),
       slots: engine.tensor('int32', shape),
       counts: engine.tensor('int32', shape),
     }
-    for (const { keys, values } of caches)
-      tape.apply('copySlots', { ...inputs, keyCache: keys, valueCache: values }, {}, {})
+    for (const [keyCache, valueCache] of caches)
+      tape.apply('copySlots', { ...inputs, keyCache, valueCache }, {}, {})
     return { program: engine.compile(tape.commands(), []), inputs }
   }
 }

@@ -1,6 +1,6 @@
 import type { Engine, Program } from '../../engine/engine.ts'
 import type { Command } from '../../engine/ops.ts'
-import { createTape } from '../../engine/tape.ts'
+import { createTape } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { refreshTokenRows } from '../adapters/token-rows.ts'
 import { linearParameters } from '../blocks/architecture.ts'
@@ -39,7 +39,7 @@ export interface Training {
 
 /** What trains the parameters that are trainable now. */
 export function trainingState(state: ModelState): Training {
-  const { engine, trainable } = state
+  const { engine, trainable, architecture } = state
   if (!trainable) throw new Error('nothing is trainable')
   beginTraining(state)
   const { parameters, gradients, size, decayed } = trainable
@@ -67,7 +67,7 @@ export function trainingState(state: ModelState): Training {
     },
     parametersChanged: () => refreshTokenRows(state),
     streamWeights(share) {
-      const { layers } = state.architecture
+      const { layers } = architecture
       const streamed = linearParameters(layers.slice(0, Math.round(share * layers.length)))
       engine.stream(streamed.flatMap(({ key }) => state.frozen.get(key) ?? []))
     },

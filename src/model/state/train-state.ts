@@ -8,7 +8,7 @@ import { dropFrozen, quantizationOf, readParameter, setFrozen } from './frozen-w
 import type { ModelState } from './model-state.ts'
 import { writable } from './model-state.ts'
 import type { TrainableEntry } from './trainable-set.ts'
-import { createTrainableSet } from './trainable-set.ts'
+import { createTrainableSet, freeTrainableSet } from './trainable-set.ts'
 
 /** A whole parameter as something to train: its present values in float32. */
 export function parameterEntry(
@@ -25,12 +25,13 @@ export function parameterEntry(
   }
 }
 
-/** Makes frozen weights of whole parameters that are trainable, at their present values. */
+/** Makes frozen weights of whole parameters that are trainable, at their present values; nothing is trainable then. */
 export async function freeze(state: ModelState): Promise<void> {
   const written = writable(state)
   for (const parameter of parametersOf(state.architecture))
     if (state.trainable?.byKey.has(parameter.key))
       await setFrozen(state, parameter, await readParameter(state, parameter))
+  if (state.trainable) freeTrainableSet(state.engine, state.trainable)
   written.trainable = null
   dropBase(state)
   written.revision += 1

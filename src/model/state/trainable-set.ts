@@ -1,6 +1,6 @@
 import type { Engine } from '../../engine/engine.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { elementCount } from '../../engine/tensor.ts'
+import { elementCount } from '../../engine/index.ts'
 import type { TensorSlice } from '../weights/tensor-slice.ts'
 
 /** What is to become trainable. */
@@ -68,6 +68,12 @@ export async function createTrainableSet(
         : [],
     ),
   }
+}
+
+/** Gives back its memory; what was learned must have been read. */
+export function freeTrainableSet(engine: Engine, set: TrainableSet): void {
+  const views = set.tensors.flatMap(({ tensor, gradient }) => [tensor, gradient])
+  for (const tensor of [...views, ...set.untrained, set.parameters, set.gradients]) engine.free(tensor)
 }
 
 /** The stretches of a vector that no slice covers; they are in order. */

@@ -119,3 +119,9 @@ export function withRows(parameter: Parameter, rows: number): Parameter {
 export function moduleOf(name: string): string {
   return name.slice(0, name.lastIndexOf('.'))
 }
+
+/** The last name of a parameter's module: `lm_head` of `lm_head.weight`, `embed_tokens` of `model.embed_tokens.weight`. */
+export function leafName({ key }: Parameter): string {
+  const module = moduleOf(key)
+  return module.slice(module.lastIndexOf('.') + 1)
+}

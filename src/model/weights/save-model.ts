@@ -1,12 +1,7 @@
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
-import {
-  float32ToBfloat16,
-  float32ToFloat16,
-  makeFolder,
-  writeFileAtomic,
-  writeSafetensors,
-} from '../../formats/index.ts'
+import { float32ToBfloat16, float32ToFloat16 } from '../../float16.ts'
+import { makeFolder, writeFileAtomic, writeSafetensors } from '../../formats/index.ts'
 import type { TensorToWrite } from '../../formats/index.ts'
 import { parametersOf, ropesOf } from '../blocks/architecture.ts'
 import { readParameter } from '../state/frozen-weights.ts'

@@ -2,7 +2,7 @@ import { longestFirst } from '../added-pattern.ts'
 import { isJsonObject } from '../json.ts'
 import { parseToken, type AddedToken } from '../named-tokens.ts'
 import { alignedText, sliceText, type AlignedText } from './aligned-text.ts'
-import type { Vocabulary } from './models/model.ts'
+import type { ModelVocabulary } from './models/model.ts'
 import type { Normalizer } from './normalizers.ts'
 import { isSpace, isWordCharacter } from './unicode.ts'
 
@@ -34,7 +34,7 @@ export interface AddedTokens {
  *
  * @param vocabulary  the model's: a token that is in it keeps its id, others get ids behind it
  */
-export function makeAddedTokens(vocabulary: Vocabulary, normalize: Normalizer): AddedTokens {
+export function makeAddedTokens(vocabulary: ModelVocabulary, normalize: Normalizer): AddedTokens {
   const ids = new Map<string, number>()
   const tokens = new Map<number, KnownToken>()
   /** What a token is matched as, where that is not its content. */
@@ -46,7 +46,8 @@ export function makeAddedTokens(vocabulary: Vocabulary, normalize: Normalizer): 
 
   return {
     add(given) {
-      let nextId = Math.max(vocabulary.size, ...Array.from(tokens.keys(), (id) => id + 1))
+      let nextId = vocabulary.size
+      for (const id of tokens.keys()) nextId = Math.max(nextId, id + 1)
       let count = 0
       for (const token of given.map(complete)) {
         const { content } = token

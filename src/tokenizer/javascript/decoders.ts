@@ -2,7 +2,7 @@ import { readBytes } from './byte-alphabet.ts'
 import { readPattern } from './normalizers.ts'
 import { readFlag, readNumber, readParts, readText, type Readers } from './options.ts'
 
-/** Turns tokens as the vocabulary spells them into pieces of text. */
+/** Turns tokens as the vocabulary spells them into texts that are joined. */
 export type Decoder = (tokens: string[]) => string[]
 
 export const decoderReaders: Readers<Decoder> = {

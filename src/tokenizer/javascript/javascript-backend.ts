@@ -105,9 +105,9 @@ function tokenizeText(
     const { starts, ends } = part.text
     if (part.id !== undefined) push(part.id, part.text.text, starts[0], ends[ends.length - 1])
     else
-      for (const piece of cut(part.text))
-        for (const { id, start, end } of model.tokenize(piece.text))
-          push(id, model.vocabulary.tokens.get(id) ?? '', piece.starts[start], piece.ends[end - 1])
+      for (const word of cut(part.text))
+        for (const { id, start, end } of model.tokenize(word.text))
+          push(id, model.vocabulary.tokens.get(id) ?? '', word.starts[start], word.ends[end - 1])
   }
   return list
 }

@@ -23,13 +23,14 @@ function decompose(text: string, form: 'NFD' | 'NFKD'): Change[] {
     let change = 0
     for (const part of parts) {
       if (isStarter(part)) {
-        changes.push(...ordered(marks), [part, change])
+        for (const mark of ordered(marks)) changes.push(mark)
+        changes.push([part, change])
         marks = []
       } else marks.push([part, change])
       change = 1
     }
   }
-  changes.push(...ordered(marks))
+  for (const mark of ordered(marks)) changes.push(mark)
   return changes
 }
 
@@ -37,7 +38,11 @@ function decompose(text: string, form: 'NFD' | 'NFKD'): Change[] {
 function ordered(marks: readonly Change[]): readonly Change[] {
   if (marks.length < 2) return marks
   const places = new Map<string, Change[]>()
-  for (const mark of marks.toReversed()) places.set(mark[0], [...(places.get(mark[0]) ?? []), mark])
+  for (const mark of marks.toReversed()) {
+    const same = places.get(mark[0])
+    if (same === undefined) places.set(mark[0], [mark])
+    else same.push(mark)
+  }
   const sorted = marks
     .map(([character]) => character)
     .join('')
@@ -52,7 +57,7 @@ function compose(decomposed: readonly Change[]): Change[] {
   let marks: Change[] = []
   const flush = (): void => {
     if (starter !== undefined) changes.push(starter)
-    changes.push(...marks)
+    for (const mark of marks) changes.push(mark)
     marks = []
   }
   for (const [character, change] of decomposed) {

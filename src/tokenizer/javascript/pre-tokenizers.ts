@@ -5,7 +5,7 @@ import { compilePattern, literalPattern } from './oniguruma.ts'
 import { readChoice, readFlag, readParts, readText, unsupported, type Readers } from './options.ts'
 import { isNumber, isPunctuation, isSpace, isWordCharacter } from './unicode.ts'
 
-/** Cuts a text into the pieces that the model tokenises one by one. */
+/** Cuts a text into the words that the model tokenises one by one. */
 export type PreTokenizer = (text: AlignedText) => AlignedText[]
 
 /** What becomes of the parts of a text that a pattern matches. */
@@ -27,8 +27,8 @@ export const preTokenizerReaders: Readers<PreTokenizer> = {
     const pattern = readFlag(part, 'use_regex', true) ? compilePattern(gpt2Pattern, part.place) : undefined
     return (given) => {
       const text = addsSpace && !given.text.startsWith(' ') ? prependText(given, ' ') : given
-      const pieces = pattern === undefined ? [text] : split(text, stretchesOf(text.text, pattern), 'Isolated')
-      return pieces.map(writeBytes)
+      const words = pattern === undefined ? [text] : split(text, stretchesOf(text.text, pattern), 'Isolated')
+      return words.map(writeBytes)
     }
   },
   Metaspace(part) {
@@ -80,14 +80,14 @@ export const preTokenizerReaders: Readers<PreTokenizer> = {
   },
   WhitespaceSplit: () => splitAtSpaces,
   Whitespace: () => (text) =>
-    splitAtSpaces(text).flatMap((piece) =>
-      split(piece, charactersOf(piece.text, isWordCharacter), 'Contiguous'),
+    splitAtSpaces(text).flatMap((word) =>
+      split(word, charactersOf(word.text, isWordCharacter), 'Contiguous'),
     ),
   BertPreTokenizer: () => (text) =>
-    splitAtSpaces(text).flatMap((piece) => split(piece, charactersOf(piece.text, isPunctuation), 'Isolated')),
+    splitAtSpaces(text).flatMap((word) => split(word, charactersOf(word.text, isPunctuation), 'Isolated')),
   Sequence(part) {
     const steps = readParts(part, 'pretokenizers', preTokenizerReaders)
-    return (text) => steps.reduce((pieces, step) => pieces.flatMap(step), [text])
+    return (text) => steps.reduce((words, step) => words.flatMap(step), [text])
   },
 }
 
@@ -124,8 +124,8 @@ function charactersOf(text: string, isOfKind: (character: string) => boolean): S
 }
 
 function split(text: AlignedText, stretches: readonly Stretch[], behavior: Behavior): AlignedText[] {
-  const pieces = merge(stretches, behavior)
-  return pieces.flatMap(({ start, end }) => (end > start ? [sliceText(text, start, end)] : []))
+  const words = merge(stretches, behavior)
+  return words.flatMap(({ start, end }) => (end > start ? [sliceText(text, start, end)] : []))
 }
 
 function merge(stretches: readonly Stretch[], behavior: Behavior): readonly Stretch[] {

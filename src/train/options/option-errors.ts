@@ -3,7 +3,7 @@ import { closestName } from '../../closest-name.ts'
 import type { Problem } from '../../error.ts'
 import { expectedBy } from '../../schema-issue.ts'
 import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
-import type { OptionLayer } from './read-options.ts'
+import type { OptionLayer } from './option-layer.ts'
 
 type Path = readonly (string | number)[]
 type Issue = z.core.$ZodIssue

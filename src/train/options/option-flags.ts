@@ -2,7 +2,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { bare, fieldsOf, snakeCase } from './option-keys.ts'
 import { runOptionsSchema } from './options.ts'
-import type { OptionLayer } from './read-options.ts'
+import type { OptionLayer } from './option-layer.ts'
 
 /** An option as the command line and the reference page show it. */
 export interface OptionFlag {

@@ -2,6 +2,7 @@ import { LineCounter, isMap, isNode, isPair, isSeq, parseDocument, type Document
 import { z } from 'zod'
 import { FettleError, type Problem } from '../../error.ts'
 import { describeIssue } from './option-errors.ts'
+import type { OptionLayer, OptionPath } from './option-layer.ts'
 import { isPlainObject, normaliseKeys, snakeCase } from './option-keys.ts'
 import {
   runOptionsSchema,
@@ -11,17 +12,6 @@ import {
   type TrainOptions,
   type TrainOptionsInput,
 } from './options.ts'
-
-type Path = readonly (string | number)[]
-
-/** Options from one place: a run file, flags, or a program. Later layers override earlier ones. */
-export interface OptionLayer {
-  value: unknown
-  /** Where an option of this layer stands, for errors: `run.yaml:7`. */
-  placeOf(path: Path): string
-  /** How this layer spells a name: `learning_rate`. */
-  spell(name: string): string
-}
 
 /**
  * Checks what a program passes to `trainSft` and fills in defaults.
@@ -76,7 +66,7 @@ export function runFileLayer(text: string, path: string): OptionLayer {
 }
 
 /** Where the key of the last part of a path that exists begins. */
-function offsetOf(document: Document, path: Path): number | undefined {
+function offsetOf(document: Document, path: OptionPath): number | undefined {
   let node: unknown = document.contents
   let offset: number | undefined
   for (const part of path) {

@@ -1,5 +1,12 @@
+import { ownCopy } from '../../own-copy.ts'
 import { readFlag, unsupported, type Part } from '../options.ts'
-import { byteTokens, readVocabulary, type Model, type ModelToken, type Vocabulary } from './model.ts'
+import {
+  byteTokens,
+  readModelVocabulary,
+  type Model,
+  type ModelToken,
+  type ModelVocabulary,
+} from './model.ts'
 
 /** Merges by the ids of their two parts. */
 interface Merges {
@@ -10,44 +17,44 @@ interface Merges {
   readonly results: readonly number[]
 }
 
-/** Pieces that are kept with their tokens. */
+/** Words that are kept with their tokens. */
 const maxKnown = 1 << 15
 /** Longer ones hardly come again. */
 const maxKnownLength = 256
 
 /**
- * Byte pair encoding: a piece begins as its characters, and of all neighbours that can be merged those of the lowest rank are,
+ * Byte pair encoding: a word begins as its characters, and of all neighbours that can be merged those of the lowest rank are,
  * from left to right.
  * Source: Sennrich et al. 2016, https://arxiv.org/abs/1508.07909
  */
 export function readBpe(part: Part): Model {
   const { json, place } = part
   if (json.dropout) throw unsupported(place, `dropout ${String(json.dropout)}`, 'none')
-  const vocabulary = readVocabulary(part)
+  const vocabulary = readModelVocabulary(part)
   const prefix = typeof json.continuing_subword_prefix === 'string' ? json.continuing_subword_prefix : ''
   const merges = readMerges(part, vocabulary, prefix)
   const cut = makeCutter(part, vocabulary, prefix)
   const keepsWholes = readFlag(part, 'ignore_merges', false)
   const known = new Map<string, readonly ModelToken[]>()
 
-  const tokenize = (piece: string): readonly ModelToken[] => {
-    const whole = keepsWholes ? vocabulary.ids.get(piece) : undefined
-    return whole === undefined ? mergeAll(cut(piece), merges) : [{ id: whole, start: 0, end: piece.length }]
+  const tokenize = (word: string): readonly ModelToken[] => {
+    const whole = keepsWholes ? vocabulary.ids.get(word) : undefined
+    return whole === undefined ? mergeAll(cut(word), merges) : [{ id: whole, start: 0, end: word.length }]
   }
   return {
     vocabulary,
-    tokenize(piece) {
-      const found = known.get(piece)
+    tokenize(word) {
+      const found = known.get(word)
       if (found !== undefined) return found
-      const tokens = tokenize(piece)
+      const tokens = tokenize(word)
       if (known.size >= maxKnown) known.clear()
-      if (piece.length <= maxKnownLength) known.set(piece, tokens)
+      if (word.length <= maxKnownLength) known.set(ownCopy(word), tokens)
       return tokens
     },
   }
 }
 
-function readMerges({ json, place }: Part, { ids }: Vocabulary, prefix: string): Merges {
+function readMerges({ json, place }: Part, { ids }: ModelVocabulary, prefix: string): Merges {
   const entries: unknown[] = Array.isArray(json.merges) ? json.merges : []
   const factor = 1 + maxOf(ids.values())
   const ranks = new Map<number, number>()
@@ -74,8 +81,8 @@ function maxOf(numbers: Iterable<number>): number {
   return most
 }
 
-/** Cuts a piece into its characters as tokens, with bytes or the unknown token for those that the vocabulary lacks. */
-function makeCutter(part: Part, { ids }: Vocabulary, prefix: string): (piece: string) => ModelToken[] {
+/** Cuts a word into its characters as tokens, with bytes or the unknown token for those that the vocabulary lacks. */
+function makeCutter(part: Part, { ids }: ModelVocabulary, prefix: string): (word: string) => ModelToken[] {
   const { json, place } = part
   const suffix = typeof json.end_of_word_suffix === 'string' ? json.end_of_word_suffix : ''
   const unknown = typeof json.unk_token === 'string' ? json.unk_token : undefined
@@ -101,13 +108,13 @@ function makeCutter(part: Part, { ids }: Vocabulary, prefix: string): (piece: st
       )
     return [{ id, start, end }]
   }
-  return (piece) => {
+  return (word) => {
     const tokens: ModelToken[] = []
     let isUnknown = false
     let start = 0
-    for (const character of piece) {
+    for (const character of word) {
       const end = start + character.length
-      const spelling = (start > 0 ? prefix : '') + character + (end === piece.length ? suffix : '')
+      const spelling = (start > 0 ? prefix : '') + character + (end === word.length ? suffix : '')
       const id = ids.get(spelling)
       const last = tokens.at(-1)
       if (id !== undefined) tokens.push({ id, start, end })

@@ -1,38 +1,40 @@
 import { isJsonObject } from '../../json.ts'
 import { unsupported, type Part } from '../options.ts'
 
-/** A token and its place in the piece that was tokenised, in UTF-16 units. */
+/** A token and its place in the word that was tokenised, in UTF-16 units. */
 export interface ModelToken {
   readonly id: number
   readonly start: number
   readonly end: number
 }
 
-/** Turns pieces of text into the tokens of a vocabulary. */
+/** Turns words of text into the tokens of a vocabulary. */
 export interface Model {
-  tokenize(piece: string): readonly ModelToken[]
-  readonly vocabulary: Vocabulary
+  tokenize(word: string): readonly ModelToken[]
+  readonly vocabulary: ModelVocabulary
 }
 
 /** The tokens of a model by spelling and by id. */
-export interface Vocabulary {
+export interface ModelVocabulary {
   readonly ids: ReadonlyMap<string, number>
   readonly tokens: ReadonlyMap<number, string>
   readonly size: number
 }
 
-export function makeVocabulary(
-  entries: Iterable<readonly [token: string, id: number]>,
-  size?: number,
-): Vocabulary {
-  const ids = new Map(entries)
-  return { ids, tokens: new Map(Array.from(ids, ([token, id]) => [id, token])), size: size ?? ids.size }
+export function makeModelVocabulary(
+  entries: readonly (readonly [token: string, id: number])[],
+): ModelVocabulary {
+  return {
+    ids: new Map(entries),
+    tokens: new Map(entries.map(([token, id]) => [id, token])),
+    size: entries.length,
+  }
 }
 
 /** The vocabulary that a model spells as an object: ids by token. */
-export function readVocabulary({ json, place }: Part): Vocabulary {
+export function readModelVocabulary({ json, place }: Part): ModelVocabulary {
   if (!isJsonObject(json.vocab)) throw unsupported(place, 'no vocab', 'ids by token')
-  return makeVocabulary(
+  return makeModelVocabulary(
     Object.entries(json.vocab).map(([token, id]) => {
       if (typeof id !== 'number') throw unsupported(place, `id ${JSON.stringify(id)} of ${token}`, 'a number')
       return [token, id]

@@ -1,6 +1,6 @@
 import { lengthAt } from '../aligned-text.ts'
 import { readFlag, unsupported, type Part } from '../options.ts'
-import { byteTokens, makeVocabulary, type Model, type ModelToken } from './model.ts'
+import { byteTokens, makeModelVocabulary, type Model, type ModelToken } from './model.ts'
 
 /** What an unknown character costs beyond the least likely token. */
 const unknownPenalty = 10
@@ -13,7 +13,7 @@ interface Step {
 }
 
 /**
- * The unigram language model: of all ways to cut a piece into tokens, the one whose scores (logarithms of probabilities) have the
+ * The unigram language model: of all ways to cut a word into tokens, the one whose scores (logarithms of probabilities) have the
  * greatest sum, found from left to right. Unknown characters in a row are one token.
  * Source: Kudo 2018, https://arxiv.org/abs/1804.10959
  */
@@ -27,10 +27,7 @@ export function readUnigram(part: Part): Model {
     return [token, score]
   })
   const scores = new Map(scored)
-  const vocabulary = makeVocabulary(
-    scored.map(([token], id) => [token, id]),
-    scored.length,
-  )
+  const vocabulary = makeModelVocabulary(scored.map(([token], id) => [token, id]))
   const { ids } = vocabulary
   const unknownScore = scored.reduce((least, [, score]) => Math.min(least, score), Infinity) - unknownPenalty
   const unknownId = typeof json.unk_id === 'number' ? json.unk_id : undefined
@@ -39,19 +36,19 @@ export function readUnigram(part: Part): Model {
   const longest = longestByFirst(scores.keys())
   const encoder = new TextEncoder()
 
-  /** The best step to each place of a piece. */
-  const search = (piece: string): Step[] => {
+  /** The best step to each place of a word. */
+  const search = (word: string): Step[] => {
     const best: Step[] = [{ score: 0, start: 0, isUnknown: false }]
     const propose = (end: number, step: Step): void => {
       if (best[end] === undefined || step.score > best[end].score) best[end] = step
     }
-    for (let start = 0; start < piece.length;) {
-      const character = start + lengthAt(piece, start)
+    for (let start = 0; start < word.length;) {
+      const character = start + lengthAt(word, start)
       const { score } = best[start]
       let isKnown = false
-      const limit = Math.min(piece.length, start + (longest.get(piece.charCodeAt(start)) ?? 0))
+      const limit = Math.min(word.length, start + (longest.get(word.charCodeAt(start)) ?? 0))
       for (let end = start + 1; end <= limit; end++) {
-        const token = piece.slice(start, end)
+        const token = word.slice(start, end)
         const own = scores.get(token)
         if (own === undefined) continue
         propose(end, { score: own + score, start, isUnknown: token === unknownToken })
@@ -76,13 +73,13 @@ export function readUnigram(part: Part): Model {
 
   return {
     vocabulary,
-    tokenize(piece) {
-      const best = search(piece)
+    tokenize(word) {
+      const best = search(word)
       const tokens: ModelToken[][] = []
-      for (let end = piece.length; end > 0;) {
+      for (let end = word.length; end > 0;) {
         let { start, isUnknown } = best[end]
         while (isUnknown && start > 0 && best[start].isUnknown) ({ start } = best[start])
-        tokens.push(tokensOf(piece.slice(start, end), start, end))
+        tokens.push(tokensOf(word.slice(start, end), start, end))
         end = start
       }
       return tokens.toReversed().flat()

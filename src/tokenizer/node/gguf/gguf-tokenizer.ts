@@ -9,7 +9,7 @@ import { mergesFromScores } from './spm-merges.ts'
 const tokenType = { unknown: 2, control: 3, userDefined: 4, byte: 6 } as const
 
 /** The vocabulary of a GGUF file, by id. */
-interface Vocabulary {
+interface GgufVocabulary {
   tokens: string[]
   types: readonly number[]
   scores: readonly number[]
@@ -74,7 +74,7 @@ export function readGgufTokenizerFiles(path: string): TokenizerFiles {
   }
 }
 
-function readVocabulary(metadata: GgufFile['metadata'], path: string): Vocabulary {
+function readVocabulary(metadata: GgufFile['metadata'], path: string): GgufVocabulary {
   const tokens = metadata.get('tokenizer.ggml.tokens')
   if (!Array.isArray(tokens) || !tokens.every((token) => typeof token === 'string'))
     throw new FettleError({
@@ -95,7 +95,7 @@ function numbers(metadata: GgufFile['metadata'], key: string): number[] {
   return Array.isArray(value) ? value.map(Number) : []
 }
 
-function readParts(metadata: GgufFile['metadata'], vocabulary: Vocabulary, path: string): Parts {
+function readParts(metadata: GgufFile['metadata'], vocabulary: GgufVocabulary, path: string): Parts {
   const model = metadata.get('tokenizer.ggml.model')
   if (model === 'gpt2') return byteLevelParts(metadata, vocabulary, path)
   if (model === 'llama') return sentencePieceParts(metadata, vocabulary)
@@ -107,7 +107,7 @@ function readParts(metadata: GgufFile['metadata'], vocabulary: Vocabulary, path:
   })
 }
 
-function byteLevelParts(metadata: GgufFile['metadata'], { tokens }: Vocabulary, path: string): Parts {
+function byteLevelParts(metadata: GgufFile['metadata'], { tokens }: GgufVocabulary, path: string): Parts {
   const name = metadata.get('tokenizer.ggml.pre') ?? 'default'
   const pre = preTokenizers.get(String(name))
   if (pre === undefined)
@@ -150,7 +150,10 @@ function byteLevelParts(metadata: GgufFile['metadata'], { tokens }: Vocabulary, 
   }
 }
 
-function sentencePieceParts(metadata: GgufFile['metadata'], { tokens, types, scores }: Vocabulary): Parts {
+function sentencePieceParts(
+  metadata: GgufFile['metadata'],
+  { tokens, types, scores }: GgufVocabulary,
+): Parts {
   const prefix = metadata.get('tokenizer.ggml.add_space_prefix') !== false
   const unknown = metadata.get('tokenizer.ggml.unknown_token_id')
   const skip = new Set(
@@ -188,7 +191,7 @@ function sentencePieceParts(metadata: GgufFile['metadata'], { tokens, types, sco
 }
 
 /** Control tokens are special; tokens that the user defined are matched as a whole too, but stay visible. */
-function addedTokens({ tokens, types }: Vocabulary): JsonObject[] {
+function addedTokens({ tokens, types }: GgufVocabulary): JsonObject[] {
   return tokens.flatMap((content, id) => {
     const special = types[id] === tokenType.control || types[id] === tokenType.unknown
     // Runs of spaces are matched in normalised text: there they are ordinary tokens.

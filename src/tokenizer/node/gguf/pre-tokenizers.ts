@@ -6,9 +6,9 @@
 
 /** How a byte-level BPE tokenizer cuts a text before merging. */
 export interface PreTokenizer {
-  /** Regular expressions applied one after the other; matches and what lies between them are the pieces. */
+  /** Regular expressions applied one after the other; matches and what lies between them are the words. */
   splits: readonly string[]
-  /** A piece that is a token as a whole is not built from merges. */
+  /** A word that is a token as a whole is not built from merges. */
   ignoreMerges?: boolean
   /** Whether bos is added when the file does not say. */
   addBos?: boolean
