@@ -1,4 +1,5 @@
 import type { Change } from './aligned-text.ts'
+import { utf8Length } from './utf8-length.ts'
 
 /**
  * The character map of a sentencepiece model, as it stands in tokenizer.json: base64 of the length of a trie in bytes, the trie
@@ -81,14 +82,4 @@ function* graphemesOf(text: string): Iterable<string> {
     if (i % 2 === 1) yield* part
     else for (const { segment } of segmenter.segment(part)) yield segment
   }
-}
-
-/** Bytes of a text in UTF-8. */
-function utf8Length(text: string): number {
-  let length = 0
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0
-    length += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4
-  }
-  return length
 }

@@ -73,10 +73,10 @@ describe('what is not written in JavaScript is refused, with what would be read'
 
   test('a character without a token', async () => {
     const backend = makeJavaScriptBackend(
-      JSON.stringify(pieces({ model: { type: 'BPE', vocab: { a: 0 }, merges: [] } })),
+      JSON.stringify(pieces({ model: { type: 'BPE', unk_token: '?', vocab: { a: 0 }, merges: [] } })),
     )
     await expect(backend.encode(['ab'], undefined, false)).rejects.toThrow(
-      'model BPE: "b", which is no token, and no unk_token',
+      'model BPE: "b", which is no token, and neither is unk_token ?',
     )
   })
 

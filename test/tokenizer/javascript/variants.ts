@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { textOf } from '../../../src/tokenizer/files.ts'
-import type { JsonObject } from '../../../src/tokenizer/json.ts'
+import { isJsonObject, type JsonObject } from '../../../src/tokenizer/json.ts'
 import { readGgufTokenizerFiles } from '../../../src/tokenizer/node/gguf/gguf-tokenizer.ts'
 import { preTokenizers } from '../../../src/tokenizer/node/gguf/pre-tokenizers.ts'
 import { fixtures, tokenizerCases } from '../golden.ts'
@@ -39,6 +39,21 @@ const patterns: readonly string[] = [
 const distinctPatterns = [
   ...new Map([...preTokenizers].map((entry) => [entry[1].splits.join(), entry])).values(),
 ]
+
+/** A BPE tokenizer without the tokens that have some characters. */
+function without(json: JsonObject, characters: RegExp): Parts {
+  const { vocab, merges, ...model } = modelOf(json)
+  const kept = Object.entries(isJsonObject(vocab) ? vocab : {}).filter(([token]) => !characters.test(token))
+  const lists: unknown[] = Array.isArray(merges) ? merges : []
+  return {
+    ...json,
+    model: {
+      ...model,
+      vocab: Object.fromEntries(kept),
+      merges: lists.filter((merge) => !characters.test(String(merge))),
+    },
+  }
+}
 
 /** Tokenizers with every part that is written in JavaScript, in every form. */
 export const variants: readonly (readonly [string, Parts])[] = [
@@ -195,6 +210,8 @@ export const variants: readonly (readonly [string, Parts])[] = [
       },
     }),
   ],
+  // As SmolLM2's vocabulary lacks control characters.
+  ['BPE that loses characters', without(qwen, /[łĀď9é]/)],
   ['BPE without bytes', { ...llama2, model: { ...modelOf(llama2), byte_fallback: false } }],
   [
     'BPE, each unknown by itself',

@@ -1,5 +1,7 @@
 import { ownCopy } from '../../own-copy.ts'
+import { lengthAt } from '../aligned-text.ts'
 import { readFlag, unsupported, type Part } from '../options.ts'
+import { utf8Length } from '../utf8-length.ts'
 import {
   byteTokens,
   readModelVocabulary,
@@ -81,7 +83,10 @@ function maxOf(numbers: Iterable<number>): number {
   return most
 }
 
-/** Cuts a word into its characters as tokens, with bytes or the unknown token for those that the vocabulary lacks. */
+/**
+ * Cuts a word into its characters as tokens, with bytes or the unknown token for those that the vocabulary lacks. Without
+ * both they are lost.
+ */
 function makeCutter(part: Part, { ids }: ModelVocabulary, prefix: string): (word: string) => ModelToken[] {
   const { json, place } = part
   const suffix = typeof json.end_of_word_suffix === 'string' ? json.end_of_word_suffix : ''
@@ -99,11 +104,12 @@ function makeCutter(part: Part, { ids }: ModelVocabulary, prefix: string): (word
   const lacking = (character: string, start: number, end: number): ModelToken[] => {
     if (bytes !== undefined)
       return Array.from(encoder.encode(character), (byte) => ({ id: bytes[byte] ?? 0, start, end }))
-    const id = unknown === undefined ? undefined : ids.get(unknown)
+    if (unknown === undefined) return []
+    const id = ids.get(unknown)
     if (id === undefined)
       throw unsupported(
         place,
-        `${JSON.stringify(character)}, which is no token, and no unk_token`,
+        `${JSON.stringify(character)}, which is no token, and neither is unk_token ${unknown}`,
         'one of both',
       )
     return [{ id, start, end }]
@@ -111,6 +117,7 @@ function makeCutter(part: Part, { ids }: ModelVocabulary, prefix: string): (word
   return (word) => {
     const tokens: ModelToken[] = []
     let isUnknown = false
+    let isComplete = true
     let start = 0
     for (const character of word) {
       const end = start + character.length
@@ -121,10 +128,28 @@ function makeCutter(part: Part, { ids }: ModelVocabulary, prefix: string): (word
       else if (isUnknown && fuses && last !== undefined) tokens[tokens.length - 1] = { ...last, end }
       else tokens.push(...lacking(character, start, end))
       isUnknown = id === undefined && bytes === undefined
+      isComplete &&= id !== undefined || bytes !== undefined || unknown !== undefined
       start = end
     }
-    return tokens
+    return isComplete ? tokens : closeGaps(word, tokens)
   }
+}
+
+/**
+ * Moves tokens back over characters that have none: the Rust library adds up the bytes of tokens only, so that what stands
+ * behind such a character counts as earlier ones.
+ */
+function closeGaps(word: string, tokens: readonly ModelToken[]): ModelToken[] {
+  const unitOfByte = Array.from(word.matchAll(/./gsu), ({ 0: character, index }) =>
+    Array.from({ length: utf8Length(character) }, () => index),
+  ).flat()
+  let byte = 0
+  return tokens.map(({ id, start, end }) => {
+    const first = unitOfByte[byte]
+    byte += utf8Length(word.slice(start, end))
+    const last = unitOfByte[byte - 1]
+    return { id, start: first, end: last + lengthAt(word, last) }
+  })
 }
 
 /** Merges neighbours until none can be. Candidates wait in a heap, and one whose parts are gone meanwhile is passed over. */
