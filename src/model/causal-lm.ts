@@ -1,48 +1,39 @@
 import { join } from 'node:path'
-import { bytesPerElement, createEngine } from '../engine/index.ts'
+import { bytesPerElement } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
-import { FettleError } from '../error.ts'
 import type { Decoder, Sequence, StreamPiece, TextOptions, TextPiece } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import { loraConfig } from '../peft/index.ts'
 import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
-import { addAdapter, loadAdapter, saveAdapter, trainedTensors } from './adapters/adapter.ts'
-import type { AssistantModel } from './assistant-model.ts'
-import { parametersOf, vocabularyOf } from './blocks/architecture.ts'
-import { describeModel } from './families/index.ts'
-import { generateWith, streamWith } from './generation.ts'
-import type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOptions } from './generation.ts'
-import { createCachedDecoder, decoderInTurn } from './passes/cached-decoder.ts'
-import { flattenBatch } from './passes/flatten.ts'
-import type { FlatBatch, ForwardInputs } from './passes/flatten.ts'
-import { keepInternals } from './internals.ts'
-import { computeType, readQuantization } from './load-options.ts'
-import type { LoadOptions } from './load-options.ts'
-import { createQueue, runInAll } from './queue.ts'
-import type { Queue } from './queue.ts'
+import { addAdapter, loadAdapter, saveAdapter } from './adapters/adapter.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
 import { runWithoutAdapter } from './adapters/without-adapter.ts'
-import { quantizationOf } from './state/frozen-weights.ts'
-import { loadModelState } from './state/load-state.ts'
-import type { ModelState } from './state/model-state.ts'
-import { trainAllParameters } from './state/train-state.ts'
+import type { AssistantModel } from './assistant-model.ts'
+import { parametersOf, vocabularyOf } from './blocks/architecture.ts'
+import { forwardLogits, lossGradients } from './forward.ts'
+import type { NumberArray } from './forward.ts'
+import { generateWith, streamWith } from './generation.ts'
+import type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOptions } from './generation.ts'
+import { keepInternals } from './internals.ts'
+import type { LoadOptions } from './load-options.ts'
+import { openFresh, openPretrained } from './open-state.ts'
+import { createCachedDecoder, decoderInTurn } from './passes/cached-decoder.ts'
+import { flattenBatch } from './passes/flatten.ts'
+import type { ForwardInputs } from './passes/flatten.ts'
 import type { Passes } from './passes/passes.ts'
 import { createPasses } from './passes/passes.ts'
 import { activationBytesPerToken } from './passes/recompute.ts'
+import { trainingState } from './passes/training-state.ts'
+import { createQueue, runInAll } from './queue.ts'
+import type { Queue } from './queue.ts'
 import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
-import { openModel } from './weights/open-model.ts'
-import { openRandomStore } from './weights/random-store.ts'
-import { saveModel } from './weights/save-model.ts'
+import { quantizationOf } from './state/frozen-weights.ts'
+import type { ModelState } from './state/model-state.ts'
+import { trainAllParameters } from './state/train-state.ts'
 import { rowCount } from './weights/parameters.ts'
-import { clearGradients, trainingState } from './passes/training-state.ts'
-
-/** Numbers with a shape. */
-export interface NumberArray {
-  data: Float32Array
-  shape: number[]
-}
+import { saveModel } from './weights/save-model.ts'
 
 /** A causal language model on an engine. */
 export class AutoModelForCausalLM {
@@ -97,27 +88,16 @@ export class AutoModelForCausalLM {
    * @throws FettleError for what cannot be read, with place and cure
    */
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
-    const quantized = readQuantization(options)
-    const { store, generationConfig, ...description } = await openModel(path)
-    const engine = await createEngine(options)
-    const activation = computeType(engine, store.dtype, options.dtype)
-    const state = await loadModelState(engine, description, store, { activation, ...quantized })
+    const { state, generationConfig } = await openPretrained(path, options)
     return new AutoModelForCausalLM(state, path, generationConfig)
   }
 
   /** A model with fresh random weights, from the fields of a config.json. */
   static async fromConfig(
     raw: Record<string, unknown>,
-    { seed = 42, ...options }: LoadOptions & { seed?: number } = {},
+    options: LoadOptions & { seed?: number } = {},
   ): Promise<AutoModelForCausalLM> {
-    const quantized = readQuantization(options)
-    const description = describeModel(raw, 'config')
-    const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
-    const store = openRandomStore(parametersOf(description.architecture), deviation, seed)
-    const engine = await createEngine(options)
-    const activation = computeType(engine, store.dtype, options.dtype)
-    const state = await loadModelState(engine, description, store, { activation, ...quantized })
-    return new AutoModelForCausalLM(state, 'random weights', null)
+    return new AutoModelForCausalLM(await openFresh(raw, options), 'random weights', null)
   }
 
   /** What computes: engine, instruction set and threads. */
@@ -174,48 +154,14 @@ export class AutoModelForCausalLM {
    * Logits [batch, time, vocab] (zeros at padding) and, with labels, the mean loss over the unmasked shifted labels.
    */
   forward(inputs: ForwardInputs): Promise<{ logits: NumberArray; loss?: number }> {
-    return this.#queue.run(() => this.#forward(inputs))
-  }
-
-  async #forward(inputs: ForwardInputs): Promise<{ logits: NumberArray; loss?: number }> {
-    const flat = flattenBatch(inputs, this.vocabSize)
-    const logits = await this.#passes.logits(flat)
-    const width = this.vocabSize
-    const data = new Float32Array(flat.batch * flat.time * width)
-    flat.places.forEach((place, i) => data.set(logits.subarray(i * width, (i + 1) * width), place * width))
-    const shaped = { data, shape: [flat.batch, flat.time, width] }
-    return inputs.labels ? { logits: shaped, loss: await this.#meanLoss(flat) } : { logits: shaped }
-  }
-
-  async #meanLoss(flat: FlatBatch): Promise<number> {
-    const logProbs = await this.#passes.logProbs(flat)
-    return -logProbs.reduce((sum, logProb) => sum + logProb, 0) / logProbs.length
+    return this.#queue.run(() => forwardLogits(this.#state, this.#passes, inputs))
   }
 
   /**
    * Gradients of the mean loss, by name: of the adapter, or without one of every parameter.
    */
   gradients(inputs: ForwardInputs): Promise<Map<string, NumberArray>> {
-    return this.#queue.run(() => this.#gradients(inputs))
-  }
-
-  async #gradients(inputs: ForwardInputs): Promise<Map<string, NumberArray>> {
-    await trainAllParameters(this.#state)
-    const flat = flattenBatch(inputs, this.vocabSize)
-    const { learnedTokens } = flat
-    if (learnedTokens === 0)
-      throw new FettleError({
-        place: 'labels',
-        found: inputs.labels ? 'nothing to learn' : 'nothing',
-        expected: 'token ids, −100 where nothing is learned; the first of a row is never predicted',
-      })
-    await clearGradients(this.#state)
-    await this.#passes.train(flat, new Float64Array(learnedTokens).fill(1 / learnedTokens))
-    const gradients = new Map<string, NumberArray>()
-    for (const { name, shape, data } of trainedTensors(this.#state, 'gradient'))
-      gradients.set(name, { data: await data(), shape: [...shape] })
-    await clearGradients(this.#state)
-    return gradients
+    return this.#queue.run(() => lossGradients(this.#state, this.#passes, inputs))
   }
 
   /** New tokens for each prompt; with `returnDictInGenerate`, why each ended, too. */
