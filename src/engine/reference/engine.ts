@@ -30,6 +30,7 @@ export function createReferenceEngine(): Engine {
   let unfinished: Program | null = null
   let countsOfRun: RowCounts = {}
   let running: Promise<void> | null = null
+  let closed = false
 
   const engine: Engine = {
     name: 'reference',
@@ -40,7 +41,7 @@ export function createReferenceEngine(): Engine {
     prefersBfloat12: false,
     tensor(dtype, shape, data) {
       const tensor = tensorHandle('persistent', dtype, shape)
-      const size = elementCount(tensor.shape)
+      const size = checkedCount('tensor', tensor.shape)
       persistent.set(tensor.id, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
       if (data) store(tensor, data)
       return tensor
@@ -62,7 +63,8 @@ export function createReferenceEngine(): Engine {
       return keep(matrix.dtype, matrix.shape, values)
     },
     view(tensor, offset, shape) {
-      const size = elementCount(shape)
+      checkedCount('view', [offset])
+      const size = checkedCount('view', shape)
       const values = valuesOf(tensor)
       if (offset + size > values.length)
         throw new Error(`view: elements ${offset} to ${offset + size} of ${values.length}`)
@@ -125,7 +127,9 @@ export function createReferenceEngine(): Engine {
     // Copies every weight: there are no pages to let go of.
     stream() {},
     free(tensor) {
-      persistent.delete(tensor.id)
+      if (closed) return
+      if (!persistent.delete(tensor.id))
+        throw new Error('this tensor was freed, or belongs to another engine')
       rowScales.delete(tensor.id)
     },
     release() {
@@ -136,6 +140,7 @@ export function createReferenceEngine(): Engine {
     },
     close() {
       engine.release()
+      closed = true
       persistent.clear()
       rowScales.clear()
     },
@@ -174,7 +179,10 @@ export function createReferenceEngine(): Engine {
   }
 
   function store(tensor: Tensor, data: TensorData): void {
+    if (running) throw new Error('write: a program is running')
     const values = valuesOf(tensor)
+    if (data instanceof Int32Array !== values instanceof Int32Array)
+      throw new Error(`write: ${data.constructor.name} into a tensor of ${tensor.dtype}`)
     if (data.length > values.length) throw new Error(`write: ${data.length} values into ${values.length}`)
     if (tensor.dtype === 'bfloat16' && data instanceof Float32Array)
       values.set(bfloat16ToFloat32(float32ToBfloat16(data)))
@@ -208,6 +216,12 @@ export function createReferenceEngine(): Engine {
       ? new Int32Array(arena, offset, size)
       : new Float32Array(arena, offset, size)
   }
+}
+
+/** Elements of a shape whose sizes are whole numbers. */
+function checkedCount(method: string, shape: readonly number[]): number {
+  if (shape.every((size) => Number.isInteger(size) && size >= 0)) return elementCount(shape)
+  throw new Error(`${method}: [${shape.join(', ')}]; expected whole numbers`)
 }
 
 function kernelOf(op: OpName): UntypedKernel {

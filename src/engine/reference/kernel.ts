@@ -2,6 +2,8 @@ import type { ArgumentsOf, Attributes, Command, GradientName, InputName, OpName,
 import type { OpInfo } from '../op-entry.ts'
 import { infoOf } from '../ops.ts'
 import type { Tensor } from '../tensor.ts'
+import { checkIntegers } from './check-integers.ts'
+import type { BoundArgument } from './check-integers.ts'
 
 /** A tensor as a kernel sees it: row-major values; all dimensions but the last count as rows. */
 export interface Matrix<Data = Float32Array> {
@@ -68,6 +70,7 @@ export function execute(kernel: UntypedKernel, command: Command, matrixOf: (tens
   const inputCount = info.inputNames.length
   const outputCount = info.outputNames.length
   const place = `${op}.${direction}`
+  checkIntegers(op, info, boundArguments(), attributes)
   if (direction === 'forward') {
     const named = nameMatrices(place, info.inputNames, inputs.map(bind), mayBeMissing)
     kernel.forward(named, nameMatrices(place, info.outputNames, outputs.map(bind), mayBeMissing), attributes)
@@ -104,6 +107,16 @@ export function execute(kernel: UntypedKernel, command: Command, matrixOf: (tens
 
   function bind(tensor: Tensor | null): Matrix | null {
     return tensor && matrixOf(tensor)
+  }
+
+  /** Inputs and outputs, and of a vjp the gradients that it makes. */
+  function boundArguments(): BoundArgument[] {
+    const described = { ...info.inputs, ...info.outputs }
+    const names = [...info.inputNames, ...(direction === 'vjp' ? info.outputNames : [])]
+    const outputNames = direction === 'vjp' ? info.gradients : info.outputNames
+    const boundTo = (tensors: readonly (Tensor | null)[]) => (name: string, i: number) =>
+      [name, described[name], bind(tensors[i] ?? null)] as const
+    return [...names.map(boundTo(inputs)), ...outputNames.map(boundTo(outputs))]
   }
 
   function isOptional(name: string): boolean {
