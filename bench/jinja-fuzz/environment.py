@@ -1,40 +1,15 @@
-"""The Jinja environment that transformers compiles chat templates in, with its clock and its dice held still."""
+"""The Jinja environment that transformers compiles chat templates in, with its clock held still."""
 
 import copy
 import datetime as _datetime
-import random
 import resource
 import signal
-
-import jinja2.filters
-import jinja2.utils
 
 NOW = _datetime.datetime(2024, 7, 6, 15, 4, 5)
 
 
-class Dice:
-    """The random numbers that fettle's side draws, too: a 32-bit linear congruential generator, in [0, 1)."""
-
-    def __init__(self):
-        self.state = 1
-
-    def random(self):
-        self.state = (self.state * 1664525 + 1013904223) % 2**32
-        return self.state / 2**32
-
-    def choice(self, items):
-        return items[int(self.random() * len(items))] if len(items) else [][0]
-
-    def randrange(self, start, stop):
-        if not isinstance(start, int) or not isinstance(stop, int):
-            raise TypeError("randrange() wants integers")
-        if stop <= start:
-            raise ValueError("empty range for randrange()")
-        return start + int(self.random() * (stop - start))
-
-
 def make_environment():
-    """transformers' own environment, not a copy of its settings, with a fixed clock and dice."""
+    """transformers' own environment, not a copy of its settings, with a fixed clock."""
     from transformers.utils import chat_template_utils
 
     class Clock(_datetime.datetime):
@@ -44,12 +19,6 @@ def make_environment():
 
     chat_template_utils.datetime = Clock
     environment = chat_template_utils._compile_jinja_template("").environment
-    dice = Dice()
-    random.choice = dice.choice
-    jinja2.filters.random.choice = dice.choice
-    jinja2.utils.choice = dice.choice
-    jinja2.utils.randrange = dice.randrange
-    environment.dice = dice
     return environment
 
 
@@ -63,7 +32,6 @@ def _give_up(signum, frame):
 
 def render(environment, source, variables):
     """What Python makes of a template: {"text": …} or {"error": …}; None where it would take too much."""
-    environment.dice.state = 1
     signal.signal(signal.SIGALRM, _give_up)
     signal.setitimer(signal.ITIMER_REAL, 1)
     try:

@@ -1,11 +1,12 @@
 """Writes random templates and what Python makes of them, a JSON object a line: generate.py SEED COUNT
 
-The templates go through all filters, tests, globals, operators, statements, and through every public name that
-Python's dir() finds on the types that a template can hold.
+The templates go through all filters, tests, globals, operators, statements and methods of fettle's Jinja, which leaves
+out what no chat template needs (src/jinja/left-out.ts); a text that shows an address or a range is not written.
 """
 
 import json
 import random
+import re
 import sys
 
 from environment import VARIABLES, limit_memory, make_environment, render
@@ -19,10 +20,10 @@ def one(*choices):
 
 ATOMS = {
     "str": ["s", "t", "u", "q", "''", "'a'", "'abc'", "'a b  c'", "'x,y,z'", "'<b>&amp; \"x\"</b>'", "'12'", "'-3.5'",
-            "' 42 '", "'ß Ǆ İ ﬁ'", "'a\\nb\\n\\n  c'", "'{} {}'", "'%s-%s'", "'{a}'", "'%(a)s'", "'ABC'", "'aXbXc'",
+            "' 42 '", "'ß Ǆ İ ﬁ'", "'a\\nb\\n\\n  c'", "'{} {}'", "'%s-%s'", "'{a}'", "'ABC'", "'aXbXc'",
             "'http://a.com/x?y=1 (www.b.org). me@c.de'", "'the quick-brown fox jumps'", "'&lt;p&gt; &amp;copy; &#65;'",
             "'a\\tb\\tc'", "'ΑΣ ὈΔΥΣΣΕΎΣ'", "'٣²Ⅷ'", "'%'", "'{'", "'0x1f'", "'1e3'", "'nan'", "'\\x00\\x1f\\x7f\\xa0'"],
-    "int": ["n", "z", "m", "0", "1", "2", "3", "-1", "10", "255", "1000000", "12345678901234567890", "-2"],
+    "int": ["n", "z", "m", "0", "1", "2", "3", "-1", "10", "255", "1000000", "-2"],
     "float": ["f", "1.0", "0.1", "-2.5", "1e16", "1e-7", "3.14159", "-0.0", "1e300", "0.5"],
     "bool": ["yes", "no", "true", "false"],
     "none": ["nothing", "none"],
@@ -33,93 +34,59 @@ ATOMS = {
              "{'a': {'b': 1}}", "{97: 'Q', 98: none, 99: 120}", "dict(a=1)"],
     "undefined": ["missing", "d.nope", "missing2"],
     "range": ["range(5)", "range(2, 9, 3)", "range(3, 0, -1)", "range(0)"],
-    "markup": ["('<i>' | safe)", "('a<b' | escape)", "('' | safe)", "('x y' | safe)", "('%s' | safe)", "('{}' | safe)"],
     "generator": ["(xs | map('string'))", "(words | select)", "(items | map(attribute='n'))", "(xs | unique)",
-                  "(xs | batch(2))", "(xs | slice(2))", "(d | items)", "(xs | reverse)", "(xs | reject('odd'))"],
+                  "(d | items)", "(xs | reverse)", "(xs | reject('odd'))"],
     "view": ["d.keys()", "d.values()", "d.items()", "{'a': 1}.keys()"],
-    "bytes": ["s.encode()", "'abc'.encode()", "''.encode()", "u.encode('utf-16-le')", "n.to_bytes(2, 'big')", "'é'.encode('latin-1')"],
-    "set": ["(d.keys() - ['a', 'b'])", "({1: 2}.keys() - [2])", "({}.keys() - [])"],
-    "object": ["range", "dict", "namespace(a=1, b='x')", "cycler(1, 'b')", "joiner('-')", "s.upper", "lipsum", "d.get",
-               "raise_exception", "strftime_now", "namespace", "cycler", "joiner"],
+    "object": ["namespace(a=1, b='x')"],
 }
 KINDS = list(ATOMS)
 WEIGHTED = ["str"] * 8 + ["int"] * 4 + ["list"] * 4 + ["dict"] * 3 + ["float"] * 2 + KINDS
 
-PROTOTYPES = {
-    "str": "", "int": 1, "float": 1.0, "bool": True, "list": [], "tuple": (), "dict": {}, "range": range(1),
-    "bytes": b"", "set": set(), "view": {}.keys(), "generator": (x for x in ()), "none": None,
-}
-
 # What each takes when it is used as it is meant to be; a filter's first argument is its value.
 FILTERS = {
-    "abs": [["number"]], "attr": [["any"], ["name"]], "batch": [["iterable"], ["small"], ["any?"]],
-    "capitalize": [["str"]], "center": [["str"], ["width?"]], "count": [["iterable"]], "d": [["any"], ["any?"], ["bool?"]],
-    "default": [["any"], ["any?"], ["bool?"]], "dictsort": [["dict"], ["bool?"], ["by?"], ["bool?"]], "e": [["any"]],
-    "escape": [["any"]], "filesizeformat": [["number"], ["bool?"]], "first": [["iterable"]], "float": [["any"], ["any?"]],
-    "forceescape": [["any"]], "format": [["format"], ["any?"], ["any?"]], "groupby": [["records"], ["field"], ["any?"], ["bool?"]],
-    "indent": [["str"], ["width?"], ["bool?"], ["bool?"]], "int": [["any"], ["any?"], ["base?"]], "items": [["dict"]],
+    "abs": [["number"]], "capitalize": [["str"]], "count": [["iterable"]], "d": [["any"], ["any?"], ["bool?"]],
+    "default": [["any"], ["any?"], ["bool?"]], "dictsort": [["dict"], ["bool?"], ["by?"], ["bool?"]],
+    "first": [["iterable"]], "float": [["any"], ["any?"]], "format": [["format"], ["any?"], ["any?"]],
+    "indent": [["str"], ["width?"], ["bool?"], ["bool?"]], "int": [["any"], ["any?"]], "items": [["dict"]],
     "join": [["iterable"], ["str?"], ["field?"]], "last": [["iterable"]], "length": [["iterable"]], "list": [["iterable"]],
     "lower": [["str"]], "map": [["iterable"], ["filter"]], "max": [["iterable"], ["bool?"], ["field?"]],
-    "min": [["iterable"], ["bool?"], ["field?"]], "pprint": [["any"]], "random": [["list"]], "reject": [["iterable"], ["test?"]],
+    "min": [["iterable"], ["bool?"], ["field?"]], "reject": [["iterable"], ["test?"]],
     "rejectattr": [["records"], ["field"], ["test?"]], "replace": [["str"], ["str"], ["str"], ["small?"]], "reverse": [["iterable"]],
-    "round": [["number"], ["small?"], ["method?"]], "safe": [["any"]], "select": [["iterable"], ["test?"]],
-    "selectattr": [["records"], ["field"], ["test?"]], "slice": [["iterable"], ["small"], ["any?"]],
-    "sort": [["iterable"], ["bool?"], ["bool?"], ["field?"]], "string": [["any"]], "striptags": [["str"]],
-    "sum": [["iterable"], ["field?"], ["any?"]], "title": [["str"]], "tojson": [["any"], ["bool?"], ["indent?"], ["separators?"], ["bool?"]],
-    "trim": [["str"], ["str?"]], "truncate": [["str"], ["width?"], ["bool?"], ["str?"], ["small?"]],
-    "unique": [["iterable"], ["bool?"], ["field?"]], "upper": [["str"]], "urlencode": [["any"]],
-    "urlize": [["str"], ["width?"], ["bool?"], ["str?"], ["str?"]], "wordcount": [["str"]],
-    "wordwrap": [["str"], ["width?"], ["bool?"], ["str?"], ["bool?"]], "xmlattr": [["dict"], ["bool?"]],
+    "round": [["number"], ["small?"], ["method?"]], "select": [["iterable"], ["test?"]],
+    "selectattr": [["records"], ["field"], ["test?"]], "sort": [["iterable"], ["bool?"], ["bool?"], ["field?"]],
+    "string": [["any"]], "sum": [["iterable"], ["field?"], ["any?"]], "title": [["str"]],
+    "tojson": [["any"], ["bool?"], ["indent?"], ["separators?"], ["bool?"]], "trim": [["str"], ["str?"]],
+    "unique": [["iterable"], ["bool?"], ["field?"]], "upper": [["str"]],
 }
 NAMED = {
-    "batch": ["linecount", "fill_with"], "center": ["width"], "default": ["default_value", "boolean"],
-    "dictsort": ["case_sensitive", "by", "reverse"], "filesizeformat": ["binary"], "float": ["default"],
-    "groupby": ["attribute", "default", "case_sensitive"], "indent": ["width", "first", "blank"], "int": ["default", "base"],
-    "join": ["d", "attribute"], "max": ["case_sensitive", "attribute"], "min": ["case_sensitive", "attribute"],
-    "map": ["attribute", "default"], "replace": ["old", "new", "count"], "round": ["precision", "method"],
-    "slice": ["slices", "fill_with"], "sort": ["reverse", "case_sensitive", "attribute"], "sum": ["attribute", "start"],
-    "tojson": ["ensure_ascii", "indent", "separators", "sort_keys"], "trim": ["chars"],
-    "truncate": ["length", "killwords", "end", "leeway"], "unique": ["case_sensitive", "attribute"],
-    "urlize": ["trim_url_limit", "nofollow", "target", "rel", "extra_schemes"],
-    "wordwrap": ["width", "break_long_words", "wrapstring", "break_on_hyphens"], "xmlattr": ["autospace"],
-    "attr": ["name"], "format": ["a"],
+    "default": ["default_value", "boolean"], "dictsort": ["case_sensitive", "by", "reverse"], "float": ["default"],
+    "indent": ["width", "first", "blank"], "int": ["default"], "join": ["d", "attribute"],
+    "max": ["case_sensitive", "attribute"], "min": ["case_sensitive", "attribute"], "map": ["attribute", "default"],
+    "replace": ["old", "new", "count"], "round": ["precision", "method"], "sort": ["reverse", "case_sensitive", "attribute"],
+    "sum": ["attribute", "start"], "tojson": ["ensure_ascii", "indent", "separators", "sort_keys"], "trim": ["chars"],
+    "unique": ["case_sensitive", "attribute"],
 }
 TESTS = {
-    "boolean": [], "callable": [], "defined": [], "divisibleby": [["small"]], "eq": [["any"]], "equalto": [["any"]],
-    "escaped": [], "even": [], "false": [], "filter": [], "float": [], "ge": [["any"]], "greaterthan": [["any"]],
-    "gt": [["any"]], "in": [["iterable"]], "integer": [], "iterable": [], "le": [["any"]], "lessthan": [["any"]],
-    "lower": [], "lt": [["any"]], "mapping": [], "ne": [["any"]], "none": [], "number": [], "odd": [], "sameas": [["constant"]],
-    "sequence": [], "string": [], "test": [], "true": [], "undefined": [], "upper": [],
+    "boolean": [], "defined": [], "divisibleby": [["small"]], "eq": [["any"]], "equalto": [["any"]], "even": [], "false": [],
+    "float": [], "ge": [["any"]], "greaterthan": [["any"]], "gt": [["any"]], "in": [["iterable"]], "integer": [], "iterable": [],
+    "le": [["any"]], "lessthan": [["any"]], "lower": [], "lt": [["any"]], "mapping": [], "ne": [["any"]], "none": [], "number": [],
+    "odd": [], "sameas": [["constant"]], "sequence": [], "string": [], "true": [], "undefined": [], "upper": [],
 }
 METHODS = {
     "str": {
-        "center": ["width", "char?"], "count": ["str", "small?", "small?"], "encode": ["encoding?", "errors?"],
-        "endswith": ["affix", "small?", "small?"], "expandtabs": ["small?"], "find": ["str", "small?", "small?"],
-        "format": ["any?", "any?"], "format_map": ["dict"], "index": ["str", "small?", "small?"], "join": ["strings"],
-        "ljust": ["width", "char?"], "lstrip": ["str?"], "maketrans": ["str", "str", "str?"], "partition": ["str"],
-        "removeprefix": ["str"], "removesuffix": ["str"], "replace": ["str", "str", "small?"], "rfind": ["str", "small?", "small?"],
-        "rindex": ["str", "small?"], "rjust": ["width", "char?"], "rpartition": ["str"], "rsplit": ["str?", "small?"],
-        "rstrip": ["str?"], "split": ["str?", "small?"], "splitlines": ["bool?"], "startswith": ["affix", "small?", "small?"],
-        "strip": ["str?"], "translate": ["dict"], "zfill": ["width"],
+        **{name: [] for name in ("capitalize", "isalnum", "isalpha", "isdecimal", "isdigit", "islower", "isnumeric", "isspace",
+                                 "isupper", "lower", "title", "upper")},
+        "center": ["width", "char?"], "count": ["str"], "endswith": ["affix"], "find": ["str"], "format": ["any?", "any?"],
+        "index": ["str"], "join": ["strings"], "ljust": ["width", "char?"], "lstrip": ["str?"], "partition": ["str"],
+        "removeprefix": ["str"], "removesuffix": ["str"], "replace": ["str", "str", "small?"], "rfind": ["str"],
+        "rindex": ["str"], "rjust": ["width", "char?"], "rpartition": ["str"], "rsplit": ["str?", "small?"],
+        "rstrip": ["str?"], "split": ["str?", "small?"], "splitlines": ["bool?"], "startswith": ["affix"],
+        "strip": ["str?"], "zfill": ["width"],
     },
-    "int": {"to_bytes": ["small?", "order?"], "from_bytes": ["bytes", "order?"]},
-    "float": {"fromhex": ["hex"]},
-    "list": {"index": ["any", "small?", "small?"], "count": ["any"], "append": ["any"]},
-    "tuple": {"index": ["any", "small?", "small?"], "count": ["any"]},
+    "list": {"index": ["any"], "count": ["any"]},
+    "tuple": {"index": ["any"], "count": ["any"]},
     "range": {"index": ["int"], "count": ["int"]},
-    "dict": {"get": ["key", "any?"], "fromkeys": ["iterable", "any?"], "pop": ["key"]},
-    "bytes": {
-        "decode": ["encoding?", "errors?"], "center": ["width", "byte?"], "count": ["bytes", "small?"], "endswith": ["bytes"],
-        "find": ["bytes", "small?"], "index": ["bytes"], "join": ["iterable"], "ljust": ["width", "byte?"], "partition": ["bytes"],
-        "replace": ["bytes", "bytes", "small?"], "rjust": ["width"], "rsplit": ["bytes?"], "split": ["bytes?", "small?"],
-        "startswith": ["bytes"], "strip": ["bytes?"], "zfill": ["width"], "hex": ["char?"], "fromhex": ["hex"],
-        "maketrans": ["bytes", "bytes"], "translate": ["none"], "removeprefix": ["bytes"], "rfind": ["bytes"],
-        "rindex": ["bytes"], "rpartition": ["bytes"], "removesuffix": ["bytes"],
-    },
-    "set": {name: ["iterable?"] for name in ("difference", "intersection", "union")}
-    | {name: ["iterable"] for name in ("issubset", "issuperset", "isdisjoint", "symmetric_difference")},
-    "view": {"isdisjoint": ["iterable"]},
-    "generator": {"send": ["none"], "throw": ["any"]},
+    "dict": {"get": ["key", "any?"], "items": [], "keys": [], "values": []},
 }
 
 
@@ -131,15 +98,13 @@ def argument(kind, depth):
         kind = "any"
     simple = {
         "small": ["0", "1", "2", "3", "-1", "5", "none"], "width": ["0", "3", "8", "15", "20", "-2", "'--'"],
-        "name": ["'upper'", "'name'", "'a'", "'real'", "'__class__'", "'count'"], "field": ["'n'", "'name'", "0", "'a.b'", "'nope'", "'n,name'", "none"],
-        "key": ["'a'", "'b'", "1", "'zz'", "()", "none"], "by": ["'key'", "'value'", "'x'"], "base": ["10", "16", "2", "0", "36", "1"],
+        "field": ["'n'", "'name'", "0", "'a.b'", "'nope'", "'n,name'", "none"],
+        "key": ["'a'", "'b'", "1", "'zz'", "()", "none"], "by": ["'key'", "'value'", "'x'"],
         "method": ["'common'", "'ceil'", "'floor'", "'x'"], "indent": ["2", "0", "none", "'--'", "-1", "true"],
         "separators": ["(',', ':')", "none", "[' ; ', ' = ']", "','"], "char": ["'*'", "'é'", "'ab'", "''", "'<'"],
-        "encoding": ["'utf-8'", "'ascii'", "'latin-1'", "'utf-16'", "'utf-32-be'", "'nope'", "'UTF8'", "'cp1252'"],
-        "constant": ["none", "true", "false", "xs", "d"], "errors": ["'ignore'", "'replace'", "'strict'", "'xmlcharrefreplace'", "'backslashreplace'", "'namereplace'", "'nope'"],
+        "constant": ["none", "true", "false", "xs", "d"],
         "affix": ["'H'", "('H', 'a')", "'c'", "()", "''", "('a', 1)"], "strings": ["words", "'abc'", "['a', 'b']", "('x',)", "d", "[1]"],
-        "order": ["'big'", "'little'", "'x'"], "hex": ["'0x1.8p3'", "'ff 00'", "'-0x1p-2'", "'zz'", "'inf'"],
-        "byte": ["'*'.encode()", "''.encode()"], "format": ["'%s'", "'%s-%s'", "'%d'", "'%(a)s'", "'%05.1f|%x'", "'%r'", "'%%'", "s", "'%5s|%-5s'"],
+        "format": ["'%s'", "'%s-%s'", "'%d'", "'%r'", "'%%'", "s"],
         "filter": ["'upper'", "'length'", "'string'", "'first'", "'nope'", "'int'", "attribute", "'default', 'x'", "'list'", "'abs'", "'tojson'"],
         "test": ["'odd'", "'string'", "'defined'", "'gt', 1", "'in', [1, 2]", "'nope'", "'none'", "'equalto', 2", "'lower'"],
     }
@@ -147,7 +112,7 @@ def argument(kind, depth):
     if kind in simple:
         return pick.choice(simple[kind])
     group = {
-        "any": WEIGHTED, "number": ["int", "int", "float", "bool"], "iterable": ["list", "list", "list", "tuple", "str", "dict", "range", "generator", "view", "set"],
+        "any": WEIGHTED, "number": ["int", "int", "float", "bool"], "iterable": ["list", "list", "list", "tuple", "str", "dict", "range", "generator", "view"],
     }.get(kind)
     if kind == "records":
         return one("items", "items", "[{'n': 1, 'a': {'b': 2}}, {'n': none}]", "[(1, 2), (3, 4)]", "xs", "[d]", "words")
@@ -194,18 +159,12 @@ def wrapped(value):
 
 
 def method(depth, kind=None):
-    kind = kind or pick.choice(["str"] * 10 + list(METHODS) + ["float", "int", "bytes"])
-    value = wrapped(expression(kind, depth - 1))
-    names = [name for name in dir(PROTOTYPES.get(kind, "")) if not name.startswith("_")]
-    names += list(METHODS.get(kind, {}))
-    if not names:
-        return value
-    name = pick.choice(names)
+    kind = kind if kind in METHODS else pick.choice(["str"] * 10 + list(METHODS))
+    value = wrapped(pick.choice(ATOMS[kind]) if kind != "str" else expression(kind, depth - 1))
+    name = pick.choice(list(METHODS[kind]))
     if pick.random() < 0.02:
         return f"{value}.{name}"
-    known = METHODS.get(kind, {}).get(name)
-    inside = arguments(known, depth - 1) if known is not None else arguments(["any?"], depth - 1, keep=0.06)
-    return f"{value}.{name}({inside})"
+    return f"{value}.{name}({arguments(METHODS[kind][name], depth - 1)})"
 
 
 def tested(depth):
@@ -218,44 +177,44 @@ def tested(depth):
 def operated(depth):
     operator = one("+", "-", "*", "/", "//", "%", "**", "~", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "and", "or", "+", "~", "==", "%")
     if operator in ("**", "*"):
-        left, right = one("int", "float", "str", "list", "bool"), one("'a'", "0", "1", "2", "3", "-1", "0.5", "true")
-        return f"({wrapped(argument(left, depth - 1))} {operator} {right})"
-    kind = pick.choice(WEIGHTED)
-    other = kind if pick.random() < 0.6 else pick.choice(WEIGHTED)
+        left, right = one("int", "float", "str", "list", "bool"), one("'a'", "0", "1", "2", "-1", "true")
+        return f"({wrapped(pick.choice(ATOMS[left]))} {operator} {right})"
+    # Views are ordered as sets, which are left out.
+    kinds = [kind for kind in WEIGHTED if kind != "view"]
+    kind = pick.choice(kinds)
+    other = kind if pick.random() < 0.6 else pick.choice(kinds)
     return f"({wrapped(argument(kind, depth - 1))} {operator} {wrapped(argument(other, depth - 1))})"
 
 
 def subscripted(depth):
-    value = wrapped(argument(one("str", "list", "tuple", "dict", "range", "bytes", "markup", "any"), depth - 1))
-    inside = one("0", "-1", "1", "'a'", "'b'", "5", "1:", ":2", "::-1", "1:3", "-2:", "::2", "'x'", "none", "1.0", "true", "3:0:-1", "0, 1", ":-1", "'upper'")
+    if pick.random() < 0.5:
+        value = pick.choice(ATOMS[one("str", "list", "tuple", "range")])
+        return f"{wrapped(value)}[{one('1:', ':2', '::-1', '1:3', '-2:', '::2', '3:0:-1', ':-1')}]"
+    value = wrapped(argument(one("str", "list", "tuple", "dict", "range", "any"), depth - 1))
+    inside = one("0", "-1", "1", "'a'", "'b'", "5", "'x'", "none", "1.0", "true", "'upper'")
     return f"{value}[{inside}]"
 
 
 def called(depth):
     return one(
         f"range({arguments(['small', 'small?', 'small?'], 1)})", f"dict({arguments(['dict?'], 1)})", f"dict({arguments(['iterable?'], 1)}, k=1)",
-        f"namespace({arguments(['dict?'], 1)})", f"cycler({arguments(['any', 'any?'], 1)}).{one('next()', 'current', 'reset()', 'items', 'pos')}",
-        f"joiner({arguments(['any?'], 1)})()", f"lipsum({arguments(['small', 'bool', 'small?'], 1, ('n', 'html', 'min', 'max'))})",
-        f"strftime_now({one(*STRFTIME)})", f"dict.fromkeys({arguments(['iterable', 'any?'], 1)})", f"raise_exception({arguments(['any'], 1)})",
+        f"namespace({one('', 'd', '{}', 'a=1', 'd, a=2')})",
+        f"strftime_now({one(*STRFTIME)})", f"raise_exception({arguments(['any'], 1)})",
         f"'{pick_format()}'.format({arguments(['any', 'any?', 'any?'], 1)})", f"'{pick_percent()}' % {wrapped(argument('any', 1))}",
         f"'{pick_format()}'.format({argument('number', 1)})", f"'{pick_percent()}' % {argument('number', 1)}", f"'{pick_format()}'.format({argument('str', 1)})",
         f"namespace(a={argument('any', 1)}).{one('a', 'b', '_a')}", f"[{argument('any', 1)}, {argument('any', 1)}]", f"{{{argument('any', 1)}: {argument('any', 1)}}}",
     )
 
 
-STRFTIME = [f"'%{code}'" for code in "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%fEO+Q"] + ["'%-d %_m %^a %#Z %05d %Ey %Od'", "'plain'", "''", "'%'", "1"]
+STRFTIME = [f"'%{code}'" for code in "aAbBcdDeFHIjmMprRSTxXyYzZ%"] + ["'%-d %_m %^a %-H'", "'plain'", "''", "1"]
 
 
 def pick_format():
-    spec = one("", "", "", one("", "*", "0", "é") + one("<", ">", "^", "=") + one("", "+", " ") + one("", "8", "12") + one("", ".3", ",", "_") + one("", "s", "d", "f", "x"),
-               one("", "+", "-", " ") + one("", "#") + one("", "0") + one("", "5", "10") + one("", ",", "_") + one("", ".0", ".2", ".10") + one("", "b", "c", "d", "e", "E", "f", "F", "g", "G", "n", "o", "s", "x", "X", "%"),
-               "{1}", ">{1}", "z.1f")
-    name = one("", "", "0", "1", "a", "0.real", "0[0]", "0[a]", "0.b", "0.__class__", " ")
-    return one("", "x") + "{" + name + one("", "", "!r", "!s", "!a", "!x") + (":" + spec if spec else "") + "}" + one("", "}}", "{{", "y", "{}")
+    return one("", "x") + "{" + one("", "", "0", "1", "a", " ") + "}" + one("", "}}", "{{", "y", "{}")
 
 
 def pick_percent():
-    return one("", "x") + "%" + one("", "", "(a)", "(b)") + one("", "#", "0", "-", " ", "+", "-0", "+#0") + one("", "5", "12", "*") + one("", ".2", ".", ".0", ".*", ".12") + one("", "", "l") + one(*"diouxXeEfFgGcrsa%q") + one("", "", "%s", "%%")
+    return one("", "x") + "%" + one(*"sdr%q") + one("", "", "%s", "%%")
 
 
 def expression(kind=None, depth=2):
@@ -273,21 +232,16 @@ def statement(depth):
     e = lambda: expression(depth=1)
     inner = lambda: "".join(statement(depth - 1) for _ in range(pick.randrange(1, 3))) if depth > 0 else one("x", "{{ v }}", "{{ i }}", " ", "\n")
     name = one("v", "w", "i", "s", "xs")
-    block = f"b{pick.randrange(10**6)}"
     return one(
         lambda: f"{{{{ {e()} }}}}", lambda: f"{{{{ {name} }}}}", lambda: "text <&> ", lambda: f"{{% set {name} = {e()} %}}",
         lambda: f"{{% set {name} %}}{inner()}{{% endset %}}", lambda: f"{{% set {name} | {one('upper', 'replace(1, 2)', 'length')} %}}{inner()}{{% endset %}}",
         lambda: f"{{% if {e()} %}}{inner()}{{% elif {e()} %}}{inner()}{{% else %}}{inner()}{{% endif %}}",
-        lambda: f"{{% for {one('i', 'v', 'i, v', 'loop' if pick.random() < 0.1 else 'w')} in {argument('iterable', 1)} {one('', '', 'if loop is undefined ', 'if i ')}{one('', '', 'recursive ')}%}}{inner()}{{{{ {one('loop.index', 'loop.last', 'loop.length', 'loop.nextitem', 'loop.previtem', 'loop.revindex', 'loop.changed(i)', 'loop', 'i', 'loop.cycle(1, 2)', 'loop.depth', 'loop.x', 'loop._x')} }}}}{inner()}{one('', '{% break %}', '{% continue %}', '{% else %}none')}{{% endfor %}}",
-        lambda: f"{{% macro {name}({one('', 'a', 'a, b=1', 'a=v', 'caller', 'i=i')}) %}}{inner()}{one('', '{{ caller() }}', '{{ varargs }}', '{{ kwargs }}', '{{ a }}')}{{% endmacro %}}",
+        lambda: f"{{% for {one('i', 'v', 'i, v', 'loop' if pick.random() < 0.1 else 'w')} in {argument('iterable', 1)} {one('', '', 'if loop is undefined ', 'if i ')}%}}{inner()}{{{{ {one('loop.index', 'loop.last', 'loop.length', 'loop.nextitem', 'loop.previtem', 'loop.revindex', 'loop.changed(i)', 'loop', 'i', 'loop.cycle(1, 2)', 'loop.x', 'loop._x')} }}}}{inner()}{one('', '{% break %}', '{% continue %}', '{% else %}none')}{{% endfor %}}",
+        lambda: f"{{% macro {name}({one('', 'a', 'a, b=1', 'a=v', 'i=i')}) %}}{inner()}{one('', '{{ caller() }}', '{{ a }}')}{{% endmacro %}}",
         lambda: f"{{{{ {name}({one('', '1', '1, 2', 'a=3', '*[1]', '**{{}}')}) }}}}",
         lambda: f"{{% call {one('', '(i)')} {name}({one('', '1')}) %}}{inner()}{{% endcall %}}",
-        lambda: f"{{% filter {one('upper', 'trim', 'replace(v, 1)', 'escape', 'length', 'title | reverse')} %}}{inner()}{{% endfilter %}}",
-        lambda: f"{{% with {one('', 'v=1', 'v=' + e(), 'i=v, v=i')} %}}{inner()}{{% endwith %}}",
-        lambda: f"{{% autoescape {one('true', 'false', 'true', 'yes', 'no', e())} %}}{inner()}{{{{ '<' }}}}{{{{ {e()} }}}}{inner()}{{% endautoescape %}}",
-        lambda: f"{{% block {block} {one('', 'scoped', 'scoped ')} %}}{inner()}{{% endblock {one('', block)} %}}{{{{ {one('', 'self.' + block + '()', 'self', 'super', 'super()')} or '' }}}}" if pick.random() < 0.8 else f"{{% block {block} required %}}{one('', ' ', 'x')}{{% endblock %}}",
+        lambda: f"{{% filter {one('upper', 'trim', 'replace(v, 1)', 'length', 'title | reverse')} %}}{inner()}{{% endfilter %}}",
         lambda: f"{{% generation %}}{inner()}{{% endgeneration %}}", lambda: f"{{% set ns = namespace(v={e()}) %}}{{% set ns.{one('v', 'w', '_v')} = {e()} %}}{{{{ ns.v }}}}",
-        lambda: f"{{% {one('include', 'extends', 'import', 'from', 'do', 'print', 'trans', 'debug', 'print 1,')} {one('v', '[]', e())} {one('', 'ignore missing', 'as x', 'import y', 'with context')} %}}",
         lambda: f"{{% raw %}}{{{{ v }}}}{{% endraw %}}", lambda: "{# c #}", lambda: f"{{%- if v -%}} {inner()} {{%- endif +%}}", lambda: f"  {{% if v %}}  \n  {inner()}\n {{% endif %}}  \n",
         lambda: f"{{% set {one('v, w', 'v, (w, i)', 'v,', '(v, w)')} = {argument('iterable', 1)} %}}",
     )()
@@ -305,7 +259,7 @@ def main(seed, count):
     for _ in range(count):
         source = template()
         result = render(environment, source, {"messages": [], "tools": None, "documents": None, "add_generation_prompt": False, **VARIABLES})
-        if result is not None:
+        if result is not None and not re.search(r" at 0x|range\(-?\d", result.get("text", "")):
             print(json.dumps({"source": source, **result}))
 
 

@@ -12,7 +12,7 @@ namespace fettle::FETTLE_ISA {
 
 struct Quantised {
   const Tensor* tensor = nullptr;
-  QuantisedLayout layout{DType::int8, 0};
+  QuantisedLayout layout{DType::int8, 1};  // no weight: a width of 0 would be divided by
   Quantised() = default;
   explicit Quantised(const Tensor& t) : tensor(&t), layout(t.dtype, t.cols()) {}
 

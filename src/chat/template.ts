@@ -1,7 +1,7 @@
 import {
   adoptValue,
   compileTemplate,
-  PyList,
+  listOf,
   type OwnedText,
   type Owner,
   type Value,
@@ -19,8 +19,6 @@ export interface RenderOptions {
   eosToken?: string | undefined
   /** What `strftime_now` shows (default: the moment of rendering). */
   now?: Date | undefined
-  /** Uniform numbers in [0, 1) for the filter `random` and for `lipsum` (default: Math.random). */
-  random?: (() => number) | undefined
   [variable: string]: unknown
 }
 
@@ -45,11 +43,11 @@ export function parseChatTemplate(source: string): ChatTemplate {
   return {
     source,
     hasGeneration: template.hasGeneration,
-    render: (options) => segment(template.render(makeLookUp(options)(), options)),
+    render: (options) => segment(template.render(makeLookUp(options)(), options.now)),
     prepare: (options) => {
       const lookUp = makeLookUp(options)
       return (count, addGenerationPrompt) =>
-        segment(template.render(lookUp({ count, addGenerationPrompt }), options))
+        segment(template.render(lookUp({ count, addGenerationPrompt }), options.now))
     },
   }
 }
@@ -78,7 +76,7 @@ function makeLookUp({
   for (const [name, value] of Object.entries(variables)) {
     if (value !== undefined) given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
   }
-  for (const name of ['now', 'random']) given.delete(name)
+  given.delete('now')
   const adopted = new Map<string, Value>()
   const lookUp: LookUp = (name) => {
     const known = adopted.get(name)
@@ -89,11 +87,11 @@ function makeLookUp({
   }
   let all: readonly Value[] | undefined
   return (beginning) => {
-    let shown: PyList | undefined
+    let shown: Value | undefined
     return (name) => {
       if (name === 'messages') {
         all ??= messages.map(adoptMessage)
-        shown ??= new PyList(beginning === undefined ? all : all.slice(0, beginning.count))
+        shown ??= listOf(beginning === undefined ? all : all.slice(0, beginning.count))
         return shown
       }
       if (name === 'add_generation_prompt' && beginning !== undefined) return beginning.addGenerationPrompt
@@ -120,9 +118,11 @@ class Field implements Owner {
 
 /** A message as the template sees it, each character owned by its field; `train` is not shown. */
 function adoptMessage(message: Message, index: number): Value {
+  const owner = new Field(index, '')
+  if (message.train === undefined) return adoptValue(message, owner)
   const shown = new Map(Object.entries(message))
   shown.delete('train')
-  return adoptValue(shown, new Field(index, ''))
+  return adoptValue(shown, owner)
 }
 
 /** Maps the owners of a text to messages and fields. */

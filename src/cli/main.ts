@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { setFlagsFromString } from 'node:v8'
 import { closestName } from '../closest-name.ts'
-import { beforeMemoryIsTaken, returnIdleMemory } from '../engine/native/index.ts'
 import { FettleError } from '../error.ts'
 import { watchOutput } from './closed-output.ts'
 import type { Command } from './command.ts'
@@ -119,10 +118,17 @@ async function main(rawArguments: readonly string[]): Promise<number> {
       out.write(commandHelp(wanted, entry.summary, command, out))
       return 0
     }
+    await watchMemory()
     return await command.execute(rest)
   } catch (error) {
     return reportError(error, terminalOf(process.stderr))
   }
+}
+
+/** Starting, a tokenizer and data leave tens of MiB behind. A library may not touch its host's pages; this process is fettle's own. */
+async function watchMemory(): Promise<void> {
+  const { beforeMemoryIsTaken, returnIdleMemory } = await import('../engine/native/index.ts')
+  beforeMemoryIsTaken(() => void returnIdleMemory())
 }
 
 function unknownCommand(name: string): FettleError {
@@ -139,8 +145,6 @@ function unknownCommand(name: string): FettleError {
 // other uses for memory. Neither costs time that could be measured.
 setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--heap-growing-percent=50')
-// Starting, a tokenizer and data leave tens of MiB behind. A library may not touch its host's pages: this process is fettle's own.
-beforeMemoryIsTaken(() => void returnIdleMemory())
 watchOutput()
 const code = await main(process.argv.slice(2))
 // Output that could not be written has set one already.

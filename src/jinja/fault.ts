@@ -1,11 +1,10 @@
-import { FettleError } from '../error.ts'
+import { FettleError, type Problem } from '../error.ts'
 
-/** Python's exceptions that a template can meet; some of jinja2's own operations catch some of them. */
+/** Python's exceptions that a template can meet, some of which jinja2's own operations catch, and fettle's own two. */
 export type FaultKind =
   | 'TypeError'
   | 'ValueError'
   | 'LookupError'
-  | 'AttributeError'
   | 'ZeroDivisionError'
   | 'OverflowError'
   | 'UndefinedError'
@@ -13,19 +12,25 @@ export type FaultKind =
   | 'TemplateError'
   | 'FilterArgumentError'
   | 'Limit'
+  | 'LeftOut'
+
+/** Kinds whose message says all. */
+const namelessKinds: ReadonlySet<FaultKind> = new Set(['TemplateError', 'Limit', 'LeftOut'])
 
 /** What goes wrong while a template runs; the renderer adds the place and makes a FettleError of it. */
 export class Fault extends Error {
   readonly kind: FaultKind
+  readonly cure: string | undefined
 
-  constructor(kind: FaultKind, message: string) {
+  constructor(kind: FaultKind, message: string, cure?: string) {
     super(message)
     this.kind = kind
+    this.cure = cure
   }
 }
 
 /** Line and column, both from 1, of an offset in a template. */
-export function placeOf(source: string, offset: number): string {
+function placeOf(source: string, offset: number): string {
   const before = source.slice(0, offset)
   const line = before.split('\n').length
   const column = offset - (before.lastIndexOf('\n') + 1) + 1
@@ -33,10 +38,19 @@ export function placeOf(source: string, offset: number): string {
 }
 
 /** An error in the template's text. */
-export function syntaxError(source: string, offset: number, found: string, expected?: string): FettleError {
-  return new FettleError({
-    place: placeOf(source, offset),
-    found,
-    ...(expected === undefined ? {} : { expected }),
+export function syntaxError(source: string, offset: number, problem: Omit<Problem, 'place'>): FettleError {
+  return new FettleError({ place: placeOf(source, offset), ...problem })
+}
+
+/** What a thrown value is to the user: a fault gets its place, anything unknown stays as it is. */
+export function describeThrown(thrown: unknown, source: string, offset: number): unknown {
+  // A RangeError is the stack's or a string's own limit, should a template get past those of limits.ts.
+  const fault =
+    thrown instanceof RangeError ? new Fault('Limit', `the template goes too far: ${thrown.message}`) : thrown
+  if (!(fault instanceof Fault)) return thrown
+  const said = namelessKinds.has(fault.kind) ? fault.message : `${fault.kind}: ${fault.message}`
+  const problem = { place: placeOf(source, offset), found: said.replace(/\.$/, '') }
+  return new FettleError(fault.cure === undefined ? problem : { ...problem, cure: fault.cure }, {
+    cause: thrown,
   })
 }

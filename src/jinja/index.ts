@@ -1,8 +1,8 @@
-// A chat template's language: Python jinja2 3.1 as transformers configures it, compiled to closures.
-// Every text has owners: each character of what a template writes is somebody's whom the caller named, or its own.
-// lexer → parser → scope (which variable a name means) → compile → run.
+// The language of chat templates: what they use, and their authors would write, of Python's jinja2 3.1 as transformers has it.
+// A text knows its owners: each character of what a template writes is the template's own or somebody's whom the caller named.
+// parse/ makes a tree, compile/ closures of it; they work with the values of types/ and the builtins of filters/.
 export { compileTemplate, type OwnedText, type Template } from './template.ts'
 export { adoptValue } from './types/adopt.ts'
 export type { Owner } from './types/text.ts'
 export type { TextSpan } from './compile/runtime.ts'
-export { PyList, type Value } from './types/values.ts'
+export { listOf, type Value } from './types/values.ts'

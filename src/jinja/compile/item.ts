@@ -1,14 +1,15 @@
-import { getAttribute, getItem, Slice, sliceConstant } from '../types/access.ts'
-import { compileExpression, type Evaluate, type Frame } from './expression.ts'
-import { methodNames } from '../types/container-methods.ts'
-import { keyOf } from '../types/keys.ts'
-import { PyDict } from '../types/values.ts'
-import type { Activation } from './runtime.ts'
 import type { Expression } from '../parse/syntax.ts'
+import { getAttribute, getItem } from '../types/access.ts'
+import { dictMethodNames } from '../types/container-methods.ts'
+import { keyOf } from '../types/keys.ts'
+import { Slice } from '../types/slice.ts'
+import { PyDict } from '../types/values.ts'
+import { compileExpression, type Evaluate, type Frame } from './frame.ts'
+import type { Activation } from './runtime.ts'
 
 /** Compiles `object.name`. */
 export function compileAttribute(object: Evaluate, name: string, position: number): Evaluate {
-  const mayBeMethod = methodNames.has(name) || name.startsWith('__')
+  const mayBeMethod = dictMethodNames.has(name) || name.startsWith('__')
   return (activation) => {
     const value = object(activation)
     if (!mayBeMethod && value instanceof PyDict) {
@@ -25,12 +26,11 @@ export function compileItem(sequence: Expression, key: Expression, position: num
   const object = compileExpression(sequence, frame)
   if (key.kind === 'slice') {
     const slice = compileSlice(key, frame)
-    const read = frame.isFolding ? sliceConstant : getItem
     return (activation) => {
       const value = object(activation)
       const bounds = slice(activation)
       activation.render.position = position
-      return read(value, bounds)
+      return getItem(value, bounds)
     }
   }
   const evaluateKey = compileExpression(key, frame)

@@ -1,22 +1,19 @@
 import { Fault } from '../fault.ts'
-import { isEqual } from '../types/compare.ts'
 import { spendSteps } from '../meter.ts'
-import { bindArguments, signature } from '../types/parameters.ts'
+import { isEqual } from '../types/compare.ts'
 import { iterator, lengthOf } from '../types/iteration.ts'
 import {
-  noNamed,
+  LoopContext,
   orElse,
   PyFunction,
-  PyObjectValue,
-  PyTuple,
+  tupleOf,
   Undefined,
-  type Named,
-  type PyObject,
+  type PySequence,
   type Value,
 } from '../types/values.ts'
 
 /** The items of a loop, drawn one by one, so that a loop's own filter sees what its body changed. */
-export interface LoopItems {
+interface LoopItems {
   next(): Value | undefined
   /** The number of items when it is known without drawing them. */
   readonly length: number | undefined
@@ -37,41 +34,26 @@ export function loopItems(iterable: Value, test: ((item: Value) => boolean) | un
   }
 }
 
-const loopShape = signature('iterable')
-
-/** The special variable `loop`. */
-export class LoopState implements PyObject {
-  readonly type = 'LoopContext'
-  index0 = -1
+/** The special variable `loop`: where a loop is, and what comes next. */
+export class LoopState {
   /** The object that the template sees. */
-  readonly value = new PyObjectValue(this)
+  readonly value = new LoopContext(
+    (name) => this.attribute(name),
+    () => `<LoopContext ${this.index0 + 1}/${this.count()}>`,
+  )
+  private readonly items: LoopItems
+  private index0 = -1
   private current: Value | undefined
   private before: Value | undefined
+  /** Items that were drawn ahead. */
   private queue: Value[] = []
-  private readonly items: LoopItems
-  private readonly depth0: number
-  private readonly recurse: ((iterable: Value) => Value) | undefined
   private known: number | undefined
-  private lastChanged: PyTuple | undefined
+  private lastChanged: PySequence | undefined
 
-  constructor(items: LoopItems, depth0: number, recurse: ((iterable: Value) => Value) | undefined) {
+  constructor(items: LoopItems) {
     this.items = items
-    this.depth0 = depth0
-    this.recurse = recurse
     this.known = items.length
   }
-
-  repr(): string {
-    return `<LoopContext ${this.index0 + 1}/${this.count()}>`
-  }
-
-  /** Iterating over `loop` itself draws the loop's own items. */
-  next(): Value | undefined {
-    const item = this.advance()
-    return item === undefined ? undefined : new PyTuple([item, this.value])
-  }
-
-  readonly length = (): number => this.count()
 
   /** The next item, or `undefined` at the end. */
   advance(): Value | undefined {
@@ -99,7 +81,7 @@ export class LoopState implements PyObject {
     return this.known
   }
 
-  attribute(name: string): Value | undefined {
+  private attribute(name: string): Value | undefined {
     switch (name) {
       case 'index':
         return this.index0 + 1
@@ -115,48 +97,34 @@ export class LoopState implements PyObject {
         return this.count() - this.index0
       case 'revindex0':
         return this.count() - this.index0 - 1
-      case 'depth':
-        return this.depth0 + 1
-      case 'depth0':
-        return this.depth0
       case 'previtem':
         return this.index0 === 0 ? new Undefined('there is no previous item') : this.before
       case 'nextitem':
         return orElse(this.peek(), new Undefined('there is no next item'))
       case 'cycle':
-        return this.method('cycle', (positional) => this.cycle(positional))
+        return method('cycle', (given) => this.cycle(given))
       case 'changed':
-        return this.method('changed', (positional) => this.changed(positional))
+        return method('changed', (given) => this.changed(given))
     }
     return undefined
   }
 
-  /** `loop(children)` in a recursive loop. */
-  readonly call = (positional: readonly Value[], named: Named = noNamed): Value => {
-    if (this.recurse === undefined) {
-      throw new Fault('TypeError', "The loop must have the 'recursive' marker to be called recursively.")
-    }
-    const [iterable = null] = bindArguments('loop', loopShape, positional, named)
-    return this.recurse(iterable)
+  private cycle(given: readonly Value[]): Value {
+    if (given.length === 0) throw new Fault('TypeError', 'no items for cycling given')
+    return given[this.index0 % given.length] ?? null
   }
 
-  private method(name: string, call: (positional: readonly Value[]) => Value): PyFunction {
-    const run = (positional: readonly Value[], named: Named): Value => {
-      if (named.size > 0) throw new Fault('TypeError', `LoopContext.${name}() takes no keyword arguments`)
-      return call(positional)
-    }
-    return new PyFunction(name, run, undefined, `<bound method LoopContext.${name} of ${this.repr()}>`)
-  }
-
-  private cycle(positional: readonly Value[]): Value {
-    if (positional.length === 0) throw new Fault('TypeError', 'no items for cycling given')
-    return positional[this.index0 % positional.length] ?? null
-  }
-
-  private changed(positional: readonly Value[]): boolean {
-    const value = new PyTuple(positional)
+  private changed(given: readonly Value[]): boolean {
+    const value = tupleOf(given)
     if (this.lastChanged !== undefined && isEqual(this.lastChanged, value)) return false
     this.lastChanged = value
     return true
   }
+}
+
+function method(name: string, call: (given: readonly Value[]) => Value): PyFunction {
+  return new PyFunction(name, (positional, named) => {
+    if (named.size > 0) throw new Fault('TypeError', `LoopContext.${name}() takes no keyword arguments`)
+    return call(positional)
+  })
 }

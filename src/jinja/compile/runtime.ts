@@ -1,5 +1,7 @@
 import { Fault } from '../fault.ts'
+import { formFault } from '../left-out.ts'
 import { spendCharacters } from '../meter.ts'
+import { toText } from '../types/print.ts'
 import {
   Generated,
   makeText,
@@ -11,12 +13,12 @@ import {
   type Source,
   type Str,
 } from '../types/text.ts'
-import { toText } from '../types/print.ts'
 import {
   bare,
   isStr,
+  LoopContext,
   PyFunction,
-  PyObjectValue,
+  SafeText,
   typeName,
   Undefined,
   undefinedFault,
@@ -33,8 +35,6 @@ export interface TextSpan {
 /** One render: what names resolve to, and where the template just is, for error messages. */
 export interface Render {
   readonly resolve: (name: string) => Value | undefined
-  /** What the template's outermost level has assigned, for its blocks; absent where it has none. */
-  readonly exported: Map<string, Value> | undefined
   position: number
 }
 
@@ -43,6 +43,11 @@ export interface Activation {
   readonly slots: (Value | undefined)[]
   readonly parent: Activation | undefined
   readonly render: Render
+}
+
+/** The activation of a unit that is called inside another. */
+export function activate(parent: Activation): Activation {
+  return { slots: [], parent, render: parent.render }
 }
 
 /** Where statements write: the template's text, or the buffer of a macro or block. */
@@ -64,9 +69,19 @@ export class Output {
 
   /** Writes what jinja2 hands on without printing it: the result of a call block or of a filter block. */
   writeStr(value: Value): void {
-    if (!isStr(bare(value)))
+    if (!isStr(value) && !(value instanceof SafeText))
       throw new Fault('TypeError', `sequence item: expected str instance, ${typeName(value)} found`)
     this.write(value)
+  }
+
+  /** Writes what a generation block wrote, and notes that it did. */
+  writeGenerated(text: Str): void {
+    const start = this.builder.length
+    if (this.generationSpans === undefined) this.write(markGenerated(text))
+    else {
+      this.write(text)
+      this.generationSpans.push({ start, end: start + plain(text).length })
+    }
   }
 
   /** What was written. */
@@ -76,7 +91,7 @@ export class Output {
 }
 
 /** Marks all runs as made by one generation block, so that the mark survives buffers. */
-export function markGenerated(text: Str): Str {
+function markGenerated(text: Str): Str {
   const block = {}
   const marked = new Map<Source | undefined, Source>()
   const runs = runsOf(text).map(({ end, source }): Run => {
@@ -91,7 +106,7 @@ export function markGenerated(text: Str): Str {
 export function callValue(callee: Value, positional: readonly Value[], named: Named): Value {
   const value = bare(callee)
   if (value instanceof PyFunction) return value.call(positional, named)
-  if (value instanceof PyObjectValue && value.object.call) return value.object.call(positional, named)
+  if (value instanceof LoopContext) throw formFault('a recursive loop')
   if (value instanceof Undefined) throw undefinedFault(value)
   throw new Fault('TypeError', `'${typeName(value)}' object is not callable`)
 }

@@ -1,4 +1,5 @@
-import type { Expression, Statement, Target, Arguments } from '../parse/syntax.ts'
+import type { Expression, Statement, Target } from '../parse/syntax.ts'
+import { namesIn } from '../parse/walk.ts'
 
 /** A function of the compiled template: the root, a macro, a recursive loop, a loop's filter. Each call has its own slots. */
 export class Unit {
@@ -77,16 +78,6 @@ export class Symbols {
     this.define(name, outer === undefined ? { kind: 'undefined' } : { kind: 'alias', slot: outer })
   }
 
-  /** The variables that this frame and those around it assign. */
-  assigned(): ReadonlyMap<string, Slot> {
-    const found = new Map(this.parent?.assigned())
-    for (const name of this.stores) {
-      const slot = this.find(name)
-      if (slot !== undefined) found.set(name, slot)
-    }
-    return found
-  }
-
   /** A copy for one branch of an `if`. */
   branch(): Symbols {
     const copy = new Symbols(this.unit, this.parent)
@@ -162,17 +153,8 @@ function analyzeStatement(symbols: Symbols, statement: Statement): void {
       return analyzeExpression(symbols, statement.call)
     case 'filter-block':
       return analyzeExpression(symbols, statement.filter)
-    case 'with':
-      for (const [, value] of statement.bindings) analyzeExpression(symbols, value)
-      return
-    case 'load':
-      analyzeExpression(symbols, statement.template)
-      for (const name of statement.names) symbols.store(name)
-      return
     case 'data':
     case 'generation':
-    case 'block':
-    case 'autoescape':
     case 'break':
     case 'continue':
   }
@@ -190,67 +172,4 @@ export function analyzeTarget(symbols: Symbols, target: Target, asParameter: boo
 /** Notes the names that an expression reads. */
 export function analyzeExpression(symbols: Symbols, expression: Expression): void {
   for (const name of namesIn(expression)) symbols.load(name)
-}
-
-function* namesInArguments(given: Arguments): Generator<string> {
-  for (const value of given.positional) yield* namesIn(value)
-  for (const [, value] of given.named) yield* namesIn(value)
-  if (given.spread) yield* namesIn(given.spread)
-  if (given.spreadNamed) yield* namesIn(given.spreadNamed)
-}
-
-/** The names that an expression reads, in jinja2's order. */
-export function* namesIn(expression: Expression): Generator<string> {
-  switch (expression.kind) {
-    case 'constant':
-      return
-    case 'name':
-      yield expression.name
-      return
-    case 'tuple':
-    case 'list':
-    case 'concat':
-      for (const item of expression.items) yield* namesIn(item)
-      return
-    case 'dict':
-      for (const [key, value] of expression.entries) {
-        yield* namesIn(key)
-        yield* namesIn(value)
-      }
-      return
-    case 'attribute':
-      return yield* namesIn(expression.object)
-    case 'item':
-      yield* namesIn(expression.object)
-      return yield* namesIn(expression.key)
-    case 'slice':
-      for (const part of [expression.start, expression.stop, expression.step]) if (part) yield* namesIn(part)
-      return
-    case 'call':
-      yield* namesIn(expression.callee)
-      return yield* namesInArguments(expression.arguments)
-    case 'filter':
-      if (expression.target) yield* namesIn(expression.target)
-      return yield* namesInArguments(expression.arguments)
-    case 'test':
-      yield* namesIn(expression.target)
-      return yield* namesInArguments(expression.arguments)
-    case 'not':
-    case 'negative':
-    case 'positive':
-      return yield* namesIn(expression.operand)
-    case 'and':
-    case 'or':
-    case 'binary':
-      yield* namesIn(expression.left)
-      return yield* namesIn(expression.right)
-    case 'compare':
-      yield* namesIn(expression.first)
-      for (const [, value] of expression.rest) yield* namesIn(value)
-      return
-    case 'conditional':
-      yield* namesIn(expression.test)
-      yield* namesIn(expression.whenTrue)
-      if (expression.otherwise) yield* namesIn(expression.otherwise)
-  }
 }

@@ -49,12 +49,10 @@ function at(pattern: RegExp, source: string, position: number): string | undefin
  */
 export function tokenize(template: string): { source: string; tokens: Token[] } {
   if (template.length > MAX_SOURCE_LENGTH) {
-    throw syntaxError(
-      template,
-      0,
-      `a template of ${template.length} characters`,
-      `at most ${MAX_SOURCE_LENGTH}`,
-    )
+    throw syntaxError(template, 0, {
+      found: `a template of ${template.length} characters`,
+      expected: `at most ${MAX_SOURCE_LENGTH}`,
+    })
   }
   // keep_trailing_newline is off: one newline at the very end is no part of the template.
   const source = template.replace(/\r\n|\r/g, '\n').replace(/\n$/, '')
@@ -87,7 +85,8 @@ export function tokenize(template: string): { source: string; tokens: Token[] } 
       position = start + raw.length
       rawEnd.lastIndex = position
       const end = rawEnd.exec(source)
-      if (end === null) throw syntaxError(source, start, 'a raw block without its end', '{% endraw %}')
+      if (end === null)
+        throw syntaxError(source, start, { found: 'a raw block without its end', expected: '{% endraw %}' })
       // The text inside is data as it stands, except for the white space that `{%-` and lstrip_blocks take.
       lineStarts = raw.endsWith('\n')
       pushData(position, end.index, end[1] ?? '', false)
@@ -96,7 +95,8 @@ export function tokenize(template: string): { source: string; tokens: Token[] } 
     } else if (found[0] === '{#') {
       commentEnd.lastIndex = start + 2
       const end = commentEnd.exec(source)
-      if (end === null) throw syntaxError(source, start, 'a comment without its end', '#}')
+      if (end === null)
+        throw syntaxError(source, start, { found: 'a comment without its end', expected: '#}' })
       position = commentEnd.lastIndex
       lineStarts = end[0].endsWith('\n')
     } else {
@@ -106,7 +106,6 @@ export function tokenize(template: string): { source: string; tokens: Token[] } 
       lineStarts = source.charAt(position - 1) === '\n'
     }
   }
-  tokens.push({ type: 'eof', value: '', position: source.length })
   return { source, tokens }
 }
 
@@ -117,8 +116,8 @@ function readTag(source: string, from: number, start: number, isVariable: boolea
   let position = from
   for (;;) {
     if (position >= source.length) {
-      const expected = isVariable ? '}}' : '%}'
-      throw syntaxError(source, start, `a tag without its end`, brackets.at(-1) ?? expected)
+      const expected = brackets.at(-1) ?? (isVariable ? '}}' : '%}')
+      throw syntaxError(source, start, { found: 'a tag without its end', expected })
     }
     // Inside brackets `}}` closes two dictionaries.
     const closing = brackets.length === 0 ? at(end, source, position) : undefined
@@ -159,18 +158,18 @@ function readToken(source: string, position: number): RawToken | undefined {
   const nameText = at(name, source, position)
   if (nameText !== undefined) {
     if (!identifier.test(nameText))
-      throw syntaxError(source, position, `the name '${nameText}'`, 'an identifier')
+      throw syntaxError(source, position, { found: `the name '${nameText}'`, expected: 'an identifier' })
     return make('name', nameText)
   }
   const stringText = at(string, source, position)
   if (stringText !== undefined) {
     const value = decodePythonString(stringText.slice(1, -1))
-    if (value === undefined) throw syntaxError(source, position, 'a string with a broken escape')
+    if (value === undefined) throw syntaxError(source, position, { found: 'a string with a broken escape' })
     return make('string', stringText, value)
   }
   const operatorText = at(operator, source, position)
   if (operatorText !== undefined) return make('operator', operatorText)
-  throw syntaxError(source, position, `an unexpected character '${source.charAt(position)}'`)
+  throw syntaxError(source, position, { found: `an unexpected character '${source.charAt(position)}'` })
 }
 
 function balance(source: string, token: RawToken, brackets: string[]): void {
@@ -179,6 +178,9 @@ function balance(source: string, token: RawToken, brackets: string[]): void {
   else if (token.value === ')' || token.value === ']' || token.value === '}') {
     const expected = brackets.pop()
     if (expected !== token.value)
-      throw syntaxError(source, token.position, `an unexpected '${token.value}'`, expected)
+      throw syntaxError(source, token.position, {
+        found: `an unexpected '${token.value}'`,
+        ...(expected !== undefined && { expected }),
+      })
   }
 }

@@ -62,7 +62,6 @@ export interface For extends At {
   target: Target
   iterable: Expression
   test?: Expression
-  recursive: boolean
   body: Statement[]
   otherwise: Statement[]
 }
@@ -73,7 +72,7 @@ export interface If extends At {
   otherwise: Statement[]
 }
 
-/** A macro, or the body of a call block (then it has no name of its own). */
+/** A macro, or the body of a call block, which has the name `caller`. */
 export interface Macro extends At {
   kind: 'macro'
   name: string
@@ -81,63 +80,21 @@ export interface Macro extends At {
   body: Statement[]
 }
 
-interface SetBlock extends At {
-  kind: 'set-block'
-  target: Target
-  filter?: FilterExpression
-  body: Statement[]
-}
-
-interface With extends At {
-  kind: 'with'
-  bindings: [target: Target, value: Expression][]
-  body: Statement[]
-}
-
-interface FilterBlock extends At {
-  kind: 'filter-block'
-  filter: FilterExpression
-  body: Statement[]
-}
-
-/** `{% block %}`; without inheritance it shows in place and where `self.name()` calls it. */
-export interface Block extends At {
-  kind: 'block'
-  name: string
-  scoped: boolean
-  required: boolean
-  body: Statement[]
-}
-
-interface Autoescape extends At {
-  kind: 'autoescape'
-  value: Expression
-  body: Statement[]
-}
-
-/** `{% include %}`, `{% import %}`, `{% from %}` and `{% extends %}`, which find no loader when they are reached. */
-export interface LoadTemplate extends At {
-  kind: 'load'
-  tag: 'include' | 'import' | 'from' | 'extends'
-  template: Expression
-  ignoreMissing: boolean
-  /** The names that it would assign. */
-  names: string[]
+export interface CallBlock extends At {
+  kind: 'call-block'
+  call: Expression & { kind: 'call' }
+  caller: Macro
 }
 
 export type Statement =
   | For
   | If
   | Macro
-  | SetBlock
-  | With
-  | FilterBlock
-  | Block
-  | Autoescape
-  | LoadTemplate
+  | CallBlock
   | (At & { kind: 'data'; text: string })
   | (At & { kind: 'output'; value: Expression })
   | (At & { kind: 'set'; target: Target; value: Expression })
-  | (At & { kind: 'call-block'; call: Expression; caller: Macro })
+  | (At & { kind: 'set-block'; target: Target; filter?: FilterExpression; body: Statement[] })
+  | (At & { kind: 'filter-block'; filter: FilterExpression; body: Statement[] })
   | (At & { kind: 'generation'; body: Statement[] })
   | (At & { kind: 'break' | 'continue' })

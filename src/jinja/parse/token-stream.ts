@@ -1,15 +1,15 @@
-import { syntaxError } from '../fault.ts'
 import type { FettleError } from '../../error.ts'
-import type { Token, TokenType } from './lexer.ts'
+import { syntaxError } from '../fault.ts'
+import { leftOutForm, type Form } from '../left-out.ts'
 import { MAX_CHAIN_LENGTH, MAX_NESTING_DEPTH } from '../limits.ts'
+import type { Token, TokenType } from './lexer.ts'
 
 /** The tokens of a template with a position, as the parser walks them. */
 export interface TokenStream {
-  readonly source: string
   current(): Token
   look(): Token
   next(): Token
-  /** Whether the current token is the operator (or, with `name`, the keyword). */
+  /** Whether the current token is the operator (or, with `isName`, the word). */
   isOperator(value: string): boolean
   isName(value: string): boolean
   skipOperator(value: string): boolean
@@ -17,6 +17,8 @@ export interface TokenStream {
   expect(type: TokenType, value?: string): Token
   fail(found: string, expected?: string, token?: Token): FettleError
   unexpected(expected?: string): FettleError
+  /** The error of a form that the language leaves out. */
+  leftOut(form: Form): FettleError
   /** Counts the links of one chain of operators, attributes or filters; returns the new count. */
   link(count: number): number
   /** Runs `parse` one nesting level deeper; hostile templates nest until the stack overflows. */
@@ -32,18 +34,16 @@ function describeToken(token: Token): string {
   return `'${token.value}'`
 }
 
-/** Opens a stream at the first token. */
+/** Opens a stream at the first token; the last one is the end of the template. */
 export function openTokens(source: string, tokens: readonly Token[]): TokenStream {
-  const last = tokens.at(-1)
-  if (last === undefined) throw syntaxError(source, 0, 'no tokens')
-  const eof: Token = last
+  const end: Token = { type: 'eof', value: '', position: source.length }
   let index = 0
   let depth = 0
-  const current = (): Token => tokens[index] ?? eof
+  const current = (): Token => tokens[index] ?? end
   const isOperator = (value: string): boolean => current().type === 'operator' && current().value === value
   const isName = (value: string): boolean => current().type === 'name' && current().value === value
   const fail = (found: string, expected?: string, token = current()): FettleError =>
-    syntaxError(source, token.position, found, expected)
+    syntaxError(source, token.position, expected === undefined ? { found } : { found, expected })
   const unexpected = (expected?: string): FettleError =>
     fail(`unexpected ${describeToken(current())}`, expected)
   const next = (): Token => {
@@ -52,9 +52,8 @@ export function openTokens(source: string, tokens: readonly Token[]): TokenStrea
     return token
   }
   return {
-    source,
     current,
-    look: () => tokens[index + 1] ?? eof,
+    look: () => tokens[index + 1] ?? end,
     next,
     isOperator,
     isName,
@@ -69,6 +68,7 @@ export function openTokens(source: string, tokens: readonly Token[]): TokenStrea
     },
     fail,
     unexpected,
+    leftOut: (form) => syntaxError(source, current().position, leftOutForm(form)),
     link(count) {
       if (count >= MAX_CHAIN_LENGTH) throw fail(`a chain of more than ${MAX_CHAIN_LENGTH} links`)
       return count + 1

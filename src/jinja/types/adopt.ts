@@ -1,7 +1,7 @@
 import { Fault } from '../fault.ts'
 import { MAX_NESTING_DEPTH } from '../limits.ts'
 import { Text, type Owner } from './text.ts'
-import { PyDict, PyFloat, PyList, Scalar, type Key, type Value } from './values.ts'
+import { PyDict, PyFloat, listOf, Scalar, type Key, type Value } from './values.ts'
 
 /**
  * A JSON value as the template sees it. With an owner, every part of it has one.
@@ -20,7 +20,7 @@ export function adoptValue(value: unknown, owner?: Owner, depth = 0): Value {
     return owner === undefined ? number : new Scalar(number, owner)
   }
   if (Array.isArray(value)) {
-    return new PyList(
+    return listOf(
       value.map((item, index) => adoptValue(item, owner?.part(index), depth + 1)),
       owner,
     )

@@ -1,11 +1,6 @@
-import {
-  isCasedCharacter,
-  isLowerCharacter,
-  isTitleCharacter,
-  isUpperCharacter,
-} from './character-classes.ts'
+import { isCasedCharacter, isLowerCharacter, isUpperCharacter } from './character-classes.ts'
 import { spendCharacterWork } from '../meter.ts'
-import { concatTexts, mapText, plain, sliceText, sourceAt, TextBuilder, type Str } from './text.ts'
+import { concatTexts, mapRuns, mapText, plain, sliceText, type Str } from './text.ts'
 
 // Small letters whose capitals are younger than Python 3.11's Unicode.
 const withoutCapital = /[ƛɤꟓꟕ]/
@@ -27,34 +22,18 @@ export function lower(text: Str): Str {
   return mapText(text, (value) => value.toLowerCase())
 }
 
-/** Python's str.casefold. */
-export function foldCase(text: Str): Str {
-  spendCharacterWork(plain(text).length, 20)
-  return mapText(text, (value) => Array.from(value, foldCharacter).join(''))
-}
-
-function foldCharacter(character: string): string {
-  const code = character.codePointAt(0) ?? 0
-  if (code < 0x80) return character.toLowerCase()
-  // Cherokee folds to its capitals; the dotless i folds to nothing else.
-  if (code === 0x131 || (code >= 0x13a0 && code <= 0x13f5)) return character
-  if (code >= 0x13f8 && code <= 0x13fd) return String.fromCodePoint(code - 8)
-  if (code >= 0xab70 && code <= 0xabbf) return String.fromCodePoint(code - 0xab70 + 0x13a0)
-  return upperText(upperText(character).toLowerCase()).toLowerCase()
-}
-
 /** Maps each code point, given what stands before it and where it stands. */
 function mapCharacters(text: Str, map: (character: string, previous: string, offset: number) => string): Str {
   spendCharacterWork(plain(text).length, 48)
-  const builder = new TextBuilder()
   let previous = ''
   let offset = 0
-  for (const character of plain(text)) {
-    builder.push(map(character, previous, offset), sourceAt(text, offset))
+  const mapNext = (character: string): string => {
+    const mapped = map(character, previous, offset)
     previous = character
     offset += character.length
+    return mapped
   }
-  return builder.finish()
+  return mapRuns(text, (part) => Array.from(part, mapNext).join(''))
 }
 
 /** A small letter in its place: a final sigma looks at its neighbours. */
@@ -66,22 +45,13 @@ function lowerAt(value: string, character: string, offset: number): string {
   return `${before}Σ${after}`.toLowerCase().charAt(before.toLowerCase().length)
 }
 
-// Titlecase differs from uppercase for a few digraphs (ǆ → ǅ).
-const titleDigraphs: Readonly<Record<string, string>> = {
-  Ǆ: 'ǅ',
-  ǅ: 'ǅ',
-  ǆ: 'ǅ',
-  Ǉ: 'ǈ',
-  ǈ: 'ǈ',
-  ǉ: 'ǈ',
-  Ǌ: 'ǋ',
-  ǋ: 'ǋ',
-  ǌ: 'ǋ',
-  Ǳ: 'ǲ',
-  ǲ: 'ǲ',
-  ǳ: 'ǲ',
-  ŉ: 'ʼN',
-}
+// Titlecase differs from uppercase for a few digraphs: of each three the middle one is the title.
+const titleDigraphs: ReadonlyMap<string, string> = new Map([
+  ['ŉ', 'ʼN'],
+  ...['Ǆǅǆ', 'Ǉǈǉ', 'Ǌǋǌ', 'Ǳǲǳ'].flatMap((three) =>
+    Array.from(three, (form): [string, string] => [form, three.charAt(1)]),
+  ),
+])
 const greekTitles: ReadonlyMap<number, number> = new Map([
   [0x1fb3, 0x1fbc],
   [0x1fc3, 0x1fcc],
@@ -89,7 +59,7 @@ const greekTitles: ReadonlyMap<number, number> = new Map([
 ])
 
 function titleCase(character: string): string {
-  const digraph = titleDigraphs[character]
+  const digraph = titleDigraphs.get(character)
   if (digraph !== undefined) return digraph
   const code = character.codePointAt(0) ?? 0
   // Georgian has capitals for whole words only.
@@ -135,15 +105,6 @@ export function titleFilter(text: Str): Str {
   return concatTexts(pieces)
 }
 
-/** Python's str.swapcase. */
-export function swapCase(text: Str): Str {
-  const value = plain(text)
-  return mapCharacters(text, (character, _, offset) => {
-    if (isUpperCharacter(character)) return lowerAt(value, character, offset)
-    return isLowerCharacter(character) ? upperText(character) : character
-  })
-}
-
 /** Python's str.islower and str.isupper: at least one cased character, and all of them so. */
 export function isAll(kind: 'lower' | 'upper', value: string): boolean {
   const isWanted = kind === 'lower' ? isLowerCharacter : isUpperCharacter
@@ -152,24 +113,6 @@ export function isAll(kind: 'lower' | 'upper', value: string): boolean {
   for (const character of value) {
     if (isWanted(character)) found = true
     else if (isCasedCharacter(character)) return false
-  }
-  return found
-}
-
-/** Python's str.istitle. */
-export function isTitle(value: string): boolean {
-  spendCharacterWork(value.length, 16)
-  let found = false
-  let previousCased = false
-  for (const character of value) {
-    if (isUpperCharacter(character) || isTitleCharacter(character)) {
-      if (previousCased) return false
-      previousCased = true
-      found = true
-    } else if (isLowerCharacter(character)) {
-      if (!previousCased) return false
-      found = true
-    } else previousCased = false
   }
   return found
 }

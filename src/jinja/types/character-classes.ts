@@ -2,7 +2,7 @@ import { isSpace } from './split.ts'
 
 /*
  * What Python's str says of a character. JavaScript's properties are those of a newer Unicode than Python 3.11's 14.0;
- * test/chat/unicode.test.ts compares all characters of that version.
+ * test/jinja/types/unicode.test.ts compares all characters of that version.
  */
 
 const letter = /\p{L}/u
@@ -22,7 +22,7 @@ const lowerLetter = /\p{Lowercase}/u
 const newerLower = new Set('ჼꟲꟳꟴꭩ')
 
 export const isUpperCharacter = (character: string): boolean => upperLetter.test(character)
-export const isTitleCharacter = (character: string): boolean => titleLetter.test(character)
+const isTitleCharacter = (character: string): boolean => titleLetter.test(character)
 export const isLowerCharacter = (character: string): boolean =>
   (lowerLetter.test(character) && !newerLower.has(character)) || character === 'ʕ'
 export const isCasedCharacter = (character: string): boolean =>
@@ -43,9 +43,4 @@ export const characterClasses = {
 /** Whether repr would show a character as it is. */
 export function isPrintable(character: string): boolean {
   return !unprintable.test(character)
-}
-
-/** Python's str.isidentifier. */
-export function isIdentifier(value: string): boolean {
-  return /^[\p{XID_Start}_]\p{XID_Continue}*$/u.test(value)
 }

@@ -1,37 +1,34 @@
 import { Fault } from '../fault.ts'
-import { compareCodePoints } from './json.ts'
-import { keyOf } from './keys.ts'
-import { asInteger, asNumber } from './numbers.ts'
 import { enter, leave, spendReading, spendSteps } from '../meter.ts'
-import { plain } from './text.ts'
-import { bytesOrByte } from './bytes-methods.ts'
+import type { CompareOperator } from '../parse/syntax.ts'
 import { iterator } from './iteration.ts'
+import { keyOf } from './keys.ts'
+import { asInteger } from './numbers.ts'
+import { compareCodePoints, plain } from './text.ts'
 import {
   bare,
   isStr,
-  PyBytes,
-  PyComplex,
   PyDict,
   PyFloat,
   PyIterator,
-  PyList,
-  PyObjectValue,
-  PyRange,
-  PySet,
-  PyTuple,
-  PyView,
+  PySequence,
+  SafeText,
   typeName,
   Undefined,
   undefinedFault,
   type Bare,
   type Value,
 } from './values.ts'
-import type { CompareOperator } from '../parse/syntax.ts'
+
+/** What two values compare as: a safe text is its text. */
+function comparable(value: Value): Bare {
+  return value instanceof SafeText ? value.text : bare(value)
+}
 
 /** Python's ==. */
 export function isEqual(first: Value, second: Value): boolean {
-  const left = bare(first)
-  const right = bare(second)
+  const left = comparable(first)
+  const right = comparable(second)
   if (isStr(left)) {
     if (!isStr(right) || plain(left).length !== plain(right).length) return false
     spendReading(plain(left).length)
@@ -39,93 +36,51 @@ export function isEqual(first: Value, second: Value): boolean {
   }
   if (isStr(right)) return false
   if (left === null || right === null) return left === right
-  if (left instanceof PyComplex || right instanceof PyComplex) return isComplexEqual(left, right)
   const leftNumber = numeric(left)
   const rightNumber = numeric(right)
   // oxlint-disable-next-line eqeqeq -- 1 == 1n is what Python means
   if (leftNumber !== undefined || rightNumber !== undefined) return leftNumber == rightNumber
   if (left instanceof Undefined) return right instanceof Undefined
-  return isContainerEqual(left, right)
-}
-
-function isComplexEqual(left: Bare, right: Bare): boolean {
-  const [first, second] = [left, right].map((value) =>
-    value instanceof PyComplex ? value : new PyComplex(asNumber(value) ?? Number.NaN, 0),
-  )
-  return first?.real === second?.real && first?.imag === second?.imag
-}
-
-/** What compares as a set: a set, or a view of keys or items. */
-function isSetLike(value: Bare): value is PySet | PyView {
-  return value instanceof PySet || (value instanceof PyView && value.type !== 'dict_values')
-}
-
-/** Whether each member of one is in the other. */
-export function isSubset(left: PySet | PyView, right: PySet | PyView): boolean {
-  const next = iterator(left)
-  for (let item = next(); item !== undefined; item = next()) {
-    spendSteps(1)
-    if (!contains(right, item)) return false
-  }
-  return true
-}
-
-const sizeOf = (set: PySet | PyView): number => (set instanceof PySet ? set.items.size : set.items.length)
-
-function isContainerEqual(left: Bare, right: Bare): boolean {
-  if (left === right) return true
-  if (left instanceof PyBytes) return right instanceof PyBytes && plain(left.text) === plain(right.text)
-  if (isSetLike(left) && isSetLike(right)) {
-    // A set leaves the comparison with a view to the view.
-    const [view, other] = left instanceof PySet ? [right, left] : [left, right]
-    return sizeOf(view) === sizeOf(other) && isSubset(view, other)
-  }
-  if (left instanceof PyDict) return right instanceof PyDict && isDictEqual(left, right)
-  const isList = left instanceof PyList && right instanceof PyList
-  const isTuple = left instanceof PyTuple && right instanceof PyTuple
-  if (isList || isTuple) return areItemsEqual(left.items, right.items)
-  if (left instanceof PyRange && right instanceof PyRange) {
-    return (
-      left.length === right.length &&
-      (left.length === 0 || (left.start === right.start && (left.length === 1 || left.step === right.step)))
-    )
-  }
-  return false
-}
-
-function areItemsEqual(left: readonly Value[], right: readonly Value[]): boolean {
-  if (left.length !== right.length) return false
-  spendSteps(left.length)
-  enter()
-  const result = left.every((item, index) => isEqual(item, right[index] ?? null))
-  leave()
-  return result
-}
-
-function isDictEqual(left: PyDict, right: PyDict): boolean {
-  if (left.entries.size !== right.entries.size) return false
-  spendSteps(left.entries.size)
-  enter()
-  let result = true
-  for (const [key, value] of left.entries) {
-    const other = right.entries.get(key)
-    if (other === undefined || !isEqual(value, other)) {
-      result = false
-      break
-    }
-  }
-  leave()
-  return result
+  return left === right || isContainerEqual(left, right)
 }
 
 function numeric(value: Bare): number | bigint | undefined {
   return value instanceof PyFloat ? value.value : asInteger(value)
 }
 
-/** -1, 0 or 1 by Python's <; throws where the types have no order. NaN is greater than everything. */
+function isContainerEqual(left: Bare, right: Bare): boolean {
+  if (left instanceof PyDict) return right instanceof PyDict && isDictEqual(left, right)
+  if (!(left instanceof PySequence) || !(right instanceof PySequence)) return false
+  if (left.items.length !== right.items.length || left.type === 'dict_values') return false
+  // Views of keys and of items compare as sets.
+  if (left.type.startsWith('dict_'))
+    return right.type.startsWith('dict_') && isEvery(left.items, (item) => contains(right, item))
+  return (
+    left.type === right.type &&
+    isEvery(left.items, (item, index) => isEqual(item, right.items[index] ?? null))
+  )
+}
+
+function isEvery<T>(items: readonly T[], holds: (item: T, index: number) => boolean): boolean {
+  spendSteps(items.length)
+  enter()
+  const result = items.every(holds)
+  leave()
+  return result
+}
+
+function isDictEqual(left: PyDict, right: PyDict): boolean {
+  if (left.entries.size !== right.entries.size) return false
+  return isEvery([...left.entries], ([key, value]) => {
+    const other = right.entries.get(key)
+    return other !== undefined && isEqual(value, other)
+  })
+}
+
+/** Below, at or above 0 by Python's <; NaN where neither holds. Throws where the types have no order. */
 export function compareValues(first: Value, second: Value, operator = '<'): number {
-  const left = bare(first)
-  const right = bare(second)
+  const left = comparable(first)
+  const right = comparable(second)
   if (isStr(left) && isStr(right)) return compareCodePoints(plain(left), plain(right))
   const leftNumber = numeric(left)
   const rightNumber = numeric(right)
@@ -135,17 +90,10 @@ export function compareValues(first: Value, second: Value, operator = '<'): numb
   }
   if (left instanceof Undefined) throw undefinedFault(left)
   if (right instanceof Undefined) throw undefinedFault(right)
-  if (left instanceof PyBytes && right instanceof PyBytes)
-    return compareCodePoints(plain(left.text), plain(right.text))
-  if (isSetLike(left) && isSetLike(right)) {
-    if (isContainerEqual(left, right)) return 0
-    return isSubset(left, right) ? -1 : 1
-  }
-  const isList = left instanceof PyList && right instanceof PyList
-  const isTuple = left instanceof PyTuple && right instanceof PyTuple
-  if (!isList && !isTuple) {
-    const message = `'${operator}' not supported between instances of '${typeName(left)}' and '${typeName(right)}'`
-    throw new Fault('TypeError', message)
+  const isOrdered = left instanceof PySequence && (left.type === 'list' || left.type === 'tuple')
+  if (!isOrdered || !(right instanceof PySequence) || left.type !== right.type) {
+    const types = `'${typeName(left)}' and '${typeName(right)}'`
+    throw new Fault('TypeError', `'${operator}' not supported between instances of ${types}`)
   }
   spendSteps(left.items.length)
   for (let index = 0; index < Math.min(left.items.length, right.items.length); index += 1) {
@@ -158,52 +106,25 @@ export function compareValues(first: Value, second: Value, operator = '<'): numb
 
 /** Python's `in`. */
 export function contains(container: Value, item: Value): boolean {
-  const value = bare(container)
+  const value = comparable(container)
   if (isStr(value)) {
-    const wanted = bare(item)
+    const wanted = comparable(item)
     if (wanted instanceof Undefined) throw undefinedFault(wanted)
-    if (!isStr(wanted)) {
+    if (!isStr(wanted))
       throw new Fault('TypeError', `'in <string>' requires string as left operand, not ${typeName(wanted)}`)
-    }
     spendReading(plain(value).length)
     return plain(value).includes(plain(wanted))
   }
   if (value instanceof PyDict) return value.entries.has(keyOf(item))
-  // A set in a set is looked for as a frozenset, which no template can make.
-  if (value instanceof PySet) return !(bare(item) instanceof PySet) && value.items.has(keyOf(item))
-  if (value instanceof PyView && value.type === 'dict_items') return containsPair(value.dict, bare(item))
-  if (value instanceof PyView && value.type === 'dict_keys') return value.dict.entries.has(keyOf(item))
-  if (value instanceof PyBytes) return plain(value.text).includes(bytesOrByte(item))
-  if (value instanceof PyRange) {
-    const wanted = asNumber(item)
-    if (wanted === undefined || !Number.isInteger(wanted)) return false
-    const steps = (wanted - value.start) / value.step
-    return Number.isInteger(steps) && steps >= 0 && steps < value.length
+  if (!(value instanceof PySequence || value instanceof PyIterator || value instanceof Undefined))
+    throw new Fault('TypeError', `argument of type '${typeName(value)}' is not iterable`)
+  const next = iterator(value)
+  for (let candidate = next(); candidate !== undefined; candidate = next()) {
+    spendSteps(1)
+    // Python's `in` holds an object to be itself before it compares.
+    if (candidate === item || isEqual(candidate, item)) return true
   }
-  if (
-    value instanceof PyObjectValue ||
-    value instanceof PyIterator ||
-    value instanceof PyList ||
-    value instanceof PyTuple ||
-    value instanceof PyView ||
-    value instanceof Undefined
-  ) {
-    const next = iterator(value)
-    for (let candidate = next(); candidate !== undefined; candidate = next()) {
-      spendSteps(1)
-      // Python's `in` holds an object to be itself before it compares.
-      if (candidate === item || isEqual(candidate, item)) return true
-    }
-    return false
-  }
-  throw new Fault('TypeError', `argument of type '${typeName(value)}' is not iterable`)
-}
-
-function containsPair(dict: PyDict, pair: Bare): boolean {
-  if (!(pair instanceof PyTuple) || pair.items.length !== 2) return false
-  const [key = null, value = null] = pair.items
-  const found = dict.entries.get(keyOf(key))
-  return found !== undefined && isEqual(found, value)
+  return false
 }
 
 /** One comparison of a chain. */
@@ -217,26 +138,15 @@ export function compareWith(operator: CompareOperator, left: Value, right: Value
       return contains(right, left)
     case 'not in':
       return !contains(right, left)
-    default:
-      return compareSets(operator, left, right) ?? compareOrdered(operator, left, right)
+    case '<':
+      return compareValues(left, right, operator) < 0
+    case '<=':
+      return compareValues(left, right, operator) <= 0
+    case '>':
+      return compareValues(left, right, operator) > 0
+    case '>=':
+      return compareValues(left, right, operator) >= 0
   }
-}
-
-function compareOrdered(operator: string, left: Value, right: Value): boolean {
-  const order = compareValues(left, right, operator)
-  if (operator === '<') return order < 0
-  if (operator === '<=') return order <= 0
-  return operator === '>' ? order > 0 : order >= 0
-}
-
-/** Sets are ordered by inclusion; `undefined` where not both are sets. */
-function compareSets(operator: string, left: Value, right: Value): boolean | undefined {
-  const first = bare(left)
-  const second = bare(right)
-  if (!isSetLike(first) || !isSetLike(second)) return undefined
-  const [small, large] = operator.startsWith('<') ? [first, second] : [second, first]
-  const fits = operator.length === 2 ? sizeOf(small) <= sizeOf(large) : sizeOf(small) < sizeOf(large)
-  return fits && isSubset(small, large)
 }
 
 /** A stable sort by Python's order, with keys computed once. */

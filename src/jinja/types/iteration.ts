@@ -1,21 +1,15 @@
 import { Fault } from '../fault.ts'
 import { spendSteps } from '../meter.ts'
-import { characters, codePointLength, plain, Text, withoutMarkup } from './text.ts'
+import { characters, codePointLength, plain, Text } from './text.ts'
 import {
   bare,
   dictKeys,
   isStr,
-  PyBytes,
-  PyComplex,
   PyDict,
   PyFloat,
   PyIterator,
-  PyList,
-  PyObjectValue,
-  PyRange,
-  PySet,
-  PyTuple,
-  PyView,
+  PySequence,
+  SafeText,
   typeName,
   Undefined,
   type Value,
@@ -32,38 +26,24 @@ export function truth(given: Value): boolean {
   if (typeof value === 'number') return value !== 0
   if (typeof value === 'bigint') return value !== 0n
   if (value instanceof PyFloat) return value.value !== 0
-  if (value instanceof PyComplex) return value.real !== 0 || value.imag !== 0
-  if (value instanceof Undefined) return false
-  if (value instanceof PyIterator) return true
   return lengthOf(value) !== 0
 }
 
 /** Python's len(); `undefined` where the type has none. */
-export function lengthOf(given: Value): number | undefined {
-  const value = bare(given)
+export function lengthOf(value: Value): number | undefined {
   if (isStr(value)) return codePointLength(plain(value))
-  if (value instanceof PyList || value instanceof PyTuple || value instanceof PyView)
-    return value.items.length
+  if (value instanceof PySequence) return value.items.length
   if (value instanceof PyDict) return value.entries.size
-  if (value instanceof PySet) return value.items.size
-  if (value instanceof PyBytes) return plain(value.text).length
-  if (value instanceof PyRange) return value.length
-  if (value instanceof Undefined) return 0
-  return value instanceof PyObjectValue ? value.object.length?.() : undefined
+  if (value instanceof SafeText) return codePointLength(plain(value.text))
+  return value instanceof Undefined ? 0 : undefined
 }
 
-/** A Python function's generator: made when its first item is asked for, as Python runs no body before. */
-export function makeGenerator(maker: string, start: () => () => Value | undefined): PyIterator {
-  const generator = new PyIterator(
-    () => {
-      const next = start()
-      generator.isStarted = true
-      generator.next = next
-      return next()
-    },
-    'generator',
-    maker,
-  )
+/** What a Python generator function returns: `start` runs when the first item is asked for, as Python runs no body before. */
+export function makeGenerator(start: () => () => Value | undefined): PyIterator {
+  const generator: PyIterator = new PyIterator(() => {
+    generator.next = start()
+    return generator.next()
+  })
   return generator
 }
 
@@ -78,51 +58,29 @@ export function iteratorOver(items: readonly Value[]): () => Value | undefined {
 }
 
 /** Python's next(iter(value)) as a function; throws Python's TypeError for what cannot be iterated. */
-export function iterator(given: Value): () => Value | undefined {
-  const value = bare(given)
-  if (value instanceof PyIterator) {
-    return () => {
-      spendSteps(1)
-      return value.next()
-    }
+export function iterator(value: Value): () => Value | undefined {
+  if (!(value instanceof PyIterator)) return iteratorOver(iterate(value))
+  return () => {
+    spendSteps(1)
+    return value.next()
   }
-  if (value instanceof PyObjectValue && value.object.next) {
-    const { object } = value
-    return () => object.next?.()
-  }
-  return iteratorOver(iterate(value))
 }
 
-/** The items that Python's iter() would give, or `undefined` where it raises; an iterator is used up. */
-export function tryIterate(given: Value): readonly Value[] | undefined {
-  const value = bare(given)
-  if (value instanceof PyList || value instanceof PyTuple || value instanceof PyView) return value.items
+/** The items of an iterable; an iterator is used up. Throws Python's TypeError for anything else. */
+export function iterate(value: Value): readonly Value[] {
+  if (value instanceof PySequence) return value.items
   if (value instanceof PyDict) return dictKeys(value)
-  if (value instanceof PySet) return [...value.items.values()]
-  if (value instanceof PyIterator || (value instanceof PyObjectValue && value.object.next)) {
+  if (value instanceof PyIterator) {
     const next = iterator(value)
     const rest: Value[] = []
     for (let item = next(); item !== undefined; item = next()) rest.push(item)
     return rest
   }
-  if (isStr(value)) {
-    spendSteps(plain(value).length)
-    return characters(withoutMarkup(value))
+  const text = value instanceof SafeText ? value.text : value
+  if (isStr(text)) {
+    spendSteps(plain(text).length)
+    return characters(text)
   }
-  if (value instanceof PyRange) {
-    spendSteps(value.length)
-    return Array.from({ length: value.length }, (_, index) => value.start + index * value.step)
-  }
-  if (value instanceof PyBytes) {
-    spendSteps(plain(value.text).length)
-    return Array.from(plain(value.text), (byte) => byte.charCodeAt(0))
-  }
-  return value instanceof Undefined ? [] : undefined
-}
-
-/** The items of an iterable; throws Python's TypeError for anything else. */
-export function iterate(value: Value): readonly Value[] {
-  const items = tryIterate(value)
-  if (items === undefined) throw new Fault('TypeError', `'${typeName(value)}' object is not iterable`)
-  return items
+  if (value instanceof Undefined) return []
+  throw new Fault('TypeError', `'${typeName(value)}' object is not iterable`)
 }

@@ -1,164 +1,119 @@
 import { Fault } from '../fault.ts'
-import { asInteger, asNumber, formatFloat, formatInteger } from './numbers.ts'
 import { enter, leave, spendCharacters, spendSteps } from '../meter.ts'
-import { plain, runsOf, TextBuilder, type Source, type Str } from './text.ts'
+import { compareValues } from './compare.ts'
+import { asInteger, formatFloat, formatInteger } from './numbers.ts'
+import { appendMapped, plain, runsOf, TextBuilder, type Source, type Str } from './text.ts'
 import {
   bare,
   isStr,
   keyValue,
   PyDict,
   PyFloat,
-  PyList,
-  PyTuple,
+  PySequence,
+  SafeText,
   Scalar,
   typeName,
-  type Key,
+  type Bare,
   type Value,
 } from './values.ts'
 
 /** The arguments of json.dumps that transformers' `tojson` passes on. */
 export interface JsonOptions {
-  ensureAscii: boolean
-  indent: Str | undefined
-  itemSeparator: Str
-  keySeparator: Str
-  sortKeys: boolean
+  readonly ensureAscii: boolean
+  readonly indent: Str | undefined
+  readonly itemSeparator: Str
+  readonly keySeparator: Str
+  readonly sortKeys: boolean
 }
 
-/** json.dumps; brackets and separators belong to the message whose value they write. */
+/** json.dumps; brackets and separators belong to the owner of the value that they write. */
 export function toJson(value: Value, options: JsonOptions): Str {
+  const { ensureAscii, indent, itemSeparator, keySeparator, sortKeys } = options
   const builder = new TextBuilder()
-  write(builder, value, options, undefined, 0)
+
+  function write(given: Value, owner: Source | undefined, level: number): void {
+    const shown = given instanceof SafeText ? given.text : bare(given)
+    if (isStr(shown)) return writeString(shown, owner)
+    const scalar = scalarJson(shown)
+    if (scalar !== undefined) return builder.push(scalar, given instanceof Scalar ? given.owner : owner)
+    if (shown instanceof PySequence && (shown.type === 'list' || shown.type === 'tuple')) {
+      const own = shown.owner ?? owner
+      const items = shown.items.map((item) => () => write(item, own, level + 1))
+      return writeContainer(['[', ']'], items, own, level)
+    }
+    if (!(shown instanceof PyDict))
+      throw new Fault('TypeError', `Object of type ${typeName(shown)} is not JSON serializable`)
+    const own = shown.owner ?? owner
+    const entries = [...shown.entries]
+    if (sortKeys)
+      entries.sort(([left], [right]) => compareValues(keyValue(shown, left), keyValue(shown, right)))
+    const items = entries.map(([key, item]) => () => {
+      writeKey(keyValue(shown, key), own)
+      writeSeparator(keySeparator, own)
+      write(item, own, level + 1)
+    })
+    writeContainer(['{', '}'], items, own, level)
+  }
+
+  function writeSeparator(separator: Str, owner: Source | undefined): void {
+    if (typeof separator === 'string') builder.push(separator, owner)
+    else builder.append(separator)
+  }
+
+  function writeContainer(
+    [open, close]: readonly [string, string],
+    items: readonly (() => void)[],
+    owner: Source | undefined,
+    level: number,
+  ): void {
+    spendSteps(items.length)
+    builder.push(open, owner)
+    enter()
+    const line = (depth: number): void => {
+      if (indent === undefined) return
+      spendCharacters(plain(indent).length * depth + 1)
+      builder.push(`\n${plain(indent).repeat(depth)}`, owner)
+    }
+    items.forEach((item, index) => {
+      if (index > 0) writeSeparator(itemSeparator, owner)
+      line(level + 1)
+      item()
+    })
+    if (items.length > 0) line(level)
+    leave()
+    builder.push(close, owner)
+  }
+
+  function writeKey(key: Value, owner: Source | undefined): void {
+    if (isStr(key)) return writeString(key, owner)
+    const text = scalarJson(bare(key))
+    if (text === undefined)
+      throw new Fault('TypeError', `keys must be str, int, float, bool or None, not ${typeName(key)}`)
+    builder.push(`"${text}"`, owner)
+  }
+
+  function writeString(text: Str, owner: Source | undefined): void {
+    spendCharacters(plain(text).length * 3)
+    const runs = runsOf(text)
+    builder.push('"', runs[0]?.source ?? owner)
+    appendMapped(builder, text, (part) => escapeJson(part, ensureAscii))
+    builder.push('"', runs.at(-1)?.source ?? owner)
+  }
+
+  write(value, undefined, 0)
   return builder.finish()
 }
 
-function write(
-  builder: TextBuilder,
-  given: Value,
-  options: JsonOptions,
-  owner: Source | undefined,
-  level: number,
-): void {
-  const source = given instanceof Scalar ? given.owner : owner
-  const value = bare(given)
-  if (isStr(value)) writeString(builder, value, options, owner)
-  else if (value === null) builder.push('null', source)
-  else if (typeof value === 'boolean') builder.push(value ? 'true' : 'false', source)
-  else if (typeof value === 'number' || typeof value === 'bigint') builder.push(formatInteger(value), source)
-  else if (value instanceof PyFloat) builder.push(jsonFloat(value.value), source)
-  else if (value instanceof PyList || value instanceof PyTuple) {
-    const own = (value instanceof PyList ? value.owner : undefined) ?? owner
-    const items = value.items.map((item) => () => write(builder, item, options, own, level + 1))
-    writeContainer(builder, '[', items, ']', options, own, level)
-  } else if (value instanceof PyDict) {
-    const own = value.owner ?? owner
-    const items = sortedKeys(value, options.sortKeys).map((key) => () => {
-      writeKey(builder, keyValue(value, key), options, own)
-      pushSeparator(builder, options.keySeparator, own)
-      write(builder, value.entries.get(key) ?? null, options, own, level + 1)
-    })
-    writeContainer(builder, '{', items, '}', options, own, level)
-  } else throw new Fault('TypeError', `Object of type ${typeName(value)} is not JSON serializable`)
-}
-
-function pushSeparator(builder: TextBuilder, separator: Str, owner: Source | undefined): void {
-  if (typeof separator === 'string') builder.push(separator, owner)
-  else builder.append(separator)
-}
-
-function writeContainer(
-  builder: TextBuilder,
-  open: string,
-  items: readonly (() => void)[],
-  close: string,
-  { indent, itemSeparator }: JsonOptions,
-  owner: Source | undefined,
-  level: number,
-): void {
-  spendSteps(items.length)
-  builder.push(open, owner)
-  enter()
-  const line = (depth: number): void => {
-    if (indent === undefined) return
-    spendCharacters(plain(indent).length * depth + 1)
-    builder.push(`\n${plain(indent).repeat(depth)}`, owner)
+/** JSON of a number, boolean or None; `undefined` for any other value. */
+function scalarJson(value: Bare): string | undefined {
+  if (value === null) return 'null'
+  if (typeof value === 'boolean') return value ? 'true' : 'false'
+  if (value instanceof PyFloat) {
+    if (Number.isFinite(value.value)) return formatFloat(value.value)
+    return Number.isNaN(value.value) ? 'NaN' : value.value > 0 ? 'Infinity' : '-Infinity'
   }
-  items.forEach((item, index) => {
-    if (index > 0) pushSeparator(builder, itemSeparator, owner)
-    line(level + 1)
-    item()
-  })
-  if (items.length > 0) line(level)
-  leave()
-  builder.push(close, owner)
-}
-
-function sortedKeys(dict: PyDict, sort: boolean): Key[] {
-  const keys = [...dict.entries.keys()]
-  if (!sort) return keys
-  if (keys.every((key) => typeof key === 'string')) return keys.toSorted(compareCodePoints)
-  return keys.toSorted((left, right) => compareKeys(keyValue(dict, left), keyValue(dict, right)))
-}
-
-/** Python's order of the keys that JSON can have: numbers among each other, texts among each other. */
-function compareKeys(left: Value, right: Value): number {
-  const [first, second] = [asNumber(left), asNumber(right)]
-  if (first !== undefined && second !== undefined) return first - second
-  const [a, b] = [bare(left), bare(right)]
-  if (isStr(a) && isStr(b)) return compareCodePoints(plain(a), plain(b))
-  throw new Fault('TypeError', `'<' not supported between instances of '${typeName(a)}' and '${typeName(b)}'`)
-}
-
-/** Order of Python strings: by code point, not by UTF-16 unit. */
-export function compareCodePoints(left: string, right: string): number {
-  const length = Math.min(left.length, right.length)
-  for (let index = 0; index < length; index += 1) {
-    const a = left.charCodeAt(index)
-    const b = right.charCodeAt(index)
-    if (a === b) continue
-    const isSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdfff
-    if (isSurrogate(a) !== isSurrogate(b)) return isSurrogate(a) ? 1 : -1
-    return a - b
-  }
-  return left.length - right.length
-}
-
-function writeKey(builder: TextBuilder, key: Value, options: JsonOptions, owner: Source | undefined): void {
-  const value = bare(key)
-  if (isStr(value)) writeString(builder, value, options, owner)
-  else if (value === null) builder.push('"null"', owner)
-  else if (typeof value === 'boolean') builder.push(value ? '"true"' : '"false"', owner)
-  else if (value instanceof PyFloat) builder.push(`"${jsonFloat(value.value)}"`, owner)
-  else {
-    const integer = asInteger(value)
-    if (integer === undefined) {
-      throw new Fault('TypeError', `keys must be str, int, float, bool or None, not ${typeName(value)}`)
-    }
-    builder.push(`"${formatInteger(integer)}"`, owner)
-  }
-}
-
-function jsonFloat(value: number): string {
-  if (Number.isFinite(value)) return formatFloat(value)
-  return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity'
-}
-
-function writeString(
-  builder: TextBuilder,
-  text: Str,
-  { ensureAscii }: JsonOptions,
-  owner: Source | undefined,
-): void {
-  const value = plain(text)
-  spendCharacters(value.length * 3)
-  const runs = runsOf(text)
-  builder.push('"', runs[0]?.source ?? owner)
-  let start = 0
-  for (const { end, source } of runs) {
-    builder.push(escapeJson(value.slice(start, end), ensureAscii), source)
-    start = end
-  }
-  builder.push('"', runs.at(-1)?.source ?? owner)
+  const integer = asInteger(value)
+  return integer === undefined ? undefined : formatInteger(integer)
 }
 
 const short: Readonly<Record<string, string>> = {

@@ -1,18 +1,12 @@
 import { Fault } from '../fault.ts'
-import { spendSteps } from '../meter.ts'
 import { plain } from './text.ts'
 import {
   bare,
   isStr,
-  PyBytes,
-  PyComplex,
   PyDict,
   PyFloat,
-  PyList,
-  PyRange,
-  PySet,
-  PyTuple,
-  PyView,
+  PySequence,
+  SafeText,
   typeName,
   Undefined,
   type Key,
@@ -21,7 +15,7 @@ import {
 
 /** The dictionary key of a value: equal for values that Python holds equal. Throws for unhashable ones. */
 export function keyOf(given: Value): Key {
-  const value = bare(given)
+  const value = given instanceof SafeText ? given.text : bare(given)
   if (isStr(value)) {
     const text = plain(value)
     // Composite keys below start with NUL; a text that does so is kept apart from them.
@@ -30,22 +24,11 @@ export function keyOf(given: Value): Key {
   if (typeof value === 'boolean') return Number(value)
   if (typeof value === 'number' || typeof value === 'bigint' || value === null) return value
   if (value instanceof PyFloat) return floatKey(value.value)
-  if (value instanceof PyComplex)
-    return value.imag === 0 ? floatKey(value.real) : `\0c${value.real},${value.imag}`
-  if (value instanceof PyBytes) return `\0b${plain(value.text)}`
-  if (value instanceof PyRange)
-    return `\0r${value.length},${value.start},${value.length < 2 ? 0 : value.step}`
-  if (value instanceof PyTuple) return `\0t${JSON.stringify(value.items.map((item) => tagged(keyOf(item))))}`
-  const isUnhashable =
-    value instanceof PyList ||
-    value instanceof PyDict ||
-    value instanceof PySet ||
-    (value instanceof PyView && value.type !== 'dict_values')
-  if (isUnhashable) {
+  if (value instanceof PySequence && (value.type === 'tuple' || value.type === 'range'))
+    return `\0${value.type}${JSON.stringify(value.items.map((item) => tagged(keyOf(item))))}`
+  if (value instanceof PySequence || value instanceof PyDict)
     throw new Fault('TypeError', `unhashable type: '${typeName(value)}'`)
-  }
-  if (value instanceof Undefined) return '\0u'
-  return `\0o${identityOf(value)}`
+  return value instanceof Undefined ? '\0u' : `\0o${identityOf(value)}`
 }
 
 function floatKey(value: number): Key {
@@ -78,15 +61,4 @@ export function makeDict(pairs: Iterable<readonly [Value, Value]>): PyDict {
     entries.set(hashed, value)
   }
   return new PyDict(entries, keys.size > 0 ? keys : undefined)
-}
-
-/** Builds a set of items. */
-export function makeSet(items: Iterable<Value>): PySet {
-  const members = new Map<Key, Value>()
-  for (const item of items) {
-    spendSteps(1)
-    const key = keyOf(item)
-    if (!members.has(key)) members.set(key, item)
-  }
-  return new PySet(members)
 }

@@ -1,6 +1,6 @@
 import { Fault } from '../fault.ts'
 import { MAX_INTEGER_DIGITS } from '../limits.ts'
-import { bare, PyFloat, typeName, type Bare, type Value } from './values.ts'
+import { bare, PyFloat, typeName, type Value } from './values.ts'
 
 /** A Python int. */
 export type Integer = number | bigint
@@ -64,39 +64,12 @@ export function formatInteger(value: Integer): string {
   return text
 }
 
-/** Reads an int as Python's int(text, base); `undefined` where it raises. */
-export function parseInteger(text: string, base = 10): Integer | undefined {
-  const cleaned = text.trim().toLowerCase()
-  const match = /^([+-]?)(0[xob])?([\da-z]+(?:_[\da-z]+)*)$/.exec(cleaned.replace(/^([+-]?0[xob])_/, '$1'))
-  if (match === null || cleaned.length > MAX_INTEGER_DIGITS) return undefined
-  const [, sign, prefix, body = ''] = match
-  const prefixBase = prefix === '0x' ? 16 : prefix === '0o' ? 8 : prefix === '0b' ? 2 : undefined
-  let digits = body.replaceAll('_', '')
-  let radix = base
-  if (prefixBase !== undefined && (base === 0 || base === prefixBase)) radix = prefixBase
-  else if (prefix !== undefined) digits = prefix + digits
-  if (radix === 0) radix = 10
-  if (radix < 2 || radix > 36) return undefined
-  let value = 0n
-  for (const digit of digits) {
-    const number = Number.parseInt(digit, 36)
-    if (Number.isNaN(number) || number >= radix) return undefined
-    value = value * BigInt(radix) + BigInt(number)
-  }
-  return normalize(sign === '-' ? -value : value)
-}
-
-/** Reads a float as Python's float.fromhex(text); `undefined` where it raises ValueError. */
-export function parseFloatHex(text: string): number | undefined {
-  const cleaned = text.trim().toLowerCase()
-  if (/^[+-]?(?:inf|infinity|nan)$/.test(cleaned)) return parseFloatText(cleaned)
-  const match = /^([+-]?)(?:0x)?([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/.exec(cleaned)
-  if (match === null) return undefined
-  const [, sign, whole = '', fraction = '', exponent = '0'] = match
-  if (whole === '' && fraction === '') return undefined
-  const mantissa = Number(BigInt(`0x${whole}${fraction}`))
-  const value = mantissa === 0 ? 0 : mantissa * 2 ** (Number(exponent) - 4 * fraction.length)
-  return sign === '-' ? -value : value
+/** Reads an int as Python's int(text); `undefined` where it raises. */
+export function parseInteger(text: string): Integer | undefined {
+  const digits = text.trim()
+  if (digits.length > MAX_INTEGER_DIGITS || !/^[+-]?\d+(?:_\d+)*$/.test(digits)) return undefined
+  const value = BigInt(digits.replace(/[+_]/g, ''))
+  return normalize(value)
 }
 
 /** Reads a float as Python's float(text); `undefined` where it raises. */
@@ -115,7 +88,7 @@ export function parseFloatText(text: string): number | undefined {
  * `value.toFixed(places)`, with exact ties going to the even digit as in Python: 2.25 → 2.2. Both languages round
  * the exact binary value; JavaScript takes ties away from zero.
  */
-export function toFixedEven(value: number, places: number): string {
+function toFixedEven(value: number, places: number): string {
   const rounded = value.toFixed(places)
   if (!/[13579]$/.test(rounded) || places > 70) return rounded
   // Doubles next to a tie leave it within 17 significant digits.
@@ -146,9 +119,4 @@ export function roundInteger(value: Integer, zeros: number): Integer {
   const floor = whole - rest
   const isUp = rest * 2n > scale || (rest * 2n === scale && (floor / scale) % 2n !== 0n)
   return normalize(isUp ? floor + scale : floor)
-}
-
-/** Whether a value is an int or a bool. */
-export function isInteger(value: Bare): value is number | bigint | boolean {
-  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
 }

@@ -1,6 +1,6 @@
 import { Fault } from '../fault.ts'
 import { spendCharacterWork, spendSteps } from '../meter.ts'
-import { plain, sliceText, type Str } from './text.ts'
+import { characters, concatTexts, plain, sliceText, type Str } from './text.ts'
 
 // What str.isspace holds true; JavaScript's \s has U+FEFF instead of the separators U+001C to U+001F and U+0085.
 // oxlint-disable-next-line no-control-regex -- they are Python's white space
@@ -105,21 +105,6 @@ function splitSpace(text: Str, most: number, fromRight: boolean): Str[] {
   return [sliceText(text, 0, restEnd), ...kept.map(({ start, end }) => sliceText(text, start, end))]
 }
 
-/** Words, each with the white space behind it; the first may be white space alone. */
-export function wordsWithSpace(text: Str): Str[] {
-  const value = plain(text)
-  const words: Str[] = []
-  let start = 0
-  for (let offset = 1; offset <= value.length; offset += 1) {
-    const begins =
-      offset === value.length || (isSpace(value.charAt(offset - 1)) && !isSpace(value.charAt(offset)))
-    if (!begins) continue
-    words.push(sliceText(text, start, offset))
-    start = offset
-  }
-  return words
-}
-
 // oxlint-disable-next-line no-control-regex -- they are Python's line breaks
 const lineBreak = /\r\n|[\n\v\f\r\u001c-\u001e\u0085\u2028\u2029]/g
 
@@ -136,4 +121,31 @@ export function splitLines(text: Str, keepEnds: boolean): Str[] {
   if (start < value.length) lines.push(sliceText(text, start, value.length))
   spendSteps(lines.length)
   return lines
+}
+
+/** Python's partition and rpartition: before, the separator, behind. */
+export function partition(self: Str, separator: string, fromRight: boolean): [Str, Str, Str] {
+  const value = plain(self)
+  if (separator === '') throw new Fault('ValueError', 'empty separator')
+  const index = fromRight ? value.lastIndexOf(separator) : value.indexOf(separator)
+  if (index === -1) return fromRight ? ['', '', self] : [self, '', '']
+  const end = index + separator.length
+  return [sliceText(self, 0, index), sliceText(self, index, end), sliceText(self, end, value.length)]
+}
+
+/** Python's replace; the replacement keeps its own sources. */
+export function replaceText(self: Str, old: Str, replacement: Str, limit: number): Str {
+  const wanted = plain(old)
+  if (limit === 0 || (wanted !== '' && !plain(self).includes(wanted))) return self
+  const pieces: Str[] = []
+  if (wanted !== '') {
+    for (const part of split(self, wanted, limit, false))
+      pieces.push(...(pieces.length > 0 ? [replacement, part] : [part]))
+    return concatTexts(pieces)
+  }
+  const most = limit < 0 ? Number.POSITIVE_INFINITY : limit
+  const all = characters(self)
+  all.forEach((character, index) => pieces.push(...(index < most ? [replacement, character] : [character])))
+  if (all.length < most) pieces.push(replacement)
+  return concatTexts(pieces)
 }

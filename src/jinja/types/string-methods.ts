@@ -1,287 +1,151 @@
-import { capitalize, foldCase, isAll, isTitle, lower, swapCase, title, upper } from './case.ts'
-import { characterClasses, isIdentifier, isPrintable } from './character-classes.ts'
-import { encodeText } from './codecs.ts'
 import { Fault } from '../fault.ts'
-import { formatBraces } from './brace-format.ts'
-import { stripTags, unescapeHtml } from './html-entities.ts'
-import { iterate } from './iteration.ts'
-import { expandTabs, justify, partition, replaceText, zeroFill } from './pad.ts'
-import { escapeValue, isMarkup, joinTexts, likeSelf } from './markup.ts'
 import { spendCharacterWork, spendReading } from '../meter.ts'
-import { countArgument, describeMethod, method, optionalStr, strArgument, type Method } from './method.ts'
-import { indexArgument } from './numbers.ts'
-import { bindArguments } from './parameters.ts'
-import { toRepr } from './print.ts'
-import { countText, findText, hasAffix, indexOrFail } from './search.ts'
-import { split, splitLines, strip } from './split.ts'
-import { asMarkup, plain, sliceText, withoutMarkup, type Str } from './text.ts'
-import { makeTranslation, translate } from './translate.ts'
 import {
-  bare,
-  isStr,
-  noNamed,
-  PLACE,
-  PyDict,
-  PyList,
-  PyTuple,
-  typeName,
-  Undefined,
-  type Named,
-  type Value,
-} from './values.ts'
+  callBuiltin,
+  countArgument,
+  defineBuiltins,
+  optionalStr,
+  strArgument,
+  type Builtin,
+  type Given,
+} from './builtin.ts'
+import { capitalize, isAll, lower, title, upper } from './case.ts'
+import { characterClasses } from './character-classes.ts'
+import { formatBraces } from './format.ts'
+import { iterate } from './iteration.ts'
+import { indexArgument } from './numbers.ts'
+import { pad, zeroFill } from './pad.ts'
+import { partition, replaceText, split, splitLines, strip } from './split.ts'
+import { codePointLength, joinTexts, plain, sliceText, type Str } from './text.ts'
+import { bare, isStr, listOf, PySequence, tupleOf, typeName, type Named, type Value } from './values.ts'
 
-type StrMethod = Method<Str>
+type Call = Builtin<Str>['call']
 
-const strMethod = (parameters: string, call: StrMethod['call']): StrMethod => method<Str>(parameters, call)
+const affix =
+  (side: 'startsWith' | 'endsWith'): Call =>
+  (self, [given = null]) => {
+    const wanted = given instanceof PySequence && given.type === 'tuple' ? given.items : [given]
+    return wanted.some((text) => plain(self)[side](plain(strArgument(text))))
+  }
 
-function startsOrEnds(name: 'startswith' | 'endswith'): StrMethod {
-  return strMethod('prefix, start=, end=, /', (self, [given, start, end]) => {
-    const stripped = bare(given ?? null)
-    const wanted = stripped instanceof PyTuple ? stripped.items : [stripped]
-    // Python looks at the texts one by one and stops at the first that fits.
-    return wanted.some((item) => {
-      const text = bare(item)
-      if (isStr(text)) return hasAffix(plain(self), [plain(text)], [start, end], name)
-      throw new Fault('TypeError', `${name} first arg must be str or a tuple of str, not ${typeName(text)}`)
-    })
-  })
-}
-
-function everyCharacter(holds: (character: string) => boolean): StrMethod {
-  return strMethod('', (self) => {
+const every =
+  (holds: (character: string) => boolean): Call =>
+  (self) => {
     spendCharacterWork(plain(self).length, 16)
     return plain(self) !== '' && [...plain(self)].every(holds)
+  }
+
+/** The code point index of a text in another, or -1. */
+const find =
+  (side: 'indexOf' | 'lastIndexOf'): Call =>
+  (self, [sub]) => {
+    const index = plain(self)[side](plain(strArgument(sub)))
+    return index === -1 ? -1 : codePointLength(plain(self).slice(0, index))
+  }
+
+const index =
+  (side: 'indexOf' | 'lastIndexOf'): Call =>
+  (self, given, named) => {
+    const found = find(side)(self, given, named)
+    if (found === -1) throw new Fault('ValueError', 'substring not found')
+    return found
+  }
+
+/** Occurrences that do not overlap. */
+function count(self: Str, [sub]: Given): number {
+  const wanted = plain(strArgument(sub))
+  return wanted === '' ? codePointLength(plain(self)) + 1 : plain(self).split(wanted).length - 1
+}
+
+const padded =
+  (side: 'left' | 'right' | 'center'): Call =>
+  (self, [width = 0, filler = ' ']) =>
+    pad(self, indexArgument(width), plain(strArgument(filler)), side)
+
+const stripped =
+  (side: 'left' | 'right' | 'both'): Call =>
+  (self, [set]) =>
+    strip(self, optionalStr(set), side)
+
+const splitting =
+  (fromRight: boolean): Call =>
+  (self, [separator, limit]) =>
+    listOf(split(self, optionalStr(separator), countArgument(limit, -1), fromRight))
+
+const parting =
+  (fromRight: boolean): Call =>
+  (self, [separator]) =>
+    tupleOf(partition(self, plain(strArgument(separator)), fromRight))
+
+function join(self: Str, [items = null]: Given): Str {
+  const texts = iterate(items).map((item, position) => {
+    if (isStr(item)) return item
+    throw new Fault(
+      'TypeError',
+      `sequence item ${position}: expected str instance, ${typeName(bare(item))} found`,
+    )
   })
+  return joinTexts(self, texts)
 }
 
-function joined(self: Str, items: readonly Value[]): Str {
-  return joinTexts(
-    self,
-    items.map((item, index) => {
-      const text = bare(item)
-      // Markup's join escapes, and so prints, whatever is no str.
-      if (isMarkup(self)) return escapeValue(item)
-      if (isStr(text)) return text
-      throw new Fault('TypeError', `sequence item ${index}: expected str instance, ${typeName(text)} found`)
-    }),
-  )
+function removePrefix(self: Str, [given]: Given): Str {
+  const prefix = plain(strArgument(given))
+  return plain(self).startsWith(prefix) ? sliceText(self, prefix.length, plain(self).length) : self
 }
 
-function justified(side: 'left' | 'right' | 'center'): StrMethod {
-  return strMethod('width, fillchar=, /', (self, [width, fill = ' ']) => {
-    const filler = isMarkup(self) ? escapeValue(fill) : strArgument(fill)
-    return justify(self, indexArgument(width ?? 0), plain(filler), side)
-  })
+function removeSuffix(self: Str, [given]: Given): Str {
+  const suffix = plain(strArgument(given))
+  return plain(self).endsWith(suffix) ? sliceText(self, 0, plain(self).length - suffix.length) : self
 }
-
-function stripped(side: 'left' | 'right' | 'both'): StrMethod {
-  return strMethod('chars=, /', (self, [set]) => strip(self, optionalStr(set), side))
-}
-
-function splitting(fromRight: boolean): StrMethod {
-  return strMethod('sep=, maxsplit=', (self, [separator, limit]) => {
-    return new PyList(split(self, optionalStr(separator), countArgument(limit, -1), fromRight))
-  })
-}
-
-function formatMapped(self: Str, mapping: Value | undefined): Value {
-  const dict = bare(mapping ?? null)
-  if (dict instanceof Undefined || !(dict instanceof PyDict)) return formatBraces(self, [], noNamed, dict)
-  const named = new Map<string, Value>()
-  for (const [key, value] of dict.entries) if (typeof key === 'string') named.set(key, value)
-  return formatBraces(self, [], named)
-}
-
-const classMethods = Object.entries(characterClasses).map(([name, holds]): [string, StrMethod] => [
-  name,
-  everyCharacter(holds),
-])
 
 /** The methods of Python's str. */
-const methods: ReadonlyMap<string, StrMethod> = new Map([
-  ...classMethods,
-  ['capitalize', strMethod('', (self) => capitalize(self))],
-  ['casefold', strMethod('', (self) => foldCase(self))],
-  ['center', justified('center')],
-  [
-    'count',
-    strMethod('sub, start=, end=, /', (self, [sub, start, end]) =>
-      countText(plain(self), plain(strArgument(sub)), [start, end]),
-    ),
-  ],
-  [
-    'encode',
-    strMethod('encoding=, errors=', (self, [encoding = 'utf-8', errors = 'strict']) =>
-      encodeText(self, plain(strArgument(encoding)), plain(strArgument(errors))),
-    ),
-  ],
-  ['endswith', startsOrEnds('endswith')],
-  ['expandtabs', strMethod('tabsize=', (self, [size]) => expandTabs(self, countArgument(size, 8)))],
-  [
-    'find',
-    strMethod('sub, start=, end=, /', (self, [sub, start, end]) =>
-      findText(plain(self), plain(strArgument(sub)), [start, end], false),
-    ),
-  ],
-  ['format', strMethod('*args', (self, given, named) => formatBraces(self, given, named))],
-  ['format_map', strMethod('mapping, /', (self, [mapping]) => formatMapped(self, mapping))],
-  [
-    'index',
-    strMethod('sub, start=, end=, /', (self, [sub, start, end]) =>
-      indexOrFail(findText(plain(self), plain(strArgument(sub)), [start, end], false)),
-    ),
-  ],
-  // oxlint-disable-next-line no-control-regex -- ASCII is the range meant
-  ['isascii', strMethod('', (self) => /^[\u0000-\u007f]*$/.test(plain(self)))],
-  ['isidentifier', strMethod('', (self) => isIdentifier(plain(self)))],
-  ['islower', strMethod('', (self) => isAll('lower', plain(self)))],
-  [
-    'isprintable',
-    strMethod('', (self) => {
-      spendCharacterWork(plain(self).length, 16)
-      return [...plain(self)].every(isPrintable)
-    }),
-  ],
-  ['istitle', strMethod('', (self) => isTitle(plain(self)))],
-  ['isupper', strMethod('', (self) => isAll('upper', plain(self)))],
-  ['join', strMethod('iterable, /', (self, [items]) => joined(self, iterate(items ?? null)))],
-  ['ljust', justified('left')],
-  ['lower', strMethod('', (self) => lower(self))],
-  ['lstrip', stripped('left')],
-  ['maketrans', strMethod('x, y=, z=, /', (_, given) => makeTranslation(given))],
-  [
-    'partition',
-    strMethod(
-      'sep, /',
-      (self, [separator]) => new PyTuple(partition(self, plain(strArgument(separator)), false)),
-    ),
-  ],
-  [
-    'removeprefix',
-    strMethod('prefix, /', (self, [given]) => {
-      const prefix = plain(strArgument(given))
-      return plain(self).startsWith(prefix) ? sliceText(self, prefix.length, plain(self).length) : self
-    }),
-  ],
-  [
-    'removesuffix',
-    strMethod('suffix, /', (self, [given]) => {
-      const suffix = plain(strArgument(given))
-      return plain(self).endsWith(suffix) ? sliceText(self, 0, plain(self).length - suffix.length) : self
-    }),
-  ],
-  [
-    'replace',
-    strMethod('old, new, count=, /', (self, [old, given, count]) => {
-      const replacement = isMarkup(self) ? escapeValue(given ?? null) : strArgument(given)
-      return replaceText(self, strArgument(old), replacement, countArgument(count, -1))
-    }),
-  ],
-  [
-    'rfind',
-    strMethod('sub, start=, end=, /', (self, [sub, start, end]) =>
-      findText(plain(self), plain(strArgument(sub)), [start, end], true),
-    ),
-  ],
-  [
-    'rindex',
-    strMethod('sub, start=, end=, /', (self, [sub, start, end]) =>
-      indexOrFail(findText(plain(self), plain(strArgument(sub)), [start, end], true)),
-    ),
-  ],
-  ['rjust', justified('right')],
-  [
-    'rpartition',
-    strMethod(
-      'sep, /',
-      (self, [separator]) => new PyTuple(partition(self, plain(strArgument(separator)), true)),
-    ),
-  ],
-  ['rsplit', splitting(true)],
-  ['rstrip', stripped('right')],
-  ['split', splitting(false)],
-  [
-    'splitlines',
-    strMethod('keepends=', (self, [keep]) => new PyList(splitLines(self, countArgument(keep, 0) !== 0))),
-  ],
-  ['startswith', startsOrEnds('startswith')],
-  ['strip', stripped('both')],
-  ['swapcase', strMethod('', (self) => swapCase(self))],
-  ['title', strMethod('', (self) => title(self))],
-  ['translate', strMethod('table, /', (self, [table]) => translate(self, table))],
-  ['upper', strMethod('', (self) => upper(self))],
-  ['zfill', strMethod('width, /', (self, [width]) => zeroFill(self, indexArgument(width ?? 0)))],
-])
-
-/** What markupsafe's Markup has besides. */
-const markupMethods: ReadonlyMap<string, StrMethod> = new Map([
-  ['escape', strMethod('s', (_, [value]) => escapeValue(value ?? null))],
-  ['striptags', strMethod('', (self) => stripTags(withoutMarkup(self)))],
-  ['unescape', strMethod('', (self) => unescapeHtml(withoutMarkup(self)))],
-  [
-    'removesuffix',
-    { ...requireMethod('removesuffix'), signature: strMethod('suffix', () => null).signature },
-  ],
-  ['expandtabs', { ...requireMethod('expandtabs'), signature: strMethod('tabsize=', () => null).signature }],
-])
-
-function requireMethod(name: string): StrMethod {
-  const found = methods.get(name)
-  if (found === undefined) throw new Fault('AttributeError', `str has no method ${name}`)
-  return found
-}
+const methods = defineBuiltins<Str>({
+  'capitalize()': capitalize,
+  'center(width, fillchar=, /)': padded('center'),
+  'count(sub, start!, end!, /)': count,
+  'endswith(suffix, start!, end!, /)': affix('endsWith'),
+  'find(sub, start!, end!, /)': find('indexOf'),
+  'format(*)': formatBraces,
+  'index(sub, start!, end!, /)': index('indexOf'),
+  'isalnum()': every(characterClasses.isalnum),
+  'isalpha()': every(characterClasses.isalpha),
+  'isdecimal()': every(characterClasses.isdecimal),
+  'isdigit()': every(characterClasses.isdigit),
+  'islower()': (self) => isAll('lower', plain(self)),
+  'isnumeric()': every(characterClasses.isnumeric),
+  'isspace()': every(characterClasses.isspace),
+  'isupper()': (self) => isAll('upper', plain(self)),
+  'join(iterable, /)': join,
+  'ljust(width, fillchar=, /)': padded('left'),
+  'lower()': lower,
+  'lstrip(chars=, /)': stripped('left'),
+  'partition(sep, /)': parting(false),
+  'removeprefix(prefix, /)': removePrefix,
+  'removesuffix(suffix, /)': removeSuffix,
+  'replace(old, new, count=, /)': (self, [old, replacement, count]) =>
+    replaceText(self, strArgument(old), strArgument(replacement), countArgument(count, -1)),
+  'rfind(sub, start!, end!, /)': find('lastIndexOf'),
+  'rindex(sub, start!, end!, /)': index('lastIndexOf'),
+  'rjust(width, fillchar=, /)': padded('right'),
+  'rpartition(sep, /)': parting(true),
+  'rsplit(sep=, maxsplit=)': splitting(true),
+  'rstrip(chars=, /)': stripped('right'),
+  'split(sep=, maxsplit=)': splitting(false),
+  'splitlines(keepends=)': (self, [keep]) => listOf(splitLines(self, countArgument(keep, 0) !== 0)),
+  'startswith(prefix, start!, end!, /)': affix('startsWith'),
+  'strip(chars=, /)': stripped('both'),
+  'title()': title,
+  'upper()': upper,
+  'zfill(width, /)': (self, [width = 0]) => zeroFill(self, indexArgument(width)),
+})
 
 /** The names of str's methods. */
-export const stringMethodNames: ReadonlySet<string> = new Set([...methods.keys(), ...markupMethods.keys()])
+export const stringMethodNames: ReadonlySet<string> = new Set(methods.keys())
 
-function methodOf(self: Str, name: string): StrMethod | undefined {
-  return (isMarkup(self) ? markupMethods.get(name) : undefined) ?? methods.get(name)
-}
-
-/** Whether a text has the method. */
-export function hasStringMethod(self: Str, name: string): boolean {
-  return methodOf(self, name) !== undefined
-}
-
-// What markupsafe leaves to str.
-const inherited: ReadonlySet<string> = new Set([
-  ...Object.keys(characterClasses),
-  ...'count encode endswith find index isascii isidentifier islower isprintable istitle isupper'.split(' '),
-  ...'maketrans rfind rindex startswith'.split(' '),
-])
-
-/** How a method prints that is not called. */
-export function describeStringMethod(self: Str, name: string): string {
-  const type = isMarkup(self) ? 'Markup' : 'str'
-  // jinja2's sandbox wraps these two.
-  if (name === 'format' || name === 'format_map') return `<function ${type}.${name} at ${PLACE}>`
-  if (!isMarkup(self) || inherited.has(name)) return describeMethod(type, name)
-  return name === 'escape'
-    ? "<bound method Markup.escape of <class 'markupsafe.Markup'>>"
-    : `<bound method Markup.${name} of ${plain(toRepr(self))}>`
-}
-
-/** Methods whose result is no Markup although they belong to one. */
-const plainResults: ReadonlySet<string> = new Set(['striptags', 'unescape'])
-
-/** Calls a method of str; `undefined` when there is none of that name. */
-export function callStringMethod(
-  self: Str,
-  name: string,
-  positional: readonly Value[],
-  named: Named,
-): Value | undefined {
-  const found = methodOf(self, name)
-  if (found === undefined) return undefined
-  const given = found.signature.variadic
-    ? [...positional]
-    : bindArguments(name, found.signature, positional, named)
+/** Calls a method of str; the name is one of `stringMethodNames`. */
+export function callStringMethod(self: Str, name: string, positional: readonly Value[], named: Named): Value {
+  const method = methods.get(name)
+  if (method === undefined) throw new Fault('TypeError', `str has no method ${name}`)
   spendReading(plain(self).length)
-  const result = found.call(self, given, named)
-  if (!isMarkup(self) || plainResults.has(name)) return result
-  // Markup's methods return Markup.
-  if (isStr(result)) return likeSelf(self, result)
-  const wrap = (item: Value): Value => (isStr(item) ? asMarkup(item) : item)
-  if (result instanceof PyList) return new PyList(result.items.map(wrap))
-  return result instanceof PyTuple ? new PyTuple(result.items.map(wrap)) : result
+  return callBuiltin(method, self, positional, named)
 }

@@ -40,14 +40,11 @@ export class Text {
   readonly value: string
   readonly source: Source | undefined
   readonly runs: readonly Run[] | undefined
-  /** jinja2's Markup: what `safe` and `escape` return; adding to it escapes the other side. */
-  readonly markup: boolean
 
-  constructor(value: string, source: Source | undefined, runs?: readonly Run[], markup = false) {
+  constructor(value: string, source: Source | undefined, runs?: readonly Run[]) {
     this.value = value
     this.source = source
     this.runs = runs
-    this.markup = markup
   }
 }
 
@@ -63,13 +60,6 @@ export function plain(text: Str): string {
 export function runsOf(text: Str): readonly Run[] {
   if (typeof text === 'string') return [{ end: text.length, source: undefined }]
   return text.runs ?? [{ end: text.value.length, source: text.source }]
-}
-
-/** Who wrote the character at an offset. */
-export function sourceAt(text: Str, offset: number): Source | undefined {
-  if (typeof text === 'string') return undefined
-  if (text.runs === undefined) return text.source
-  return text.runs[runIndex(text.runs, offset)]?.source
 }
 
 function runIndex(runs: readonly Run[], offset: number): number {
@@ -157,12 +147,17 @@ export function concatTexts(pieces: readonly Str[]): Str {
   return builder.finish()
 }
 
+/** The texts with a separator between them. */
+export function joinTexts(separator: Str, items: readonly Str[]): Str {
+  return concatTexts(items.flatMap((item, index) => (index > 0 ? [separator, item] : [item])))
+}
+
 /** `text.slice(start, end)` by UTF-16 offsets, 0 ≤ start ≤ end ≤ length. */
 export function sliceText(text: Str, start: number, end: number): Str {
   if (typeof text === 'string') return text.slice(start, end)
   if (start === 0 && end === text.value.length) return text
   const value = text.value.slice(start, end)
-  if (text.runs === undefined) return new Text(value, text.source, undefined, text.markup)
+  if (text.runs === undefined) return new Text(value, text.source)
   const runs: Run[] = []
   for (let index = runIndex(text.runs, start); index < text.runs.length; index += 1) {
     const run = text.runs[index]
@@ -171,19 +166,7 @@ export function sliceText(text: Str, start: number, end: number): Str {
     if (run.end >= end) break
   }
   spendCharacters(runs.length)
-  const sliced = makeText(value, runs)
-  return text.markup ? asMarkup(sliced) : sliced
-}
-
-/** The same text as jinja2's Markup. */
-export function asMarkup(text: Str): Text {
-  if (typeof text === 'string') return new Text(text, undefined, undefined, true)
-  return text.markup ? text : new Text(text.value, text.source, text.runs, true)
-}
-
-/** The same text as an ordinary string. */
-export function withoutMarkup(text: Str): Str {
-  return typeof text === 'string' || !text.markup ? text : new Text(text.value, text.source, text.runs)
+  return makeText(value, runs)
 }
 
 /** Maps the characters; a mapping that changes the length is applied code point by code point. */
@@ -192,15 +175,16 @@ export function mapText(text: Str, map: (value: string) => string): Str {
   const mapped = map(value)
   spendCharacters(mapped.length)
   if (typeof text === 'string') return mapped
-  if (text.runs === undefined) return new Text(mapped, text.source, undefined, text.markup)
-  if (mapped.length === value.length) return new Text(mapped, undefined, text.runs, text.markup)
+  if (text.runs === undefined) return new Text(mapped, text.source)
+  if (mapped.length === value.length) return new Text(mapped, undefined, text.runs)
+  return mapRuns(text, (part) => Array.from(part, map).join(''))
+}
+
+/** Changes each stretch of one source by itself. */
+export function mapRuns(text: Str, map: (value: string) => string): Str {
   const builder = new TextBuilder()
-  let offset = 0
-  for (const character of value) {
-    builder.push(map(character), sourceAt(text, offset))
-    offset += character.length
-  }
-  return text.markup ? asMarkup(builder.finish()) : builder.finish()
+  appendMapped(builder, text, map)
+  return builder.finish()
 }
 
 const surrogate = /[\ud800-\udbff][\udc00-\udfff]/
@@ -238,4 +222,28 @@ export function characters(text: Str): Str[] {
     offset += character.length
   }
   return result
+}
+
+/** Order of Python strings: by code point, not by UTF-16 unit. */
+export function compareCodePoints(left: string, right: string): number {
+  const length = Math.min(left.length, right.length)
+  for (let index = 0; index < length; index += 1) {
+    const a = left.charCodeAt(index)
+    const b = right.charCodeAt(index)
+    if (a === b) continue
+    const isSurrogate = (code: number): boolean => code >= 0xd800 && code <= 0xdfff
+    if (isSurrogate(a) !== isSurrogate(b)) return isSurrogate(a) ? 1 : -1
+    return a - b
+  }
+  return left.length - right.length
+}
+
+/** Appends a text, each stretch of one source changed by itself. */
+export function appendMapped(builder: TextBuilder, text: Str, map: (value: string) => string): void {
+  const value = plain(text)
+  let start = 0
+  for (const { end, source } of runsOf(text)) {
+    builder.push(map(value.slice(start, end)), source)
+    start = end
+  }
 }

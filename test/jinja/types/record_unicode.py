@@ -1,7 +1,7 @@
-"""Records what Python's str says of every character into ../fixtures/unicode.json: python record_unicode.py
+"""Records what Python's str says of every character into test/fixtures/unicode.json: python record_unicode.py
 
 Ranges [first, last] of code points, surrogates left out: `assigned` in this Python's Unicode, and those for which each method holds.
-`case` has code points whose upper, lower, title or folded form is another text.
+`forms` has code points whose upper, lower, capitalised or titled form is another text.
 """
 import json, sys, unicodedata
 from pathlib import Path
@@ -17,13 +17,13 @@ def ranges(chosen):
     return result
 
 
-classes = ["isalnum", "isalpha", "isdecimal", "isdigit", "isnumeric", "isspace", "isupper", "islower", "istitle", "isprintable", "isidentifier"]
-forms = {"upper": str.upper, "lower": str.lower, "capitalize": str.capitalize, "title": str.title, "casefold": str.casefold, "swapcase": str.swapcase}
+classes = ["isalnum", "isalpha", "isdecimal", "isdigit", "isnumeric", "isspace", "isupper", "islower", "isprintable"]
+forms = {"upper": str.upper, "lower": str.lower, "capitalize": str.capitalize, "title": str.title}
 recorded = {
     "unicode": unicodedata.unidata_version,
     "assigned": ranges(points),
     "classes": {name: ranges([p for p in points if getattr(chr(p), name)()]) for name in classes},
     "forms": {name: {chr(p): form(chr(p)) for p in points if form(chr(p)) != chr(p)} for name, form in forms.items()},
 }
-path = Path(__file__).parent.parent / "fixtures" / "unicode.json"
+path = Path(__file__).parents[2] / "fixtures" / "unicode.json"
 path.write_text(json.dumps(recorded, separators=(",", ":"), ensure_ascii=False) + "\n")

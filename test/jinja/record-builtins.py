@@ -1,6 +1,6 @@
 """Records which filters, tests, globals, statements and methods Python's Jinja has, and that each is there.
 
-    python test/chat/record-builtins.py > test/fixtures/jinja-builtins.json
+    python test/jinja/record-builtins.py > test/fixtures/jinja-builtins.json
 
 The names come from jinja2's own tables and from dir() on each type that a template can hold.
 """
@@ -10,16 +10,15 @@ import sys
 from pathlib import Path
 
 import jinja2.parser
+from jinja2.runtime import LoopContext, Undefined
 
 sys.path.append(str(Path(__file__).parents[2] / "bench" / "jinja-fuzz"))
 from environment import VARIABLES, make_environment, render  # noqa: E402
 
 VALUES = {
-    "str": "'a b'", "bytes": "'a b'.encode()", "int": "7", "bool": "true", "float": "2.5", "complex": "((-8) ** 0.5)",
-    "list": "[1, 2]", "tuple": "(1, 2)", "dict": "{'a': 1}", "dict_keys": "{'a': 1}.keys()", "dict_values": "{'a': 1}.values()",
-    "dict_items": "{'a': 1}.items()", "set": "({'a': 1}.keys() - [])", "range": "range(3)", "NoneType": "none",
-    "Markup": "('<b>' | safe)", "generator": "([1] | map('string'))", "Cycler": "cycler(1, 2)", "Joiner": "joiner('-')",
-    "TemplateDict": "dict", "_GroupTuple": "([{'a': 1}] | groupby('a') | first)",
+    "str": "'a b'", "int": "7", "bool": "true", "float": "2.5", "list": "[1, 2]", "tuple": "(1, 2)", "dict": "{'a': 1}",
+    "dict_keys": "{'a': 1}.keys()", "dict_values": "{'a': 1}.values()", "dict_items": "{'a': 1}.items()", "range": "range(3)",
+    "NoneType": "none", "Markup": "('<b>' | safe)", "generator": "([1] | map('string'))",
 }
 STATEMENTS = {
     "for": "{% for x in xs %}{{ x }}{% else %}none{% endfor %}", "if": "{% if z %}a{% elif n %}b{% else %}c{% endif %}",
@@ -34,6 +33,10 @@ STATEMENTS = {
 }
 
 
+def public(held):
+    return [name for name in dir(held) if not name.startswith("_")]
+
+
 def main():
     environment = make_environment()
     known = jinja2.parser._statement_keywords | {"call", "filter"} | {tag for e in environment.extensions.values() for tag in e.tags}
@@ -42,17 +45,22 @@ def main():
     def case(source):
         return {"source": source, **render(environment, source, VARIABLES)}
 
-    methods = {}
+    attributes = {}
     for type_name, value in VALUES.items():
         held = environment.compile_expression(value, undefined_to_none=False)(**VARIABLES)
-        names = [name for name in dir(held) if not name.startswith("_")]
-        methods[type_name] = {
-            name: case(f"{{{{ ({value}).{name} is defined }}}} {{{{ ({value}).{name} is callable }}}}") for name in names
-        }
+        attributes[type_name] = {name: case(f"{{{{ ({value}).{name} is defined }}}}") for name in public(held)}
+    macro = "{% macro m() %}{% endmacro %}"
+    attributes["function"] = {
+        **{name: case(f"{{{{ dict.{name} is defined }}}}") for name in public(environment.globals["dict"])},
+        **{name: case(f"{macro}{{{{ m.{name} is defined }}}}") for name in public(environment.from_string(macro).module.m)},
+    }
+    attributes["LoopContext"] = {
+        name: case(f"{{% for x in xs %}}{{{{ loop.{name} is defined }}}}{{% endfor %}}") for name in public(LoopContext([1], Undefined))
+    }
     print(json.dumps({
         "variables": VARIABLES,
         "filters": sorted(environment.filters), "tests": sorted(environment.tests), "globals": sorted(environment.globals),
-        "statements": {name: case(source) for name, source in STATEMENTS.items()}, "methods": methods,
+        "statements": {name: case(source) for name, source in STATEMENTS.items()}, "attributes": attributes,
     }, indent=1, ensure_ascii=False))
 
 

@@ -1,7 +1,7 @@
-"""Records what Python's jinja2 makes of the expressions below, as transformers configures it.
+"""Records what Python's jinja2 makes of the expressions below, as transformers configures it; of the language that fettle has.
 
     pip install jinja2==3.1.6 transformers
-    python test/chat/record.py > test/fixtures/jinja-golden.json
+    python test/jinja/record.py > test/fixtures/jinja-golden.json
 """
 
 import json
@@ -28,11 +28,7 @@ expressions = r"""
 2 ** 3 ** 2
 2 ** -1
 2 ** 0.5
-10 ** 20
-10 ** 16 + 1
 -2 ** 2
-9007199254740993 + 1
-123456789012345678901234567890 * 10
 1_000
 0x1f
 0b101
@@ -94,7 +90,6 @@ none < 1
 'abcdef'[-3:-1]
 'abcdef'[4:1]
 'abcdef'[4:1:-1]
-'abc'['x':]
 u[2]
 u[3]
 u[2:5]
@@ -161,7 +156,6 @@ s.upper()
 s.lower()
 s.title()
 s.capitalize()
-s.swapcase()
 s.split()
 s.split(',')
 s.split('l', 1)
@@ -195,17 +189,14 @@ s.replace('', '-')
 'abc'.replace('', '-', 2)
 s.replace('l')
 s.find('o')
-s.find('o', 5)
 s.find('zz')
 s.rfind('o')
 s.index('W')
 s.index('zz')
 s.count('l')
 s.count('')
-s.count('l', 4)
 s.startswith('He')
 s.startswith(('x', 'He'))
-s.startswith('l', 2)
 s.startswith(1)
 s.endswith('ld')
 s.endswith(('a', 'b'))
@@ -214,7 +205,6 @@ s.isalpha()
 '12'.isdigit()
 'ab1'.isalnum()
 ' '.isspace()
-'Ab'.istitle()
 'AB'.isupper()
 'ab'.islower()
 s.partition(', ')
@@ -228,7 +218,6 @@ s.rpartition('zz')
 'abc'.rjust(6, '.')
 '42'.zfill(5)
 '-42'.zfill(5)
-'a\tb'.expandtabs(4)
 'abc'.removeprefix('a')
 'abc'.removesuffix('bc')
 '-'.join(['a', 'b'])
@@ -237,35 +226,18 @@ s.rpartition('zz')
 '{} {}'.format(1, 'a')
 '{1} {0}'.format(1, 'a')
 '{a}'.format(a=5)
-'{:>5}|{:<5}|{:^5}'.format('a', 'b', 'c')
-'{:05d}'.format(42)
-'{:.2f}'.format(3.14159)
-'{:,}'.format(1234567)
-'{:x} {:b} {:o}'.format(255, 5, 8)
-'{!r}'.format('a')
-'{:e}'.format(12345.678)
-'{:.3g}'.format(0.00012345)
-'{0[b]}'.format(d)
 '{{}}'.format()
 '{'.format(1)
 '{}'.format()
 '%s and %s' % ('a', 1)
 '%d' % 3.7
-'%5d|%-5d|%05d' % (1, 2, 3)
-'%.2f' % 3.14159
-'%x %o' % (255, 8)
 '%%' % ()
 '%r' % 'a'
-'%(a)s' % {'a': 1}
 '%s' % none
 '%s' % [1]
 '%s %s' % 'a'
 '%s' % ('a', 'b')
 '%d' % 'a'
-'%5.1f|%+d|% d' % (2.25, 3, 4)
-'%e' % 12345.678
-'%g' % 1e20
-'%c' % 'x'
 'a'.nope()
 'ß'.upper()
 'ß'.capitalize()
@@ -332,13 +304,6 @@ words | max(case_sensitive=true)
 items | max(attribute='n')
 e | max
 [1, 2, 1, 'A', 'a'] | unique | list
-items | groupby('n')
-items | groupby('n') | map('first') | list
-items | groupby('n') | map('list') | list
-[1, 2, 3, 4, 5] | batch(2) | list
-[1, 2, 3, 4, 5] | batch(2, 0) | list
-[1, 2, 3, 4, 5] | slice(2) | list
-[1, 2, 3, 4, 5] | slice(3, 'x') | list
 d | dictsort
 d | dictsort(reverse=true)
 {'B': 1, 'a': 2} | dictsort
@@ -353,8 +318,6 @@ undefined_name | items | list
 '3.7' | int
 'x' | int
 'x' | int(5)
-'0x1f' | int(0, 16)
-'ff' | int(base=16)
 ' 12 ' | int
 '1_000' | int
 none | int
@@ -383,41 +346,17 @@ none | float(1.5)
 42 | string
 none | string
 1.0 | string
-'<a & "b">' | escape
-'<a>' | e | e
-'<a>' | forceescape
-('<a>' | safe) + '<b>'
 ('<a>' | safe) ~ '<b>'
 ('<a>' | safe) % 1
-'<b>x</b> <!-- c --> y' | striptags
-'a b&c/d' | urlencode
-{'a': 1, 'b': 'x y'} | urlencode
-{'class': 'x', 'id': none, 'n': 5} | xmlattr
-'a b c' | wordcount
-'foo bar baz qux' | wordwrap(8)
-'foobarbazqux' | wordwrap(5)
-'foo bar baz qux' | truncate(9)
-'foo bar baz qux' | truncate(9, true)
-'foo bar baz qux' | truncate(11)
-'foo bar baz qux' | truncate(11, false, '...', 0)
-'foo bar' | truncate(5, leeway=0)
 'a\nb\n\nc' | indent
 'a\nb\n\nc' | indent(2, true)
 'a\nb\n\nc' | indent(2, blank=true)
 'a\nb' | indent('> ')
 'a\nb\n' | indent(2)
-'a' | center(5)
 '%s-%s' | format('a', 1)
-'%(x)s' | format(x=1)
-1000 | filesizeformat
-1 | filesizeformat
-123456789 | filesizeformat
-123456789 | filesizeformat(true)
 s | replace('l', 'L')
 s | replace('l', 'L', 1)
 123 | replace(2, 9)
-s | attr('upper') is defined
-d | attr('b')
 d | tojson
 d | tojson(indent=2)
 d | tojson(indent=0)
@@ -444,10 +383,7 @@ q
 range(5) | list
 range(2, 5) | list
 range(5, 0, -2) | list
-range(3)
-range(1, 9, 2)
 range(5)[1]
-range(5)[1:3]
 range(5) | length
 range(200000)
 range(1, 2, 0)
@@ -458,12 +394,7 @@ dict({'a': 1}, b=2)
 namespace(a=1).a
 namespace(a=1)
 namespace(a=1).b
-cycler(1, 2).next()
-cycler(1, 2).current
-joiner()()
-joiner('|')() ~ '|'
 raise_exception('no')
-strftime_now('%Y-%m-%d %H:%M:%S %A %a %B %b %j %y %I %p %d %-d %e %U %W %V %%')
 1 is odd
 2 is even
 9 is divisibleby 3
@@ -510,13 +441,6 @@ xs is sameas xs
 1 is in [1]
 1 is not in [1]
 'a' is in 'abc'
-range is callable
-s is callable
-s.upper is callable
-'upper' is filter
-'nope' is filter
-'odd' is test
-'x' is escaped
 1 is nope
 1 | nope
 1 if true
@@ -534,13 +458,11 @@ none or 'x'
 xs | map('string') | join
 xs | list | length
 s.upper
-1.5.is_integer()
 xs.0
 d.c.0
 d.c[0:2]
 {}.get('a', 'b')
 [[1, 2], [3]] | sum(start=[])
-'abc' | batch(2) | list
 'a' 'b' "c"
 "\x41\u00e9\n\t\\ \q \101 \'"
 'a\
@@ -562,16 +484,12 @@ d == {'b': 1, 'a': 'two', 'c': [1, 2, {'x': none}]}
 +n
 - -n
 not not n
-n.real
 n.__class__
 s.__class__
 ''.__class__.__mro__
 d.__class__
 xs.__len__()
 s.format.__globals__
-'{0.__class__}'.format(1)
-[].append
-(xs | first).real
 d['b']['c']
 nothing.x
 nothing['x']
@@ -582,9 +500,7 @@ u.find('日')
 u.center(20, '-')
 u | tojson | length
 '日本' * 2
-u | truncate(5, true, '…', 0)
 u.replace('😀', 'x')
-u | batch(3) | list
 'a-b_c d' | title
 'ǆ'.title()
 'x' < 'X'
@@ -622,16 +538,60 @@ s | lower | replace('o', '0') | upper
 no[1:]
 nothing[:2]
 d[1:]
-[1][:'a']
 xs[:'a']
 none | indent
-3 | wordwrap
-yes | truncate
-undefined_name | truncate
-'a < b <!-- c' | striptags
-'<<a>b>' | striptags
-[1] | batch(3, 'x') | list
-strftime_now('%r %k %l %P %Ey %Od %_d %_m %^a %^B %-H %-y')
+
+strftime_now('%Y-%m-%d %H:%M:%S %A %a %B %b %j %y %I %p %d %-d %e %%')
+strftime_now('%r %_d %_m %^a %^B %-H %-y %F %T %c')
+9007199254740993
+9007199254740993 | tojson
+[9007199254740993] == [9007199254740993]
+-9007199254740993
+3 ** 30
+5 ** 22
+'<a>' | safe
+('<a>' | safe) + 'b'
+'b' + ('<a>' | safe)
+('<a>' | safe) + ('<b>' | safe)
+['<a>' | safe]
+'<a>' | safe | length
+('<a>' | safe) == '<a>'
+'<a>' | safe | tojson
+('<a>' | safe) is string
+'a' in ('abc' | safe)
+('x' | safe) | upper
+'ab' | safe | reverse
+{'a': 1}.keys() == {'a': 2}.keys()
+{'a': 1}.items() == {'a': 2}.items()
+{'a': 1}.values() == {'a': 1}.values()
+'{} {}'.format('a')
+'{0} {}'.format(1, 2)
+'{} {0}'.format(1, 2)
+'{b}'.format(a=1)
+'a{{{}}}b'.format(1)
+'}'.format(1)
+'%s%%%d' % (1, 2)
+'%q' % 1
+'%' % 1
+'%s' % {'a': 1}
+'x' % {'a': 1}
+'x' % [1]
+'x' % 1
+'%d' % true
+'%s-%s' | format('a')
+'aXbX'.rfind('X')
+'aXbX'.rindex('X')
+s.endswith('')
+range(3) == range(3)
+range(3) == [0, 1, 2]
+2 in range(0, 5, 2)
+range(5)[-1]
+range(3) is sequence
+d.items() is sequence
+d.items()[0] is defined
+[1, 2] + range(3) | list
+[3, none, 1] | select('none') | list
+words | map('length') | list
 """.strip("\n").replace("'a\\\nb'", "'a\\\\\nb'").split("\n")
 
 templates = r"""
@@ -651,8 +611,6 @@ templates = r"""
 {% for c in 'añ😀' %}[{{ c }}]{% endfor %}
 {% for i in 5 %}{% endfor %}
 {% for i in undefined_name %}x{% else %}empty{% endfor %}
-{% for i in [[1,[2]],[3]] recursive %}{{ loop.depth }}{{ loop(i) if i is sequence else i }}{% endfor %}
-{% for i in [1,[2,[3]]] recursive %}{% if i is iterable %}({{ loop(i) }}){% else %}{{ i }}@{{ loop.depth0 }}{% endif %}{% endfor %}
 {% set x = 1 %}{% for i in [1,2] %}{{ x }}{% set x = 5 %}{{ x }}{% endfor %}{{ x }}
 {% for i in [1,2] %}{{ x }}{% set x = i %}{{ x }};{% endfor %}{{ x }}
 {% set ns = namespace(x=0) %}{% for i in [1,2,3] %}{% set ns.x = ns.x + i %}{% endfor %}{{ ns.x }}
@@ -674,17 +632,12 @@ templates = r"""
 {% macro m(a, b=2, c=a) %}{{ a }}{{ b }}{{ c }}{% endmacro %}{{ m(1) }}|{{ m(1, 3) }}|{{ m(1, c=5) }}|{{ m(b=1) }}
 {% macro m(a) %}{{ a }}{% endmacro %}{{ m() }}{{ m(1, 2) }}
 {% macro m(a) %}{{ a }}{% endmacro %}{{ m(x=1) }}
-{% macro m() %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2, x=3) }}
 {% macro m() %}{{ caller() }}!{% endmacro %}{% call m() %}body{% endcall %}
 {% macro m(x) %}{{ caller(x, 2) }}{% endmacro %}{% call(a, b) m(1) %}{{ a }}-{{ b }}{% endcall %}
 {% macro m() %}{{ x }}{% endmacro %}{% set x = 1 %}{{ m() }}
 {% macro m() %}{% set x = 2 %}{{ x }}{% endmacro %}{% set x = 1 %}{{ m() }}{{ x }}
 {% macro f(n) %}{% if n > 0 %}{{ n }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(3) }}
 {% for i in [1,2] %}{% macro m() %}{{ i }}{% endmacro %}{{ m() }}{% endfor %}
-{% macro m(a, b) %}{% endmacro %}{{ m.name }}{{ m.arguments }}{{ m.catch_kwargs }}{{ m.caller }}
-{% with a = 1, b = 2 %}{{ a }}{{ b }}{% endwith %}{{ a is defined }}
-{% with %}{% set q = 5 %}{{ q }}{% endwith %}
-{% set a = 1 %}{% with a = 2, b = a %}{{ a }}{{ b }}{% endwith %}
 {% raw %}{{ x }}{% y %}{% endraw %}z
 {%- raw -%}  a  {%- endraw -%}  b
 {# comment #}a{#- c -#} b {#- c #} c
@@ -710,8 +663,6 @@ a   {{- 1 -}}   b
 {% for i in [1,2,3] %}{% set last = loop.last %}{% if last %}L{% endif %}{% endfor %}
 {% for m in items if m.n == 2 %}{% if not loop.first %},{% endif %}{{ m.name }}{% endfor %}
 {% set ns = namespace(stop=false) %}{% for i in [1,2,3] if not ns.stop %}{{ i }}{% if i == 2 %}{% set ns.stop = true %}{% endif %}{% endfor %}
-{% set c = cycler('a','b') %}{{ c.next() }}{{ c.next() }}{{ c.next() }}{{ c.reset() }}{{ c.current }}
-{% set j = joiner(', ') %}{% for i in [1,2] %}{{ j() }}{{ i }}{% endfor %}
 {% for i in [1,2] %}{% if loop.first %}{% set x = 'f' %}{% endif %}{{ x }}{% endfor %}
 {% set x = 'o' %}{% for i in [1,2] %}{% if loop.first %}{% set x = 'f' %}{% endif %}{{ x }}{% endfor %}{{ x }}
 {% if true %}{{ 1 | nope }}{% endif %}
@@ -747,8 +698,6 @@ a   {{- 1 -}}   b
 {{ f(**d, a=1) }}
 {{ dict(**d).b }}{{ range(*[2,4]) | list }}
 {% macro m(a=1, b) %}{% endmacro %}
-{% do xs.append(1) %}
-{% include 'x' %}
 {% if 1 if 2 else 3 %}{% endif %}
 {% for x in 1 if 2 else 3 %}{% endfor %}
 {% call s.upper() %}x{% endcall %}

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseChatTemplate } from '../../src/chat/index.ts'
 import { FettleError } from '../../src/error.ts'
+import { render } from './render.ts'
 
 const messages = [{ role: 'user', content: 'x'.repeat(1000) }]
 
@@ -39,10 +39,7 @@ describe('hostile templates end with an error, soon', () => {
       '{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x | tojson }}',
     ],
     ['a macro without end', '{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}'],
-    ['a recursive loop without end', '{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}'],
     ['a wide column', "{{ 'x'.center(9999999999) }}"],
-    ['a wide format', "{{ '%9999999999d' % 1 }}"],
-    ['a wide format in braces', "{{ '{:9999999999}'.format(1) }}"],
     ['a deep indent', '{{ [[[[1]]]] | tojson(indent=999999999) }}'],
     ['a wide indent', "{{ 'x' | indent(9999999999, true) }}"],
     ['a large power', '{{ 9 ** (9 ** 9) }}'],
@@ -54,10 +51,7 @@ describe('hostile templates end with an error, soon', () => {
       'an endless replacement',
       "{% set ns = namespace(x='aa') %}{% for i in range(100) %}{% set ns.x = ns.x.replace('a', 'aaaa') %}{% endfor %}",
     ],
-    ['tabs without measure', "{{ '\t'.expandtabs(9999999999) }}"],
     ['zeros without measure', "{{ '1'.zfill(9999999999) }}"],
-    ['columns without measure', '{{ [] | slice(10 ** 20) | list }}'],
-    ['rows without measure', "{{ [1] | batch(10 ** 9, 'x') | list }}"],
     [
       'a long search again and again',
       "{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% if x in x %}{% endif %}{% endfor %}",
@@ -66,25 +60,10 @@ describe('hostile templates end with an error, soon', () => {
       'a long text measured again and again',
       "{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% set n = x | length %}{% endfor %}",
     ],
-    ...[
-      'title()',
-      'swapcase()',
-      'islower()',
-      'isprintable()',
-      'encode()',
-      "strip('a')",
-      'casefold()',
-      'maketrans(x, x)',
-    ].map((call): [string, string] => [
+    ...['title()', 'islower()', "strip('a')"].map((call): [string, string] => [
       `${call} of a long text again and again`,
       `{% set x = 'a' * 1000000 %}{% for i in range(100000) %}{% set n = x.${call} %}{% endfor %}`,
     ]),
-    [
-      'links in a long text again and again',
-      "{% set x = 'a ' * 500000 %}{% for i in range(100000) %}{% set n = x | urlize %}{% endfor %}",
-    ],
-    ['words without end', '{{ lipsum(1000000) }}'],
-    ['a block inside itself', '{% block a %}{{ self.a() }}{% endblock %}'],
     [
       'constants without measure',
       `{{ ('a' * 16000000)[1:] | upper | length${" + ('a' * 16000000)[1:] | upper | length".repeat(300)} }}`,
@@ -98,24 +77,16 @@ describe('hostile templates end with an error, soon', () => {
     ['a source without measure', 'x'.repeat(2_000_000)],
   ])('%s', (_, source) => {
     const started = performance.now()
-    expect(() => parseChatTemplate(source).render({ messages })).toThrow(FettleError)
+    expect(() => render(source, { messages })).toThrow(FettleError)
     expect(performance.now() - started).toBeLessThan(20_000)
   })
-})
-
-it('takes tags without end out of a long text in one pass', () => {
-  const started = performance.now()
-  expect(parseChatTemplate("{{ ('<' * 200000) | striptags }}").render({ messages }).text).toHaveLength(
-    200_000,
-  )
-  expect(performance.now() - started).toBeLessThan(5000)
 })
 
 it.each([
   ['at once', '{{ namespace(_a=1) }}'],
   ['later', '{% set ns = namespace() %}{% set ns.__class__ = 1 %}'],
 ])('refuses a namespace name that begins with an underscore, as transformers does: %s', (_, source) => {
-  expect(() => parseChatTemplate(source).render({ messages })).toThrow(/SecurityError/)
+  expect(() => render(source, { messages })).toThrow(/SecurityError/)
 })
 
 it.each([
@@ -130,7 +101,7 @@ it.each([
   ['globals', '{{ process }}{{ globalThis }}{{ require }}{{ this }}{{ toString }}{{ hasOwnProperty }}'],
   ['class', '{{ messages.__class__ }}{{ "".__class__ }}{{ messages[0].__class__ }}'],
 ])('nothing of JavaScript is to be seen: %s', (_, source) => {
-  expect(parseChatTemplate(source).render({ messages }).text).toBe('')
+  expect(render(source, { messages })).toBe('')
 })
 
 it.each([
@@ -139,12 +110,12 @@ it.each([
   ['mutation', '{{ messages.append(1) }}'],
   ['function', '{{ range.constructor("return 1")() }}'],
 ])('nothing of JavaScript can be called: %s', (_, source) => {
-  expect(() => parseChatTemplate(source).render({ messages })).toThrow(FettleError)
+  expect(() => render(source, { messages })).toThrow(FettleError)
 })
 
 it('keeps a message key named __proto__ a plain key', () => {
   const message = JSON.parse('{"role": "user", "content": "x", "__proto__": {"polluted": true}}')
-  const { text } = parseChatTemplate('{{ messages[0] | tojson }}').render({ messages: [message] })
+  const text = render('{{ messages[0] | tojson }}', { messages: [message] })
   expect(text).toContain('"__proto__": {"polluted": true}')
   expect(Object.hasOwn(Object.prototype, 'polluted')).toBe(false)
 })
@@ -180,6 +151,6 @@ describe('errors say where', () => {
     ],
     ['a loop control outside', '{% break %}', /^chat template:1:4: 'break' outside a loop/],
   ])('%s', (_, source, message) => {
-    expect(() => parseChatTemplate(source).render({ messages })).toThrow(message)
+    expect(() => render(source, { messages })).toThrow(message)
   })
 })

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { parseChatTemplate } from '../../src/chat/index.ts'
+import { render } from '../render.ts'
 
 /** What Python's str says of every assigned character; recorded by record_unicode.py. */
 interface Recorded {
@@ -12,7 +12,7 @@ interface Recorded {
 }
 
 const recorded = JSON.parse(
-  readFileSync(join(import.meta.dirname, '..', 'fixtures', 'unicode.json'), 'utf8'),
+  readFileSync(join(import.meta.dirname, '..', '..', 'fixtures', 'unicode.json'), 'utf8'),
 ) as Recorded
 
 function* codePoints(ranges: readonly [number, number][]): Generator<number> {
@@ -29,10 +29,10 @@ const chunks = Array.from({ length: Math.ceil(assigned.length / chunk) }, (_, i)
 
 /** What a method says of each character, by a template that visits them all. */
 function ask(method: string): string[] {
-  const template = parseChatTemplate(`{% for c in characters %}{{ c.${method}() }}\u0000{% endfor %}`)
-  return chunks.flatMap((characters) =>
-    template.render({ messages: [], characters }).text.split('\u0000').slice(0, -1),
-  )
+  // Of what is printable a template learns by how a list shows it.
+  const answer = method === 'isprintable' ? 'c in ([c] | string)' : `c.${method}()`
+  const template = `{% for c in characters %}{{ ${answer} }}\u0000{% endfor %}`
+  return chunks.flatMap((characters) => render(template, { characters }).split('\u0000').slice(0, -1))
 }
 
 describe(`every character of Unicode ${recorded.unicode} is to a template what it is to Python`, () => {
