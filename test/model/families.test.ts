@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { describeModel, linearParameters, parametersOf, vocabularyOf } from '../../src/model/index.ts'
+import type { GgufTensor, GgufValue } from '../../src/formats/index.ts'
+import {
+  describeGguf,
+  describeModel,
+  linearParameters,
+  parametersOf,
+  vocabularyOf,
+} from '../../src/model/index.ts'
 
 const read = (raw: Record<string, unknown>) => describeModel(raw, 'config.json')
 
@@ -204,5 +211,48 @@ describe('names what it cannot read', () => {
     expect(() => read({ model_type: 'llama', hidden_size: -1, mlp_bias: 'no' })).toThrow(
       /hidden_size: -1; expected a number above 0[^]*mlp_bias: "no"; expected true or false/,
     )
+  })
+})
+
+describe('a GGUF file stands for a config.json', () => {
+  const sizes = { block_count: 2, embedding_length: 32, feed_forward_length: 64, context_length: 128 }
+  const described = (architecture: string, numbers: Record<string, number>, tensors: string[] = []) => {
+    const metadata = new Map<string, GgufValue>([['general.architecture', architecture]])
+    for (const [key, value] of Object.entries({ ...sizes, 'attention.head_count': 4, ...numbers }))
+      metadata.set(`${architecture}.${key}`, value)
+    const tensor = (name: string): [string, GgufTensor] => [
+      name,
+      { name, type: 'F32', shape: [100, 32], path: 'm.gguf', offset: 0, byteLength: 0 },
+    ]
+    return describeGguf('m.gguf', {
+      version: 3,
+      metadata,
+      tensors: new Map(['token_embd.weight', ...tensors].map(tensor)),
+    })
+  }
+
+  it.each<[string, Record<string, number>, string[], Record<string, unknown>]>([
+    ['llama', {}, [], { num_key_value_heads: 4, attention_bias: false, mlp_bias: false, head_dim: 8 }],
+    ['llama', {}, ['blk.0.attn_q.bias'], { attention_bias: true, tie_word_embeddings: true }],
+    ['llama', {}, ['output.weight'], { tie_word_embeddings: false, vocab_size: 100, dtype: 'float32' }],
+    ['mistral', { 'attention.sliding_window': 7 }, [], { sliding_window: 7 }],
+    ['mistral', {}, [], { sliding_window: null, eos_token_id: null }],
+    ['qwen2', { 'attention.sliding_window': 7 }, [], { sliding_window: 7, use_sliding_window: true }],
+    ['qwen3', { 'attention.key_length': 16 }, [], { head_dim: 16, use_sliding_window: false }],
+  ])('%s with %j and %j', async (architecture, numbers, tensors, raw) => {
+    const { config } = await described(architecture, numbers, tensors)
+    expect(config.raw).toMatchObject({ model_type: architecture, hidden_size: 32, ...raw })
+  })
+
+  it('has the keys of its family and no others', async () => {
+    expect((await described('llama', { 'attention.sliding_window': 7 })).config.raw).not.toHaveProperty(
+      'sliding_window',
+    )
+    expect((await described('qwen2', {})).config.raw).not.toHaveProperty('attention_bias')
+  })
+
+  it('of an unknown architecture names the nearest', async () => {
+    await expect(described('qwen3moe', {})).rejects.toThrow("architecture 'qwen3moe'; expected llama")
+    await expect(described('qwen3moe', {})).rejects.toThrow('the nearest that it knows is qwen3')
   })
 })

@@ -24,6 +24,8 @@ export interface GgufKeys {
   architecture: string
   /** Keys of config.json that are true where the file has this tensor. */
   tensors?: Readonly<Record<string, string>>
+  /** Other keys of config.json, from the numbers of the architecture's metadata. */
+  metadata?(number: (key: string) => number | undefined): Record<string, unknown>
 }
 
 /**

@@ -21,7 +21,6 @@ export async function ggufConfig(family: Family, file: GgufFile): Promise<Record
   const hiddenSize = number('embedding_length')
   const headCount = number('attention.head_count')
   const embedding = tensors.get('token_embd.weight')
-  const window = number('attention.sliding_window')
   const known: Record<string, unknown> = {
     vocab_size: embedding?.shape[0],
     hidden_size: hiddenSize,
@@ -34,11 +33,10 @@ export async function ggufConfig(family: Family, file: GgufFile): Promise<Record
     rms_norm_eps: number('attention.layer_norm_rms_epsilon'),
     max_position_embeddings: number('context_length'),
     rope_parameters: await ropeParameters(file, get, number),
-    sliding_window: window ?? null,
-    use_sliding_window: window !== undefined,
     tie_word_embeddings: !tensors.has('output.weight'),
     bos_token_id: token('bos_token_id'),
     eos_token_id: token('eos_token_id'),
+    ...family.gguf.metadata?.(number),
   }
   for (const [key, tensor] of Object.entries(family.gguf.tensors ?? {})) known[key] = tensors.has(tensor)
   return {

@@ -21,5 +21,8 @@ export const mistral = defineFamily({
   keys,
   describe: (config) => llamaLike(config, () => ({ window: config.sliding_window })),
   // llama.cpp's converter calls a Mistral a llama; other writers do not.
-  gguf: { architecture: 'mistral' },
+  gguf: {
+    architecture: 'mistral',
+    metadata: (number) => ({ sliding_window: number('attention.sliding_window') ?? null }),
+  },
 })

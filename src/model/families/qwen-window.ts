@@ -21,3 +21,9 @@ export function windowOf(
   // Before transformers 4.53 the files had no layer_types: the upper layers are the ones with a window.
   return layer >= max_window_layers ? sliding_window : null
 }
+
+/** The same keys from the metadata of a GGUF file. */
+export function windowMetadata(number: (key: string) => number | undefined): Record<string, unknown> {
+  const size = number('attention.sliding_window')
+  return { sliding_window: size ?? null, use_sliding_window: size !== undefined }
+}

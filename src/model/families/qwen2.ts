@@ -1,6 +1,6 @@
 import { defineFamily } from './family.ts'
 import { llamaKeys, llamaLike } from './llama-like.ts'
-import { windowKeys, windowOf } from './qwen-window.ts'
+import { windowKeys, windowMetadata, windowOf } from './qwen-window.ts'
 
 const keys = llamaKeys({
   vocabSize: 151_936,
@@ -21,5 +21,5 @@ export const qwen2 = defineFamily({
   keys,
   describe: (config) =>
     llamaLike(config, (layer) => ({ biases: { qkv: true }, window: windowOf(config, layer) })),
-  gguf: { architecture: 'qwen2' },
+  gguf: { architecture: 'qwen2', metadata: windowMetadata },
 })

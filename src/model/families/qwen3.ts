@@ -1,7 +1,7 @@
 import { defineFamily } from './family.ts'
 import { flag } from './keys.ts'
 import { llamaKeys, llamaLike } from './llama-like.ts'
-import { windowKeys, windowOf } from './qwen-window.ts'
+import { windowKeys, windowMetadata, windowOf } from './qwen-window.ts'
 
 const keys = llamaKeys({
   vocabSize: 151_936,
@@ -27,5 +27,9 @@ export const qwen3 = defineFamily({
       headNorms: true,
       window: windowOf(config, layer),
     })),
-  gguf: { architecture: 'qwen3', tensors: { attention_bias: 'blk.0.attn_q.bias' } },
+  gguf: {
+    architecture: 'qwen3',
+    tensors: { attention_bias: 'blk.0.attn_q.bias' },
+    metadata: windowMetadata,
+  },
 })
