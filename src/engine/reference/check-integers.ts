@@ -1,9 +1,12 @@
 import { sizeOf } from '../dimensions.ts'
 import type { Argument, OpInfo } from '../op-entry.ts'
-import type { Matrix } from './kernel.ts'
 
 /** An argument of a command with its values; null: absent. */
-export type BoundArgument = readonly [name: string, described: Argument, matrix: Matrix | null]
+export type BoundArgument = readonly [
+  name: string,
+  described: Argument,
+  matrix: { readonly data: Float32Array | Int32Array; readonly shape: readonly number[] } | null,
+]
 
 /**
  * Integers that are places in a dimension lie in it: what the table says as `from` and `below`.
