@@ -1,7 +1,7 @@
-import type { Runner } from '../../src/engine/native/binding.ts'
-import { createNativeEngine, nativeAddon } from '../../src/engine/native/index.ts'
-import type { Act } from './run-case.ts'
-import { allCases, gradientsOfOutputs, runForward, runVjp, wantedGradients } from './run-case.ts'
+import type { Runner } from '../../../src/engine/native/binding.ts'
+import { createNativeEngine, nativeAddon } from '../../../src/engine/native/index.ts'
+import type { Act } from '../run-case.ts'
+import { allCases, gradientsOfOutputs, runForward, runVjp, wantedGradients } from '../run-case.ts'
 
 /** A call of the addon that made a tensor, with the handle that it returned. */
 interface MadeTensor {

@@ -1,4 +1,4 @@
-// Programs with wrong numbers in them, in a process of its own: `node border-fuzz.mjs ADDON ISA PROGRAMS MUTATIONS SEED`.
+// Programs with wrong numbers in them, in a process of its own: `node fuzz.mjs ADDON ISA PROGRAMS MUTATIONS SEED`.
 // Each is refused, or runs without harm. Prints a JSON line before each program, and what came of them at the end.
 import { readFileSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import { addonPath, nativeIsas } from '../../src/engine/native/index.ts'
-import { opNames } from '../../src/engine/ops.ts'
-import { recordPrograms } from './recorded-calls.ts'
+import { addonPath, nativeIsas } from '../../../src/engine/native/index.ts'
+import { opNames } from '../../../src/engine/ops.ts'
+import { recordPrograms } from './recorded-programs.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'fettle-border-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
@@ -29,7 +29,7 @@ async function linesOf(script: string, ...args: string[]): Promise<Line[]> {
 
 describe.skipIf(nativeIsas().length === 0)('native: the addon', () => {
   it('answers every wrong call with an error', async () => {
-    const lines = await linesOf('border-calls.mjs', nativeIsas()[0], JSON.stringify(opNames), folder)
+    const lines = await linesOf('calls.mjs', nativeIsas()[0], JSON.stringify(opNames), folder)
     const calls = lines.filter(({ name }) => name !== undefined)
     // A call that began and did not end ended the process.
     expect(lines.at(-1)?.begins, 'crashed').toBeUndefined()
@@ -43,7 +43,7 @@ describe.skipIf(nativeIsas().length === 0)('native: the addon', () => {
     const programs = await recordPrograms()
     const path = join(folder, 'programs.json')
     writeFileSync(path, JSON.stringify(programs, typedArrays))
-    const lines = await linesOf('border-fuzz.mjs', isa, path, '12', '1')
+    const lines = await linesOf('fuzz.mjs', isa, path, '12', '1')
     expect(lines.at(-1)?.begins, 'crashed').toBeUndefined()
     const end = lines.at(-1)?.end as { refused: number; failed: number; ran: number }
     expect(end.refused).toBeGreaterThan(3 * programs.length)
