@@ -1,9 +1,9 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { float32ToBfloat16, writeSafetensors } from '../src/formats/index.ts'
-import { parseModelConfig } from '../src/model/families/config.ts'
-import { allSlots, modelSlots } from '../src/model/weights/slots.ts'
+import { float32ToBfloat16 } from '../src/float16.ts'
+import { writeSafetensors } from '../src/formats/index.ts'
+import { describeModel, parametersOf } from '../src/model/index.ts'
 import { createRandom } from '../src/random.ts'
 
 /*
@@ -54,16 +54,16 @@ async function* repeated(count: number, from: number): AsyncGenerator<Uint16Arra
 }
 
 await mkdir(values.out, { recursive: true })
-const slots = allSlots(modelSlots(parseModelConfig(config, 'config')))
+const parameters = parametersOf(describeModel(config, 'config').architecture)
 await writeSafetensors(
   join(values.out, 'model.safetensors'),
-  slots.flatMap(({ kind, columns, parts }, i) =>
-    parts.map(({ name, rows }, j) => ({
+  parameters.flatMap(({ kind, columns, parts }, i) =>
+    parts.map(({ safetensors: { name }, rows }, j) => ({
       name,
       dtype: 'BF16' as const,
-      shape: kind === 'matrix' ? [rows, columns] : [rows],
+      shape: kind === 'vector' ? [rows] : [rows, columns],
       data: () =>
-        kind === 'matrix'
+        kind !== 'vector'
           ? repeated(rows * columns, 7919 * (4 * i + j))
           : float32ToBfloat16(new Float32Array(rows).fill(1)),
     })),

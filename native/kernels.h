@@ -1,25 +1,14 @@
 // The interface between the program runner and the kernels of one instruction set.
 #pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "call.h"
 #include "ops.h"
-#include "pool.h"
 #include "quantised.h"
 #include "tensor.h"
 
 namespace fettle {
-
-constexpr int kMaxArguments = 16;
-
-// One command. Inputs and outputs stand in the order of the op table; absent ones are null.
-// For a vjp: inputs = forward inputs, forward outputs, gradients of the forward outputs;
-// outputs = gradients of the inputs that the table lists under `gradients`.
-struct Call {
-  Pool* pool;
-  const Tensor* in[kMaxArguments];
-  Tensor* out[kMaxArguments];
-  bool accumulate[kMaxArguments];  // vjp: per output, add instead of overwrite
-  const double* attributes;        // in the table's order; lists are preceded by their length
-  const Tensor* upcoming;          // the weight of the next linear layer, which memory may be asked for early; may be null
-};
 
 using Kernel = void (*)(const Call&);
 

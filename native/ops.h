@@ -1,11 +1,17 @@
-// Opcodes, in the order of the op table in src/engine/ops.ts, where each op's formula, shapes and arguments are written.
+// The op table as C++. Written by `npm run generate` from src/engine/ops.ts, where each op's formula, shapes and arguments stand.
 #pragma once
+#include "call.h"
 
 namespace fettle {
 
+// Of the table that this file was written from.
+constexpr char kTableHash[] = "74622a94414cb26a";
+
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(qkNorm) X(rope) X(attention) X(cachedAttention) X(copySlots) X(linear) \
-  X(swiglu) X(headLoss) X(argmax) X(fill) X(gradNorm) X(adamw)
+  X(swiglu) X(targetLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
+#define FETTLE_DIFFERENTIABLE_OPS(X) \
+  X(embedding) X(selectRows) X(rmsNorm) X(qkNorm) X(rope) X(attention) X(linear) X(swiglu) X(targetLogProbs)
 
 enum class Op : int {
 #define X(name) name,
@@ -20,4 +26,292 @@ constexpr const char* kOpNames[] = {
 };
 constexpr int kOpCount = sizeof(kOpNames) / sizeof(kOpNames[0]);
 
+// What is a pointer may be absent.
+namespace args {
+
+static_assert(kMaxArguments >= 11, "call.h");
+
+struct Embedding : Arguments {
+  using Arguments::Arguments;
+  const Tensor& ids() const { return *call.in[0]; }
+  const Tensor& table() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct EmbeddingVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& ids() const { return *call.in[0]; }
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dTable() const { return call.out[0]; }
+  bool accumulatesTable() const { return call.accumulate[0]; }
+};
+
+struct SelectRows : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& rows() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct SelectRowsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& rows() const { return *call.in[1]; }
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+};
+
+struct RmsNorm : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& gain() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+  const Tensor* rstd() const { return call.out[1]; }
+  double eps() const { return call.attributes[0]; }
+  bool fromOutput() const { return call.attributes[1] != 0; }
+};
+
+struct RmsNormVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor* x() const { return call.in[0]; }
+  const Tensor& gain() const { return *call.in[1]; }
+  const Tensor* y() const { return call.in[2]; }
+  const Tensor& rstd() const { return *call.in[3]; }
+  const Tensor& dY() const { return *call.in[4]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dGain() const { return call.out[1]; }
+  bool accumulatesGain() const { return call.accumulate[1]; }
+  double eps() const { return call.attributes[0]; }
+  bool fromOutput() const { return call.attributes[1] != 0; }
+};
+
+struct QkNorm : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& qGain() const { return *call.in[1]; }
+  const Tensor& kGain() const { return *call.in[2]; }
+  const Tensor& y() const { return *call.out[0]; }
+  const Tensor* rstd() const { return call.out[1]; }
+  double eps() const { return call.attributes[0]; }
+  int64_t headDim() const { return int64_t(call.attributes[1]); }
+  int64_t queryHeads() const { return int64_t(call.attributes[2]); }
+  int64_t keyHeads() const { return int64_t(call.attributes[3]); }
+};
+
+struct QkNormVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& qGain() const { return *call.in[1]; }
+  const Tensor& kGain() const { return *call.in[2]; }
+  const Tensor& rstd() const { return *call.in[4]; }
+  const Tensor& dY() const { return *call.in[5]; }
+  const Tensor* dQkv() const { return call.out[0]; }
+  bool accumulatesQkv() const { return call.accumulate[0]; }
+  const Tensor* dQGain() const { return call.out[1]; }
+  bool accumulatesQGain() const { return call.accumulate[1]; }
+  const Tensor* dKGain() const { return call.out[2]; }
+  bool accumulatesKGain() const { return call.accumulate[2]; }
+  double eps() const { return call.attributes[0]; }
+  int64_t headDim() const { return int64_t(call.attributes[1]); }
+  int64_t queryHeads() const { return int64_t(call.attributes[2]); }
+  int64_t keyHeads() const { return int64_t(call.attributes[3]); }
+};
+
+struct Rope : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& positions() const { return *call.in[1]; }
+  const Tensor& cos() const { return *call.in[2]; }
+  const Tensor& sin() const { return *call.in[3]; }
+  const Tensor& y() const { return *call.out[0]; }
+  int64_t headDim() const { return int64_t(call.attributes[0]); }
+  int64_t rotaryDim() const { return int64_t(call.attributes[1]); }
+  int64_t heads() const { return int64_t(call.attributes[2]); }
+};
+
+struct RopeVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& positions() const { return *call.in[1]; }
+  const Tensor& cos() const { return *call.in[2]; }
+  const Tensor& sin() const { return *call.in[3]; }
+  const Tensor& dY() const { return *call.in[5]; }
+  const Tensor* dQkv() const { return call.out[0]; }
+  bool accumulatesQkv() const { return call.accumulate[0]; }
+  int64_t headDim() const { return int64_t(call.attributes[0]); }
+  int64_t rotaryDim() const { return int64_t(call.attributes[1]); }
+  int64_t heads() const { return int64_t(call.attributes[2]); }
+};
+
+struct Attention : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& starts() const { return *call.in[1]; }
+  const Tensor& o() const { return *call.out[0]; }
+  const Tensor* lse() const { return call.out[1]; }
+  int64_t headDim() const { return int64_t(call.attributes[0]); }
+  int64_t queryHeads() const { return int64_t(call.attributes[1]); }
+  int64_t keyHeads() const { return int64_t(call.attributes[2]); }
+  double scale() const { return call.attributes[3]; }
+  int64_t window() const { return int64_t(call.attributes[4]); }
+};
+
+struct AttentionVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& starts() const { return *call.in[1]; }
+  const Tensor& o() const { return *call.in[2]; }
+  const Tensor& lse() const { return *call.in[3]; }
+  const Tensor& dO() const { return *call.in[4]; }
+  const Tensor* dQkv() const { return call.out[0]; }
+  bool accumulatesQkv() const { return call.accumulate[0]; }
+  int64_t headDim() const { return int64_t(call.attributes[0]); }
+  int64_t queryHeads() const { return int64_t(call.attributes[1]); }
+  int64_t keyHeads() const { return int64_t(call.attributes[2]); }
+  double scale() const { return call.attributes[3]; }
+  int64_t window() const { return int64_t(call.attributes[4]); }
+};
+
+struct CachedAttention : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& slots() const { return *call.in[1]; }
+  const Tensor& positions() const { return *call.in[2]; }
+  const Tensor& keyCache() const { return *call.in[3]; }
+  const Tensor& valueCache() const { return *call.in[4]; }
+  const Tensor& o() const { return *call.out[0]; }
+  int64_t headDim() const { return int64_t(call.attributes[0]); }
+  int64_t queryHeads() const { return int64_t(call.attributes[1]); }
+  int64_t keyHeads() const { return int64_t(call.attributes[2]); }
+  double scale() const { return call.attributes[3]; }
+  int64_t window() const { return int64_t(call.attributes[4]); }
+};
+
+struct CopySlots : Arguments {
+  using Arguments::Arguments;
+  const Tensor& sources() const { return *call.in[0]; }
+  const Tensor& slots() const { return *call.in[1]; }
+  const Tensor& counts() const { return *call.in[2]; }
+  const Tensor& keyCache() const { return *call.in[3]; }
+  const Tensor& valueCache() const { return *call.in[4]; }
+};
+
+struct Linear : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& weight() const { return *call.in[1]; }
+  const Tensor* bias() const { return call.in[2]; }
+  const Tensor* residual() const { return call.in[3]; }
+  const Tensor* loraA() const { return call.in[4]; }
+  const Tensor* loraB() const { return call.in[5]; }
+  const Tensor* dropoutSeed() const { return call.in[6]; }
+  const Tensor& y() const { return *call.out[0]; }
+  const Tensor* t() const { return call.out[1]; }
+  bool float32Output() const { return call.attributes[0] != 0; }
+  double dropout() const { return call.attributes[1]; }
+  int64_t seed() const { return int64_t(call.attributes[2]); }
+  bool int8Activations() const { return call.attributes[3] != 0; }
+  List segments() const { return {call.attributes + 5, int(call.attributes[4])}; }
+};
+
+struct LinearVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor* x() const { return call.in[0]; }
+  const Tensor* weight() const { return call.in[1]; }
+  const Tensor* loraA() const { return call.in[4]; }
+  const Tensor* loraB() const { return call.in[5]; }
+  const Tensor* dropoutSeed() const { return call.in[6]; }
+  const Tensor* t() const { return call.in[8]; }
+  const Tensor& dY() const { return *call.in[9]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dWeight() const { return call.out[1]; }
+  bool accumulatesWeight() const { return call.accumulate[1]; }
+  const Tensor* dBias() const { return call.out[2]; }
+  bool accumulatesBias() const { return call.accumulate[2]; }
+  const Tensor* dLoraA() const { return call.out[3]; }
+  bool accumulatesLoraA() const { return call.accumulate[3]; }
+  const Tensor* dLoraB() const { return call.out[4]; }
+  bool accumulatesLoraB() const { return call.accumulate[4]; }
+  bool float32Output() const { return call.attributes[0] != 0; }
+  double dropout() const { return call.attributes[1]; }
+  int64_t seed() const { return int64_t(call.attributes[2]); }
+  bool int8Activations() const { return call.attributes[3] != 0; }
+  List segments() const { return {call.attributes + 5, int(call.attributes[4])}; }
+};
+
+struct Swiglu : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gateUp() const { return *call.in[0]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct SwigluVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gateUp() const { return *call.in[0]; }
+  const Tensor& dY() const { return *call.in[2]; }
+  const Tensor* dGateUp() const { return call.out[0]; }
+  bool accumulatesGateUp() const { return call.accumulate[0]; }
+  const Tensor* remadeY() const { return call.out[1]; }
+};
+
+struct TargetLogProbs : Arguments {
+  using Arguments::Arguments;
+  const Tensor& hidden() const { return *call.in[0]; }
+  const Tensor& weight() const { return *call.in[1]; }
+  const Tensor& targets() const { return *call.in[2]; }
+  const Tensor* weights() const { return call.in[3]; }
+  const Tensor& logProbs() const { return *call.out[0]; }
+  const Tensor* lse() const { return call.out[1]; }
+  const Tensor* dHidden() const { return call.out[2]; }
+};
+
+struct TargetLogProbsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& hidden() const { return *call.in[0]; }
+  const Tensor& weight() const { return *call.in[1]; }
+  const Tensor& targets() const { return *call.in[2]; }
+  const Tensor* weights() const { return call.in[3]; }
+  const Tensor& lse() const { return *call.in[5]; }
+  const Tensor* dWeight() const { return call.out[0]; }
+  bool accumulatesWeight() const { return call.accumulate[0]; }
+};
+
+struct ScaleRows : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& weights() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct Argmax : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct Fill : Arguments {
+  using Arguments::Arguments;
+  const Tensor& y() const { return *call.out[0]; }
+  double value() const { return call.attributes[0]; }
+};
+
+struct GradNorm : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gradients() const { return *call.in[0]; }
+  const Tensor& stats() const { return *call.out[0]; }
+  double maxNorm() const { return call.attributes[0]; }
+};
+
+struct Adamw : Arguments {
+  using Arguments::Arguments;
+  const Tensor& parameters() const { return *call.in[0]; }
+  const Tensor& gradients() const { return *call.in[1]; }
+  const Tensor& m() const { return *call.in[2]; }
+  const Tensor& v() const { return *call.in[3]; }
+  const Tensor* stats() const { return call.in[4]; }
+  const Tensor& hyper() const { return *call.in[5]; }
+};
+
+}  // namespace args
 }  // namespace fettle

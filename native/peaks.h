@@ -42,7 +42,7 @@ inline double readPeak(Pool& pool, void (*read)(const char*, size_t), size_t byt
   constexpr int kRuns = 6;
   const size_t part = bytes / pool.threads() / 4096 * 4096;
   if (part == 0) return 0;
-  const Memory memory(part * pool.threads());
+  const Memory memory(part * pool.threads(), "measuring");
   // Pages that were never written are all one and the same page of zeros.
   pool.run([&](int thread) { std::memset(memory.data + thread * part, 1, part); });
   double best = 0;

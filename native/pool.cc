@@ -4,12 +4,16 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+
+#include "out_of_memory.h"
 
 namespace fettle {
 
@@ -43,6 +47,17 @@ struct Pool::State {
   std::atomic<bool> stop{false};
   Function function = nullptr;
   const void* context = nullptr;
+  // The first exception of a piece of work; it goes on to the caller when all threads are done.
+  std::exception_ptr failure;
+
+  void call(int thread) {
+    try {
+      function(context, thread);
+    } catch (...) {
+      std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  }
 
   void work(int thread) {
     uint64_t seen = 0;
@@ -60,33 +75,42 @@ struct Pool::State {
       }
       if (stop.load(std::memory_order_relaxed)) return;
       seen++;
-      function(context, thread);
+      call(thread);
       pending.fetch_sub(1, std::memory_order_release);
     }
+  }
+
+  // Ends the threads that there are.
+  void end() {
+    {
+      std::lock_guard lock(mutex);
+      stop = true;
+    }
+    wake.notify_all();
+    for (auto& worker : workers) worker.join();
+    for (auto& buffer : scratch) std::free(buffer.data);
   }
 };
 
 Pool::Pool(int threads) : state_(new State), threads_(threads) {
   state_->scratch.resize(size_t(threads) * kSlots);
   state_->ahead.resize(threads);
-  for (int t = 1; t < threads; t++) state_->workers.emplace_back([this, t] { state_->work(t); });
+  state_->workers.reserve(threads);
+  try {
+    for (int t = 1; t < threads; t++) state_->workers.emplace_back([this, t] { state_->work(t); });
+  } catch (...) {
+    state_->end();
+    throw;
+  }
 }
 
-Pool::~Pool() {
-  {
-    std::lock_guard lock(state_->mutex);
-    state_->stop = true;
-  }
-  state_->wake.notify_all();
-  for (auto& worker : state_->workers) worker.join();
-  for (auto& buffer : state_->scratch) std::free(buffer.data);
-}
+Pool::~Pool() { state_->end(); }
 
 void Pool::run(Function function, const void* context) {
   State& s = *state_;
+  s.function = function;
+  s.context = context;
   if (threads_ > 1) {
-    s.function = function;
-    s.context = context;
     s.pending.store(threads_ - 1, std::memory_order_relaxed);
     s.generation.fetch_add(1);
     if (s.sleeping.load() > 0) {
@@ -94,12 +118,13 @@ void Pool::run(Function function, const void* context) {
       s.wake.notify_all();
     }
   }
-  function(context, 0);
+  s.call(0);
   // Another thread that was descheduled would otherwise be kept from running by this one.
   for (int rounds = 0; threads_ > 1 && s.pending.load(std::memory_order_acquire) > 0; rounds++) {
     if (!s.ahead[0].ask()) relax();
     if (rounds > 4096) std::this_thread::yield();
   }
+  if (s.failure) std::rethrow_exception(std::exchange(s.failure, nullptr));
 }
 
 Ahead& Pool::ahead(int thread) { return state_->ahead[thread]; }
@@ -107,10 +132,12 @@ Ahead& Pool::ahead(int thread) { return state_->ahead[thread]; }
 void* Pool::scratch(int thread, int slot, size_t bytes) {
   Buffer& buffer = state_->scratch[size_t(thread) * kSlots + slot];
   if (buffer.size < bytes) {
-    std::free(buffer.data);
-    buffer.size = (bytes + 4095) / 4096 * 4096;
-    buffer.data = std::aligned_alloc(64, buffer.size);
-    if (!buffer.data) std::abort();
+    std::free(std::exchange(buffer.data, nullptr));
+    buffer.size = 0;
+    const size_t rounded = bytes < SIZE_MAX - 4095 ? (bytes + 4095) / 4096 * 4096 : 0;
+    if (rounded > 0) buffer.data = std::aligned_alloc(64, rounded);
+    if (!buffer.data) throw OutOfMemory(bytes, "a kernel");
+    buffer.size = rounded;
   }
   return buffer.data;
 }

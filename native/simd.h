@@ -1,6 +1,21 @@
 // Vectors of floats for one instruction set, by the compiler's vector extensions: the same kernel source serves 16 floats
-// (AVX-512), 8 (AVX2) and 4 (portable: SSE2 or NEON). Included inside namespace fettle::FETTLE_ISA only, by isa.cc.
+// (AVX-512), 8 (AVX2) and 4 (portable: SSE2 or NEON).
 // Macros set by the build: FETTLE_LANES (16, 8 or 4), FETTLE_HAS_BF16 (AVX512_BF16 with 16 lanes, ARM's FEAT_BF16 with 4).
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#include "tensor.h"
+
+namespace fettle::FETTLE_ISA {
 
 constexpr int kLanes = FETTLE_LANES;
 typedef float vf __attribute__((vector_size(FETTLE_LANES * 4)));
@@ -119,6 +134,15 @@ template <> inline bf16 fromFloat<bf16>(float f) { return toBf16(f); }
 inline vf select(vi mask, vf a, vf b) { return mask ? a : b; }
 inline vf vmax(vf a, vf b) { return a > b ? a : b; }
 inline vf vmin(vf a, vf b) { return a < b ? a : b; }
+inline vf multiplyAdd(vf a, vf b, vf c) {
+#if FETTLE_LANES == 16
+  return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif FETTLE_LANES == 8
+  return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+  return a * b + c;
+#endif
+}
 inline float sum(vf v) {
   // Halving keeps the order fixed, whatever the compiler.
   float x[kLanes]; store(x, v);
@@ -209,3 +233,5 @@ template <class Term> inline float sumOfTerms(int64_t n, const Term& term) {
 template <class Body> inline void withType(DType dtype, const Body& body) {
   if (dtype == DType::bf16) body(bf16{}); else body(float{});
 }
+
+}  // namespace fettle::FETTLE_ISA

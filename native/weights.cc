@@ -1,21 +1,16 @@
 #include "weights.h"
 
 #include <algorithm>
-#include <new>
 
 #include "numbers.h"
 
 namespace fettle {
 
 char* addBlock(Persistent& entry, size_t bytes, int64_t firstRow) {
-  try {
-    auto memory = std::make_shared<Memory>(bytes);
-    entry.blocks.push_back({firstRow, memory->data});
-    entry.owners.push_back(memory);
-    return memory->data;
-  } catch (const std::bad_alloc&) {
-    throw OutOfMemory(bytes);
-  }
+  auto memory = std::make_shared<Memory>(bytes, "a tensor");
+  entry.blocks.push_back({firstRow, memory->data});
+  entry.owners.push_back(memory);
+  return memory->data;
 }
 
 // Adds a part as rows from `firstRow` on; false where it does not fit bf12.
@@ -30,6 +25,7 @@ static bool addPart(Persistent& entry, Pool& pool, const Quantiser& quantiser, c
     entry.blocks.push_back({firstRow, const_cast<char*>(numbers.data)});
     entry.owners.push_back(part.file);
     entry.mapped.push_back({numbers.data, bytes});
+    entry.isReadOnly = true;
     return true;
   } else {
     convert(dtype, addBlock(entry, count * bytesOf(dtype), firstRow), numbers.type, numbers.data, count);

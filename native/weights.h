@@ -1,17 +1,10 @@
 // Frozen weights, made of rows in files and in memory.
 #pragma once
-#include <stdexcept>
-
 #include "runner.h"
 
 namespace fettle {
 
-struct OutOfMemory : std::runtime_error {
-  explicit OutOfMemory(size_t bytes)
-      : runtime_error("out of memory: " + std::to_string(bytes >> 20) + " MiB for a tensor") {}
-};
-
-// Adds one block of zeroed memory that starts at row `firstRow`.
+// Adds one block of zeroed memory that starts at row `firstRow`. Throws OutOfMemory.
 char* addBlock(Persistent& entry, size_t bytes, int64_t firstRow);
 
 struct WeightPart {

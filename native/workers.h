@@ -4,9 +4,11 @@
 
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <string>
 
+#include "numbers.h"
 #include "runner.h"
 
 namespace fettle {
@@ -17,16 +19,25 @@ template <class Worker> class PromiseWorker : public Worker {
   PromiseWorker(Napi::Env env, Runner& runner, std::shared_ptr<Program> program, Napi::Object keep, bool& busy)
       : Worker(env), runner_(runner), program_(std::move(program)), deferred_(env), busy_(busy) {
     keep_ = Napi::Persistent(keep);
-    busy_ = true;
   }
-  Napi::Promise promise() { return deferred_.Promise(); }
+  // Starts the work.
+  Napi::Promise start() {
+    this->Queue();
+    busy_ = true;
+    return deferred_.Promise();
+  }
 
  protected:
-  template <class Body> void reportingMemory(const Body& body) {
+  // What a body throws becomes the promise's error.
+  template <class Body> void reporting(const Body& body) {
     try {
       body();
     } catch (const std::bad_alloc&) {
-      this->SetError("out of memory: a step needs " + std::to_string(program_->arenaBytes >> 20) + " MiB for activations");
+      this->SetError("out of memory");
+    } catch (const std::exception& error) {
+      this->SetError(error.what());
+    } catch (...) {
+      this->SetError("a kernel failed");
     }
   }
   void OnOK() override {
@@ -40,10 +51,10 @@ template <class Worker> class PromiseWorker : public Worker {
 
   Runner& runner_;
   std::shared_ptr<Program> program_;
-
- private:
   Napi::Promise::Deferred deferred_;
   bool& busy_;
+
+ private:
   Napi::ObjectReference keep_;
 };
 
@@ -53,7 +64,17 @@ class RunWorker : public PromiseWorker<Napi::AsyncWorker> {
 
  protected:
   void Execute() override {
-    reportingMemory([&] { runner_.run(*program_); });
+    reporting([&] { runner_.run(*program_); });
+  }
+};
+
+class FinishWorker : public PromiseWorker<Napi::AsyncWorker> {
+ public:
+  using PromiseWorker::PromiseWorker;
+
+ protected:
+  void Execute() override {
+    reporting([&] { runner_.finish(*program_); });
   }
 };
 
@@ -73,29 +94,42 @@ class RepeatWorker : public PromiseWorker<Napi::AsyncProgressQueueWorker<int32_t
 
  protected:
   void Execute(const ExecutionProgress& progress) override {
-    reportingMemory([&] {
+    reporting([&] {
       const int64_t count = feedback_.output->size();
       const Tensor& counted = feedback_.counted->tensor;
       for (int64_t i = 0; i < feedback_.times && runner_.run(*program_, &stopped_); i++) {
         const int32_t* values = feedback_.output->as<const int32_t>();
         std::memcpy(feedback_.input->tensor.as<int32_t>(), values, count * sizeof(int32_t));
-        for (int64_t n = 0; n < counted.size(); n++) counted.as<int32_t>()[n]++;
+        for (int64_t n = 0; n < counted.size(); n++) counted.as<uint32_t>()[n]++;
         progress.Send(values, size_t(count));
       }
     });
   }
+  // Is called by libuv, which knows no exceptions: what onRun throws is kept for the promise.
   void OnProgress(const int32_t* values, size_t count) override {
     if (stopped_) return;
-    Napi::HandleScope scope(Env());
-    auto array = Napi::Int32Array::New(Env(), count);
-    std::memcpy(array.Data(), values, count * sizeof(int32_t));
-    const Napi::Value goesOn = onRun_.Call({array});
-    if (goesOn.IsEmpty() || !goesOn.ToBoolean().Value()) stopped_ = true;
+    try {
+      Napi::HandleScope scope(Env());
+      auto array = newInt32Array(Env(), count);
+      std::memcpy(array.Data(), values, count * sizeof(int32_t));
+      if (!onRun_.Call({array}).ToBoolean().Value()) stopped_ = true;
+    } catch (const Napi::Error& error) {
+      failure_ = std::make_unique<Napi::Error>(error);
+      stopped_ = true;
+    } catch (const std::exception& error) {
+      failure_ = std::make_unique<Napi::Error>(Napi::Error::New(Env(), error.what()));
+      stopped_ = true;
+    }
+  }
+  void OnOK() override {
+    if (failure_) return OnError(*failure_);
+    PromiseWorker::OnOK();
   }
 
  private:
   Feedback feedback_;
   std::atomic<bool> stopped_{false};
+  std::unique_ptr<Napi::Error> failure_;
   Napi::FunctionReference onRun_;
 };
 

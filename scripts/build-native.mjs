@@ -2,9 +2,13 @@
 //   node scripts/build-native.mjs            for the fastest instruction set of this machine
 //   node scripts/build-native.mjs --all      for every one that this machine can run, as the tests want
 //   node scripts/build-native.mjs --every    for every one of this architecture, as packages want
+//   node scripts/build-native.mjs --headers  compiles each header by itself, which must include what it needs, and builds nothing
 //   node scripts/build-native.mjs --target linux-arm64 --compiler aarch64-linux-gnu-g++
 //                                            for another machine, every one of its architecture (CXX names a compiler, too)
-// --install: part of `npm ci`; says in one line what happened and never fails the installation. --verbose: the compiler's words.
+// Ends 1 with the compiler's first error when there is no addon that loads here, but for
+//   --install        part of `npm ci`: says in one line what happened and never fails the installation
+//   --if-compiler    part of `npm test`: a machine without a compiler is fine, everything else that fails is not
+// --verbose: all of the compiler's words.
 import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -21,6 +25,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { flagsOf, runnable, variantsOf } from './instruction-sets.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const has = (flag) => process.argv.includes(flag)
@@ -31,79 +36,64 @@ const here = `${process.platform}-${process.arch}`
 const target = valueOf('--target') ?? here
 const [platform, architecture] = target.split('-')
 const output = join(root, 'build', target)
+const folder = join(output, 'objects')
 const isX86 = architecture === 'x64'
-
-const avx2 = ['avx2', 'fma', 'f16c', 'bmi', 'bmi2']
-const avx512 = [...avx2, 'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512cd']
-const bf16 = [...avx512, 'avx512vnni', 'avx512bf16']
-/**
- * Kernel tables by architecture, the fastest first: what the processor must list, flags that let the compiler use it
- * (-mFEATURE each, where none are given), and the macros of native/isa.cc.
- */
-const variants = {
-  x64: [
-    { isa: 'amx', lanes: 16, bf16: 1, amx: 1, features: [...bf16, 'amx-tile', 'amx-bf16'] },
-    { isa: 'avx512bf16', lanes: 16, bf16: 1, amx: 0, features: bf16 },
-    { isa: 'avx512', lanes: 16, bf16: 0, amx: 0, features: avx512 },
-    { isa: 'avx2', lanes: 8, bf16: 0, amx: 0, features: avx2 },
-    { isa: 'portable', lanes: 4, bf16: 0, amx: 0, features: [] },
-  ],
-  // NEON belongs to every 64-bit ARM: what is portable elsewhere has its instructions here.
-  arm64: [
-    { isa: 'neonbf16', lanes: 4, bf16: 1, amx: 0, features: ['bf16'], flags: ['-march=armv8.2-a+bf16'] },
-    { isa: 'neon', lanes: 4, bf16: 0, amx: 0, features: [] },
-  ],
-}[architecture] ?? [{ isa: 'portable', lanes: 4, bf16: 0, amx: 0, features: [] }]
+const variants = variantsOf(architecture)
 
 /** native/isa.cc is compiled in these parts, the longest first. */
 const parts = [2, 1, 3, 4, 0]
 
-/** Variants that the machine can run; where that cannot be found out, all. */
-function runnable() {
-  if (target !== here || platform !== 'linux') return variants
-  const flags = new Set(
-    readFileSync('/proc/cpuinfo', 'utf8')
-      .match(/^(?:flags|Features)\s*:(.*)$/m)?.[1]
-      .trim()
-      .split(/\s+/)
-      .map(plain),
-  )
-  if (process.env.CXXFLAGS?.includes('FETTLE_AMX_EMULATED')) flags.add('amxtile').add('amxbf16')
-  return variants.filter(({ features }) =>
-    features.every((feature) => flags.has(plain(feature)) || feature === 'bmi'),
-  )
-}
-
-/** The kernel writes avx512_bf16 where the compiler writes avx512bf16. */
-function plain(feature) {
-  return feature.replaceAll(/[-_]/g, '')
-}
-
-const flagsOf = ({ features, flags }) => flags ?? features.map((feature) => `-m${feature}`)
-
-/** Whether the compiler knows a variant's instructions: g++ 10 has no AMX, g++ 9 no AVX512_BF16 either. */
-function compiles([command, ...args], variant) {
+/**
+ * What the compiler says against a variant's instructions, or undefined when it knows them: g++ 10 has no AMX, g++ 9 no
+ * AVX512_BF16 either. From a file, since zig c++ takes none from its input.
+ */
+function refusal([command, ...args], variant) {
+  const empty = join(folder, 'empty.cc')
+  writeFileSync(empty, '')
   try {
-    const test = [...args, ...flagsOf(variant), '-x', 'c++', '-fsyntax-only', '-']
-    execFileSync(command, test, { input: '', stdio: ['pipe', 'ignore', 'ignore'] })
-    return true
-  } catch {
-    return false
+    const stdio = ['ignore', 'ignore', 'pipe']
+    execFileSync(command, [...args, ...flagsOf(variant), '-fsyntax-only', empty], { stdio, encoding: 'utf8' })
+    return undefined
+  } catch (error) {
+    return error.stderr || String(error)
   }
 }
 
 function chosen(compiler) {
   if (has('--every') || target !== here) return variants
-  const able = runnable().filter((variant) => compiles(compiler, variant))
+  const tried = runnable(variants).map((variant) => ({ variant, refused: refusal(compiler, variant) }))
+  const able = tried.filter(({ refused }) => refused === undefined).map(({ variant }) => variant)
+  if (able.length === 0) {
+    const names = tried.map(({ variant }) => variant.isa).join(', ')
+    throw new BuildError(`${compiler.join(' ')} compiles for none of ${names}`, tried.at(-1)?.refused ?? '')
+  }
   // The kernel may refuse tiles that the processor lists (Linux before 5.16, gVisor): then the next one serves.
-  return has('--all') ? able : able.slice(0, able[0]?.amx ? 2 : 1)
+  return has('--all') ? able : able.slice(0, able[0].amx ? 2 : 1)
 }
 
-/** The compiler's command and its first arguments, such as `clang++ --target=aarch64-linux-gnu`. */
+/** A build that failed, and what the compiler said. */
+class BuildError extends Error {
+  constructor(message, output) {
+    super(message)
+    this.output = output.trim()
+  }
+}
+
+/** The first line that is an error of the compiler or linker, else the last one. */
+function firstError(output) {
+  const lines = output.split('\n').map((line) => line.trim())
+  const isError = /(^|\s)(fatal )?error:|undefined reference|Undefined symbols/
+  return (lines.find((line) => isError.test(line)) ?? lines.at(-1)) || undefined
+}
+
+/**
+ * The compiler's command and its first arguments, such as `clang++ --target=aarch64-linux-gnu`; undefined where the machine has
+ * none. One that is named must run.
+ */
 function findCompiler() {
   const wanted = valueOf('--compiler') ?? process.env.CXX
   const candidates = wanted ? [wanted] : target === here ? ['g++', 'clang++', 'c++'] : []
-  return candidates
+  const found = candidates
     .map((command) => command.split(' '))
     .find(([command, ...args]) => {
       try {
@@ -113,6 +103,8 @@ function findCompiler() {
         return false
       }
     })
+  if (wanted && !found) throw new BuildError(`no C++ compiler found: ${wanted} does not run`, '')
+  return found
 }
 
 const run = (command, args) =>
@@ -121,20 +113,23 @@ const run = (command, args) =>
     let text = ''
     child.stdout.on('data', (data) => (text += data))
     child.stderr.on('data', (data) => (text += data))
-    child.on('error', reject)
+    child.on('error', (error) => reject(new BuildError(`${command} does not run`, String(error))))
     child.on('close', (code) => {
       if (has('--verbose') && text) console.log(text)
       if (code === 0) resolve()
-      else reject(new Error(`${command} ${args.join(' ')}\n${text}`))
+      else reject(new BuildError(`${command} ${args.join(' ')}`, text))
     })
   })
 
-/** Every file that a build depends on. */
-function sources() {
-  return readdirSync(join(root, 'native'), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
-    .toSorted()
+/** A file of native/ and all that it includes: what its object depends on. */
+function withIncluded(file, found = new Set()) {
+  if (found.has(file)) return found
+  found.add(file)
+  for (const [, name] of readFileSync(file, 'utf8').matchAll(/^\s*#include "(.+)"/gm)) {
+    const included = [join(dirname(file), name), join(root, 'native', name)].find((path) => existsSync(path))
+    if (included) withIncluded(included, found)
+  }
+  return found
 }
 
 /** What is compiled: the parts of each variant, which are files of their own so that all cores have work, and the rest. */
@@ -158,7 +153,7 @@ function jobsFor(compiler, wanted) {
     `-I${require('node-api-headers').include_dir}`,
     `-I${dirname(require.resolve('node-addon-api/napi.h'))}`,
     '-DNAPI_VERSION=8',
-    '-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS',
+    '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL',
     ...wanted.map(({ isa }) => `-DFETTLE_WITH_${isa}`),
   ]
   const jobs = [
@@ -179,19 +174,64 @@ function jobsFor(compiler, wanted) {
         ],
       })),
     ),
-    ...['addon', 'runner', 'weights', 'idle_memory', 'pool', 'cpu'].map((name) => ({
+    ...[
+      'addon',
+      'runner_object',
+      'runner',
+      'program_code',
+      'program_checks',
+      'weights',
+      'idle_memory',
+      'pool',
+      'cpu',
+    ].map((name) => ({
       name,
       source: `${name}.cc`,
       args: [...common, ...addon],
     })),
   ]
-  const contents = createHash('sha256').update(compiler.join(' '))
-  for (const file of sources()) contents.update(readFileSync(file))
-  const state = contents.digest('hex')
   return jobs.map((job) => {
-    const hash = createHash('sha256').update(state).update(job.args.join(' ')).digest('hex').slice(0, 16)
-    return { ...job, object: join(output, 'objects', `${job.name}-${hash}.o`) }
+    const hash = createHash('sha256').update([...compiler, ...job.args].join(' '))
+    for (const file of withIncluded(join(root, 'native', job.source))) hash.update(readFileSync(file))
+    return { ...job, object: join(folder, `${job.name}-${hash.digest('hex').slice(0, 16)}.o`) }
   })
+}
+
+/** Instruction sets of an addon that run here, found in a process of its own: an addon that does not load may end it. */
+function loaded(library) {
+  const read = 'console.log(require(process.argv[1]).isas.join(", "))'
+  try {
+    const isas = execFileSync(process.execPath, ['-e', read, library], {
+      stdio: 'pipe',
+      encoding: 'utf8',
+    }).trim()
+    if (isas !== '') return isas
+  } catch (error) {
+    throw new BuildError(`${library} does not load`, error.stderr || String(error))
+  }
+  throw new BuildError(`${library} has no kernels for this processor`, '')
+}
+
+async function checkHeaders([command, ...compilerArgs], args) {
+  const native = join(root, 'native')
+  const headers = readdirSync(native, { recursive: true }).filter((name) => name.endsWith('.h'))
+  const waiting = headers.toSorted()
+  const worker = async () => {
+    for (let header = waiting.shift(); header; header = waiting.shift()) {
+      const alone = [
+        '-fsyntax-only',
+        `-I${native}`,
+        '-x',
+        'c++',
+        '-include',
+        join(native, header),
+        '/dev/null',
+      ]
+      await run(command, [...compilerArgs, ...args, ...alone])
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  return `native engine: each of ${headers.length} headers includes what it needs`
 }
 
 async function build() {
@@ -204,23 +244,23 @@ async function build() {
       target === here
         ? `native engine: no C++ compiler found, ${slower} (install g++ or clang++, then: npx fettle build-native)`
         : `native engine: no C++ compiler for ${target} (--compiler NAME says which)`
-    if (has('--install')) return message
-    throw new Error(message)
+    if (has('--install') || has('--if-compiler')) return message
+    throw new BuildError(message, '')
   }
   const [command, ...compilerArgs] = compiler
   const started = Date.now()
-  const folder = join(output, 'objects')
   mkdirSync(folder, { recursive: true })
   const wanted = chosen(compiler)
   const jobs = jobsFor(compiler, wanted)
+  if (has('--headers')) return checkHeaders(compiler, [...jobs[0].args, ...jobs.at(-1).args])
   const linked = createHash('sha256')
     .update(jobs.map(({ object }) => object).join())
     .digest('hex')
     .slice(0, 16)
   const library = join(output, 'fettle.node')
   const stamp = join(output, 'objects', `linked-${linked}`)
-  const names = wanted.map(({ isa }) => isa).join(', ')
-  if (existsSync(library) && existsSync(stamp)) return `native engine: up to date (${names})`
+  const names = () => (target === here ? loaded(library) : wanted.map(({ isa }) => isa).join(', '))
+  if (existsSync(library) && existsSync(stamp)) return `native engine: up to date (${names()})`
 
   const waiting = jobs.filter(({ object }) => !existsSync(object))
   const worker = async () => {
@@ -255,19 +295,20 @@ async function build() {
   for (const file of readdirSync(folder)) if (!current.has(join(folder, file))) rmSync(join(folder, file))
   writeFileSync(stamp, '')
   const seconds = ((Date.now() - started) / 1000).toFixed(1)
-  return `native engine: built for ${names} with ${compiler.join(' ')} in ${seconds} s (${(statSync(library).size / 1024).toFixed(0)} kB)`
+  return `native engine: built for ${names()} with ${compiler.join(' ')} in ${seconds} s (${(statSync(library).size / 1024).toFixed(0)} kB)`
 }
 
 try {
   console.log(await build())
 } catch (error) {
-  const text = error instanceof Error ? error.message : String(error)
+  const { message, output = '' } = error
+  const reason = firstError(output) ?? message
   if (!has('--install')) {
-    console.error(text)
+    if (output !== '') console.error(`${message}\n${output}`)
+    console.error(`native engine: the build failed: ${reason}`)
     process.exit(1)
   }
-  const first = text.split('\n').find((line) => line.includes('error')) ?? text.split('\n')[0]
   console.log(
-    `native engine: the build failed, so the reference engine runs, slower (npm run build:native shows why; ${first})`,
+    `native engine: the build failed, so the reference engine runs, slower (npm run build:native shows why; ${reason})`,
   )
 }

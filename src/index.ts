@@ -1,25 +1,143 @@
+// What a program gets from `import … from 'fettle'`: every function, and every type that one of them names.
+// In the order of the data's way: messages, tokens, examples, model, generation, training, doctor.
 export { FettleError } from './error.ts'
 export type { Problem } from './error.ts'
+
 export { chatFormats, findLearnedSpans, parseChatTemplate, splitPerTurn } from './chat/index.ts'
 export type {
+  ChatFormat,
   ChatFormatName,
   ChatTemplate,
+  ContentPart,
+  ConversationTurn,
   LearnedSpan,
   MaskPolicy,
   Message,
+  RenderBeginning,
   Rendered,
+  RenderOptions,
+  Segment,
+  SpanSettings,
+  SpanStatus,
+  TextSpan,
+  TokenTexts,
 } from './chat/index.ts'
+
 export { AutoTokenizer, ensurePadToken, findStopSet } from './tokenizer/index.ts'
-export type { Tokenizer } from './tokenizer/index.ts'
-export { prepareExamples } from './data/index.ts'
-export type { DataSource } from './data/index.ts'
+export type {
+  AddedToken,
+  BatchEncoding,
+  Chat,
+  ChatEncoding,
+  ChatTemplateOptions,
+  DecodeOptions,
+  DecodeStream,
+  EncodeChatOptions,
+  EncodedChat,
+  EncodeOptions,
+  Encoding,
+  GenerationConfig,
+  JsonObject,
+  NamedToken,
+  PadChoice,
+  PadPolicy,
+  SpanEncoding,
+  StopSet,
+  StopSource,
+  StopToken,
+  Straddle,
+  TextEncoding,
+  TextWithSpans,
+  Tokenizer,
+  TokenizerFileContents,
+  TokenSpan,
+  Truncation,
+} from './tokenizer/index.ts'
+
+export { encodeConversations, inspect, prepareExamples, readRows, toConversations } from './data/index.ts'
+export type {
+  Conversation,
+  ConversationOptions,
+  DataFormat,
+  DataSource,
+  EncodedExample,
+  Example,
+  ExampleOptions,
+  InspectedExample,
+  Origin,
+  Row,
+  RowOptions,
+} from './data/index.ts'
+
 export { collatePadded } from './batch/index.ts'
+export type { LabelledRow, PaddedBatch, PaddingOptions } from './batch/index.ts'
+
 export { AutoModelForCausalLM, setupChatFormat } from './model/index.ts'
-export type { ForwardInputs, LoadOptions } from './model/index.ts'
-export type { LoraConfig } from './peft/index.ts'
-export type { GenerateOptions } from './generate/index.ts'
-export type { ModelGenerateOptions } from './model/index.ts'
-export { trainSft } from './train/index.ts'
-export type { TrainEvent, TrainSftInput } from './train/index.ts'
-export { diagnose } from './doctor/index.ts'
-export type { Diagnosis } from './doctor/index.ts'
+export type {
+  AssistantModel,
+  ChatFormatOptions,
+  ChatFormatSetup,
+  ForwardInputs,
+  GenerateInputs,
+  GenerateOutput,
+  LoadOptions,
+  ModelGenerateOptions,
+  NumberArray,
+  ResizeOptions,
+  StreamOptions,
+  TokenMatrix,
+} from './model/index.ts'
+export type { ActivationQuantization, DType, EngineName, Quantization } from './engine/index.ts'
+export type { LoraConfig, LoraOptions } from './peft/index.ts'
+export type {
+  Candidates,
+  Decoder,
+  Drafter,
+  FedTokens,
+  FinishReason,
+  GenerateOptions,
+  SlotCopy,
+  StreamPiece,
+  TextOptions,
+  TextPiece,
+} from './generate/index.ts'
+
+export { pipeline, TextStreamer } from './pipeline/index.ts'
+export type {
+  EitherSpelling,
+  GeneratedText,
+  PipelineOptions,
+  PipelineSettings,
+  SnakeCase,
+  Streamer,
+  TextGenerationOptions,
+  TextGenerationPipeline,
+  TextGenerationSettings,
+  TextStreamerOptions,
+} from './pipeline/index.ts'
+
+export { runFileJsonSchema, trainSft } from './train/index.ts'
+export type {
+  CheckpointEvent,
+  EndEvent,
+  EvalEvent,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+  TrainOptionsInput,
+  TrainSftInput,
+} from './train/index.ts'
+
+export { applyFixes, checkNames, diagnose } from './doctor/index.ts'
+export type {
+  AppliedFix,
+  CheckName,
+  Diagnosis,
+  DiagnoseInput,
+  Evidence,
+  Excerpt,
+  Fix,
+  Machine,
+  Severity,
+  Subjects,
+} from './doctor/index.ts'

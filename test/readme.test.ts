@@ -16,7 +16,7 @@ test('the TypeScript of README.md runs as it stands there', async () => {
   folder = await mkdtemp(join(root, 'build', 'readme-'))
   const runnable = code
     .replace("'fettle'", JSON.stringify(join(root, 'src', 'index.ts')))
-    .replace("'runs/readme'", JSON.stringify(join(folder, 'run')))
+    .replaceAll("'runs/readme'", JSON.stringify(join(folder, 'run')))
     .replaceAll("'assets/", `'${root}/assets/`)
   const file = join(folder, 'example.ts')
   await writeFile(file, runnable)
@@ -37,10 +37,14 @@ test('the TypeScript of README.md runs as it stands there', async () => {
     expect((await readFile(join(folder, 'run', name))).length).toBeGreaterThan(0)
 })
 
-test.each(['FEATURES.md', 'docs/masks.md', 'docs/engine.md', 'docs/architecture.md'])(
-  'links of README lead to %s',
-  async (path) => {
-    expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`(${path})`)
-    expect((await readFile(join(root, path), 'utf8')).length).toBeGreaterThan(500)
-  },
-)
+test.each([
+  'FEATURES.md',
+  'docs/masks.md',
+  'docs/engine.md',
+  'docs/architecture.md',
+  'docs/browser.md',
+  'docs/typescript.md',
+])('links of README lead to %s', async (path) => {
+  expect(await readFile(join(root, 'README.md'), 'utf8')).toContain(`(${path})`)
+  expect((await readFile(join(root, path), 'utf8')).length).toBeGreaterThan(500)
+})

@@ -1,5 +1,13 @@
 // Greedy choice: the index of the largest element of each row, the first of equals. NaN never wins; a row of NaNs gives 0.
 // Rows are divided between threads; one row (48 Ki logits) takes a few microseconds.
+#pragma once
+
+#include <cstdint>
+
+#include "ops.h"
+#include "simd.h"
+
+namespace fettle::FETTLE_ISA {
 
 // Each lane keeps its first largest element and where it stands; at the end the lanes are compared.
 static int32_t argmaxOfRow(const float* x, int64_t width) {
@@ -32,11 +40,14 @@ static int32_t argmaxOfRow(const float* x, int64_t width) {
   return where;
 }
 
-static void argmaxForward(const Call& call) {
-  const Tensor& x = *call.in[0];
-  int32_t* y = call.out[0]->as<int32_t>();
-  call.pool->run([&](int thread) {
-    const Range range = partOf(x.rows(), thread, call.pool->threads());
+static void argmaxForward(const args::Argmax& op) {
+  const Tensor& x = op.x();
+  int32_t* y = op.y().as<int32_t>();
+  Pool& pool = op.pool();
+  pool.run([&](int thread) {
+    const Range range = partOf(x.rows(), thread, pool.threads());
     for (int64_t m = range.begin; m < range.end; m++) y[m] = argmaxOfRow(x.as<const float>() + m * x.cols(), x.cols());
   });
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -12,10 +12,18 @@
 // chunk, tiles of AttentionTile::rows queries by three strips of keys: scores, exponentials, then P V over the chunk.
 // Sources: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; grouped heads: Ainslie et al. 2023,
 // https://arxiv.org/abs/2305.13245; tiling: Dao et al. 2022, https://arxiv.org/abs/2205.14135
+#pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "ops.h"
+#include "attention_softmax.h"
 #include "attention_tile.h"
 #include "attention_work.h"
-#include "attention_softmax.h"
+
+namespace fettle::FETTLE_ISA {
 
 // A row whose sum leaves this range, or is no number, starts again with its maximum as the reference.
 constexpr float kLeastSum = 1e-30f, kLargestSum = 1e30f;
@@ -250,12 +258,11 @@ static void runAttention(Pool& pool, const AttentionWork<Act>& work, const Act* 
   });
 }
 
-static void attentionForward(const Call& call) {
-  withType(call.in[0]->dtype, [&](auto zero) {
+void attentionForward(const args::Attention& op) {
+  withType(op.qkv().dtype, [&](auto zero) {
     using Act = decltype(zero);
-    runAttention(*call.pool, documentWork<Act>(call), call.in[0]->as<const Act>(), call.out[0]->as<Act>(),
-                 call.out[1] ? call.out[1]->as<float>() : nullptr);
+    runAttention(op.pool(), documentWork<Act>(op), op.qkv().as<const Act>(), op.o().as<Act>(), dataOf<float>(op.lse()));
   });
 }
 
-#include "attention_vjp.h"
+}  // namespace fettle::FETTLE_ISA

@@ -3,6 +3,19 @@
 // get equal contiguous shares of it, so that one stream uses all threads, however few heads there are. A divided item leaves
 // partial softmaxes, which are merged in the order of the threads. While keys are read their values are asked for, and while
 // values are read the keys that come next, which takes a third off the time of 16 streams of 100 tokens.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "attention_softmax.h"
+#include "attention_tile.h"
+#include "attention_work.h"
+
+namespace fettle::FETTLE_ISA {
 
 constexpr int64_t kDecodeKeys = 256;  // scores at a time
 
@@ -271,3 +284,5 @@ static void decode(Pool& pool, const CacheView<Act>& cache, const std::vector<in
     Decoder<Act>::write(shape, width, &parts[first], (int)(end - first), outputOf(parts[first].item));
   }
 }
+
+}  // namespace fettle::FETTLE_ISA

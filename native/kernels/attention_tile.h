@@ -11,6 +11,15 @@
 //
 // Strips are how everything indexed by key is kept, [strip][...][kLanes keys]: causal edges are cut at a strip's
 // granularity, not at that of a wide panel.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "gemm.h"
+
+namespace fettle::FETTLE_ISA {
 
 template <class C> struct AttentionTile {
 #if FETTLE_LANES == 16 || defined(__aarch64__)
@@ -213,3 +222,5 @@ template <class T> inline void prefetchRows(const T* rows, int64_t stride, int64
     for (int64_t d = 0; d < headDim; d += line) __builtin_prefetch(rows + d);
   asm volatile("");  // g++ 12 takes a function that only prefetches for one without effects, and leaves its calls out
 }
+
+}  // namespace fettle::FETTLE_ISA

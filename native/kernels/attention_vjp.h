@@ -5,18 +5,26 @@
 //
 // Threads share the work as in the forward pass. Where an item is divided between threads, each sums its queries' part of dK
 // and dV for itself; the parts are then added in the order of the threads.
+#pragma once
 
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "ops.h"
 #include "attention_vjp_item.h"
 
+namespace fettle::FETTLE_ISA {
+
 template <class Act>
-static void attentionGradient(const Call& call) {
-  const AttentionWork<Act> work = documentWork<Act>(call);
-  Pool& pool = *call.pool;
+static void attentionGradient(const args::AttentionVjp& op) {
+  const AttentionWork<Act> work = documentWork<Act>(op);
+  Pool& pool = op.pool();
   const int threads = pool.threads();
   std::vector<KeyGradients> kept(2 * threads, KeyGradients{SIZE_MAX, 0, 0, nullptr, nullptr});
   const auto stateOf = [&](int thread) {
-    return AttentionVjp<Act>{work, call.in[0]->as<const Act>(), call.in[2]->as<const Act>(), call.in[4]->as<const Act>(),
-                             call.in[3]->as<const float>(), call.out[0]->as<Act>(), call.accumulate[0], pool, thread};
+    return AttentionVjp<Act>{work, op.qkv().as<const Act>(), op.o().as<const Act>(), op.dO().as<const Act>(),
+                             op.lse().as<const float>(), op.dQkv()->as<Act>(), op.accumulatesQkv(), pool, thread};
   };
   pool.run([&](int thread) {
     const AttentionTileScope tiles;
@@ -55,7 +63,9 @@ static void attentionGradient(const Call& call) {
   });
 }
 
-static void attentionVjp(const Call& call) {
-  if (!call.out[0]) return;
-  withType(call.in[0]->dtype, [&](auto zero) { attentionGradient<decltype(zero)>(call); });
+void attentionVjp(const args::AttentionVjp& op) {
+  if (!op.dQkv()) return;
+  withType(op.qkv().dtype, [&](auto zero) { attentionGradient<decltype(zero)>(op); });
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -1,6 +1,15 @@
 // What attention's vjp reads and writes after the block of queries that it computes: rows far apart, long out of the
 // caches, so that memory is asked for them a few at a time. Of the kernel's time, 10 % were waiting (documents of 158
 // tokens, cold).
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "attention_tile.h"
+#include "attention_work.h"
+
+namespace fettle::FETTLE_ISA {
 
 // The tensors with a row for each token; queries stand in qkv.
 template <class Act> struct VjpRows {
@@ -61,3 +70,5 @@ template <class Act> struct VjpAhead {
     }
   }
 };
+
+}  // namespace fettle::FETTLE_ISA

@@ -6,8 +6,16 @@
 // lies in the first-level cache. There the heads of a group are one long depth. dS is kept as rows too, a chunk of keys
 // long, the left operand of dQ = dS K.
 // dKᵀ and dVᵀ are summed as [strip of keys][headDim][kLanes].
+#pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+
+#include "attention.h"
 #include "attention_vjp_ahead.h"
+
+namespace fettle::FETTLE_ISA {
 
 // dKᵀ and dVᵀ of an item's keys [begin, end), as far as one thread's queries reach.
 struct KeyGradients {
@@ -305,3 +313,5 @@ template <class Act> struct AttentionVjp {
     });
   }
 };
+
+}  // namespace fettle::FETTLE_ISA

@@ -5,6 +5,17 @@
 // of equal estimated cost, in the order of the items: two threads are balanced even on a single document, and the division
 // depends on nothing but shapes and thread count. A thread packs the keys and values of an item when it comes to it; only
 // the items on a border between two threads are packed twice.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "attention_tile.h"
+#include "pack.h"
+#include "pool.h"
+
+namespace fettle::FETTLE_ISA {
 
 constexpr int64_t kQueryBlock = 32;
 constexpr int64_t kKeyChunk = 256;  // keys whose scores are held at a time; a multiple of kQueryBlock and of 2 · kLanes
@@ -12,9 +23,9 @@ constexpr int64_t kKeyChunk = 256;  // keys whose scores are held at a time; a m
 struct AttentionShape {
   int64_t headDim, group, window, queryHeads, keyHeads;
   float scale;
-  explicit AttentionShape(const double* attributes)
-      : headDim((int64_t)attributes[0]), window((int64_t)attributes[4]), queryHeads((int64_t)attributes[1]),
-        keyHeads((int64_t)attributes[2]), scale((float)attributes[3]) {
+  template <class Op>
+  explicit AttentionShape(const Op& op)
+      : headDim(op.headDim()), window(op.window()), queryHeads(op.queryHeads()), keyHeads(op.keyHeads()), scale((float)op.scale()) {
     group = queryHeads / keyHeads;
   }
   int64_t columns() const { return (queryHeads + 2 * keyHeads) * headDim; }
@@ -90,12 +101,12 @@ template <class Act> struct AttentionWork {
 };
 
 // One item a document and key head, for the training form: keys and values stand in qkv beside the queries.
-template <class Act> static AttentionWork<Act> documentWork(const Call& call) {
-  AttentionWork<Act> work{AttentionShape(call.attributes)};
+template <class Act, class Op> static AttentionWork<Act> documentWork(const Op& op) {
+  AttentionWork<Act> work{AttentionShape(op)};
   const AttentionShape& shape = work.shape;
-  const Act* qkv = call.in[0]->as<const Act>();
-  const int32_t* starts = call.in[1]->as<const int32_t>();
-  const int64_t tokens = call.in[0]->rows(), columns = shape.columns();
+  const Act* qkv = op.qkv().template as<const Act>();
+  const int32_t* starts = op.starts().template as<const int32_t>();
+  const int64_t tokens = op.qkv().rows(), columns = shape.columns();
   for (int64_t begin = 0, end; begin < tokens; begin = end) {
     for (end = begin + 1; end < tokens && starts[end] == starts[begin];) end++;
     for (int64_t head = 0; head < shape.keyHeads; head++) {
@@ -121,3 +132,5 @@ class Carver {
  private:
   char* at_;
 };
+
+}  // namespace fettle::FETTLE_ISA

@@ -1,19 +1,27 @@
 // Attention of new tokens to a key and value cache: first all new keys and values are written, then each token attends to
 // the positions of its slot up to its own, within the window. Tokens at consecutive positions of one slot (a prompt) are an
 // item of the tiled forward pass in attention.h, with the cache for keys; single tokens go through attention_decode.h.
+#pragma once
 
+#include <cstdint>
+#include <vector>
+
+#include "ops.h"
+#include "attention.h"
 #include "attention_decode.h"
+
+namespace fettle::FETTLE_ISA {
 
 constexpr int64_t kPromptTokens = 4;  // this many consecutive positions are worth packing the keys
 
-template <class Act> static void attendToCache(const Call& call) {
-  const CacheView<Act> cache{AttentionShape(call.attributes), call.in[0]->as<const Act>(),
-                             call.in[1]->as<const int32_t>(), call.in[2]->as<const int32_t>(),
-                             call.in[3]->as<Act>(), call.in[4]->as<Act>(), call.in[3]->shape[1]};
+template <class Act> static void attendToCache(const args::CachedAttention& op) {
+  const CacheView<Act> cache{AttentionShape(op), op.qkv().as<const Act>(), op.slots().as<const int32_t>(),
+                             op.positions().as<const int32_t>(), op.keyCache().as<Act>(), op.valueCache().as<Act>(),
+                             op.keyCache().shape[1]};
   const AttentionShape& shape = cache.shape;
-  const int64_t count = call.in[0]->rows();
-  Pool& pool = *call.pool;
-  Act* outputs = call.out[0]->as<Act>();
+  const int64_t count = op.qkv().rows();
+  Pool& pool = op.pool();
+  Act* outputs = op.o().as<Act>();
   AttentionWork<Act> prompts{shape};
   std::vector<int64_t> single;
   for (int64_t begin = 0, end; begin < count; begin = end) {
@@ -39,6 +47,8 @@ template <class Act> static void attendToCache(const Call& call) {
   if (!single.empty()) decode(pool, cache, single, outputs);
 }
 
-static void cachedAttentionForward(const Call& call) {
-  withType(call.in[0]->dtype, [&](auto zero) { attendToCache<decltype(zero)>(call); });
+void cachedAttentionForward(const args::CachedAttention& op) {
+  withType(op.qkv().dtype, [&](auto zero) { attendToCache<decltype(zero)>(op); });
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -3,6 +3,16 @@
 // configured, which the processor permits.
 #pragma once
 
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+
+#include "tile_config.h"
+#include "simd.h"
+
+namespace fettle::FETTLE_ISA {
+
 struct EmulatedTiles {
   bool configured = false, written[8] = {};
   TileConfig config;
@@ -79,3 +89,5 @@ template <int C, int A, int B> inline void tileMultiply() {
       __builtin_memcpy(&emulated.data[C][r][j], &total, 4);
     }
 }
+
+}  // namespace fettle::FETTLE_ISA

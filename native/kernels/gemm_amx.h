@@ -9,15 +9,18 @@
 // scripts/test-amx.sh proves this file on any machine with AVX512_BF16.
 #pragma once
 
-struct alignas(64) TileConfig {  // LDTILECFG's memory operand
-  uint8_t palette = 1, startRow = 0, reserved[14] = {};
-  uint16_t bytesPerRow[16] = {};
-  uint8_t rows[16] = {};
-};
+#include <cstdint>
 
+#include "gemm_store.h"
+#include "tile_config.h"
 #if FETTLE_AMX_EMULATED
 #include "emulated_amx.h"
-#else
+#endif
+
+#if FETTLE_AMX
+namespace fettle::FETTLE_ISA {
+
+#if !FETTLE_AMX_EMULATED
 // The intrinsics are macros that want literal tile numbers; and _tile_loadconfig of g++ 12 says that it reads 8 bytes, so that
 // the compiler leaves out the stores of the other 56.
 inline void tileConfigure(const TileConfig& config) { asm volatile("ldtilecfg %0" ::"m"(config)); }
@@ -134,3 +137,6 @@ inline void sweepTiles(const Term<bf16>* terms, int count, int64_t begin, int64_
     }
   }
 }
+
+}  // namespace fettle::FETTLE_ISA
+#endif

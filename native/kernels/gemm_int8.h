@@ -2,7 +2,13 @@
 // stay in registers, become floats there, and take LoRA's product with cells as further depth before they are stored.
 #pragma once
 
+#include <cstdint>
+#include <type_traits>
+
+#include "gemm.h"
 #include "pack_int8.h"
+
+namespace fettle::FETTLE_ISA {
 
 // Rows of the register block: 8 x 48 sums with 32 registers, fewer where the codes are widened beside them in 16.
 constexpr int kByteRows = FETTLE_LANES == 16 ? 8 : 4;
@@ -94,3 +100,5 @@ inline void multiplyBytes(const ByteRows& left, const BytePanel& panel, const Te
                           int64_t end, int columns, const StoreTo<Out>& save) {
   withStore(save, [&](const auto& store) { multiplyBytes(left, panel, lora, begin, end, columns, store); });
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -12,6 +12,14 @@
 // ahead is 6 % slower, 4 to 8 KB 30 to 40 %.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "gemm.h"
+
+namespace fettle::FETTLE_ISA {
+
 constexpr int kTokenRows = 16;
 constexpr int64_t kLaneTokens = 9;
 
@@ -70,3 +78,5 @@ inline void tokensRows(const C* panel, int64_t tokens, int64_t depth, const Plai
     for (int64_t m = 0; m < tokens; m++) emit(m, n, rows, (vf)values[m]);
   }
 }
+
+}  // namespace fettle::FETTLE_ISA

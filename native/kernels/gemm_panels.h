@@ -12,6 +12,15 @@
 // panels gains nothing measurable on an idle machine. (Both by turns in one process, in both orders.)
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "pool.h"
+#include "gemm.h"
+
+namespace fettle::FETTLE_ISA {
+
 // A panel and rows of one thread's share.
 struct PanelShare {
   int64_t panel, rowBegin, rowEnd;
@@ -96,3 +105,5 @@ inline void multiplyShares(const std::vector<PanelShare>& shares, int most, cons
     }
   }
 }
+
+}  // namespace fettle::FETTLE_ISA

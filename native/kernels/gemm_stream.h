@@ -9,6 +9,15 @@
 // busy all the time. How threads share the rows: stream_work.h.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "pack.h"
+
+namespace fettle::FETTLE_ISA {
+
 constexpr int kStreamRows = 4;
 constexpr int kStreamTokens = kLanes == 16 ? 4 : 2;  // 4 x 4 sums need more than 16 registers
 constexpr int kDotStep = 2 * kLanes;
@@ -158,3 +167,5 @@ inline void streamRows(const X* x, int64_t tokens, int64_t depth, const Source& 
     }
   }
 }
+
+}  // namespace fettle::FETTLE_ISA

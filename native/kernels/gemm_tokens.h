@@ -8,6 +8,13 @@
 // linear layers with LoRA of rank 16 takes 2 to 3 % less time than with packed panels.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+
+#include "gemm.h"
+
+namespace fettle::FETTLE_ISA {
+
 constexpr int64_t kThinTokens = 128;
 
 // Both sides, in cells; scale is that of the sums.
@@ -98,3 +105,5 @@ inline void multiplyThin(const ThinProduct<C>& of, int64_t begin, int64_t end, f
     else if constexpr (vectors > 2) thinStrip<3>(of, column, begin, end, sums, sumStride, add);
   }
 }
+
+}  // namespace fettle::FETTLE_ISA

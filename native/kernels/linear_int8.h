@@ -6,17 +6,24 @@
 // The gradient is straight-through: rounding counts as the identity. LoRA's products and everything else stay as they are.
 #pragma once
 
-#include <memory>
+#include <cstdint>
+#include <vector>
 
+#include "ops.h"
 #include "gemm_int8.h"
+#include "gemm_panels.h"
+#include "linear_project.h"
+#include "linear_shape.h"
 
-template <class Act, class Out> static void linearForwardInt8(const Call& call, const LinearShape& shape, int64_t M) {
+namespace fettle::FETTLE_ISA {
+
+template <class Act, class Out> static void linearForwardInt8(const args::Linear& op, const LinearShape& shape, int64_t M) {
   using C = Cell<Act>;
-  Pool& pool = *call.pool;
+  Pool& pool = op.pool();
   const int64_t N = shape.outputs, K = shape.depth;
-  const Act* x = call.in[0]->as<const Act>();
-  const C* scaled = shape.ranks ? projectTokens<Act>(call, shape, cellsOf<C>(pool, call.in[0], slots::x), M) : nullptr;
-  const Quantised weight(*call.in[1]);
+  const Act* x = op.x().as<const Act>();
+  const C* scaled = shape.ranks ? projectTokens<Act>(op, shape, cellsOf<C>(pool, op.x(), slots::x), M) : nullptr;
+  const Quantised weight(op.weight());
   const DepthBlocks blocks = blocksOfColumns(weight);
   const ByteRows left(pool, slots::rounded, blocks, M);
   pool.run([&](int thread) {
@@ -24,9 +31,8 @@ template <class Act, class Out> static void linearForwardInt8(const Call& call, 
     for (int64_t m = mine.begin; m < mine.end; m++) roundRow<false>(left, m, x + m * K, nullptr);
   });
   const std::vector<LinearPanel> panels = panelsOf<C>(shape);
-  const float* bias = call.in[2] ? call.in[2]->as<const float>() : nullptr;
-  const float* residual = call.in[3] ? call.in[3]->as<const float>() : nullptr;
-  Out* y = call.out[0]->as<Out>();
+  const float *bias = dataOf<const float>(op.bias()), *residual = dataOf<const float>(op.residual());
+  Out* y = op.y().as<Out>();
   pool.run([&](int thread) {
     void* memory = pool.scratch(thread, slots::panel, startBytes(blocks));
     C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.maxRank);
@@ -35,7 +41,7 @@ template <class Act, class Out> static void linearForwardInt8(const Call& call, 
       const BytePanel panel = rowsPanel(memory, weight, blocks, n, columns);
       Term<C> lora{};
       if (segment->rank) {
-        packRows(loraPanel, Plain<float>{call.in[5]->as<const float>(), shape.maxRank}, n, columns, segment->rank);
+        packRows(loraPanel, Plain<float>{op.loraB()->as<const float>(), shape.maxRank}, n, columns, segment->rank);
         lora = {scaled + segment->firstRank, shape.ranks, loraPanel, segment->rank};
       }
       multiplyBytes(left, panel, segment->rank ? &lora : nullptr, begin, end, columns,
@@ -66,3 +72,5 @@ struct RoundedGradient {
     return columnsPanel(memory, weight, blocks, firstColumn, columns);
   }
 };
+
+}  // namespace fettle::FETTLE_ISA

@@ -1,7 +1,14 @@
 // Linear layers with quantised weights and few tokens; see quantised_dot.h for the arithmetic.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "gemm_stream.h"
 #include "quantised_dot.h"
+
+namespace fettle::FETTLE_ISA {
 
 // Lane r = the sum over the lanes of row r, for `rows` rows; add(first, count, vf* sums) adds to those of kStreamRows rows.
 template <class Add> inline vf sumsOfRows(int rows, const Add& add) {
@@ -72,3 +79,5 @@ static void quantisedGroups(const Dot& dot, const PreparedTokens& tokens, const 
       meet(first, std::integral_constant<int, Dot::mostGroups>{});
   for (; first < endRow; first += kGroupRows) meet(first, std::integral_constant<int, 1>{});
 }
+
+}  // namespace fettle::FETTLE_ISA

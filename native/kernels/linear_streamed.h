@@ -3,23 +3,34 @@
 // their codes lie (linear_quantised.h). t is kept in float, each segment's part padded with zeros to whole vectors.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
+
+#include "ops.h"
 #include "gemm_lanes.h"
+#include "gemm_stream.h"
+#include "linear_quantised.h"
+#include "linear_shape.h"
+#include "stream_work.h"
+
+namespace fettle::FETTLE_ISA {
 
 template <class Act, class W, class Out>
-static void linearForwardStreamed(const Call& call, const LinearShape& shape, int64_t M) {
-  Pool& pool = *call.pool;
+static void linearForwardStreamed(const args::Linear& op, const LinearShape& shape, int64_t M) {
+  Pool& pool = op.pool();
   const int64_t N = shape.outputs, K = shape.depth;
-  const Act* x = call.in[0]->as<const Act>();
+  const Act* x = op.x().as<const Act>();
   const auto nothing = [](int64_t, int64_t, int, vf*) {};
   const int64_t padded = roundUp(shape.maxRank, kLanes), tStride = (int64_t)shape.segments.size() * padded;
   float* scaled = nullptr;
   if (shape.ranks) {
     scaled = (float*)pool.scratch(0, slots::t, M * tStride * sizeof(float));
     __builtin_memset(scaled, 0, M * tStride * sizeof(float));
-    Act* t = call.out[1] ? call.out[1]->as<Act>() : nullptr;
+    Act* t = dataOf<Act>(op.t());
     pool.run([&](int thread) {
       const Range mine = partOf((shape.ranks + kStreamRows - 1) / kStreamRows, thread, pool.threads());
-      streamRows(x, M, K, Plain<float>{call.in[4]->as<const float>(), K}, mine.begin * kStreamRows,
+      streamRows(x, M, K, Plain<float>{op.loraA()->as<const float>(), K}, mine.begin * kStreamRows,
                  std::min<int64_t>(mine.end * kStreamRows, shape.ranks), nothing, [&](int64_t m, int64_t firstRank, int count, vf values) {
                    if (t) storePart(t + m * shape.ranks + firstRank, values, count);
                    int s = 0;
@@ -31,10 +42,10 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
                  });
     });
   }
-  const float* bias = call.in[2] ? call.in[2]->as<const float>() : nullptr;
-  const float* residual = call.in[3] ? call.in[3]->as<const float>() : nullptr;
-  const float* loraB = shape.ranks ? call.in[5]->as<const float>() : nullptr;
-  Out* y = call.out[0]->as<Out>();
+  const float *bias = dataOf<const float>(op.bias()), *residual = dataOf<const float>(op.residual());
+  const float* loraB = shape.ranks ? op.loraB()->as<const float>() : nullptr;
+  const Tensor& matrix = op.weight();
+  Out* y = op.y().as<Out>();
   const StoreTo<Out> save{y, N, false, 1, bias, residual};
   const auto emit = [&](int64_t m, int64_t n, int rows, vf values) { save(m, (int)n, values, rows); };
   // Adds t Bᵀ of up to kStreamRows rows of a segment, spread over the lanes.
@@ -46,10 +57,10 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
   };
   const bool onLanes = kTokensOnLanes<Act, W> && M >= kLaneTokens;
   if constexpr (std::is_same<W, Quantised>::value) {
-    withDot<Act>(call.in[1]->dtype, [&](const auto& dot) {
-      StreamWork work(pool, *call.in[1], kGroupRows, call.upcoming, groupsTogether(dot, M));
+    withDot<Act>(matrix.dtype, [&](const auto& dot) {
+      StreamWork work(pool, matrix, kGroupRows, op.upcoming(), groupsTogether(dot, M));
       pool.run([&](int thread) {
-        const auto tokens = prepareTokens(pool, thread, slots::x, dot, x, M, Quantised(*call.in[1]));
+        const auto tokens = prepareTokens(pool, thread, slots::x, dot, x, M, Quantised(matrix));
         work.run(thread, [&](int64_t firstRow, int64_t endRow, const char* groups) {
           quantisedGroups(dot, tokens, groups, firstRow, endRow, [&](int64_t m, int64_t n, int rows, vf values) {
             const Segment& s = shape.segmentOf(n);
@@ -60,7 +71,7 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
       });
     });
   } else {
-    StreamWork work(pool, *call.in[1], onLanes ? kTokenRows : kStreamRows, call.upcoming);
+    StreamWork work(pool, matrix, onLanes ? kTokenRows : kStreamRows, op.upcoming());
     // each(begin, end, segment, weight) for the stretches of memory that a thread reads, a segment at a time.
     const auto stream = [&](int thread, const auto& each) {
       work.run(thread, [&](int64_t firstRow, int64_t endRow, const char* from) {
@@ -97,3 +108,5 @@ static void linearForwardStreamed(const Call& call, const LinearShape& shape, in
     });
   }
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -10,14 +10,26 @@
 // tokens, dA, dB and dBias by columns, dW by panels x rows. No sum crosses threads, so the bits depend on their number only.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ops.h"
+#include "gemm_panels.h"
 #include "gemm_tokens.h"
+#include "linear_int8.h"
+#include "linear_shape.h"
+#include "quantised.h"
+
+namespace fettle::FETTLE_ISA {
 
 // Products over tokens are cut in this depth, to keep the packed panel in the second-level cache.
 template <class C> constexpr int64_t kTokenBlock = sizeof(C) == 2 ? 4096 : 2048;
 
 template <class Act> struct LinearVjp {
   using C = Cell<Act>;
-  const Call& call;
+  const args::LinearVjp& op;
   Pool& pool;
   const LinearShape& shape;
   const int64_t M, N = shape.outputs, K = shape.depth;
@@ -31,39 +43,36 @@ template <class Act> struct LinearVjp {
   // Of dTColumns and tColumns: no power of two, which would put all ranks into few sets of the cache.
   const int64_t columnsStride = roundUp(M, 32) + 32;
 
-  bool wanted(int i) const { return call.out[i]; }
-  template <class T> T* gradient(int i) const { return call.out[i]->as<T>(); }
-
   void run() {
     const bool lora = shape.ranks > 0;
-    const bool needsDT = lora && (wanted(0) || wanted(3)), needsT = lora && wanted(4);
-    dY = cellsOf<C>(pool, call.in[9], slots::dY);
-    if (wanted(1) || (lora && wanted(3))) x = cellsOf<C>(pool, call.in[0], slots::x);
+    const bool needsDT = lora && (op.dX() || op.dLoraA()), needsT = lora && op.dLoraB();
+    dY = cellsOf<C>(pool, op.dY(), slots::dY);
+    if (op.dWeight() || (lora && op.dLoraA())) x = cellsOf<C>(pool, *op.x(), slots::x);
     const int64_t few = roundUp(M * shape.ranks, 64);
     if (needsDT) dT = (C*)pool.scratch(0, slots::t, few * sizeof(C));
     if (lora) {
       dTColumns = (C*)pool.scratch(0, slots::transposed, 2 * shape.ranks * columnsStride * sizeof(C));
       tColumns = dTColumns + shape.ranks * columnsStride;
     }
-    if (wanted(1)) dYColumns = (C*)pool.scratch(0, slots::dYTransposed, M * N * sizeof(C));
-    if (wanted(0) && shape.int8Activations && call.in[1]->dtype == DType::int8)
-      rounded = std::make_unique<const RoundedGradient>(pool, *call.in[9], *call.in[1]);
+    if (op.dWeight()) dYColumns = (C*)pool.scratch(0, slots::dYTransposed, M * N * sizeof(C));
+    if (op.dX() && shape.int8Activations && op.weight()->dtype == DType::int8)
+      rounded = std::make_unique<const RoundedGradient>(pool, op.dY(), *op.weight());
     pool.run([&](int thread) {
       const Range rows = partOf(M, thread, pool.threads());
       if (rows.begin == rows.end) return;
       if (rounded) rounded->round(pool, thread, rows);
       if (needsDT) projectUp(thread, rows);
-      if (needsDT && wanted(3)) transposeRows(dTColumns, columnsStride, dT, shape.ranks, rows);
+      if (needsDT && op.dLoraA()) transposeRows(dTColumns, columnsStride, dT, shape.ranks, rows);
       if (needsT)
-        withType(call.in[8]->dtype, [&](auto zero) { transposeRows(tColumns, columnsStride, call.in[8]->as<const decltype(zero)>(), shape.ranks, rows); });
-      if (wanted(1)) transposeRows(dYColumns, M, dY, N, rows);
+        withType(op.t()->dtype, [&](auto zero) { transposeRows(tColumns, columnsStride, op.t()->as<const decltype(zero)>(), shape.ranks, rows); });
+      if (op.dWeight()) transposeRows(dYColumns, M, dY, N, rows);
     });
     pool.run([&](int thread) {
       if (rounded) inputGradientInt8(thread);
-      else if (wanted(0)) withWeight(call.in[1]->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
-      if (lora && (wanted(3) || wanted(4))) loraGradients(thread);
-      if (wanted(1)) weightGradient(thread);
-      if (wanted(2)) withType(call.in[9]->dtype, [&](auto zero) { biasGradient<decltype(zero)>(thread); });
+      else if (op.dX()) withWeight(op.weight()->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
+      if (lora && (op.dLoraA() || op.dLoraB())) loraGradients(thread);
+      if (op.dWeight()) weightGradient(thread);
+      if (op.dBias()) withType(op.dY().dtype, [&](auto zero) { biasGradient<decltype(zero)>(thread); });
     });
   }
 
@@ -84,18 +93,18 @@ template <class Act> struct LinearVjp {
   }
 
   template <class W> void inputGradient(int thread) const {
-    const typename WeightSource<W>::type weight(*call.in[1]);
+    const typename WeightSource<W>::type weight(*op.weight());
     const int most = panelsAtOnce<C>(N);
     C* panel = panelScratch<C>(pool, thread, slots::panel, N, most);
     C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks, most);
-    Act* dX = gradient<Act>(0);
+    Act* dX = op.dX()->template as<Act>();
     const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
     const auto pack = [&](const PanelShare& share, int place) {
       const int64_t k = share.panel * kPanelColumns<C>;
       const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
       C* to = panel + place * panelCells<C>(N, kPanelColumns<C>);
       packColumns(to, weight, k, columns, N);
-      PackedPanel<C, Act> packed{{{dY, N, to, N}, {}}, 1, columns, {dX + k, K, call.accumulate[0]}};
+      PackedPanel<C, Act> packed{{{dY, N, to, N}, {}}, 1, columns, {dX + k, K, op.accumulatesX()}};
       if (shape.ranks && !shape.dropout()) {
         C* loraTo = loraPanel + place * panelCells<C>(shape.ranks, kPanelColumns<C>);
         packColumns(loraTo, Plain<float>{loraA, K}, k, columns, shape.ranks);
@@ -118,7 +127,7 @@ template <class Act> struct LinearVjp {
 
   void inputGradientInt8(int thread) const {
     C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks);
-    Act* dX = gradient<Act>(0);
+    Act* dX = op.dX()->template as<Act>();
     const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
     for (const auto& [p, begin, end] : dividePanels<C>(panels, M, thread, pool.threads())) {
       const int64_t k = p * kPanelColumns<C>;
@@ -133,7 +142,7 @@ template <class Act> struct LinearVjp {
       const Term<C> lora{dT, shape.ranks, loraPanel, shape.ranks};
       if (shape.ranks) packColumns(loraPanel, Plain<float>{loraA, K}, k, columns, shape.ranks);
       multiplyBytes(rounded->rows, panel, shape.ranks ? &lora : nullptr, begin, end, columns,
-                    StoreTo<Act>{dX + k, K, call.accumulate[0]});
+                    StoreTo<Act>{dX + k, K, op.accumulatesX()});
     }
   }
 
@@ -165,10 +174,10 @@ template <class Act> struct LinearVjp {
         next += panelCells<C>(s.rank, columns);
       }
       for (int64_t i = 0; i < rows; i++) {
-        Act* to = gradient<Act>(0) + (m + i) * K + k;
+        Act* to = op.dX()->template as<Act>() + (m + i) * K + k;
         eachVector(columns, [&](int64_t j, auto count) {
           vf value = loadPart(tile + i * stride + j, count);
-          if (call.accumulate[0]) value += loadPart(to + j, count);
+          if (op.accumulatesX()) value += loadPart(to + j, count);
           storePart(to + j, value, count);
         });
       }
@@ -193,8 +202,8 @@ template <class Act> struct LinearVjp {
     constexpr int packCost = 1;  // what a strip costs beside its product, in ranks
     int64_t total = 0, base = 0;
     const auto strips = [](int64_t columns) { return (columns + kLanes - 1) / kLanes; };
-    if (wanted(3)) total += strips(K) * (shape.ranks + packCost);
-    if (wanted(4))
+    if (op.dLoraA()) total += strips(K) * (shape.ranks + packCost);
+    if (op.dLoraB())
       for (const Segment& s : shape.segments) total += strips(s.rows) * (s.rank + packCost);
     const Range mine = partOf(total, thread, pool.threads());
     // The columns of a job whose strips begin in this thread's share of the costs.
@@ -205,18 +214,18 @@ template <class Act> struct LinearVjp {
       base += strips(columns) * cost;
       return range;
     };
-    if (wanted(3)) gradientOfA(thread, share(K, shape.ranks + packCost));
-    if (wanted(4))
+    if (op.dLoraA()) gradientOfA(thread, share(K, shape.ranks + packCost));
+    if (op.dLoraB())
       for (const Segment& s : shape.segments) gradientOfB(thread, s, share(s.rows, s.rank + packCost));
   }
 
   void gradientOfA(int thread, Range range) const {
     const int64_t columns = range.end - range.begin;
     if (columns <= 0) return;
-    float* dA = gradient<float>(3) + range.begin;
+    float* dA = op.dLoraA()->template as<float>() + range.begin;
     for (int64_t m = 0; m < M; m += kThinTokens) {
       const int64_t end = std::min(m + kThinTokens, M);
-      const bool add = m > 0 || call.accumulate[3];
+      const bool add = m > 0 || op.accumulatesLoraA();
       if (!shape.dropout()) {
         multiplyThin(ThinProduct<C>{dTColumns, columnsStride, shape.ranks, x + range.begin, K, columns}, m, end, dA, K, add);
         continue;
@@ -235,8 +244,8 @@ template <class Act> struct LinearVjp {
   void gradientOfB(int thread, const Segment& s, Range range) const {
     const int64_t columns = range.end - range.begin, stride = shape.maxRank;
     if (columns <= 0) return;
-    float* dB = gradient<float>(4) + (s.firstRow + range.begin) * stride;
-    const bool accumulate = call.accumulate[4];
+    float* dB = op.dLoraB()->template as<float>() + (s.firstRow + range.begin) * stride;
+    const bool accumulate = op.accumulatesLoraB();
     if (!accumulate)
       for (int64_t n = 0; n < columns; n++) __builtin_memset(dB + n * stride + s.rank, 0, (stride - s.rank) * sizeof(float));
     if (!s.rank) return;
@@ -259,40 +268,40 @@ template <class Act> struct LinearVjp {
   }
 
   void weightGradient(int thread) const {
-    float* dW = gradient<float>(1);
+    float* dW = op.dWeight()->template as<float>();
     const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
     for (const auto& [p, begin, end] : dividePanels<C>(panels, N, thread, pool.threads())) {
       const int64_t k = p * kPanelColumns<C>;
       const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
       overTokens(thread, dYColumns, begin, end, columns, [&](C* panel, int64_t m, int64_t tokens) {
         packColumns(panel, Plain<C>{x + m * K, K}, k, columns, tokens);
-      }, [&](bool later) { return StoreTo<float>{dW + k, K, later || call.accumulate[1]}; });
+      }, [&](bool later) { return StoreTo<float>{dW + k, K, later || op.accumulatesWeight()}; });
     }
   }
 
   template <class S> void biasGradient(int thread) const {
     const Range strips = partOf((N + kLanes - 1) / kLanes, thread, pool.threads());
-    const S* from = call.in[9]->as<const S>();
-    float* dBias = gradient<float>(2);
+    const S* from = op.dY().as<const S>();
+    float* dBias = op.dBias()->template as<float>();
     for (int64_t n = strips.begin * kLanes; n < std::min(strips.end * kLanes, N); n += kLanes) {
       const int valid = (int)std::min<int64_t>(kLanes, N - n);
       vf sums = {};
       for (int64_t m = 0; m < M; m++) sums += valid == kLanes ? load(from + m * N + n) : loadPart(from + m * N + n, valid);
-      if (call.accumulate[2]) sums += loadPart(dBias + n, valid);
+      if (op.accumulatesBias()) sums += loadPart(dBias + n, valid);
       storePart(dBias + n, sums, valid);
     }
   }
 };
 
-static void linearVjp(const Call& call) {
-  const Tensor *x = call.in[0], *loraA = call.in[4], *loraB = call.in[5], *t = call.in[8], &dY = *call.in[9];
-  const Tensor* dX = call.out[0];
-  const Tensor* withDepth = x ? x : dX ? dX : call.in[1] ? call.in[1] : loraA;
-  const LinearShape shape(call.attributes, dY.cols(), withDepth ? withDepth->cols() : 0, loraA && loraB ? loraB : nullptr,
-                          call.in[6]);
+void linearVjp(const args::LinearVjp& op) {
+  const Tensor *x = op.x(), *loraA = op.loraA(), *loraB = op.loraB(), *t = op.t(), &dY = op.dY(), *dX = op.dX();
+  const Tensor* withDepth = x ? x : dX ? dX : op.weight() ? op.weight() : loraA;
+  const LinearShape shape(op, dY.cols(), withDepth ? withDepth->cols() : 0);
   const Tensor* act = x ? x : dX ? dX : t ? t : &dY;
   withType(act->dtype, [&](auto zero) {
-    LinearVjp<decltype(zero)>{call, *call.pool, shape, dY.rows(), dY.cols(), shape.depth,
-                              loraA ? loraA->as<const float>() : nullptr, loraB ? loraB->as<const float>() : nullptr}.run();
+    LinearVjp<decltype(zero)>{op, op.pool(), shape, dY.rows(), dY.cols(), shape.depth, dataOf<const float>(loraA),
+                              dataOf<const float>(loraB)}.run();
   });
 }
+
+}  // namespace fettle::FETTLE_ISA

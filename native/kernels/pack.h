@@ -17,6 +17,13 @@
 // the only copy.
 #pragma once
 
+#include <cstdint>
+#include <utility>
+
+#include "simd.h"
+
+namespace fettle::FETTLE_ISA {
+
 template <class Act> struct CellOf { using type = float; };
 #if FETTLE_HAS_BF16
 template <> struct CellOf<bf16> { using type = bf16; };
@@ -248,3 +255,5 @@ template <class To, class From> inline void convert(To* to, const From* from, in
   for (; i + kLanes <= n; i += kLanes) store(to + i, load(from + i));
   for (; i < n; i++) to[i] = fromFloat<To>(toFloat(from[i]));
 }
+
+}  // namespace fettle::FETTLE_ISA

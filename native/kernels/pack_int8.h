@@ -19,7 +19,19 @@
 // A panel's codes are read where they lie for y = x Wᵀ; for dx = dy W they are packed along the columns.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "pool.h"
+#include "pack.h"
+#include "quantised.h"
 #include "quantised_dot.h"
+
+namespace fettle::FETTLE_ISA {
 
 inline vi splatInteger(int x) { return x - vi{}; }
 
@@ -268,3 +280,5 @@ __attribute__((noinline)) static BytePanel columnsPanel(char* memory, const Quan
   finishPanel(panel, blocks, vectors);
   return panel;
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -5,6 +5,14 @@
 // makes the compiler believe that something reads them.
 #pragma once
 
+#include <cstdint>
+
+#include "kernels.h"
+#include "gemm.h"
+#include "pack_int8.h"
+
+namespace fettle::FETTLE_ISA {
+
 template <class V> inline void keep(V& v) {
 #if FETTLE_X86
   asm volatile("" : "+v"(v));
@@ -96,3 +104,5 @@ static Peaks peaks() {
   return {peakFloat32, nullptr, nullptr, readThrough};
 #endif
 }
+
+}  // namespace fettle::FETTLE_ISA

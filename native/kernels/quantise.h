@@ -3,16 +3,20 @@
 //   nf4, fp4   the code nearest to w · (1 / absmax), the smaller of two as near; scale absmax
 // Source: bitsandbytes 0.50, backends/default/ops.py (int8_vectorwise_quant, quantize_4bit)
 // bf12 is another matter: split_bfloat16.h.
+#pragma once
 
-// A row as floats.
-static void readRow(float* to, const NumberRows& source, int64_t row) {
-  const int64_t at = row * source.columns;
-  if (source.type == 0) std::memcpy(to, source.data + at * 4, source.columns * 4);
-  else if (source.type == 1) convert(to, (const bf16*)source.data + at, source.columns);
-  else halvesToFloats(to, (const uint16_t*)source.data + at, source.columns);
-}
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
 
+#include "../quantised.h"
+#include "pack.h"
+#include "quantised.h"
+#include "read_row.h"
 #include "split_bfloat16.h"
+
+namespace fettle::FETTLE_ISA {
 
 static float absmaxOf(const float* x, int64_t n) {
   vf largest = {};
@@ -121,3 +125,5 @@ static void dequantiseRows(DType dtype, const char* block, int64_t firstRow, int
 }
 
 static Quantiser quantiser() { return {quantiseRows, dequantiseRows}; }
+
+}  // namespace fettle::FETTLE_ISA

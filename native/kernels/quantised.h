@@ -3,9 +3,16 @@
 // side; for dx = dy W they are transposed in registers.
 #pragma once
 
+#include <cstdint>
+
+#include "../quantised.h"
+#include "pack.h"
+
+namespace fettle::FETTLE_ISA {
+
 struct Quantised {
   const Tensor* tensor = nullptr;
-  QuantisedLayout layout{DType::int8, 0};
+  QuantisedLayout layout{DType::int8, 1};  // no weight: a width of 0 would be divided by
   Quantised() = default;
   explicit Quantised(const Tensor& t) : tensor(&t), layout(t.dtype, t.cols()) {}
 
@@ -243,3 +250,5 @@ template <> struct WeightSource<Quantised> { using type = Quantised; };
 template <class Body> inline void withWeight(DType dtype, const Body& body) {
   if (isQuantised(dtype)) body(Quantised{}); else withType(dtype, body);
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -17,14 +17,16 @@
 //     exceptions                  whether weights may have some; then at(tokens, m, depth) is an activation as a float
 #pragma once
 
-struct PreparedTokens {
-  QuantisedLayout layout;  // of the weight
-  int64_t count, size;     // tokens; bytes of a token
-  char* data = nullptr;
-};
+#include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
-// 12 KB ahead of use, as in gemm_stream.h.
-constexpr int64_t kCodesAhead = 12288;
+#include "pack.h"
+#include "prepared_tokens.h"
+#include "quantised.h"
+#include "split_dot.h"
+
+namespace fettle::FETTLE_ISA {
 
 template <class Codes> struct FloatDot {
   static constexpr int most = 4, mostGroups = 1;
@@ -118,7 +120,6 @@ struct PairDot {
   }
 };
 
-#include "split_dot.h"
 #endif
 
 #if FETTLE_LANES >= 8
@@ -245,3 +246,5 @@ template <class X, class Body> inline void withDot(DType dtype, const Body& body
   }
   withCodes(dtype, [&](const auto& codes) { body(FloatDot<std::decay_t<decltype(codes)>>(dtype)); });
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -3,11 +3,19 @@
 //   dX = rstd · (gain · dY − x̂ · mean(gain · dY · x̂)),  dGain = Σ rows of dY · x̂
 // The vjp takes x̂ either from x or, with `fromOutput`, from y / gain: then x need not be kept.
 // Source: Zhang and Sennrich 2019, https://arxiv.org/abs/1910.07467
+#pragma once
+
+#include <cstdint>
+
+#include "ops.h"
+#include "simd.h"
+
+namespace fettle::FETTLE_ISA {
 
 // A gain of either type as floats, in the scratch of thread 0, readable by all.
-static const float* gainAsFloats(const Call& call, const Tensor& gain, int slot) {
+static const float* gainAsFloats(Pool& pool, const Tensor& gain, int slot) {
   const int64_t width = gain.size();
-  float* copy = static_cast<float*>(call.pool->scratch(0, slot, width * sizeof(float)));
+  float* copy = static_cast<float*>(pool.scratch(0, slot, width * sizeof(float)));
   withType(gain.dtype, [&](auto zero) {
     using T = decltype(zero);
     eachVector(width, [&](int64_t i, auto count) { storePart(copy + i, loadPart(gain.as<const T>() + i, count), count); });
@@ -15,28 +23,30 @@ static const float* gainAsFloats(const Call& call, const Tensor& gain, int slot)
   return copy;
 }
 
-static void rmsNormForward(const Call& call) {
-  const Tensor& x = *call.in[0];
+static void rmsNormForward(const args::RmsNorm& op) {
+  const Tensor &x = op.x(), &y = op.y();
+  float* rstds = dataOf<float>(op.rstd());
+  Pool& pool = op.pool();
   const int64_t width = x.cols();
-  const float eps = (float)call.attributes[0];
-  const float* gain = gainAsFloats(call, *call.in[1], 0);
+  const float eps = (float)op.eps();
+  const float* gain = gainAsFloats(pool, op.gain(), 0);
   withType(x.dtype, [&](auto xZero) {
-    withType(call.out[0]->dtype, [&](auto yZero) {
+    withType(y.dtype, [&](auto yZero) {
       using X = decltype(xZero);
       using Y = decltype(yZero);
-      call.pool->run(x.size(), [&](int thread) {
-        const Range range = partOf(x.rows(), thread, call.pool->threads());
+      pool.run(x.size(), [&](int thread) {
+        const Range range = partOf(x.rows(), thread, pool.threads());
         for (int64_t m = range.begin; m < range.end; m++) {
           const X* row = x.as<const X>() + m * width;
-          Y* y = call.out[0]->as<Y>() + m * width;
+          Y* to = y.as<Y>() + m * width;
           const float squares = sumOfTerms(width, [&](int64_t i, auto count) {
             const vf v = loadPart(row + i, count);
             return v * v;
           });
           const float rstd = 1.0f / __builtin_sqrtf(squares / (float)width + eps);
-          if (call.out[1]) call.out[1]->as<float>()[m] = rstd;
+          if (rstds) rstds[m] = rstd;
           eachVector(width, [&](int64_t i, auto count) {
-            storePart(y + i, loadPart(row + i, count) * splat(rstd) * loadPart(gain + i, count), count);
+            storePart(to + i, loadPart(row + i, count) * splat(rstd) * loadPart(gain + i, count), count);
           });
         }
       });
@@ -74,18 +84,19 @@ static void mergeGains(const float* parts, int count, int64_t width, float* dGai
   }
 }
 
-static void rmsNormVjp(const Call& call) {
-  const bool fromOutput = call.attributes[1] != 0;
-  const Tensor& source = fromOutput ? *call.in[2] : *call.in[0];
-  const Tensor& dYs = *call.in[4];
-  const float* rstds = call.in[3]->as<float>();
-  const Tensor *dXs = call.out[0], *dGains = call.out[1];
+static void rmsNormVjp(const args::RmsNormVjp& op) {
+  const bool fromOutput = op.fromOutput();
+  const Tensor& source = fromOutput ? *op.y() : *op.x();
+  const Tensor& dYs = op.dY();
+  const float* rstds = op.rstd().as<float>();
+  const Tensor *dXs = op.dX(), *dGains = op.dGain();
+  Pool& pool = op.pool();
   const int64_t width = dYs.cols();
-  const int threads = call.pool->threads();
-  const float* gain = gainAsFloats(call, *call.in[1], 0);
-  float* inverse = static_cast<float*>(call.pool->scratch(0, 1, width * sizeof(float)));
+  const int threads = pool.threads();
+  const float* gain = gainAsFloats(pool, op.gain(), 0);
+  float* inverse = static_cast<float*>(pool.scratch(0, 1, width * sizeof(float)));
   if (fromOutput) for (int64_t i = 0; i < width; i++) inverse[i] = 1.0f / gain[i];
-  float* parts = dGains ? static_cast<float*>(call.pool->scratch(0, 2, threads * width * sizeof(float))) : nullptr;
+  float* parts = dGains ? static_cast<float*>(pool.scratch(0, 2, threads * width * sizeof(float))) : nullptr;
 
   withType(source.dtype, [&](auto sourceZero) {
     withType(dYs.dtype, [&](auto dYZero) {
@@ -93,7 +104,7 @@ static void rmsNormVjp(const Call& call) {
         using Source = decltype(sourceZero);
         using DY = decltype(dYZero);
         using DX = decltype(dXZero);
-        call.pool->run([&](int thread) {
+        pool.run([&](int thread) {
           float* dGain = parts ? parts + thread * width : nullptr;
           if (dGain) __builtin_memset(dGain, 0, width * sizeof(float));
           const Range range = partOf(dYs.rows(), thread, threads);
@@ -104,14 +115,16 @@ static void rmsNormVjp(const Call& call) {
             const float rstd = rstds[m];
             if (fromOutput)
               rmsNormRowVjp([&](int64_t i, auto count) { return loadPart(row + i, count) * loadPart(inverse + i, count); },
-                            gain, dY, rstd, width, dX, call.accumulate[0], dGain);
+                            gain, dY, rstd, width, dX, op.accumulatesX(), dGain);
             else
               rmsNormRowVjp([&](int64_t i, auto count) { return loadPart(row + i, count) * splat(rstd); },
-                            gain, dY, rstd, width, dX, call.accumulate[0], dGain);
+                            gain, dY, rstd, width, dX, op.accumulatesX(), dGain);
           }
         });
       });
     });
   });
-  if (dGains) mergeGains(parts, threads, width, dGains->as<float>(), call.accumulate[1]);
+  if (dGains) mergeGains(parts, threads, width, dGains->as<float>(), op.accumulatesGain());
 }
+
+}  // namespace fettle::FETTLE_ISA

@@ -4,6 +4,15 @@
 // The transpose of a rotation is the rotation back, so the vjp is the same with −s. Both may run in place: a vector of the
 // first half and its partner are read before either is written.
 // Source: Su et al. 2021, https://arxiv.org/abs/2104.09864
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "ops.h"
+#include "simd.h"
+
+namespace fettle::FETTLE_ISA {
 
 template <class T>
 static inline void ropeHead(T* x, const float* cos, const float* sin, int64_t half, float direction) {
@@ -15,16 +24,19 @@ static inline void ropeHead(T* x, const float* cos, const float* sin, int64_t ha
   });
 }
 
-static void ropeRotate(const Call& call, const Tensor& from, const Tensor& to, float direction, bool accumulate) {
-  const int32_t* positions = call.in[1]->as<const int32_t>();
-  const float *cos = call.in[2]->as<const float>(), *sin = call.in[3]->as<const float>();
-  const int64_t headDim = (int64_t)call.attributes[0], half = (int64_t)call.attributes[1] / 2, columns = from.cols();
-  const int heads = (int)call.attributes[2];
+// `op` is that of the forward pass or of the vjp.
+template <class Op>
+static void ropeRotate(const Op& op, const Tensor& from, const Tensor& to, float direction, bool accumulate) {
+  const int32_t* positions = op.positions().template as<const int32_t>();
+  const float *cos = op.cos().template as<const float>(), *sin = op.sin().template as<const float>();
+  const int64_t headDim = op.headDim(), half = op.rotaryDim() / 2, columns = from.cols();
+  const int heads = (int)op.heads();
+  Pool& pool = op.pool();
   withType(from.dtype, [&](auto zero) {
     using T = decltype(zero);
-    call.pool->run(from.size(), [&](int thread) {
-      T* sum = accumulate ? static_cast<T*>(call.pool->scratch(thread, 0, columns * sizeof(T))) : nullptr;
-      const Range range = partOf(from.rows(), thread, call.pool->threads());
+    pool.run(from.size(), [&](int thread) {
+      T* sum = accumulate ? static_cast<T*>(pool.scratch(thread, 0, columns * sizeof(T))) : nullptr;
+      const Range range = partOf(from.rows(), thread, pool.threads());
       for (int64_t m = range.begin; m < range.end; m++) {
         const T* x = from.as<const T>() + m * columns;
         T* y = accumulate ? sum : to.as<T>() + m * columns;
@@ -41,8 +53,10 @@ static void ropeRotate(const Call& call, const Tensor& from, const Tensor& to, f
   });
 }
 
-static void ropeForward(const Call& call) { ropeRotate(call, *call.in[0], *call.out[0], 1, false); }
+static void ropeForward(const args::Rope& op) { ropeRotate(op, op.qkv(), op.y(), 1, false); }
 
-static void ropeVjp(const Call& call) {
-  if (call.out[0]) ropeRotate(call, *call.in[5], *call.out[0], -1, call.accumulate[0]);
+static void ropeVjp(const args::RopeVjp& op) {
+  if (op.dQkv()) ropeRotate(op, op.dY(), *op.dQkv(), -1, op.accumulatesQkv());
 }
+
+}  // namespace fettle::FETTLE_ISA

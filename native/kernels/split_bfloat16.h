@@ -4,6 +4,19 @@
 // with memory: Zhang et al. 2025, https://arxiv.org/abs/2504.11651 (DFloat11).
 #pragma once
 
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "../quantised.h"
+#include "pool.h"
+#include "quantised.h"
+#include "read_row.h"
+
+namespace fettle::FETTLE_ISA {
+
 constexpr int kFields = 15;  // that a row can have beside zero
 constexpr uint16_t kFieldBits = 0x7f80;
 typedef uint16_t numbers __attribute__((vector_size(FETTLE_LANES * 4)));
@@ -142,3 +155,5 @@ static bool splitRows(Pool& pool, const NumberRows& source, char* to) {
   });
   return next.load() <= end;
 }
+
+}  // namespace fettle::FETTLE_ISA

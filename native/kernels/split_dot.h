@@ -5,6 +5,14 @@
 // panels, and run at 85 % of its peak where weights are in the cache (one group with 16 tokens: 65 %).
 #pragma once
 
+#include <cstdint>
+
+#include "pack.h"
+#include "prepared_tokens.h"
+
+namespace fettle::FETTLE_ISA {
+
+#if FETTLE_HAS_BF16 && FETTLE_X86
 struct SplitDot {
   static constexpr int most = 8, mostGroups = 3;  // 24 sums, as in the product of panels
   static constexpr bool padded = true, exceptions = true;
@@ -80,3 +88,6 @@ struct SplitDot {
     }
   }
 };
+#endif
+
+}  // namespace fettle::FETTLE_ISA

@@ -8,6 +8,18 @@
 // meanwhile the next weight is on its way.
 #pragma once
 
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "../quantised.h"
+#include "pack.h"
+#include "pool.h"
+#include "tensor.h"
+
+namespace fettle::FETTLE_ISA {
+
 // A weight as units: rows that lie one behind the other in memory, at the end of a row block maybe fewer.
 struct StreamUnits {
   const Tensor* tensor;
@@ -94,3 +106,5 @@ class StreamWork {
   std::vector<Part> parts_;
   int64_t chunk_;
 };
+
+}  // namespace fettle::FETTLE_ISA

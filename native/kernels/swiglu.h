@@ -5,6 +5,15 @@
 // again on the way where it is asked to: y may take the place of dY.
 // Each row asks memory for the next one: twice as fast, since the processor foresees nothing across rows of three streams.
 // Source: Shazeer 2020, https://arxiv.org/abs/2002.05202
+#pragma once
+
+#include <cstdint>
+
+#include "ops.h"
+#include "exponentials.h"
+#include "simd.h"
+
+namespace fettle::FETTLE_ISA {
 
 // σ(x) as exact as T needs it: for bf16 within 7e-5, a thirtieth of its rounding, in two thirds of the time.
 template <class T> inline vf sigmoid(vf x) {
@@ -17,13 +26,14 @@ template <class T> inline vf sigmoid(vf x) {
 #endif
 }
 
-static void swigluForward(const Call& call) {
-  const Tensor &gateUp = *call.in[0], &y = *call.out[0];
+static void swigluForward(const args::Swiglu& op) {
+  const Tensor &gateUp = op.gateUp(), &y = op.y();
+  Pool& pool = op.pool();
   const int64_t width = y.cols();
   withType(gateUp.dtype, [&](auto zero) {
     using T = decltype(zero);
-    call.pool->run(gateUp.size(), [&](int thread) {
-      const Range range = partOf(y.rows(), thread, call.pool->threads());
+    pool.run(gateUp.size(), [&](int thread) {
+      const Range range = partOf(y.rows(), thread, pool.threads());
       for (int64_t m = range.begin; m < range.end; m++) {
         const T *gate = gateUp.as<const T>() + m * 2 * width, *up = gate + width;
         T* out = y.as<T>() + m * width;
@@ -59,20 +69,23 @@ static inline void swigluRowVjp(const T* gate, const T* up, const T* dY, int64_t
   });
 }
 
-static void swigluVjp(const Call& call) {
-  if (!call.out[0]) return;
-  const Tensor &gateUp = *call.in[0], &dY = *call.in[2], &dGateUp = *call.out[0], *remade = call.out[1];
+static void swigluVjp(const args::SwigluVjp& op) {
+  if (!op.dGateUp()) return;
+  const Tensor &gateUp = op.gateUp(), &dY = op.dY(), &dGateUp = *op.dGateUp(), *remade = op.remadeY();
+  Pool& pool = op.pool();
   const int64_t width = dY.cols();
   withType(gateUp.dtype, [&](auto zero) {
     using T = decltype(zero);
-    call.pool->run([&](int thread) {
-      const Range range = partOf(dY.rows(), thread, call.pool->threads());
+    pool.run([&](int thread) {
+      const Range range = partOf(dY.rows(), thread, pool.threads());
       for (int64_t m = range.begin; m < range.end; m++) {
         const T* gate = gateUp.as<const T>() + m * 2 * width;
         T* dGate = dGateUp.as<T>() + m * 2 * width;
-        swigluRowVjp(gate, gate + width, dY.as<const T>() + m * width, width, dGate, dGate + width, call.accumulate[0],
+        swigluRowVjp(gate, gate + width, dY.as<const T>() + m * width, width, dGate, dGate + width, op.accumulatesGateUp(),
                      remade ? remade->as<T>() + m * width : nullptr);
       }
     });
   });
 }
+
+}  // namespace fettle::FETTLE_ISA

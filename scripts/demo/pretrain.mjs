@@ -100,9 +100,6 @@ for (let step = 0; step < steps; step += 1) {
     console.log(`step ${step}  loss ${loss.toFixed(4)}  ${rate.toFixed(0)} tokens/s`)
   }
 }
-model.generationConfig = {
-  bos_token_id: tokenizer.bosTokenId,
-  eos_token_id: tokenizer.eosTokenId,
-  pad_token_id: tokenizer.padTokenId,
-}
+const { bosTokenId, eosTokenId, padTokenId } = tokenizer
+Object.assign(model.generationConfig, { bosTokenId, eosTokenIds: [eosTokenId], padTokenId })
 await model.save(folder, { dtype: 'bfloat16' })

@@ -8,6 +8,7 @@ export interface LabelledRow {
   documentLengths?: readonly number[] | undefined
 }
 
+/** How rows are brought to one length. */
 export interface PaddingOptions {
   padTokenId: number
   padToMultipleOf?: number | undefined

@@ -1,43 +1,36 @@
-import { ignoredLabel, type Example, type ExampleStore, type Origin } from '../data/index.ts'
-import type { Batch } from './batch.ts'
+import { ignoredLabel, type Example, type ExampleStore } from '../data/index.ts'
+import { batchOf, type TrainingBatch } from './batch.ts'
 import type { Piece } from './packing.ts'
 
 /** One document of a batch: what attends to itself only. */
 export type Document = Pick<Example, 'inputIds' | 'mask' | 'origin'>
 
-/**
- * Lays documents end to end, without padding, and shifts the labels: `targets[i]` is token i + 1 where that one is
- * learned and belongs to the same document, else -100. This is the only place where labels are shifted.
- */
-export function collate(documents: readonly Document[]): Batch {
+/** Lays documents end to end, without padding; those without tokens are left out. */
+export function collate<D extends Document>(given: readonly D[]): TrainingBatch<D> {
+  const documents = given.filter(({ inputIds }) => inputIds.length > 0)
   const total = documents.reduce((sum, { inputIds }) => sum + inputIds.length, 0)
   const inputIds = new Int32Array(total)
-  const targets = new Int32Array(total).fill(ignoredLabel)
+  const labels = new Int32Array(total)
   const positionIds = new Int32Array(total)
   const documentIds = new Int32Array(total)
-  const origins: Origin[] = []
-  let learnedTokens = 0
   let at = 0
-  for (const { inputIds: ids, mask, origin } of documents) {
-    if (ids.length === 0) continue
+  for (const [document, { inputIds: ids, mask }] of documents.entries()) {
     inputIds.set(ids, at)
-    documentIds.fill(origins.length, at, at + ids.length)
+    documentIds.fill(document, at, at + ids.length)
     for (let i = 0; i < ids.length; i++) {
       positionIds[at + i] = i
-      // A first token has nothing before it that could predict it.
-      if (i > 0 && mask[i] === 1) {
-        targets[at + i - 1] = ids[i]
-        learnedTokens++
-      }
+      labels[at + i] = mask[i] === 1 ? ids[i] : ignoredLabel
     }
-    origins.push(origin)
     at += ids.length
   }
-  return { inputIds, targets, positionIds, documentIds, learnedTokens, origins }
+  return { ...batchOf({ inputIds, labels, positionIds, documentIds }), documents }
 }
 
 /** `collate` for pieces of stored examples, as a plan lists them. */
-export function collatePieces(store: Pick<ExampleStore, 'get'>, pieces: readonly Piece[]): Batch {
+export function collatePieces(
+  store: Pick<ExampleStore, 'get'>,
+  pieces: readonly Piece[],
+): TrainingBatch<Document> {
   return collate(
     pieces.map(({ example, start, length }) => {
       const { inputIds, mask, origin } = store.get(example)

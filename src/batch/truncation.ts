@@ -1,4 +1,5 @@
-import type { Example, Origin, TokenSpan } from '../data/index.ts'
+import type { Example, Origin } from '../data/index.ts'
+import type { TokenSpan } from '../tokenizer/index.ts'
 
 /** Which end of a row that is too long is kept. */
 type TruncationMode = 'keep_start' | 'keep_end'

@@ -1,7 +1,7 @@
 // From messages to a text that knows its authors, and from there to the part that a model learns.
 // template runs chat templates so that each character has its author; mask finds the learned spans; check stops at doubtful ones.
-// formats holds well-known templates for models that have none.
-export { parseChatTemplate, type ChatTemplate, type RenderOptions } from './template.ts'
+// known-templates holds well-known templates for models that have none.
+export { parseChatTemplate, type ChatTemplate, type RenderBeginning, type RenderOptions } from './template.ts'
 export type {
   ContentPart,
   LearnedSpan,
@@ -17,4 +17,4 @@ export { renderWithSpans, findLearnedSpans, type SpanSettings } from './learned-
 export { findStopTokens, type TokenTexts } from './stop-tokens.ts'
 export { checkSpans } from './check-spans.ts'
 export { splitPerTurn, type ConversationTurn } from './per-turn.ts'
-export { chatFormats, type ChatFormat, type ChatFormatName } from './formats.ts'
+export { chatFormats, type ChatFormat, type ChatFormatName } from './known-templates.ts'

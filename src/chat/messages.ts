@@ -18,6 +18,7 @@ export interface Message {
 /** Names that a message's thinking is passed under; the first is the one that most templates read. */
 export const reasoningFields = ['reasoning_content', 'thinking', 'reasoning'] as const
 
+/** A part of a message's content, where it is a list. */
 export interface ContentPart {
   type: string
   text?: string

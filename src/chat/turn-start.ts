@@ -184,7 +184,7 @@ function alignCue(
 function bordersOf(cue: string): number[] {
   return Array.from(
     cue.matchAll(/<[^<>\s]+>|\[[^[\]\s]+\]|\n|[^<[\n]+|[<[]/g),
-    ({ index, 0: piece }) => index + piece.length,
+    ({ index, 0: part }) => index + part.length,
   )
 }
 
@@ -196,9 +196,9 @@ function speakerOf(cue: string, borders: readonly number[], userIntroduction: st
   let end = 0
   let isKnown = false
   for (const border of borders) {
-    const piece = cue.slice(end, border)
-    const isNextLine = piece !== '\n' && cue.charAt(end - 1) === '\n'
-    if (/think|thought|reason|channel/i.test(piece) || (isKnown && isNextLine)) break
+    const part = cue.slice(end, border)
+    const isNextLine = part !== '\n' && cue.charAt(end - 1) === '\n'
+    if (/think|thought|reason|channel/i.test(part) || (isKnown && isNextLine)) break
     end = border
     isKnown ||= !userIntroduction.includes(cue.slice(0, border).trimEnd())
   }

@@ -1,11 +1,11 @@
 import { quantizations } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
-import { createAssistant } from '../generate/index.ts'
-import type { Assistant } from '../generate/index.ts'
 import { checkAssistant } from '../model/index.ts'
+import type { AssistantModel } from '../model/index.ts'
+import { mustExist } from '../pipeline/index.ts'
+import type { LoadedModel } from '../pipeline/index.ts'
 import type { FlagValues } from './command.ts'
-import { loadModel, modelFlags, mustExist, oneOf } from './model-flags.ts'
-import type { LoadedModel } from './model-flags.ts'
+import { loadModelOf, modelFlags, oneOf } from './model-flags.ts'
 
 /** The flags of a second model that guesses tokens for the first. */
 export const assistantFlags = {
@@ -23,8 +23,11 @@ export const assistantFlags = {
   numAssistantTokens: { type: 'number', description: 'Tokens that the assistant guesses at once; default 3' },
 } as const
 
-/** Makes an assistant for sequences of at most so many tokens. */
-export type OpenAssistant = (capacity: number) => Assistant
+/** A second model, as `generate` takes it. */
+export interface LoadedAssistant {
+  assistantModel: AssistantModel
+  numAssistantTokens: number | undefined
+}
 
 /**
  * Loads the assistant, where one is asked for.
@@ -35,7 +38,7 @@ export async function loadAssistant(
   flags: FlagValues<typeof assistantFlags> &
     Pick<FlagValues<typeof modelFlags>, 'dtype' | 'engine' | 'threads'>,
   { model, tokenizer }: LoadedModel,
-): Promise<OpenAssistant | undefined> {
+): Promise<LoadedAssistant | undefined> {
   const { assistantModel, assistantQuantization, numAssistantTokens, dtype, engine, threads } = flags
   if (assistantModel === undefined) {
     if (assistantQuantization === undefined && numAssistantTokens === undefined) return undefined
@@ -45,9 +48,9 @@ export async function loadAssistant(
       expected: 'the path of the assistant; it may be that of the model itself',
     })
   }
-  mustExist('--assistant-model', assistantModel)
+  mustExist(`--assistant-model ${assistantModel}`, assistantModel)
   const quantization = oneOf(assistantQuantization, quantizations)
-  const assistant = await loadModel({
+  const assistant = await loadModelOf({
     model: assistantModel,
     adapter: undefined,
     quantization,
@@ -68,11 +71,7 @@ export async function loadAssistant(
       cure: 'Choose an assistant of the same family, or the same model with --assistant-quantization nf4.',
     })
   checkAssistant(model, assistant.model)
-  return (capacity) =>
-    createAssistant(
-      assistant.model.decoder(1, Math.min(capacity, assistant.model.maxPositions)),
-      numAssistantTokens,
-    )
+  return { assistantModel: assistant.model, numAssistantTokens }
 }
 
 function named({ tokenizer }: Pick<LoadedModel, 'tokenizer'>, id: number): string {

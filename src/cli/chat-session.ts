@@ -1,16 +1,17 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import type { Assistant, Decoder, GenerateOptions, Sequence } from '../generate/index.ts'
-import { generateSequences, sharedBeginning } from '../generate/index.ts'
-import type { OpenAssistant } from './assistant-flags.ts'
+import type { Assistant, Decoder, GenerateOptions, TextPiece } from '../generate/index.ts'
+import { generateSequences, sharedBeginning, streamTokens, withText } from '../generate/index.ts'
+import { openAssistant } from '../model/index.ts'
+import { encodePrompt } from '../pipeline/index.ts'
+import type { LoadedModel } from '../pipeline/index.ts'
+import type { LoadedAssistant } from './assistant-flags.ts'
 import { textOf } from './generate.ts'
-import type { LoadedModel } from './model-flags.ts'
-import { encodePrompt } from './prompts.ts'
 
 /** A conversation with a model, which remembers it. */
 export interface ChatSession {
-  /** Says something and hears the answer; both are remembered. */
-  ask(content: string, options: GenerateOptions): Promise<Sequence>
+  /** Says something and hears the answer as it comes; both are remembered at its end, also where a signal ends it. */
+  ask(content: string, options: GenerateOptions): AsyncGenerator<TextPiece>
   /** Forgets everything but the system message. */
   reset(): void
   /** Earliest turns that no longer fit and were forgotten, so far. */
@@ -28,36 +29,41 @@ const answerRoom = 256
 export function createChatSession(
   loaded: LoadedModel,
   context: number,
-  { system, openAssistant }: { system?: string | undefined; openAssistant?: OpenAssistant | undefined } = {},
+  { system, assistant }: { system?: string | undefined; assistant?: LoadedAssistant | undefined } = {},
 ): ChatSession {
   const { model, tokenizer, stopTokenIds } = loaded
   const opening: Message[] = system === undefined ? [] : [{ role: 'system', content: system }]
   let decoder: Decoder | undefined
-  let assistant: Assistant | undefined
+  let drafter: Assistant | undefined
   let history = [...opening]
   let cached: number[] = []
   let forgotten = 0
 
   return {
-    async ask(content, options) {
+    async *ask(content, options) {
       const asked: Message[] = [...history, { role: 'user', content }]
       const prompt = await fittingPrompt(asked)
       decoder ??= model.decoder(1, context)
-      assistant ??= openAssistant?.(context)
+      if (assistant)
+        drafter ??= openAssistant(assistant.assistantModel, context, assistant.numAssistantTokens)
       const sharedTokens = sharedBeginning(cached, prompt)
       // While tokens are under way, what the cache holds is not known if they fail or are stopped.
       cached = []
-      const [sequence] = await generateSequences(decoder, [prompt], {
-        stopTokenIds,
-        ...options,
-        cachedTokens: [sharedTokens],
-        drafter: assistant,
-      })
+      const settings = { stopTokenIds, ...options, cachedTokens: [sharedTokens], drafter }
+      const cache = decoder
+      const pieces = streamTokens(
+        (hooks) => generateSequences(cache, [prompt], { ...settings, ...hooks }),
+        options.signal,
+      )
+      const answer: number[] = []
+      for await (const piece of withText(pieces, { tokenizer })) {
+        answer.push(...piece.tokenIds)
+        yield piece
+      }
       // A question whose answer was stopped before its first word was not asked.
-      if (sequence.tokenIds.length === 0) return sequence
-      cached = [...prompt, ...sequence.tokenIds.slice(0, -1)]
-      history = [...asked, { role: 'assistant', content: textOf(loaded, sequence.tokenIds) }]
-      return sequence
+      if (answer.length === 0) return
+      cached = [...prompt, ...answer.slice(0, -1)]
+      history = [...asked, { role: 'assistant', content: textOf(loaded, answer) }]
     },
     reset() {
       history = [...opening]
@@ -67,7 +73,7 @@ export function createChatSession(
     },
     free() {
       decoder?.free()
-      assistant?.free()
+      drafter?.free()
     },
   }
 

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline'
 import { FettleError } from '../error.ts'
-import type { GenerateOptions } from '../generate/index.ts'
+import type { FinishReason, GenerateOptions } from '../generate/index.ts'
+import type { LoadedModel } from '../pipeline/index.ts'
 import { assistantFlags, loadAssistant } from './assistant-flags.ts'
 import type { ChatSession } from './chat-session.ts'
 import { createChatSession } from './chat-session.ts'
@@ -8,8 +9,7 @@ import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { asJson } from './generate.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { loadModel, modelFlags } from './model-flags.ts'
-import type { LoadedModel } from './model-flags.ts'
+import { loadModelOf, modelFlags } from './model-flags.ts'
 import { samplingFlags, samplingOptions } from './sampling-flags.ts'
 import { terminalOf } from './terminal.ts'
 
@@ -36,7 +36,7 @@ export const chat = defineCommand({
   ],
   async run(flags) {
     endWhenOutputCloses()
-    const loaded = await loadModel(flags)
+    const loaded = await loadModelOf(flags)
     if (loaded.tokenizer.chatTemplate === undefined)
       throw new FettleError({
         place: loaded.tokenizer.place,
@@ -51,8 +51,8 @@ export const chat = defineCommand({
         found: String(context),
         expected: `a whole number from 2 to ${loaded.model.maxPositions}, what the model can`,
       })
-    const openAssistant = await loadAssistant(flags, loaded)
-    const session = createChatSession(loaded, context, { system: flags.system, openAssistant })
+    const assistant = await loadAssistant(flags, loaded)
+    const session = createChatSession(loaded, context, { system: flags.system, assistant })
     const options = samplingOptions(flags, loaded.generationConfig)
     try {
       await converse(loaded, session, options, flags.json === true)
@@ -110,18 +110,19 @@ async function converse(
   }
 
   async function reply(said: string, signal: AbortSignal): Promise<void> {
-    const decoding = loaded.tokenizer.createDecodeStream({ skipSpecialTokens: true })
     const show = (text: string): void => void (json || process.stdout.write(text))
     try {
-      const sequence = await session.ask(said, {
-        ...options,
-        signal,
-        onToken: (token) => show(decoding.push(token)),
-      })
-      if (json) writeJsonLine(asJson(loaded, sequence))
-      show(`${decoding.flush()}\n`)
-      if (atTerminal && sequence.finishReason !== 'stop')
-        people.write(people.paint.dim(`(${reasons[sequence.finishReason]})\n`))
+      const tokenIds: number[] = []
+      let finishReason: FinishReason = 'abort'
+      for await (const piece of session.ask(said, { ...options, signal })) {
+        show(piece.text)
+        tokenIds.push(...piece.tokenIds)
+        finishReason = piece.finishReason ?? finishReason
+      }
+      if (json) writeJsonLine(asJson(loaded, { tokenIds, finishReason }))
+      show('\n')
+      if (atTerminal && finishReason !== 'stop')
+        people.write(people.paint.dim(`(${reasons[finishReason]})\n`))
     } catch (error) {
       // At a terminal a message that cannot be answered is not the end of the conversation.
       if (!(error instanceof FettleError) || !atTerminal) throw error

@@ -1,27 +1,6 @@
-import { parseArgs } from 'citty'
-import type { ArgsDef } from 'citty'
 import { FettleError } from '../error.ts'
 import { flagName, readArguments } from './flags.ts'
-
-/** One flag of a command, or its positional arguments; the key it stands under is its name in camelCase. */
-export interface Flag {
-  type: 'string' | 'number' | 'boolean' | 'positional'
-  description: string
-  /** What the help shows for the value: `path`. */
-  hint?: string
-  /** The values that a string may have. */
-  options?: readonly string[]
-  required?: boolean
-  /** Other names that are understood and that the help leaves out. */
-  aliases?: readonly string[]
-  /** May be given several times; the values are read with `repeated`. */
-  repeats?: boolean
-  /** What a flag without a value means, where it may have none. */
-  bare?: string
-}
-
-/** The flags of a command by name, in the order in which the help lists them. */
-export type Flags = Record<string, Flag>
+import type { Flag, Flags } from './flags.ts'
 
 type FlagType<F extends Flag> = F['type'] extends 'boolean'
   ? boolean
@@ -69,22 +48,19 @@ export function defineCommand<const T extends Flags>(
     ...rest,
     flags,
     async execute(rawArguments) {
-      const { canonical, repeated } = readArguments(rawArguments, flags)
-      const parsed = parseArgs(canonical, argumentsOf(flags))
-      const values = Object.fromEntries(
-        Object.entries(flags).map(([name, { type }]) => {
-          const value = parsed[name]
-          return [name, type === 'number' && value !== undefined ? Number(value) : value]
-        }),
-      )
+      const { values, positionals } = readArguments(rawArguments, flags)
+      const entries = Object.entries(flags).map(([name, { type }]) => {
+        const text = type === 'positional' ? positionals[0] : values.get(name)?.at(-1)
+        return [name, text === undefined ? undefined : valueOf(type, text)]
+      })
       try {
-        const code = await run(values as FlagValues<T>, {
-          positionals: parsed._,
-          repeated: (name) => repeated.get(name) ?? [],
+        const code = await run(Object.fromEntries(entries) as FlagValues<T>, {
+          positionals,
+          repeated: (name) => values.get(name) ?? [],
         })
         return code ?? 0
       } catch (error) {
-        throw withFlagNames(error, repeated)
+        throw withFlagNames(error, values)
       }
     },
   }
@@ -99,12 +75,7 @@ function withFlagNames(error: unknown, given: ReadonlyMap<string, unknown>): unk
   return new FettleError(problems, { exitCode: error.exitCode, cause: error })
 }
 
-/** The flags as citty takes them; numbers are text to it, and what is required was checked before. */
-function argumentsOf(flags: Flags): ArgsDef {
-  return Object.fromEntries(
-    Object.entries(flags).map(([name, { type }]) => [
-      name,
-      { type: type === 'number' ? 'string' : type, required: false } as const,
-    ]),
-  )
+function valueOf(type: Flag['type'], text: string): string | number | boolean {
+  if (type === 'boolean') return text === 'true'
+  return type === 'number' ? Number(text) : text
 }

@@ -1,16 +1,14 @@
 import { join, relative } from 'node:path'
-import type { Message } from '../chat/index.ts'
 import { AutoModelForCausalLM } from '../model/index.ts'
-import { generateSequences } from '../generate/index.ts'
+import { encodePrompt } from '../pipeline/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
 import { trainSft } from '../train/index.ts'
-import { readRows, toConversations } from '../data/index.ts'
+import { inspect, readRows, toConversations } from '../data/index.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
 import { showExample } from './inspect-view.ts'
-import { inspectSources } from './inspected.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
@@ -114,11 +112,7 @@ function shown({ text, stopped }: Answer, unfinished: string): string {
 
 async function firstExample(path: string, tokenizer: Tokenizer) {
   const found = []
-  for await (const example of inspectSources([{ path }], tokenizer, {
-    policy: {},
-    perTurn: false,
-    variables: {},
-  })) {
+  for await (const example of inspect([path], tokenizer)) {
     found.push(example)
     break
   }
@@ -140,22 +134,16 @@ async function answers(
   tokenizer: Tokenizer,
   questions: readonly string[],
 ): Promise<Answer[]> {
-  const prompts: number[][] = []
-  for (const question of questions) {
-    const messages: Message[] = [{ role: 'user', content: question }]
-    const text = tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true })
-    prompts.push([...(await tokenizer.encode(text, { addSpecialTokens: false })).inputIds])
-  }
+  const prompts = await Promise.all(
+    questions.map((content) => encodePrompt(tokenizer, { messages: [{ role: 'user', content }] })),
+  )
   const stopTokenIds = findStopSet(tokenizer).ids
-  const longest = Math.max(...prompts.map((prompt) => prompt.length))
-  const decoder = model.decoder(prompts.length, longest + answerTokens)
-  try {
-    const sequences = await generateSequences(decoder, prompts, { maxNewTokens: answerTokens, stopTokenIds })
-    return sequences.map(({ tokenIds, finishReason }) => ({
-      text: tokenizer.decode(tokenIds, { skipSpecialTokens: true }),
-      stopped: finishReason === 'stop',
-    }))
-  } finally {
-    decoder.free()
-  }
+  const { sequences, finishReasons } = await model.generate(
+    { inputIds: prompts },
+    { maxNewTokens: answerTokens, stopTokenIds, returnDictInGenerate: true },
+  )
+  return sequences.map((tokenIds, i) => ({
+    text: tokenizer.decode(tokenIds, { skipSpecialTokens: true }),
+    stopped: finishReasons[i] === 'stop',
+  }))
 }

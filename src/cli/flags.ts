@@ -1,13 +1,32 @@
 import { closestName } from '../closest-name.ts'
 import { FettleError } from '../error.ts'
 import type { Problem } from '../error.ts'
-import type { Flag, Flags } from './command.ts'
 
-/** Arguments whose flags are spelled one way: `--learning_rate 1e-4` became `--learningRate=1e-4`. */
-export interface CanonicalArguments {
-  canonical: string[]
-  /** Every value of each flag, in order. */
-  repeated: Map<string, string[]>
+/** One flag of a command, or its positional arguments; the key it stands under is its name in camelCase. */
+export interface Flag {
+  type: 'string' | 'number' | 'boolean' | 'positional'
+  description: string
+  /** What the help shows for the value: `path`. */
+  hint?: string
+  /** The values that a string may have. */
+  options?: readonly string[]
+  required?: boolean
+  /** Other names that are understood and that the help leaves out. */
+  aliases?: readonly string[]
+  /** May be given several times; the values are read with `repeated`. */
+  repeats?: boolean
+  /** What a flag without a value means, where it may have none. */
+  bare?: string
+}
+
+/** The flags of a command by name, in the order in which the help lists them. */
+export type Flags = Record<string, Flag>
+
+/** What a command line says, by the names of the flag table. */
+export interface GivenArguments {
+  /** Every value of each flag that was given, in order, as text; `true` or `false` for one without a value. */
+  values: Map<string, string[]>
+  positionals: string[]
 }
 
 /** `maxNewTokens` as the help writes it: `--max-new-tokens`. */
@@ -16,38 +35,32 @@ export function flagName(name: string): string {
 }
 
 /**
- * Brings flags to one spelling and checks them against the table: names, values that are missing, of the wrong kind or
- * not among the options, flags that are required.
+ * Reads flags in any spelling (`--learning_rate 1e-4`, `--learningRate=1e-4`) and checks them against the table: names,
+ * values that are missing, of the wrong kind or not among the options, flags that are required.
  *
  * @throws FettleError with everything that is wrong
  */
-export function readArguments(rawArguments: readonly string[], flags: Flags): CanonicalArguments {
+export function readArguments(rawArguments: readonly string[], flags: Flags): GivenArguments {
   const problems: Problem[] = []
-  const canonical: string[] = []
-  const repeated = new Map<string, string[]>()
+  const values = new Map<string, string[]>()
+  const positionals: string[] = []
   const byPlainName = new Map(
     Object.entries(flags).flatMap(([name, { aliases = [] }]) =>
       [name, ...aliases].map((spelling) => [plain(spelling), name] as const),
     ),
   )
   const waiting = [...rawArguments]
-  let positionals = 0
   for (let argument = waiting.shift(); argument !== undefined; argument = waiting.shift()) {
-    if (argument === '--') {
-      positionals += waiting.length
-      canonical.push('--', ...waiting.splice(0))
-    } else if (argument.startsWith('-') && argument.length > 1) readFlag(argument)
-    else {
-      positionals += 1
-      canonical.push(argument)
-    }
+    if (argument === '--') positionals.push(...waiting.splice(0))
+    else if (argument.startsWith('-') && argument.length > 1) readFlag(argument)
+    else positionals.push(argument)
   }
   checkPositionals()
   for (const [name, { required, type }] of Object.entries(flags))
-    if (required && type !== 'positional' && !repeated.has(name))
+    if (required && type !== 'positional' && !values.has(name))
       problems.push({ place: flagName(name), found: 'not given', expected: describeValue(flags[name]) })
   if (problems.length > 0) throw new FettleError(problems)
-  return { canonical, repeated }
+  return { values, positionals }
 
   function readFlag(argument: string): void {
     const equals = argument.indexOf('=')
@@ -59,16 +72,13 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
       const value = equals >= 0 ? argument.slice(equals + 1).toLowerCase() : (readTruth() ?? 'true')
       if (value !== 'true' && value !== 'false')
         problems.push({ place: spelled, found: `'${value}'`, expected: 'no value, true or false' })
-      canonical.push(value === 'true' ? `--${name}` : `--no-${name}`)
-      repeated.set(name, [value])
+      values.set(name, [value])
     } else if (name !== undefined && flag !== undefined && flag.type !== 'positional') {
       const isLast = waiting.length === 0 || /^--[a-z]/i.test(waiting[0])
       const value = equals >= 0 ? argument.slice(equals + 1) : isLast ? flag.bare : waiting.shift()
       readValue(name, flag, spelled, value)
-    } else if (negated && flags[negated].type === 'boolean' && equals < 0) {
-      canonical.push(`--no-${negated}`)
-      repeated.set(negated, ['false'])
-    } else {
+    } else if (negated && flags[negated].type === 'boolean' && equals < 0) values.set(negated, ['false'])
+    else {
       problems.push(unknownFlag(spelled))
       // What follows is most likely its value, and no mistake of its own.
       if (equals < 0 && waiting[0]?.startsWith('-') === false) waiting.shift()
@@ -88,15 +98,14 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
     else if (flag.options !== undefined && !flag.options.includes(value))
       problems.push({ place: spelled, found: `'${value}'`, expected })
     else {
-      canonical.push(`--${name}=${value}`)
-      const earlier = repeated.get(name) ?? []
+      const earlier = values.get(name) ?? []
       if (earlier.length > 0 && flag.repeats !== true)
         problems.push({
           place: spelled,
           found: `given twice, '${earlier[0]}' and '${value}'`,
           expected: 'one value',
         })
-      repeated.set(name, [...earlier, value])
+      values.set(name, [...earlier, value])
     }
   }
 
@@ -113,21 +122,17 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Ca
   function checkPositionals(): void {
     const entry = Object.entries(flags).find(([, { type }]) => type === 'positional')
     if (entry === undefined) {
-      if (positionals > 0)
-        problems.push({
-          place: canonical.find((text) => !text.startsWith('-')) ?? 'arguments',
-          found: 'unexpected',
-          expected: 'flags only',
-        })
+      if (positionals.length > 0)
+        problems.push({ place: positionals[0], found: 'unexpected', expected: 'flags only' })
       return
     }
     const [name, flag] = entry
-    if (flag.required && positionals === 0)
+    if (flag.required && positionals.length === 0)
       problems.push({ place: name, found: 'not given', expected: flag.description })
-    if (flag.repeats !== true && positionals > 1)
+    if (flag.repeats !== true && positionals.length > 1)
       problems.push({
         place: name,
-        found: `${positionals} arguments`,
+        found: `${positionals.length} arguments`,
         expected: 'one',
         cure: 'Put quotes around text with spaces.',
       })

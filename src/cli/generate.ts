@@ -1,17 +1,15 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import type { GenerateOptions, Sequence } from '../generate/index.ts'
-import { generateSequences } from '../generate/index.ts'
+import type { Sequence } from '../generate/index.ts'
+import { encodePrompt } from '../pipeline/index.ts'
+import type { LoadedModel, Prompt } from '../pipeline/index.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
 import { assistantFlags, loadAssistant } from './assistant-flags.ts'
-import type { OpenAssistant } from './assistant-flags.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { loadModel, modelFlags } from './model-flags.ts'
-import type { LoadedModel } from './model-flags.ts'
-import type { Prompt } from './prompts.ts'
-import { encodePrompt, readPrompts } from './prompts.ts'
+import { loadModelOf, modelFlags } from './model-flags.ts'
+import { readPrompts } from './prompts.ts'
 import { samplingFlags, samplingOptions } from './sampling-flags.ts'
 
 /** Answers one prompt or a file of them. */
@@ -51,9 +49,9 @@ export const generate = defineCommand({
       flags.batchSize ?? (flags.promptLookupNumTokens || flags.assistantModel !== undefined ? 1 : 16)
     wholeNumber('--batch-size', batchSize, 1)
     endWhenOutputCloses()
-    const loaded = await loadModel(flags)
-    const { tokenizer } = loaded
-    const openAssistant = await loadAssistant(flags, loaded)
+    const loaded = await loadModelOf(flags)
+    const { model, tokenizer, stopTokenIds } = loaded
+    const assistant = await loadAssistant(flags, loaded)
     const asPrompt = (text: string): Prompt => {
       if (flags.raw === true || tokenizer.chatTemplate === undefined) return { text }
       const system: Message[] = flags.system === undefined ? [] : [{ role: 'system', content: flags.system }]
@@ -61,39 +59,28 @@ export const generate = defineCommand({
     }
     const prompts =
       flags.prompt === undefined ? await readPrompts(flags.input ?? '-', asPrompt) : [asPrompt(flags.prompt)]
-    const options = samplingOptions(flags, loaded.generationConfig)
+    const sampling = samplingOptions(flags, loaded.generationConfig)
+    const options = { stopTokenIds, maxLength: model.maxPositions, ...assistant, ...sampling }
     for (let start = 0; start < prompts.length; start += batchSize) {
       const batch = prompts.slice(start, start + batchSize)
       const inputs = await Promise.all(batch.map((prompt) => encodePrompt(tokenizer, prompt)))
-      if (flags.json === true) {
-        for (const sequence of await answer(loaded, inputs, options, openAssistant))
-          writeJsonLine(asJson(loaded, sequence))
-      } else if (prompts.length === 1) await stream(loaded, inputs, options, openAssistant)
-      else
-        for (const { tokenIds } of await answer(loaded, inputs, options, openAssistant))
-          process.stdout.write(`${textOf(loaded, tokenIds)}\n\n`)
+      if (prompts.length === 1 && flags.json !== true) {
+        for await (const { text } of model.stream({ inputIds: inputs }, { ...options, tokenizer }))
+          process.stdout.write(text)
+        process.stdout.write('\n')
+        return
+      }
+      const { sequences, finishReasons } = await model.generate(
+        { inputIds: inputs },
+        { ...options, returnDictInGenerate: true },
+      )
+      for (const [i, tokenIds] of sequences.entries()) {
+        if (flags.json === true) writeJsonLine(asJson(loaded, { tokenIds, finishReason: finishReasons[i] }))
+        else process.stdout.write(`${textOf(loaded, tokenIds)}\n\n`)
+      }
     }
   },
 })
-
-/** Answers a batch of prompts, given as tokens. */
-export async function answer(
-  { model, stopTokenIds }: LoadedModel,
-  inputs: readonly number[][],
-  options: GenerateOptions,
-  openAssistant?: OpenAssistant,
-): Promise<Sequence[]> {
-  const longest = Math.max(...inputs.map((ids) => ids.length))
-  const capacity = Math.min(model.maxPositions, longest + (options.maxNewTokens ?? 256))
-  const decoder = model.decoder(inputs.length, capacity)
-  const drafter = openAssistant?.(capacity)
-  try {
-    return await generateSequences(decoder, inputs, { stopTokenIds, drafter, ...options })
-  } finally {
-    decoder.free()
-    drafter?.free()
-  }
-}
 
 /** An answer's text without its stop token and other special tokens. */
 export function textOf({ tokenizer }: Pick<LoadedModel, 'tokenizer'>, tokenIds: readonly number[]): string {
@@ -103,16 +90,4 @@ export function textOf({ tokenizer }: Pick<LoadedModel, 'tokenizer'>, tokenIds: 
 /** An answer as `--json` prints it. */
 export function asJson(loaded: Pick<LoadedModel, 'tokenizer'>, { tokenIds, finishReason }: Sequence) {
   return { text: textOf(loaded, tokenIds), token_ids: tokenIds, finish_reason: finishReason }
-}
-
-async function stream(
-  loaded: LoadedModel,
-  inputs: readonly number[][],
-  options: GenerateOptions,
-  openAssistant?: OpenAssistant,
-): Promise<void> {
-  const decoding = loaded.tokenizer.createDecodeStream({ skipSpecialTokens: true })
-  const onToken = (token: number) => void process.stdout.write(decoding.push(token))
-  await answer(loaded, inputs, { ...options, onToken }, openAssistant)
-  process.stdout.write(`${decoding.flush()}\n`)
 }

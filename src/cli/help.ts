@@ -1,4 +1,5 @@
-import type { Command, Flag, Flags } from './command.ts'
+import type { Command } from './command.ts'
+import type { Flag, Flags } from './flags.ts'
 import { flagName } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './terminal.ts'

@@ -1,7 +1,6 @@
 import type { SpanStatus } from '../chat/index.ts'
-import { formatOrigin } from '../data/index.ts'
+import { formatOrigin, type InspectedExample } from '../data/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
-import type { Inspected } from './inspected.ts'
 import type { TurnParity } from './serve-parity.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -17,7 +16,7 @@ const statuses: Record<SpanStatus, { colour: (paint: Paint) => (text: string) =>
 }
 
 /** A conversation: its text with what is learned in colour (in brackets without colours), and its spans. */
-export function showExample(example: Inspected, tokenizer: Tokenizer, { paint }: Terminal): string {
+export function showExample(example: InspectedExample, tokenizer: Tokenizer, { paint }: Terminal): string {
   const { inputIds, mask, spans, straddles, origin } = example
   const learned = mask.reduce((sum, bit) => sum + bit, 0)
   const lines = spans.map(({ message, start, end, status }) => {
@@ -40,7 +39,7 @@ export function showExample(example: Inspected, tokenizer: Tokenizer, { paint }:
 }
 
 /** The tokens' text: learned ones green, stop tokens magenta, the rest dim. */
-function coloured({ inputIds, mask, spans }: Inspected, tokenizer: Tokenizer, paint: Paint): string {
+function coloured({ inputIds, mask, spans }: InspectedExample, tokenizer: Tokenizer, paint: Paint): string {
   const stops = new Set(spans.filter(({ status }) => status !== 'no-stop').map(({ end }) => end - 1))
   const decoding = tokenizer.createDecodeStream()
   let shown = ''

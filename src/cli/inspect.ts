@@ -1,14 +1,13 @@
-import { maskPolicyOf } from '../train/options.ts'
+import { applyRunTemplate, maskPolicyOf } from '../train/index.ts'
 import type { SpanStatus } from '../chat/index.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
 import { showExample, showParity } from './inspect-view.ts'
-import type { Inspected } from './inspected.ts'
-import { inspectSources } from './inspected.ts'
+import { inspect as inspectData, type InspectedExample } from '../data/index.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { loadTokenizer } from './model-flags.ts'
+import { pathsOf } from './model-flags.ts'
 import { readRun, runFlags } from './run-flags.ts'
-import { applyRunTemplate } from '../train/index.ts'
+import { loadTokenizer } from '../pipeline/index.ts'
 import type { TurnParity } from './serve-parity.ts'
 import { compareTurns } from './serve-parity.ts'
 import { terminalOf } from './terminal.ts'
@@ -62,11 +61,12 @@ export const inspect = defineCommand({
     const { limit = flags.json === true ? 0 : 3, status } = flags
     wholeNumber('--limit', limit, 0)
     const options = await readRun(flags, positionals, repeated)
-    const tokenizer = await loadTokenizer({ model: options.model, adapter: options.adapter ?? undefined })
+    const { model, adapter } = options
+    const tokenizer = await loadTokenizer(await pathsOf({ model, adapter: adapter ?? undefined }))
     await applyRunTemplate(tokenizer, options.chatTemplate)
     const terminal = terminalOf(process.stdout)
     const variables = options.chatTemplateKwargs
-    const examples = inspectSources(options.data, tokenizer, {
+    const examples = inspectData(options.data, tokenizer, {
       policy: maskPolicyOf(options),
       perTurn: options.perTurn,
       variables,
@@ -95,11 +95,11 @@ export const inspect = defineCommand({
   },
 })
 
-function exampleJson({ origin, text, inputIds, mask, spans }: Inspected) {
+function exampleJson({ origin, text, inputIds, mask, spans }: InspectedExample) {
   return { origin, text, input_ids: [...inputIds], mask: [...mask], spans }
 }
 
-function parityJson({ origin }: Inspected, turns: readonly TurnParity[]) {
+function parityJson({ origin }: InspectedExample, turns: readonly TurnParity[]) {
   return {
     origin,
     turns: turns.map(({ message, trainingIds, servingIds, partsAt, refused }) => ({

@@ -118,10 +118,17 @@ async function main(rawArguments: readonly string[]): Promise<number> {
       out.write(commandHelp(wanted, entry.summary, command, out))
       return 0
     }
+    await watchMemory()
     return await command.execute(rest)
   } catch (error) {
     return reportError(error, terminalOf(process.stderr))
   }
+}
+
+/** Starting, a tokenizer and data leave tens of MiB behind. A library may not touch its host's pages; this process is fettle's own. */
+async function watchMemory(): Promise<void> {
+  const { beforeMemoryIsTaken, returnIdleMemory } = await import('../engine/native/index.ts')
+  beforeMemoryIsTaken(() => void returnIdleMemory())
 }
 
 function unknownCommand(name: string): FettleError {

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { FettleError } from '../error.ts'
+import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { basePath, loadModel, modelFlags, oneOf } from './model-flags.ts'
+import { loadModelOf, modelFlags, oneOf, pathsOf } from './model-flags.ts'
 import { terminalOf } from './terminal.ts'
 
 const storedTypes = ['float32', 'bfloat16', 'float16'] as const
@@ -32,11 +33,13 @@ export const merge = defineCommand({
   examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output-dir runs/merged'],
   async run(flags) {
     const { outputDir: output } = flags
-    checkOutput(output, [basePath(flags), flags.adapter], flags.force === true)
-    const { model, tokenizer, generationConfig } = await loadModel(flags)
+    checkOutput(output, Object.values(await pathsOf(flags)), flags.force === true)
+    const { model, tokenizer, generationConfig } = await loadModelOf(flags)
     await model.mergeAdapter()
     const dtype = oneOf(flags.saveDtype, storedTypes) ?? storedType(model.config) ?? model.dtype
-    model.generationConfig = { ...model.generationConfig, ...generationConfig.raw }
+    // What the adapter's file says goes above what the model's says.
+    const merged = { ...formatGenerationConfig(model.generationConfig), ...generationConfig.raw }
+    model.generationConfig = parseGenerationConfig(merged, 'generation_config.json')
     await model.save(output, { dtype: oneOf(dtype, storedTypes) ?? 'bfloat16' })
     await tokenizer.save(output)
     if (flags.json === true)

@@ -1,11 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { activationQuantizations, quantizations } from '../engine/index.ts'
+import { activationQuantizations, engineNames, quantizations } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
-import { AutoModelForCausalLM } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
-import { AutoTokenizer, findStopSet, readGenerationConfig } from '../tokenizer/index.ts'
-import type { GenerationConfig } from '../tokenizer/index.ts'
+import { baseModelOf, loadModel, mustExist } from '../pipeline/index.ts'
+import type { LoadedModel, ModelPaths } from '../pipeline/index.ts'
 import type { FlagValues } from './command.ts'
 
 /** The flags of every command that loads a model. */
@@ -35,86 +31,44 @@ export const modelFlags = {
   },
   engine: {
     type: 'string',
-    options: ['native', 'reference'],
+    options: engineNames,
     description:
-      'native is fast and needs `fettle build-native`; reference is TypeScript. Default: native where it is built',
+      'What computes; default: the first of these that runs here (native needs `fettle build-native`)',
   },
   threads: { type: 'number', description: 'Threads of the native engine; default: the cores there are' },
 } as const
 
 type ModelChoice = FlagValues<typeof modelFlags>
 
-/** A model that is ready to speak. */
-export interface LoadedModel {
-  model: AutoModelForCausalLM
-  tokenizer: Tokenizer
-  /** Of the adapter where it has one, else of the model. */
-  generationConfig: GenerationConfig
-  /** Tokens that end an answer. */
-  stopTokenIds: number[]
-}
-
 /**
- * Loads model, adapter and tokenizer. A tokenizer saved beside the adapter is the one it was trained with, so it wins.
+ * Loads what the flags say.
  *
- * @throws FettleError when neither flag says where the model is, or something there cannot be read
+ * @throws FettleError when no flag says where the model is, or something there cannot be read
  */
-export async function loadModel(choice: ModelChoice): Promise<LoadedModel> {
-  const path = basePath(choice)
-  const tokenizer = await loadTokenizer(choice)
-  const { adapter, threads } = choice
-  const model = await AutoModelForCausalLM.fromPretrained(path, {
+export async function loadModelOf(choice: ModelChoice): Promise<LoadedModel> {
+  const { threads } = choice
+  return loadModel(await pathsOf(choice), {
     dtype: oneOf(choice.dtype, modelFlags.dtype.options),
     quantization: oneOf(choice.quantization, quantizations) ?? null,
     activationQuantization: oneOf(choice.activationQuantization, activationQuantizations) ?? null,
     engine: oneOf(choice.engine, modelFlags.engine.options),
     ...(threads !== undefined && { threads }),
   })
-  const ownConfig = adapter !== undefined && existsSync(join(adapter, 'generation_config.json'))
-  const generationConfig = await readGenerationConfig(ownConfig ? adapter : path)
-  if (adapter !== undefined) await model.loadAdapter(adapter)
-  return { model, tokenizer, generationConfig, stopTokenIds: findStopSet(tokenizer, generationConfig).ids }
-}
-
-/** The tokenizer of the adapter where it has one, else of the model. */
-export async function loadTokenizer(choice: Pick<ModelChoice, 'model' | 'adapter'>): Promise<Tokenizer> {
-  const { adapter } = choice
-  const ownTokenizer = adapter !== undefined && existsSync(join(adapter, 'tokenizer_config.json'))
-  return AutoTokenizer.fromPretrained(ownTokenizer ? adapter : basePath(choice))
 }
 
 /** Where the model is: as the flag says, else as the adapter says. */
-export function basePath({ model, adapter }: Pick<ModelChoice, 'model' | 'adapter'>): string {
-  if (model !== undefined) return mustExist('--model', model)
-  if (adapter === undefined)
-    throw new FettleError({
-      place: '--model',
-      found: 'not given',
-      expected: 'the path of a Hugging Face folder or .gguf file',
-    })
-  mustExist('--adapter', adapter)
-  const place = join(adapter, 'adapter_config.json')
-  const { base_model_name_or_path: named } = JSON.parse(readFileSync(place, 'utf8')) as Record<
-    string,
-    unknown
-  >
-  if (typeof named === 'string' && existsSync(named)) return named
+export async function pathsOf({
+  model,
+  adapter,
+}: Pick<ModelChoice, 'model' | 'adapter'>): Promise<ModelPaths> {
+  if (model !== undefined) mustExist(`--model ${model}`, model)
+  if (adapter !== undefined) mustExist(`--adapter ${adapter}`, adapter)
+  if (model !== undefined) return { model, adapter }
+  if (adapter !== undefined) return { model: await baseModelOf(adapter, 'Give it with --model.'), adapter }
   throw new FettleError({
-    place: `${place}: base_model_name_or_path`,
-    found: typeof named === 'string' ? `'${named}', which is not on this machine` : 'nothing',
-    expected: 'the path of the model that the adapter belongs to',
-    cure: 'Give it with --model.',
-  })
-}
-
-/** The path, if there is something; else an error that names the flag. */
-export function mustExist(flag: string, path: string): string {
-  if (existsSync(path)) return path
-  throw new FettleError({
-    place: `${flag} ${path}`,
-    found: 'no such file or folder',
-    expected: 'a path on this machine',
-    cure: 'fettle downloads nothing: fetch the model first (git clone, huggingface-cli download).',
+    place: '--model',
+    found: 'not given',
+    expected: 'the path of a Hugging Face folder or .gguf file',
   })
 }
 

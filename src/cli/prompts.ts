@@ -2,18 +2,7 @@ import { buffer } from 'node:stream/consumers'
 import type { Message } from '../chat/index.ts'
 import { FettleError, messageOf } from '../error.ts'
 import { decodeUtf8, readTextFile } from '../formats/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
-
-/** What a model is asked: text to continue as it stands, or messages to answer. */
-export type Prompt = { text: string } | { messages: Message[]; tools?: readonly unknown[] }
-
-/** Tokens of a prompt. Text gets the tokenizer's special tokens; a template writes its own. */
-export async function encodePrompt(tokenizer: Tokenizer, prompt: Prompt): Promise<number[]> {
-  if ('text' in prompt) return (await tokenizer.encode(prompt.text)).inputIds
-  const { messages, tools } = prompt
-  const rendered = tokenizer.applyChatTemplate(messages, { tools, addGenerationPrompt: true })
-  return (await tokenizer.encode(rendered, { addSpecialTokens: false })).inputIds
-}
+import type { Prompt } from '../pipeline/index.ts'
 
 /**
  * The prompts of a file, or of stdin for `-`: JSON lines with `messages` or `prompt`, one JSON list of messages, or

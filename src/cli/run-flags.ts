@@ -1,8 +1,6 @@
 import { readTextFile } from '../formats/index.ts'
-import { flagLayer, optionFlags } from '../train/option-flags.ts'
-import type { RunOptions } from '../train/options.ts'
-import { readRunOptions, runFileLayer } from '../train/read-options.ts'
-import type { Flag, Flags } from './command.ts'
+import { flagLayer, optionFlags, readRunOptions, runFileLayer, type RunOptions } from '../train/index.ts'
+import type { Flag, Flags } from './flags.ts'
 
 /**
  * The options of a run as flags. None is required, because a run file may have it.

@@ -1,4 +1,4 @@
-import type { EndEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from '../train/events.ts'
+import type { EndEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from '../train/index.ts'
 import { count, duration, percent, plural, short } from './numbers.ts'
 import { bar, sparkline } from './sparkline.ts'
 import { createProgressLine } from './terminal.ts'

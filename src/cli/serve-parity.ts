@@ -1,6 +1,6 @@
 import { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
-import type { Inspected } from './inspected.ts'
+import type { InspectedExample } from '../data/index.ts'
 
 /** What precedes an answer: in training, and when a server renders the same history. */
 export interface TurnParity {
@@ -16,7 +16,7 @@ export interface TurnParity {
 
 /** Compares, for each learned answer, what the model saw before it with what it is given when served. */
 export async function compareTurns(
-  { inputIds, spans, chat }: Inspected,
+  { inputIds, spans, chat }: InspectedExample,
   tokenizer: Tokenizer,
   variables: Record<string, unknown>,
 ): Promise<TurnParity[]> {

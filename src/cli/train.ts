@@ -1,10 +1,11 @@
 import { AutoModelForCausalLM } from '../model/index.ts'
+import { loadTokenizer } from '../pipeline/index.ts'
 import { trainSft } from '../train/index.ts'
 import { whenOutputCloses } from './closed-output.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { basePath, loadTokenizer } from './model-flags.ts'
+import { pathsOf } from './model-flags.ts'
 import { readRun, runFlags } from './run-flags.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
@@ -36,9 +37,9 @@ export const train = defineCommand({
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
     const { engine, threads, dtype, quantization, activationQuantization } = options
-    const paths = { model: options.model, adapter: options.adapter ?? undefined }
+    const paths = await pathsOf({ model: options.model, adapter: options.adapter ?? undefined })
     const tokenizer = await loadTokenizer(paths)
-    const model = await AutoModelForCausalLM.fromPretrained(basePath(paths), {
+    const model = await AutoModelForCausalLM.fromPretrained(paths.model, {
       dtype,
       quantization,
       activationQuantization,

@@ -1,4 +1,4 @@
-import type { Message } from '../chat/messages.ts'
+import type { Message } from '../chat/index.ts'
 import type { Origin } from './row.ts'
 
 /**

@@ -1,5 +1,6 @@
 import type { SpanStatus } from '../chat/index.ts'
-import type { Example, TokenSpan } from './example.ts'
+import type { TokenSpan } from '../tokenizer/index.ts'
+import type { Example } from './example.ts'
 import type { Origin } from './row.ts'
 import { createTokenArenas } from './token-arenas.ts'
 

@@ -2,11 +2,12 @@
 // Every stage streams and names file and line in its errors; nothing here prints or trains.
 // The example store keeps a whole data set in little memory, because training shuffles.
 export type { Conversation } from './conversation.ts'
-export { encodeConversations, type EncodedExample, type EncodeOptions } from './encode.ts'
+export { encodeConversations, type EncodedExample, type ExampleOptions } from './encode-conversations.ts'
 export { createExampleStore, type ExampleStore } from './example-store.ts'
-export type { Example, TokenSpan } from './example.ts'
-export { dataFormats, detectFormat, toConversations, type ConversationOptions } from './formats.ts'
-export { prepareExamples, sourceName } from './prepare.ts'
+export type { Example } from './example.ts'
+export { inspect, type InspectedExample } from './inspect-examples.ts'
+export { dataFormats, detectFormat, toConversations, type ConversationOptions } from './to-conversations.ts'
+export { prepareExamples, sourceName } from './prepare-examples.ts'
 export { formatOrigin, type Origin, type Row } from './row.ts'
-export { columnNames, readRows, type DataFormat, type DataSource } from './source.ts'
-export { ignoredLabel } from './token-rows.ts'
+export { columnNames, readRows, type DataFormat, type DataSource, type RowOptions } from './source.ts'
+export { ignoredLabel } from './pretokenised-rows.ts'

@@ -48,6 +48,11 @@ export type DataSource = RowOptions &
       }
   )
 
+/** A source of which only the path was given. */
+export function sourceOf(given: string | DataSource): DataSource {
+  return typeof given === 'string' ? { path: given } : given
+}
+
 /**
  * The rows of a source, one at a time; only a `.json` file is read as a whole.
  *

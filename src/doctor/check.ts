@@ -1,10 +1,7 @@
 import type { Conversation, EncodedExample, Row } from '../data/index.ts'
 import type { FettleError } from '../error.ts'
 import type { Draft, Evidence } from './diagnosis.ts'
-import type { Patient } from './patient.ts'
-
-/** Whether rows are trained on or held out. */
-export type Split = 'train' | 'eval'
+import type { Patient, Split } from './patient.ts'
 
 /** A row of the data as conversation and tokens. */
 export interface SeenExample {

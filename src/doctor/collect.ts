@@ -10,7 +10,7 @@ import { readMachine, type Machine } from './machine.ts'
 import { readAdapterFiles, readModelFiles } from './model-files.ts'
 import type { Patient, TokenizerFacts } from './patient.ts'
 import { isRunFile, readRunFile, toSettings, type DataReference, type RunSettings } from './run-settings.ts'
-import { readRunOptions, runFileLayer } from '../train/read-options.ts'
+import { readRunOptions, runFileLayer } from '../train/index.ts'
 
 /** What to look at. What a path is, its files tell. */
 export interface Subjects {
@@ -79,7 +79,7 @@ function unknownPath(path: string, found: string, cure = 'Check the path.'): Fet
 export async function collect(subjects: Subjects): Promise<Patient> {
   const patient: Patient = {
     data: [],
-    machine: subjects.machine ?? readMachine(),
+    machine: subjects.machine ?? (await readMachine()),
     problems: [],
     elsewhere: [],
   }

@@ -26,6 +26,7 @@ export interface Fix {
   /** What will be different, in a sentence. */
   describe: string
   file: string
+  /** Makes it. */
   apply(): Promise<void>
 }
 

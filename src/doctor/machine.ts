@@ -1,12 +1,12 @@
-import { availableParallelism, totalmem } from 'node:os'
-import { createEngine, nativeProblem } from '../engine/index.ts'
+import { totalmem } from 'node:os'
+import { createEngine } from '../engine/index.ts'
 
 /** What the computer can do. */
 export interface Machine {
   /** Memory that a process may use. */
   memoryBytes: number
-  threads: number
-  engine: 'native' | 'reference'
+  /** The engine that runs here unless another one is asked for. */
+  engine: string
   /** Instruction set of the engine. */
   isa: string
   /** Whether bfloat16 products run at full speed. */
@@ -14,18 +14,12 @@ export interface Machine {
 }
 
 /** Looks at this computer: its memory (or a container's limit) and what the engine can use. */
-export function readMachine(): Machine {
+export async function readMachine(): Promise<Machine> {
   const limit = process.constrainedMemory?.() ?? 0
   // Without a limit some systems report an absurdly large number, others 0.
   const memoryBytes = limit > 0 && limit < totalmem() ? limit : totalmem()
-  if (nativeProblem() !== undefined)
-    return {
-      memoryBytes,
-      threads: availableParallelism(),
-      engine: 'reference',
-      isa: 'javascript',
-      bfloat16: false,
-    }
-  const { isa, threads } = createEngine({ engine: 'native' })
-  return { memoryBytes, threads, engine: 'native', isa, bfloat16: /amx|bf16/.test(isa) }
+  const engine = await createEngine()
+  const { name, isa } = engine
+  engine.close()
+  return { memoryBytes, engine: name, isa, bfloat16: /amx|bf16/.test(isa) }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
-  openCheckpoint,
+  openWeightFiles,
   readGguf,
   readSafetensorsHeader,
   type GgufTensor,
@@ -45,7 +45,7 @@ export async function readModelFiles(path: string): Promise<ModelFiles> {
 
 async function readFolder(path: string): Promise<ModelFiles> {
   const config = (await readJsonObject(join(path, 'config.json'))) ?? {}
-  const tensors = await openCheckpoint(path)
+  const tensors = await openWeightFiles(path)
   const shapes = new Map([...tensors].map(([name, { shape }]) => [name, shape]))
   return {
     path,

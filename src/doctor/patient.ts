@@ -2,12 +2,14 @@ import type { ChatTemplate } from '../chat/index.ts'
 import { findStopTokens } from '../chat/index.ts'
 import type { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
-import type { Split } from './check.ts'
 import type { FinishedRun } from './finished-run.ts'
 import { isJsonObject, type JsonObject } from './json-file.ts'
 import type { Machine } from './machine.ts'
 import type { AdapterFiles, ModelFiles } from './model-files.ts'
 import type { DataReference, RunSettings } from './run-settings.ts'
+
+/** Whether rows are trained on or held out. */
+export type Split = 'train' | 'eval'
 
 /** A tokenizer with what its files say beyond what it does. */
 export interface TokenizerFacts {

@@ -4,7 +4,7 @@ import type {
   DataFormat,
   DataSource,
   EncodedExample,
-  EncodeOptions,
+  ExampleOptions,
   Row,
 } from '../data/index.ts'
 import {
@@ -140,7 +140,7 @@ function canEncode({ tokenizer: facts }: Patient, { kind }: Conversation): boole
   return kind === 'tokens' || (facts.tokenizer.eosToken ?? '') !== ''
 }
 
-function encodeOptions({ run }: Patient): EncodeOptions {
+function encodeOptions({ run }: Patient): ExampleOptions {
   const policy: MaskPolicy = { accept: ['inferred', 'no-stop'] }
   if (run?.learn) policy.learn = run.learn
   if (run?.trainOnInput) policy.trainOnInput = true

@@ -1,16 +1,18 @@
 import type { Command } from './ops.ts'
 import type { WeightForm } from './quantization.ts'
-import type { DType, Tensor, TensorData, WeightPart } from './tensor.ts'
+import type { DType, Dimension, RowCounts, RowSymbol, Tensor, TensorData, WeightPart } from './tensor.ts'
 
 /** A list of commands with a place for each transient tensor; it can run any number of times. */
 export interface Program {
   readonly commands: readonly Command[]
+  /** How many of the commands `run` runs; those behind them wait for `finish`. */
+  readonly firstCommands: number
   /** Transient tensors that stay readable until the next program runs. */
   readonly outputs: readonly Tensor[]
   /** Size of the memory that all transient tensors share. */
   readonly arenaBytes: number
-  /** Rows that each transient tensor has room for. */
-  readonly capacity: number
+  /** Rows that there is room for. */
+  readonly capacities: ReadonlyMap<RowSymbol, number>
 }
 
 /** How one run of a program becomes the next: integers go round, positions move on. */
@@ -35,25 +37,36 @@ export interface Largest {
 
 /** Runs programs. Between the start of a program and `read` no value comes back to JavaScript. */
 export interface Engine {
-  readonly name: 'native' | 'reference'
+  /** As the registry calls it. */
+  readonly name: string
   /** Instruction set in use: `amx`, `avx512bf16`, `avx512`, `avx2`, `portable`, `neonbf16`, `neon`, or `javascript`. */
   readonly isa: string
   readonly threads: number
   /** Compute types, the preferred one first. */
   readonly activationTypes: readonly DType[]
+  /** Bytes; the address of every tensor is a multiple of them. */
+  readonly alignment: number
   /** Whether bfloat16 weights are best held as `bfloat12`: a quarter less memory to read, where that is what takes the time. */
   readonly prefersBfloat12: boolean
 
-  /** A persistent tensor; zeros without `data`. float32 data is rounded when `dtype` is bfloat16. */
-  tensor(dtype: DType, shape: readonly number[], data?: TensorData): Tensor
+  /**
+   * A persistent tensor; zeros without `data`. float32 data is rounded when `dtype` is bfloat16. The first dimension may be
+   * one that is counted anew in each run: `rowsOf('tokens', 512)`.
+   */
+  tensor(dtype: DType, shape: readonly Dimension[], data?: TensorData): Tensor
   /**
    * A frozen matrix [Σ rows, columns] from blocks of rows, in `dtype`; blocks whose type is `dtype` already may be
-   * mapped from their file instead of copied. With a quantization as `form` each block is a matrix that is quantised, and its
+   * mapped from their file instead of read. With a quantization as `form` each block is a matrix that is quantised, and its
    * numbers are those that quantising leaves; where 4-bit blocks do not end with the rows (columns not a multiple of 64)
    * they are held in `dtype` all the same, and so are bfloat16 numbers that `bfloat12` has no room for. Such a tensor can be the
    * weight of `linear`, and be read.
    */
-  weight(dtype: DType, columns: number, parts: readonly WeightPart[], form?: WeightForm | null): Tensor
+  weight(
+    dtype: DType,
+    columns: number,
+    parts: readonly WeightPart[],
+    form?: WeightForm | null,
+  ): Promise<Tensor>
   /** A copy of a persistent matrix in that form, with the same limits; its dtype is the matrix's. */
   quantized(matrix: Tensor, form: WeightForm): Tensor
   /**
@@ -72,24 +85,42 @@ export interface Engine {
    * the smallest of these or larger. No NaN.
    */
   readLargest(tensor: Tensor, count: number): Promise<Largest[]>
-  compile(commands: readonly Command[], outputs: readonly Tensor[]): Program
+  /** `later` are commands that only `finish` runs. */
+  compile(commands: readonly Command[], outputs: readonly Tensor[], later?: readonly Command[]): Program
   /**
    * Runs off the main thread (native), or gives way to timers between commands (reference). One at a time.
-   * With `rows`, every transient tensor and every int32 one has that many rows this time, at most as many as it was
-   * compiled with: for programs whose transient tensors have a row for each token.
+   * With `rows`, tensors whose rows are counted in these symbols have so many this time; all others are as they were compiled.
    *
-   * @throws FettleError for rows that the program's memory was not planned for
+   * @throws FettleError for more rows than the program was compiled for, or for rows that it does not have
    */
-  run(program: Program, rows?: number): Promise<void>
+  run(program: Program, rows?: RowCounts): Promise<void>
+  /**
+   * Runs the commands of a program that were compiled as `later`, with the rows and the memory of its run, once, after the caller
+   * has read outputs and written inputs: a backward pass whose weights are computed from what the forward pass gave.
+   *
+   * @throws Error unless `run` of this program was the last thing that ran
+   */
+  finish(program: Program): Promise<void>
   /**
    * Runs a program again and again without waiting for JavaScript: `onRun` gets the output's values of each run, in order,
    * while the next one is under way. When it returns false, or throws, no further run begins, one under way is given
    * up, and onRun is not called again.
    */
   repeat(program: Program, feedback: Feedback, onRun: (output: Int32Array) => boolean): Promise<void>
+  /** Gives back a persistent tensor. Does nothing once the engine is closed. */
   free(tensor: Tensor): void
   /** Gives back the memory that programs share, and with it their outputs; the next one that runs takes it anew. Not while one runs. */
   release(): void
+  /** Gives back everything: tensors, what programs share, threads. Nothing can be done with the engine afterwards. Not while a program runs. */
+  close(): void
   /** Milliseconds spent in each op since the last call, `forward` and `vjp` apart: `linear.vjp`. */
   profile(): Map<string, number>
+}
+
+/** What an engine's folder exports for the registry. */
+export interface EngineEntry {
+  /** Why the engine cannot run here, in one sentence; undefined when it can. */
+  problem(): Promise<string | undefined>
+  /** @throws FettleError with the cure where it cannot run here */
+  create(options: { threads?: number }): Promise<Engine>
 }

@@ -1,8 +1,8 @@
 import { FettleError } from '../error.ts'
 import type { Program } from './engine.ts'
-import type { Command, OpName } from './ops.ts'
-import { ops } from './ops.ts'
-import type { DType, Tensor } from './tensor.ts'
+import type { Command } from './ops.ts'
+import { infoOf } from './ops.ts'
+import type { DType, RowCounts, RowSymbol, Tensor } from './tensor.ts'
 import { elementCount } from './tensor.ts'
 
 /** A place in the arena for each transient tensor. */
@@ -12,7 +12,12 @@ export interface MemoryPlan {
   bytes: number
 }
 
-const alignment = 64
+/** How an engine lays out tensors in memory. */
+export interface MemoryLayout {
+  /** Bytes; the address of every tensor is a multiple of them. */
+  alignment: number
+  bytesPerElement: { readonly [K in DType]: number }
+}
 
 /**
  * Gives every transient tensor of a program a place in one block of memory. A tensor lives from the command that
@@ -22,7 +27,7 @@ const alignment = 64
 export function planMemory(
   commands: readonly Command[],
   outputs: readonly Tensor[],
-  bytesPerElement: { readonly [K in DType]: number },
+  { alignment, bytesPerElement }: MemoryLayout,
 ): MemoryPlan {
   const lastUse = new Map<number, number>()
   commands.forEach((command, index) => {
@@ -75,7 +80,7 @@ export function withoutDeadCommands(commands: readonly Command[], outputs: reado
   const kept: Command[] = []
   for (const command of commands.toReversed()) {
     const writesOutside =
-      command.outputs.every((tensor) => tensor === null) || hasSideEffect[command.op] === true
+      command.outputs.every((tensor) => tensor === null) || infoOf(command.op).changes.length > 0
     if (
       !writesOutside &&
       !command.outputs.some((tensor) => tensor && (tensor.kind === 'persistent' || needed.has(tensor.id)))
@@ -87,28 +92,44 @@ export function withoutDeadCommands(commands: readonly Command[], outputs: reado
   return kept.reverse()
 }
 
-/** Rows that each transient tensor of a program has room for. */
-export function rowCapacity(commands: readonly Command[]): number {
-  let least = Number.POSITIVE_INFINITY
+/** How many of these commands come before those that run later. */
+export function firstCommands(commands: readonly Command[], later: readonly Command[]): number {
+  const waiting = new Set(later)
+  const first = commands.findIndex((command) => waiting.has(command))
+  return first < 0 ? commands.length : first
+}
+
+/** How many of each symbol the tensors of a program have room for. */
+export function rowCapacities(commands: readonly Command[]): ReadonlyMap<RowSymbol, number> {
+  const capacities = new Map<RowSymbol, number>()
   for (const command of commands)
-    for (const { kind, shape } of tensorsOf(command))
-      if (kind === 'transient') least = Math.min(least, shape[0])
-  return least
+    for (const { shape, rows } of tensorsOf(command))
+      if (rows) {
+        const room = Math.floor(shape[0] / rows.factor)
+        capacities.set(rows.symbol, Math.min(room, capacities.get(rows.symbol) ?? room))
+      }
+  return capacities
 }
 
-/** @throws FettleError for rows that would reach over the places of a program's tensors */
-export function checkRows({ capacity }: Program, rows: number | undefined): void {
-  if (rows === undefined || (Number.isInteger(rows) && rows >= 1 && rows <= capacity)) return
-  throw new FettleError({
-    place: 'engine.run: rows',
-    found: String(rows),
-    expected: `a whole number from 1 to ${capacity}, the rows that the program was compiled for`,
-    cure: 'Compile the program for as many rows.',
-  })
+/** @throws FettleError for rows that would reach over the places of a program's tensors, or that it does not have */
+export function checkRows({ capacities }: Program, counts: RowCounts): void {
+  for (const [symbol, count] of Object.entries(counts)) {
+    const capacity = capacities.get(symbol as RowSymbol)
+    if (capacity === undefined)
+      throw new FettleError({
+        place: `engine.run: ${symbol}`,
+        found: String(count),
+        expected: `counts of ${[...capacities.keys()].join(', ') || 'nothing'}, which the program's rows are`,
+      })
+    if (!Number.isInteger(count) || count < 1 || count > capacity)
+      throw new FettleError({
+        place: `engine.run: ${symbol}`,
+        found: String(count),
+        expected: `a whole number from 1 to ${capacity}, which the program was compiled for`,
+        cure: 'Compile the program for more rows.',
+      })
+  }
 }
-
-/** Ops that change tensors other than their outputs. */
-const hasSideEffect: { [K in OpName]?: true } = { cachedAttention: true, copySlots: true, adamw: true }
 
 function* tensorsOf(command: Command): Generator<Tensor> {
   for (const tensor of command.inputs) if (tensor) yield tensor
@@ -117,9 +138,8 @@ function* tensorsOf(command: Command): Generator<Tensor> {
 
 /** [input, output] tensors of a command that may share a buffer. */
 function* sharedPairs(command: Command): Generator<[Tensor, Tensor]> {
-  const info = ops[command.op]
-  const inputs: readonly string[] = info.inputs
-  const outputs: readonly string[] = info.outputs
+  const info = infoOf(command.op)
+  const { inputNames: inputs, outputNames: outputs, gradients } = info
   if (command.direction === 'forward') {
     if (!info.inPlace) return
     const from = command.inputs[inputs.indexOf(info.inPlace[0])]
@@ -127,7 +147,6 @@ function* sharedPairs(command: Command): Generator<[Tensor, Tensor]> {
     if (from && to) yield [from, to]
     return
   }
-  const gradients: readonly string[] = info.gradients
   const gradientOver = (at: number, input: string): [Tensor, Tensor][] => {
     const from = command.inputs[at]
     const to = command.outputs[gradients.indexOf(input)]

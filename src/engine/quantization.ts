@@ -1,4 +1,4 @@
-import { bfloat16ToFloat32, float32ToBfloat16 } from '../formats/float16.ts'
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../float16.ts'
 
 /**
  * Frozen weights in 8 and 4 bits, with the values that bitsandbytes gives them (load_in_8bit, load_in_4bit):
@@ -10,10 +10,10 @@ import { bfloat16ToFloat32, float32ToBfloat16 } from '../formats/float16.ts'
  * All of it in float32.
  * Source: Dettmers et al. 2022, https://arxiv.org/abs/2208.07339, and 2023, https://arxiv.org/abs/2305.14314
  */
-export const quantizations = ['int8', 'nf4', 'fp4'] as const
+export const quantizations = ['int8', 'nf4', 'fp4'] as const satisfies Quantization[]
 
 /** A type of quantised weights, by bitsandbytes' name. */
-export type Quantization = (typeof quantizations)[number]
+export type Quantization = 'int8' | 'nf4' | 'fp4'
 
 /**
  * A form in which an engine holds a frozen matrix. `bfloat12` is bfloat16 in 12 bits, without any rounding of bfloat16 numbers: those
@@ -22,10 +22,10 @@ export type Quantization = (typeof quantizations)[number]
 export type WeightForm = Quantization | 'bfloat12'
 
 /** What activations may be rounded to where they meet int8 weights, so that the product is one of integers. */
-export const activationQuantizations = ['int8'] as const
+export const activationQuantizations = ['int8'] as const satisfies ActivationQuantization[]
 
 /** A type of rounded activations. */
-export type ActivationQuantization = (typeof activationQuantizations)[number]
+export type ActivationQuantization = 'int8'
 
 /** Numbers that share a scale in 4 bits. */
 export const fourBitBlock = 64

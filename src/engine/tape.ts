@@ -1,5 +1,6 @@
+import { rowsOfOutputs } from './dimensions.ts'
 import type { Attributes, Command, InputName, OpName, OutputName, OutputShape } from './ops.ts'
-import { ops } from './ops.ts'
+import { infoOf } from './ops.ts'
 import type { Tensor } from './tensor.ts'
 import { tensorHandle } from './tensor.ts'
 
@@ -15,7 +16,7 @@ export interface Tape {
   readonly nodes: Node[]
   /** Commands of the forward pass. */
   commands(): Command[]
-  /** Records an op; outputs that are not asked for are null. */
+  /** Records an op; outputs that are not asked for are null. What their rows are counted in follows from the op table. */
   apply<K extends OpName>(
     op: K,
     inputs: { [I in InputName<K>]: Tensor | null },
@@ -34,23 +35,27 @@ export function createTape(): Tape {
     nodes,
     commands: () => nodes.map((node) => node.command),
     apply(op, inputs, attributes, outputs) {
-      const info = ops[op]
-      const made = {} as { [O in OutputName<typeof op>]: Tensor | null }
-      for (const name of info.outputs) {
-        const shape = outputs[name]
-        made[name] = shape && tensorHandle('transient', shape.dtype, shape.shape)
+      const { inputNames, outputNames } = infoOf(op)
+      const given: Readonly<Record<string, Tensor | null>> = inputs
+      const asked: Readonly<Record<string, OutputShape | null>> = outputs
+      const ordered = inputNames.map((name) => given[name])
+      const rows = rowsOfOutputs(op, ordered, attributes)
+      const made: Record<string, Tensor | null> = {}
+      for (const name of outputNames) {
+        const output = asked[name]
+        made[name] = output && tensorHandle('transient', output.dtype, output.shape, rows[name])
       }
       nodes.push({
         command: {
           op,
           direction: 'forward',
-          inputs: info.inputs.map((name) => inputs[name]),
-          outputs: info.outputs.map((name) => made[name]),
+          inputs: ordered,
+          outputs: outputNames.map((name) => made[name]),
           attributes: flattenAttributes(op, attributes),
         },
         block,
       })
-      return made
+      return made as { [O in OutputName<typeof op>]: Tensor | null }
     },
     recomputed(body) {
       if (block !== null) return body()
@@ -67,21 +72,27 @@ export function createTape(): Tape {
 
 /** Attributes in the table's order; a list is preceded by its length. */
 export function flattenAttributes<K extends OpName>(op: K, attributes: Attributes<K>): number[] {
-  return ops[op].attributes.flatMap((name) => {
-    const value: unknown = attributes[name]
-    if (Array.isArray(value)) return [value.length, ...(value as number[])]
-    return [Number(value)]
+  const values: Readonly<Record<string, number | readonly number[]>> = attributes
+  return infoOf(op).attributeNames.flatMap((name) => {
+    const value = values[name]
+    return typeof value === 'number' ? [value] : [value.length, ...value]
   })
 }
 
 /**
  * The backward pass as commands: reverse-mode differentiation over the tape. It begins at the ops that make their
- * gradient forward (headLoss), follows only what leads to a parameter, and adds each parameter's gradient to the
+ * gradient forward (targetLogProbs), follows only what leads to a parameter, and adds each parameter's gradient to the
  * tensor given for it.
  *
  * @param parameterGradients  by id of the trainable tensor: where its gradient is summed
+ * @param weighLater          gradients made forward were made with weights of 1, and are multiplied by the weights here:
+ *                            for weights that are known when the forward pass was read, see `Engine.finish`
  */
-export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Tensor>): Command[] {
+export function backward(
+  tape: Tape,
+  parameterGradients: ReadonlyMap<number, Tensor>,
+  { weighLater = false }: { weighLater?: boolean } = {},
+): Command[] {
   const needsGradient = new Set(parameterGradients.keys())
   for (const { command } of tape.nodes) {
     const wanted = differentiableInputs(command)
@@ -117,17 +128,17 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
    * left to a command of their own behind that.
    */
   function addVjp(forward: Command, remade: Tensor | null): void {
-    const info = ops[forward.op]
-    const inputNames: readonly string[] = info.inputs
-    const outputNames: readonly string[] = info.outputs
+    const info = infoOf(forward.op)
+    const { inputNames, outputNames } = info
     const input = (name: string) => forward.inputs[inputNames.indexOf(name)]
     const output = (name: string) => forward.outputs[outputNames.indexOf(name)]
 
     if (info.gradientMadeForward) {
-      const [to, made] = info.gradientMadeForward
+      const [to, made, by] = info.gradientMadeForward
       const target = input(to)
       const gradient = output(made)
-      if (target && gradient && needsGradient.has(target.id)) setGradient(target, gradient, forward.op)
+      if (target && gradient && needsGradient.has(target.id))
+        setGradient(target, weighLater ? weighed(gradient, input(by)) : gradient, forward.op)
     }
     const outputGradients = forward.outputs.map((tensor) => (tensor && gradients.get(tensor.id)) ?? null)
     if (!info.gradientMadeForward && outputGradients.every((gradient) => gradient === null)) return
@@ -136,7 +147,7 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
       info.gradients.filter((name) => {
         const tensor = input(name)
         return tensor !== null && needsGradient.has(tensor.id)
-      }) as string[],
+      }),
     )
     const accumulate: boolean[] = []
     const results: (Tensor | null)[] = []
@@ -162,8 +173,7 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
     if (wanted.size === 0) return
 
     const attributes = attributesOf(forward)
-    const savedFor = (names: Iterable<string>) =>
-      new Set<string>(info.saved(new Set(names), attributes as never))
+    const savedFor = (names: Iterable<string>) => new Set(info.saved(new Set(names), attributes))
     const vjpFor = (chosen: ReadonlySet<string>): Command => {
       const saved = savedFor(chosen)
       const keep = (tensor: Tensor | null, name: string) => (tensor && saved.has(name) ? kept(tensor) : null)
@@ -205,6 +215,14 @@ export function backward(tape: Tape, parameterGradients: ReadonlyMap<number, Ten
     return recomputation.get(tensor.id) ?? tensor
   }
 
+  /** A gradient that was made with weights of 1, in place times the weights. */
+  function weighed(gradient: Tensor, weights: Tensor | null): Tensor {
+    const y = like(gradient)
+    const forward = { op: 'scaleRows', direction: 'forward', attributes: [] } as const
+    commands.push({ ...forward, inputs: [gradient, weights], outputs: [y] })
+    return y
+  }
+
   function setGradient(target: Tensor, gradient: Tensor, op: OpName): void {
     if (gradients.has(target.id))
       throw new Error(`${op}: its input already has a gradient and the op can only pass one on, not add`)
@@ -242,27 +260,25 @@ function emitAgain(command: Command, replaced: Map<number, Tensor>, commands: Co
   })
 }
 
-/** A new tensor of the same type and shape. */
-function like({ dtype, shape }: Tensor): Tensor {
-  return tensorHandle('transient', dtype, shape)
+/** A new tensor of the same type, shape and rows. */
+function like({ dtype, shape, rows }: Tensor): Tensor {
+  return tensorHandle('transient', dtype, shape, rows)
 }
 
 /** The output of a command that is cheaper to make again than to keep. */
 function remadeOutput({ op, outputs }: Command): Tensor | null {
-  const { remade, outputs: names }: { remade?: string; outputs: readonly string[] } = ops[op]
-  return remade === undefined ? null : outputs[names.indexOf(remade)]
+  const { remade, outputNames } = infoOf(op)
+  return remade === undefined ? null : outputs[outputNames.indexOf(remade)]
 }
 
 function differentiableInputs(command: Command): (Tensor | null)[] {
-  const info = ops[command.op]
-  const names: readonly string[] = info.inputs
+  const info = infoOf(command.op)
   const passed = info.passesGradient ? [info.passesGradient[0]] : []
   const made = info.gradientMadeForward ? [info.gradientMadeForward[0]] : []
-  return [...info.gradients, ...passed, ...made].map((name) => command.inputs[names.indexOf(name)])
+  return [...info.gradients, ...passed, ...made].map((name) => command.inputs[info.inputNames.indexOf(name)])
 }
 
 /** Scalar attributes by name; lists are left out, since no `saved` rule reads them. */
 function attributesOf(command: Command): Record<string, number> {
-  const names: readonly string[] = ops[command.op].attributes
-  return Object.fromEntries(names.map((name, i) => [name, command.attributes[i]]))
+  return Object.fromEntries(infoOf(command.op).attributeNames.map((name, i) => [name, command.attributes[i]]))
 }

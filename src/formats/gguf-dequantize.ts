@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import { bfloat16ToFloat32, float16ToFloat32 } from './float16.ts'
+import { bfloat16ToFloat32, float16ToFloat32 } from '../float16.ts'
 import {
   dequantizeQ2K,
   dequantizeQ3K,

@@ -4,16 +4,6 @@
  */
 export { writeAtomically, writeFileAtomic, type AtomicFile } from './atomic.ts'
 export {
-  bfloat16ToFloat32,
-  bfloat16ToNumber,
-  float16ToFloat32,
-  float16ToNumber,
-  float32ToBfloat16,
-  float32ToFloat16,
-  numberToBfloat16,
-  numberToFloat16,
-} from './float16.ts'
-export {
   readSafetensorsHeader,
   type SafetensorsDtype,
   type SafetensorsHeader,
@@ -21,7 +11,8 @@ export {
 } from './safetensors.ts'
 export { writeSafetensors, type TensorToWrite } from './safetensors-write.ts'
 export { readTensorBytes, toFloat32, type ByteRange } from './tensor-bytes.ts'
-export { openCheckpoint } from './checkpoint.ts'
+export { fileBytes, type ByteSource } from './byte-source.ts'
+export { openWeightFiles } from './weight-files.ts'
 export { readGguf, type GgufFile, type GgufTensor, type GgufValue } from './gguf.ts'
 export type { GgufTypeName } from './gguf-types.ts'
 export { dequantize, readGgufFloat32 } from './gguf-dequantize.ts'

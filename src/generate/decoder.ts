@@ -39,5 +39,6 @@ export interface Decoder {
   continueGreedily(tokens: FedTokens, times: number, onTokens: (best: Int32Array) => boolean): Promise<void>
   /** Copies beginnings from slot to slot; no slot is both a source and overwritten. */
   copySlots(copies: readonly SlotCopy[]): Promise<void>
+  /** Gives the cache's memory back. */
   free(): void
 }

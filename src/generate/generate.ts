@@ -11,7 +11,7 @@ import { sharedBeginnings } from './shared-beginning.ts'
 import { chooseToken, decidingCount } from './sample.ts'
 
 /** Why a sequence ended: a stop token, no more room, or the caller's signal. */
-type FinishReason = 'stop' | 'length' | 'abort'
+export type FinishReason = 'stop' | 'length' | 'abort'
 
 /** What was generated for one prompt. */
 export interface Sequence {
@@ -69,11 +69,12 @@ export async function generateSequences(
   const accept = (row: Row, token: number): void => {
     row.tokenIds.push(token)
     row.seen.add(token)
-    options.onToken?.(token, row.index)
-    if (stops.has(token)) row.finishReason = 'stop'
-    else if (roomOf(row) <= 0) row.finishReason = 'length'
-    else return
-    active.delete(row)
+    const finishReason = stops.has(token) ? 'stop' : roomOf(row) <= 0 ? 'length' : null
+    if (finishReason !== null) {
+      row.finishReason = finishReason
+      active.delete(row)
+    }
+    options.onToken?.(token, row.index, finishReason)
   }
 
   const copies = sharedBeginnings(prompts, options.cachedTokens)

@@ -3,8 +3,12 @@
 // The processors and their order are those of Hugging Face's generate.
 export type { Assistant } from './assistant.ts'
 export { createAssistant } from './assistant.ts'
+export type { Candidates } from './candidates.ts'
 export type { Decoder, FedTokens, SlotCopy } from './decoder.ts'
+export type { Drafter } from './drafter.ts'
 export { generateSequences, generateTokens } from './generate.ts'
-export type { Sequence } from './generate.ts'
+export type { FinishReason, Sequence } from './generate.ts'
 export type { GenerateOptions } from './options.ts'
 export { sharedBeginning } from './shared-beginning.ts'
+export { streamTokens, withText } from './stream.ts'
+export type { StreamPiece, TextOptions, TextPiece } from './stream.ts'

@@ -29,8 +29,11 @@ export interface GenerateOptions {
   drafter?: Drafter | undefined
   /** A sequence ends with any of these, which is its last token. */
   stopTokenIds?: readonly number[]
-  /** Called with each new token as it is made, the stop token included, and the row of the batch that it belongs to. */
-  onToken?: (token: number, row: number) => void
+  /**
+   * Called with each new token as it is made, the stop token included, the row of the batch that it belongs to and, with its
+   * last one, why the row ended.
+   */
+  onToken?: (token: number, row: number, finishReason: 'stop' | 'length' | null) => void
   /** Ends generation before the next token; what is there is returned. */
   signal?: AbortSignal
   /** How many first tokens of each prompt the decoder's slot already holds from an earlier call. */

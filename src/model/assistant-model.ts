@@ -1,18 +1,13 @@
 import { FettleError } from '../error.ts'
-import type { Decoder, GenerateOptions } from '../generate/index.ts'
+import { createAssistant } from '../generate/index.ts'
+import type { Assistant, Decoder } from '../generate/index.ts'
 
 /** What guesses tokens for another model. */
-interface AssistantModel {
+export interface AssistantModel {
   readonly vocabSize: number
+  readonly maxPositions: number
+  /** A key-value cache for `slots` sequences of at most `capacity` tokens each. */
   decoder(slots: number, capacity: number): Decoder
-}
-
-/** How a model generates, alone or with another one's help. */
-export interface ModelGenerateOptions extends GenerateOptions {
-  /** A smaller model with the same tokenizer that guesses tokens; the answer is the model's own, sooner. */
-  assistantModel?: AssistantModel
-  /** How many tokens the assistant guesses at once; default 3. */
-  numAssistantTokens?: number
 }
 
 /**
@@ -26,4 +21,14 @@ export function checkAssistant(model: { readonly vocabSize: number }, assistant:
     expected: `${model.vocabSize}, as the model has`,
     cure: 'Choose an assistant with the same tokenizer, such as the same model with quantization: nf4.',
   })
+}
+
+/**
+ * An assistant for one sequence.
+ *
+ * @param capacity  tokens of the longest sequence; where it has more than the assistant can, the rest goes without guesses
+ * @param count     how many tokens are guessed at once
+ */
+export function openAssistant(model: AssistantModel, capacity: number, count?: number): Assistant {
+  return createAssistant(model.decoder(1, Math.min(capacity, model.maxPositions)), count)
 }

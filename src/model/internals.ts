@@ -1,22 +1,23 @@
-import type { FlatTokens, ForwardInputs } from './passes/flatten.ts'
+import type { FlatBatch, ForwardInputs } from './passes/flatten.ts'
 import type { Passes } from './passes/passes.ts'
-import type { trainingState } from './passes/training-state.ts'
-import type { ModelState } from './model-state.ts'
-
-/** What the training loop works with. */
-export type Training = ReturnType<typeof trainingState> & Pick<Passes, 'losses'>
+import type { Training } from './passes/training-state.ts'
+import type { ModelState } from './state/model-state.ts'
 
 /** What the other rooms need of a model and its users do not. */
 export interface ModelInternals {
   readonly state: ModelState
-  /** Forward and backward passes over flat tokens. */
+  /** Waits for the model's calls before it, and holds back those that come while the task runs. */
+  inTurn<T>(task: () => Promise<T>): Promise<T>
+  /** Forward and backward passes over batches; they do not wait, so whoever is not alone with the model takes a turn. */
   readonly passes: Passes
-  /** Waits for an adapter that is being put on, and makes everything trainable where there is none. */
+  /** Passes by the model as it was before its adapter; where there is no adapter as it is. They do not wait either. */
+  withoutAdapter<T>(body: (passes: Passes) => Promise<T>): Promise<T>
+  /** Makes everything trainable where there is no adapter. */
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */
   training(): Promise<Training>
-  /** A padded batch as flat tokens, as passes take them. */
-  flatten(inputs: ForwardInputs): FlatTokens
+  /** A padded matrix as a batch, as passes take it. */
+  flatten(inputs: ForwardInputs): FlatBatch
   /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */
   activationBytesPerToken(): number
 }

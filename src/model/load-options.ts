@@ -24,7 +24,7 @@ export interface LoadOptions {
 }
 
 /** @throws FettleError for a name that is none, and for rounded activations without int8 weights */
-export function quantizationOf(given: { quantization?: unknown; activationQuantization?: unknown }) {
+export function readQuantization(given: { quantization?: unknown; activationQuantization?: unknown }) {
   const quantization = oneOf('quantization', given.quantization, quantizations)
   const activationQuantization = oneOf(
     'activationQuantization',

@@ -1,7 +1,8 @@
 import { FettleError } from '../error.ts'
-import type { ModelState } from './model-state.ts'
-import { readSlot } from './model-state.ts'
-import { modelSlots } from './weights/slots.ts'
+import { vocabularyOf, withVocabulary } from './blocks/architecture.ts'
+import { readParameter, setFrozen } from './state/frozen-weights.ts'
+import type { ModelState } from './state/model-state.ts'
+import { setArchitecture } from './state/model-state.ts'
 
 /** How the embedding is resized. */
 export interface ResizeOptions {
@@ -39,30 +40,23 @@ export async function resizeEmbeddings(
         expected: 'a whole number from 1',
       })
   const rows = Math.ceil(size / padToMultipleOf) * padToMultipleOf
-  const { engine, config, slots } = state
-  const old = config.vocabSize
+  const { architecture } = state
+  const { embedding, head, isTied } = architecture
+  const old = vocabularyOf(architecture)
   const spare = newTokenIds.filter((id) => id < Math.min(rows, old))
   if (rows === old && spare.length === 0) return
-  for (const slot of [slots.embed, ...(slots.head ? [slots.head] : [])]) {
-    const values = await readSlot(state, slot)
-    const { columns } = slot
+  for (const parameter of [embedding.table, ...(isTied ? [] : [head])]) {
+    const { columns } = parameter
+    const values = await readParameter(state, parameter)
     const resized = new Float32Array(rows * columns)
     resized.set(values.subarray(0, Math.min(rows, old) * columns))
     // Rows from the first new token on were never learned, so they say nothing about an average token.
     const mean = meanRow(values, Math.min(old, ...spare), columns)
     for (let row = old; row < rows; row += 1) resized.set(mean, row * columns)
     for (const row of spare) resized.set(mean, row * columns)
-    const frozen = state.frozen.get(slot.key)
-    if (frozen) engine.free(frozen)
-    state.frozen.set(
-      slot.key,
-      engine.weight(state.activation, columns, [{ data: resized, dtype: 'F32', rows }]),
-    )
+    await setFrozen(state, parameter, resized)
   }
-  config.vocabSize = rows
-  config.raw['vocab_size'] = rows
-  Object.assign(slots, modelSlots(config))
-  state.revision += 1
+  setArchitecture(state, withVocabulary(architecture, rows), { vocab_size: rows })
 }
 
 /** Mean of the first `rows` rows; zeros without rows. */

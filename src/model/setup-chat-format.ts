@@ -93,22 +93,16 @@ function tokensOf(format: ChatFormat, tokenizer: Tokenizer): string[] {
 /** Writes the tokenizer's ids into both configurations; returns the tokens that end a turn. */
 function alignConfigs(model: AutoModelForCausalLM, tokenizer: Tokenizer): number[] {
   const { bosTokenId, eosTokenId, padTokenId } = tokenizer
-  const old = model.generationConfig['eos_token_id']
-  const eosTokenIds = (Array.isArray(old) ? old : [old]).filter(
+  const { generationConfig } = model
+  const eosTokenIds = generationConfig.eosTokenIds.filter(
     // A pad token ends nothing, unless it is the eos token and was asked to be both.
-    (id): id is number => typeof id === 'number' && (id !== padTokenId || id === eosTokenId),
+    (id) => id !== padTokenId || id === eosTokenId,
   )
   const { ids } = findStopSet(tokenizer, { eosTokenIds, raw: {} })
-  model.generationConfig['eos_token_id'] = ids.length === 1 ? ids[0] : ids
+  generationConfig.eosTokenIds = ids
   model.config['eos_token_id'] = eosTokenId
-  for (const [key, id] of [
-    ['bos_token_id', bosTokenId],
-    ['pad_token_id', padTokenId],
-  ] as const) {
-    if (id === undefined) continue
-    model.generationConfig[key] = id
-    model.config[key] = id
-  }
+  if (bosTokenId !== undefined) generationConfig.bosTokenId = model.config['bos_token_id'] = bosTokenId
+  if (padTokenId !== undefined) generationConfig.padTokenId = model.config['pad_token_id'] = padTokenId
   return ids
 }
 

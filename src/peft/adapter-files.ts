@@ -99,6 +99,8 @@ export async function readAdapterConfig(folder: string): Promise<LoraConfig> {
       : [{ place, found: `${key}: ${JSON.stringify(raw[key])}`, expected: JSON.stringify(harmless[0]) }],
   )
   if (problems.length > 0) throw new FettleError(problems)
+  if (raw['target_modules'] === undefined || raw['target_modules'] === null)
+    throw new FettleError({ place, found: 'no target_modules', expected: 'names of modules, or all-linear' })
   const optional = {
     excludeModules: raw['exclude_modules'],
     // PEFT takes a single layer as a number.
@@ -110,10 +112,13 @@ export async function readAdapterConfig(folder: string): Promise<LoraConfig> {
     trainableTokenIndices: raw['trainable_token_indices'],
     baseModelNameOrPath: raw['base_model_name_or_path'],
   }
-  const given = Object.entries(optional).filter(([, value]) => value !== null && value !== undefined)
+  const isSaid = (value: unknown) =>
+    value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)
+  const given = Object.entries(optional).filter(([, value]) => isSaid(value))
+  // What the file leaves out is as in PEFT's class, whose defaults are not those of `loraSchema`.
   return loraConfig({
-    r: Number(raw['r']),
-    loraAlpha: Number(raw['lora_alpha']),
+    r: Number(raw['r'] ?? 8),
+    loraAlpha: Number(raw['lora_alpha'] ?? 8),
     loraDropout: Number(raw['lora_dropout'] ?? 0),
     targetModules: raw['target_modules'] as string | string[],
     bias: (raw['bias'] ?? 'none') as LoraConfig['bias'],

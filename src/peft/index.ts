@@ -9,5 +9,7 @@ export {
   writeAdapter,
 } from './adapter-files.ts'
 export type { AdapterTensorToWrite } from './adapter-files.ts'
-export { loraConfig, matchModules } from './lora-config.ts'
-export type { LoraConfig, ModuleAdapter } from './lora-config.ts'
+export { loraConfig, loraSchema } from './lora-config.ts'
+export type { LoraConfig, LoraOptions } from './lora-config.ts'
+export { matchModules } from './match-modules.ts'
+export type { ModuleAdapter } from './match-modules.ts'

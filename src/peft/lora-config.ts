@@ -1,166 +1,82 @@
+import { z } from 'zod'
 import { FettleError, type Problem } from '../error.ts'
+import { expectedBy } from '../schema-issue.ts'
 
-/** LoRA as PEFT defines it, in camelCase; files keep PEFT's own keys. */
-export interface LoraConfig {
-  r: number
-  loraAlpha: number
-  loraDropout: number
-  /** Module names, suffixes of module paths, `all-linear`, or a regular expression for the whole path. */
-  targetModules: string | string[]
-  excludeModules?: string | string[]
-  bias: 'none' | 'all' | 'lora_only'
-  /** Scaling α/√r instead of α/r (Kalajdzievski 2023). */
-  useRslora: boolean
-  rankPattern: Record<string, number>
-  alphaPattern: Record<string, number>
-  layersToTransform?: number[]
-  /** Modules that are trained whole and saved with the adapter: `lm_head`, `embed_tokens`. */
-  modulesToSave?: string[]
-  /**
-   * Whether `modulesToSave` trains an embedding and the head that is tied to it as one. Without it they part: what
-   * is not named keeps its values.
-   */
-  ensureWeightTying: boolean
-  /**
-   * Tokens whose rows are trained, and saved without the others: those of the embedding (with a tied head), or by
-   * module, `embed_tokens` and `lm_head`. The way to train new tokens without an adapter of the embedding's size.
-   */
-  trainableTokenIndices?: number[] | Record<string, number[]>
-  /** B starts at zero; `false` starts it at random too. */
-  initLoraWeights: boolean
+const count = () => z.int().min(1)
+const countOrZero = () => z.int().min(0)
+const positive = () => z.number().positive()
+const names = () => z.array(z.string().min(1)).min(1)
+
+/**
+ * The fields of LoRA with their defaults, for `addAdapter`, `trainSft`, run files and flags alike. Names and meaning are
+ * PEFT's, in camelCase; the defaults are what training wants, not those of PEFT's class (r 8, alpha 8).
+ */
+export const loraSchema = z.strictObject({
+  r: count().default(16).describe('Rank.'),
+  loraAlpha: positive().default(32).describe('Scaling: alpha / r.'),
+  loraDropout: z.number().min(0).lt(1).default(0).describe("Dropout before LoRA's A."),
+  targetModules: z
+    .union([z.string().min(1), names()])
+    .default('all-linear')
+    .describe('Modules to adapt: all-linear, names, or a regular expression for the whole path.'),
+  excludeModules: z
+    .union([z.string().min(1), names()])
+    .optional()
+    .describe('Modules to leave out.'),
+  bias: z.enum(['none', 'all', 'lora_only']).default('none').describe('Which biases are trained.'),
+  // Kalajdzievski 2023, https://arxiv.org/abs/2312.03732
+  useRslora: z.boolean().default(false).describe('Scaling alpha / √r (rsLoRA).'),
+  rankPattern: z.record(z.string(), count()).default({}).describe('Other ranks for modules by name.'),
+  alphaPattern: z.record(z.string(), positive()).default({}).describe('Other alphas for modules by name.'),
+  layersToTransform: z.array(countOrZero()).min(1).optional().describe('Only these layers.'),
+  modulesToSave: names().optional().describe('Modules trained whole and saved with the adapter.'),
+  ensureWeightTying: z
+    .boolean()
+    .default(false)
+    .describe('With modules_to_save: keep a tied embedding and head one; else they part.'),
+  trainableTokenIndices: z
+    .union([z.array(countOrZero()).min(1), z.record(z.string(), z.array(countOrZero()).min(1))])
+    .optional()
+    .describe('Tokens whose embedding rows are trained too, or such lists for embed_tokens and lm_head.'),
+  initLoraWeights: z.boolean().default(true).describe('B starts at zero; false starts both at random.'),
+})
+
+/** LoRA's fields, all of them there that have a default. */
+export interface LoraOptions extends z.output<typeof loraSchema> {}
+
+/** The configuration of an adapter: its fields, and what its file says besides. */
+export interface LoraConfig extends LoraOptions {
   taskType: 'CAUSAL_LM'
+  /** The model that the adapter belongs to: a path, or a name on the hub. */
   baseModelNameOrPath?: string
 }
 
-const defaults: LoraConfig = {
-  r: 8,
-  loraAlpha: 8,
-  loraDropout: 0,
-  targetModules: 'all-linear',
-  bias: 'none',
-  useRslora: false,
-  rankPattern: {},
-  alphaPattern: {},
-  initLoraWeights: true,
-  ensureWeightTying: false,
-  taskType: 'CAUSAL_LM',
-}
-const optionalKeys: readonly (keyof LoraConfig)[] = [
-  'excludeModules',
-  'layersToTransform',
-  'modulesToSave',
-  'trainableTokenIndices',
-  'baseModelNameOrPath',
-]
-
 /**
- * PEFT's defaults, but for `all-linear`.
+ * Fills in defaults.
  *
  * @throws FettleError that lists every field that does not exist or has a value it cannot have
  */
-export function loraConfig(options: Partial<LoraConfig> = {}): LoraConfig {
-  const config = { ...defaults, ...options }
-  const { r, loraAlpha, loraDropout, bias, rankPattern } = config
-  const known: readonly string[] = [...Object.keys(defaults), ...optionalKeys]
-  const problems: Problem[] = Object.keys(options)
-    .filter((key) => !known.includes(key))
-    .map((key) => ({ place: `lora.${key}`, found: 'an unknown field', expected: known.join(', ') }))
-  const wrong = (field: string, found: unknown, expected: string) =>
-    problems.push({ place: `lora.${field}`, found: String(found), expected })
-  for (const [field, rank] of Object.entries({ r, ...rankPattern }))
-    if (!Number.isInteger(rank) || rank < 1) wrong(field, rank, 'a whole number from 1')
-  if (!(loraAlpha > 0)) wrong('loraAlpha', loraAlpha, 'a number above 0')
-  if (!(loraDropout >= 0 && loraDropout < 1)) wrong('loraDropout', loraDropout, 'a number from 0, below 1')
-  if (!['none', 'all', 'lora_only'].includes(bias)) wrong('bias', bias, 'none, all or lora_only')
-  if (problems.length > 0) throw new FettleError(problems)
-  return config
+export function loraConfig({
+  taskType = 'CAUSAL_LM',
+  baseModelNameOrPath,
+  ...given
+}: Partial<LoraConfig> = {}): LoraConfig {
+  const result = loraSchema.safeParse(given)
+  if (!result.success) throw new FettleError(result.error.issues.flatMap((issue) => problemsOf(issue, given)))
+  return { ...result.data, taskType, ...(baseModelNameOrPath !== undefined && { baseModelNameOrPath }) }
 }
 
-/** Rank and scaling of one adapted module. */
-export interface ModuleAdapter {
-  module: string
-  rank: number
-  /** α/r, or α/√r with rank-stabilised LoRA. */
-  scaling: number
-}
-
-/**
- * Which modules an adapter changes, as PEFT matches them: a list matches whole paths or suffixes after a dot, a
- * string is `all-linear` or a regular expression for the whole path; patterns match suffixes.
- *
- * @param modules  paths of the linear layers of the decoder, `model.layers.0.self_attn.q_proj`
- * @throws FettleError when nothing matches, or a name of a list matches nothing
- */
-export function matchModules(config: LoraConfig, modules: readonly string[]): ModuleAdapter[] {
-  const { targetModules } = config
-  const excluded = matcher(config.excludeModules ?? [])
-  const layers = config.layersToTransform
-  const isTarget = targetModules === 'all-linear' ? () => true : matcher(targetModules)
-  const matched = modules.filter(
-    (module) =>
-      isTarget(module) && !excluded(module) && (!layers || layers.includes(layerOf(module) ?? Number.NaN)),
-  )
-  if (matched.length === 0) checkLayers(layers, modules)
-  const unused = Array.isArray(targetModules)
-    ? targetModules.filter((name) => !modules.some((module) => matchesSuffix(module, name)))
-    : []
-  if (matched.length === 0 || unused.length > 0) {
-    const names = [...new Set(modules.map((module) => module.slice(module.lastIndexOf('.') + 1)))]
-    throw new FettleError({
-      place: 'lora.target_modules',
-      found: `${JSON.stringify(unused.length > 0 ? unused : targetModules)}, which matches no linear layer`,
-      expected: `all-linear, or some of ${names.join(', ')}`,
-      cure: 'lm_head and embed_tokens are trained whole with modules_to_save.',
-    })
+function problemsOf(issue: z.core.$ZodIssue, given: object): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    const expected = Object.keys(loraSchema.shape).join(', ')
+    return issue.keys.map((key) => ({ place: `lora.${key}`, found: 'an unknown field', expected }))
   }
-  return matched.map((module) => {
-    const rank = patternValue(config.rankPattern, module) ?? config.r
-    const alpha = patternValue(config.alphaPattern, module) ?? config.loraAlpha
-    return { module, rank, scaling: alpha / (config.useRslora ? Math.sqrt(rank) : rank) }
-  })
-}
-
-function layerOf(module: string): number | undefined {
-  const found = /\.layers\.(\d+)\./.exec(module)
-  return found ? Number(found[1]) : undefined
-}
-
-function checkLayers(layers: readonly number[] = [], modules: readonly string[]): void {
-  const count = Math.max(...modules.map((module) => layerOf(module) ?? -1)) + 1
-  const beyond = layers.filter((layer) => layer >= count)
-  if (beyond.length > 0)
-    throw new FettleError({
-      place: 'lora.layers_to_transform',
-      found: beyond.join(', '),
-      expected: `layers from 0 to ${count - 1}`,
-    })
-}
-
-function matcher(pattern: string | readonly string[]): (module: string) => boolean {
-  if (typeof pattern !== 'string') return (module) => pattern.some((name) => matchesSuffix(module, name))
-  let expression: RegExp
-  try {
-    expression = new RegExp(`^(?:${pattern})$`)
-  } catch (error) {
-    throw new FettleError(
-      {
-        place: 'lora.target_modules',
-        found: `'${pattern}'`,
-        expected: 'a list of names or a regular expression',
-      },
-      { cause: error },
-    )
-  }
-  return (module) => expression.test(module)
-}
-
-function matchesSuffix(module: string, name: string): boolean {
-  return module === name || module.endsWith(`.${name}`)
-}
-
-function patternValue(pattern: Record<string, number>, module: string): number | undefined {
-  for (const [key, value] of Object.entries(pattern)) {
-    if (matchesSuffix(module, key) || new RegExp(`^(?:.*\\.)?(?:${key})$`).test(module)) return value
-  }
-  return undefined
+  const value = issue.path.reduce<unknown>((at, key) => Reflect.get(Object(at) as object, key), given)
+  return [
+    {
+      place: ['lora', ...issue.path].join('.'),
+      found: JSON.stringify(value) ?? String(value),
+      expected: expectedBy(issue),
+    },
+  ]
 }

@@ -1,14 +1,12 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { FettleError, messageOf } from '../error.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 
-/** What a tokenizer is made from, whether it came from a folder or from a GGUF file. */
+/** What a tokenizer is made from, whether it came from a folder, from a GGUF file or from memory. */
 export interface TokenizerFiles {
   /** Folder or file, for messages. */
   place: string
-  /** tokenizer.json as bytes: its text is twice as large in memory, and rarely needed. */
-  tokenizerJson: Buffer
+  /** tokenizer.json; as bytes where it was read as bytes: its text is twice as large in memory, and rarely needed. */
+  tokenizerJson: string | Uint8Array
   /** tokenizer_config.json */
   config: JsonObject
   /** special_tokens_map.json, where there is one. */
@@ -17,78 +15,77 @@ export interface TokenizerFiles {
   addedTokens: JsonObject | undefined
   /** By name; the usual one is called `default`. */
   chatTemplates: Map<string, string>
-  /** Path of the sentencepiece model that older tools want beside tokenizer.json. */
-  sentencePiece: string | undefined
 }
+
+/** The files of a tokenizer by name, each as its text or its UTF-8 bytes. Only tokenizer.json must be there. */
+export interface TokenizerFileContents {
+  'tokenizer.json': string | Uint8Array
+  'tokenizer_config.json'?: string | Uint8Array | undefined
+  'special_tokens_map.json'?: string | Uint8Array | undefined
+  'added_tokens.json'?: string | Uint8Array | undefined
+  'chat_template.jinja'?: string | Uint8Array | undefined
+  [template: `additional_chat_templates/${string}.jinja`]: string | Uint8Array | undefined
+}
+
+/** The names of a tokenizer's files, but for further chat templates. */
+export const tokenizerFileNames = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'chat_template.jinja',
+] as const
+
+/** Where further chat templates lie, each as `NAME.jinja`. */
+export const templateFolder = 'additional_chat_templates'
 
 /**
- * Reads a model folder's tokenizer files.
+ * What a tokenizer is made from, of the files' contents.
  *
- * @throws FettleError that says what is there when tokenizer.json is not, or names the broken file
+ * @param place  where they came from, for error messages
+ * @throws FettleError that names the broken, missing or unknown file
  */
-export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles> {
-  const names = await list(folder)
-  if (!names.includes('tokenizer.json')) throw missing(folder, names)
-  const optional = (name: string) =>
-    names.includes(name) ? readObject(join(folder, name)) : Promise.resolve(undefined)
-  const config = (await optional('tokenizer_config.json')) ?? {}
-  return {
-    place: folder,
-    tokenizerJson: await readFile(join(folder, 'tokenizer.json')),
-    config,
-    specialTokensMap: await optional('special_tokens_map.json'),
-    addedTokens: await optional('added_tokens.json'),
-    chatTemplates: await readChatTemplates(folder, names, config),
-    sentencePiece: names.includes('tokenizer.model') ? join(folder, 'tokenizer.model') : undefined,
-  }
-}
-
-async function list(folder: string): Promise<string[]> {
-  try {
-    return await readdir(folder)
-  } catch (error) {
-    const looksLikeHubName = /^[\w.-]+\/[\w.-]+$/.test(folder)
-    throw new FettleError(
-      {
-        place: folder,
-        found: messageOf(error),
-        expected: 'a model folder or a .gguf file',
-        cure: looksLikeHubName
-          ? `Download it first: hf download ${folder} --local-dir ${folder}.`
-          : 'Check the path of the model.',
-      },
-      { cause: error },
-    )
-  }
-}
-
-function missing(folder: string, names: readonly string[]): FettleError {
-  const legacy = names.filter((name) =>
-    /^(tokenizer\.model|vocab\.(json|txt)|merges\.txt|spiece\.model)$/.test(name),
+export function readFileContents(contents: TokenizerFileContents, place: string): TokenizerFiles {
+  const tokenizerJson: string | Uint8Array | undefined = contents['tokenizer.json']
+  const names: readonly string[] = tokenizerFileNames
+  const unknown = Object.keys(contents).find(
+    (name) => !names.includes(name) && templateName(name) === undefined,
   )
-  const gguf = names.find((name) => name.endsWith('.gguf'))
-  return new FettleError({
-    place: folder,
-    found: `no tokenizer.json${names.length === 0 ? ' in an empty folder' : ` beside ${names.slice(0, 12).join(', ')}`}`,
-    expected: 'tokenizer.json',
-    cure:
-      legacy.length > 0
-        ? `Convert ${legacy.join(' and ')}: AutoTokenizer.from_pretrained(folder).save_pretrained(folder) in Python.`
-        : gguf === undefined
-          ? 'Download the whole model folder.'
-          : `Give the path of the file itself: ${join(folder, gguf)}.`,
-  })
+  if (tokenizerJson === undefined || unknown !== undefined)
+    throw new FettleError({
+      place,
+      found: unknown === undefined ? 'no tokenizer.json' : `a file '${unknown}'`,
+      expected: `tokenizer.json and, where the model has them, ${names.slice(1).join(', ')} and ${templateFolder}/NAME.jinja`,
+    })
+  const object = (name: 'tokenizer_config.json' | 'special_tokens_map.json' | 'added_tokens.json') => {
+    const content = contents[name]
+    return content === undefined ? undefined : parseObject(textOf(content), `${place}/${name}`)
+  }
+  const config = object('tokenizer_config.json') ?? {}
+  return {
+    place,
+    tokenizerJson,
+    config,
+    specialTokensMap: object('special_tokens_map.json'),
+    addedTokens: object('added_tokens.json'),
+    chatTemplates: readChatTemplates(contents, config),
+  }
 }
 
-/** Reads a JSON file that must hold an object. */
-export async function readObject(path: string): Promise<JsonObject> {
+/** Text of UTF-8 bytes, with the byte order mark if there is one. */
+export function textOf(content: string | Uint8Array): string {
+  return typeof content === 'string' ? content : new TextDecoder('utf-8', { ignoreBOM: true }).decode(content)
+}
+
+/** The object that a JSON file must hold. */
+export function parseObject(text: string, place: string): JsonObject {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'))
+    const value: unknown = JSON.parse(text)
     if (isJsonObject(value)) return value
   } catch (error) {
     throw new FettleError(
       {
-        place: path,
+        place,
         found: messageOf(error),
         expected: 'a JSON object',
         cure: 'Download or save the file again.',
@@ -96,26 +93,25 @@ export async function readObject(path: string): Promise<JsonObject> {
       { cause: error },
     )
   }
-  throw new FettleError({ place: path, found: 'another JSON value', expected: 'a JSON object' })
+  throw new FettleError({ place, found: 'another JSON value', expected: 'a JSON object' })
 }
 
-const templateFolder = 'additional_chat_templates'
-
 /** Files win over tokenizer_config.json, which has one template or a list of named ones. */
-async function readChatTemplates(folder: string, names: readonly string[], config: JsonObject) {
+function readChatTemplates(contents: TokenizerFileContents, config: JsonObject): Map<string, string> {
   const templates = new Map<string, string>()
   if (typeof config.chat_template === 'string') templates.set('default', config.chat_template)
   for (const entry of Array.isArray(config.chat_template) ? config.chat_template : [])
     if (isJsonObject(entry) && typeof entry.name === 'string' && typeof entry.template === 'string')
       templates.set(entry.name, entry.template)
-  if (names.includes('chat_template.jinja'))
-    templates.set('default', await readFile(join(folder, 'chat_template.jinja'), 'utf8'))
-  if (names.includes(templateFolder))
-    for (const name of await readdir(join(folder, templateFolder)))
-      if (name.endsWith('.jinja'))
-        templates.set(
-          name.slice(0, -'.jinja'.length),
-          await readFile(join(folder, templateFolder, name), 'utf8'),
-        )
+  const usual = contents['chat_template.jinja']
+  if (usual !== undefined) templates.set('default', textOf(usual))
+  for (const [file, content] of Object.entries<string | Uint8Array | undefined>({ ...contents })) {
+    const name = templateName(file)
+    if (name !== undefined && content !== undefined) templates.set(name, textOf(content))
+  }
   return templates
+}
+
+function templateName(file: string): string | undefined {
+  return new RegExp(`^${templateFolder}/(.+)\\.jinja$`).exec(file)?.[1]
 }

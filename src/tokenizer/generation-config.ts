@@ -35,7 +35,7 @@ const numberKeys = {
  * @param place  the file, for error messages
  * @throws FettleError for an end token that is no id: it would never end an answer
  */
-export function parseGenerationConfig(raw: JsonObject, place: string): GenerationConfig {
+export function parseGenerationConfig(raw: JsonObject, place = 'generation_config.json'): GenerationConfig {
   const config: GenerationConfig = { eosTokenIds: readIds(raw.eos_token_id ?? [], place), raw }
   for (const [key, name] of Object.entries(numberKeys)) {
     const value = raw[key]
@@ -63,7 +63,7 @@ function readIds(value: unknown, place: string): number[] {
  * stays as the file wrote it; one end token is written as a number, several as a list.
  */
 export function formatGenerationConfig(config: GenerationConfig): JsonObject {
-  const read = parseGenerationConfig(config.raw, 'generation_config.json')
+  const read = parseGenerationConfig(config.raw)
   const json = { ...config.raw }
   const set = (key: string, value: unknown): void => {
     if (value === undefined) delete json[key]

@@ -1,17 +1,21 @@
 /**
  * Text <-> tokens: loads and saves Hugging Face and GGUF tokenizers, pads and truncates, names the special
- * tokens, and turns chats into tokens with their loss mask. The work on text is done by the Rust library.
+ * tokens, and turns chats into tokens with their loss mask. `node/` has what needs Node: files and the Rust library.
  */
-export { AutoTokenizer } from './auto-tokenizer.ts'
+export { AutoTokenizer } from './node/auto-tokenizer.ts'
+export { readGenerationConfig } from './node/read-generation-config.ts'
 export { Tokenizer, type DecodeOptions, type EncodedChat } from './tokenizer.ts'
-export { parseChatTemplateOf, type ChatTemplateOptions } from './chat-templates.ts'
-export type { DecodeStream } from './decode.ts'
-export type { Chat, ChatEncoding, EncodeChatOptions } from './encode-chats.ts'
-export type { TextWithSpans } from './encode-spans.ts'
-export type { SpanEncoding, Straddle, TokenSpan } from './spans.ts'
-export type { BatchEncoding, EncodeOptions, Encoding } from './encode.ts'
+export { parseChatTemplateOf, renderOptions, type ChatTemplateOptions } from './chats/chat-templates.ts'
+export type { DecodeStream } from './decode-stream.ts'
+export type { Chat, ChatEncoding, EncodeChatOptions } from './chats/encode-chats.ts'
+export type { TextEncoding, TextWithSpans } from './encode-with-spans.ts'
+export type { SpanEncoding, Straddle, TokenSpan } from './token-spans.ts'
+export type { EncodeOptions } from './encode-texts.ts'
+export type { BatchEncoding, Encoding } from './encoding.ts'
+export type { TokenizerFileContents } from './files.ts'
+export type { JsonObject } from './json.ts'
+export type { Truncation } from './max-length.ts'
 export type { AddedToken, NamedToken } from './named-tokens.ts'
 export { formatGenerationConfig, parseGenerationConfig, type GenerationConfig } from './generation-config.ts'
-export { readGenerationConfig } from './read-generation-config.ts'
-export { ensurePadToken, type PadChoice, type PadPolicy } from './special-tokens.ts'
+export { ensurePadToken, type PadChoice, type PadPolicy } from './pad-token.ts'
 export { findStopSet, type StopSet, type StopSource, type StopToken } from './stop-set.ts'

@@ -1,6 +1,16 @@
 import { isJsonObject, type JsonObject } from './json.ts'
 
-/** The special tokens that configurations name, in the order in which transformers adds them. */
+/** A special token by its name in configurations. */
+export type NamedToken =
+  | 'bos_token'
+  | 'eos_token'
+  | 'unk_token'
+  | 'sep_token'
+  | 'pad_token'
+  | 'cls_token'
+  | 'mask_token'
+
+/** All of them, in the order in which transformers adds them. */
 export const namedTokens = [
   'bos_token',
   'eos_token',
@@ -9,9 +19,7 @@ export const namedTokens = [
   'pad_token',
   'cls_token',
   'mask_token',
-] as const
-
-export type NamedToken = (typeof namedTokens)[number]
+] as const satisfies NamedToken[]
 
 /** A token that is matched as a whole before anything else; defaults are those of transformers. */
 export interface AddedToken {

@@ -1,4 +1,4 @@
-import type { Encoding } from './encode.ts'
+import type { Encoding } from './encoding.ts'
 
 /** To what length, on which side and with what rows are padded. */
 export interface Padding {

@@ -1,5 +1,5 @@
 import { findStopTokens } from '../chat/index.ts'
-import { parseChatTemplateOf } from './chat-templates.ts'
+import { parseChatTemplateOf } from './chats/chat-templates.ts'
 import type { GenerationConfig } from './generation-config.ts'
 import type { Tokenizer } from './tokenizer.ts'
 

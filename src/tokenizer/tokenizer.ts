@@ -1,28 +1,32 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import { applyBosEos, makeBackend, serialize, withoutSpecialTokens, type Backend } from './backend.ts'
+import type { Backend, MakeBackend } from './backend.ts'
 import {
   makeChatTemplates,
   renderChat,
   type ChatTemplateOptions,
   type ChatTemplates,
-} from './chat-templates.ts'
-import { makeDecodeStream, type DecodeStream } from './decode.ts'
-import { encodeChats, type Chat, type ChatEncoding, type EncodeChatOptions } from './encode-chats.ts'
-import { encodeTextsWithSpans, type SpanEncoder, type TextWithSpans } from './encode-spans.ts'
-import {
-  encodeRows,
-  readEncodeDefaults,
-  type BatchEncoding,
-  type EncodeOptions,
-  type Encoding,
-} from './encode.ts'
-import type { TokenizerFiles } from './files.ts'
+} from './chats/chat-templates.ts'
+import { encodeChats, type Chat, type ChatEncoding, type EncodeChatOptions } from './chats/encode-chats.ts'
+import { makeDecodeStream, type DecodeStream } from './decode-stream.ts'
+import { encodeRows, readEncodeDefaults, type EncodeOptions } from './encode-texts.ts'
+import type { BatchEncoding, Encoding } from './encoding.ts'
+import { encodeTextsWithSpans, type SpanEncoder, type TextWithSpans } from './encode-with-spans.ts'
+import { textOf, type TokenizerFiles } from './files.ts'
+import { applyBosEos, readKnownTokens, withoutSpecialTokens, type KnownTokens } from './known-tokens.ts'
 import type { AddedToken, NamedToken } from './named-tokens.ts'
-import { saveTokenizer } from './save.ts'
+import { filesOf } from './to-files.ts'
 import { makeVocabulary, type Vocabulary } from './vocabulary.ts'
 import { makeWordEncoder } from './word-encoder.ts'
 
+/** What a tokenizer needs of where it runs. */
+export interface TokenizerHost {
+  makeBackend: MakeBackend
+  /** Writes files into a folder, in their order; absent where there are no folders. */
+  saveFiles?: (folder: string, files: ReadonlyMap<string, string | Uint8Array>) => Promise<void>
+}
+
+/** How tokens become text. */
 export interface DecodeOptions {
   /** Leave special tokens out (default false). */
   skipSpecialTokens?: boolean
@@ -35,23 +39,25 @@ export interface EncodedChat extends Omit<ChatEncoding, 'inputIds' | 'mask'> {
   mask: number[]
 }
 
-/** Text <-> tokens of one model; made by `AutoTokenizer.fromPretrained`. */
+/** Text <-> tokens of one model; made by `AutoTokenizer.fromPretrained` or `AutoTokenizer.fromFiles`. */
 export class Tokenizer {
   readonly #files: TokenizerFiles
-  readonly #backend: Backend
+  readonly #host: TokenizerHost
+  readonly #known: KnownTokens
   /** Whether tokenizer.json must be written anew because tokens were added since it was read. */
   #changed = false
   /** Made when first needed; blind to special tokens. */
-  #blind: Backend['rust'] | undefined
+  #blind: Backend | undefined
   /** Made when first needed. */
   #encoder: SpanEncoder | undefined
   readonly #templates: ChatTemplates
   readonly #vocabulary: Vocabulary
 
-  constructor(files: TokenizerFiles) {
+  constructor(files: TokenizerFiles, host: TokenizerHost) {
     this.#files = files
-    this.#backend = makeBackend(files)
-    this.#vocabulary = makeVocabulary(this.#backend, files.config.clean_up_tokenization_spaces === true)
+    this.#host = host
+    this.#known = readKnownTokens(files, host.makeBackend)
+    this.#vocabulary = makeVocabulary(this.#known, files.config.clean_up_tokenization_spaces === true)
     this.#templates = makeChatTemplates(files.place, files.chatTemplates)
   }
 
@@ -69,11 +75,11 @@ export class Tokenizer {
     text: string | readonly string[],
     options: EncodeOptions = {},
   ): Promise<Encoding | BatchEncoding> {
-    const rust = options.splitSpecialTokens === true ? this.#withoutSpecialTokens() : this.#backend.rust
+    const backend = options.splitSpecialTokens === true ? this.#withoutSpecialTokens() : this.#known.backend
     const texts = typeof text === 'string' ? [text] : text
     const pairs = typeof options.pair === 'string' ? [options.pair] : options.pair
     const rows = await encodeRows(
-      rust,
+      backend,
       texts,
       pairs,
       options,
@@ -88,8 +94,8 @@ export class Tokenizer {
     }
   }
 
-  #withoutSpecialTokens(): Backend['rust'] {
-    this.#blind ??= withoutSpecialTokens(this.#tokenizerJson().toString())
+  #withoutSpecialTokens(): Backend {
+    this.#blind ??= this.#host.makeBackend(withoutSpecialTokens(textOf(this.#tokenizerJson())))
     return this.#blind
   }
 
@@ -130,12 +136,12 @@ export class Tokenizer {
 
   /** Tokens of the model's own vocabulary. */
   get vocabSize(): number {
-    return this.#backend.rust.getVocabSize(false)
+    return this.#known.backend.size(false)
   }
 
   /** Tokens with the added ones: what the embedding must have rows for. */
   get length(): number {
-    return this.#backend.rust.getVocabSize(true)
+    return this.#known.backend.size(true)
   }
 
   /** Adds tokens that are matched as a whole; returns how many are new. */
@@ -160,22 +166,22 @@ export class Tokenizer {
 
   /** Every token that is matched as a whole, special or not, with its id. */
   get addedTokens(): ReadonlyMap<string, { id: number; special: boolean }> {
-    return this.#backend.added
+    return this.#known.added
   }
 
   // ------------------------------------------------------------------ named tokens
 
   get bosToken(): string | undefined {
-    return this.#backend.named.get('bos_token')
+    return this.#known.named.get('bos_token')
   }
   get eosToken(): string | undefined {
-    return this.#backend.named.get('eos_token')
+    return this.#known.named.get('eos_token')
   }
   get padToken(): string | undefined {
-    return this.#backend.named.get('pad_token')
+    return this.#known.named.get('pad_token')
   }
   get unkToken(): string | undefined {
-    return this.#backend.named.get('unk_token')
+    return this.#known.named.get('unk_token')
   }
   get bosTokenId(): number | undefined {
     return this.#namedId('bos_token')
@@ -192,11 +198,11 @@ export class Tokenizer {
 
   /** The named tokens as configurations and templates call them: `bos_token`, `eos_token` and so on. */
   get namedTokens(): ReadonlyMap<NamedToken, string> {
-    return this.#backend.named
+    return this.#known.named
   }
 
   #namedId(name: NamedToken): number | undefined {
-    const token = this.#backend.named.get(name)
+    const token = this.#known.named.get(name)
     return token === undefined ? undefined : this.convertTokensToIds(token)
   }
 
@@ -204,9 +210,9 @@ export class Tokenizer {
   setNamedToken(name: NamedToken, token: string): void {
     if (token === '')
       throw new FettleError({ place: name, found: 'an empty token', expected: 'at least one character' })
-    if (this.#backend.added.get(token)?.special !== true) this.addSpecialTokens([token])
-    this.#backend.named.set(name, token)
-    if (name === 'bos_token' || name === 'eos_token') applyBosEos(this.#backend, this.#files.config)
+    if (this.#known.added.get(token)?.special !== true) this.addSpecialTokens([token])
+    this.#known.named.set(name, token)
+    if (name === 'bos_token' || name === 'eos_token') applyBosEos(this.#known, this.#files.config)
   }
 
   // ------------------------------------------------------------------ chats
@@ -227,7 +233,7 @@ export class Tokenizer {
 
   /** The text of a conversation. Encode it with `addSpecialTokens: false`: the template wrote them already. */
   applyChatTemplate(messages: readonly Message[], options: ChatTemplateOptions = {}): string {
-    return renderChat(this.#templates, messages, options, this.#backend.named)
+    return renderChat(this.#templates, messages, options, this.#known.named)
   }
 
   /** A conversation's text and tokens, with what a model learns of it. */
@@ -244,7 +250,7 @@ export class Tokenizer {
     const encoder = {
       ...this.#spanEncoder(),
       templates: this.#templates,
-      named: this.#backend.named,
+      named: this.#known.named,
       specialTokens: this.specialTokens,
     }
     return encodeChats(encoder, chats, options)
@@ -259,25 +265,46 @@ export class Tokenizer {
   }
 
   #spanEncoder(): SpanEncoder {
-    const { rust, added, wordRules } = this.#backend
-    this.#encoder ??= { rust, words: wordRules && makeWordEncoder(rust, wordRules, added) }
+    const { backend, added, wordRules } = this.#known
+    this.#encoder ??= { backend, words: wordRules && makeWordEncoder(backend, wordRules, added) }
     return this.#encoder
   }
 
   // ------------------------------------------------------------------ files
 
-  /** Writes the files that fettle, transformers, vLLM and llama.cpp load, with the keys that were there. */
+  /**
+   * Writes the files that fettle, transformers, vLLM and llama.cpp load, with the keys that were there.
+   *
+   * @throws FettleError where there are no folders, as in a browser: see `toFiles`
+   */
   async save(folder: string): Promise<void> {
-    await saveTokenizer(folder, {
+    if (this.#host.saveFiles === undefined)
+      throw new FettleError({
+        place: 'tokenizer.save',
+        found: 'no folders to write to',
+        expected: 'Node',
+        cure: 'Take the files from tokenizer.toFiles().',
+      })
+    await this.#host.saveFiles(folder, this.#contents())
+  }
+
+  /** The texts of the files that `save` writes, by name; `AutoTokenizer.fromFiles` reads them. */
+  toFiles(): { [name: string]: string; 'tokenizer.json': string } {
+    const texts = [...this.#contents()].map(([name, content]) => [name, textOf(content)] as const)
+    return { ...Object.fromEntries(texts), 'tokenizer.json': textOf(this.#tokenizerJson()) }
+  }
+
+  #contents(): Map<string, string | Uint8Array> {
+    return filesOf({
       files: this.#files,
       tokenizerJson: this.#tokenizerJson(),
-      named: this.#backend.named,
-      added: this.#backend.added,
+      named: this.#known.named,
+      added: this.#known.added,
       vocabSize: this.vocabSize,
     })
   }
 
-  #tokenizerJson(): string | Buffer {
-    return this.#changed ? serialize(this.#backend.rust) : this.#files.tokenizerJson
+  #tokenizerJson(): string | Uint8Array {
+    return this.#changed ? this.#known.backend.serialize() : this.#files.tokenizerJson
   }
 }

@@ -1,5 +1,4 @@
-import { addTokens, type Backend } from './backend.ts'
-import { cleanUpSpaces } from './decode.ts'
+import { addTokens, type KnownTokens } from './known-tokens.ts'
 import type { AddedToken } from './named-tokens.ts'
 
 /** The tokens of a tokenizer by id and by spelling. */
@@ -19,21 +18,21 @@ export interface Vocabulary {
  *
  * @param cleanUp  `clean_up_tokenization_spaces`, which byte-level texts do not need
  */
-export function makeVocabulary({ rust, added, modelType }: Backend, cleanUp: boolean): Vocabulary {
-  // A call into the Rust library costs more than a look-up, and texts ask for the same tokens again and again.
+export function makeVocabulary({ backend, added, modelType }: KnownTokens, cleanUp: boolean): Vocabulary {
+  // A call into the backend may cost more than a look-up, and texts ask for the same tokens again and again.
   const tokenById = new Map<number, string | undefined>()
   const tokenOf = (id: number): string | undefined => {
     if (!tokenById.has(id))
-      tokenById.set(id, Number.isInteger(id) && id >= 0 ? (rust.idToToken(id) ?? undefined) : undefined)
+      tokenById.set(id, Number.isInteger(id) && id >= 0 ? backend.tokenOf(id) : undefined)
     return tokenById.get(id)
   }
   return {
-    idOf: (token) => rust.tokenToId(token) ?? undefined,
+    idOf: backend.idOf,
     tokenOf,
     add(tokens) {
       tokenById.clear()
       return addTokens(
-        rust,
+        backend,
         added,
         tokens.map((token) => (typeof token === 'string' ? { content: token } : token)),
       )
@@ -45,7 +44,7 @@ export function makeVocabulary({ rust, added, modelType }: Backend, cleanUp: boo
         if (token !== undefined && !(skipSpecialTokens && added.get(token)?.special === true))
           tokens.push(token)
       }
-      const text = rust.getDecoder()?.decode(tokens) ?? tokens.join(' ')
+      const text = backend.decode(tokens)
       return cleanUp && modelType !== 'BPE' ? cleanUpSpaces(text) : text
     },
     specialTokens: () =>
@@ -54,4 +53,19 @@ export function makeVocabulary({ rust, added, modelType }: Backend, cleanUp: boo
         .toSorted(([, a], [, b]) => a.id - b.id)
         .map(([content]) => content),
   }
+}
+
+/** What `clean_up_tokenization_spaces` asks for: no space before punctuation and English contractions. */
+function cleanUpSpaces(text: string): string {
+  return text
+    .replaceAll(' .', '.')
+    .replaceAll(' ?', '?')
+    .replaceAll(' !', '!')
+    .replaceAll(' ,', ',')
+    .replaceAll(" ' ", "'")
+    .replaceAll(" n't", "n't")
+    .replaceAll(" 'm", "'m")
+    .replaceAll(" 's", "'s")
+    .replaceAll(" 've", "'ve")
+    .replaceAll(" 're", "'re")
 }

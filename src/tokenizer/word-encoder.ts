@@ -1,11 +1,13 @@
-import type { Tokenizer as RustTokenizer } from 'tokenizers'
-import type { KnownToken } from './backend.ts'
+import { longestFirst } from './added-pattern.ts'
+import type { Backend } from './backend.ts'
+import type { KnownToken } from './known-tokens.ts'
+import { ownCopy } from './own-copy.ts'
 import { cutsAlike, type WordRules } from './word-rules.ts'
 
 /*
  * A byte-level tokenizer encodes each word of a text on its own, so that the tokens of a word that was seen before
- * need not be computed again. The Rust library encodes every word once; texts are then put together here, in a tenth
- * of the time that it takes for a whole text, most of which goes into offsets that nobody reads.
+ * need not be computed again. The backend encodes every word once; texts are then put together here, in a tenth of the
+ * time that the Rust library takes for a whole text, most of which goes into offsets that nobody reads.
  */
 
 /** A word, or an added token, with its tokens once they are known. */
@@ -47,13 +49,13 @@ const spaceCode = 32
 
 /** The encoder of a tokenizer with these rules; `undefined` where its added tokens are not matched verbatim. */
 export function makeWordEncoder(
-  rust: RustTokenizer,
+  backend: Backend,
   rules: WordRules,
   added: ReadonlyMap<string, KnownToken>,
 ): WordEncoder | undefined {
   for (const [content, { isVerbatim }] of added)
     if (!isVerbatim || content === '' || (rules.trimsSpaces && /^\s/.test(content))) return undefined
-  const separator = separatorOf([...added.keys()])
+  const separator = longestFirst([...added.keys()])
   const tokens = new Map<string, Word>()
   for (const [content, { id }] of added) tokens.set(content, { ids: [id] })
   const known = new Map<string, Word>()
@@ -61,19 +63,19 @@ export function makeWordEncoder(
   let encoded: Promise<unknown> = Promise.resolve()
 
   const learn = (found: string): Word => {
-    // A slice of a text would keep the whole text alive.
-    const word = found.length > 12 ? Buffer.from(found, 'utf16le').toString('utf16le') : found
+    const word = ownCopy(found)
     const entry: Word = { ids: [] }
     unknown.push([word, entry])
     if (word.length <= maxKeptLength) known.set(word, entry)
     return entry
   }
   const encode = async (missing: readonly [string, Word][]): Promise<void> => {
-    const encodings = await rust.encodeBatch(
+    const encodings = await backend.encode(
       missing.map(([word]) => word),
-      { addSpecialTokens: false },
+      undefined,
+      false,
     )
-    encodings.forEach((encoding, i) => (missing[i][1].ids = encoding.getIds()))
+    encodings.forEach((encoding, i) => (missing[i][1].ids = encoding.ids()))
   }
 
   return {
@@ -139,12 +141,4 @@ export function makeWordEncoder(
       return { inputIds, tokenAt }
     },
   }
-}
-
-/** Matches the added tokens, of several that begin at one place the longest, as the Rust library does. */
-function separatorOf(contents: readonly string[]): RegExp | undefined {
-  if (contents.length === 0) return undefined
-  const longestFirst = contents.toSorted((left, right) => right.length - left.length)
-  const escaped = longestFirst.map((content) => content.replace(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`))
-  return new RegExp(`(${escaped.join('|')})`)
 }

@@ -2,7 +2,7 @@ import { FettleError } from '../error.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { ensurePadToken, findStopSet } from '../tokenizer/index.ts'
-import type { TrainOptions } from './options.ts'
+import type { TrainOptions } from './options/index.ts'
 import { applyRunTemplate } from './run-template.ts'
 
 /** What the alignment found and made. */
@@ -24,11 +24,9 @@ export async function alignSpecialTokens(
 ): Promise<AlignedTokens> {
   const newTokenIds = await applyRunTemplate(tokenizer, options.chatTemplate, model)
   const pad = padOf(model, tokenizer, options.padToken)
-  const eos = model.generationConfig['eos_token_id']
-  const eosTokenIds = (Array.isArray(eos) ? eos : [eos]).filter((id): id is number => typeof id === 'number')
-  const { ids } = findStopSet(tokenizer, { eosTokenIds, raw: model.generationConfig })
-  if (ids.length > 0) model.generationConfig['eos_token_id'] = ids.length === 1 ? ids[0] : ids
-  if (pad !== undefined) model.generationConfig['pad_token_id'] = pad
+  const { ids } = findStopSet(tokenizer, model.generationConfig)
+  if (ids.length > 0) model.generationConfig.eosTokenIds = ids
+  if (pad !== undefined) model.generationConfig.padTokenId = pad
   return { stopTokenIds: ids, newTokenIds }
 }
 

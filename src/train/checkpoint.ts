@@ -2,29 +2,24 @@ import { existsSync } from 'node:fs'
 import { readFile, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FettleError, messageOf } from '../error.ts'
-import {
-  makeFolder,
-  readSafetensorsHeader,
-  readTensorBytes,
-  toFloat32,
-  writeFileAtomic,
-  writeSafetensors,
-} from '../formats/index.ts'
-import type { AutoModelForCausalLM, Training } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import { makeFolder, writeFileAtomic } from '../formats/index.ts'
+import type { AutoModelForCausalLM } from '../model/index.ts'
+import { formatGenerationConfig, type Tokenizer } from '../tokenizer/index.ts'
+import type { TrainOptions } from './options/index.ts'
+import { readStates, writeStates, type TrainedStates } from './trained-states.ts'
 
 /** How far a run is. The order of the data follows from the seed, so the number of steps says where it goes on. */
 export interface TrainerState {
   step: number
   steps: number
+  /** Training passes made so far: each draws dropout masks of its own. Absent in checkpoints that are older than this field. */
+  passes?: number
   /** What must be the same for a resumed run to be the same run. */
   fingerprint: Record<string, unknown>
 }
 
 const stateFile = 'trainer_state.json'
 const optimizerFile = 'optimizer.safetensors'
-/** Values of the optimiser's state that are copied out at a time. */
-const pieceValues = 1 << 20
 
 /** Writes what a server needs: the adapter (or the whole model), the tokenizer with its template, the stop tokens. */
 export async function saveModel(
@@ -38,7 +33,7 @@ export async function saveModel(
     await model.save(folder)
     return
   }
-  const generation = `${JSON.stringify(model.generationConfig, null, 2)}\n`
+  const generation = `${JSON.stringify(formatGenerationConfig(model.generationConfig), null, 2)}\n`
   await writeFileAtomic(join(folder, 'generation_config.json'), generation)
   await model.saveAdapter(folder)
 }
@@ -51,7 +46,7 @@ export async function saveModel(
 export async function saveCheckpoint(
   model: AutoModelForCausalLM,
   tokenizer: Tokenizer,
-  training: Training,
+  states: TrainedStates,
   outputDir: string,
   state: TrainerState,
 ): Promise<string> {
@@ -60,19 +55,7 @@ export async function saveCheckpoint(
   await rm(unfinished, { recursive: true, force: true })
   try {
     await saveModel(model, tokenizer, unfinished)
-    const size = model.trainableCount
-    await writeSafetensors(
-      join(unfinished, optimizerFile),
-      (['parameters', 'm', 'v'] as const).map((name) => ({
-        name,
-        dtype: 'F32' as const,
-        shape: [size],
-        async *data() {
-          for (let start = 0; start < size; start += pieceValues)
-            yield await training.readState(name, start, Math.min(size, start + pieceValues))
-        },
-      })),
-    )
+    await writeStates(join(unfinished, optimizerFile), states)
     await writeFileAtomic(join(unfinished, stateFile), `${JSON.stringify(state, null, 2)}\n`)
     await rm(path, { recursive: true, force: true })
     await rename(unfinished, path)
@@ -94,9 +77,29 @@ async function checkpointSteps(outputDir: string): Promise<number[]> {
 }
 
 /** The checkpoint with the most steps in a run's folder, if there is one. */
-export async function lastCheckpoint(outputDir: string): Promise<string | undefined> {
+async function lastCheckpoint(outputDir: string): Promise<string | undefined> {
   const last = (await checkpointSteps(outputDir)).at(-1)
   return last === undefined ? undefined : join(outputDir, `checkpoint-${last}`)
+}
+
+/**
+ * The checkpoint that a run goes on from, if it is to.
+ *
+ * @throws FettleError when there is none
+ */
+export async function checkpointToResume({
+  resumeFromCheckpoint,
+  outputDir,
+}: Pick<TrainOptions, 'resumeFromCheckpoint' | 'outputDir'>): Promise<string | undefined> {
+  if (resumeFromCheckpoint === false) return undefined
+  const path = resumeFromCheckpoint === true ? await lastCheckpoint(outputDir) : resumeFromCheckpoint
+  if (path === undefined || !existsSync(path))
+    throw new FettleError({
+      place: 'resume_from_checkpoint',
+      found: path === undefined ? `no checkpoint in ${outputDir}` : `${path}, which does not exist`,
+      expected: 'a folder checkpoint-N of an earlier run',
+    })
+  return path
 }
 
 /** Removes all checkpoints but the newest `limit`; without a limit none. */
@@ -113,7 +116,7 @@ export async function keepNewest(outputDir: string, limit: number | undefined): 
  */
 export async function restoreCheckpoint(
   path: string,
-  training: Training,
+  states: TrainedStates,
   fingerprint: Record<string, unknown>,
 ): Promise<TrainerState> {
   const place = join(path, stateFile)
@@ -131,30 +134,16 @@ export async function restoreCheckpoint(
       { cause: error },
     )
   }
-  const problems = Object.entries(fingerprint).flatMap(([key, value]) =>
-    JSON.stringify(state.fingerprint[key]) === JSON.stringify(value)
-      ? []
-      : [
-          {
-            place: `${place}: ${key}`,
-            found: JSON.stringify(value) ?? 'nothing',
-            expected: `${JSON.stringify(state.fingerprint[key])}, as in the run that wrote it`,
-            cure: 'Resume with the same options and data, or start anew.',
-          },
-        ],
-  )
+  const keys = new Set([...Object.keys(fingerprint), ...Object.keys(state.fingerprint)])
+  const problems = [...keys].flatMap((key) => {
+    const [now, then] = [fingerprint[key], state.fingerprint[key]].map(
+      (value) => JSON.stringify(value) ?? 'nothing',
+    )
+    const cure = 'Resume with the same options and data, or start anew.'
+    const expected = `${then}, as in the run that wrote it`
+    return now === then ? [] : [{ place: `${place}: ${key}`, found: now, expected, cure }]
+  })
   if (problems.length > 0) throw new FettleError(problems)
-  const { tensors } = await readSafetensorsHeader(join(path, optimizerFile))
-  const read = async (name: string): Promise<Float32Array> => {
-    const info = tensors.get(name)
-    if (!info)
-      throw new FettleError({
-        place: join(path, optimizerFile),
-        found: `no ${name}`,
-        expected: 'the optimiser’s state',
-      })
-    return toFloat32(await readTensorBytes(info), info.dtype)
-  }
-  training.writeState({ parameters: await read('parameters'), m: await read('m'), v: await read('v') })
+  await readStates(join(path, optimizerFile), states)
   return state
 }

@@ -1,45 +1,38 @@
-import type { Batch } from '../batch/index.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
-import { internalsOf } from '../model/index.ts'
-import { splitBatch } from './chunks.ts'
+import type { Document, TrainingBatch } from '../batch/index.ts'
 import type { EvalEvent } from './events.ts'
+import type { ForwardPasses } from './forward-passes.ts'
+import type { Evaluation, Objective } from './objectives/objective.ts'
 
-/**
- * Loss and stopping on held-out batches, without gradients.
- *
- * stop_probability is the mean of P(stop token) where the target is one, early_stop_probability the mean of
- * P(`stopTokenIds[0]`) at all other learned tokens.
- */
-export async function evaluate(
-  model: AutoModelForCausalLM,
-  batches: Iterable<Batch>,
-  stopTokenIds: readonly number[],
-  passTokens: number,
+/** What an objective tells of held-out batches after `step` optimiser steps; nothing is learned. */
+export async function evaluate<D extends Document>(
+  objective: Objective<D>,
+  batches: Iterable<TrainingBatch<D>>,
+  passes: ForwardPasses,
   step: number,
 ): Promise<EvalEvent> {
-  const sums = { loss: 0, tokens: 0, stop: 0, stops: 0, early: 0, others: 0 }
+  const told = objective.evaluate
+    ? await objective.evaluate(batches, passes)
+    : await lossOf(objective, [...batches], passes)
+  return { type: 'eval', step, ...told }
+}
+
+/** The loss and the metrics of a step, over all batches together. */
+async function lossOf<D extends Document>(
+  objective: Objective<D>,
+  batches: readonly TrainingBatch<D>[],
+  passes: ForwardPasses,
+): Promise<Evaluation> {
+  const step = await objective.begin(batches, passes)
   for (const batch of batches) {
-    for (const pass of splitBatch(batch, passTokens)) {
-      const { losses, probeLosses, rows } = await internalsOf(model).passes.probe(pass, stopTokenIds[0] ?? 0)
-      losses.forEach((loss, i) => {
-        sums.loss += loss
-        if (stopTokenIds.includes(pass.targets[rows[i]])) {
-          sums.stop += Math.exp(-loss)
-          sums.stops += 1
-        } else {
-          sums.early += Math.exp(-probeLosses[i])
-          sums.others += 1
-        }
-      })
-      sums.tokens += losses.length
-    }
+    const weights = await step.weights(batch)
+    const logProbs = await passes.logProbs(batch)
+    if (typeof weights === 'function') weights(logProbs)
+    step.passed?.(batch, logProbs)
   }
   return {
-    type: 'eval',
-    step,
-    loss: sums.loss / sums.tokens,
-    learned_tokens: sums.tokens,
-    stop_probability: sums.stops === 0 ? null : sums.stop / sums.stops,
-    early_stop_probability: sums.others === 0 || stopTokenIds.length === 0 ? null : sums.early / sums.others,
+    ...step.end(),
+    learned_tokens: batches.reduce((sum, { learnedTokens }) => sum + learnedTokens, 0),
+    stop_probability: null,
+    early_stop_probability: null,
   }
 }

@@ -1,6 +1,7 @@
 /** What happened in a run, in order; the command line, the studio and log files read this one stream. */
 export type TrainEvent = StartEvent | StepEvent | EvalEvent | CheckpointEvent | EndEvent
 
+/** What is trained, on what; the first event. */
 export interface StartEvent {
   type: 'start'
   model: string
@@ -28,6 +29,7 @@ export interface StartEvent {
   output_dir: string
 }
 
+/** An optimiser step. */
 export interface StepEvent {
   type: 'step'
   /** 1 for the first. */
@@ -44,8 +46,11 @@ export interface StepEvent {
   tokens_per_second: number
   elapsed_ms: number
   peak_rss_mib: number
+  /** What the objective tells besides the loss, by TRL's names: `rewards/margins`. */
+  metrics?: Readonly<Record<string, number>>
 }
 
+/** The held-out data, computed with the weights as they are. */
 export interface EvalEvent {
   type: 'eval'
   step: number
@@ -55,14 +60,18 @@ export interface EvalEvent {
   stop_probability: number | null
   /** Mean probability of the stop token at the other learned tokens: where it would cut an answer short. */
   early_stop_probability: number | null
+  /** As in the step event. */
+  metrics?: Readonly<Record<string, number>>
 }
 
+/** A checkpoint that is whole. */
 export interface CheckpointEvent {
   type: 'checkpoint'
   step: number
   path: string
 }
 
+/** How it ended; the last event. */
 export interface EndEvent {
   type: 'end'
   step: number

@@ -1,8 +1,26 @@
-// Supervised fine-tuning: options, schedule, loop, evaluation, checkpoints.
-// trainSft yields events and prints nothing; the command line, the studio and logs read the same stream.
+// Training: a loop that knows neither objective nor optimiser, what those are, and the compositions that users call.
+// runTraining yields events and prints nothing; the command line, the studio and logs read the same stream.
 // The arithmetic is in model/ and engine/, the order of the data in batch/.
 export type { CheckpointEvent, EndEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from './events.ts'
+export type { Objective, ObjectiveStep, StepLoss } from './objectives/objective.ts'
+export { createAdamW } from './optimisers/adamw.ts'
+export type { Optimiser, OptimiserStep } from './optimisers/optimiser.ts'
+export {
+  flagLayer,
+  maskPolicyOf,
+  optionFlags,
+  readRunOptions,
+  readTrainOptions,
+  runFileJsonSchema,
+  runFileLayer,
+  type RunOptions,
+  type TrainOptions,
+  type TrainOptionsInput,
+} from './options/index.ts'
+export { passSize } from './pass-size.ts'
+export { prepareData } from './prepare.ts'
+export { runTraining } from './run-training.ts'
 export { applyRunTemplate } from './run-template.ts'
-export { passSize, splitBatch } from './chunks.ts'
+export type { TrainingData, TrainingTask } from './task.ts'
 export { trainSft } from './train-sft.ts'
 export type { TrainSftInput } from './train-sft.ts'

@@ -1,30 +1,23 @@
-import type { Batch, LedgerReport } from '../batch/index.ts'
+import type { EpochPlan, LedgerReport } from '../batch/index.ts'
 import { collatePieces, createTokenLedger, planEpoch } from '../batch/index.ts'
-import type { EpochPlan } from '../batch/index.ts'
 import type { DataSource, ExampleStore } from '../data/index.ts'
 import { createExampleStore, formatOrigin, prepareExamples, sourceName } from '../data/index.ts'
 import { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
-import type { TrainOptions } from './options.ts'
-import { maskPolicyOf } from './options.ts'
+import { maskPolicyOf, type TrainOptions } from './options/index.ts'
+import type { TrainingData, TrainingStep } from './task.ts'
 
 /** A data set in memory, as tokens with their mask, and what truncation took from it. */
-export interface PreparedSet {
+interface PreparedSet {
   store: ExampleStore
   truncation: LedgerReport
   /** Examples left out because no token of them is learned. */
   withoutLearned: number
 }
 
-/** What a run trains on and evaluates on, and in which order. */
-export interface PreparedData {
-  train: PreparedSet
-  /** Optimiser steps of the run, and of one epoch. */
-  steps: number
-  stepsPerEpoch: number
-  /** Epoch (0 for the first) and micro-batches of an optimiser step, 0 for the first. */
-  stepAt(step: number): { epoch: number; batches: Batch[] }
-  evaluation?: PreparedSet & { batches(): Iterable<Batch> }
+/** What a run of examples trains and evaluates on, and in which order. */
+interface PreparedData extends TrainingData {
+  stepAt(step: number): TrainingStep
 }
 
 /**
@@ -54,7 +47,7 @@ export async function prepareData(
   let current = { epoch: 0, plan: first, firstStep: 0 }
   const evaluation = options.evalData && (await prepareSet(options.evalData, options, tokenizer, vocabSize))
   return {
-    train,
+    summary: summaryOf(train),
     steps,
     stepsPerEpoch: first.steps,
     stepAt(step) {
@@ -69,7 +62,6 @@ export async function prepareData(
     },
     ...(evaluation && {
       evaluation: {
-        ...evaluation,
         *batches() {
           const plan = planEpoch({
             ...layout,
@@ -84,6 +76,18 @@ export async function prepareData(
         },
       },
     }),
+  }
+}
+
+function summaryOf({ store, truncation, withoutLearned }: PreparedSet): TrainingData['summary'] {
+  return {
+    examples: store.count,
+    tokens: store.tokens,
+    learned_tokens: store.learnedTokens,
+    spans: { ...store.statuses },
+    truncated_tokens: truncation.droppedTokens,
+    truncated_stops: truncation.cutStops,
+    examples_without_learned_tokens: withoutLearned,
   }
 }
 

@@ -62,11 +62,11 @@ function documentsOf({
 test('the first token of a document is no target, whatever its mask', () => {
   const document = { inputIds: Int32Array.of(5, 6), mask: Uint8Array.of(1, 1), origin }
   const empty = { inputIds: new Int32Array(0), mask: new Uint8Array(0), origin }
-  const { targets, learnedTokens, origins, documentIds } = collate([document, empty, document])
+  const { targets, learnedTokens, documents, documentIds } = collate([document, empty, document])
   expect([...targets]).toEqual([6, -100, 6, -100])
   expect(learnedTokens).toBe(2)
   expect([...documentIds]).toEqual([0, 0, 1, 1])
-  expect(origins).toHaveLength(2)
+  expect(documents).toHaveLength(2)
 })
 
 test('pieces of stored examples are documents', () => {

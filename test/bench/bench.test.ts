@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { rooflineLines } from '../../src/cli/bench/view.ts'
-import { createEngine, nativeProblem } from '../../src/engine/index.ts'
+import { createEngine } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { kernelRuns } from '../../src/cli/bench/kernel-runs.ts'
 import { Workshop } from '../../src/cli/bench/workshop.ts'
-import { parseModelConfig } from '../../src/model/families/config.ts'
+import { modelShape } from '../../src/cli/bench/model-shape.ts'
+import { describeModel } from '../../src/model/index.ts'
 import { runCli } from '../cli/run-cli.ts'
 
 const assets = join(import.meta.dirname, '..', '..', 'assets')
@@ -62,11 +64,9 @@ describe('fettle bench', () => {
 test('every kernel that is measured runs, and no two have the same name', async () => {
   const problem = nativeProblem()
   if (problem !== undefined) return
-  const config = parseModelConfig(
-    JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8')),
-    'tiny-llama',
-  )
-  const engine = createEngine({ engine: 'native' })
+  const raw = JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8'))
+  const config = modelShape(describeModel(raw, 'tiny-llama').architecture)
+  const engine = await createEngine({ engine: 'native' })
   const names = new Set<string>()
   for (const prepare of kernelRuns(config)) {
     const workshop = new Workshop(engine, 1024)

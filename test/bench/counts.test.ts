@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Engine, Program } from '../../src/engine/engine.ts'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 import { trainSft } from '../../src/train/index.ts'
@@ -12,15 +12,15 @@ const log: { event: 'compile' | 'run' | 'step' | 'token'; program?: Program }[] 
 
 // The real engine, with a note of what it is asked for.
 vi.mock('../../src/engine/index.ts', async (importOriginal) => {
-  const original = await importOriginal<{ createEngine: (options: object) => Engine }>()
+  const original = await importOriginal<{ createEngine: (options: object) => Promise<Engine> }>()
   return {
     ...original,
-    createEngine(options: object): Engine {
-      const engine = original.createEngine(options)
+    async createEngine(options: object): Promise<Engine> {
+      const engine = await original.createEngine(options)
       return {
         ...engine,
-        compile(commands, outputs) {
-          const program = engine.compile(commands, outputs)
+        compile(commands, outputs, later) {
+          const program = engine.compile(commands, outputs, later)
           log.push({ event: 'compile', program })
           return program
         },

@@ -96,23 +96,23 @@ export const guardedKernels: readonly GuardedKernel[] = [
     },
   },
   {
-    name: 'headLoss',
+    name: 'targetLogProbs',
     peak: 'bfloat16',
     reached: shares(0.8, 0.84, 0.85, 0.78),
     atLeast: isProduct,
     operations: 4 * tokens * vocabulary * width,
     prepare: (workshop) =>
       forward(
-        'headLoss',
+        'targetLogProbs',
         {
           hidden: workshop.tensor([tokens, width]),
           targets: workshop.tensor([tokens], 'int32'),
-          lossScale: workshop.given([1], 'float32', Float32Array.of(1)),
+          weights: workshop.given([tokens], 'float32', new Float32Array(tokens).fill(1)),
           weight: workshop.tensor([vocabulary, width]),
         },
         {},
         {
-          losses: workshop.tensor([tokens], 'float32'),
+          logProbs: workshop.tensor([tokens], 'float32'),
           lse: workshop.tensor([tokens], 'float32'),
           dHidden: workshop.tensor([tokens, width]),
         },

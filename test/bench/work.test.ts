@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { collate } from '../../src/batch/index.ts'
 import { passShapes, promptWork, stepWork, totalWork } from '../../src/cli/bench/work.ts'
-import { parseModelConfig } from '../../src/model/families/config.ts'
+import { modelShape } from '../../src/cli/bench/model-shape.ts'
+import { describeModel } from '../../src/model/index.ts'
 
 /** Sizes that are all different primes or products of them, so that no two products have one count. */
 const raw = {
@@ -15,7 +16,7 @@ const raw = {
   head_dim: 2,
   sliding_window: 4,
 }
-const config = parseModelConfig(raw, 'test')
+const config = modelShape(describeModel(raw, 'test').architecture)
 
 /** Documents of 5, 1 and 9 tokens; each token but the first two of its document is learned. */
 const batch = collate(

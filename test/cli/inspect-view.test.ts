@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import pc from 'picocolors'
 import { expect, test } from 'vitest'
 import { showExample } from '../../src/cli/inspect-view.ts'
-import type { Inspected } from '../../src/cli/inspected.ts'
+import type { InspectedExample } from '../../src/data/index.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 
 const folder = join(import.meta.dirname, '..', 'fixtures', 'tokenizers', 'bytebpe-qwen')
@@ -13,8 +13,8 @@ async function example(
   text: string,
   start: number,
   end: number,
-  changes: Partial<Inspected> = {},
-): Promise<Inspected> {
+  changes: Partial<InspectedExample> = {},
+): Promise<InspectedExample> {
   const tokenizer = await AutoTokenizer.fromPretrained(folder)
   const inputIds = Int32Array.from((await tokenizer.encode(text)).inputIds)
   const last = Math.min(end, inputIds.length)
@@ -23,7 +23,7 @@ async function example(
   return { inputIds, mask, spans, text, straddles: [], origin: { file: 'x.jsonl', line: 7 }, ...changes }
 }
 
-const cases: { name: string; make: () => Promise<Inspected>; lines: string[] }[] = [
+const cases: { name: string; make: () => Promise<InspectedExample>; lines: string[] }[] = [
   {
     name: 'a token on a border',
     make: () => example('x!<|im_end|>', 1, 3, { straddles: [{ message: 1, token: 1, border: 'start' }] }),

@@ -47,15 +47,11 @@ export async function makeWorkplace(): Promise<string> {
     targetModules: ['q_proj', 'v_proj'],
     baseModelNameOrPath: model,
   })
-  const { readState, writeState } = await internalsOf(random).training()
-  const parameters = await readState('parameters')
+  const { trainable } = await internalsOf(random).training()
   // As if it had been trained: B is no longer zero.
   const number = createRandom(1)
-  writeState({
-    parameters: parameters.map(() => number() - 0.5),
-    m: await readState('m'),
-    v: await readState('v'),
-  })
+  const values = Float32Array.from({ length: trainable.size }, () => number() - 0.5)
+  trainable.engine.write(trainable.parameters, values)
   await random.saveAdapter(join(folder, 'adapter'))
   await writeFile(join(model, 'chat_template.jinja'), chatml)
   await cp(model, join(folder, 'wandering'), { recursive: true })

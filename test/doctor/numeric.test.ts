@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { numericSelfTests, type NumericResult } from '../../src/doctor/index.ts'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, type LoadOptions } from '../../src/model/index.ts'
 
 const fixture = (name: string) => join(import.meta.dirname, '..', 'fixtures', 'models', name)

@@ -11,7 +11,6 @@ const scratch = mkdtempSync(join(tmpdir(), 'fettle-doctor-'))
 /** A machine that nothing small is too large for. */
 export const machine: Machine = {
   memoryBytes: 16e9,
-  threads: 2,
   engine: 'native',
   isa: 'avx512bf16',
   bfloat16: true,

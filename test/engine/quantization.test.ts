@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { quantizations, quantize, roundThrough } from '../../src/engine/quantization.ts'
-import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/formats/float16.ts'
+import { fileBytes } from '../../src/formats/byte-source.ts'
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/float16.ts'
 import { readTensors } from '../model/golden.ts'
 import { engines } from './engines.ts'
-import { linear } from './make-case.ts'
+import { linear } from './op-cases.ts'
 import { random } from './random.ts'
 import { runForward, runVjp } from './run-case.ts'
 
@@ -41,7 +42,7 @@ describe.each(cases)('$type, $name, as bitsandbytes rounds', ({ name, rows, colu
     const engine = create(2)
     const weight = await golden.floats(`${name}.weight`)
     const values = unsigned(await golden.floats(`${name}.${type}.values`))
-    const held = engine.weight('float32', columns, [{ data: weight, dtype: 'F32', rows }], type)
+    const held = await engine.weight('float32', columns, [{ data: weight, dtype: 'F32', rows }], type)
     expect(unsigned(await engine.read(held))).toEqual(values)
     if (columns % 64 !== 0) return
     const matrix = engine.tensor('float32', [rows, columns], weight)
@@ -100,7 +101,12 @@ describe.each(engines)('bfloat12 in $name', ({ create }) => {
 
   it('holds every bfloat16 number', async () => {
     const engine = create(2)
-    const held = engine.weight('bfloat16', columns, [{ data: hard(), dtype: 'F32', rows: 9 }], 'bfloat12')
+    const held = await engine.weight(
+      'bfloat16',
+      columns,
+      [{ data: hard(), dtype: 'F32', rows: 9 }],
+      'bfloat12',
+    )
     expect(await engine.read(held)).toEqual(asStored(hard()))
     const matrix = engine.tensor('bfloat16', [9, columns], hard())
     expect(await engine.read(engine.quantized(matrix, 'bfloat12'))).toEqual(asStored(hard()))
@@ -109,7 +115,12 @@ describe.each(engines)('bfloat12 in $name', ({ create }) => {
   it('holds numbers that do not fit it as bfloat16', async () => {
     const values = Float32Array.from({ length: 64 * columns }, (_, i) => 2 ** -(i % 120))
     const engine = create(2)
-    const held = engine.weight('bfloat16', columns, [{ data: values, dtype: 'F32', rows: 64 }], 'bfloat12')
+    const held = await engine.weight(
+      'bfloat16',
+      columns,
+      [{ data: values, dtype: 'F32', rows: 64 }],
+      'bfloat12',
+    )
     expect(await engine.read(held)).toEqual(values)
   })
 
@@ -119,9 +130,9 @@ describe.each(engines)('bfloat12 in $name', ({ create }) => {
     const wide = Float32Array.from({ length: 64 * columns }, (_, i) => 2 ** -(i % 120))
     writeFileSync(path, float32ToBfloat16(wide))
     const engine = create(2)
-    const matrix = engine.weight('bfloat16', columns, [
+    const matrix = await engine.weight('bfloat16', columns, [
       { data: fits, dtype: 'F32', rows: 64 },
-      { path, offset: 0, dtype: 'BF16', rows: 64 },
+      { source: fileBytes(path), offset: 0, dtype: 'BF16', rows: 64 },
     ])
     const expected = [...asStored(fits), ...wide]
     expect([...(await engine.read(engine.quantized(matrix, 'bfloat12')))]).toEqual(expected)

@@ -185,15 +185,15 @@ describe('values worked out by hand', () => {
     expectClose(outputs.get('y'), [2 / (1 + Math.exp(-1)), -6 / (1 + Math.exp(2))])
   })
 
-  it('headLoss of equal logits is log V', async () => {
+  it('targetLogProbs of equal logits is −log V', async () => {
     const inputs = {
       hidden: floats([1, 2], [1, 1]),
       weight: floats([3, 2], [1, 2, 2, 1, 3, 0]),
       targets: ints([1]),
-      lossScale: floats([1], [0.5]),
+      weights: floats([1], [0.5]),
     }
-    const outputs = await run('headLoss', inputs, { losses: [1], lse: [1], dHidden: [1, 2] }, {})
-    expectClose(outputs.get('losses'), [Math.log(3)])
+    const outputs = await run('targetLogProbs', inputs, { logProbs: [1], lse: [1], dHidden: [1, 2] }, {})
+    expectClose(outputs.get('logProbs'), [-Math.log(3)])
     expectClose(outputs.get('lse'), [3 + Math.log(3)])
     // Half of the mean of the rows of W less the target's row, [2, 1] − [2, 1].
     expectClose(outputs.get('dHidden'), [0, 0])

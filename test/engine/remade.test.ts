@@ -33,15 +33,15 @@ describe('a layer whose input is made again by the vjp of the op before it', () 
     const { m, y } = recomputed ? tape.recomputed(pass) : pass()
     const head = persistent([3, hidden])
     tape.apply(
-      'headLoss',
+      'targetLogProbs',
       {
         hidden: y,
         weight: head,
         targets: tensorHandle('persistent', 'int32', [rows]),
-        lossScale: persistent([1]),
+        weights: persistent([rows]),
       },
       {},
-      { losses: transient(1), lse: transient(1), dHidden: transient(hidden) },
+      { logProbs: transient(1), lse: transient(1), dHidden: transient(hidden) },
     )
     const gradients = new Map(trained.map((tensor) => [tensor.id, persistent([...tensor.shape])]))
     return { m, commands: backward(tape, gradients) }

@@ -1,13 +1,14 @@
 import type { Engine } from '../../src/engine/engine.ts'
 import type { Command, OpName } from '../../src/engine/ops.ts'
-import { opNames, ops } from '../../src/engine/ops.ts'
+import { infoOf, opNames } from '../../src/engine/ops.ts'
 import { flattenAttributes } from '../../src/engine/tape.ts'
 import type { DType, Tensor, TensorData, WeightPart } from '../../src/engine/tensor.ts'
 import { elementCount, tensorHandle } from '../../src/engine/tensor.ts'
-import { cases } from './cases.ts'
+import { defaultCases } from './default-cases.ts'
 import type { Role, Value } from './make-case.ts'
 import type { Random } from './random.ts'
 import { random } from './random.ts'
+import { specialCases } from './special-cases.ts'
 
 export type Act = 'float32' | 'bfloat16'
 
@@ -22,26 +23,17 @@ export interface AnyCase {
   large?: boolean
 }
 
+/** Of every op of the table those that follow from its entry, and the special ones. */
 export const allCases: readonly AnyCase[] = opNames.flatMap((op) =>
-  cases[op].map((entry): AnyCase => ({ op, ...entry })),
+  [...defaultCases(op), ...(specialCases[op] ?? [])].map((entry): AnyCase => ({ op, ...entry })),
 )
-
-/** Inputs that an op changes. */
-const changedInputs: { readonly [K in OpName]?: readonly string[] } = {
-  cachedAttention: ['keyCache', 'valueCache'],
-  copySlots: ['keyCache', 'valueCache'],
-  adamw: ['parameters', 'm', 'v'],
-}
-
-/** Inputs whose gradient is summed in float32 whatever their own type; the others' has their type. */
-const parameters = new Set(['table', 'gain', 'qGain', 'kGain', 'weight', 'bias', 'loraA', 'loraB'])
 
 /** Values by the name of an input or output. */
 export type Named = ReadonlyMap<string, TensorData>
 
 /** The inputs that get a gradient in this case. */
 export function wantedGradients({ op, inputs, gradients }: AnyCase): string[] {
-  const names: readonly string[] = ops[op].gradients
+  const names = infoOf(op).gradients
   return names.filter((name) => inputs[name] && (gradients ?? names).includes(name))
 }
 
@@ -57,14 +49,15 @@ export async function runForward(engine: Engine, testCase: AnyCase, act: Act): P
 export async function prepareForward(engine: Engine, testCase: AnyCase, act: Act) {
   const { op } = testCase
   const tensors = new Map<string, Tensor>()
-  const inputs = ops[op].inputs.map((name) => {
+  const { inputNames, outputNames } = infoOf(op)
+  const inputs: (Tensor | null)[] = []
+  for (const name of inputNames) {
     const value = testCase.inputs[name] ?? null
-    if (value === null) return null
-    const tensor = inputTensor(engine, testCase, name, act, value)
-    tensors.set(name, tensor)
-    return tensor
-  })
-  const outputs = ops[op].outputs.map((name) => {
+    const tensor = value && (await inputTensor(engine, testCase, name, act, value))
+    if (tensor) tensors.set(name, tensor)
+    inputs.push(tensor)
+  }
+  const outputs = outputNames.map((name) => {
     const output = testCase.outputs[name] ?? null
     return output && tensorHandle('transient', dtypeOf(output.role, act), output.shape)
   })
@@ -82,8 +75,8 @@ export async function prepareForward(engine: Engine, testCase: AnyCase, act: Act
       await engine.run(program)
       const result = new Map<string, TensorData>()
       for (const [i, tensor] of outputs.entries())
-        if (tensor) result.set(ops[op].outputs[i], await engine.read(tensor))
-      for (const name of changedInputs[op] ?? []) {
+        if (tensor) result.set(outputNames[i], await engine.read(tensor))
+      for (const name of infoOf(op).changes) {
         const tensor = tensors.get(name)
         if (tensor) result.set(name, await engine.read(tensor))
       }
@@ -98,12 +91,15 @@ export async function prepareForward(engine: Engine, testCase: AnyCase, act: Act
 /** Random gradients of the outputs that a loss would depend on. */
 export function gradientsOfOutputs({ op, outputs }: AnyCase, seed = 7): Map<string, Float32Array> {
   const r: Random = random(seed)
+  const info = infoOf(op)
   const given = new Map<string, Float32Array>()
-  // headLoss makes its gradients from lossScale.
-  if (op === 'headLoss') return given
-  for (const name of ['y', 'o']) {
+  // What makes its gradients forward has the loss in its weights.
+  if (info.gradientMadeForward) return given
+  for (const name of info.outputNames) {
     const output = outputs[name]
-    if (output) given.set(name, r.normal(elementCount(output.shape)))
+    const { type, auxiliary } = info.outputs[name]
+    if (output && auxiliary !== true && type !== 'int32')
+      given.set(name, r.normal(elementCount(output.shape)))
   }
   return given
 }
@@ -124,30 +120,32 @@ export async function runVjp(
 ): Promise<Named> {
   const { op } = testCase
   const owned: Tensor[] = []
-  const saved: readonly string[] = ops[op].saved(new Set(wanted), testCase.attributes as never)
+  const info = infoOf(op)
+  const saved = info.saved(new Set(wanted), testCase.attributes as Record<string, number>)
+  const savedInputs: (Tensor | null)[] = []
+  for (const name of info.inputNames) {
+    const value = saved.includes(name) ? (testCase.inputs[name] ?? null) : null
+    const tensor = value && (await inputTensor(engine, testCase, name, act, value))
+    if (tensor) owned.push(tensor)
+    savedInputs.push(tensor)
+  }
   const inputs = [
-    ...ops[op].inputs.map((name) => {
-      const value = testCase.inputs[name]
-      if (!value || !saved.includes(name)) return null
-      const tensor = inputTensor(engine, testCase, name, act, value)
-      owned.push(tensor)
-      return tensor
-    }),
-    ...ops[op].outputs.map((name) => {
+    ...savedInputs,
+    ...info.outputNames.map((name) => {
       const output = testCase.outputs[name]
       return output && saved.includes(name) ? make(output.role, output.shape, forward.get(name)) : null
     }),
-    ...ops[op].outputs.map((name) => {
+    ...info.outputNames.map((name) => {
       const output = testCase.outputs[name]
       const gradient = given.get(name)
       return output && gradient ? make(output.role, output.shape, gradient) : null
     }),
   ]
-  const gradients = ops[op].gradients.map((name) => {
+  const gradients = info.gradients.map((name) => {
     const value = testCase.inputs[name]
     if (!value || !wanted.includes(name)) return null
     const start = startAt?.get(name) ?? new Float32Array(value.data.length).fill(NaN)
-    return make(parameters.has(name) ? 'float32' : value.role, value.shape, start)
+    return make(gradientRole(op, name, value), value.shape, start)
   })
   const command: Command = {
     op,
@@ -160,7 +158,7 @@ export async function runVjp(
   await engine.run(engine.compile([command], []))
   const result = new Map<string, TensorData>()
   for (const [i, tensor] of gradients.entries())
-    if (tensor) result.set(ops[op].gradients[i], await engine.read(tensor))
+    if (tensor) result.set(info.gradients[i], await engine.read(tensor))
   for (const tensor of owned) engine.free(tensor)
   return result
 
@@ -172,13 +170,13 @@ export async function runVjp(
 }
 
 /** An input in the engine; a weight of several segments as blocks of rows, as q, k and v lie in a file. */
-function inputTensor(
+async function inputTensor(
   engine: Engine,
   { op, attributes }: AnyCase,
   name: string,
   act: Act,
   { role, shape, data, form }: Value,
-): Tensor {
+): Promise<Tensor> {
   const segments = 'segments' in attributes ? (attributes.segments as number[]) : []
   const isBlocks = op === 'linear' && name === 'weight' && (segments.length > 3 || form)
   if (!isBlocks || data instanceof Int32Array) return engine.tensor(dtypeOf(role, act), shape, data)
@@ -193,6 +191,12 @@ function inputTensor(
   return engine.weight(dtypeOf(role, act), columns, parts, form)
 }
 
-function dtypeOf(role: Role, act: Act): DType {
+/** Of parameters float32 whatever their own type, else that of the input. */
+export function gradientRole(op: OpName, name: string, { role }: Value): Role {
+  const { type } = infoOf(op).inputs[name]
+  return type === 'parameter' || type === 'weight' ? 'float32' : role
+}
+
+export function dtypeOf(role: Role, act: Act): DType {
   return role === 'act' ? act : role
 }

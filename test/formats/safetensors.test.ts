@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
 import {
-  openCheckpoint,
+  openWeightFiles,
   readSafetensorsHeader,
   readTensorBytes,
   toFloat32,
@@ -145,9 +145,9 @@ describe('checkpoints', () => {
 
   test('single file, shards, and what can be wrong', async () => {
     mkdirSync(folder)
-    await expect(openCheckpoint(folder)).rejects.toThrow('no weights')
+    await expect(openWeightFiles(folder)).rejects.toThrow('no weights')
     writeFileSync(join(folder, 'pytorch_model.bin'), '')
-    await expect(openCheckpoint(folder)).rejects.toThrow('save_pretrained')
+    await expect(openWeightFiles(folder)).rejects.toThrow('save_pretrained')
     await writeSafetensors(join(folder, 'model-00001-of-00002.safetensors'), weights('first'))
     await writeSafetensors(join(folder, 'model-00002-of-00002.safetensors'), weights('second'))
     const map = {
@@ -155,19 +155,19 @@ describe('checkpoints', () => {
       second: 'model-00002-of-00002.safetensors',
     }
     index(map)
-    const tensors = await openCheckpoint(folder)
+    const tensors = await openWeightFiles(folder)
     expect([...tensors.keys()]).toEqual(['first', 'second'])
     index({ ...map, third: 'model-00003-of-00002.safetensors' })
-    await expect(openCheckpoint(folder)).rejects.toThrow(
+    await expect(openWeightFiles(folder)).rejects.toThrow(
       'not in the folder: model-00003-of-00002.safetensors',
     )
     index({ ...map, third: map.second })
-    await expect(openCheckpoint(folder)).rejects.toThrow('no tensor third')
+    await expect(openWeightFiles(folder)).rejects.toThrow('no tensor third')
     index({ ...map, third: '../other/model.safetensors' })
-    await expect(openCheckpoint(folder)).rejects.toThrow('../other')
+    await expect(openWeightFiles(folder)).rejects.toThrow('../other')
     await writeSafetensors(join(folder, 'model.safetensors'), weights('alone'))
-    expect([...(await openCheckpoint(folder)).keys()]).toEqual(['alone'])
-    await expect(openCheckpoint(join(scratch, 'none'))).rejects.toThrow('ENOENT')
+    expect([...(await openWeightFiles(folder)).keys()]).toEqual(['alone'])
+    await expect(openWeightFiles(join(scratch, 'none'))).rejects.toThrow('ENOENT')
   })
 })
 

@@ -2,9 +2,10 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
-import { AutoModelForCausalLM, internalsOf, type LoadOptions } from '../../src/model/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
+import { AutoModelForCausalLM, type LoadOptions } from '../../src/model/index.ts'
 import { fixture, maxDifference, readTensors, relativeError } from './golden.ts'
+import { createTrainer } from './trainer.ts'
 
 const peft = (...path: string[]) => join(import.meta.dirname, '..', 'fixtures', 'peft', ...path)
 
@@ -59,10 +60,10 @@ it('trains only the biases of adapted modules with lora_only, though the engine 
   const model = await AutoModelForCausalLM.fromPretrained(fixture('qwen2'), { engine: 'reference' })
   await model.addAdapter({ r: 2, targetModules: ['q_proj'], bias: 'lora_only' })
   const inputIds = [[5, 9, 3, 7, 3, 8, 30]]
-  const { losses, optimiser } = await internalsOf(model).training()
-  await losses(internalsOf(model).flatten({ inputIds, labels: inputIds }), { gradientScale: 1 / 6 })
-  const norm = await optimiser.gradientNorm(0)
-  await optimiser.discardGradients()
+  const { training, add } = await createTrainer(model)
+  await add({ inputIds, labels: inputIds }, 1 / 6)
+  const norm = await training.gradientNorm(0)
+  await training.updateBy([])()
   const gradients = await model.gradients({ inputIds, labels: inputIds })
   const squares = [...gradients.values()].flatMap(({ data }) => [...data].map((value) => value * value))
   expect(norm).toBeCloseTo(Math.sqrt(squares.reduce((sum, square) => sum + square, 0)), 5)

@@ -8,7 +8,7 @@ import { fixture, maxDifference, readTensors } from './golden.ts'
 const gguf = (name: string) => join(import.meta.dirname, '..', 'fixtures', 'gguf-models', name)
 const load = (path: string) => AutoModelForCausalLM.fromPretrained(path, { engine: 'reference' })
 
-it.each(['llama-tied-rope3', 'qwen2', 'qwen3'])(
+it.each(['llama-tied-rope3', 'qwen2', 'qwen3', 'smollm3'])(
   '%s.gguf: the logits are those of the model it was made from',
   async (name) => {
     const golden = await readTensors(fixture(name, 'golden.safetensors'))

@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { fixture, goldenModels, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
+import { batchOf } from '../../src/batch/index.ts'
+import { createTrainer } from './trainer.ts'
 
 /** Tolerances that the fixtures' README suggests for a float32 engine. */
 const tolerance = { logits: 1e-4, loss: 1e-5, gradient: 5e-5, trainLoss: 1e-4, finalWeights: 2e-4 }
@@ -126,34 +128,28 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
       await model.loadAdapter(fixture(name, 'lora_init'))
       const { optimizer, max_grad_norm, steps } = readGoldenJson<Training>(name, 'train.json')
       const batches = await readTensors(fixture(name, 'train_batches.safetensors'))
-      const training = await internalsOf(model).training()
+      const trainer = await createTrainer(model, {
+        weightDecay: optimizer.weight_decay,
+        beta1: optimizer.betas[0],
+        beta2: optimizer.betas[1],
+        epsilon: optimizer.eps,
+      })
       for (const [i, step] of steps.entries()) {
         let sum = 0
         for (const micro of [0, 1]) {
           const key = `step${i}.micro${micro}`
-          const { losses } = await training.losses(
-            internalsOf(model).flatten({
-              inputIds: await batches.rows(`${key}.input_ids`),
-              attentionMask: await batches.rows(`${key}.attention_mask`),
-              labels: await batches.rows(`${key}.labels`),
-            }),
-            { gradientScale: 1 / step.num_items },
-          )
-          sum += losses.reduce((total, loss) => total + loss, 0)
+          const inputs = {
+            inputIds: await batches.rows(`${key}.input_ids`),
+            attentionMask: await batches.rows(`${key}.attention_mask`),
+            labels: await batches.rows(`${key}.labels`),
+          }
+          sum += await trainer.add(inputs, 1 / step.num_items)
         }
         expect(Math.abs(sum / step.num_items - step.loss), `loss of step ${i}`).toBeLessThan(
           tolerance.trainLoss,
         )
-        const norm = await training.optimiser.gradientNorm(max_grad_norm)
+        const norm = await trainer.step(step.lr, max_grad_norm)
         expect(Math.abs(norm - step.grad_norm), `norm of step ${i}`).toBeLessThan(tolerance.trainLoss)
-        await training.optimiser.update({
-          learningRate: step.lr,
-          weightDecay: optimizer.weight_decay,
-          beta1: optimizer.betas[0],
-          beta2: optimizer.betas[1],
-          epsilon: optimizer.eps,
-          step: i + 1,
-        })
       }
       const saved = join(scratch, `${engine}-${name}-trained`)
       await model.saveAdapter(saved)
@@ -212,10 +208,10 @@ describe.runIf(native)('native engine', () => {
       dtype: 'float32',
       engine: 'native',
     })
-    const ids = Int32Array.from({ length: 40_000 }, (_, i) => 3 + (i % 100))
-    const positions = ids.map((_, i) => i % 2000)
-    const starts = ids.map((_, i) => i - (i % 2000))
-    const targets = ids.map((id, i) => (i % 2000 === 1999 ? -100 : id))
+    const inputIds = Int32Array.from({ length: 40_000 }, (_, i) => 3 + (i % 100))
+    const positionIds = inputIds.map((_, i) => i % 2000)
+    const documentIds = inputIds.map((_, i) => Math.floor(i / 2000))
+    const batch = batchOf({ inputIds, labels: inputIds, positionIds, documentIds })
     let longest = 0
     let last = performance.now()
     const timer = setInterval(() => {
@@ -223,7 +219,7 @@ describe.runIf(native)('native engine', () => {
       last = performance.now()
     }, 10)
     const begun = performance.now()
-    await internalsOf(model).passes.losses({ ids, positions, starts, targets })
+    await internalsOf(model).passes.logProbs(batch)
     clearInterval(timer)
     const elapsed = performance.now() - begun
     expect(elapsed).toBeGreaterThan(100)

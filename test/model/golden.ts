@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { readSafetensorsHeader, readTensorBytes, toFloat32 } from '../../src/formats/index.ts'
 
 /** The cases that Transformers and PEFT recorded; see the README of the fixtures. */
-export const goldenModels = ['llama', 'llama-tied-rope3', 'mistral', 'qwen2', 'qwen3'] as const
+export const goldenModels = ['llama', 'llama-tied-rope3', 'mistral', 'qwen2', 'qwen3', 'smollm3'] as const
 
 export const fixture = (model: string, ...path: string[]): string =>
   join(import.meta.dirname, '..', 'fixtures', 'models', model, ...path)

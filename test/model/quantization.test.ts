@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { nativeProblem, quantizations } from '../../src/engine/index.ts'
+import { quantizations } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { maxDifference, readTensors } from './golden.ts'
+import { createTrainer } from './trainer.ts'
 
 const folder = join(import.meta.dirname, '..', 'fixtures', 'quantization')
 const golden = await readTensors(join(folder, 'golden.safetensors'))
@@ -34,25 +36,15 @@ describe.each(engines)('%s engine', (engine) => {
     it('trains LoRA as PEFT does on them, and merges into them', async () => {
       const model = await load()
       await model.loadAdapter(join(folder, 'adapter'))
-      const training = await internalsOf(model).training()
+      const trainer = await createTrainer(model, { weightDecay: 0.01 })
       const losses = await golden.floats(`${quantization}.losses`)
       const norms = await golden.floats(`${quantization}.norms`)
-      const flat = internalsOf(model).flatten({ inputIds, labels: inputIds })
-      const count = flat.targets.reduce((sum, target) => sum + (target >= 0 ? 1 : 0), 0)
+      const count = inputIds.reduce((sum, row) => sum + row.length - 1, 0)
       for (const [i, expected] of losses.entries()) {
-        const found = await training.losses(flat, { gradientScale: 1 / count })
-        const loss = found.losses.reduce((sum, value) => sum + value, 0) / count
+        const loss = (await trainer.add({ inputIds, labels: inputIds }, 1 / count)) / count
         expect(Math.abs(loss - expected), `loss of step ${i}`).toBeLessThan(1e-4)
-        const norm = await training.optimiser.gradientNorm(1)
+        const norm = await trainer.step(0.01)
         expect(Math.abs(norm - norms[i]), `norm of step ${i}`).toBeLessThan(1e-4)
-        await training.optimiser.update({
-          learningRate: 0.01,
-          weightDecay: 0.01,
-          beta1: 0.9,
-          beta2: 0.999,
-          epsilon: 1e-8,
-          step: i + 1,
-        })
       }
       const { logits } = await model.forward({ inputIds })
       const expectedLogits = await golden.floats(`${quantization}.logits`)
@@ -91,6 +83,19 @@ describe.each(engines)('%s engine', (engine) => {
         const best = Math.max(...row)
         expect(best - row[token]).toBeLessThan(0.02 * (best - Math.min(...row)))
       })
+    })
+
+    it('says after merging how its weights are held: merged ones are not quantised any more', async () => {
+      const model = await load()
+      const mergedInto = async (targetModules: string | string[]) => {
+        await model.addAdapter({ r: 2, targetModules })
+        await model.mergeAdapter()
+        return model.quantization
+      }
+      expect(await mergedInto(['q_proj'])).toBe(quantization)
+      expect(await mergedInto('all-linear')).toBeNull()
+      // Nothing is quantised, and so everything can be trained.
+      await expect(internalsOf(model).training()).resolves.toBeDefined()
     })
 
     it('does not train the quantised weights themselves', async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { nativeIsas } from '../../src/engine/index.ts'
-import { parseModelConfig } from '../../src/model/families/config.ts'
-import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
+import { nativeIsas } from '../../src/engine/native/index.ts'
+import { AutoModelForCausalLM, describeModel, internalsOf } from '../../src/model/index.ts'
 import { activationBytesPerToken, recomputationWithin } from '../../src/model/passes/recompute.ts'
 import { fixture } from './golden.ts'
+import { createTrainer } from './trainer.ts'
 
-const config = parseModelConfig(
+const { architecture } = describeModel(
   {
     model_type: 'llama',
     vocab_size: 32,
@@ -31,8 +31,8 @@ describe('what is computed again', () => {
     { keeps: 'inputs only', budget: 4 * input, wholeLayers: 4, gatedLayers: 0 },
     { keeps: 'inputs only, though there is no room for them', budget: 1, wholeLayers: 4, gatedLayers: 0 },
   ])('keeps $keeps', ({ budget, wholeLayers, gatedLayers }) => {
-    expect(activationBytesPerToken(config, 2)).toBe(4 * layer)
-    expect(recomputationWithin(config, 2, 1000, 1000 * budget)).toEqual({
+    expect(activationBytesPerToken(architecture, 2)).toBe(4 * layer)
+    expect(recomputationWithin(architecture, 2, 1000, 1000 * budget)).toEqual({
       wholeLayers,
       gatedLayers,
     })
@@ -47,21 +47,16 @@ describe.each(nativeIsas().length > 0 ? (['reference', 'native'] as const) : (['
         const model = await AutoModelForCausalLM.fromPretrained(fixture('qwen3'), { engine, threads: 2 })
         await model.addAdapter({ r: 4, loraDropout: 0.1 }, 1)
         const inputIds = [Array.from({ length: 12 }, (_, i) => (7 * i) % 100)]
-        const { losses, optimiser, readState } = await internalsOf(model).training()
-        const step = { learningRate: 1e-2, weightDecay: 0, beta1: 0.9, beta2: 0.99, epsilon: 1e-8 }
+        const { add, step, training } = await createTrainer(model, { beta2: 0.99 })
         // The second step is the first in which LoRA's A has a gradient.
-        for (const number of [1, 2]) {
-          await losses(internalsOf(model).flatten({ inputIds, labels: inputIds }), {
-            gradientScale: 1 / 11,
-            dropoutSeed: number,
-            ...options,
-          })
-          await optimiser.gradientNorm(1)
-          await optimiser.update({ ...step, step: number })
+        for (const pass of [0, 1]) {
+          await add({ inputIds, labels: inputIds }, 1 / 11, { dropout: { seed: 1, pass }, ...options })
+          await step(1e-2)
         }
+        const { engine: computes, parameters } = training.trainable
         return {
           perToken: internalsOf(model).activationBytesPerToken(),
-          values: await readState('parameters'),
+          values: await computes.read(parameters),
         }
       }
       const { values, perToken } = await trained({})

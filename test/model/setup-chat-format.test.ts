@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { chatFormats } from '../../src/chat/index.ts'
-import { openCheckpoint, readTensorBytes, toFloat32 } from '../../src/formats/index.ts'
+import { openWeightFiles, readTensorBytes, toFloat32 } from '../../src/formats/index.ts'
 import { AutoModelForCausalLM, setupChatFormat } from '../../src/model/index.ts'
 import { AutoTokenizer, readGenerationConfig } from '../../src/tokenizer/index.ts'
 
@@ -42,7 +42,7 @@ async function plainTokenizer(name: string) {
 const rowOf = async (model: AutoModelForCausalLM, id: number) => {
   const folder = mkdtempSync(join(scratch, 'model-'))
   await model.save(folder, { dtype: 'float32' })
-  const info = (await openCheckpoint(folder)).get('model.embed_tokens.weight')
+  const info = (await openWeightFiles(folder)).get('model.embed_tokens.weight')
   if (!info) throw new Error('no embedding')
   const values = toFloat32(await readTensorBytes(info), info.dtype)
   const [rows, columns] = info.shape
@@ -75,7 +75,7 @@ describe('setupChatFormat', () => {
       expect(rows).toEqual({ before: length, after: Math.ceil((length + 2) / 16) * 16 })
       const end = newTokens[1].id
       // </s> (2) pads here, so it no longer ends anything.
-      expect(model.generationConfig['eos_token_id']).toEqual([end, 1])
+      expect(model.generationConfig.eosTokenIds).toEqual([end, 1])
       expect(model.config['eos_token_id']).toBe(end)
       expect(own.eosTokenId).toBe(end)
       const { row, values, columns } = await rowOf(model, end)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { createRandom } from '../../src/random.ts'
 import { fixture } from './golden.ts'
@@ -17,8 +17,8 @@ describe.each(engines)('%s engine in float32', (engine) => {
       const model = await AutoModelForCausalLM.fromPretrained(fixture(name), { dtype: 'float32', engine })
       const settings = { maxNewTokens: 12, stopTokenIds: [] }
       const alone: number[][] = []
-      for (const prompt of prompts) alone.push(...(await model.generateFrom([prompt], settings)))
-      expect(await model.generateFrom(prompts, settings)).toEqual(alone)
+      for (const prompt of prompts) alone.push(...(await model.generate({ inputIds: [prompt] }, settings)))
+      expect(await model.generate({ inputIds: prompts }, settings)).toEqual(alone)
       // As a batch with left padding, too.
       const time = Math.max(...prompts.map(({ length }) => length))
       const padded = (of: (prompt: number[]) => number[]) =>

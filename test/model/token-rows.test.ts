@@ -2,11 +2,12 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { readSafetensorsHeader } from '../../src/formats/index.ts'
-import { AutoModelForCausalLM, internalsOf, type LoadOptions } from '../../src/model/index.ts'
+import { AutoModelForCausalLM, type LoadOptions } from '../../src/model/index.ts'
 import type { LoraConfig } from '../../src/peft/index.ts'
 import { fixture, maxDifference, readTensors, relativeError } from './golden.ts'
+import { createTrainer } from './trainer.ts'
 
 const peft = (...path: string[]) => join(import.meta.dirname, '..', 'fixtures', 'peft', ...path)
 
@@ -68,24 +69,12 @@ describe.each(engines)('trainable_token_indices on $engine', (options) => {
     const inputIds = [[5, 9, 3, 7, 3, 8, 100]]
     await model.addAdapter({ r: 2, targetModules: ['q_proj'], trainableTokenIndices: [3, 100] })
     const before = (await model.forward({ inputIds, labels: inputIds })).loss ?? 0
-    const { losses, optimiser, readState, writeState } = await internalsOf(model).training()
-    const start = {
-      parameters: await readState('parameters'),
-      m: await readState('m'),
-      v: await readState('v'),
-    }
-    const flat = internalsOf(model).flatten({ inputIds, labels: inputIds })
-    for (let step = 1; step <= 10; step += 1) {
-      await losses(flat, { gradientScale: 1 / 6 })
-      await optimiser.gradientNorm(1)
-      await optimiser.update({
-        learningRate: 1e-2,
-        weightDecay: 0,
-        beta1: 0.9,
-        beta2: 0.999,
-        epsilon: 1e-8,
-        step,
-      })
+    const { add, step, training } = await createTrainer(model)
+    const { engine, parameters } = training.trainable
+    const start = await engine.read(parameters)
+    for (let i = 0; i < 10; i += 1) {
+      await add({ inputIds, labels: inputIds }, 1 / 6)
+      await step(1e-2)
     }
     const after = (await model.forward({ inputIds, labels: inputIds })).loss ?? 0
     expect(after).toBeLessThan(before - 0.3)
@@ -94,7 +83,8 @@ describe.each(engines)('trainable_token_indices on $engine', (options) => {
     const fresh = await AutoModelForCausalLM.fromPretrained(fixture('llama-tied-rope3'), options)
     await fresh.loadAdapter(folder)
     expect((await fresh.forward({ inputIds, labels: inputIds })).loss).toBeCloseTo(after, 6)
-    writeState(start)
+    engine.write(parameters, start)
+    await training.parametersChanged()
     expect((await model.forward({ inputIds, labels: inputIds })).loss).toBeCloseTo(before, 6)
   })
 })
@@ -118,7 +108,7 @@ it.skipIf(nativeProblem() !== undefined)('computes the same in bfloat16, up to r
 it.each<[string, string, Partial<LoraConfig>, string]>([
   ['a token that does not exist', 'llama', { trainableTokenIndices: [128] }, 'embed_tokens: 128'],
   ['a token twice', 'llama', { trainableTokenIndices: [3, 3] }, 'different token ids'],
-  ['no tokens', 'llama', { trainableTokenIndices: [] }, 'no tokens'],
+  ['no tokens', 'llama', { trainableTokenIndices: [] }, 'trainableTokenIndices: []; expected at least one'],
   ['another module', 'llama', { trainableTokenIndices: { norm: [1] } }, "'norm'"],
   [
     'rows of what is trained whole',

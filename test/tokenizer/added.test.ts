@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { AutoTokenizer, type Tokenizer } from '../../src/tokenizer/index.ts'
-import { fixtures, readGolden, tokenizerCases, toUtf16, type Golden } from './golden.ts'
+import { AutoTokenizer as BrowserTokenizer } from '../../src/tokenizer/browser.ts'
+import { cases, readGolden, toUtf16, type Golden } from './golden.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'fettle-tokenizer-'))
 
@@ -25,15 +26,15 @@ async function expectAdded(tokenizer: Tokenizer, { added }: Golden) {
     }
 }
 
-describe.each(tokenizerCases)('%s', (name) => {
+describe.each(cases)('%s in %s', (name, library, load) => {
   const golden = readGolden(name)
 
   test('tokens that transformers added', async () => {
-    await expectAdded(await AutoTokenizer.fromPretrained(join(fixtures, name, 'with_added')), golden)
+    await expectAdded(await load(`${name}/with_added`), golden)
   })
 
   test('tokens that fettle adds, also after saving', async () => {
-    const tokenizer = await AutoTokenizer.fromPretrained(join(fixtures, name))
+    const tokenizer = await load(name)
     const tokens = golden.added.tokens.map(({ content, lstrip, rstrip, single_word, normalized }) => ({
       content,
       ...(lstrip === undefined ? {} : { leftStrip: lstrip }),
@@ -49,10 +50,18 @@ describe.each(tokenizerCases)('%s', (name) => {
       golden.added.newly_added,
     )
     await expectAdded(tokenizer, golden)
+    const files = tokenizer.toFiles()
+    await expectAdded(BrowserTokenizer.fromFiles(files), golden)
+    await expectAdded(AutoTokenizer.fromFiles(files), golden)
     const folder = join(scratch, name)
-    await tokenizer.save(folder)
-    await expectAdded(await AutoTokenizer.fromPretrained(folder), golden)
-    expect(readdirSync(folder).toSorted()).toEqual(
+    if (library === 'JavaScript') {
+      await expect(tokenizer.save(folder)).rejects.toThrow('Take the files from tokenizer.toFiles().')
+    } else {
+      await tokenizer.save(folder)
+      await expectAdded(await AutoTokenizer.fromPretrained(folder), golden)
+      expect(readdirSync(folder).toSorted()).toEqual(Object.keys(files).toSorted())
+    }
+    expect(Object.keys(files).toSorted()).toEqual(
       [
         golden.chat === undefined ? [] : ['chat_template.jinja'],
         'tokenizer.json',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Tokenizer as RustTokenizer } from 'tokenizers'
 import { describe, expect, it, test } from 'vitest'
 import { AutoTokenizer, readGenerationConfig } from '../../src/tokenizer/index.ts'
-import { preTokenizers } from '../../src/tokenizer/gguf/pre-tokenizers.ts'
+import { preTokenizers } from '../../src/tokenizer/node/gguf/pre-tokenizers.ts'
 import { fixtures } from './golden.ts'
 
 const folder = join(fixtures, 'gguf')

@@ -1,5 +1,7 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { AutoTokenizer as BrowserTokenizer } from '../../src/tokenizer/browser.ts'
+import { AutoTokenizer, type Tokenizer, type TokenizerFileContents } from '../../src/tokenizer/index.ts'
 
 /** Recorded with transformers; offsets count code points. */
 interface GoldenEncoding {
@@ -76,6 +78,26 @@ export const tokenizerCases = [
 ] as const
 
 export const fixtures = new URL('../fixtures/tokenizers/', import.meta.url).pathname
+
+/** The files of a fixture, as a page would have fetched them. */
+export function readContents(name: string): TokenizerFileContents {
+  const read = (file: string) => readFileSync(join(fixtures, name, file), 'utf8')
+  const contents: TokenizerFileContents = { 'tokenizer.json': read('tokenizer.json') }
+  for (const file of ['tokenizer_config.json', 'chat_template.jinja'] as const)
+    if (existsSync(join(fixtures, name, file))) contents[file] = read(file)
+  return contents
+}
+
+/** The two ways to make a tokenizer: of the Rust library in Node, and in JavaScript as browsers do. */
+export const libraries: readonly (readonly [string, (name: string) => Promise<Tokenizer>])[] = [
+  ['Rust', (name) => AutoTokenizer.fromPretrained(join(fixtures, name))],
+  ['JavaScript', async (name) => BrowserTokenizer.fromFiles(readContents(name), name)],
+]
+
+/** Each fixture with each library. */
+export const cases = libraries.flatMap(([library, load]) =>
+  tokenizerCases.map((name) => [name, library, load] as const),
+)
 
 export function readGolden(name: string): Golden {
   return JSON.parse(readFileSync(join(fixtures, name, 'golden.json'), 'utf8')) as Golden

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
 import { writeFileAtomic } from '../../src/formats/index.ts'
-import { AutoTokenizer } from '../../src/tokenizer/index.ts'
+import { AutoTokenizer, type TokenizerFileContents } from '../../src/tokenizer/index.ts'
 import { fixtures, tokenizerCases } from './golden.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'fettle-save-'))
@@ -156,5 +156,40 @@ describe('what is wrong with a folder', () => {
     )
     await expect(tokenizer.encode('a', { padding: 'max_length' })).rejects.toThrow('without maxLength')
     await expect(tokenizer.encode(['a'], { pair: ['b', 'c'] })).rejects.toThrow('1 texts and 2 pairs')
+  })
+
+  test.each<[string, object, string]>([
+    [
+      'no tokenizer.json',
+      { 'tokenizer_config.json': '{}' },
+      'page: no tokenizer.json; expected tokenizer.json and',
+    ],
+    [
+      'a misspelt name',
+      { 'tokenizer.json': '{}', 'tokenizer-config.json': '{}' },
+      "page: a file 'tokenizer-config.json'",
+    ],
+    [
+      'a list',
+      { 'tokenizer.json': '{}', 'added_tokens.json': '[]' },
+      'page/added_tokens.json: another JSON value',
+    ],
+  ])('files in memory: %s', (_, contents, message) => {
+    expect(() => AutoTokenizer.fromFiles(contents as TokenizerFileContents, 'page')).toThrow(message)
+  })
+
+  test('files in memory are the same as files in a folder', async () => {
+    const contents = {
+      'tokenizer.json': readFileSync(join(qwen, 'tokenizer.json')),
+      'tokenizer_config.json': JSON.stringify({ eos_token: '<|im_end|>', chat_template: 'inline' }),
+      'additional_chat_templates/tool_use.jinja': 'with tools',
+    }
+    const tokenizer = AutoTokenizer.fromFiles(contents)
+    expect(Object.fromEntries(tokenizer.chatTemplates)).toEqual({ default: 'inline', tool_use: 'with tools' })
+    expect(AutoTokenizer.fromFiles(tokenizer.toFiles()).toFiles()).toEqual(tokenizer.toFiles())
+    await tokenizer.save(join(scratch, 'from memory'))
+    expect((await AutoTokenizer.fromPretrained(join(scratch, 'from memory'))).toFiles()).toEqual(
+      tokenizer.toFiles(),
+    )
   })
 })

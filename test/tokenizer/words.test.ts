@@ -1,11 +1,14 @@
 import { join } from 'node:path'
+import { Tokenizer as RustTokenizer } from 'tokenizers'
 import { describe, expect, test } from 'vitest'
 import type { LearnedSpan } from '../../src/chat/index.ts'
 import { createRandom } from '../../src/random.ts'
-import { makeBackend } from '../../src/tokenizer/backend.ts'
-import { encodeTextsWithSpans } from '../../src/tokenizer/encode-spans.ts'
-import { readTokenizerFiles, type TokenizerFiles } from '../../src/tokenizer/files.ts'
-import { readGgufTokenizerFiles } from '../../src/tokenizer/gguf/gguf-tokenizer.ts'
+import { encodeTextsWithSpans } from '../../src/tokenizer/encode-with-spans.ts'
+import { textOf, type TokenizerFiles } from '../../src/tokenizer/files.ts'
+import { readKnownTokens } from '../../src/tokenizer/known-tokens.ts'
+import { readGgufTokenizerFiles } from '../../src/tokenizer/node/gguf/gguf-tokenizer.ts'
+import { readTokenizerFiles } from '../../src/tokenizer/node/read-files.ts'
+import { makeRustBackend } from '../../src/tokenizer/node/rust-backend.ts'
 import { makeWordEncoder } from '../../src/tokenizer/word-encoder.ts'
 import { cutsAlike, readWordRules } from '../../src/tokenizer/word-rules.ts'
 import { fixtures, tokenizerCases } from './golden.ts'
@@ -16,8 +19,8 @@ const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: tr
 /** A tokenizer with its pre-tokenizer and post-processor replaced, as other models have them. */
 async function variant(name: string, changes: object): Promise<TokenizerFiles> {
   const files = await readTokenizerFiles(join(fixtures, name))
-  const json: object = JSON.parse(files.tokenizerJson.toString())
-  return { ...files, tokenizerJson: Buffer.from(JSON.stringify({ ...json, ...changes })) }
+  const json: object = JSON.parse(textOf(files.tokenizerJson))
+  return { ...files, tokenizerJson: JSON.stringify({ ...json, ...changes }) }
 }
 
 /** A tokenizer with further special tokens. */
@@ -170,17 +173,17 @@ function makeItems(added: readonly string[], count: number) {
 }
 
 describe.each(byWords)('%s, by words', (_, files) => {
-  const { rust, wordRules, added } = makeBackend(files)
-  const words = wordRules && makeWordEncoder(rust, wordRules, added)
+  const { backend, wordRules, added } = readKnownTokens(files, makeRustBackend)
+  const words = wordRules && makeWordEncoder(backend, wordRules, added)
 
   test('gives the tokens, masks and straddles that the Rust library gives for whole texts', async () => {
     const items = makeItems([...added.keys()], 1000)
-    const expected = await encodeTextsWithSpans({ rust, words: undefined }, items, {
+    const expected = await encodeTextsWithSpans({ backend, words: undefined }, items, {
       addSpecialTokens: false,
     })
     // Twice: at first nearly all words are new, then none.
     for (const _time of ['new', 'known'])
-      expect(await encodeTextsWithSpans({ rust, words }, items, { addSpecialTokens: false })).toEqual(
+      expect(await encodeTextsWithSpans({ backend, words }, items, { addSpecialTokens: false })).toEqual(
         expected,
       )
     const taken = items.filter(({ text }) => words?.cut(text, []) !== undefined).length
@@ -193,7 +196,8 @@ const patterns = new Set(['GPT-2', 'Qwen', 'digits that stand alone', 'Llama 3']
 test.each(byWords.filter(([name]) => patterns.has(name)))(
   '%s cuts around every character that it trusts as the Rust library does',
   (_, files) => {
-    const { rust, wordRules } = makeBackend(files)
+    const { wordRules } = readKnownTokens(files, makeRustBackend)
+    const rust = RustTokenizer.fromString(textOf(files.tokenizerJson))
     if (wordRules === undefined) throw new Error('no word rules')
     const preTokenizer = rust.getPreTokenizer()
     if (preTokenizer === null) throw new Error('no pre-tokenizer')
@@ -220,13 +224,13 @@ test.each(byWords.filter(([name]) => patterns.has(name)))(
 )
 
 test.each(whole)('%s encodes whole texts', (_, files) => {
-  const { rust, wordRules, added } = makeBackend(files)
-  expect(wordRules && makeWordEncoder(rust, wordRules, added)).toBeUndefined()
+  const { backend, wordRules, added } = readKnownTokens(files, makeRustBackend)
+  expect(wordRules && makeWordEncoder(backend, wordRules, added)).toBeUndefined()
 })
 
 test('rules that are not known are not guessed', async () => {
   const files = await folder('bytebpe-gpt2')
-  const json: Record<string, unknown> = JSON.parse(files.tokenizerJson.toString())
+  const json: Record<string, unknown> = JSON.parse(textOf(files.tokenizerJson))
   const model = { ...(json.model as object) }
   for (const changes of [
     { normalizer: { type: 'NFKC' } },

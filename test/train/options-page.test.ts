@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { optionFlags } from '../../src/train/option-flags.ts'
-import { readRunOptions, runFileLayer } from '../../src/train/read-options.ts'
+import { optionFlags } from '../../src/train/options/option-flags.ts'
+import { readRunOptions, runFileLayer } from '../../src/train/options/read-options.ts'
 
 const path = join(import.meta.dirname, '..', '..', 'docs', 'training.md')
 const marks = [

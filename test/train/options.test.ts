@@ -1,8 +1,11 @@
+import { parse } from 'yaml'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { FettleError } from '../../src/error.ts'
-import { flagLayer, optionFlags, runFileJsonSchema } from '../../src/train/option-flags.ts'
-import { loraOptions, maskPolicyOf } from '../../src/train/options.ts'
-import { readRunOptions, readTrainOptions, runFileLayer } from '../../src/train/read-options.ts'
+import { flagLayer, optionFlags } from '../../src/train/options/option-flags.ts'
+import { runFileJsonSchema } from '../../src/train/options/run-file-schema.ts'
+import { loraOptions, maskPolicyOf } from '../../src/train/options/options.ts'
+import { readRunOptions, readTrainOptions, runFileLayer } from '../../src/train/options/read-options.ts'
 
 const read = (text: string, flags: Record<string, unknown> = {}) =>
   readRunOptions([runFileLayer(text, 'run.yaml'), flagLayer(flags)])
@@ -242,4 +245,21 @@ test('the JSON Schema has the names of files', () => {
   expect(schema).toContain('"lora_alpha"')
   expect(schema).not.toContain('loraAlpha')
   expect(schema).not.toContain('"rows"')
+})
+
+test.each<[string, string, boolean]>([
+  [
+    'the run file of DESIGN',
+    'model: m\ndata: [{ path: a.jsonl, columns: { input: q } }]\nlora: { r: 16 }',
+    true,
+  ],
+  ['one file without brackets', 'model: m\ndata: a.jsonl\neval_data: { path: b.jsonl }', true],
+  ['no adapter', 'model: m\ndata: a.jsonl\nlora: null\nlearning_rate: 2.0e-5', true],
+  ['a typing mistake', 'model: m\ndata: a.jsonl\nlearning_rat: 1', false],
+  ['data without a path', 'model: m\ndata: [{ format: text }]', false],
+  ['no model', 'data: a.jsonl', false],
+])('the JSON Schema judges %s as fettle does', (_, text, holds) => {
+  const schema = z.fromJSONSchema(runFileJsonSchema() as Parameters<typeof z.fromJSONSchema>[0])
+  expect(schema.safeParse(parse(text)).success).toBe(holds)
+  expect(errorOf(() => read(text)) === 'no error').toBe(holds)
 })

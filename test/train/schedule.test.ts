@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { learningRateAt, warmupSteps, type SchedulerKwargs } from '../../src/train/schedule.ts'
-import type { SchedulerType } from '../../src/train/options.ts'
+import type { SchedulerType } from '../../src/train/options/options.ts'
 
 interface ScheduleCase {
   name: SchedulerType

@@ -2,13 +2,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { nativeProblem } from '../../src/engine/index.ts'
+import { nativeProblem } from '../../src/engine/native/index.ts'
 import { FettleError } from '../../src/error.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 import type { TrainEvent, TrainSftInput } from '../../src/train/index.ts'
-import { splitBatch, trainSft } from '../../src/train/index.ts'
-import { collate } from '../../src/batch/index.ts'
+import { trainSft } from '../../src/train/index.ts'
 
 const assets = join(import.meta.dirname, '..', '..', 'assets')
 const tiny = join(assets, 'tiny-llama')
@@ -119,25 +118,37 @@ describe('trainSft', () => {
     await run({ maxSteps: 2, saveSteps: 1 })
     await expect(run({ maxSteps: 4, resumeFromCheckpoint: true })).rejects.toThrow(/steps: 4; expected 2/)
   })
-})
 
-describe('splitBatch', () => {
-  const example = (length: number, line: number) => ({
-    inputIds: Int32Array.from({ length }, (_, i) => line * 100 + i),
-    mask: new Uint8Array(length).fill(1),
-    origin: { file: 'x', line },
+  test('options that the loaded model contradicts are refused, all together', async () => {
+    const attempt = run({
+      engine: engine === 'native' ? 'reference' : 'native',
+      dtype: 'bfloat16',
+      quantization: 'nf4',
+      activationQuantization: 'int8',
+    })
+    const error = await attempt.catch((thrown: unknown) => thrown)
+    expect(error).toBeInstanceOf(FettleError)
+    const { problems } = error as FettleError
+    expect(problems.map(({ place }) => place)).toEqual([
+      'engine',
+      'dtype',
+      'quantization',
+      'activationQuantization',
+    ])
+    expect(problems[1]).toEqual({
+      place: 'dtype',
+      found: 'bfloat16, and a model that was loaded with float32',
+      expected: 'what the model was loaded with, or nothing',
+      cure: 'Load it with AutoModelForCausalLM.fromPretrained(path, { dtype: "bfloat16" }).',
+    })
   })
-  test.each([
-    { lengths: [5, 5, 5, 5], tokens: 10, passes: [10, 10] },
-    { lengths: [30, 1], tokens: 10, passes: [30, 1] },
-    { lengths: [4, 4, 4], tokens: 100, passes: [12] },
-    { lengths: [], tokens: 10, passes: [] },
-  ])('$lengths in passes of $tokens', ({ lengths, tokens, passes }) => {
-    const batch = collate(lengths.map(example))
-    const parts = splitBatch(batch, tokens)
-    expect(parts.map(({ ids }) => ids.length)).toEqual(passes)
-    expect(parts.flatMap(({ targets }) => [...targets])).toEqual([...batch.targets])
-    for (const { positions, starts } of parts)
-      positions.forEach((position, i) => expect(starts[i]).toBe(i - position))
+
+  test.runIf(engine === 'native')('threads too', async () => {
+    await expect(run({ threads: 1000 })).rejects.toThrow(/threads: 1000, and a model that was loaded with/)
+  })
+
+  test('options that say what the model is are taken', async () => {
+    const events = await run({ engine, dtype: 'float32', maxSteps: 1 })
+    expect(events.at(-1)).toMatchObject({ type: 'end', step: 1 })
   })
 })

@@ -13,7 +13,7 @@ import { endWhenOutputCloses } from '../closed-output.ts'
 import { defineCommand } from '../command.ts'
 import { wholeNumber } from '../flags.ts'
 import { writeJsonLine } from '../json-lines.ts'
-import { nativeIsas } from '../../engine/index.ts'
+import { nativeIsas } from '../../engine/native/index.ts'
 
 /** Measures this machine, and what fettle makes of it. */
 export const bench = defineCommand({

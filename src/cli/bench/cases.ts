@@ -1,5 +1,5 @@
 import type { ActivationQuantization, Quantization } from '../../engine/index.ts'
-import type { TrainOptionsInput } from '../../train/options.ts'
+import type { TrainOptionsInput } from '../../train/index.ts'
 
 /** A training run that is measured. */
 export interface TrainCase {

@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
-import { AutoModelForCausalLM } from '../../model/index.ts'
-import { parseModelConfig } from '../../model/families/config.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
+import { modelShape } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { GenerateCase, PromptCase } from './cases.ts'
 import { readBandwidth } from './peaks.ts'
@@ -74,7 +74,7 @@ export async function measureGeneration(
     ...prompt.slice(1),
   ])
   const maxNewTokens = isPrompt ? 1 : newTokens
-  const config = parseModelConfig(model.config, modelPath)
+  const config = modelShape(internalsOf(model).state.architecture)
   const weights = layerWeights(config) * config.layerCount
   const head = config.vocabSize * config.hiddenSize
   const weightBytes =
@@ -85,15 +85,18 @@ export async function measureGeneration(
     const begun = performance.now()
     let told = 0
     let first = 0
-    await model.generateFrom(prompts, {
-      maxNewTokens,
-      stopTokenIds: [],
-      promptLookupNumTokens,
-      onToken: () => {
-        told += 1
-        if (told === prompts.length) first = performance.now()
+    await model.generate(
+      { inputIds: prompts },
+      {
+        maxNewTokens,
+        stopTokenIds: [],
+        promptLookupNumTokens,
+        onToken: () => {
+          told += 1
+          if (told === prompts.length) first = performance.now()
+        },
       },
-    })
+    )
     const ended = performance.now()
     return { whole: (ended - begun) / 1000, decoding: (ended - first) / 1000, profile: model.profile() }
   }

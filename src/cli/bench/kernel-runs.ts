@@ -1,5 +1,5 @@
 import type { Command } from '../../engine/ops.ts'
-import type { ModelConfig } from '../../model/families/config.ts'
+import type { ModelShape } from './model-shape.ts'
 import { forward, vjp, Workshop } from './workshop.ts'
 import { layerProducts } from './work.ts'
 
@@ -20,7 +20,7 @@ const passTokens = 1024
 const rank = 16
 
 /** All kernels of a step and of a decoded token; each is built only when its turn comes, so that memory stays small. */
-export function kernelRuns(config: ModelConfig): ((workshop: Workshop) => KernelRun)[] {
+export function kernelRuns(config: ModelShape): ((workshop: Workshop) => KernelRun)[] {
   const products = layerProducts(config).map(({ parts, depth }) => ({
     parts,
     depth,
@@ -38,7 +38,7 @@ export function kernelRuns(config: ModelConfig): ((workshop: Workshop) => Kernel
       (workshop: Workshop) => loraProduct(workshop, product),
       (workshop: Workshop) => loraProductBackward(workshop, product),
     ]),
-    (workshop) => headLoss(workshop, config),
+    (workshop) => targetLogProbs(workshop, config),
     ...[158, 512, 4096].flatMap((document) => [
       (workshop: Workshop) => attention(workshop, config, document),
       (workshop: Workshop) => attentionBackward(workshop, config, document),
@@ -160,32 +160,32 @@ function loraProductBackward(workshop: Workshop, product: Product): KernelRun {
   }
 }
 
-/** Logits, loss and the gradient of the hidden states. */
-function headLoss(workshop: Workshop, { vocabSize, hiddenSize }: ModelConfig): KernelRun {
+/** Logits, log-probabilities and the gradient of the hidden states. */
+function targetLogProbs(workshop: Workshop, { vocabSize, hiddenSize }: ModelShape): KernelRun {
   const inputs = {
     hidden: workshop.tensor([passTokens, hiddenSize]),
     targets: workshop.tensor([passTokens], 'int32'),
-    lossScale: workshop.given([1], 'float32', Float32Array.of(1)),
+    weights: workshop.given([passTokens], 'float32', new Float32Array(passTokens).fill(1)),
   }
   const outputs = {
-    losses: workshop.tensor([passTokens], 'float32'),
+    logProbs: workshop.tensor([passTokens], 'float32'),
     lse: workshop.tensor([passTokens], 'float32'),
     dHidden: workshop.tensor([passTokens, hiddenSize]),
   }
   return {
-    kernel: named('headLoss', { rows: vocabSize, depth: hiddenSize }),
+    kernel: named('targetLogProbs', { rows: vocabSize, depth: hiddenSize }),
     weights: 'cold',
     tokens: passTokens,
     limit: 'arithmetic',
     amount: 4 * passTokens * vocabSize * hiddenSize,
     commands: workshop
       .weights(vocabSize, hiddenSize, 'cold')
-      .map((weight) => forward('headLoss', { ...inputs, weight }, {}, outputs)),
+      .map((weight) => forward('targetLogProbs', { ...inputs, weight }, {}, outputs)),
   }
 }
 
 /** The head of decoded tokens. */
-function head(workshop: Workshop, { vocabSize, hiddenSize }: ModelConfig, tokens: number): KernelRun {
+function head(workshop: Workshop, { vocabSize, hiddenSize }: ModelShape, tokens: number): KernelRun {
   const x = workshop.tensor([tokens, hiddenSize])
   const y = workshop.tensor([tokens, vocabSize], 'float32')
   return {
@@ -201,7 +201,7 @@ function head(workshop: Workshop, { vocabSize, hiddenSize }: ModelConfig, tokens
 }
 
 /** Documents of the same length, end to end, about as many tokens as a pass has. */
-function attentionTensors(workshop: Workshop, config: ModelConfig, document: number) {
+function attentionTensors(workshop: Workshop, config: ModelShape, document: number) {
   const { headDim, headCount: queryHeads, keyHeadCount: keyHeads } = config
   const tokens = Math.max(1, Math.round(passTokens / document)) * document
   const starts = Int32Array.from({ length: tokens }, (_, i) => i - (i % document))
@@ -219,7 +219,7 @@ function attentionTensors(workshop: Workshop, config: ModelConfig, document: num
   }
 }
 
-function attention(workshop: Workshop, config: ModelConfig, document: number): KernelRun {
+function attention(workshop: Workshop, config: ModelShape, document: number): KernelRun {
   const { tokens, attributes, inputs, outputs, product } = attentionTensors(workshop, config, document)
   return {
     kernel: `attention, documents of ${document}`,
@@ -230,7 +230,7 @@ function attention(workshop: Workshop, config: ModelConfig, document: number): K
   }
 }
 
-function attentionBackward(workshop: Workshop, config: ModelConfig, document: number): KernelRun {
+function attentionBackward(workshop: Workshop, config: ModelShape, document: number): KernelRun {
   const { tokens, attributes, inputs, outputs, product } = attentionTensors(workshop, config, document)
   const given = { o: workshop.tensor(outputs.o.shape) }
   const gradients = { qkv: workshop.tensor(inputs.qkv.shape) }
@@ -248,7 +248,7 @@ function attentionBackward(workshop: Workshop, config: ModelConfig, document: nu
 /** Element-wise kernels work on as many different tensors as a step has layers: none is in a cache when its turn comes. */
 const layers = 24
 
-function swiglu(workshop: Workshop, { intermediateSize }: ModelConfig): KernelRun {
+function swiglu(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
   const shape = [passTokens, 2 * intermediateSize]
   const y = workshop.tensor([passTokens, intermediateSize])
   return {
@@ -262,7 +262,7 @@ function swiglu(workshop: Workshop, { intermediateSize }: ModelConfig): KernelRu
   }
 }
 
-function swigluBackward(workshop: Workshop, { intermediateSize }: ModelConfig): KernelRun {
+function swigluBackward(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
   const shape = [passTokens, 2 * intermediateSize]
   const dy = workshop.tensor([passTokens, intermediateSize])
   const gradient = workshop.tensor(shape)
@@ -277,7 +277,7 @@ function swigluBackward(workshop: Workshop, { intermediateSize }: ModelConfig): 
   }
 }
 
-function rmsNorm(workshop: Workshop, { hiddenSize }: ModelConfig): KernelRun {
+function rmsNorm(workshop: Workshop, { hiddenSize }: ModelShape): KernelRun {
   const shape = [passTokens, hiddenSize]
   const gain = workshop.tensor([hiddenSize], 'float32')
   const outputs = { y: workshop.tensor(shape), rstd: workshop.tensor([passTokens], 'float32') }

@@ -1,13 +1,13 @@
 import { loadavg } from 'node:os'
 import { createEngine } from '../../engine/index.ts'
 import type { DType, Engine } from '../../engine/index.ts'
-import { parseModelConfig } from '../../model/families/config.ts'
-import { AutoModelForCausalLM } from '../../model/index.ts'
+import { modelShape } from './model-shape.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
 import type { KernelRun } from './kernel-runs.ts'
 import { kernelRuns } from './kernel-runs.ts'
 import { activation, Workshop } from './workshop.ts'
 import { arithmeticPeak, peaksOf } from './peaks.ts'
-import type { MachinePeaks } from '../../engine/native/binding.ts'
+import type { MachinePeaks } from '../../engine/native/index.ts'
 
 /** One kernel on one shape, against the peak that limits it. */
 export interface KernelFigures extends Omit<KernelRun, 'commands' | 'amount'> {
@@ -38,9 +38,9 @@ const roundSeconds = 0.04
  */
 export async function measureKernels(modelPath: string): Promise<KernelReport> {
   const load = loadavg()[0]
-  const { config: raw } = await AutoModelForCausalLM.fromPretrained(modelPath, { engine: 'native' })
-  const config = parseModelConfig(raw, modelPath)
-  const engine = createEngine({ engine: 'native' })
+  const model = await AutoModelForCausalLM.fromPretrained(modelPath, { engine: 'native' })
+  const config = modelShape(internalsOf(model).state.architecture)
+  const engine = await createEngine({ engine: 'native' })
   const kernels: KernelFigures[] = []
   let peaks = peaksOf(engine.isa, engine.threads)
   for (const prepare of kernelRuns(config)) {
@@ -50,6 +50,7 @@ export async function measureKernels(modelPath: string): Promise<KernelReport> {
     peaks = after
     workshop.free()
   }
+  engine.close()
   return { kind: 'kernels', isa: engine.isa, threads: engine.threads, dtype: activation, load, kernels }
 }
 

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import type { MachinePeaks } from '../../engine/native/binding.ts'
-import { nativeAddon, nativeIsas } from '../../engine/native/binding.ts'
+import type { MachinePeaks } from '../../engine/native/index.ts'
+import { nativeAddon, nativeIsas } from '../../engine/native/index.ts'
 import { FettleError } from '../../error.ts'
 
 /** The machine's limits for an instruction set. */

@@ -3,13 +3,10 @@ import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DataSource } from '../../data/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
-import { parseModelConfig } from '../../model/families/config.ts'
+import { modelShape } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
-import type { StepEvent } from '../../train/index.ts'
-import { passSize, trainSft } from '../../train/index.ts'
-import { prepareData } from '../../train/prepare.ts'
-import { readTrainOptions } from '../../train/read-options.ts'
+import { passSize, prepareData, readTrainOptions, type StepEvent, trainSft } from '../../train/index.ts'
 import type { TrainCase } from './cases.ts'
 import { collectGarbage } from '../collect-garbage.ts'
 import { passShapes, stepWork, totalWork } from './work.ts'
@@ -88,7 +85,7 @@ export async function measureTraining(
     const milliseconds = counted.map((event) => (event.tokens / event.tokens_per_second) * 1000)
     const sum = (numbers: readonly number[]) => numbers.reduce((total, n) => total + n, 0)
     const shape = {
-      config: parseModelConfig(model.config, modelPath),
+      config: modelShape(internalsOf(model).state.architecture),
       rank: caseOptions.lora?.r ?? 0,
       trainable: model.trainableCount,
       elementBytes: dtype === 'float32' ? 4 : 2,

@@ -1,6 +1,5 @@
-import type { Batch } from '../../batch/index.ts'
-import { splitBatch } from '../../train/index.ts'
-import type { ModelConfig } from '../../model/families/config.ts'
+import { documentStarts, splitBatch, type TrainingBatch } from '../../batch/index.ts'
+import type { ModelShape } from './model-shape.ts'
 
 /** What a pass or a step must do at the least. */
 export interface Work {
@@ -15,7 +14,7 @@ export type StepWork = Map<string, Work>
 
 /** How a model is trained. */
 export interface TrainingShape {
-  config: ModelConfig
+  config: ModelShape
   /** Rank of LoRA on every linear layer; 0: all weights are trained. */
   rank: number
   /** Parameters that the optimiser updates. */
@@ -34,12 +33,19 @@ export interface PassShape {
 }
 
 /** The passes that `trainSft` makes of a batch. */
-export function passShapes(batch: Batch, tokensOfAPass: number, config: ModelConfig): PassShape[] {
-  return splitBatch(batch, tokensOfAPass).map(({ ids, starts, targets }) => ({
-    tokens: ids.length,
-    learned: targets.reduce((count, target) => count + (target >= 0 ? 1 : 0), 0),
+export function passShapes(
+  batch: TrainingBatch<unknown>,
+  tokensOfAPass: number,
+  config: ModelShape,
+): PassShape[] {
+  return splitBatch(batch, tokensOfAPass).map(({ inputIds, documentIds, learnedTokens }) => ({
+    tokens: inputIds.length,
+    learned: learnedTokens,
     pairs: config.windows.map((window) =>
-      starts.reduce((sum, start, i) => sum + Math.min(i - start + 1, window || Infinity), 0),
+      documentStarts(documentIds).reduce(
+        (sum, start, i) => sum + Math.min(i - start + 1, window || Infinity),
+        0,
+      ),
     ),
   }))
 }
@@ -66,7 +72,7 @@ export function stepWork(shape: TrainingShape, passes: readonly PassShape[]): St
  * The work of reading one prompt up to its next token. Of the last layer only keys and values are needed of every token, the
  * rest of its last token alone.
  */
-export function promptWork(config: ModelConfig, tokens: number): StepWork {
+export function promptWork(config: ModelShape, tokens: number): StepWork {
   const { hiddenSize, headDim, headCount, keyHeadCount, layerCount, vocabSize } = config
   const weights = layerWeights(config)
   const keyWeights = 2 * keyHeadCount * headDim * hiddenSize
@@ -84,7 +90,7 @@ export function promptWork(config: ModelConfig, tokens: number): StepWork {
 }
 
 /** Weights of the products of one layer. */
-export function layerWeights(config: ModelConfig): number {
+export function layerWeights(config: ModelShape): number {
   return layerProducts(config).reduce(
     (sum, { parts, depth }) => sum + parts.reduce((rows, count) => rows + count, 0) * depth,
     0,
@@ -101,7 +107,7 @@ export function totalWork(work: StepWork): Work {
 }
 
 /** Rows of each projection that is computed as one product, and its depth. */
-export function layerProducts(config: ModelConfig): { parts: number[]; depth: number }[] {
+export function layerProducts(config: ModelShape): { parts: number[]; depth: number }[] {
   const { hiddenSize, intermediateSize, headDim, headCount, keyHeadCount } = config
   const keyRows = keyHeadCount * headDim
   return [
@@ -157,8 +163,8 @@ function addHead(
   const product = 2 * learned * vocabSize * hiddenSize
   const bytes = elementBytes * (vocabSize + learned) * hiddenSize
   // Logits, and the gradient of the hidden states on the way.
-  add(work, 'headLoss', 2 * product, bytes)
-  if (rank === 0) add(work, 'headLoss.vjp', product, bytes)
+  add(work, 'targetLogProbs', 2 * product, bytes)
+  if (rank === 0) add(work, 'targetLogProbs.vjp', product, bytes)
 }
 
 /** What has no products is bound by memory: each op reads and writes its rows. */

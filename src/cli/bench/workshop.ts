@@ -1,8 +1,6 @@
 import type { DType, Engine, Tensor } from '../../engine/index.ts'
 import type { Attributes, Command, InputName, OpName, OutputName } from '../../engine/ops.ts'
-import { ops } from '../../engine/ops.ts'
-import { flattenAttributes } from '../../engine/tape.ts'
-import { elementCount } from '../../engine/tensor.ts'
+import { elementCount, flattenAttributes, infoOf } from '../../engine/index.ts'
 
 export const activation = 'bfloat16' satisfies DType
 
@@ -60,11 +58,12 @@ export function forward<K extends OpName>(
   attributes: Attributes<K>,
   outputs: Named<OutputName<K>>,
 ): Command {
+  const { inputNames, outputNames } = infoOf(op)
   return {
     op,
     direction: 'forward',
-    inputs: ops[op].inputs.map((name) => inputs[name] ?? null),
-    outputs: ops[op].outputs.map((name) => outputs[name] ?? null),
+    inputs: inOrder(inputNames, inputs),
+    outputs: inOrder(outputNames, outputs),
     attributes: flattenAttributes(op, attributes),
   }
 }
@@ -76,19 +75,26 @@ export function vjp<K extends OpName>(
   attributes: Attributes<K>,
   outputs: Named<OutputName<K>>,
   given: Named<OutputName<K>>,
-  gradients: Named<InputName<K>>,
+  wanted: Named<InputName<K>>,
 ): Command {
-  const info = ops[op]
+  const { inputNames, outputNames, gradients } = infoOf(op)
   return {
     op,
     direction: 'vjp',
     inputs: [
-      ...info.inputs.map((name) => inputs[name] ?? null),
-      ...info.outputs.map((name) => outputs[name] ?? null),
-      ...info.outputs.map((name) => given[name] ?? null),
+      ...inOrder(inputNames, inputs),
+      ...inOrder(outputNames, outputs),
+      ...inOrder(outputNames, given),
     ],
-    outputs: info.gradients.map((name) => gradients[name] ?? null),
+    outputs: inOrder(gradients, wanted),
     attributes: flattenAttributes(op, attributes),
-    accumulate: info.gradients.map(() => false),
+    accumulate: gradients.map(() => false),
   }
+}
+
+function inOrder(
+  names: readonly string[],
+  tensors: Readonly<Record<string, Tensor | undefined>>,
+): (Tensor | null)[] {
+  return names.map((name) => tensors[name] ?? null)
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
-import type { Check, Split } from '../check.ts'
+import type { Check } from '../check.ts'
+import type { Split } from '../patient.ts'
 import { countOf, createTally } from '../check.ts'
 import { excerptOf, type Draft } from '../diagnosis.ts'
 

@@ -24,7 +24,7 @@ import { targetModules } from './target-modules.ts'
 import { templateLosesMessages } from './template-loses-messages.ts'
 import { templateMissing } from './template-missing.ts'
 import { textEncoding } from './text-encoding.ts'
-import { truncation } from './truncation.ts'
+import { cutAnswers } from './cut-answers.ts'
 import { twoEndTokens } from './two-end-tokens.ts'
 
 /** Everything that the doctor looks for. */
@@ -44,7 +44,7 @@ export const checks: { readonly [K in CheckName]: Check } = {
   'template-loses-messages': templateLosesMessages,
   'span-borders': spanBorders,
   'nothing-to-learn': nothingToLearn,
-  truncation,
+  truncation: cutAnswers,
   'position-limit': positionLimit,
   'empty-answers': emptyAnswers,
   duplicates,

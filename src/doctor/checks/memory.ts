@@ -1,9 +1,12 @@
 import { FettleError } from '../../error.ts'
 import { readGguf } from '../../formats/index.ts'
-import type { ModelConfig } from '../../model/families/config.ts'
-import { parseModelConfig } from '../../model/families/config.ts'
-import { ggufModelConfig } from '../../model/families/gguf-config.ts'
-import { activationBytesPerToken, activationBytesWithin } from '../../model/passes/recompute.ts'
+import type { Architecture } from '../../model/index.ts'
+import {
+  activationBytesPerToken,
+  activationBytesWithin,
+  describeGguf,
+  describeModel,
+} from '../../model/index.ts'
 import { loraConfig, matchModules } from '../../peft/index.ts'
 import { passSize } from '../../train/index.ts'
 import type { Check } from '../check.ts'
@@ -46,21 +49,22 @@ async function estimate(patient: Patient, model: ModelFiles): Promise<Estimate> 
 
 /** What training keeps of the longest pass; 0 for a model that it cannot train. */
 async function activationBytes({ run }: Patient, model: ModelFiles, elementBytes: number): Promise<number> {
-  let config: ModelConfig
+  let architecture: Architecture
   try {
-    config = model.isGguf
-      ? await ggufModelConfig(model.path, readGguf(model.path))
-      : parseModelConfig(model.config, model.path)
+    const described = model.isGguf
+      ? await describeGguf(model.path, readGguf(model.path))
+      : describeModel(model.config, model.path)
+    architecture = described.architecture
   } catch (error) {
     // Another check says what is wrong with it.
     if (!(error instanceof FettleError)) throw error
     return 0
   }
-  const perToken = activationBytesPerToken(config, elementBytes)
+  const perToken = activationBytesPerToken(architecture, elementBytes)
   const pass = passSize(perToken, run?.lowMemory === true)
   const budget = run?.gradientCheckpointing === true ? 0 : pass.activationBytes
   const tokens = Math.max(pass.perPass, run?.maxLength ?? 0)
-  return activationBytesWithin(config, elementBytes, tokens, budget)
+  return activationBytesWithin(architecture, elementBytes, tokens, budget)
 }
 
 /** Parameters of LoRA: r · (in + out) for each adapted layer. */

@@ -1,6 +1,6 @@
 import { parseChatTemplate, reasoningFields, type Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
-import { renderOptions } from '../../tokenizer/chat-templates.ts'
+import { renderOptions } from '../../tokenizer/index.ts'
 import type { Check, Tally } from '../check.ts'
 import { countOf, createTally } from '../check.ts'
 import type { Draft, Severity } from '../diagnosis.ts'

@@ -1,5 +1,6 @@
 import type { AutoModelForCausalLM, NumberArray } from '../../model/index.ts'
 import { internalsOf } from '../../model/index.ts'
+import { createAdamW } from '../../train/index.ts'
 import { learnedCount, makeSamples, packed, padded, type NumericSample } from './samples.ts'
 
 /** The names of the tests, in the order in which they run; merging changes the model and comes last. */
@@ -150,20 +151,15 @@ async function addTrainedAdapter(
   samples: readonly NumericSample[],
 ): Promise<void> {
   await model.addAdapter({ r: 4, loraAlpha: 8 })
-  const { losses, optimiser } = await internalsOf(model).training()
+  const { passes, flatten, training: startTraining } = internalsOf(model)
+  const training = await startTraining()
   const { inputIds, attentionMask, labels } = padded(samples, 'right')
-  const flat = internalsOf(model).flatten({ inputIds, attentionMask, labels })
-  const total = samples.reduce((sum, sample) => sum + learnedCount(sample), 0)
-  await losses(flat, { gradientScale: 1 / total })
-  await optimiser.gradientNorm(1)
-  await optimiser.update({
-    learningRate: 1e-2,
-    weightDecay: 0,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    step: 1,
-  })
+  const batch = flatten({ inputIds, attentionMask, labels })
+  await passes.train(batch, new Float64Array(batch.learnedTokens).fill(1 / batch.learnedTokens))
+  await training.gradientNorm(1)
+  const optimiser = createAdamW(training.trainable)
+  optimiser.begin({ learningRate: 1e-2, step: 1 })
+  await training.updateBy(optimiser.commands)()
 }
 
 /** Logits of each document of a packed row. */

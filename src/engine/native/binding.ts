@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
 import type { Largest } from '../engine.ts'
-import { opNames } from '../ops.ts'
 import { typeNames } from './program-code.ts'
+import { tableHash } from './table-hash.ts'
 
 /** A program that the addon decoded. */
 export type ProgramHandle = { readonly __program: unique symbol }
@@ -31,8 +31,9 @@ export interface Runner {
   readOutput(program: ProgramHandle, index: number): Float32Array | Int32Array
   readLargest(program: ProgramHandle, index: number, count: number): Largest[]
   compile(code: Float64Array, arenaBytes: number): ProgramHandle
-  /** rows 0: as compiled. */
-  run(program: ProgramHandle, rows: number): Promise<void>
+  /** counts: how many there are of each symbol that rows are counted in, by its number; 0: as compiled. */
+  run(program: ProgramHandle, counts: readonly number[]): Promise<void>
+  finish(program: ProgramHandle): Promise<void>
   /** Engine.repeat: `output` is an index of the program's tensors, `input` and `counted` are handles; onRun must not throw. */
   repeat(
     program: ProgramHandle,
@@ -44,6 +45,7 @@ export interface Runner {
   ): Promise<void>
   free(handle: number): void
   release(): void
+  close(): void
   profile(): Float64Array
 }
 
@@ -64,14 +66,16 @@ interface Addon {
   peaks(isa: string, threads: number, readBytes: number, seconds: number): MachinePeaks
   /** Bytes read a second; measures for about 0.1 s. */
   readPeak(isa: string, threads: number, readBytes: number): number
+  returnIdleMemory(): Promise<void>
   /** Instruction sets that run here, the fastest first. */
   isas: string[]
-  opNames: string[]
+  /** Of the op table that the addon was built from. */
+  tableHash: string
   typeNames?: string[]
 }
 
 /** Where the build puts the addon: the package's own build folder, both from src/ and from dist/. */
-function addonPath(): string | undefined {
+export function addonPath(): string | undefined {
   for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json')))
       return join(folder, 'build', `${process.platform}-${process.arch}`, 'fettle.node')
@@ -85,7 +89,7 @@ function load(): Addon | string {
   if (path === undefined || !existsSync(path)) return 'the native engine was not built (npm run build:native)'
   try {
     const addon = createRequire(import.meta.url)(path) as Addon
-    if (addon.opNames.join() !== opNames.join() || addon.typeNames?.join() !== typeNames.join())
+    if (addon.tableHash !== tableHash() || addon.typeNames?.join() !== typeNames.join())
       return 'the native engine was built from other sources (npm run build:native)'
     return addon.isas.length > 0
       ? addon

@@ -1,5 +1,27 @@
 // The native engine: C++ kernels behind Node-API, chosen for this processor at run time.
 // This folder finds the addon (binding), turns programs into numbers (program-code) and wraps both as an Engine.
 // The kernels and their runner are in native/.
-export { nativeIsas, nativeProblem } from './binding.ts'
+import type { EngineEntry } from '../engine.ts'
+import { nativeAddon, nativeProblem } from './binding.ts'
+import { createNativeEngine } from './native-engine.ts'
+
+export type { MachinePeaks } from './binding.ts'
+export { beforeMemoryIsTaken } from './memory-taken.ts'
+export { addonPath, nativeAddon, nativeIsas, nativeProblem } from './binding.ts'
 export { createNativeEngine } from './native-engine.ts'
+
+/**
+ * Gives memory back to the system that this process holds from starting and from reading data: free memory of the C library's heap,
+ * and pages of programs, which are mapped again when they are touched. For a process of its own, such as the command line; does
+ * nothing without the addon.
+ */
+export async function returnIdleMemory(): Promise<void> {
+  const addon = nativeAddon()
+  if (typeof addon !== 'string') await addon.returnIdleMemory()
+}
+
+/** Can run where the addon was built. */
+export const nativeEngine: EngineEntry = {
+  problem: async () => nativeProblem(),
+  create: async (options) => createNativeEngine(options),
+}

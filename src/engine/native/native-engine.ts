@@ -2,22 +2,27 @@ import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
-import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
+import { checkRows, firstCommands, planMemory, rowCapacities, withoutDeadCommands } from '../plan.ts'
 import type { WeightForm } from '../quantization.ts'
 import { fourBitBlock } from '../quantization.ts'
-import type { Tensor } from '../tensor.ts'
+import type { RowSymbol, Tensor, WeightPart } from '../tensor.ts'
 import { bytesPerElement, tensorHandle } from '../tensor.ts'
-import { readQuantized } from '../weight-values.ts'
+import { readNumbers, readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
 import { nativeAddon } from './binding.ts'
+import { memoryIsTaken } from './memory-taken.ts'
 import { dtypeCodes, encodeProgram, formCodes } from './program-code.ts'
 
 interface NativeProgram extends Program {
   handle: ProgramHandle
   indices: Map<number, number>
+  symbols: readonly RowSymbol[]
 }
 
 const partTypes = { F32: 0, BF16: 1, F16: 2 } as const
+
+/** A cache line, and a vector of the widest instruction set. */
+const alignment = 64
 
 /**
  * The engine of C++ kernels. `isa` forces one of `nativeIsas()`; without it FETTLE_ISA, else the fastest.
@@ -40,28 +45,39 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       expected: addon.isas.join(', '),
       cure: 'node scripts/build-native.mjs --all builds every instruction set of this machine.',
     })
-  const threads = options.threads ?? threadsFromEnvironment() ?? availableParallelism()
+  const threads =
+    options.threads === undefined
+      ? (threadsFromEnvironment() ?? Math.min(availableParallelism(), mostThreads))
+      : checkedThreads('threads', options.threads, String(options.threads))
+  memoryIsTaken()
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
+  let closed = false
+  // Of the memory that programs share; −1 when there is none.
+  let sharedBytes = -1
 
   return {
     name: 'native',
     isa,
     threads,
     activationTypes: ['bfloat16', 'float32'],
+    alignment,
     prefersBfloat12: isa === 'avx512bf16' || isa === 'amx',
-    tensor: (dtype, shape, data) =>
-      persistent(runner.tensor(dtypeCodes[dtype], shape, data ?? null), dtype, shape),
-    weight(dtype, columns, parts, form = null) {
+    tensor(dtype, shape, data) {
+      const tensor = tensorHandle('persistent', dtype, shape)
+      handles.set(tensor.id, runner.tensor(dtypeCodes[dtype], tensor.shape, data ?? null))
+      return tensor
+    },
+    async weight(dtype, columns, parts, form = null) {
       const rows = parts.reduce((sum, part) => sum + part.rows, 0)
       if (form && !fitsRows(columns, form)) {
-        const data = readQuantized(columns, parts, form)
+        const data = await readQuantized(columns, parts, form)
         const handle = runner.weight(dtypeCodes[dtype], columns, [{ data, dtype: partTypes.F32, rows }])
         return persistent(handle, dtype, [rows, columns])
       }
       const code = form ? formCodes[form] : dtypeCodes[dtype]
-      const native = parts.map((part): NativePart => ({ ...part, dtype: partTypes[part.dtype] }))
+      const native = await Promise.all(parts.map((part) => nativePart(columns, part)))
       return persistent(runner.weight(code, columns, native), dtype, [rows, columns])
     },
     quantized(matrix, form) {
@@ -80,22 +96,32 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       return runner.readOutput(...outputOf(tensor))
     },
     readLargest: async (tensor, count) => runner.readLargest(...outputOf(tensor), count),
-    compile(commands, outputs): NativeProgram {
-      const kept = withoutDeadCommands(commands, outputs)
-      const { offsets, bytes } = planMemory(kept, outputs, bytesPerElement)
-      const { code, indices } = encodeProgram(kept, (tensor) => offsets.get(tensor.id) ?? handleOf(tensor))
+    compile(commands, outputs, later = []): NativeProgram {
+      const kept = withoutDeadCommands([...commands, ...later], outputs)
+      const first = firstCommands(kept, later)
+      const { offsets, bytes } = planMemory(kept, outputs, { alignment, bytesPerElement })
+      const { code, indices, symbols } = encodeProgram(
+        kept,
+        first,
+        (tensor) => offsets.get(tensor.id) ?? handleOf(tensor),
+      )
       const handle = runner.compile(code, bytes)
-      const capacity = rowCapacity(kept)
-      return { commands: kept, outputs, arenaBytes: bytes, capacity, handle, indices }
+      const capacities = rowCapacities(kept)
+      const program = { commands: kept, firstCommands: first, outputs, arenaBytes: bytes, capacities }
+      return { ...program, handle, indices, symbols }
     },
-    async run(program, rows) {
+    async run(program, rows = {}) {
       checkRows(program, rows)
-      lastProgram = program as NativeProgram
-      await runner.run(lastProgram.handle, rows ?? 0)
+      const { handle, symbols } = starting(program)
+      await runner.run(
+        handle,
+        symbols.map((symbol) => rows[symbol] ?? 0),
+      )
     },
+    finish: (program) => runner.finish((program as NativeProgram).handle),
     async repeat(program, { times, output, input, counted }, onRun) {
-      lastProgram = program as NativeProgram
-      const index = lastProgram.indices.get(output.id)
+      const { handle, indices } = program as NativeProgram
+      const index = indices.get(output.id)
       if (index === undefined) throw new Error('repeat: the output is none of the program')
       const failures: unknown[] = []
       const guarded = (values: Int32Array): boolean => {
@@ -106,15 +132,24 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
           return false
         }
       }
-      await runner.repeat(lastProgram.handle, times, index, handleOf(input), handleOf(counted), guarded)
+      starting(program)
+      await runner.repeat(handle, times, index, handleOf(input), handleOf(counted), guarded)
       if (failures.length > 0) throw failures[0]
     },
     free(tensor) {
+      if (closed) return
       runner.free(handleOf(tensor))
       handles.delete(tensor.id)
     },
     release() {
       runner.release()
+      sharedBytes = -1
+      lastProgram = undefined
+    },
+    close() {
+      runner.close()
+      closed = true
+      handles.clear()
       lastProgram = undefined
     },
     profile() {
@@ -125,6 +160,16 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       })
       return milliseconds
     },
+  }
+
+  /** The program runs next. */
+  function starting(program: Program): NativeProgram {
+    if (program.arenaBytes > sharedBytes) {
+      memoryIsTaken()
+      sharedBytes = program.arenaBytes
+    }
+    lastProgram = program as NativeProgram
+    return lastProgram
   }
 
   function persistent(handle: number, dtype: Tensor['dtype'], shape: readonly number[]): Tensor {
@@ -148,21 +193,31 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
   }
 }
 
+/** A part as the addon takes it: the file to map where there is one, else its numbers. */
+async function nativePart(columns: number, part: WeightPart): Promise<NativePart> {
+  const { dtype, rows } = part
+  if ('source' in part && part.source.path !== undefined)
+    return { dtype: partTypes[dtype], rows, path: part.source.path, offset: part.offset }
+  return { dtype: partTypes[dtype], rows, data: await readNumbers(columns, part) }
+}
+
 /** Whether no block of the quantised matrix reaches from one row into the next. */
 function fitsRows(columns: number, form: WeightForm): boolean {
   return (form !== 'nf4' && form !== 'fp4') || columns % fourBitBlock === 0
 }
 
+/** As many as native/runner_object.h takes. */
+const mostThreads = 1024
+
 /** FETTLE_THREADS as a number, or undefined where it is not set. */
 function threadsFromEnvironment(): number | undefined {
   const text = process.env['FETTLE_THREADS']
-  if (text === undefined || text === '') return undefined
-  const threads = Number(text)
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new FettleError({
-      place: 'FETTLE_THREADS',
-      found: `'${text}'`,
-      expected: 'a whole number from 1 on',
-    })
-  return threads
+  return text === undefined || text === ''
+    ? undefined
+    : checkedThreads('FETTLE_THREADS', Number(text), `'${text}'`)
+}
+
+function checkedThreads(place: string, threads: number, found: string): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= mostThreads) return threads
+  throw new FettleError({ place, found, expected: `a whole number from 1 to ${mostThreads}` })
 }

@@ -1,10 +1,10 @@
-import { bfloat16ToFloat32, float32ToBfloat16 } from '../../formats/float16.ts'
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../../float16.ts'
 import type { Engine, Program } from '../engine.ts'
 import { roundThrough } from '../quantization.ts'
-import type { OpName } from '../ops.ts'
-import { checkRows, planMemory, rowCapacity, withoutDeadCommands } from '../plan.ts'
-import type { DType, Tensor, TensorData } from '../tensor.ts'
-import { elementCount, tensorHandle } from '../tensor.ts'
+import type { Command, OpName } from '../ops.ts'
+import { checkRows, firstCommands, planMemory, rowCapacities, withoutDeadCommands } from '../plan.ts'
+import type { DType, RowCounts, Tensor, TensorData } from '../tensor.ts'
+import { elementCount, shapeInRun, tensorHandle } from '../tensor.ts'
 import { givingWay } from './give-way.ts'
 import type { Matrix, UntypedKernel } from './kernel.ts'
 import { execute } from './kernel.ts'
@@ -14,42 +14,46 @@ import { readQuantized, readRowScales, readWeight } from '../weight-values.ts'
 /** Every element takes four bytes here: bfloat16 is stored widened, and rounded only where values come in. */
 const storedBytes: { readonly [K in DType]: number } = { float32: 4, bfloat16: 4, int32: 4 }
 
+const alignment = 4
+
 /**
  * The specification as an engine: one thread of plain TypeScript, for the browser, for machines without a compiler
  * and as the oracle of the native kernels. Sums are made in double precision and stored in float32.
- *
- * @param options  `threads` is accepted for symmetry; there is always one
  */
-export function createReferenceEngine(_options: { threads?: number } = {}): Engine {
+export function createReferenceEngine(): Engine {
   const persistent = new Map<number, TensorData>()
   const rowScales = new Map<number, Float32Array>()
   const plans = new WeakMap<Program, ReadonlyMap<number, number>>()
   let elapsedMs = new Map<string, number>()
   let arena = new ArrayBuffer(0)
   let lastRun: Program | null = null
-  let rowsOfRun: number | undefined
+  let unfinished: Program | null = null
+  let countsOfRun: RowCounts = {}
   let running: Promise<void> | null = null
+  let closed = false
 
   const engine: Engine = {
     name: 'reference',
     isa: 'javascript',
     threads: 1,
     activationTypes: ['float32'],
+    alignment,
     prefersBfloat12: false,
     tensor(dtype, shape, data) {
-      const size = elementCount(shape)
-      const tensor = keep(dtype, shape, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
+      const tensor = tensorHandle('persistent', dtype, shape)
+      const size = checkedCount('tensor', tensor.shape)
+      persistent.set(tensor.id, dtype === 'int32' ? new Int32Array(size) : new Float32Array(size))
       if (data) store(tensor, data)
       return tensor
     },
-    weight(dtype, columns, parts, form) {
+    async weight(dtype, columns, parts, form) {
       if (form) {
-        const values = readQuantized(columns, parts, form)
+        const values = await readQuantized(columns, parts, form)
         const tensor = keep(dtype, [values.length / columns, columns], values)
-        if (form === 'int8') rowScales.set(tensor.id, readRowScales(columns, parts))
+        if (form === 'int8') rowScales.set(tensor.id, await readRowScales(columns, parts))
         return tensor
       }
-      const values = readWeight(columns, parts)
+      const values = await readWeight(columns, parts)
       const tensor = keep(dtype, [values.length / columns, columns], values)
       if (dtype === 'bfloat16') store(tensor, values)
       return tensor
@@ -59,7 +63,8 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       return keep(matrix.dtype, matrix.shape, values)
     },
     view(tensor, offset, shape) {
-      const size = elementCount(shape)
+      checkedCount('view', [offset])
+      const size = checkedCount('view', shape)
       const values = valuesOf(tensor)
       if (offset + size > values.length)
         throw new Error(`view: elements ${offset} to ${offset + size} of ${values.length}`)
@@ -68,12 +73,12 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     write: store,
     async read(tensor) {
       await running
-      return valuesOf(tensor).slice()
+      return inRun(tensor).slice()
     },
     async readLargest(tensor, count) {
       await running
       const width = tensor.shape[tensor.shape.length - 1]
-      const all = valuesOf(tensor) as Float32Array
+      const all = inRun(tensor) as Float32Array
       return Array.from({ length: all.length / width }, (_, row) => {
         const values = all.subarray(row * width, (row + 1) * width)
         const numbers = values.filter((value) => !Number.isNaN(value)).toSorted()
@@ -82,25 +87,33 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
         return { ids, values: Float32Array.from(ids, (i) => values[i]) }
       })
     },
-    compile(commands, outputs) {
-      const kept = withoutDeadCommands(commands, outputs)
-      const plan = planMemory(kept, outputs, storedBytes)
-      const program = { commands: kept, outputs, arenaBytes: plan.bytes, capacity: rowCapacity(kept) }
+    compile(commands, outputs, later = []) {
+      const kept = withoutDeadCommands([...commands, ...later], outputs)
+      const plan = planMemory(kept, outputs, { alignment, bytesPerElement: storedBytes })
+      const program = {
+        commands: kept,
+        firstCommands: firstCommands(kept, later),
+        outputs,
+        arenaBytes: plan.bytes,
+        capacities: rowCapacities(kept),
+      }
       plans.set(program, plan.offsets)
       return program
     },
-    async run(program, rows) {
+    async run(program, rows = {}) {
       if (running) throw new Error('a program is already running')
       checkRows(program, rows)
       if (arena.byteLength < program.arenaBytes) arena = new ArrayBuffer(program.arenaBytes)
       lastRun = program
-      rowsOfRun = rows
-      running = runCommands(program)
-      try {
-        await running
-      } finally {
-        running = null
-      }
+      countsOfRun = rows
+      unfinished = null
+      await whileRunning(program.commands.slice(0, program.firstCommands))
+      unfinished = program
+    },
+    async finish(program) {
+      if (unfinished !== program) throw new Error('finish: another program ran last, or this one is finished')
+      unfinished = null
+      await whileRunning(program.commands.slice(program.firstCommands))
     },
     async repeat(program, { times, output, input, counted }, onRun) {
       for (let run = 0; run < times; run += 1) {
@@ -114,13 +127,22 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
     // Copies every weight: there are no pages to let go of.
     stream() {},
     free(tensor) {
-      persistent.delete(tensor.id)
+      if (closed) return
+      if (!persistent.delete(tensor.id))
+        throw new Error('this tensor was freed, or belongs to another engine')
       rowScales.delete(tensor.id)
     },
     release() {
       if (running) throw new Error('release: a program is running')
       arena = new ArrayBuffer(0)
       lastRun = null
+      unfinished = null
+    },
+    close() {
+      engine.release()
+      closed = true
+      persistent.clear()
+      rowScales.clear()
     },
     profile() {
       const result = elapsedMs
@@ -130,7 +152,16 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
   }
   return engine
 
-  async function runCommands({ commands }: Program): Promise<void> {
+  async function whileRunning(commands: readonly Command[]): Promise<void> {
+    running = runCommands(commands)
+    try {
+      await running
+    } finally {
+      running = null
+    }
+  }
+
+  async function runCommands(commands: readonly Command[]): Promise<void> {
     const giveWay = givingWay()
     for (const command of commands) {
       const startMs = performance.now()
@@ -148,7 +179,10 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
   }
 
   function store(tensor: Tensor, data: TensorData): void {
+    if (running) throw new Error('write: a program is running')
     const values = valuesOf(tensor)
+    if (data instanceof Int32Array !== values instanceof Int32Array)
+      throw new Error(`write: ${data.constructor.name} into a tensor of ${tensor.dtype}`)
     if (data.length > values.length) throw new Error(`write: ${data.length} values into ${values.length}`)
     if (tensor.dtype === 'bfloat16' && data instanceof Float32Array)
       values.set(bfloat16ToFloat32(float32ToBfloat16(data)))
@@ -156,13 +190,20 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
   }
 
   function matrixOf(tensor: Tensor): Matrix {
-    const changes = rowsOfRun !== undefined && (tensor.kind === 'transient' || tensor.dtype === 'int32')
-    const shape = changes ? [rowsOfRun ?? 0, ...tensor.shape.slice(1)] : tensor.shape
+    const shape = shapeInRun(tensor, countsOfRun)
     const columns = shape.at(-1) ?? 1
     const rows = elementCount(shape.slice(0, -1))
     // Kernels' types know which of their arguments are integers.
     const data = valuesOf(tensor).subarray(0, elementCount(shape)) as Float32Array
     return { data, shape, rows, columns, rowScales: rowScales.get(tensor.id) }
+  }
+
+  /** The values of all of a persistent tensor, and of the rows that an output had in the run. */
+  function inRun(tensor: Tensor): TensorData {
+    const values = valuesOf(tensor)
+    return tensor.kind === 'persistent'
+      ? values
+      : values.subarray(0, elementCount(shapeInRun(tensor, countsOfRun)))
   }
 
   function valuesOf(tensor: Tensor): TensorData {
@@ -175,6 +216,12 @@ export function createReferenceEngine(_options: { threads?: number } = {}): Engi
       ? new Int32Array(arena, offset, size)
       : new Float32Array(arena, offset, size)
   }
+}
+
+/** Elements of a shape whose sizes are whole numbers. */
+function checkedCount(method: string, shape: readonly number[]): number {
+  if (shape.every((size) => Number.isInteger(size) && size >= 0)) return elementCount(shape)
+  throw new Error(`${method}: [${shape.join(', ')}]; expected whole numbers`)
 }
 
 function kernelOf(op: OpName): UntypedKernel {

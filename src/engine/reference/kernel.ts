@@ -1,6 +1,9 @@
-import type { Attributes, Command, InputName, OpName, OutputName } from '../ops.ts'
-import { ops } from '../ops.ts'
+import type { ArgumentsOf, Attributes, Command, GradientName, InputName, OpName, OutputName } from '../ops.ts'
+import type { OpInfo } from '../op-entry.ts'
+import { infoOf } from '../ops.ts'
 import type { Tensor } from '../tensor.ts'
+import { checkIntegers } from './check-integers.ts'
+import type { BoundArgument } from './check-integers.ts'
 
 /** A tensor as a kernel sees it: row-major values; all dimensions but the last count as rows. */
 export interface Matrix<Data = Float32Array> {
@@ -12,54 +15,17 @@ export interface Matrix<Data = Float32Array> {
   readonly rowScales?: Float32Array
 }
 
-/** Ops without gradient; every op that is not listed must have a vjp. */
-type WithoutGradient = 'cachedAttention' | 'copySlots' | 'argmax' | 'fill' | 'gradNorm' | 'adamw'
+type MatrixOf<A> = Matrix<A extends { type: 'int32' } ? Int32Array : Float32Array>
 
-type IntegerName<K> =
-  | 'ids'
-  | 'rows'
-  | 'starts'
-  | 'positions'
-  | 'slots'
-  | 'sources'
-  | 'counts'
-  | 'targets'
-  | 'dropoutSeed'
-  | (K extends 'argmax' ? 'y' : never)
-
-/** What a caller of the forward pass may leave out. */
-const optional = [
-  'bias',
-  'residual',
-  'loraA',
-  'loraB',
-  'dropoutSeed',
-  't',
-  'rstd',
-  'lse',
-  'losses',
-  'lossScale',
-  'dHidden',
-  'stats',
-] as const
-type Optional = (typeof optional)[number]
-
-/** What may be missing in a vjp although its rule reads it: a linear op need not have LoRA weights or dropout. */
-const optionalSaved = ['loraA', 'loraB', 'dropoutSeed', 't'] as const
-type OptionalSaved = (typeof optionalSaved)[number]
-
-const listAttributes = ['segments']
-
-type Values<K, Name extends string, Absent> = {
-  readonly [N in Name]:
-    | Matrix<N extends IntegerName<K> ? Int32Array : Float32Array>
-    | (N extends Absent ? null : never)
-}
+/** An argument as the table describes it; `Absent` says when it may be missing. */
+type Value<A, Absent> = MatrixOf<A> | (A extends Absent ? null : never)
+type Optional = { optional: true }
+type Auxiliary = { auxiliary: true }
 
 /** Computes the outputs from the inputs; overwrites the outputs. */
 type Forward<K extends OpName> = (
-  inputs: Values<K, InputName<K>, Optional>,
-  outputs: Values<K, OutputName<K>, Optional>,
+  inputs: { readonly [N in InputName<K>]: Value<ArgumentsOf<K>[N], Optional> },
+  outputs: { readonly [N in OutputName<K>]: Value<ArgumentsOf<K>[N], Optional | Auxiliary> },
   attributes: Attributes<K>,
 ) => void
 
@@ -72,15 +38,16 @@ type Forward<K extends OpName> = (
  * @param wanted    gradients of the inputs, by the input's name
  */
 type Vjp<K extends OpName> = (
-  saved: Values<K, InputName<K> | OutputName<K>, OptionalSaved>,
-  given: Values<K, OutputName<K>, never>,
-  wanted: { readonly [N in InputName<K>]: Matrix | null },
+  saved: { readonly [N in InputName<K> | OutputName<K>]: Value<ArgumentsOf<K>[N], Optional> },
+  given: { readonly [N in OutputName<K>]: MatrixOf<ArgumentsOf<K>[N]> },
+  wanted: { readonly [N in GradientName<K>]: Matrix | null },
   attributes: Attributes<K>,
 ) => void
 
+/** An op without gradients in the table has no vjp; every other must have one. */
 export interface Kernel<K extends OpName> {
   forward: Forward<K>
-  vjp: K extends WithoutGradient ? null : Vjp<K>
+  vjp: [GradientName<K>] extends [never] ? null : Vjp<K>
 }
 
 /** A kernel without its types: commands are data, and the name of their op is known only at run time. */
@@ -98,14 +65,15 @@ type Named = Readonly<Record<string, unknown>>
  */
 export function execute(kernel: UntypedKernel, command: Command, matrixOf: (tensor: Tensor) => Matrix): void {
   const { op, direction, inputs, outputs } = command
-  const info = ops[op]
-  const attributes = readAttributes(info.attributes, command.attributes)
-  const inputCount = info.inputs.length
-  const outputCount = info.outputs.length
+  const info = infoOf(op)
+  const attributes = readAttributes(info, command.attributes)
+  const inputCount = info.inputNames.length
+  const outputCount = info.outputNames.length
   const place = `${op}.${direction}`
+  checkIntegers(op, info, boundArguments(), attributes)
   if (direction === 'forward') {
-    const named = nameMatrices(place, info.inputs, inputs.map(bind), optional)
-    kernel.forward(named, nameMatrices(place, info.outputs, outputs.map(bind), optional), attributes)
+    const named = nameMatrices(place, info.inputNames, inputs.map(bind), mayBeMissing)
+    kernel.forward(named, nameMatrices(place, info.outputNames, outputs.map(bind), mayBeMissing), attributes)
     return
   }
   if (kernel.vjp === null) throw new Error(`${op} has no gradient`)
@@ -121,25 +89,42 @@ export function execute(kernel: UntypedKernel, command: Command, matrixOf: (tens
     })
     gradient.data.fill(0)
   })
-  const savedNames = [...info.inputs, ...info.outputs]
+  const savedNames = [...info.inputNames, ...info.outputNames]
   const wanted: Record<string, Matrix | null> = {}
-  for (const name of info.inputs) wanted[name] = null
   info.gradients.forEach((name, i) => {
     wanted[name] = gradients[i]
   })
   kernel.vjp(
-    nameMatrices(place, savedNames, sources.slice(0, inputCount + outputCount), optionalSaved),
-    nameMatrices(`${place} gradient`, info.outputs, sources.slice(inputCount + outputCount), []),
+    nameMatrices(place, savedNames, sources.slice(0, inputCount + outputCount), isOptional),
+    nameMatrices(`${place} gradient`, info.outputNames, sources.slice(inputCount + outputCount), () => false),
     wanted,
     attributes,
   )
   if (info.remade && remade[0]) {
-    const saved = nameMatrices(place, info.inputs, sources.slice(0, inputCount), optional)
+    const saved = nameMatrices(place, info.inputNames, sources.slice(0, inputCount), isOptional)
     kernel.forward(saved, { [info.remade]: remade[0] }, attributes)
   }
 
   function bind(tensor: Tensor | null): Matrix | null {
     return tensor && matrixOf(tensor)
+  }
+
+  /** Inputs and outputs, and of a vjp the gradients that it makes. */
+  function boundArguments(): BoundArgument[] {
+    const described = { ...info.inputs, ...info.outputs }
+    const names = [...info.inputNames, ...(direction === 'vjp' ? info.outputNames : [])]
+    const outputNames = direction === 'vjp' ? info.gradients : info.outputNames
+    const boundTo = (tensors: readonly (Tensor | null)[]) => (name: string, i: number) =>
+      [name, described[name], bind(tensors[i] ?? null)] as const
+    return [...names.map(boundTo(inputs)), ...outputNames.map(boundTo(outputs))]
+  }
+
+  function isOptional(name: string): boolean {
+    return (info.inputs[name] ?? info.outputs[name]).optional === true
+  }
+
+  function mayBeMissing(name: string): boolean {
+    return isOptional(name) || info.outputs[name]?.auxiliary === true
   }
 }
 
@@ -147,13 +132,13 @@ function nameMatrices(
   place: string,
   names: readonly string[],
   matrices: readonly (Matrix | null)[],
-  absent: readonly string[],
+  mayBeMissing: (name: string) => boolean,
 ): Named {
   const named = {}
   names.forEach((name, i) => {
     const matrix = matrices[i] ?? null
     const get = () => {
-      if (matrix === null && !absent.includes(name)) throw new Error(`${place}: '${name}' is missing`)
+      if (matrix === null && !mayBeMissing(name)) throw new Error(`${place}: '${name}' is missing`)
       return matrix
     }
     Object.defineProperty(named, name, { enumerable: true, get })
@@ -161,11 +146,11 @@ function nameMatrices(
   return named
 }
 
-function readAttributes(names: readonly string[], flat: readonly number[]): Named {
+function readAttributes({ attributes: kinds }: OpInfo, flat: readonly number[]): Named {
   const attributes: Record<string, number | number[]> = {}
   let at = 0
-  for (const name of names) {
-    if (listAttributes.includes(name)) {
+  for (const [name, kind] of Object.entries(kinds)) {
+    if (kind === 'list') {
       const length = flat[at]
       attributes[name] = flat.slice(at + 1, at + 1 + length)
       at += 1 + length

@@ -5,13 +5,14 @@ import { cachedAttention } from './cached-attention.ts'
 import { copySlots } from './copy-slots.ts'
 import { embedding, selectRows } from './embedding.ts'
 import { fill } from './fill.ts'
-import { headLoss } from './head-loss.ts'
 import type { Kernel } from './kernel.ts'
 import { linear } from './linear.ts'
 import { adamw, gradNorm } from './optimiser.ts'
 import { qkNorm, rmsNorm } from './rms-norm.ts'
 import { rope } from './rope.ts'
+import { scaleRows } from './scale-rows.ts'
 import { swiglu } from './swiglu.ts'
+import { targetLogProbs } from './target-log-probs.ts'
 
 /** The total table: an op without forward pass or a differentiable op without vjp does not compile. */
 export const kernels: { readonly [K in OpName]: Kernel<K> } = {
@@ -25,7 +26,8 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   copySlots,
   linear,
   swiglu,
-  headLoss,
+  targetLogProbs,
+  scaleRows,
   argmax,
   fill,
   gradNorm,

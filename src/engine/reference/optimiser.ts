@@ -6,7 +6,6 @@ import type { Kernel } from './kernel.ts'
  */
 export const gradNorm: Kernel<'gradNorm'> = {
   forward({ gradients }, { stats }, { maxNorm }) {
-    if (stats === null) return
     let squares = 0
     for (const g of gradients.data) squares += g * g
     const norm = Math.sqrt(squares)

@@ -1,7 +1,6 @@
 import { FettleError } from '../../error.ts'
-import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
+import type { AdapterTensorToWrite, LoraConfig } from '../../peft/index.ts'
 import {
-  adapterName,
   matchModules,
   readAdapterConfig,
   readAdapterTensors,
@@ -9,16 +8,20 @@ import {
   writeAdapter,
 } from '../../peft/index.ts'
 import { createRandom } from '../../random.ts'
-import type { AdaptedSlot } from './adapted-slots.ts'
-import { adaptedSlots } from './adapted-slots.ts'
-import type { ModelState } from '../model-state.ts'
-import { freeze, readSlot, setTrainable, slotEntry } from '../model-state.ts'
-import type { Slot } from '../weights/slots.ts'
-import { adaptableSlots, allSlots, moduleOf } from '../weights/slots.ts'
-import { installTokenRows, planTokenRows, tokenRowEntries } from './token-rows.ts'
-import type { Piece, TrainableEntry } from './trainable.ts'
-import { extractPiece, insertPiece } from './trainable.ts'
+import { linearParameters } from '../blocks/architecture.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { setAdapter } from '../state/model-state.ts'
+import { freeze, setTrainable } from '../state/train-state.ts'
+import { moduleOf } from '../weights/parameters.ts'
+import { extractSlice } from '../weights/tensor-slice.ts'
+import { adaptedParameters } from './adapted-parameters.ts'
+import type { InitialLora } from './lora-entries.ts'
+import { loraEntries } from './lora-entries.ts'
+import { planTokenRows } from './plan-token-rows.ts'
+import { installTokenRows, tokenRowEntries } from './token-rows.ts'
 import { untieHead } from './untie-head.ts'
+import type { SavedTensor } from './whole-entries.ts'
+import { savesTable, wholeEntries } from './whole-entries.ts'
 
 /**
  * Puts a fresh adapter on the model: A uniform in ±1/√K (PEFT's Kaiming initialisation with a = √5), B zero, or with
@@ -27,13 +30,10 @@ import { untieHead } from './untie-head.ts'
  */
 export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
   const random = createRandom(seed)
-  await putAdapter(state, config, (_, piece, isA) =>
-    isA || !config.initLoraWeights
-      ? Float32Array.from(
-          { length: piece.rows * piece.columns },
-          () => (2 * random() - 1) / Math.sqrt(piece.columns),
-        )
-      : new Float32Array(piece.rows * piece.columns),
+  await putAdapter(state, config, ({ rows, columns }, matrix) =>
+    matrix === 'A' || !config.initLoraWeights
+      ? Float32Array.from({ length: rows * columns }, () => (2 * random() - 1) / Math.sqrt(columns))
+      : new Float32Array(rows * columns),
   )
 }
 
@@ -46,7 +46,7 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<vo
   const config = await readAdapterConfig(folder)
   const tensors = await readAdapterTensors(folder)
   const used = new Set<string>()
-  const find = (name: string, shape: readonly number[]): Float32Array => {
+  const find: SavedTensor = (name, shape) => {
     const tensor = tensors.get(name)
     if (!tensor || tensor.shape.join() !== shape.join())
       throw new FettleError({
@@ -58,7 +58,7 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<vo
     used.add(name)
     return tensor.data
   }
-  await putAdapter(state, config, (name, piece) => find(name, piece.shape), find)
+  await putAdapter(state, config, ({ name, shape }) => find(name, shape), find)
   const unknown = [...tensors.keys()].filter((name) => !used.has(name))
   if (unknown.length > 0)
     throw new FettleError({
@@ -72,8 +72,8 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<vo
 async function putAdapter(
   state: ModelState,
   config: LoraConfig,
-  initial: (name: string, piece: Piece, isA: boolean) => Float32Array,
-  whole?: (name: string, shape: readonly number[]) => Float32Array,
+  initial: InitialLora,
+  saved?: SavedTensor,
 ): Promise<void> {
   if (state.adapter)
     throw new FettleError({
@@ -84,147 +84,29 @@ async function putAdapter(
     })
   // Trained without an adapter before: what was learned stays, as the base.
   await freeze(state)
-  if (state.slots.head === undefined && !config.ensureWeightTying && savesTable(config))
+  if (state.architecture.isTied && !config.ensureWeightTying && savesTable(state, config))
     await untieHead(state)
-  const paths = adaptableSlots(state.slots).flatMap(({ parts }) => parts.map(({ name }) => moduleOf(name)))
+  const paths = linearParameters(state.architecture.layers).flatMap(({ parts }) =>
+    parts.map(({ safetensors }) => moduleOf(safetensors.name)),
+  )
   const modules = new Map(matchModules(config, paths).map((adapter) => [adapter.module, adapter]))
-  const loraEntries = adaptedSlots(state, modules).flatMap((adapted) => loraEntry(adapted, initial))
-  const wholeEntries = wholeSlots(state, config, modules).map((slot): TrainableEntry => {
-    const entry = wholeEntry(state, slot, config, modules)
-    if (!whole) return entry
-    return {
-      ...entry,
-      async initial() {
-        const values = await readSlot(state, slot)
-        for (const piece of entry.pieces) insertPiece(values, piece, whole(piece.name, piece.shape))
-        return values
-      },
-    }
-  })
   const rowPlans = planTokenRows(state, config)
-  const rowEntries = tokenRowEntries(state, rowPlans, whole)
-  await setTrainable(state, [...loraEntries, ...wholeEntries, ...rowEntries])
-  await installTokenRows(state, rowPlans)
-  state.adapter = { config, modules }
-}
-
-/** The stacked A [ΣR, K] and B [N, maxRank] of a slot. */
-function loraEntry(
-  { slot, rows, totalRank, maxRank, parts }: AdaptedSlot,
-  initial: (name: string, piece: Piece, isA: boolean) => Float32Array,
-): TrainableEntry[] {
-  const a: Piece[] = []
-  const b: Piece[] = []
-  for (const { module, firstRow, rows: outputs, firstRank, adapter } of parts) {
-    if (!adapter) continue
-    const { rank } = adapter
-    const { columns } = slot
-    const name = adapterName(`${module}.lora_`)
-    a.push({
-      name: `${name}A.weight`,
-      shape: [rank, columns],
-      offset: firstRank * columns,
-      rows: rank,
-      columns,
-      stride: columns,
-    })
-    b.push({
-      name: `${name}B.weight`,
-      shape: [outputs, rank],
-      offset: firstRow * maxRank,
-      rows: outputs,
-      columns: rank,
-      stride: maxRank,
-    })
-  }
-  const entry = (key: string, shape: number[], pieces: Piece[], isA: boolean): TrainableEntry => ({
-    key: `${slot.key}.${key}`,
-    shape,
-    pieces,
-    decay: true,
-    async initial() {
-      const values = new Float32Array(shape[0] * shape[1])
-      for (const piece of pieces) insertPiece(values, piece, initial(piece.name, piece, isA))
-      return values
-    },
-  })
-  return [entry('loraA', [totalRank, slot.columns], a, true), entry('loraB', [rows, maxRank], b, false)]
-}
-
-/** Whether the embedding or the head is trained whole. */
-function savesTable({ modulesToSave = [] }: LoraConfig): boolean {
-  return modulesToSave.some((name) =>
-    ['embed_tokens', 'lm_head'].includes(name.slice(name.lastIndexOf('.') + 1)),
-  )
-}
-
-/** A slot that is trained whole, under the names that PEFT gives its tensors. */
-function wholeEntry(
-  state: ModelState,
-  slot: Slot,
-  { bias }: LoraConfig,
-  modules: ReadonlyMap<string, ModuleAdapter>,
-): TrainableEntry {
-  const entry = slotEntry(state, slot, adapterName)
-  if (slot === state.slots.embed && state.slots.head === undefined)
-    // A head that is tied shares the rows, and PEFT saves it too.
-    return {
-      ...entry,
-      pieces: entry.pieces.flatMap((piece) => [piece, { ...piece, name: adapterName('lm_head.weight') }]),
-    }
-  if (!isBias(slot)) return entry
-  const pieces = slot.parts.flatMap(({ name }, i) => {
-    const module = moduleOf(name)
-    if (modules.has(module)) return [{ ...entry.pieces[i], name: adapterName(`${module}.base_layer.bias`) }]
-    return bias === 'all' ? [entry.pieces[i]] : []
-  })
-  return { ...entry, pieces }
-}
-
-function isBias({ parts }: Slot): boolean {
-  return parts[0].name.endsWith('.bias')
-}
-
-/** Slots that are trained whole beside LoRA: `modulesToSave` and biases. */
-function wholeSlots(
-  state: ModelState,
-  config: LoraConfig,
-  modules: ReadonlyMap<string, ModuleAdapter>,
-): Slot[] {
-  const slots = allSlots(state.slots)
-  const saved = config.modulesToSave ?? []
-  const isTied = state.slots.head === undefined
-  const matches = ({ parts }: Slot, given: string) => {
-    const name = isTied && given === 'lm_head' ? 'embed_tokens' : given
-    // PEFT asks for no dot before the name: `norm` is every norm.
-    return parts.some((part) => moduleOf(part.name).endsWith(name))
-  }
-  const unknown = saved.find((name) => !slots.some((slot) => slot.parts.length === 1 && matches(slot, name)))
-  if (unknown !== undefined)
-    throw new FettleError({
-      place: 'lora.modules_to_save',
-      found: `'${unknown}'`,
-      expected: 'embed_tokens, lm_head or norm',
-    })
-  const biased = slots.filter(
-    (slot) =>
-      isBias(slot) &&
-      (config.bias === 'all' ||
-        (config.bias === 'lora_only' && slot.parts.some(({ name }) => modules.has(moduleOf(name))))),
-  )
-  return [
-    ...slots.filter((slot) => slot.parts.length === 1 && saved.some((name) => matches(slot, name))),
-    ...biased,
-  ]
+  await setTrainable(state, [
+    ...adaptedParameters(state, modules).flatMap((adapted) => loraEntries(adapted, initial)),
+    ...wholeEntries(state, config, modules, saved),
+    ...tokenRowEntries(state, rowPlans, saved),
+  ])
+  setAdapter(state, { config, modules }, await installTokenRows(state, rowPlans))
 }
 
 /** The trained tensors by their names in the file, to be read one at a time. */
 export function trainedTensors(state: ModelState, source: 'tensor' | 'gradient'): AdapterTensorToWrite[] {
+  const kind = source === 'gradient' ? 'gradient' : 'values'
   return (state.trainable?.tensors ?? []).flatMap((trained) =>
-    trained.pieces.map((piece) => ({
-      name: piece.name,
-      shape: piece.shape,
-      data: async () => extractPiece((await state.engine.read(trained[source])) as Float32Array, piece),
+    trained.slices.map((slice) => ({
+      name: slice.name,
+      shape: slice.shape,
+      data: async () => extractSlice((await state.engine.read(trained[source])) as Float32Array, slice, kind),
     })),
   )
 }

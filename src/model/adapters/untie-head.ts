@@ -1,17 +1,13 @@
-import type { ModelState } from '../model-state.ts'
-import { readSlot, setFrozen } from '../model-state.ts'
-import { modelSlots } from '../weights/slots.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { setArchitecture } from '../state/model-state.ts'
+import { copyFrozen } from '../state/frozen-weights.ts'
 
 /**
  * Gives a model whose head is its embedding matrix a head of its own with the same values, as PEFT does when
  * `modules_to_save` trains one of the two without `ensure_weight_tying`: the other keeps its values.
  */
 export async function untieHead(state: ModelState): Promise<void> {
-  const { config, slots } = state
-  const values = await readSlot(state, slots.embed)
-  config.tiedEmbeddings = false
-  config.raw['tie_word_embeddings'] = false
-  Object.assign(slots, modelSlots(config))
-  if (slots.head) setFrozen(state, slots.head, values)
-  state.revision += 1
+  const { architecture } = state
+  await copyFrozen(state, architecture.embedding.table, architecture.head)
+  setArchitecture(state, { ...architecture, isTied: false }, { tie_word_embeddings: false })
 }

@@ -1,23 +1,20 @@
+import type { Batch } from '../../batch/index.ts'
+import { batchOf } from '../../batch/index.ts'
 import { FettleError } from '../../error.ts'
 
 /** Token matrices as users give them: nested arrays, or flat with a shape [batch, time]. */
 export type TokenMatrix = readonly (readonly number[])[] | { data: Int32Array; shape: readonly number[] }
 
-/** Tokens of all rows end to end, without padding. */
-export interface FlatTokens {
-  /** [n] */
-  ids: Int32Array
-  positions: Int32Array
-  /** First token (flat index) of the document that a token belongs to. */
-  starts: Int32Array
-  /** Next token to predict, or −100. */
-  targets: Int32Array
+/** A padded matrix as a batch of real tokens, and where these stand in it. */
+export interface FlatBatch extends Batch {
   /** Place of each token in the padded matrix: row · time + column. */
   places: Int32Array
+  /** Rows and columns of the matrix. */
   batch: number
   time: number
 }
 
+/** A batch as Hugging Face's models take it; every matrix [batch, time]. */
 export interface ForwardInputs {
   inputIds: TokenMatrix
   /** 1: token, 0: padding on whichever side. */
@@ -31,12 +28,11 @@ export interface ForwardInputs {
 }
 
 /**
- * Takes the padding out of a batch and lays its rows end to end. The label shift of `labels` happens here; the first
- * token of a document is never predicted from the one before it.
+ * Takes the padding out of a batch and lays its rows end to end.
  *
  * @throws FettleError when matrices differ in shape or an id is not in the vocabulary
  */
-export function flattenBatch(inputs: ForwardInputs, vocabSize: number): FlatTokens {
+export function flattenBatch(inputs: ForwardInputs, vocabSize: number): FlatBatch {
   const ids = readMatrix('inputIds', inputs.inputIds)
   const { batch, time } = ids
   const optional = (name: string, matrix: TokenMatrix | undefined) => {
@@ -51,72 +47,63 @@ export function flattenBatch(inputs: ForwardInputs, vocabSize: number): FlatToke
     return read.at
   }
   const mask = optional('attentionMask', inputs.attentionMask)
-  const positionIds = optional('positionIds', inputs.positionIds)
-  const documentIds = optional('documentIds', inputs.documentIds)
-  const labels = optional('labels', inputs.labels)
+  const positions = optional('positionIds', inputs.positionIds)
+  const documents = optional('documentIds', inputs.documentIds)
+  const labelAt = optional('labels', inputs.labels)
+  const isToken = (value: number) => Number.isInteger(value) && value >= 0 && value < vocabSize
 
-  const flat = {
-    ids: [] as number[],
-    positions: [] as number[],
-    starts: [] as number[],
-    targets: [] as number[],
-    places: [] as number[],
-  }
+  const inputIds: number[] = []
+  const labels: number[] = []
+  const positionIds: number[] = []
+  const documentIds: number[] = []
+  const places: number[] = []
+  let document = -1
+  let start = 0
   for (let row = 0; row < batch; row += 1) {
-    let start = flat.ids.length
     let previous = -1
     for (let column = 0; column < time; column += 1) {
       const place = row * time + column
       if (mask && mask(place) === 0) continue
       const id = ids.at(place)
-      if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
+      if (!isToken(id))
         throw new FettleError({
           place: `inputIds[${row}][${column}]`,
           found: String(id),
           expected: `a token id below ${vocabSize}`,
           cure: 'The tokenizer and the model do not belong together, or the embeddings were not resized.',
         })
-      const n = flat.ids.length
-      const position = positionIds ? positionIds(place) : n - start
-      if (previous >= 0) {
-        const isNewDocument = documentIds
-          ? documentIds(place) !== documentIds(previous)
-          : positionIds !== undefined && position !== flat.positions[n - 1] + 1
-        if (isNewDocument) start = n
-        else if (labels) flat.targets[n - 1] = labels(place)
-        const target = flat.targets[n - 1]
-        if (target !== -100 && !(Number.isInteger(target) && target >= 0 && target < vocabSize))
-          throw new FettleError({
-            place: `labels[${row}][${column}]`,
-            found: String(target),
-            expected: `a token id below ${vocabSize}, or −100 for what is not learned`,
-          })
+      const n = inputIds.length
+      const follows =
+        previous >= 0 &&
+        (documents
+          ? documents(place) === documents(previous)
+          : !positions || positions(place) === positions(previous) + 1)
+      if (!follows) {
+        document += 1
+        start = n
       }
-      flat.ids.push(id)
-      flat.positions.push(positionIds ? position : n - start)
-      flat.starts.push(start)
-      flat.targets.push(-100)
-      flat.places.push(place)
+      const label = labelAt ? labelAt(place) : -100
+      if (follows && label !== -100 && !isToken(label))
+        throw new FettleError({
+          place: `labels[${row}][${column}]`,
+          found: String(label),
+          expected: `a token id below ${vocabSize}, or −100 for what is not learned`,
+        })
+      inputIds.push(id)
+      labels.push(label)
+      positionIds.push(positions ? positions(place) : n - start)
+      documentIds.push(document)
+      places.push(place)
       previous = place
     }
   }
-  return {
-    ids: Int32Array.from(flat.ids),
-    positions: Int32Array.from(flat.positions),
-    starts: Int32Array.from(flat.starts),
-    targets: Int32Array.from(flat.targets),
-    places: Int32Array.from(flat.places),
-    batch,
-    time,
-  }
-}
-
-/** First flat index of each token's document, from document ids in order. */
-export function documentStarts(documentIds: Int32Array): Int32Array {
-  const starts = new Int32Array(documentIds.length)
-  for (let i = 1; i < starts.length; i += 1)
-    starts[i] = documentIds[i] === documentIds[i - 1] ? starts[i - 1] : i
-  return starts
+  const tokens = batchOf({
+    inputIds: Int32Array.from(inputIds),
+    labels: Int32Array.from(labels),
+    positionIds: Int32Array.from(positionIds),
+    documentIds: Int32Array.from(documentIds),
+  })
+  return { ...tokens, places: Int32Array.from(places), batch, time }
 }
 
 function readMatrix(name: string, matrix: TokenMatrix) {

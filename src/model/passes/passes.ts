@@ -1,40 +1,43 @@
-import { backward, createTape } from '../../engine/tape.ts'
+import { learnedPlaces, type Batch } from '../../batch/index.ts'
+import { backward, bytesPerElement, createTape, rowsOf } from '../../engine/index.ts'
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { bytesPerElement } from '../../engine/tensor.ts'
-import { decode, headLogits, normalise, selectRows } from '../families/architecture.ts'
-import type { PassOptions } from '../families/architecture.ts'
-import type { FlatTokens } from './flatten.ts'
-import type { ModelState } from '../model-state.ts'
-import { decoderParameters, ensurePositions } from '../model-state.ts'
-import { createProgramCache } from './program-cache.ts'
-import type { Recomputation } from './recompute.ts'
-import { keepEverything, recomputationWithin } from './recompute.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
+import { headOf, linearParameters } from '../blocks/architecture.ts'
+import { decode, headLogits } from '../blocks/decode.ts'
+import type { ForwardPass, PassOptions, Recomputation } from '../blocks/forward-pass.ts'
+import { keepEverything } from '../blocks/forward-pass.ts'
+import { selectRows } from '../blocks/select-rows.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { passTensors } from '../state/pass-tensors.ts'
+import { ensurePositions } from '../state/rotations.ts'
+import { dropoutSeedOf, type PassDropout } from './dropout-seed.ts'
+import { targetTensors, tokenTensors, writeTargets, writeTokens } from './pass-inputs.ts'
+import type { TargetTensors, TokenTensors } from './pass-inputs.ts'
+import { createProgramCache } from './program-cache.ts'
+import { recomputationWithin } from './recompute.ts'
 
-/** Flat tokens of one pass; targets −100 are not learned. */
-export type PassTokens = Pick<FlatTokens, 'ids' | 'positions' | 'starts' | 'targets'>
-
-/** Losses of the learned tokens, and where they stand among the pass's tokens. */
-export interface TokenLosses {
-  /** Negative log likelihood in nats. */
-  losses: Float32Array
-  rows: Int32Array
-}
-
-/** Forward and backward passes over flat tokens. */
+/** Forward and backward passes over a batch of n tokens, m of them learned from. */
 export interface Passes {
   /** Logits [n, vocabulary] of all tokens. */
-  logits(tokens: PassTokens): Promise<Float32Array>
-  /** Losses of the learned tokens; with `gradientScale` it also adds gradientScale · ∂(Σ losses) to the gradients. */
-  losses(tokens: PassTokens, options?: LossOptions): Promise<TokenLosses>
-  /** Losses of the learned tokens, and what they would be if `probe` were the target of each: −log P(probe). */
-  probe(tokens: PassTokens, probe: number): Promise<TokenLosses & { probeLosses: Float32Array }>
+  logits(batch: Batch): Promise<Float32Array>
+  /** log P(target) [m] of the learned tokens, in nats. */
+  logProbs(batch: Batch): Promise<Float32Array>
+  /** The same, and what it would be if `token` were the target of each. */
+  alternative(batch: Batch, token: number): Promise<{ logProbs: Float32Array; alternative: Float32Array }>
+  /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
+  train(batch: Batch, weights: Weights, options?: TrainingPassOptions): Promise<Float32Array>
 }
 
-export interface LossOptions {
-  gradientScale?: number
-  dropoutSeed?: number
+/**
+ * −∂loss/∂logProbs [m]. Weights that are known before the pass take one stage; those that follow from its log-probabilities are
+ * asked for when the forward pass is done, and the backward pass waits for them.
+ */
+export type Weights = ArrayLike<number> | ((logProbs: Float32Array) => ArrayLike<number>)
+
+export interface TrainingPassOptions {
+  /** Without it nothing is dropped. */
+  dropout?: PassDropout
   /** Computes every layer again in the backward pass, instead of keeping its activations. */
   recompute?: boolean
   /** What the activations may take; beyond it the cheapest of them are computed again. */
@@ -42,157 +45,172 @@ export interface LossOptions {
 }
 
 export function createPasses(state: ModelState): Passes {
-  const { engine, config, activation } = state
-  const int8Activations = state.activationQuantization === 'int8'
+  const { engine, activation } = state
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
-  const lossPasses = createProgramCache<
-    TokenTensors & LossTensors,
-    { losses: Tensor; hidden: Tensor; lse: Tensor }
-  >(state)
-  const probePasses = createProgramCache<
-    TokenTensors & LossTensors & { probes: Tensor },
-    { losses: Tensor; probeLosses: Tensor }
-  >(state)
-  const lossScale = engine.tensor('float32', [1])
+  const scoringPasses = createProgramCache<ScoringTensors, { logProbs: Tensor; alternative: Tensor }>(state)
+  const trainingPasses = createProgramCache<TrainingTensors, TrainingOutputs>(state)
   const dropoutSeed = engine.tensor('int32', [1])
   const capacities = new Set<number>()
-  const withoutDropout: PassOptions = {
+  const plain: PassOptions = {
     activation,
     dropoutSeed: null,
-    int8Activations,
+    int8Activations: state.activationQuantization === 'int8',
     recomputation: keepEverything,
   }
 
   return {
-    async logits(tokens) {
-      ensurePositions(state, highest(tokens.positions) + 1)
-      const count = tokens.ids.length
+    async logits(batch) {
+      ensurePositions(state, highest(batch.positionIds) + 1)
+      const count = batch.inputIds.length
       const pass = logitPasses.get(`${count}`, () => {
         const tape = createTape()
-        const inputs = tokenTensors(count)
-        const parameters = decoderParameters(state)
-        const stream = decode(tape, config, parameters, withStarts(inputs), withoutDropout)
-        const hidden = normalise(tape, stream, parameters.norm, config, activation)
-        const logits = headLogits(tape, hidden, parameters.head)
+        const inputs = tokenTensors(engine, count)
+        const { architecture } = state
+        const tensors = passTensors(state)
+        const recorded = { tape, tensors, tokens: withStarts(inputs), options: plain }
+        const hidden = architecture.norm.record(recorded, decode(recorded, architecture))
+        const logits = headLogits(tape, hidden, tensors.tensor(headOf(architecture)))
         return { program: engine.compile(tape.commands(), [logits]), inputs, outputs: { logits } }
       })
-      writeTokens(pass.inputs, tokens)
+      writeTokens(engine, pass.inputs, batch)
       await engine.run(pass.program)
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
+    logProbs: async (batch) => (await score(batch)).logProbs,
+    alternative: score,
+    train,
+  }
 
-    async losses(tokens, { gradientScale, ...options } = {}) {
-      const drops = (options.dropoutSeed ?? 0) !== 0 && (state.adapter?.config.loraDropout ?? 0) > 0
-      const rows = learnedRows(tokens.targets)
-      const count = tokens.ids.length
-      if (rows.length === 0) return { losses: new Float32Array(0), rows }
-      ensurePositions(state, highest(tokens.positions) + 1)
-      const trains = gradientScale !== undefined
-      const recomputation = trains ? recomputationOf(count, options) : keepEverything
-      const { wholeLayers, gatedLayers } = recomputation
-      const capacity = capacityFor(count)
-      const key = `${capacity} ${trains} ${drops} ${wholeLayers} ${gatedLayers}`
-      const pass = lossPasses.get(key, () =>
-        compileLoss(capacity, trains, {
-          activation,
-          dropoutSeed: drops ? dropoutSeed : null,
-          int8Activations,
-          recomputation,
-        }),
-      )
-      writeTokens(pass.inputs, tokens)
-      writeTargets(pass.inputs, tokens, rows)
-      // Places in the model count up from it, four a layer.
-      if (drops) engine.write(dropoutSeed, Int32Array.of(Math.imul(options.dropoutSeed ?? 0, 4096)))
-      if (trains) engine.write(lossScale, Float32Array.of(gradientScale))
-      await engine.run(pass.program, count)
-      const losses = await readLosses(pass.outputs.losses, rows)
-      if (trains)
-        for (const gradient of state.trainable?.untrained ?? [])
-          engine.write(gradient, new Float32Array(gradient.shape[0]))
-      if (trains && state.tokenRows)
-        await addTokenRowGradients(state, {
-          hidden: pass.outputs.hidden,
-          lse: pass.outputs.lse,
-          targets: rows.map((row) => tokens.targets[row]),
-          lossScale: gradientScale,
-        })
-      return { losses, rows }
-    },
-
-    async probe(tokens, probe) {
-      const rows = learnedRows(tokens.targets)
-      const count = tokens.ids.length
-      if (rows.length === 0) return { losses: new Float32Array(0), probeLosses: new Float32Array(0), rows }
-      ensurePositions(state, highest(tokens.positions) + 1)
-      const capacity = capacityFor(count)
-      const pass = probePasses.get(`${capacity}`, () => {
-        const tape = createTape()
-        const inputs = {
-          ...tokenTensors(capacity),
-          ...lossTensors(capacity),
-          probes: engine.tensor('int32', [capacity]),
-        }
-        const { hidden, head } = learnedHidden(tape, inputs, withoutDropout)
-        const { losses } = headLosses(tape, hidden, head, inputs.targets, null)
-        const { losses: probeLosses } = headLosses(tape, hidden, head, inputs.probes, null)
-        return {
-          program: engine.compile(tape.commands(), [losses, probeLosses]),
-          inputs,
-          outputs: { losses, probeLosses },
-        }
-      })
-      writeTokens(pass.inputs, tokens)
-      writeTargets(pass.inputs, tokens, rows)
-      engine.write(pass.inputs.probes, new Int32Array(count).fill(-1).fill(probe, 0, rows.length))
-      await engine.run(pass.program, count)
-      return {
-        losses: await readLosses(pass.outputs.losses, rows),
-        probeLosses: await readLosses(pass.outputs.probeLosses, rows),
-        rows,
+  /** A forward pass; without `token` the alternative is empty. */
+  async function score(batch: Batch, token?: number) {
+    const places = learnedPlaces(batch)
+    if (places.length === 0) return { logProbs: new Float32Array(0), alternative: new Float32Array(0) }
+    ensurePositions(state, highest(batch.positionIds) + 1)
+    const count = batch.inputIds.length
+    const capacity = capacityFor(count)
+    const { program, inputs, outputs } = scoringPasses.get(`${capacity} ${token !== undefined}`, () => {
+      const tape = createTape()
+      const inputs = {
+        ...tokenTensors(engine, capacity),
+        ...targetTensors(engine, capacity),
+        alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
       }
-    },
+      const { hidden, head } = learnedHidden(tape, inputs, plain)
+      const { logProbs } = targetLogProbs(tape, hidden, head, inputs.targets, null)
+      const { logProbs: alternative } =
+        token === undefined ? { logProbs } : targetLogProbs(tape, hidden, head, inputs.alternatives, null)
+      const readable = token === undefined ? [logProbs] : [logProbs, alternative]
+      return {
+        program: engine.compile(tape.commands(), readable),
+        inputs,
+        outputs: { logProbs, alternative },
+      }
+    })
+    writeTokens(engine, inputs, batch)
+    writeTargets(engine, inputs, batch, places)
+    if (token !== undefined)
+      engine.write(inputs.alternatives, new Int32Array(count).fill(-1).fill(token, 0, places.length))
+    await engine.run(program, { tokens: count })
+    return {
+      logProbs: await readLearned(outputs.logProbs, places),
+      alternative: token === undefined ? new Float32Array(0) : await readLearned(outputs.alternative, places),
+    }
   }
 
-  function compileLoss(count: number, trains: boolean, options: PassOptions) {
+  async function train(
+    batch: Batch,
+    weights: Weights,
+    options: TrainingPassOptions = {},
+  ): Promise<Float32Array> {
+    const places = learnedPlaces(batch)
+    const later = typeof weights === 'function' ? weights : null
+    if (places.length === 0) {
+      later?.(new Float32Array(0))
+      return new Float32Array(0)
+    }
+    ensurePositions(state, highest(batch.positionIds) + 1)
+    const { dropout } = options
+    const drops = dropout !== undefined && (state.adapter?.config.loraDropout ?? 0) > 0
+    const count = batch.inputIds.length
+    const capacity = capacityFor(count)
+    const recomputation = recomputationOf(count, options)
+    const { wholeLayers, gatedLayers } = recomputation
+    const key = `${capacity} ${later !== null} ${drops} ${wholeLayers} ${gatedLayers}`
+    const { program, inputs, outputs } = trainingPasses.get(key, () =>
+      compileTraining(capacity, later !== null, {
+        ...plain,
+        dropoutSeed: drops ? dropoutSeed : null,
+        recomputation,
+      }),
+    )
+    writeTokens(engine, inputs, batch)
+    writeTargets(engine, inputs, batch, places)
+    if (drops) {
+      const places = linearParameters(state.architecture.layers).length
+      engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, places)))
+    }
+    let known: ArrayLike<number> =
+      typeof weights === 'function' ? new Float32Array(places.length).fill(1) : weights
+    engine.write(inputs.weights, paddedWeights(known, places.length, count))
+    await engine.run(program, { tokens: count })
+    const logProbs = await readLearned(outputs.logProbs, places)
+    if (later) {
+      known = later(logProbs)
+      engine.write(inputs.weights, paddedWeights(known, places.length, count))
+      await engine.finish(program)
+    }
+    for (const gradient of state.trainable?.untrained ?? [])
+      engine.write(gradient, new Float32Array(gradient.shape[0]))
+    if (state.tokenRows) {
+      const targets = places.map((place) => batch.targets[place])
+      await addTokenRowGradients(state, { hidden: outputs.hidden, lse: outputs.lse, targets, weights: known })
+    }
+    return logProbs
+  }
+
+  /** In two stages the forward pass runs with weights of 1, and the backward pass waits for `engine.finish`. */
+  function compileTraining(count: number, twoStages: boolean, options: PassOptions) {
     const tape = createTape()
-    const inputs = { ...tokenTensors(count), ...lossTensors(count) }
-    const { hidden, head } = learnedHidden(tape, inputs, options, trains)
-    const { losses, lse } = headLosses(tape, hidden, head, inputs.targets, trains ? lossScale : null)
+    const inputs = {
+      ...tokenTensors(engine, count),
+      ...targetTensors(engine, count),
+      weights: engine.tensor('float32', [rowsOf('tokens', count)]),
+    }
+    const rowGradient = state.tokenRows?.tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
+    const { hidden, head } = learnedHidden(tape, inputs, options, rowGradient)
+    const { logProbs, lse } = targetLogProbs(tape, hidden, head, inputs.targets, inputs.weights)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
-    const probe = rowProbe(trains)
-    if (probe) gradients.set(probe.weight.id, probe.gradient)
-    const commands = trains ? [...tape.commands(), ...backward(tape, gradients)] : tape.commands()
-    const readable = trains && state.tokenRows ? [losses, hidden, lse] : [losses]
-    return { program: engine.compile(commands, readable), inputs, outputs: { losses, hidden, lse } }
+    if (rowGradient) gradients.set(rowGradient.weight.id, rowGradient.gradient)
+    const forward = tape.commands()
+    const back = backward(tape, gradients, { weighLater: twoStages })
+    const readable = state.tokenRows ? [logProbs, hidden, lse] : [logProbs]
+    const program = twoStages
+      ? engine.compile(forward, readable, back)
+      : engine.compile([...forward, ...back], readable)
+    return { program, inputs, outputs: { logProbs, hidden, lse } }
   }
 
-  /**
-   * The head sees only the rows that are learned from: the others have no loss and no gradient of their own. Their number
-   * differs from batch to batch, so they come with padding up to all rows and one program serves them all.
-   */
+  /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
   function learnedHidden(
     tape: Tape,
-    inputs: TokenTensors & LossTensors,
+    inputs: TokenTensors & TargetTensors,
     options: PassOptions,
-    trains = false,
-  ) {
-    const probe = rowProbe(trains)
-    const parameters = { ...decoderParameters(state), ...(probe && { rowProbe: probe }) }
-    const stream = decode(tape, config, parameters, withStarts(inputs), options)
-    const chosen = selectRows(tape, stream, inputs.rows)
-    return { hidden: normalise(tape, chosen, parameters.norm, config, activation), head: parameters.head }
+    rowGradient?: ForwardPass['rowGradient'],
+  ): { hidden: Tensor; head: Tensor } {
+    const { architecture } = state
+    const tensors = passTensors(state)
+    const pass = { tape, tensors, tokens: withStarts(inputs), options, rowGradient }
+    const chosen = selectRows(tape, decode(pass, architecture), inputs.rows)
+    return { hidden: architecture.norm.record(pass, chosen), head: tensors.tensor(headOf(architecture)) }
   }
 
-  /** What the gradients of single rows of the embedding need, where some are trained. */
-  function rowProbe(trains: boolean) {
-    return trains ? state.tokenRows?.tables.find(({ probe }) => probe !== null)?.probe : null
-  }
-
-  function recomputationOf(count: number, { recompute, activationBytes }: LossOptions): Recomputation {
-    if (recompute === true) return { wholeLayers: config.layerCount, gatedLayers: 0 }
+  function recomputationOf(
+    count: number,
+    { recompute, activationBytes }: TrainingPassOptions,
+  ): Recomputation {
+    if (recompute === true) return { wholeLayers: state.architecture.layers.length, gatedLayers: 0 }
     if (activationBytes === undefined) return keepEverything
-    return recomputationWithin(config, bytesPerElement[activation], count, activationBytes)
+    return recomputationWithin(state.architecture, bytesPerElement[activation], count, activationBytes)
   }
 
   /**
@@ -206,71 +224,45 @@ export function createPasses(state: ModelState): Passes {
     return capacity
   }
 
-  function tokenTensors(count: number): TokenTensors {
-    return {
-      ids: engine.tensor('int32', [count]),
-      positions: engine.tensor('int32', [count]),
-      starts: engine.tensor('int32', [count]),
-    }
-  }
-
-  function lossTensors(count: number): LossTensors {
-    return { rows: engine.tensor('int32', [count]), targets: engine.tensor('int32', [count]) }
-  }
-
-  function writeTargets(inputs: LossTensors, tokens: PassTokens, rows: Int32Array): void {
-    const padded = () => new Int32Array(tokens.targets.length).fill(-1)
-    const chosen = padded()
-    chosen.set(rows)
-    const targets = padded()
-    rows.forEach((row, i) => (targets[i] = tokens.targets[row]))
-    engine.write(inputs.rows, chosen)
-    engine.write(inputs.targets, targets)
-  }
-
-  async function readLosses(losses: Tensor, rows: Int32Array): Promise<Float32Array> {
-    return ((await engine.read(losses)) as Float32Array).subarray(0, rows.length)
-  }
-
-  function writeTokens(inputs: TokenTensors, tokens: PassTokens): void {
-    engine.write(inputs.ids, tokens.ids)
-    engine.write(inputs.positions, tokens.positions)
-    engine.write(inputs.starts, tokens.starts)
+  async function readLearned(values: Tensor, places: Int32Array): Promise<Float32Array> {
+    return ((await engine.read(values)) as Float32Array).subarray(0, places.length)
   }
 }
 
-type TokenTensors = { ids: Tensor; positions: Tensor; starts: Tensor }
-type LossTensors = { rows: Tensor; targets: Tensor }
+type ScoringTensors = TokenTensors & TargetTensors & { alternatives: Tensor }
+type TrainingTensors = TokenTensors & TargetTensors & { weights: Tensor }
+type TrainingOutputs = { logProbs: Tensor; hidden: Tensor; lse: Tensor }
 
-/** Losses [m] of the targets; with a scale the hidden states' gradient is made on the way. */
-function headLosses(
+/** Log-probabilities [m] of the targets; with weights the hidden states' gradient is made on the way. */
+function targetLogProbs(
   tape: Tape,
   hidden: Tensor,
   head: Tensor,
   targets: Tensor,
-  lossScale: Tensor | null,
-): { losses: Tensor; lse: Tensor } {
+  weights: Tensor | null,
+): { logProbs: Tensor; lse: Tensor } {
   const vector = { dtype: 'float32' as const, shape: [targets.shape[0]] }
-  const { losses, lse } = tape.apply(
-    'headLoss',
-    { hidden, weight: head, targets, lossScale },
+  const { logProbs, lse } = tape.apply(
+    'targetLogProbs',
+    { hidden, weight: head, targets, weights },
     {},
-    { losses: vector, lse: vector, dHidden: lossScale && hidden },
+    { logProbs: vector, lse: vector, dHidden: weights && hidden },
   )
-  if (!losses || !lse) throw new Error('headLoss was recorded without losses')
-  return { losses, lse }
+  if (!logProbs || !lse) throw new Error('targetLogProbs was recorded without its outputs')
+  return { logProbs, lse }
 }
 
 function withStarts({ ids, positions, starts }: TokenTensors) {
   return { ids, positions, context: { starts } }
 }
 
-function learnedRows(targets: Int32Array): Int32Array {
-  const rows: number[] = []
-  targets.forEach((target, row) => {
-    if (target >= 0) rows.push(row)
-  })
-  return Int32Array.from(rows)
+/** Weights of m tokens, and zeros behind them. */
+function paddedWeights(weights: ArrayLike<number>, learned: number, length: number): Float32Array {
+  if (weights.length !== learned)
+    throw new RangeError(`${weights.length} weights for ${learned} learned tokens`)
+  const all = new Float32Array(length)
+  all.set(weights)
+  return all
 }
 
 function highest(values: Int32Array): number {

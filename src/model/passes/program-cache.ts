@@ -1,6 +1,6 @@
 import type { Program } from '../../engine/engine.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import type { ModelState } from '../model-state.ts'
+import type { ModelState } from '../state/model-state.ts'
 
 /** A compiled pass with the tensors that are filled before it runs and read after it. */
 export interface CompiledPass<Inputs extends Record<string, Tensor>, Outputs extends Record<string, Tensor>> {
@@ -12,33 +12,36 @@ export interface CompiledPass<Inputs extends Record<string, Tensor>, Outputs ext
 /** How many shapes are kept compiled: enough for steady batches, few enough that odd ones do not pile up. */
 const kept = 8
 
-/** Compiled passes by shape; everything is dropped when the model's tensors change. */
+/** Compiled passes by shape, with the adapter and without it; everything is dropped when the model's tensors change. */
 export function createProgramCache<
   Inputs extends Record<string, Tensor>,
   Outputs extends Record<string, Tensor>,
 >(state: ModelState) {
-  const passes = new Map<string, CompiledPass<Inputs, Outputs>>()
+  type Passes = Map<string, CompiledPass<Inputs, Outputs>>
+  const variants: { adapted: Passes; plain: Passes } = { adapted: new Map(), plain: new Map() }
   let revision = state.revision
-  const drop = (key: string, pass: CompiledPass<Inputs, Outputs>) => {
+  const drop = (passes: Passes, key: string, pass: CompiledPass<Inputs, Outputs>) => {
     for (const tensor of Object.values(pass.inputs)) state.engine.free(tensor)
     passes.delete(key)
+  }
+  const clear = () => {
+    for (const passes of Object.values(variants)) for (const [key, pass] of passes) drop(passes, key, pass)
   }
   return {
     get(key: string, compile: () => CompiledPass<Inputs, Outputs>): CompiledPass<Inputs, Outputs> {
       if (revision !== state.revision) {
-        for (const [old, pass] of passes) drop(old, pass)
+        clear()
         revision = state.revision
       }
+      const passes = state.isAdapterOff ? variants.plain : variants.adapted
       let pass = passes.get(key)
       if (pass) passes.delete(key)
       else pass = compile()
       passes.set(key, pass)
       const [oldest] = passes
-      if (passes.size > kept) drop(oldest[0], oldest[1])
+      if (passes.size > kept) drop(passes, oldest[0], oldest[1])
       return pass
     },
-    clear(): void {
-      for (const [key, pass] of passes) drop(key, pass)
-    },
+    clear,
   }
 }

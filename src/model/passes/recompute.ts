@@ -1,44 +1,46 @@
-import type { ModelConfig } from '../families/config.ts'
-
-/**
- * What of the forward pass is computed again in the backward pass instead of being kept; both count layers from the
- * lowest up, which the backward pass reaches last, when the others' activations are gone.
- */
-export interface Recomputation {
-  /** Layers that keep only their input. */
-  wholeLayers: number
-  /** Layers above those that compute gate and up again: the most bytes for the fewest FLOPs. */
-  gatedLayers: number
-}
-
-export const keepEverything: Recomputation = { wholeLayers: 0, gatedLayers: 0 }
+import type { Architecture, Layer } from '../blocks/architecture.ts'
+import type { Recomputation } from '../blocks/forward-pass.ts'
 
 /** Bytes of a layer's activations for one token, by what computes them again. */
-function layerBytes(config: ModelConfig, elementBytes: number) {
-  const { hiddenSize, intermediateSize, headDim, headCount, keyHeadCount, qkNorm } = config
-  const qkv = (headCount + 2 * keyHeadCount) * headDim * elementBytes * (qkNorm ? 2 : 1)
-  const gated = 2 * intermediateSize * elementBytes
-  // Two norms, attention with its logarithms; LoRA's products with A are a few per cent and not counted.
-  const rest = (2 * hiddenSize + headCount * headDim) * elementBytes + qkv + 4 * headCount
-  return { gated, all: gated + rest, input: 4 * hiddenSize }
+interface LayerBytes {
+  all: number
+  /** Of those: what `kept.again` of its blocks holds. */
+  again: number
+  /** The stream that a layer begins with: what is kept where the whole layer is computed again. */
+  input: number
+}
+
+/** LoRA's products with A are a few per cent and not counted. */
+function layerBytes(layer: Layer, width: number, elementBytes: number): LayerBytes {
+  const bytes = { all: 0, again: 0, input: 4 * width }
+  for (const { kept } of layer) {
+    bytes.all += kept.activations * elementBytes + kept.float32 * 4
+    bytes.again += kept.again * elementBytes
+  }
+  return bytes
+}
+
+function bytesOfLayers({ layers, width }: Architecture, elementBytes: number): LayerBytes[] {
+  return layers.map((layer) => layerBytes(layer, width, elementBytes))
 }
 
 /** Bytes that all layers keep of one token for the backward pass. */
-export function activationBytesPerToken(config: ModelConfig, elementBytes: number): number {
-  return config.layerCount * layerBytes(config, elementBytes).all
+export function activationBytesPerToken(architecture: Architecture, elementBytes: number): number {
+  return bytesOfLayers(architecture, elementBytes).reduce((sum, { all }) => sum + all, 0)
 }
 
 /** Bytes that the activations of `tokens` take in a pass that may keep `budget` bytes of them. */
 export function activationBytesWithin(
-  config: ModelConfig,
+  architecture: Architecture,
   elementBytes: number,
   tokens: number,
   budget: number,
 ): number {
-  const { gated, all, input } = layerBytes(config, elementBytes)
-  const { wholeLayers, gatedLayers } = recomputationWithin(config, elementBytes, tokens, budget)
-  const kept = config.layerCount * all - gatedLayers * gated - wholeLayers * (all - input)
-  return tokens * kept
+  const { wholeLayers, gatedLayers } = recomputationWithin(architecture, elementBytes, tokens, budget)
+  const kept = bytesOfLayers(architecture, elementBytes).map(({ all, again, input }, layer) =>
+    layer < wholeLayers ? input : layer < wholeLayers + gatedLayers ? all - again : all,
+  )
+  return tokens * kept.reduce((sum, bytes) => sum + bytes, 0)
 }
 
 /**
@@ -47,17 +49,19 @@ export function activationBytesWithin(
  * little for q, k, v as for gate and up; attention costs with every earlier token, and goes last.
  */
 export function recomputationWithin(
-  config: ModelConfig,
+  architecture: Architecture,
   elementBytes: number,
   tokens: number,
   budget: number,
 ): Recomputation {
-  const { layerCount } = config
-  const { gated, all, input } = layerBytes(config, elementBytes)
-  const excess = layerCount * all - budget / tokens
-  if (excess <= 0) return keepEverything
-  const gatedLayers = Math.ceil(excess / gated)
-  if (gatedLayers <= layerCount) return { wholeLayers: 0, gatedLayers }
-  const wholeLayers = Math.min(layerCount, Math.ceil((excess - layerCount * gated) / (all - gated - input)))
-  return { wholeLayers, gatedLayers: layerCount - wholeLayers }
+  const layers = bytesOfLayers(architecture, elementBytes)
+  let excess = layers.reduce((sum, { all }) => sum + all, 0) - budget / tokens
+  let gatedLayers = 0
+  for (; excess > 0 && gatedLayers < layers.length; gatedLayers += 1) excess -= layers[gatedLayers].again
+  let wholeLayers = 0
+  for (; excess > 0 && wholeLayers < layers.length; wholeLayers += 1) {
+    const { all, again, input } = layers[wholeLayers]
+    excess -= all - again - input
+  }
+  return { wholeLayers, gatedLayers: gatedLayers - wholeLayers }
 }

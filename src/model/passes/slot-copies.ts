@@ -1,10 +1,10 @@
 import type { Engine, Program } from '../../engine/engine.ts'
-import { createTape } from '../../engine/tape.ts'
+import { createTape, rowsOf } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import type { SlotCopy } from '../../generate/index.ts'
 
-/** Copies beginnings of sequences between the slots of a key-value cache [slots, capacity, width] a layer. */
-export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values: readonly Tensor[]) {
+/** Copies beginnings of sequences between the slots of caches [slots, capacity, width]. */
+export function createSlotCopies(engine: Engine, caches: readonly (readonly Tensor[])[]) {
   let compiled: { program: Program; inputs: Record<'sources' | 'slots' | 'counts', Tensor> } | undefined
   return {
     async run(copies: readonly SlotCopy[]): Promise<void> {
@@ -22,7 +22,7 @@ export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values
         inputs.counts,
         Int32Array.from(copies, ({ count }) => count),
       )
-      await engine.run(program, copies.length)
+      await engine.run(program, { copies: copies.length })
     },
     free(): void {
       for (const tensor of Object.values(compiled?.inputs ?? {})) engine.free(tensor)
@@ -31,15 +31,15 @@ export function createSlotCopies(engine: Engine, keys: readonly Tensor[], values
 
   function compile() {
     const tape = createTape()
-    const [slotCount] = keys[0].shape
+    const [slotCount] = caches[0][0].shape
+    const shape = [rowsOf('copies', slotCount)]
     const inputs = {
-      sources: engine.tensor('int32', [slotCount]),
-      slots: engine.tensor('int32', [slotCount]),
-      counts: engine.tensor('int32', [slotCount]),
+      sources: engine.tensor('int32', shape),
+      slots: engine.tensor('int32', shape),
+      counts: engine.tensor('int32', shape),
     }
-    keys.forEach((keyCache, layer) =>
-      tape.apply('copySlots', { ...inputs, keyCache, valueCache: values[layer] }, {}, {}),
-    )
+    for (const [keyCache, valueCache] of caches)
+      tape.apply('copySlots', { ...inputs, keyCache, valueCache }, {}, {})
     return { program: engine.compile(tape.commands(), []), inputs }
   }
 }

@@ -1,50 +1,87 @@
-import { FettleError } from '../../error.ts'
-import type { ModelState } from '../model-state.ts'
-import { createOptimiser } from './optimiser.ts'
-import { putTokenRows } from '../adapters/token-rows.ts'
+import type { Engine, Program } from '../../engine/engine.ts'
+import type { Command } from '../../engine/ops.ts'
+import { createTape } from '../../engine/index.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import { refreshTokenRows } from '../adapters/token-rows.ts'
+import { linearParameters } from '../blocks/architecture.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { beginTraining } from '../state/model-state.ts'
 
-/** The optimiser of what is trainable, and the flat state that a checkpoint holds. */
-export function trainingState(state: ModelState) {
-  const optimiser = createOptimiser(state)
-  const { engine, trainable } = state
+/** What an optimiser works on: everything trainable in one float32 buffer, its gradients in another. */
+export interface TrainableParameters {
+  readonly engine: Engine
+  /** Numbers in all. */
+  readonly size: number
+  /** [size] */
+  readonly parameters: Tensor
+  /** [size] sums of what the passes since the last step have added. */
+  readonly gradients: Tensor
+  /** [2] norm of the gradients, and the factor that clips them; as of the last `gradientNorm`. */
+  readonly stats: Tensor
+  /** How many of the numbers, from the first on, weight decay is for: norms and biases stand behind them. */
+  readonly decayed: number
+}
+
+/** A model in training: its parameters, and what surrounds an optimiser's step. */
+export interface Training {
+  readonly trainable: TrainableParameters
+  /** Norm of the gradients, before clipping to `maxNorm` (0: no clipping); an optimiser's step needs it first. */
+  gradientNorm(maxNorm: number): Promise<number>
+  /** What runs the commands of an optimiser's step, and then sets the gradients to zero; `parametersChanged` is seen to. */
+  updateBy(commands: readonly Command[]): () => Promise<void>
+  /** Call it when the parameters were changed, as by a checkpoint: some are copied to where passes read them. */
+  parametersChanged(): Promise<void>
+  /** Lets go of this share of the layers' frozen weights after each use; 0 of none. */
+  streamWeights(share: number): void
+  /** Gives back the memory of the passes, for what is not training: saving, or the end. */
+  rest(): void
+}
+
+/** What trains the parameters that are trainable now. */
+export function trainingState(state: ModelState): Training {
+  const { engine, trainable, architecture } = state
   if (!trainable) throw new Error('nothing is trainable')
-  state.training = true
-  const flat = { parameters: trainable.parameters, m: optimiser.m, v: optimiser.v }
+  beginTraining(state)
+  const { parameters, gradients, size, decayed } = trainable
+  const stats = engine.tensor('float32', [2])
+  const normPrograms = new Map<number, Program>()
   return {
-    optimiser,
-    /** Lets go of this share of the layers' frozen weights after each use; 0 of none. */
-    streamWeights(share: number): void {
-      const { layers } = state.slots
-      const streamed = layers
-        .slice(0, Math.round(share * layers.length))
-        .flatMap((layer) =>
-          [layer.qkv, layer.output, layer.gateUp, layer.down].flatMap(
-            ({ key }) => state.frozen.get(key) ?? [],
-          ),
-        )
-      engine.stream(streamed)
-    },
-    /** Gives back the memory of the passes, for what is not training: saving, or the end. */
-    rest: () => engine.release(),
-    /** Parameters and moments, flat: of `size` values those from `start` on. */
-    async readState(name: keyof typeof flat, start = 0, end = trainable.size): Promise<Float32Array> {
-      const part = engine.view(flat[name], start, [end - start])
-      const values = (await engine.read(part)) as Float32Array
-      engine.free(part)
-      return values
-    },
-    writeState(saved: { [K in keyof typeof flat]: Float32Array }): void {
-      for (const key of ['parameters', 'm', 'v'] as const) {
-        if (saved[key].length !== trainable.size)
-          throw new FettleError({
-            place: `checkpoint: ${key}`,
-            found: `${saved[key].length} values`,
-            expected: `${trainable.size}`,
-            cure: 'The checkpoint belongs to another model or another lora section.',
-          })
-        engine.write(flat[key], saved[key])
+    trainable: { engine, size, parameters, gradients, stats, decayed },
+    async gradientNorm(maxNorm) {
+      let program = normPrograms.get(maxNorm)
+      if (!program) {
+        const tape = createTape()
+        tape.apply('gradNorm', { gradients }, { maxNorm }, { stats: null })
+        program = engine.compile([{ ...tape.commands()[0], outputs: [stats] }], [])
+        normPrograms.set(maxNorm, program)
       }
-      putTokenRows(state, saved.parameters)
+      await engine.run(program)
+      return (await engine.read(stats))[0]
     },
+    updateBy(commands) {
+      const program = engine.compile([...commands, clearCommand(gradients)], [])
+      return async () => {
+        await engine.run(program)
+        await refreshTokenRows(state)
+      }
+    },
+    parametersChanged: () => refreshTokenRows(state),
+    streamWeights(share) {
+      const { layers } = architecture
+      const streamed = linearParameters(layers.slice(0, Math.round(share * layers.length)))
+      engine.stream(streamed.flatMap(({ key }) => state.frozen.get(key) ?? []))
+    },
+    rest: () => engine.release(),
   }
+}
+
+/** Sets the gradients of everything trainable to zero. */
+export async function clearGradients({ engine, trainable }: ModelState): Promise<void> {
+  if (trainable) await engine.run(engine.compile([clearCommand(trainable.gradients)], []))
+}
+
+function clearCommand(gradients: Tensor): Command {
+  const tape = createTape()
+  tape.apply('fill', {}, { value: 0 }, { y: null })
+  return { ...tape.commands()[0], outputs: [gradients] }
 }

@@ -1,27 +1,27 @@
 import { createRandom } from '../../random.ts'
-import type { Slot } from './slots.ts'
+import type { Parameter } from './parameters.ts'
 import type { WeightStore } from './weight-store.ts'
 
 /**
- * Fresh weights: matrices normal with the configuration's standard deviation, norms one, biases zero, as transformers
+ * Fresh weights: matrices normal with the configuration's standard deviation, gains one, biases zero, as transformers
  * initialises these architectures.
  */
 export function openRandomStore(
-  slots: readonly Slot[],
+  parameters: readonly Parameter[],
   standardDeviation: number,
   seed: number,
 ): WeightStore {
   const normal = createNormal(seed)
-  const columnsOf = new Map(slots.flatMap(({ parts, columns }) => parts.map(({ name }) => [name, columns])))
+  const ones = new Set(parameters.flatMap(({ fresh, parts }) => (fresh === 'ones' ? parts : [])))
   return {
     dtype: 'F32',
-    has: (name) => columnsOf.has(name),
-    async part(_, rows, columns) {
+    repeats: false,
+    async part({ rows }, columns) {
       const data = Float32Array.from({ length: rows * columns }, () => standardDeviation * normal())
       return { data, dtype: 'F32', rows }
     },
-    async values(name, [rows]) {
-      return new Float32Array(rows).fill(name.endsWith('.bias') ? 0 : 1)
+    async values(part) {
+      return new Float32Array(part.rows).fill(ones.has(part) ? 1 : 0)
     },
   }
 }

@@ -1,16 +1,12 @@
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
-import {
-  float32ToBfloat16,
-  float32ToFloat16,
-  makeFolder,
-  writeFileAtomic,
-  writeSafetensors,
-} from '../../formats/index.ts'
+import { float32ToBfloat16, float32ToFloat16 } from '../../float16.ts'
+import { makeFolder, writeFileAtomic, writeSafetensors } from '../../formats/index.ts'
 import type { TensorToWrite } from '../../formats/index.ts'
-import type { ModelState } from '../model-state.ts'
-import { readSlot } from '../model-state.ts'
-import { allSlots } from './slots.ts'
+import { parametersOf, ropesOf } from '../blocks/architecture.ts'
+import { readParameter } from '../state/frozen-weights.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { extractSlice, slicesOf } from './tensor-slice.ts'
 
 /** Writes config.json, generation_config.json and model.safetensors, without an adapter. */
 export async function saveModel(
@@ -22,7 +18,7 @@ export async function saveModel(
     place,
   }: { dtype: 'float32' | 'bfloat16' | 'float16'; generationConfig: Record<string, unknown>; place: string },
 ): Promise<void> {
-  if (state.config.rope.factors)
+  if (ropesOf(state.architecture).some(({ scaling }) => scaling.type === 'divisors'))
     throw new FettleError({
       place: `${place}: tensor rope_freqs.weight`,
       found: 'divisors of the rotation frequencies that are not those of Llama 3',
@@ -42,21 +38,16 @@ export async function saveModel(
 /** The model's tensors one after the other, each read when it is written. */
 function storedTensors(state: ModelState, dtype: 'float32' | 'bfloat16' | 'float16'): TensorToWrite[] {
   const stored = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
-  return allSlots(state.slots).flatMap((slot) => {
-    let row = 0
-    return slot.parts.map(({ name, rows }): TensorToWrite => {
-      const start = row * slot.columns
-      row += rows
-      return {
-        name,
-        dtype: stored[dtype],
-        shape: slot.kind === 'matrix' ? [rows, slot.columns] : [rows],
-        async data() {
-          const values = (await readSlot(state, slot)).subarray(start, start + rows * slot.columns)
-          if (dtype === 'float32') return values
-          return dtype === 'bfloat16' ? float32ToBfloat16(values) : float32ToFloat16(values)
-        },
-      }
-    })
-  })
+  return parametersOf(state.architecture).flatMap((parameter) =>
+    slicesOf(parameter).map((slice): TensorToWrite => ({
+      name: slice.name,
+      dtype: stored[dtype],
+      shape: slice.shape,
+      async data() {
+        const values = extractSlice(await readParameter(state, parameter), slice)
+        if (dtype === 'float32') return values
+        return dtype === 'bfloat16' ? float32ToBfloat16(values) : float32ToFloat16(values)
+      },
+    })),
+  )
 }

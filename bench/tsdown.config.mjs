@@ -1,0 +1,19 @@
+import { defineConfig } from 'tsdown'
+
+/** Measuring programs that import src/, built into build/bench: `npx tsdown -c bench/tsdown.config.mjs`. */
+export default defineConfig({
+  entry: {
+    interop: 'interop.ts',
+    'real-run': 'real-run.ts',
+    'chat-throughput': 'chat-throughput.ts',
+    'jinja-fuzz': 'jinja-fuzz.ts',
+    'random-model': 'random-model.ts',
+    'quantization-accuracy': 'quantization-accuracy.ts',
+  },
+  outDir: '../build/bench',
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  dts: false,
+  clean: true,
+})

@@ -1,0 +1,45 @@
+// Rows of a matrix by index, and rows added to others.
+#pragma once
+
+#include <cstdint>
+
+#include "pool.h"
+#include "simd.h"
+#include "tensor.h"
+
+namespace fettle::FETTLE_ISA {
+
+// to = from, converted.
+template <class To, class From>
+static void copyRow(To* to, const From* from, int64_t width) {
+  eachVector(width, [&](int64_t i, auto count) { storePart(to + i, loadPart(from + i, count), count); });
+}
+
+// to += from.
+template <class To, class From>
+static void addRow(To* to, const From* from, int64_t width) {
+  eachVector(width, [&](int64_t i, auto count) {
+    storePart(to + i, loadPart(to + i, count) + loadPart(from + i, count), count);
+  });
+}
+
+// y[i] = x[index[i]], or 0 where the index is −1
+static void gatherRows(Pool& pool, const Tensor& x, const int32_t* index, const Tensor& y) {
+  withType(x.dtype, [&](auto xZero) {
+    withType(y.dtype, [&](auto yZero) {
+      using X = decltype(xZero);
+      using Y = decltype(yZero);
+      const int64_t width = x.cols();
+      pool.run(y.size(), [&](int thread) {
+        const Range range = partOf(y.rows(), thread, pool.threads());
+        for (int64_t i = range.begin; i < range.end; i++) {
+          Y* to = y.as<Y>() + i * width;
+          if (index[i] < 0) __builtin_memset(to, 0, width * sizeof(Y));
+          else copyRow(to, x.row<const X>(index[i]), width);
+        }
+      });
+    });
+  });
+}
+
+}  // namespace fettle::FETTLE_ISA

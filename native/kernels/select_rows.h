@@ -1,0 +1,39 @@
+// The rows that the output head reads.
+//   y[i] = x[rows[i]]             dX[rows[i]] += dY[i], all other rows zero
+// A row −1 is padding: y = 0, and nothing is added. All rows after it are padding too.
+#pragma once
+
+#include <cstdint>
+
+#include "ops.h"
+#include "gather.h"
+
+namespace fettle::FETTLE_ISA {
+
+static void selectRowsForward(const args::SelectRows& op) { gatherRows(op.pool(), op.x(), op.rows().as<int32_t>(), op.y()); }
+
+// Each thread owns a run of dX's rows and finds its part of the ascending list of selected rows.
+static void selectRowsVjp(const args::SelectRowsVjp& op) {
+  if (!op.dX()) return;
+  const Tensor &dX = *op.dX(), &dY = op.dY();
+  const int32_t* rows = op.rows().as<int32_t>();
+  Pool& pool = op.pool();
+  const int64_t selected = rowsBeforePadding(rows, dY.rows()), width = dX.cols();
+  withType(dX.dtype, [&](auto xZero) {
+    withType(dY.dtype, [&](auto yZero) {
+      using X = decltype(xZero);
+      using Y = decltype(yZero);
+      pool.run([&](int thread) {
+        const Range range = partOf(dX.rows(), thread, pool.threads());
+        if (!op.accumulatesX())
+          __builtin_memset(dX.as<X>() + range.begin * width, 0, (range.end - range.begin) * width * sizeof(X));
+        int64_t i = 0;
+        while (i < selected && rows[i] < range.begin) i++;
+        for (; i < selected && rows[i] < range.end; i++)
+          addRow(dX.as<X>() + rows[i] * width, dY.as<const Y>() + i * width, width);
+      });
+    });
+  });
+}
+
+}  // namespace fettle::FETTLE_ISA

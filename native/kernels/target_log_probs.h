@@ -1,0 +1,343 @@
+// The output head fused with the log-softmax: flash attention over the vocabulary, so the logits never exist.
+//
+//     s_v = h · W_v,  t = target,  Z = Σ_{v≠t} e^(s_v − r),  O = Σ_{v≠t} e^(s_v − r) W_v
+//     lse = log(Z + e^(s_t − r)) + r,   logProb = s_t − lse,   dH = weight · (O − Z · W_t) / (Z + e^(s_t − r))
+//
+// The target is left out of Z and O and comes back exactly at the end: bf16 probabilities near 1 would spoil both.
+// The reference r starts as s_t and moves only if a sum is about to leave the range of float (raiseReferences), so
+// e^(s − r) is taken in the registers of the product kernel, and not even a tile of s is written.
+//
+// Blocking: threads divide the vocabulary, so that each panel of W is packed once, by one thread. A thread packs a block of
+// W in both directions (h Wᵀ and p W), runs all token rows past it, kHeadTile at a time, and adds to its own O [rows, H];
+// the threads' (r, Z, O) are merged in the order of the threads. Rows come in chunks, which bound the memory of O.
+//
+// Measured, Zen 5, H = 576: 192 to 576 words and tiles of 64 to 256 rows differ by 1 %; asking for the next block of W ahead of
+// time gains nothing.
+//
+// Source of the online softmax: Dao et al. 2022, https://arxiv.org/abs/2205.14135
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include "ops.h"
+#include "exponentials.h"
+#include "gemm.h"
+
+namespace fettle::FETTLE_ISA {
+
+constexpr int64_t kHeadVocabulary = 384;  // rows of W in a block: 2 x 440 KB of panels at H = 576
+constexpr int64_t kHeadTile = 128;        // token rows in a tile
+constexpr int64_t kHeadRows = 1024;       // token rows in a chunk, at most
+constexpr int64_t kHeadFloats = 1 << 26;  // elements of O of all threads together, at most
+constexpr float kHeadLimit = 1e26f;       // a sum beyond this moves the reference; e^88 is the end of float
+
+// The rows of a weight from `first` on, as a source for packing.
+template <class S> struct RowsFrom {
+  Stacked<S> all;
+  int64_t first, stride;
+  RowsFrom(const Tensor& weight, int64_t first) : all(weight), first(first), stride(weight.cols()) {}
+  const S* row(int64_t i) const { return all.row(first + i); }
+  int64_t runEnd(int64_t i) const {
+    const int64_t end = all.runEnd(first + i);
+    return end == INT64_MAX ? end : end - first;
+  }
+};
+
+inline vi laneNumbers() {
+  vi lanes;
+  for (int i = 0; i < kLanes; i++) lanes[i] = i;
+  return lanes;
+}
+inline vi splatInt(int x) { return x - vi{}; }
+
+// A chunk of token rows, as all threads see it.
+template <class C> struct HeadChunk {
+  int64_t rows, width;
+  const C* hidden;         // [rows, width]
+  const int32_t* targets;  // [rows]
+  float* targetLogits;     // s_t [rows]
+};
+
+// What one thread has found in its part of the vocabulary.
+struct HeadPart {
+  float* references;  // r [rows]
+  float* sums;        // Z [rows, kLanes], to be added up
+  float* outputs;     // O [rows, width], null where no gradient is wanted
+};
+
+// e^x, for bf16 cells within 2.6e-6 of it: a thousandth of their rounding.
+template <class C> inline vf headExp(vf x) {
+  if constexpr (sizeof(C) == 2) return exp2<C>(x * splat(kLog2E));
+  else return exp(x);
+}
+
+// Store of the product h Wᵀ: p = e^(s − r), zero for the target and past the end; adds to Z, and keeps p as cells.
+template <class C> struct StoreExponentials {
+  const float* references;
+  const int32_t* targets;
+  float* sums;
+  C* p;  // tile [rows from tileBegin, stride] at this panel's column, or null
+  int64_t tileBegin, stride;
+  int64_t firstWord;  // of this panel
+  void operator()(int64_t row, int column, vf value, int n) const {
+    const int here = (int)(targets[row] - firstWord) - column;
+    vf e = headExp<C>(value - splat(references[row]));
+    if ((unsigned)here < (unsigned)kLanes) e = select(laneNumbers() == splatInt(here), vf{}, e);
+    if (n < kLanes) e = select(laneNumbers() < splatInt(n), e, vf{});
+    store(sums + row * kLanes, load(sums + row * kLanes) + e);
+    if (p) store(p + (row - tileBegin) * stride + column, e);
+  }
+};
+
+// Store of the same product that keeps the largest s of each row and lane.
+struct StoreMaximum {
+  float* largest;  // [rows, kLanes]
+  void operator()(int64_t row, int, vf value, int n) const {
+    if (n < kLanes) value = select(laneNumbers() < splatInt(n), value, splat(-__builtin_inff()));
+    store(largest + row * kLanes, vmax(value, load(largest + row * kLanes)));
+  }
+};
+
+// One thread's state while it walks through its part of the vocabulary.
+template <class C, class Weight> struct HeadWalk {
+  const HeadChunk<C>& chunk;
+  const Tensor& weight;
+  HeadPart part;
+  C *forward, *backward, *p;  // panels of W for h Wᵀ and for p W, tile of probabilities
+  float* kept;                // sums of the tile's rows before the block; the rows' largest s in raiseReferences
+  int64_t firstWord = 0, words = 0;
+  bool first = true;  // nothing in part.outputs yet
+
+  static constexpr int columns = kPanelColumns<C>;
+  int64_t panelSize(int64_t depth) const { return panelCells<C>(depth, columns); }
+
+  template <class Body> static void eachPanel(int64_t total, const Body& body) {
+    for (int64_t j = 0; j < total; j += columns) body(j, (int)(total - j < columns ? total - j : columns));
+  }
+
+  void pack() {
+    eachPanel(words, [&](int64_t v, int n) {
+      packRows(forward + v / columns * panelSize(chunk.width), Stacked<Weight>(weight), firstWord + v, n, chunk.width);
+    });
+    if (!part.outputs) return;
+    eachPanel(chunk.width, [&](int64_t j, int n) {
+      packColumns(backward + j / columns * panelSize(kHeadVocabulary), RowsFrom<Weight>(weight, firstWord), j, n, words);
+    });
+  }
+
+  // h Wᵀ for rows [begin, end) and the whole block; makeStore(v) is the store for the panel that starts at word v.
+  template <class MakeStore> void logits(int64_t begin, int64_t end, const MakeStore& makeStore) {
+    eachPanel(words, [&](int64_t v, int n) {
+      const Term<C> term{chunk.hidden, chunk.width, forward + v / columns * panelSize(chunk.width), chunk.width};
+      multiply(term, begin, end, n, makeStore(v));
+    });
+  }
+
+  void exponentials(int64_t begin, int64_t end) {
+    logits(begin, end, [&](int64_t v) {
+      return StoreExponentials<C>{part.references, chunk.targets, part.sums, part.outputs ? p + v : nullptr,
+                                  begin, kHeadVocabulary, firstWord + v};
+    });
+  }
+
+  // Rare: takes the rows' largest logits so far as references, scales what was found before, and leaves p and Z undone.
+  void raiseReferences(int64_t begin, int64_t end) {
+    std::memcpy(part.sums + begin * kLanes, kept, (end - begin) * kLanes * sizeof(float));
+    for (int64_t i = 0; i < (end - begin) * kLanes; i++) kept[i] = -__builtin_inff();
+    logits(begin, end, [&](int64_t) { return StoreMaximum{kept - begin * kLanes}; });
+    for (int64_t row = begin; row < end; row++) {
+      const float largest = maxOf(load(kept + (row - begin) * kLanes));
+      if (!(largest > part.references[row])) continue;
+      const vf factor = exp(splat(part.references[row] - largest));
+      part.references[row] = largest;
+      store(part.sums + row * kLanes, load(part.sums + row * kLanes) * factor);
+      if (!part.outputs || first) continue;
+      float* o = part.outputs + row * chunk.width;
+      eachVector(chunk.width, [&](int64_t i, auto count) { storePart(o + i, loadPart(o + i, count) * factor, count); });
+    }
+  }
+
+  void tile(int64_t begin, int64_t end) {
+    std::memcpy(kept, part.sums + begin * kLanes, (end - begin) * kLanes * sizeof(float));
+    exponentials(begin, end);
+    vf largest = {};
+    for (int64_t row = begin; row < end; row++) largest = vmax(load(part.sums + row * kLanes), largest);
+    if (maxOf(largest) > kHeadLimit) {
+      raiseReferences(begin, end);
+      exponentials(begin, end);
+    }
+    if (!part.outputs) return;
+    eachPanel(chunk.width, [&](int64_t j, int n) {
+      const Term<C> term{p, kHeadVocabulary, backward + j / columns * panelSize(kHeadVocabulary), words};
+      multiply(term, 0, end - begin, n, StoreTo<float>{part.outputs + begin * chunk.width + j, chunk.width, !first});
+    });
+  }
+
+  void walk(int64_t begin, int64_t end) {
+    const TileScope tiles;
+    for (firstWord = begin; firstWord < end; firstWord += words) {
+      words = end - firstWord < kHeadVocabulary ? end - firstWord : kHeadVocabulary;
+      pack();
+      for (int64_t row = 0; row < chunk.rows; row += kHeadTile)
+        tile(row, row + kHeadTile < chunk.rows ? row + kHeadTile : chunk.rows);
+      first = false;
+    }
+  }
+};
+
+// The words of part t of n: whole panels.
+template <class C> static Range headWords(int64_t vocabulary, int t, int n) {
+  const Range panels = partOf((vocabulary + kPanelColumns<C> - 1) / kPanelColumns<C>, t, n);
+  return {panels.begin * kPanelColumns<C>, std::min(panels.end * kPanelColumns<C>, vocabulary)};
+}
+
+// Z, O and r of one thread's part of the vocabulary.
+template <class C, class Weight>
+static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, const Tensor& weight, Range words, bool gradient) {
+  const auto scratch = [&](int slot, size_t bytes) { return pool.scratch(thread, slot, bytes); };
+  const int64_t panels = roundUp(kHeadVocabulary, kPanelColumns<C>), across = roundUp(chunk.width, kPanelColumns<C>);
+  HeadPart part;
+  part.references = static_cast<float*>(scratch(0, chunk.rows * (1 + kLanes) * sizeof(float)));
+  part.sums = part.references + chunk.rows;
+  part.outputs = gradient ? static_cast<float*>(scratch(1, chunk.rows * chunk.width * sizeof(float))) : nullptr;
+  std::memcpy(part.references, chunk.targetLogits, chunk.rows * sizeof(float));
+  std::memset(part.sums, 0, chunk.rows * kLanes * sizeof(float));
+  C* forward = static_cast<C*>(scratch(2, roundUp(chunk.width, Block<C>::depth) * panels * sizeof(C)));
+  C* backward = gradient ? static_cast<C*>(scratch(3, kHeadVocabulary * across * sizeof(C))) : nullptr;
+  C* p = gradient ? static_cast<C*>(scratch(4, kHeadTile * kHeadVocabulary * sizeof(C))) : nullptr;
+  float* kept = static_cast<float*>(scratch(5, kHeadTile * kLanes * sizeof(float)));
+  HeadWalk<C, Weight>{chunk, weight, part, forward, backward, p, kept}.walk(words.begin, words.end);
+  return part;
+}
+
+// Where the results of a chunk go; all but logProbs may be null.
+template <class Act> struct HeadResults {
+  float *logProbs, *lse;
+  Act* dHidden;
+  const float* weights;  // −∂loss/∂logProb of each row; null: ones
+};
+
+// logProb, lse and dHidden of one row from all parts; shares has room for one number a part.
+template <class C, class Act, class Weight>
+static void headMergeRow(const HeadChunk<C>& chunk, const std::vector<HeadPart>& parts, float* shares, int64_t row,
+                         const Weight* targetWeight, const HeadResults<Act>& results) {
+  const float targetLogit = chunk.targetLogits[row];
+  float reference = targetLogit;
+  for (const HeadPart& part : parts) reference = std::max(reference, part.references[row]);
+  double others = 0;
+  for (size_t t = 0; t < parts.size(); t++) {
+    const double share = std::exp((double)parts[t].references[row] - reference);
+    others += share * sum(load(parts[t].sums + row * kLanes));
+    shares[t] = (float)share;
+  }
+  const double all = others + std::exp((double)targetLogit - reference);
+  const float logProb = -(float)(std::log(all) + reference - targetLogit);
+  results.logProbs[row] = logProb;
+  if (results.lse) results.lse[row] = (float)(std::log(all) + reference);
+  if (!results.dHidden) return;
+  // A log-probability that is not a number must not leave a gradient that looks like one.
+  const double weight = results.weights ? results.weights[row] : 1.0f;
+  const double scale = std::isfinite(logProb) ? weight / all : std::numeric_limits<double>::quiet_NaN();
+  const vf target = splat((float)-others), factor = splat((float)scale);
+  eachVector(chunk.width, [&](int64_t i, auto count) {
+    vf d = target * loadPart(targetWeight + i, count);
+    for (size_t t = 0; t < parts.size(); t++)
+      d += splat(shares[t]) * loadPart(parts[t].outputs + row * chunk.width + i, count);
+    storePart(results.dHidden + row * chunk.width + i, factor * d, count);
+  });
+}
+
+// The hidden states as cells: as they are, or converted into `copy`, in which case `thread` of `threads` does its part.
+template <class C, class Act>
+static const C* headCells(const Act* hidden, C* copy, int64_t size, int thread, int threads) {
+  if constexpr (std::is_same<C, Act>::value) return hidden;
+  const Range mine = partOf(size, thread, threads);
+  convert(copy + mine.begin, hidden + mine.begin, mine.end - mine.begin);
+  return copy;
+}
+
+// s_t of one row, the weight rounded to a cell as the panels round it.
+template <class C, class Weight>
+static float headTargetLogit(const C* hidden, const Weight* weight, C* copy, int64_t width) {
+  convert(copy, weight, width);
+  return sumOfTerms(width, [&](int64_t i, auto count) { return loadPart(hidden + i, count) * loadPart(copy + i, count); });
+}
+
+template <class Act, class Weight>
+static void headChunk(Pool& pool, const Act* hidden, const Tensor& weight, const int32_t* targets, int64_t rows,
+                          const HeadResults<Act>& results) {
+  using C = Cell<Act>;
+  const int64_t width = weight.cols(), vocabulary = weight.rows();
+  const int threads = pool.threads();
+  C* copy = std::is_same<C, Act>::value ? nullptr : static_cast<C*>(pool.scratch(0, 6, rows * width * sizeof(C)));
+  float* targetLogits = static_cast<float*>(pool.scratch(0, 7, rows * sizeof(float)));
+  HeadChunk<C> chunk{rows, width, nullptr, targets, targetLogits};
+  pool.run([&](int thread) {
+    const C* cells = headCells(hidden, copy, rows * width, thread, threads);
+    if (thread == 0) chunk.hidden = cells;
+  });
+  pool.run([&](int thread) {
+    C* row = static_cast<C*>(pool.scratch(thread, 5, width * sizeof(C)));
+    const Range mine = partOf(rows, thread, threads);
+    for (int64_t m = mine.begin; m < mine.end; m++)
+      targetLogits[m] = headTargetLogit(chunk.hidden + m * width, weight.row<const Weight>(targets[m]), row, width);
+  });
+  const int64_t panels = (vocabulary + kPanelColumns<C> - 1) / kPanelColumns<C>;
+  std::vector<HeadPart> parts(std::min<int64_t>(threads, panels));
+  const int count = (int)parts.size();
+  pool.run([&](int thread) {
+    if (thread >= count) return;
+    const Range words = headWords<C>(vocabulary, thread, count);
+    parts[thread] = headWalk<C, Weight>(pool, thread, chunk, weight, words, results.dHidden != nullptr);
+  });
+  pool.run([&](int thread) {
+    std::vector<float> shares(count);
+    const Range mine = partOf(rows, thread, threads);
+    for (int64_t m = mine.begin; m < mine.end; m++)
+      headMergeRow(chunk, parts, shares.data(), m, weight.row<const Weight>(targets[m]), results);
+  });
+}
+
+// Chunks of rows: as even as possible, none larger than kHeadRows or than the memory for O allows.
+static int64_t headChunks(int64_t rows, int64_t width, int threads) {
+  const int64_t most = std::max<int64_t>(kHeadTile, std::min(kHeadRows, kHeadFloats / (width * threads)));
+  return (rows + most - 1) / most;
+}
+
+void targetLogProbsForward(const args::TargetLogProbs& op) {
+  const Tensor &hidden = op.hidden(), &weight = op.weight();
+  const int32_t* targets = op.targets().as<int32_t>();
+  const int64_t width = hidden.cols(), learned = rowsBeforePadding(targets, hidden.rows()), padding = hidden.rows() - learned;
+  const int64_t chunks = headChunks(learned, width, op.pool().threads());
+  float *logProbs = op.logProbs().as<float>(), *lse = dataOf<float>(op.lse());
+  const float* weights = dataOf<const float>(op.weights());
+  for (float* results : {logProbs, lse})
+    if (results) std::memset(results + learned, 0, padding * sizeof(float));
+  withType(hidden.dtype, [&](auto actZero) {
+    withType(weight.dtype, [&](auto weightZero) {
+      using Act = decltype(actZero);
+      using Weight = decltype(weightZero);
+      Act* dHidden = dataOf<Act>(op.dHidden());
+      if (dHidden) std::memset(dHidden + learned * width, 0, padding * width * sizeof(Act));
+      for (int64_t c = 0; c < chunks; c++) {
+        const Range rows = partOf(learned, (int)c, (int)chunks);
+        const HeadResults<Act> results{
+            logProbs + rows.begin,
+            lse ? lse + rows.begin : nullptr,
+            dHidden ? dHidden + rows.begin * width : nullptr,
+            weights ? weights + rows.begin : nullptr,
+        };
+        headChunk<Act, Weight>(op.pool(), hidden.as<const Act>() + rows.begin * width, weight, targets + rows.begin,
+                               rows.end - rows.begin, results);
+      }
+    });
+  });
+}
+
+}  // namespace fettle::FETTLE_ISA

@@ -1,0 +1,146 @@
+// The gradient of the output head's weight (full training); the hidden states' own is made on the way forward.
+//
+//     dW_v += Σ over rows of weight · g_v · h,   g_v = softmax_v − [v = target],  softmax_v = e^(h · W_v − lse)
+//
+// The weights are taken in two parts: the largest one, which multiplies the sums, and each row's share of it, which multiplies g.
+// Where all are equal, as in supervised training, the shares are 1 and g stays as exact as it is.
+//
+// The logits are made again, a block at a time and on their side, W hᵀ: so gᵀ [words, rows] falls out of the registers as the
+// left operand of the product gᵀ h, and only the hidden states are packed, in both directions and once for all threads,
+// which divide the vocabulary. Rows come in chunks of at most kHeadRows, the depth of the second product.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "ops.h"
+#include "gemm.h"
+#include "target_log_probs.h"
+
+namespace fettle::FETTLE_ISA {
+
+constexpr int64_t kHeadGradientWords = 128;  // rows of W in a block: gᵀ has 260 KB for 1,024 token rows
+
+// Store of the product W hᵀ: share · gᵀ as cells, zero past the last token.
+template <class C> struct StoreSoftmaxGradient {
+  const float* lse;        // of this panel's tokens
+  const int32_t* targets;  // likewise
+  const float* shares;     // likewise
+  C* g;                    // [words, stride] at this panel's column
+  int64_t stride, firstWord;
+  void operator()(int64_t row, int column, vf value, int n) const {
+    const int count = n < kLanes ? n : kLanes;
+    vi target = splatInt(-1);
+    __builtin_memcpy(&target, targets + column, count * sizeof(int32_t));
+    const vf one = select(target == splatInt((int)(firstWord + row)), splat(1.0f), vf{});
+    vf d = (headExp<C>(value - loadPart(lse + column, count)) - one) * loadPart(shares + column, count);
+    if (count < kLanes) d = select(laneNumbers() < splatInt(count), d, vf{});
+    store(g + row * stride + column, d);
+  }
+};
+
+// The hidden states of a chunk, packed for W hᵀ (panels of tokens) and for gᵀ h (panels of h's columns).
+template <class C> struct HeadGradientPanels {
+  C *tokens, *columns;
+  int64_t rows, width;
+  int64_t tokenPanel() const { return panelCells<C>(width, kPanelColumns<C>); }
+  int64_t columnPanel() const { return panelCells<C>(rows, kPanelColumns<C>); }
+};
+
+template <class C, class Act>
+static HeadGradientPanels<C> packHidden(Pool& pool, const Act* hidden, int64_t rows, int64_t width) {
+  constexpr int most = kPanelColumns<C>;
+  const int64_t tokenPanels = (rows + most - 1) / most, columnPanels = (width + most - 1) / most;
+  HeadGradientPanels<C> panels{nullptr, nullptr, rows, width};
+  panels.tokens = static_cast<C*>(pool.scratch(0, 6, tokenPanels * panels.tokenPanel() * sizeof(C)));
+  panels.columns = static_cast<C*>(pool.scratch(0, 7, columnPanels * panels.columnPanel() * sizeof(C)));
+  const Plain<Act> source{hidden, width};
+  pool.run([&](int thread) {
+    const Range mine = partOf(tokenPanels + columnPanels, thread, pool.threads());
+    for (int64_t u = mine.begin; u < mine.end; u++) {
+      if (u < tokenPanels) {
+        const int n = (int)std::min<int64_t>(most, rows - u * most);
+        packRows(panels.tokens + u * panels.tokenPanel(), source, u * most, n, width);
+      } else {
+        const int64_t j = u - tokenPanels;
+        const int n = (int)std::min<int64_t>(most, width - j * most);
+        packColumns(panels.columns + j * panels.columnPanel(), source, j * most, n, rows);
+      }
+    }
+  });
+  return panels;
+}
+
+// dW of words [begin, end), read through `cells` (the block of W) and `g`, both scratch of this thread.
+template <class C, class Weight>
+static void headGradientBlock(const HeadGradientPanels<C>& panels, const Tensor& weight, Range words, const int32_t* targets,
+                              const float* lse, const float* shares, C* cells, C* g, float* dWeight, float largestWeight,
+                              bool accumulate) {
+  constexpr int most = kPanelColumns<C>;
+  const int64_t rows = panels.rows, width = panels.width, count = words.end - words.begin;
+  const int64_t stride = roundUp(rows, kLanes);
+  const TileScope tiles;
+  for (int64_t v = 0; v < count; v++) convert(cells + v * width, weight.row<const Weight>(words.begin + v), width);
+  for (int64_t m = 0; m < rows; m += most) {
+    const Term<C> term{cells, width, panels.tokens + m / most * panels.tokenPanel(), width};
+    multiply(term, 0, count, (int)std::min<int64_t>(most, rows - m),
+             StoreSoftmaxGradient<C>{lse + m, targets + m, shares + m, g + m, stride, words.begin});
+  }
+  for (int64_t j = 0; j < width; j += most) {
+    const Term<C> term{g, stride, panels.columns + j / most * panels.columnPanel(), rows};
+    multiply(term, 0, count, (int)std::min<int64_t>(most, width - j),
+             StoreTo<float>{dWeight + words.begin * width + j, width, accumulate, largestWeight});
+  }
+}
+
+// Each row's share of the weight that is farthest from zero, and that weight. Without weights all are 1.
+static float sharesOfWeights(float* shares, const float* weights, int64_t rows) {
+  if (!weights) {
+    std::fill_n(shares, rows, 1.0f);
+    return 1;
+  }
+  float largest = 0;
+  for (int64_t m = 0; m < rows; m++)
+    if (!(std::fabs(weights[m]) <= std::fabs(largest))) largest = weights[m];
+  for (int64_t m = 0; m < rows; m++) shares[m] = largest == 0 ? 0.0f : weights[m] / largest;
+  return largest;
+}
+
+void targetLogProbsVjp(const args::TargetLogProbsVjp& op) {
+  if (!op.dWeight()) return;
+  const Tensor &hidden = op.hidden(), &weight = op.weight();
+  const int64_t width = hidden.cols(), vocabulary = weight.rows(), block = kHeadGradientWords;
+  const int32_t* targets = op.targets().as<int32_t>();
+  const float* lse = op.lse().as<float>();
+  float* dWeight = op.dWeight()->as<float>();
+  const int64_t learned = rowsBeforePadding(targets, hidden.rows());
+  const int64_t chunks = (learned + kHeadRows - 1) / kHeadRows, blocks = (vocabulary + block - 1) / block;
+  Pool& pool = op.pool();
+  float* shares = static_cast<float*>(pool.scratch(0, 2, learned * sizeof(float)));
+  const float largestWeight = sharesOfWeights(shares, dataOf<const float>(op.weights()), learned);
+  if (chunks == 0 && !op.accumulatesWeight()) std::memset(dWeight, 0, vocabulary * width * sizeof(float));
+  withType(hidden.dtype, [&](auto actZero) {
+    withType(weight.dtype, [&](auto weightZero) {
+      using Act = decltype(actZero);
+      using Weight = decltype(weightZero);
+      using C = Cell<Act>;
+      for (int64_t c = 0; c < chunks; c++) {
+        const Range rows = partOf(learned, (int)c, (int)chunks);
+        const auto panels = packHidden<C>(pool, hidden.as<const Act>() + rows.begin * width, rows.end - rows.begin, width);
+        pool.run([&](int thread) {
+          C* cells = static_cast<C*>(pool.scratch(thread, 0, block * width * sizeof(C)));
+          C* g = static_cast<C*>(pool.scratch(thread, 1, block * roundUp(panels.rows, kLanes) * sizeof(C)));
+          const Range mine = partOf(blocks, thread, pool.threads());
+          for (int64_t b = mine.begin; b < mine.end; b++)
+            headGradientBlock<C, Weight>(panels, weight, {b * block, std::min((b + 1) * block, vocabulary)}, targets + rows.begin,
+                                         lse + rows.begin, shares + rows.begin, cells, g, dWeight, largestWeight,
+                                         op.accumulatesWeight() || c > 0);
+        });
+      }
+    });
+  });
+}
+
+}  // namespace fettle::FETTLE_ISA

@@ -1,0 +1,209 @@
+// What the op table says of each op's arguments, as data. Written by `npm run generate` from src/engine/ops.ts.
+#pragma once
+#include "op_rule.h"
+
+namespace fettle {
+namespace rules {
+
+constexpr ArgumentRule embeddingArguments[] = {
+    {"ids", ArgumentType::int32, 0, 1, {"M"}, 0, "V"},
+    {"table", ArgumentType::parameter, 0, 2, {"V", "H"}},
+    {"y", ArgumentType::float32, 0, 2, {"M", "H"}},
+};
+constexpr OpRule embedding{
+    embeddingArguments, 2, 1,
+    {},
+    1, {1}, {0x1}, 0x1, -1};
+
+constexpr ArgumentRule selectRowsArguments[] = {
+    {"x", ArgumentType::stream, 0, 2, {"M", "H"}},
+    {"rows", ArgumentType::int32, 0, 1, {"m"}, -1, "M"},
+    {"y", ArgumentType::stream, 0, 2, {"m", "H"}},
+};
+constexpr OpRule selectRows{
+    selectRowsArguments, 2, 1,
+    {},
+    1, {0}, {0x2}, 0x1, -1};
+
+constexpr ArgumentRule rmsNormArguments[] = {
+    {"x", ArgumentType::stream, 0, 2, {"M", "W"}},
+    {"gain", ArgumentType::parameter, 0, 1, {"W"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "W"}},
+    {"rstd", ArgumentType::float32, kAuxiliary, 1, {"M"}},
+};
+constexpr OpRule rmsNorm{
+    rmsNormArguments, 2, 2,
+    {{"eps", AttributeKind::number}, {"fromOutput", AttributeKind::flag}},
+    2, {0, 1}, {0xb, 0xb, 0xe, 0xe}, 0x1, -1};
+
+constexpr ArgumentRule qkNormArguments[] = {
+    {"qkv", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim + 2 * keyHeads * headDim"}},
+    {"qGain", ArgumentType::parameter, 0, 1, {"headDim"}},
+    {"kGain", ArgumentType::parameter, 0, 1, {"headDim"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim + 2 * keyHeads * headDim"}},
+    {"rstd", ArgumentType::float32, kAuxiliary, 2, {"M", "queryHeads + keyHeads"}},
+};
+constexpr OpRule qkNorm{
+    qkNormArguments, 3, 2,
+    {{"eps", AttributeKind::number}, {"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}},
+    3, {0, 1, 2}, {0x17, 0x17, 0x17}, 0x1, -1};
+
+constexpr ArgumentRule ropeArguments[] = {
+    {"qkv", ArgumentType::act, 0, 2, {"M", "C"}},
+    {"positions", ArgumentType::int32, 0, 1, {"M"}, 0, "P"},
+    {"cos", ArgumentType::float32, 0, 2, {"P", "rotaryDim / 2"}},
+    {"sin", ArgumentType::float32, 0, 2, {"P", "rotaryDim / 2"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "C"}},
+};
+constexpr OpRule rope{
+    ropeArguments, 4, 1,
+    {{"headDim", AttributeKind::count}, {"rotaryDim", AttributeKind::count}, {"heads", AttributeKind::count}},
+    1, {0}, {0xe}, 0x1, -1};
+
+constexpr ArgumentRule attentionArguments[] = {
+    {"qkv", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim + 2 * keyHeads * headDim"}},
+    {"starts", ArgumentType::int32, 0, 1, {"M"}, 0, "M"},
+    {"o", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim"}},
+    {"lse", ArgumentType::float32, kAuxiliary, 2, {"M", "queryHeads"}},
+};
+constexpr OpRule attention{
+    attentionArguments, 2, 2,
+    {{"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}, {"scale", AttributeKind::number}, {"window", AttributeKind::count}},
+    1, {0}, {0xf}, 0x1, -1};
+
+constexpr ArgumentRule cachedAttentionArguments[] = {
+    {"qkv", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim + 2 * keyHeads * headDim"}},
+    {"slots", ArgumentType::int32, 0, 1, {"M"}, 0, "S"},
+    {"positions", ArgumentType::int32, 0, 1, {"M"}, 0, "C"},
+    {"keyCache", ArgumentType::act, kChanges, 3, {"S", "C", "keyHeads * headDim"}},
+    {"valueCache", ArgumentType::act, kChanges, 3, {"S", "C", "keyHeads * headDim"}},
+    {"o", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim"}},
+};
+constexpr OpRule cachedAttention{
+    cachedAttentionArguments, 5, 1,
+    {{"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}, {"scale", AttributeKind::number}, {"window", AttributeKind::count}},
+    0, {}, {}, 0x1, -1};
+
+constexpr ArgumentRule copySlotsArguments[] = {
+    {"sources", ArgumentType::int32, 0, 1, {"n"}, 0, "S"},
+    {"slots", ArgumentType::int32, 0, 1, {"n"}, 0, "S"},
+    {"counts", ArgumentType::int32, 0, 1, {"n"}, 0, "C + 1"},
+    {"keyCache", ArgumentType::act, kChanges, 3, {"S", "C", "W"}},
+    {"valueCache", ArgumentType::act, kChanges, 3, {"S", "C", "W"}},
+};
+constexpr OpRule copySlots{
+    copySlotsArguments, 5, 0,
+    {},
+    0, {}, {}, 0x0, -1};
+
+constexpr ArgumentRule linearArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"M", "K"}},
+    {"weight", ArgumentType::weight, 0, 2, {"N", "K"}},
+    {"bias", ArgumentType::float32, kOptional, 1, {"N"}},
+    {"residual", ArgumentType::float32, kOptional, 2, {"M", "N"}},
+    {"loraA", ArgumentType::float32, kOptional, 2, {"R", "K"}},
+    {"loraB", ArgumentType::float32, kOptional, 2, {"N", "largestRank"}},
+    {"dropoutSeed", ArgumentType::int32, kOptional, 1, {"1"}},
+    {"y", ArgumentType::stream, 0, 2, {"M", "N"}},
+    {"t", ArgumentType::act, kOptional | kAuxiliary, 2, {"M", "R"}},
+};
+constexpr OpRule linear{
+    linearArguments, 7, 2,
+    {{"float32Output", AttributeKind::flag}, {"dropout", AttributeKind::number}, {"seed", AttributeKind::count}, {"int8Activations", AttributeKind::flag}, {"segments", AttributeKind::list}},
+    5, {0, 1, 2, 4, 5}, {0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170}, 0x1, -1};
+
+constexpr ArgumentRule swigluArguments[] = {
+    {"gateUp", ArgumentType::act, 0, 2, {"M", "2 * I"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "I"}},
+};
+constexpr OpRule swiglu{
+    swigluArguments, 1, 1,
+    {},
+    1, {0}, {0x1}, 0x1, 0};
+
+constexpr ArgumentRule targetLogProbsArguments[] = {
+    {"hidden", ArgumentType::act, 0, 2, {"m", "H"}},
+    {"weight", ArgumentType::parameter, 0, 2, {"V", "H"}},
+    {"targets", ArgumentType::int32, 0, 1, {"m"}, -1, "V"},
+    {"weights", ArgumentType::float32, kOptional, 1, {"m"}},
+    {"logProbs", ArgumentType::float32, 0, 1, {"m"}},
+    {"lse", ArgumentType::float32, kAuxiliary, 1, {"m"}},
+    {"dHidden", ArgumentType::act, kOptional | kAuxiliary, 2, {"m", "H"}},
+};
+constexpr OpRule targetLogProbs{
+    targetLogProbsArguments, 4, 3,
+    {},
+    1, {1}, {0x2f}, 0x0, -1};
+
+constexpr ArgumentRule scaleRowsArguments[] = {
+    {"x", ArgumentType::stream, 0, 2, {"M", "W"}},
+    {"weights", ArgumentType::float32, 0, 1, {"M"}},
+    {"y", ArgumentType::stream, 0, 2, {"M", "W"}},
+};
+constexpr OpRule scaleRows{
+    scaleRowsArguments, 2, 1,
+    {},
+    0, {}, {}, 0x1, -1};
+
+constexpr ArgumentRule argmaxArguments[] = {
+    {"x", ArgumentType::float32, 0, 2, {"M", "V"}},
+    {"y", ArgumentType::int32, 0, 1, {"M"}},
+};
+constexpr OpRule argmax{
+    argmaxArguments, 1, 1,
+    {},
+    0, {}, {}, 0x1, -1};
+
+constexpr ArgumentRule fillArguments[] = {
+    {"y", ArgumentType::stream, 0, -1, {}},
+};
+constexpr OpRule fill{
+    fillArguments, 0, 1,
+    {{"value", AttributeKind::number}},
+    0, {}, {}, 0x1, -1};
+
+constexpr ArgumentRule gradNormArguments[] = {
+    {"gradients", ArgumentType::float32, 0, 1, {"n"}},
+    {"stats", ArgumentType::float32, 0, 1, {"2"}},
+};
+constexpr OpRule gradNorm{
+    gradNormArguments, 1, 1,
+    {{"maxNorm", AttributeKind::number}},
+    0, {}, {}, 0x1, -1};
+
+constexpr ArgumentRule adamwArguments[] = {
+    {"parameters", ArgumentType::float32, kChanges, 1, {"n"}},
+    {"gradients", ArgumentType::float32, 0, 1, {"n"}},
+    {"m", ArgumentType::float32, kChanges, 1, {"n"}},
+    {"v", ArgumentType::float32, kChanges, 1, {"n"}},
+    {"stats", ArgumentType::float32, kOptional, 1, {"2"}},
+    {"hyper", ArgumentType::float32, 0, 1, {"7"}},
+};
+constexpr OpRule adamw{
+    adamwArguments, 6, 0,
+    {},
+    0, {}, {}, 0x0, -1};
+
+}  // namespace rules
+
+// By opcode.
+constexpr const OpRule* kOpRules[] = {
+    &rules::embedding,
+    &rules::selectRows,
+    &rules::rmsNorm,
+    &rules::qkNorm,
+    &rules::rope,
+    &rules::attention,
+    &rules::cachedAttention,
+    &rules::copySlots,
+    &rules::linear,
+    &rules::swiglu,
+    &rules::targetLogProbs,
+    &rules::scaleRows,
+    &rules::argmax,
+    &rules::fill,
+    &rules::gradNorm,
+    &rules::adamw,
+};
+
+}  // namespace fettle

@@ -1,0 +1,218 @@
+import type { MaskPolicy } from '../chat/index.ts'
+import { splitPerTurn } from '../chat/index.ts'
+import { FettleError } from '../error.ts'
+import type { ChatEncoding, Tokenizer } from '../tokenizer/index.ts'
+import type { Conversation } from './conversation.ts'
+import type { Example } from './example.ts'
+import { formatOrigin } from './row.ts'
+
+/** How conversations become examples. */
+export interface ExampleOptions {
+  /** Which messages are learned, and which doubtful borders are accepted. */
+  policy?: MaskPolicy | undefined
+  /** One example for each answer, as it is served, instead of one for each conversation. */
+  perTurn?: boolean | undefined
+  /** What else the chat template reads, such as `enable_thinking`. */
+  variables?: Record<string, unknown> | undefined
+  /** Rows of the model's embedding; token ids must be below it (default: the tokenizer's length). */
+  vocabSize?: number | undefined
+}
+
+/** An example with the text it was made from, as `fettle inspect` shows it. */
+export type EncodedExample = Example & {
+  /** Absent for rows that came as tokens. */
+  text?: string
+}
+
+type Kind = Conversation['kind']
+type OfKind<K extends Kind> = Extract<Conversation, { kind: K }>
+type Encoder<K extends Kind> = (
+  items: OfKind<K>[],
+  tokenizer: Tokenizer,
+  options: ExampleOptions,
+) => Promise<EncodedExample[]>
+
+/** Conversations that are tokenised at once: several of the tokenizer's own chunks would only cost memory. */
+const batchSize = 256
+
+/**
+ * Tokenises conversations with their loss mask, a batch at a time, in order.
+ *
+ * @throws FettleError that names the row: a chat template refuses it, an answer's borders are doubtful, a token id
+ *   is out of range
+ */
+export async function* encodeConversations(
+  conversations: AsyncIterable<Conversation> | Iterable<Conversation>,
+  tokenizer: Tokenizer,
+  options: ExampleOptions = {},
+): AsyncGenerator<EncodedExample> {
+  // One batch is tokenised in the background while the next is read and rendered.
+  let encoding: Promise<EncodedExample[]> = Promise.resolve([])
+  for await (const batch of batches(conversations)) {
+    const next = encodeBatch(batch, tokenizer, options)
+    // Its error is thrown in its turn, when it is awaited; until then it must not count as unhandled.
+    next.catch(() => {})
+    yield* await encoding
+    encoding = next
+  }
+  yield* await encoding
+}
+
+/** Neighbours of one kind. */
+async function* batches(
+  conversations: AsyncIterable<Conversation> | Iterable<Conversation>,
+): AsyncGenerator<Conversation[]> {
+  let batch: Conversation[] = []
+  for await (const conversation of conversations) {
+    const first = batch[0]
+    if (first !== undefined && (first.kind !== conversation.kind || batch.length >= batchSize)) {
+      yield batch
+      batch = []
+    }
+    batch.push(conversation)
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** All of one kind. */
+function encodeBatch(
+  items: readonly Conversation[],
+  tokenizer: Tokenizer,
+  options: ExampleOptions,
+): Promise<EncodedExample[]> {
+  const ofKind = <K extends Kind>(kind: K) => items.filter((item): item is OfKind<K> => item.kind === kind)
+  switch (items[0].kind) {
+    case 'messages':
+      return encodeMessages(ofKind('messages'), tokenizer, options)
+    case 'completion':
+      return encodeCompletions(ofKind('completion'), tokenizer, options)
+    case 'text':
+      return encodeTexts(ofKind('text'), tokenizer, options)
+    case 'tokens':
+      return encodeTokens(ofKind('tokens'), tokenizer, options)
+  }
+}
+
+const encodeMessages: Encoder<'messages'> = async (items, tokenizer, { policy, perTurn, variables }) => {
+  const chats = items.flatMap(({ messages, tools, origin }) => {
+    const parts = perTurn ? splitPerTurn(messages).map((turn) => turn.messages) : [messages]
+    return parts.map((part) => ({ messages: part, tools, place: formatOrigin(origin), origin }))
+  })
+  const encodings = await tokenizer.encodeChats(chats, { policy, variables })
+  return encodings.map((encoding, i) => ({ ...toExample(encoding), origin: chats[i].origin }))
+}
+
+/** Prompt and completion are tokenised as one text; the completion and its eos are learned. */
+const encodeCompletions: Encoder<'completion'> = async (items, tokenizer, { policy = {} }) => {
+  const eos = requireEos(items, tokenizer)
+  const texts = items.map(({ prompt, completion }) => {
+    const text = prompt + (completion.endsWith(eos) ? completion : completion + eos)
+    const start = policy.trainOnInput ? 0 : prompt.length
+    return {
+      text,
+      spans: [{ message: 1, start, end: text.length, status: 'proved' as const, stopToken: eos }],
+    }
+  })
+  return encodePlain(texts, items, tokenizer)
+}
+
+/** Everything is learned; a text that does not end in eos gets one. */
+const encodeTexts: Encoder<'text'> = async (items, tokenizer) => {
+  const eos = requireEos(items, tokenizer)
+  const texts = items.map(({ text: given }) => {
+    const text = given.endsWith(eos) ? given : given + eos
+    return {
+      text,
+      spans: [{ message: 0, start: 0, end: text.length, status: 'proved' as const, stopToken: eos }],
+    }
+  })
+  return encodePlain(texts, items, tokenizer)
+}
+
+const encodeTokens: Encoder<'tokens'> = async (items, tokenizer, { vocabSize }) => {
+  const limit = vocabSize ?? tokenizer.length
+  const special = new Set(tokenizer.specialTokens.map((token) => tokenizer.convertTokensToIds(token)))
+  return items.map(({ inputIds, mask, origin }) => {
+    const wrong = inputIds.findIndex((id) => id < 0 || id >= limit)
+    if (wrong >= 0)
+      throw new FettleError({
+        place: formatOrigin(origin),
+        found: `input_ids[${wrong}] is ${inputIds[wrong]}`,
+        expected: `0 to ${limit - 1}, the tokens of this model`,
+        cure: 'Tokenise the data with the tokenizer of the model that is trained.',
+      })
+    const ids = Int32Array.from(inputIds)
+    return { inputIds: ids, mask, spans: learnedRuns(ids, mask, (id) => special.has(id)), origin }
+  })
+}
+
+async function encodePlain(
+  texts: Parameters<Tokenizer['encodeTextsWithSpans']>[0],
+  items: readonly OfKind<'completion' | 'text'>[],
+  tokenizer: Tokenizer,
+): Promise<EncodedExample[]> {
+  const { bosToken } = tokenizer
+  // A text that was rendered by a template begins with bos already: the tokenizer must not add another.
+  const begins = (text: string) => bosToken !== undefined && bosToken !== '' && text.startsWith(bosToken)
+  const groups = [true, false].map((begun) => texts.filter(({ text }) => begins(text) === begun))
+  const [begun, plain] = await Promise.all(
+    groups.map((group, i) => tokenizer.encodeTextsWithSpans(group, { addSpecialTokens: i === 1 })),
+  )
+  const next = { begun: 0, plain: 0 }
+  return texts.map(({ text }, i) => {
+    const encoding = begins(text) ? begun[next.begun++] : plain[next.plain++]
+    return { ...endOnce(toExample(encoding), tokenizer.eosTokenId), origin: items[i].origin }
+  })
+}
+
+/** Some tokenizers add an eos of their own behind the one that the text ends in. */
+function endOnce<E extends Omit<EncodedExample, 'origin'>>(example: E, eosId: number | undefined): E {
+  const { inputIds, mask } = example
+  let length = inputIds.length
+  while (
+    length > 1 &&
+    inputIds[length - 1] === eosId &&
+    inputIds[length - 2] === eosId &&
+    mask[length - 1] === 0
+  )
+    length--
+  return length === inputIds.length
+    ? example
+    : { ...example, inputIds: inputIds.slice(0, length), mask: mask.slice(0, length) }
+}
+
+function requireEos(items: readonly Conversation[], tokenizer: Tokenizer): string {
+  const { eosToken } = tokenizer
+  if (eosToken !== undefined && eosToken !== '') return eosToken
+  throw new FettleError({
+    place: formatOrigin(items[0].origin),
+    found: `a text, and a tokenizer (${tokenizer.place}) without eos token to end it with`,
+    expected: 'an eos token',
+    cure: 'Add eos_token to tokenizer_config.json.',
+  })
+}
+
+function toExample({
+  text,
+  inputIds,
+  mask,
+  spans,
+}: ChatEncoding): Omit<Example, 'origin'> & { text: string } {
+  return { text, inputIds, mask, spans }
+}
+
+/** The learned stretches of tokens, as spans; one that ends in a special token ends in a stop. */
+function learnedRuns(
+  ids: Int32Array,
+  mask: Uint8Array,
+  isSpecial: (id: number) => boolean,
+): Example['spans'] {
+  const spans: Example['spans'] = []
+  for (let start = mask.indexOf(1); start >= 0;) {
+    const next = mask.indexOf(0, start)
+    const end = next < 0 ? mask.length : next
+    spans.push({ message: spans.length, start, end, status: isSpecial(ids[end - 1]) ? 'marked' : 'no-stop' })
+    start = next < 0 ? -1 : mask.indexOf(1, next)
+  }
+  return spans
+}

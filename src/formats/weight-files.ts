@@ -1,0 +1,103 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { FettleError, messageOf } from '../error.ts'
+import { readSafetensorsHeader, type TensorInfo } from './safetensors.ts'
+
+const singleName = 'model.safetensors'
+const indexName = 'model.safetensors.index.json'
+
+/**
+ * The tensors of a model folder by name, from `model.safetensors` or, where the model is split, from the
+ * shards that `model.safetensors.index.json` lists.
+ *
+ * @throws FettleError when there is neither, a shard is missing or a tensor is not where the index says
+ */
+export async function openWeightFiles(folder: string): Promise<Map<string, TensorInfo>> {
+  const names = await readdir(folder).catch((error: unknown) => {
+    throw new FettleError(
+      {
+        place: folder,
+        found: messageOf(error),
+        expected: 'a model folder',
+        cure: 'Check the path of the model.',
+      },
+      { cause: error },
+    )
+  })
+  if (names.includes(singleName)) return (await readSafetensorsHeader(join(folder, singleName))).tensors
+  if (names.includes(indexName)) return openShards(folder, names)
+  const others = names.filter((name) => /\.(safetensors|bin|pt|pth|gguf)$/.test(name))
+  throw new FettleError({
+    place: folder,
+    found: others.length === 0 ? 'no weights' : others.join(', '),
+    expected: `${singleName} or ${indexName}`,
+    cure: cureFor(others),
+  })
+}
+
+function cureFor(others: readonly string[]): string {
+  const gguf = others.find((name) => name.endsWith('.gguf'))
+  if (gguf !== undefined) return `Give the path of the file itself: ${gguf}.`
+  if (others.some((name) => /\.(bin|pt|pth)$/.test(name)))
+    return 'Convert the weights: load the model with transformers and save_pretrained() it.'
+  return 'Download the whole model folder.'
+}
+
+async function openShards(folder: string, present: readonly string[]): Promise<Map<string, TensorInfo>> {
+  const weightMap = await readWeightMap(join(folder, indexName))
+  const shards = new Map<string, Map<string, TensorInfo>>()
+  const missing = [...new Set(weightMap.values())].filter((shard) => !present.includes(shard))
+  if (missing.length > 0)
+    throw new FettleError({
+      place: join(folder, indexName),
+      found: `shards that are not in the folder: ${missing.join(', ')}`,
+      cure: 'Download the missing files.',
+    })
+  const tensors = new Map<string, TensorInfo>()
+  for (const [name, shard] of weightMap) {
+    let inShard = shards.get(shard)
+    if (inShard === undefined) {
+      inShard = (await readSafetensorsHeader(join(folder, shard))).tensors
+      shards.set(shard, inShard)
+    }
+    const info = inShard.get(name)
+    if (info === undefined)
+      throw new FettleError({
+        place: join(folder, shard),
+        found: `no tensor ${name}, which ${indexName} says is here`,
+        cure: 'Index and shards are from different downloads: download the model again.',
+      })
+    tensors.set(name, info)
+  }
+  return tensors
+}
+
+async function readWeightMap(path: string): Promise<Map<string, string>> {
+  const problem = (found: string, cause?: unknown) =>
+    new FettleError(
+      {
+        place: path,
+        found,
+        expected: 'a JSON object with a weight_map from tensor to file name',
+        cure: 'Download the file again.',
+      },
+      { cause },
+    )
+  let index: unknown
+  try {
+    index = JSON.parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    throw problem(messageOf(error), error)
+  }
+  const map =
+    typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : undefined
+  if (typeof map !== 'object' || map === null) throw problem('no weight_map')
+  return new Map(
+    Object.entries(map).map(([name, shard]): [string, string] => {
+      // A shard lies beside its index: a path that leads elsewhere would read files that nobody named.
+      if (typeof shard !== 'string' || shard !== basename(shard))
+        throw problem(`${name}: ${JSON.stringify(shard)}`)
+      return [name, shard]
+    }),
+  )
+}

@@ -1,0 +1,106 @@
+import type { Tensor } from '../../engine/tensor.ts'
+import type { Parameter } from '../weights/parameters.ts'
+import { rowCount, withRows } from '../weights/parameters.ts'
+import type { AttentionShape } from './attention-shape.ts'
+import type { CacheShape } from './cache-shape.ts'
+import type { Embedding } from './embedding.ts'
+import type { ForwardPass } from './forward-pass.ts'
+import type { Norm } from './norm.ts'
+import type { Rope } from './rope.ts'
+
+/**
+ * What a family makes of a config.json: the model's parameters, and how layers compute with them. Passes, adapters,
+ * training, decoding and saving work from it and know no family.
+ */
+export interface Architecture {
+  /** Width of the residual stream. */
+  width: number
+  /** How many positions it was made for. */
+  maxPositions: number
+  embedding: Embedding
+  layers: readonly Layer[]
+  norm: Norm
+  /** Output head [vocabulary, width]. */
+  head: Parameter
+  /** The head's numbers are the embedding's. */
+  isTied: boolean
+}
+
+/** Blocks one after the other, each of which adds to the residual stream. */
+export type Layer = readonly Block[]
+
+/** A part of a layer: what it computes from the stream, what it holds and what it keeps. */
+export interface Block {
+  /** In the order of the forward pass. */
+  parameters: readonly Parameter[]
+  /** Where it attends to earlier tokens. */
+  attention?: AttentionShape
+  /** What it remembers of earlier tokens in generation. */
+  cache?: CacheShape
+  /** Whether a token's output depends on other tokens. */
+  mixesTokens: boolean
+  kept: KeptValues
+  /** Records what it computes; takes the stream [M, width] float32 and gives it on. */
+  record(pass: ForwardPass, stream: Tensor, within: BlockPass): Tensor
+}
+
+/** Values that a block keeps of each token for the backward pass. */
+export interface KeptValues {
+  /** In the compute type. */
+  activations: number
+  /** Of those: what can be computed again from its neighbours, cheaply for its size. */
+  again: number
+  float32: number
+}
+
+/** What a block's place in the model means for one pass. */
+export interface BlockPass {
+  /** Behind this block only these rows of the stream are read. */
+  rows: Tensor | undefined
+  /** Whether `kept.again` is computed again in the backward pass. */
+  computesAgain: boolean
+}
+
+/** The head's parameter: its own, or the embedding. */
+export function headOf({ head, embedding, isTied }: Architecture): Parameter {
+  return isTied ? embedding.table : head
+}
+
+/** All parameters in the order of the forward pass. */
+export function parametersOf(architecture: Architecture): Parameter[] {
+  const { embedding, layers, norm, head, isTied } = architecture
+  return [
+    embedding.table,
+    ...embedding.others,
+    ...layers.flatMap(layerParameters),
+    ...norm.parameters,
+    ...(isTied ? [] : [head]),
+  ]
+}
+
+/** The projections of a layer, or of all: what LoRA can adapt. */
+export function linearParameters(layers: readonly Layer[]): Parameter[] {
+  return layers.flatMap(layerParameters).filter(({ kind }) => kind === 'linear')
+}
+
+function layerParameters(layer: Layer): Parameter[] {
+  return layer.flatMap(({ parameters }) => parameters)
+}
+
+/** Rows of the embedding. */
+export function vocabularyOf({ embedding }: Architecture): number {
+  return rowCount(embedding.table)
+}
+
+/** The same architecture for so many tokens. */
+export function withVocabulary(architecture: Architecture, rows: number): Architecture {
+  const { embedding, head } = architecture
+  const table = withRows(embedding.table, rows)
+  return { ...architecture, embedding: { ...embedding, table }, head: withRows(head, rows) }
+}
+
+/** Every rotation that the layers use, once. */
+export function ropesOf({ layers }: Architecture): Rope[] {
+  const ropes = layers.flat().flatMap(({ attention }) => (attention?.rope ? [attention.rope] : []))
+  return [...new Set(ropes)]
+}

@@ -1,0 +1,12 @@
+import type { Rope } from './rope.ts'
+
+/** Grouped heads, and how far they see. */
+export interface AttentionShape {
+  queryHeads: number
+  keyHeads: number
+  headDim: number
+  /** How many tokens back; 0: all. */
+  window: number
+  /** null: positions are not rotated. */
+  rope: Rope | null
+}

@@ -1,0 +1,108 @@
+import type { Tensor } from '../../engine/tensor.ts'
+import type { Parameter } from '../weights/parameters.ts'
+import type { Block } from './architecture.ts'
+import type { AttentionShape } from './attention-shape.ts'
+import type { CacheShape } from './cache-shape.ts'
+import type { ForwardPass } from './forward-pass.ts'
+import { present } from './forward-pass.ts'
+import type { Linear } from './linear.ts'
+import { linearParts, recordLinear } from './linear.ts'
+import type { Norm } from './norm.ts'
+import { selectRows } from './select-rows.ts'
+
+/** What attention is made of; parts that a family does without are null. */
+export interface AttentionParts {
+  shape: AttentionShape
+  /** Before the projections. */
+  norm: Norm
+  /** Queries, keys and values, in this order. */
+  qkv: Linear
+  /** RMS norms of each query and key head, before they are rotated. */
+  headNorms: { query: Parameter; key: Parameter; eps: number } | null
+  output: Linear
+  /** Of the scores q · k. */
+  scale: number
+}
+
+/**
+ * x + o(attention(rope(qkv(norm(x))))).
+ * Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; grouped heads: Ainslie et al. 2023,
+ * https://arxiv.org/abs/2305.13245
+ */
+export function attention(parts: AttentionParts): Block {
+  const { shape, norm, qkv, headNorms, output } = parts
+  const { queryHeads, keyHeads, headDim } = shape
+  const qkvWidth = (queryHeads + 2 * keyHeads) * headDim
+  // Keys, and values.
+  const cache: CacheShape = { widths: [keyHeads * headDim, keyHeads * headDim] }
+  return {
+    parameters: [
+      ...norm.parameters,
+      ...linearParts(qkv),
+      ...(headNorms ? [headNorms.query, headNorms.key] : []),
+      ...linearParts(output),
+    ],
+    attention: shape,
+    cache,
+    mixesTokens: true,
+    kept: {
+      activations: qkv.weight.columns + qkvWidth * (headNorms ? 2 : 1) + queryHeads * headDim,
+      again: 0,
+      float32: queryHeads,
+    },
+    record(pass, stream, { rows }) {
+      const projected = recordLinear(pass, norm.record(pass, stream), qkv, null)
+      const rotated = rotate(pass, shape, normaliseHeads(pass, parts, projected))
+      const attended = attend(pass, parts, rotated, cache)
+      if (!rows) return recordLinear(pass, attended, output, stream)
+      const chosen = selectRows(pass.tape, attended, rows)
+      return recordLinear(pass, chosen, output, selectRows(pass.tape, stream, rows))
+    },
+  }
+}
+
+function normaliseHeads(
+  { tape, tensors }: ForwardPass,
+  { shape: { queryHeads, keyHeads, headDim }, headNorms }: AttentionParts,
+  qkv: Tensor,
+): Tensor {
+  if (!headNorms) return qkv
+  const { query, key, eps } = headNorms
+  const { y } = tape.apply(
+    'qkNorm',
+    { qkv, qGain: tensors.tensor(query), kGain: tensors.tensor(key) },
+    { eps, headDim, queryHeads, keyHeads },
+    { y: qkv, rstd: { dtype: 'float32', shape: [qkv.shape[0], queryHeads + keyHeads] } },
+  )
+  return present(y)
+}
+
+function rotate(
+  { tape, tensors, tokens: { positions } }: ForwardPass,
+  { queryHeads, keyHeads, headDim, rope }: AttentionShape,
+  qkv: Tensor,
+): Tensor {
+  if (!rope) return qkv
+  const { cos, sin } = tensors.rotation(rope)
+  const attributes = { headDim, rotaryDim: 2 * cos.shape[1], heads: queryHeads + keyHeads }
+  return present(tape.apply('rope', { qkv, positions, cos, sin }, attributes, { y: qkv }).y)
+}
+
+/** o [M, queryHeads · headDim] */
+function attend(
+  { tape, tokens: { context, positions }, options: { activation } }: ForwardPass,
+  { shape: { queryHeads, keyHeads, headDim, window }, scale }: AttentionParts,
+  qkv: Tensor,
+  cache: CacheShape,
+): Tensor {
+  const attributes = { headDim, queryHeads, keyHeads, scale, window }
+  const o = { dtype: activation, shape: [qkv.shape[0], queryHeads * headDim] }
+  if ('starts' in context) {
+    const lse = { dtype: 'float32' as const, shape: [qkv.shape[0], queryHeads] }
+    return present(tape.apply('attention', { qkv, starts: context.starts }, attributes, { o, lse }).o)
+  }
+  const { slots, caches } = context
+  const [keyCache, valueCache] = caches.get(cache) ?? []
+  const inputs = { qkv, slots, positions, keyCache, valueCache }
+  return present(tape.apply('cachedAttention', inputs, attributes, { o }).o)
+}

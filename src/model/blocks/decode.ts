@@ -1,0 +1,61 @@
+import type { Tape } from '../../engine/tape.ts'
+import type { Tensor } from '../../engine/tensor.ts'
+import type { Architecture } from './architecture.ts'
+import type { ForwardPass } from './forward-pass.ts'
+import { present } from './forward-pass.ts'
+
+/**
+ * Embedding and layers: the residual stream float32 of all tokens, or of those that `rows` lists, before the final
+ * norm. Of the others nothing is computed but what the last block that mixes tokens takes from them.
+ */
+export function decode(pass: ForwardPass, { embedding, layers }: Architecture): Tensor {
+  const { tape, tensors, tokens, rowGradient } = pass
+  const { wholeLayers, gatedLayers } = pass.options.recomputation
+  let stream = embedding.record(pass, tensors.tensor(embedding.table))
+  if (rowGradient) stream = addRows(tape, stream, tokens.ids, rowGradient)
+  const lastMixing = layers.flat().findLast(({ mixesTokens }) => mixesTokens)
+  layers.forEach((layer, index) => {
+    const compute = () =>
+      layer.reduce(
+        (x, block) =>
+          block.record(pass, x, {
+            rows: block === lastMixing ? tokens.rows : undefined,
+            computesAgain: index < wholeLayers + gatedLayers,
+          }),
+        stream,
+      )
+    stream = index < wholeLayers ? tape.recomputed(compute) : compute()
+  })
+  return stream
+}
+
+/** stream + indicator[ids] · weightᵀ: the rows of a zero weight, for the sake of its gradient. */
+function addRows(
+  tape: Tape,
+  stream: Tensor,
+  ids: Tensor,
+  { indicator, weight }: { indicator: Tensor; weight: Tensor },
+): Tensor {
+  const [width, rows] = weight.shape
+  const shape = [ids.shape[0], rows]
+  const { y: x } = tape.apply('embedding', { ids, table: indicator }, {}, { y: { dtype: 'float32', shape } })
+  const { y } = tape.apply(
+    'linear',
+    { x, weight, bias: null, residual: stream, loraA: null, loraB: null, dropoutSeed: null },
+    { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [width, 0, 0] },
+    { y: { dtype: 'float32', shape: stream.shape }, t: null },
+  )
+  return present(y)
+}
+
+/** Logits [m, vocabulary] float32 of normalised hidden states. */
+export function headLogits(tape: Tape, hidden: Tensor, head: Tensor): Tensor {
+  const rows = head.shape[0]
+  const { y } = tape.apply(
+    'linear',
+    { x: hidden, weight: head, bias: null, residual: null, loraA: null, loraB: null, dropoutSeed: null },
+    { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [rows, 0, 0] },
+    { y: { dtype: 'float32', shape: [hidden.shape[0], rows] }, t: null },
+  )
+  return present(y)
+}

@@ -1,0 +1,79 @@
+import type { Tape } from '../../engine/tape.ts'
+import type { DType, Tensor } from '../../engine/tensor.ts'
+import type { Parameter } from '../weights/parameters.ts'
+import type { CacheShape } from './cache-shape.ts'
+import type { Rope } from './rope.ts'
+
+/** A forward pass that is being recorded: over which tensors, tokens and how. */
+export interface ForwardPass {
+  tape: Tape
+  tensors: PassTensors
+  tokens: TokenInputs
+  options: PassOptions
+  /** Adds zero to the stream, and so gets the gradient of single rows of the embedding; see token-rows.ts. */
+  rowGradient?: { indicator: Tensor; weight: Tensor } | undefined
+}
+
+/** The tensors behind a model's parameters as a pass reads them: with its adapter or without. */
+export interface PassTensors {
+  tensor(parameter: Parameter): Tensor
+  linear(weight: Parameter): LinearTensors
+  /** Whether a norm's gain has no zero and is not trained: then the vjp can do without the norm's input. */
+  isInvertible(gain: Parameter): boolean
+  /** Rotation tables [positions, rotaryDim / 2]. */
+  rotation(rope: Rope): { cos: Tensor; sin: Tensor }
+}
+
+/** A (stacked) projection and what an adapter adds to it. */
+export interface LinearTensors {
+  /** [N, K] */
+  weight: Tensor
+  /** A [ΣR, K] and B [N, maxRank]. */
+  lora: { a: Tensor; b: Tensor; dropout: number; totalRank: number } | null
+  /** Output rows, LoRA rank and LoRA scaling of each stacked projection, one after the other. */
+  segments: readonly number[]
+  /** Which of the model's projections it is: the seed of its dropout. */
+  place: number
+  isInt8: boolean
+}
+
+/** What every token brings along; M tokens. */
+export interface TokenInputs {
+  /** int32 [M] */
+  ids: Tensor
+  /** int32 [M] */
+  positions: Tensor
+  /** How blocks find the earlier tokens: in the same batch, or in a cache. */
+  context: { starts: Tensor } | { slots: Tensor; caches: ReadonlyMap<CacheShape, readonly Tensor[]> }
+  /** Those of the tokens that something is read of; without it all. */
+  rows?: Tensor
+}
+
+/** How one forward pass is computed. */
+export interface PassOptions {
+  activation: DType
+  /** int32 [1]; null: no dropout. */
+  dropoutSeed: Tensor | null
+  /** Rounds what meets an int8 weight to 8 bits, too. */
+  int8Activations: boolean
+  recomputation: Recomputation
+}
+
+/**
+ * What of the forward pass is computed again in the backward pass instead of being kept; both count layers from the
+ * lowest up, which the backward pass reaches last, when the others' activations are gone.
+ */
+export interface Recomputation {
+  /** Layers that keep only their input. */
+  wholeLayers: number
+  /** Layers above those that compute their widest activations (gate and up) again: the most bytes for the fewest FLOPs. */
+  gatedLayers: number
+}
+
+export const keepEverything: Recomputation = { wholeLayers: 0, gatedLayers: 0 }
+
+/** An output that the op was recorded with. */
+export function present(tensor: Tensor | null): Tensor {
+  if (!tensor) throw new Error('an op was recorded without the output that is read')
+  return tensor
+}

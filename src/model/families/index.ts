@@ -1,0 +1,62 @@
+// The families of models that fettle knows, a file each, and which of them a config.json or a GGUF file belongs to.
+// A new one is a line here and a file like llama.ts; docs/adding-a-model.md shows the way.
+import { closestName } from '../../closest-name.ts'
+import { FettleError } from '../../error.ts'
+import type { GgufFile } from '../../formats/index.ts'
+import type { Family, ModelDescription } from './family.ts'
+import { ggufConfig } from './gguf-config.ts'
+import { llama } from './llama.ts'
+import { mistral } from './mistral.ts'
+import { qwen2 } from './qwen2.ts'
+import { qwen3 } from './qwen3.ts'
+import { smollm3 } from './smollm3.ts'
+
+export type { ModelConfig, ModelDescription } from './family.ts'
+
+const families: readonly Family[] = [llama, mistral, qwen2, qwen3, smollm3]
+
+/**
+ * Reads a Hugging Face config.json, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`, `torch_dtype`)
+ * or 5 (`rope_parameters`, `dtype`).
+ *
+ * @param place  the file, for messages
+ * @throws FettleError on an unknown model_type, and on values that the family's keys cannot have
+ */
+export function describeModel(raw: Record<string, unknown>, place: string): ModelDescription {
+  const known = families.map(({ modelType }) => modelType)
+  const modelType = raw['model_type']
+  const family = families.find((each) => each.modelType === modelType)
+  if (!family) throw unknown(place, `model_type ${JSON.stringify(modelType)}`, modelType, known)
+  return family.read(raw, place)
+}
+
+/**
+ * Reads the metadata of a GGUF file.
+ *
+ * @throws FettleError on an unknown architecture, and on values that the family's keys cannot have
+ */
+export async function describeGguf(path: string, file: GgufFile): Promise<ModelDescription> {
+  const known = families.map(({ gguf }) => gguf.architecture)
+  const architecture = String(file.metadata.get('general.architecture'))
+  const family = families.find(({ gguf }) => gguf.architecture === architecture)
+  if (!family) throw unknown(path, `architecture '${architecture}'`, architecture, known)
+  return family.read(await ggufConfig(family, file), path)
+}
+
+/** The one that a name continues, such as qwen3 of qwen3_moe, else one that is spelled alike. */
+function nearestOf(name: string, known: readonly string[]): string | undefined {
+  const longestFirst = known.toSorted((a, b) => b.length - a.length)
+  return longestFirst.find((each) => name.startsWith(each)) ?? closestName(name, known)
+}
+
+function unknown(place: string, found: string, name: unknown, known: readonly string[]): FettleError {
+  const nearest = nearestOf(String(name), known)
+  return new FettleError({
+    place,
+    found,
+    expected: known.join(', '),
+    cure: nearest
+      ? `fettle does not know this architecture; the nearest that it knows is ${nearest}.`
+      : 'fettle does not know this architecture; choose a model of one of these families.',
+  })
+}

@@ -1,0 +1,25 @@
+import { defineFamily } from './family.ts'
+import { llamaKeys, llamaLike } from './llama-like.ts'
+import { windowKeys, windowMetadata, windowOf } from './qwen-window.ts'
+
+const keys = llamaKeys({
+  vocabSize: 151_936,
+  hiddenSize: 4096,
+  intermediateSize: 22016,
+  layers: 32,
+  heads: 32,
+  keyHeads: 32,
+  maxPositions: 32768,
+  bos: null,
+  eos: null,
+}).extend(windowKeys)
+
+/** Qwen 2 and 2.5: a Llama with biases on queries, keys and values (https://arxiv.org/abs/2407.10671). */
+export const qwen2 = defineFamily({
+  modelType: 'qwen2',
+  className: 'Qwen2ForCausalLM',
+  keys,
+  describe: (config) =>
+    llamaLike(config, (layer) => ({ biases: { qkv: true }, window: windowOf(config, layer) })),
+  gguf: { architecture: 'qwen2', metadata: windowMetadata },
+})

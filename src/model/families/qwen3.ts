@@ -1,0 +1,35 @@
+import { defineFamily } from './family.ts'
+import { flag } from './keys.ts'
+import { llamaKeys, llamaLike } from './llama-like.ts'
+import { windowKeys, windowMetadata, windowOf } from './qwen-window.ts'
+
+const keys = llamaKeys({
+  vocabSize: 151_936,
+  hiddenSize: 4096,
+  intermediateSize: 22016,
+  layers: 32,
+  heads: 32,
+  keyHeads: 32,
+  headDim: 128,
+  maxPositions: 32768,
+  bos: null,
+  eos: null,
+}).extend({ ...windowKeys, attention_bias: flag(false) })
+
+/** Qwen 3: a Llama with a norm of each query and key head (https://arxiv.org/abs/2505.09388). */
+export const qwen3 = defineFamily({
+  modelType: 'qwen3',
+  className: 'Qwen3ForCausalLM',
+  keys,
+  describe: (config) =>
+    llamaLike(config, (layer) => ({
+      biases: { qkv: config.attention_bias, output: config.attention_bias },
+      headNorms: true,
+      window: windowOf(config, layer),
+    })),
+  gguf: {
+    architecture: 'qwen3',
+    tensors: { attention_bias: 'blk.0.attn_q.bias' },
+    metadata: windowMetadata,
+  },
+})

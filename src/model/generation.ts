@@ -1,0 +1,96 @@
+import { generateSequences, streamTokens, withText } from '../generate/index.ts'
+import type {
+  FinishReason,
+  GenerateOptions,
+  Sequence,
+  StreamPiece,
+  TextOptions,
+  TextPiece,
+} from '../generate/index.ts'
+import { checkAssistant, openAssistant, type AssistantModel } from './assistant-model.ts'
+import { flattenBatch, type TokenMatrix } from './passes/flatten.ts'
+
+/** What a model goes on from. */
+export interface GenerateInputs {
+  /** Prompts. Without an attention mask rows may differ in length. */
+  inputIds: TokenMatrix
+  /** 1: token, 0: padding on whichever side. */
+  attentionMask?: TokenMatrix
+}
+
+/** How a model generates, alone or with another one's help. */
+export interface ModelGenerateOptions extends Omit<GenerateOptions, 'cachedTokens'> {
+  /** Longest sequence, its prompt included; beside `maxNewTokens`, whichever comes first. Default: no limit. */
+  maxLength?: number
+  /** A smaller model with the same tokenizer that guesses tokens; the answer is the model's own, sooner. */
+  assistantModel?: AssistantModel | undefined
+  /** How many tokens the assistant guesses at once; default 3. */
+  numAssistantTokens?: number | undefined
+}
+
+/** How a model streams. */
+export type StreamOptions = Omit<ModelGenerateOptions, 'onToken'>
+
+/** What was generated, with the reasons why it ended. */
+export interface GenerateOutput {
+  /** The new tokens of each prompt. */
+  sequences: number[][]
+  /** Why each of them ended. */
+  finishReasons: FinishReason[]
+}
+
+/** What generates: the public model. */
+interface GeneratingModel extends AssistantModel {
+  readonly generationConfig: { eosTokenIds: number[] }
+}
+
+/** Continues each prompt, in a key-value cache that lives as long as it takes. */
+export async function generateWith(
+  model: GeneratingModel,
+  inputs: GenerateInputs,
+  { assistantModel, numAssistantTokens, maxLength = Infinity, ...options }: ModelGenerateOptions,
+): Promise<Sequence[]> {
+  if (assistantModel) checkAssistant(model, assistantModel)
+  const prompts = promptsOf(inputs, model.vocabSize)
+  const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
+  const capacity = Math.min(longest + (options.maxNewTokens ?? 256), maxLength)
+  const decoder = model.decoder(prompts.length, capacity)
+  const assistant = assistantModel && openAssistant(assistantModel, capacity, numAssistantTokens)
+  try {
+    return await generateSequences(decoder, prompts, {
+      ...options,
+      stopTokenIds: options.stopTokenIds ?? model.generationConfig.eosTokenIds,
+      drafter: assistant ?? options.drafter,
+    })
+  } finally {
+    decoder.free()
+    assistant?.free()
+  }
+}
+
+/** A generation as a stream: of text where there is a tokenizer, else of tokens. */
+export function streamWith(
+  generate: (options: ModelGenerateOptions) => Promise<Sequence[]>,
+  { tokenizer, skipSpecialTokens, ...options }: StreamOptions & Partial<TextOptions>,
+): AsyncGenerator<StreamPiece> | AsyncGenerator<TextPiece> {
+  const pieces = streamTokens((hooks) => generate({ ...options, ...hooks }), options.signal)
+  return tokenizer === undefined
+    ? pieces
+    : withText(pieces, { tokenizer, ...(skipSpecialTokens !== undefined && { skipSpecialTokens }) })
+}
+
+/** The tokens of each row without its padding. */
+function promptsOf({ inputIds, attentionMask }: GenerateInputs, vocabSize: number): (readonly number[])[] {
+  if (attentionMask === undefined && Array.isArray(inputIds) && inputIds.every(Array.isArray))
+    return [...inputIds]
+  const { batch, time, places } = flattenBatch(
+    { inputIds, ...(attentionMask && { attentionMask }) },
+    vocabSize,
+  )
+  const prompts: number[][] = Array.from({ length: batch }, () => [])
+  for (const place of places) {
+    const row = Math.floor(place / time)
+    prompts[row].push('data' in inputIds ? inputIds.data[place] : inputIds[row][place % time])
+  }
+  return prompts
+}

@@ -1,0 +1,39 @@
+import { createEngine } from '../engine/index.ts'
+import { parametersOf } from './blocks/architecture.ts'
+import type { ModelDescription } from './families/index.ts'
+import { describeModel } from './families/index.ts'
+import type { LoadOptions } from './load-options.ts'
+import { computeType, readQuantization } from './load-options.ts'
+import { loadModelState } from './state/load-state.ts'
+import type { ModelState } from './state/model-state.ts'
+import { openModel } from './weights/open-model.ts'
+import { openRandomStore } from './weights/random-store.ts'
+import type { WeightStore } from './weights/weight-store.ts'
+
+/** A Hugging Face folder or a GGUF file on an engine, and what its generation_config.json says. */
+export async function openPretrained(path: string, options: LoadOptions) {
+  const { store, generationConfig, ...description } = await openModel(path)
+  return { state: await onEngine(description, store, options), generationConfig }
+}
+
+/** Fresh random weights on an engine, from the fields of a config.json. */
+export async function openFresh(
+  raw: Record<string, unknown>,
+  { seed = 42, ...options }: LoadOptions & { seed?: number },
+): Promise<ModelState> {
+  const description = describeModel(raw, 'config')
+  const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
+  const store = openRandomStore(parametersOf(description.architecture), deviation, seed)
+  return onEngine(description, store, options)
+}
+
+async function onEngine(
+  description: ModelDescription,
+  store: WeightStore,
+  options: LoadOptions,
+): Promise<ModelState> {
+  const quantized = readQuantization(options)
+  const engine = await createEngine(options)
+  const activation = computeType(engine, store.dtype, options.dtype)
+  return loadModelState(engine, description, store, { activation, ...quantized })
+}

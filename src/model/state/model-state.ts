@@ -1,0 +1,101 @@
+import type { Engine } from '../../engine/engine.ts'
+import type { ActivationQuantization, WeightForm } from '../../engine/quantization.ts'
+import type { DType, Tensor } from '../../engine/tensor.ts'
+import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
+import type { Architecture } from '../blocks/architecture.ts'
+import type { Rope } from '../blocks/rope.ts'
+import type { ModelConfig } from '../families/index.ts'
+import type { Parameter } from '../weights/parameters.ts'
+import type { WeightStore } from '../weights/weight-store.ts'
+import type { TokenRows } from './token-rows.ts'
+import type { TrainableSet } from './trainable-set.ts'
+
+/** An adapter on the model: its configuration, and each adapted module by path. */
+export interface Adapter {
+  config: LoraConfig
+  modules: ReadonlyMap<string, ModuleAdapter>
+}
+
+/** A loaded model: what is frozen, what is trained, and the rotation tables. Only functions of this room write to it. */
+export interface ModelState {
+  readonly engine: Engine
+  readonly config: ModelConfig
+  readonly architecture: Architecture
+  readonly store: WeightStore
+  /** Compute type. */
+  readonly activation: DType
+  /** How activations are rounded where they meet int8 weights, in passes of many tokens, as it was asked for. */
+  readonly activationQuantization: ActivationQuantization | null
+  /** By key of the parameter; a parameter is either here or in `trainable`. */
+  readonly frozen: ReadonlyMap<string, Tensor>
+  /** How frozen matrices are held that are not held in the compute type. */
+  readonly forms: ReadonlyMap<string, WeightForm>
+  /** Keys of the frozen vectors that have no zero. */
+  readonly withoutZeros: ReadonlySet<string>
+  /** The parameter of the store that has the numbers which a key had before it was trained, as long as that is so. */
+  readonly stored: ReadonlyMap<string, Parameter>
+  readonly trainable: TrainableSet | null
+  readonly adapter: Adapter | null
+  /** Single rows of embedding and head that are trained; see token-rows.ts. */
+  readonly tokenRows: TokenRows | null
+  /** What an adapter trains whole, as it was before; see base-weights.ts. */
+  readonly base: ReadonlyMap<string, Tensor>
+  /** Whether passes leave the adapter out; see without-adapter.ts. */
+  readonly isAdapterOff: boolean
+  readonly rotations: ReadonlyMap<Rope, { cos: Tensor; sin: Tensor }>
+  /** Whether an optimiser has been made for it. */
+  readonly isTraining: boolean
+  /** Counts up whenever a tensor is replaced: programs compiled before are stale. */
+  readonly revision: number
+}
+
+/** A state as the functions of this room see it. */
+export interface WritableState extends ModelState {
+  architecture: Architecture
+  frozen: Map<string, Tensor>
+  forms: Map<string, WeightForm>
+  withoutZeros: Set<string>
+  stored: Map<string, Parameter>
+  trainable: TrainableSet | null
+  adapter: Adapter | null
+  tokenRows: TokenRows | null
+  base: Map<string, Tensor>
+  isAdapterOff: boolean
+  rotations: Map<Rope, { cos: Tensor; sin: Tensor }>
+  isTraining: boolean
+  revision: number
+}
+
+export function writable(state: ModelState): WritableState {
+  return state as WritableState
+}
+
+/** Says that an optimiser has been made: weights stay as training reads them. */
+export function beginTraining(state: ModelState): void {
+  writable(state).isTraining = true
+}
+
+/** Takes another architecture, and writes what it means into config.json. Its parameters must be set, too. */
+export function setArchitecture(
+  state: ModelState,
+  architecture: Architecture,
+  changed: Record<string, unknown>,
+): void {
+  const written = writable(state)
+  written.architecture = architecture
+  Object.assign(state.config.raw, changed)
+  written.revision += 1
+}
+
+/** Takes an adapter whose tensors are trainable already; null: there is none any more. */
+export function setAdapter(state: ModelState, adapter: Adapter | null, tokenRows: TokenRows | null): void {
+  const written = writable(state)
+  written.adapter = adapter
+  written.tokenRows = tokenRows
+  written.revision += 1
+}
+
+/** Leaves the adapter out of passes from now on, or takes it in again. */
+export function switchAdapter(state: ModelState, isOff: boolean): void {
+  writable(state).isAdapterOff = isOff
+}

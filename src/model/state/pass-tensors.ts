@@ -1,0 +1,41 @@
+import { linearParameters } from '../blocks/architecture.ts'
+import type { PassTensors } from '../blocks/forward-pass.ts'
+import type { Parameter } from '../weights/parameters.ts'
+import { moduleOf } from '../weights/parameters.ts'
+import { parameterTensor } from './frozen-weights.ts'
+import type { ModelState } from './model-state.ts'
+
+/** The parameters as the next pass takes them: with the adapter, or where it is off, as they are without. */
+export function passTensors(state: ModelState): PassTensors {
+  const { isAdapterOff, architecture } = state
+  const trainable = isAdapterOff ? undefined : state.trainable
+  const adapter = isAdapterOff ? null : state.adapter
+  const places = new Map(linearParameters(architecture.layers).map(({ key }, place) => [key, place]))
+  const tensor = (parameter: Parameter) =>
+    (isAdapterOff ? state.base.get(parameter.key) : undefined) ?? parameterTensor(state, parameter)
+  return {
+    tensor,
+    isInvertible: ({ key }) => state.withoutZeros.has(key) && state.frozen.has(key),
+    linear(parameter) {
+      const { key, parts } = parameter
+      const a = trainable?.byKey.get(`${key}.loraA`)
+      const b = trainable?.byKey.get(`${key}.loraB`)
+      const dropout = adapter?.config.loraDropout ?? 0
+      return {
+        weight: tensor(parameter),
+        lora: a && b ? { a: a.tensor, b: b.tensor, dropout, totalRank: a.shape[0] } : null,
+        segments: parts.flatMap(({ rows, safetensors: { name } }) => {
+          const module = adapter?.modules.get(moduleOf(name))
+          return [rows, module?.rank ?? 0, module?.scaling ?? 0]
+        }),
+        place: places.get(key) ?? 0,
+        isInt8: state.forms.get(key) === 'int8',
+      }
+    },
+    rotation(rope) {
+      const tables = state.rotations.get(rope)
+      if (!tables) throw new Error('a rotation that the architecture does not list')
+      return tables
+    },
+  }
+}

@@ -1,0 +1,55 @@
+import { FettleError } from '../../error.ts'
+import { readGgufFloat32 } from '../../formats/index.ts'
+import type { GgufFile } from '../../formats/index.ts'
+import type { Parameter, ParameterPart } from './parameters.ts'
+import { checkShapes, type WeightStore } from './weight-store.ts'
+
+/** Parameters of a GGUF file, dequantised when they are asked for. */
+export function openGgufStore(
+  path: string,
+  { tensors }: GgufFile,
+  parameters: readonly Parameter[],
+): WeightStore {
+  checkShapes(
+    path,
+    parameters,
+    (part) => part.gguf,
+    (name) => tensors.get(name)?.shape,
+  )
+  checkNothingLeft(path, [...tensors.keys()], parameters)
+  const values = async ({ rows, gguf: { name, transform } }: ParameterPart, shape = [rows]) => {
+    const tensor = tensors.get(name)
+    if (!tensor)
+      throw new FettleError({ place: `${path}: tensor ${name}`, found: 'nothing', expected: 'weights' })
+    const data = await readGgufFloat32(tensor)
+    return transform ? transform.fromFile(data, shape) : data
+  }
+  const embedding = tensors.get('token_embd.weight')?.type
+  return {
+    dtype: embedding === 'F32' || embedding === 'F16' ? embedding : 'BF16',
+    repeats: true,
+    async part(part, columns) {
+      // The engine rounds to its compute type; in float32 the dequantised values stay as they are.
+      return { data: await values(part, [part.rows, columns]), dtype: 'F32', rows: part.rows }
+    },
+    values,
+  }
+}
+
+/** Tensors that hold no parameters of a layer's own: rotation tables of old converters. */
+const harmless = /\.(attn_rot_embd|rope_freqs|attn_q_rope|inv_freq)\b/
+
+/** A layer's tensor that no parameter takes is a part of the computation that would silently be left out. */
+function checkNothingLeft(path: string, names: readonly string[], parameters: readonly Parameter[]): void {
+  const used = new Set(parameters.flatMap(({ parts }) => parts.map(({ gguf }) => gguf.name)))
+  const left = names.filter(
+    (name) => /^(blk\.|rope_factors)/.test(name) && !used.has(name) && !harmless.test(name),
+  )
+  if (left.length === 0) return
+  throw new FettleError({
+    place: `${path}: tensor ${left[0]}`,
+    found: left.length === 1 ? 'a tensor' : `${left.length} tensors`,
+    expected: 'none that this architecture has no place for',
+    cure: 'The file holds a variant that fettle does not know: use the Hugging Face folder of the model.',
+  })
+}

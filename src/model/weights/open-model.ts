@@ -1,0 +1,80 @@
+import { existsSync, statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { FettleError, messageOf } from '../../error.ts'
+import { readGguf } from '../../formats/index.ts'
+import { parametersOf } from '../blocks/architecture.ts'
+import type { ModelDescription } from '../families/index.ts'
+import { describeGguf, describeModel } from '../families/index.ts'
+import { openGgufStore } from './gguf-store.ts'
+import { openSafetensorsStore } from './safetensors-store.ts'
+import type { WeightStore } from './weight-store.ts'
+
+/** Everything about a stored model but its numbers. */
+export interface StoredModel extends ModelDescription {
+  store: WeightStore
+  /** generation_config.json as it was read. */
+  generationConfig: Record<string, unknown> | null
+}
+
+/**
+ * Opens a Hugging Face folder (config.json and safetensors) or a GGUF file.
+ *
+ * @throws FettleError that says what is missing, cut off or of another shape
+ */
+export async function openModel(path: string): Promise<StoredModel> {
+  if (!existsSync(path))
+    throw new FettleError({
+      place: path,
+      found: 'nothing',
+      expected: 'a Hugging Face model folder or a .gguf file',
+      cure: 'Check the path; fettle does not download models.',
+    })
+  if (statSync(path).isFile()) {
+    if (!path.endsWith('.gguf'))
+      throw new FettleError({
+        place: path,
+        found: `the file ${basename(path)}`,
+        expected: 'a folder with config.json, or a .gguf file',
+        cure: `Give the folder instead: ${dirname(path)}.`,
+      })
+    const file = readGguf(path)
+    const described = await describeGguf(path, file)
+    const store = openGgufStore(path, file, parametersOf(described.architecture))
+    return { ...described, store, generationConfig: null }
+  }
+  const place = join(path, 'config.json')
+  if (!existsSync(place))
+    throw new FettleError({
+      place: path,
+      found: existsSync(join(path, 'adapter_config.json')) ? 'an adapter, not a model' : 'no config.json',
+      expected: 'a Hugging Face model folder',
+      cure: existsSync(join(path, 'adapter_config.json'))
+        ? 'Give the base model here and this folder as adapter.'
+        : 'Check the path.',
+    })
+  const described = describeModel(await readJson(place), place)
+  const store = await openSafetensorsStore(path, parametersOf(described.architecture))
+  const generation = join(path, 'generation_config.json')
+  return {
+    ...described,
+    store,
+    generationConfig: existsSync(generation) ? await readJson(generation) : null,
+  }
+}
+
+async function readJson(path: string): Promise<Record<string, unknown>> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+  } catch (error) {
+    throw new FettleError(
+      {
+        place: path,
+        found: `no JSON (${messageOf(error)})`,
+        expected: 'a JSON object',
+        cure: 'Download or save it again.',
+      },
+      { cause: error },
+    )
+  }
+}

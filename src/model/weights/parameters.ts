@@ -1,0 +1,127 @@
+import type { Transform } from './transforms.ts'
+
+/** A tensor of a file, and what happens to it on its way to memory; without a transform it can be mapped. */
+export interface StoredTensor {
+  name: string
+  transform?: Transform | undefined
+}
+
+/** A stretch of a parameter's rows that is one tensor in files. */
+export interface ParameterPart {
+  rows: number
+  /** In model.safetensors; adapters and gradients are named after it. */
+  safetensors: StoredTensor
+  gguf: StoredTensor
+}
+
+/**
+ * A parameter as the engine holds it: one or more tensors of the file, stacked by rows, because the projections that
+ * read the same input are computed as one product.
+ */
+export interface Parameter {
+  /** Name of its first part: no two parameters of a model have the same. */
+  key: string
+  /**
+   * `linear`: a projection [Σ rows, columns] of a layer, which adapters change and quantisation makes smaller; `matrix`:
+   * any other one, held as it is; `vector` [Σ rows], in float32.
+   */
+  kind: 'linear' | 'matrix' | 'vector'
+  columns: number
+  parts: readonly ParameterPart[]
+  /** What a model that was never trained has here. */
+  fresh: 'normal' | 'zeros' | 'ones'
+}
+
+/** What a module is called: in Hugging Face's files and adapters, and in GGUF files. */
+export interface ModuleName {
+  safetensors: string
+  gguf: string
+}
+
+/** Outputs of a matrix that are a module of their own. */
+export interface Outputs {
+  module: ModuleName
+  rows: number
+  /** What happens to the weight on its way from model.safetensors. */
+  transform?: Transform | undefined
+  ggufTransform?: Transform | undefined
+}
+
+/** The weights [Σ rows, columns] of modules. */
+export function matrix(kind: 'linear' | 'matrix', columns: number, outputs: readonly Outputs[]): Parameter {
+  return parameter(
+    kind,
+    columns,
+    outputs.map(({ module, rows, transform, ggufTransform }) => ({
+      rows,
+      safetensors: { name: `${module.safetensors}.weight`, transform },
+      gguf: { name: `${module.gguf}.weight`, transform: ggufTransform },
+    })),
+    'normal',
+  )
+}
+
+/** The biases [Σ rows] of modules. */
+export function biases(outputs: readonly Outputs[]): Parameter {
+  return parameter(
+    'vector',
+    1,
+    outputs.map(({ module, rows, transform, ggufTransform }) => ({
+      rows,
+      safetensors: { name: `${module.safetensors}.bias`, transform: transform?.outputs },
+      gguf: { name: `${module.gguf}.bias`, transform: ggufTransform?.outputs },
+    })),
+    'zeros',
+  )
+}
+
+/** The weight [width] of a norm. */
+export function gain(module: ModuleName, width: number, transform?: Transform): Parameter {
+  const safetensors = { name: `${module.safetensors}.weight`, transform }
+  return parameter(
+    'vector',
+    1,
+    [{ rows: width, safetensors, gguf: { name: `${module.gguf}.weight` } }],
+    'ones',
+  )
+}
+
+function parameter(
+  kind: Parameter['kind'],
+  columns: number,
+  parts: ParameterPart[],
+  fresh: Parameter['fresh'],
+): Parameter {
+  return { key: parts[0].safetensors.name, kind, columns, parts, fresh }
+}
+
+/** Σ rows of the parts. */
+export function rowCount({ parts }: Parameter): number {
+  return parts.reduce((sum, { rows }) => sum + rows, 0)
+}
+
+/** In memory: [Σ rows, columns], or [Σ rows] of a vector. */
+export function shapeOf(parameter: Parameter): number[] {
+  return partShape(parameter, rowCount(parameter))
+}
+
+/** The shape in memory of so many rows of a parameter. */
+export function partShape({ kind, columns }: Parameter, rows: number): number[] {
+  return kind === 'vector' ? [rows] : [rows, columns]
+}
+
+/** The same matrix with so many rows; it has one part. */
+export function withRows(parameter: Parameter, rows: number): Parameter {
+  return { ...parameter, parts: parameter.parts.map((part) => ({ ...part, rows })) }
+}
+
+/** `model.layers.0.self_attn.q_proj` of `model.layers.0.self_attn.q_proj.weight`. */
+export function moduleOf(name: string): string {
+  return name.slice(0, name.lastIndexOf('.'))
+}
+
+/** The last name of a parameter's module: `lm_head` of `lm_head.weight`, `embed_tokens` of `model.embed_tokens.weight`. */
+export function leafName({ key }: Parameter): string {
+  const module = moduleOf(key)
+  return module.slice(module.lastIndexOf('.') + 1)
+}

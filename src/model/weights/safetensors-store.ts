@@ -1,0 +1,60 @@
+import { FettleError } from '../../error.ts'
+import { fileBytes, openWeightFiles, readTensorBytes, toFloat32 } from '../../formats/index.ts'
+import type { TensorInfo } from '../../formats/index.ts'
+import type { Parameter, ParameterPart } from './parameters.ts'
+import { checkShapes, type WeightStore } from './weight-store.ts'
+
+/** Types that can be computed with; others are quantised or integers. */
+type Computable = 'F32' | 'F16' | 'BF16'
+
+/**
+ * Opens model.safetensors or its shards.
+ *
+ * @throws FettleError when a tensor of the architecture is missing or has another shape
+ */
+export async function openSafetensorsStore(
+  folder: string,
+  parameters: readonly Parameter[],
+): Promise<WeightStore> {
+  const tensors = await openWeightFiles(folder)
+  const find = (name: string): TensorInfo | undefined =>
+    // Decoders saved without their language-model head lack the first part of the name, such as `model.`.
+    tensors.get(name) ?? tensors.get(name.slice(name.indexOf('.') + 1))
+  checkShapes(
+    folder,
+    parameters,
+    (part) => part.safetensors,
+    (name) => find(name)?.shape,
+  )
+  const info = (name: string): TensorInfo & { dtype: Computable } => {
+    const tensor = find(name)
+    if (!tensor)
+      throw new FettleError({ place: `${folder}: tensor ${name}`, found: 'nothing', expected: 'weights' })
+    const { dtype } = tensor
+    if (dtype !== 'F32' && dtype !== 'F16' && dtype !== 'BF16')
+      throw new FettleError({
+        place: `${tensor.path}: tensor ${name}`,
+        found: `dtype ${dtype}`,
+        expected: 'F32, F16 or BF16',
+        cure: 'Load the model without quantisation and save it again.',
+      })
+    return { ...tensor, dtype }
+  }
+  const values = async ({ rows, safetensors: { name, transform } }: ParameterPart, shape = [rows]) => {
+    const tensor = info(name)
+    const stored = toFloat32(await readTensorBytes(tensor), tensor.dtype)
+    return transform ? transform.fromFile(stored, shape) : stored
+  }
+  return {
+    dtype: info(parameters[0].key).dtype,
+    repeats: true,
+    async part(part, columns) {
+      const { rows, safetensors } = part
+      // What is stored as it is used stays in the file, where the engine can map it.
+      if (safetensors.transform) return { data: await values(part, [rows, columns]), dtype: 'F32', rows }
+      const { path, offset, dtype } = info(safetensors.name)
+      return { source: fileBytes(path), offset, dtype, rows }
+    },
+    values,
+  }
+}

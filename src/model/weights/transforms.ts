@@ -1,0 +1,73 @@
+/**
+ * What happens to a tensor between a file and memory. Shapes are those in memory: [rows, columns] of a matrix, [rows] of a
+ * vector. A transform is data of a family: stores apply it when they read, saving undoes it.
+ */
+export interface Transform {
+  /** The shape in the file of what has `shape` in memory. */
+  fileShape(shape: readonly number[]): readonly number[]
+  fromFile(values: Float32Array, shape: readonly number[]): Float32Array
+  toFile(values: Float32Array, shape: readonly number[]): Float32Array
+  /** A gradient by the numbers in memory as one by the numbers in the file; without it as `toFile`. */
+  gradientToFile?(gradient: Float32Array, shape: readonly number[]): Float32Array
+  /** What happens to other tensors with a row for each output: the bias, and LoRA's B; without it nothing. */
+  outputs?: Transform
+}
+
+/** A norm's gain that is stored as its distance from one: memory = 1 + file. */
+export const onePlus: Transform = {
+  fileShape: (shape) => shape,
+  fromFile: (values) => values.map((value) => 1 + value),
+  toFile: (values) => values.map((value) => value - 1),
+  gradientToFile: (gradient) => gradient,
+}
+
+/** A matrix that is stored as [inputs, outputs]: memory = fileᵀ. */
+export const transposed: Transform = {
+  fileShape: ([rows, columns]) => [columns, rows],
+  fromFile: (values, [rows, columns]) => transpose(values, columns, rows),
+  toFile: (values, [rows, columns]) => transpose(values, rows, columns),
+}
+
+/** A matrix or vector whose rows are stored in another order: row i of memory is row `fileRow(i)` of the file. */
+export function reordered(fileRow: (row: number) => number): Transform {
+  const transform: Transform = {
+    fileShape: (shape) => shape,
+    fromFile: (values, shape) => moveRows(values, shape, (row) => [row, fileRow(row)]),
+    toFile: (values, shape) => moveRows(values, shape, (row) => [fileRow(row), row]),
+  }
+  return { ...transform, outputs: transform }
+}
+
+/**
+ * Heads [rows / headDim, headDim] whose two halves, which rope rotates together, are stored interleaved, as llama.cpp
+ * keeps q and k of some architectures: row h·D + j·D/2 + i of memory is row h·D + 2i + j of the file.
+ */
+export function interleavedHalves(headDim: number): Transform {
+  const half = headDim / 2
+  return reordered((row) => {
+    const inHead = row % headDim
+    return row - inHead + 2 * (inHead % half) + Math.floor(inHead / half)
+  })
+}
+
+/** [rows, columns] → [columns, rows] */
+function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length)
+  for (let row = 0; row < rows; row += 1)
+    for (let column = 0; column < columns; column += 1)
+      out[column * rows + row] = values[row * columns + column]
+  return out
+}
+
+function moveRows(
+  values: Float32Array,
+  [rows, columns = 1]: readonly number[],
+  move: (row: number) => [to: number, from: number],
+): Float32Array {
+  const out = new Float32Array(values.length)
+  for (let row = 0; row < rows; row += 1) {
+    const [to, from] = move(row)
+    out.set(values.subarray(from * columns, (from + 1) * columns), to * columns)
+  }
+  return out
+}

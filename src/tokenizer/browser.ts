@@ -1,0 +1,20 @@
+/**
+ * The room's other door: what of it runs in a browser. Tokenizers are made of files in memory, by the backend that is
+ * written in JavaScript; nothing here reaches `node/`.
+ */
+export { AutoTokenizer } from './javascript/auto-tokenizer.ts'
+export type { DecodeOptions, EncodedChat, Tokenizer } from './tokenizer.ts'
+export type { ChatTemplateOptions } from './chats/chat-templates.ts'
+export type { DecodeStream } from './decode-stream.ts'
+export type { Chat, ChatEncoding, EncodeChatOptions } from './chats/encode-chats.ts'
+export type { TextEncoding, TextWithSpans } from './encode-with-spans.ts'
+export type { SpanEncoding, Straddle, TokenSpan } from './token-spans.ts'
+export type { EncodeOptions } from './encode-texts.ts'
+export type { BatchEncoding, Encoding } from './encoding.ts'
+export type { TokenizerFileContents } from './files.ts'
+export type { JsonObject } from './json.ts'
+export type { Truncation } from './max-length.ts'
+export type { AddedToken, NamedToken } from './named-tokens.ts'
+export { formatGenerationConfig, parseGenerationConfig, type GenerationConfig } from './generation-config.ts'
+export { ensurePadToken, type PadChoice, type PadPolicy } from './pad-token.ts'
+export { findStopSet, type StopSet, type StopSource, type StopToken } from './stop-set.ts'

@@ -1,0 +1,143 @@
+import { FettleError } from '../error.ts'
+import type { Backend } from './backend.ts'
+import type { TokenizerFiles } from './files.ts'
+import { padRows, type Padding } from './padding.ts'
+import type { Encoding } from './encoding.ts'
+import { keptTokens, type Truncation } from './max-length.ts'
+
+/** How texts become tokens; names and defaults are those of transformers. */
+export interface EncodeOptions {
+  /** A second text (or one for each text) that the model sees beside the first. */
+  pair?: string | readonly string[]
+  /** Add what the tokenizer puts around every text, such as bos (default true). */
+  addSpecialTokens?: boolean
+  /** `longest` (or true) of the texts, or `max_length` (default false). */
+  padding?: boolean | 'longest' | 'max_length'
+  /** `true` is `longest_first` (default false). */
+  truncation?: boolean | Truncation
+  /** For truncation and padding; by default the model's own. */
+  maxLength?: number
+  padToMultipleOf?: number
+  paddingSide?: 'left' | 'right'
+  /** The side where tokens are taken away. */
+  truncationSide?: 'left' | 'right'
+  /** Read special tokens in the text as ordinary text, as is right for what users typed (default false). */
+  splitSpecialTokens?: boolean
+}
+
+/** What the tokenizer does where options say nothing. */
+interface EncodeDefaults {
+  place: string
+  padId: number | undefined
+  padTypeId: number
+  paddingSide: 'left' | 'right'
+  truncationSide: 'left' | 'right'
+  /** Infinity where the configuration does not say. */
+  maxLength: number
+}
+
+/** Beyond this a configuration means "no limit"; transformers writes 10^30. */
+const noLimit = 1e9
+
+/** The defaults that tokenizer_config.json sets. */
+export function readEncodeDefaults(
+  { place, config }: TokenizerFiles,
+  padId: number | undefined,
+): EncodeDefaults {
+  const limit = config.model_max_length
+  return {
+    place,
+    padId,
+    padTypeId: typeof config.pad_token_type_id === 'number' ? config.pad_token_type_id : 0,
+    paddingSide: config.padding_side === 'left' ? 'left' : 'right',
+    truncationSide: config.truncation_side === 'left' ? 'left' : 'right',
+    maxLength: typeof limit === 'number' && limit < noLimit ? limit : Infinity,
+  }
+}
+
+/** Tokenises texts (and their pairs), cuts and pads them. */
+export async function encodeRows(
+  backend: Backend,
+  texts: readonly string[],
+  pairs: readonly string[] | undefined,
+  options: EncodeOptions,
+  defaults: EncodeDefaults,
+): Promise<Encoding[]> {
+  if (pairs !== undefined && pairs.length !== texts.length)
+    throw new FettleError({
+      place: 'tokenizer.encode',
+      found: `${texts.length} texts and ${pairs.length} pairs`,
+      expected: 'one pair for each text',
+    })
+  const rows: Encoding[] = []
+  for (let start = 0; start < texts.length; start += chunkSize) {
+    const chunk = texts.slice(start, start + chunkSize)
+    rows.push(
+      ...(await encodeChunk(backend, chunk, pairs?.slice(start, start + chunkSize), options, defaults)),
+    )
+  }
+  padRows(rows, paddingOf(options, defaults))
+  return rows
+}
+
+/** Enough to keep all cores busy; between chunks the event loop gets its turn. */
+const chunkSize = 256
+
+async function encodeChunk(
+  backend: Backend,
+  texts: readonly string[],
+  pairs: readonly string[] | undefined,
+  options: EncodeOptions,
+  defaults: EncodeDefaults,
+): Promise<Encoding[]> {
+  const encodings = await backend.encode(texts, pairs, options.addSpecialTokens ?? true)
+  const limit = options.maxLength ?? defaults.maxLength
+  const side = options.truncationSide ?? defaults.truncationSide
+  const strategy = options.truncation === true ? 'longest_first' : options.truncation || undefined
+  return encodings.map((encoding) => {
+    const inputIds = encoding.ids()
+    const row: Encoding = {
+      inputIds,
+      attentionMask: inputIds.map(() => 1),
+      tokenTypeIds: encoding.typeIds(),
+      offsets: encoding.offsets(),
+    }
+    if (strategy === undefined || inputIds.length <= limit) return row
+    return select(row, keptTokens(encoding.sequences(), limit, strategy, side))
+  })
+}
+
+function select(row: Encoding, kept: readonly number[]): Encoding {
+  return {
+    inputIds: kept.map((i) => row.inputIds[i]),
+    attentionMask: kept.map((i) => row.attentionMask[i]),
+    tokenTypeIds: kept.map((i) => row.tokenTypeIds[i]),
+    offsets: kept.map((i) => row.offsets[i]),
+  }
+}
+
+function paddingOf(options: EncodeOptions, defaults: EncodeDefaults): Padding | undefined {
+  const { padding = false, maxLength: limit = defaults.maxLength } = options
+  if (padding === false) return undefined
+  if (padding === 'max_length' && limit === Infinity)
+    throw new FettleError({
+      place: 'tokenizer.encode',
+      found: "padding 'max_length' without maxLength, and the model does not name one",
+      expected: 'maxLength',
+      cure: "Give maxLength, or pad to the 'longest'.",
+    })
+  if (defaults.padId === undefined)
+    throw new FettleError({
+      place: defaults.place,
+      found: 'no pad token',
+      expected: 'one, because padding was asked for',
+      cure: 'Choose one with ensurePadToken(tokenizer).',
+    })
+  return {
+    length: padding === 'max_length' ? limit : 'longest',
+    multipleOf: options.padToMultipleOf ?? 1,
+    side: options.paddingSide ?? defaults.paddingSide,
+    padId: defaults.padId,
+    padTypeId: defaults.padTypeId,
+  }
+}

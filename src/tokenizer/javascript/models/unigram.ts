@@ -1,0 +1,98 @@
+import { lengthAt } from '../aligned-text.ts'
+import { readFlag, unsupported, type Part } from '../options.ts'
+import { byteTokens, makeModelVocabulary, type Model, type ModelToken } from './model.ts'
+
+/** What an unknown character costs beyond the least likely token. */
+const unknownPenalty = 10
+
+/** The best way to a place in the text: its score, and where its last token begins. */
+interface Step {
+  score: number
+  start: number
+  isUnknown: boolean
+}
+
+/**
+ * The unigram language model: of all ways to cut a word into tokens, the one whose scores (logarithms of probabilities) have the
+ * greatest sum, found from left to right. Unknown characters in a row are one token.
+ * Source: Kudo 2018, https://arxiv.org/abs/1804.10959
+ */
+export function readUnigram(part: Part): Model {
+  const { json, place } = part
+  const entries: unknown[] = Array.isArray(json.vocab) ? json.vocab : []
+  const scored = entries.map((entry): [string, number] => {
+    const [token, score]: unknown[] = Array.isArray(entry) ? entry : []
+    if (typeof token !== 'string' || typeof score !== 'number')
+      throw unsupported(place, `the vocab entry ${JSON.stringify(entry)}`, 'a token and its score')
+    return [token, score]
+  })
+  const scores = new Map(scored)
+  const vocabulary = makeModelVocabulary(scored.map(([token], id) => [token, id]))
+  const { ids } = vocabulary
+  const unknownScore = scored.reduce((least, [, score]) => Math.min(least, score), Infinity) - unknownPenalty
+  const unknownId = typeof json.unk_id === 'number' ? json.unk_id : undefined
+  const unknownToken = unknownId === undefined ? undefined : scored.at(unknownId)?.[0]
+  const bytes = readFlag(part, 'byte_fallback', false) ? byteTokens.map((token) => ids.get(token)) : []
+  const longest = longestByFirst(scores.keys())
+  const encoder = new TextEncoder()
+
+  /** The best step to each place of a word. */
+  const search = (word: string): Step[] => {
+    const best: Step[] = [{ score: 0, start: 0, isUnknown: false }]
+    const propose = (end: number, step: Step): void => {
+      if (best[end] === undefined || step.score > best[end].score) best[end] = step
+    }
+    for (let start = 0; start < word.length;) {
+      const character = start + lengthAt(word, start)
+      const { score } = best[start]
+      let isKnown = false
+      const limit = Math.min(word.length, start + (longest.get(word.charCodeAt(start)) ?? 0))
+      for (let end = start + 1; end <= limit; end++) {
+        const token = word.slice(start, end)
+        const own = scores.get(token)
+        if (own === undefined) continue
+        propose(end, { score: own + score, start, isUnknown: token === unknownToken })
+        isKnown ||= end === character
+      }
+      if (!isKnown) propose(character, { score: unknownScore + score, start, isUnknown: true })
+      start = character
+    }
+    return best
+  }
+
+  /** The tokens of a stretch: itself, its bytes, or the unknown token. */
+  const tokensOf = (stretch: string, start: number, end: number): ModelToken[] => {
+    const known = ids.get(stretch)
+    if (known !== undefined) return [{ id: known, start, end }]
+    const own = bytes.length === 0 ? [] : Array.from(encoder.encode(stretch), (byte) => bytes[byte])
+    if (own.length > 0 && own.every((id) => id !== undefined)) return own.map((id) => ({ id, start, end }))
+    if (unknownId === undefined)
+      throw unsupported(place, `${JSON.stringify(stretch)}, which is no token, and no unk_id`, 'one of both')
+    return [{ id: unknownId, start, end }]
+  }
+
+  return {
+    vocabulary,
+    tokenize(word) {
+      const best = search(word)
+      const tokens: ModelToken[][] = []
+      for (let end = word.length; end > 0;) {
+        let { start, isUnknown } = best[end]
+        while (isUnknown && start > 0 && best[start].isUnknown) ({ start } = best[start])
+        tokens.push(tokensOf(word.slice(start, end), start, end))
+        end = start
+      }
+      return tokens.toReversed().flat()
+    },
+  }
+}
+
+/** The length of the longest token that begins with each UTF-16 unit. */
+function longestByFirst(tokens: Iterable<string>): Map<number, number> {
+  const longest = new Map<number, number>()
+  for (const token of tokens) {
+    const first = token.charCodeAt(0)
+    longest.set(first, Math.max(longest.get(first) ?? 0, token.length))
+  }
+  return longest
+}

@@ -1,0 +1,37 @@
+import { readFileContents, type TokenizerFileContents, type TokenizerFiles } from '../files.ts'
+import { Tokenizer } from '../tokenizer.ts'
+import { readGgufTokenizerFiles } from './gguf/gguf-tokenizer.ts'
+import { readTokenizerFiles, sentencePieceOf } from './read-files.ts'
+import { makeRustBackend } from './rust-backend.ts'
+import { saveTokenizer } from './save.ts'
+
+function make(files: TokenizerFiles, sentencePiece?: string): Tokenizer {
+  return new Tokenizer(files, {
+    makeBackend: makeRustBackend,
+    saveFiles: (folder, contents) => saveTokenizer(folder, contents, sentencePiece),
+  })
+}
+
+/** Finds out what kind of tokenizer a model has, and makes it. */
+export const AutoTokenizer = {
+  /**
+   * Loads the tokenizer of a Hugging Face folder or of a GGUF file.
+   *
+   * @throws FettleError that says what is there when the files are missing, broken or contradict each other
+   */
+  async fromPretrained(path: string): Promise<Tokenizer> {
+    return path.endsWith('.gguf')
+      ? make(readGgufTokenizerFiles(path))
+      : make(await readTokenizerFiles(path), sentencePieceOf(path))
+  },
+
+  /**
+   * Makes a tokenizer of files in memory, as `fettle/chat` does in a browser.
+   *
+   * @param place  where they came from, for error messages
+   * @throws FettleError when they are broken or contradict each other
+   */
+  fromFiles(contents: TokenizerFileContents, place = 'tokenizer'): Tokenizer {
+    return make(readFileContents(contents, place))
+  },
+}

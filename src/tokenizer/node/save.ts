@@ -1,0 +1,22 @@
+import { readFile, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { writeFileAtomic } from '../../formats/index.ts'
+import { templateFolder } from '../files.ts'
+
+/**
+ * Writes a tokenizer's files into a folder, in their order.
+ *
+ * @param sentencePiece  the sentencepiece model that older tools want beside tokenizer.json, to be copied
+ */
+export async function saveTokenizer(
+  folder: string,
+  files: ReadonlyMap<string, string | Uint8Array>,
+  sentencePiece: string | undefined,
+): Promise<void> {
+  // What a former save left there would win over what is saved now.
+  await rm(join(folder, templateFolder), { recursive: true, force: true })
+  if (!files.has('chat_template.jinja')) await rm(join(folder, 'chat_template.jinja'), { force: true })
+  if (sentencePiece !== undefined && resolve(dirname(sentencePiece)) !== resolve(folder))
+    await writeFileAtomic(join(folder, 'tokenizer.model'), await readFile(sentencePiece))
+  for (const [name, content] of files) await writeFileAtomic(join(folder, name), content)
+}

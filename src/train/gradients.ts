@@ -1,0 +1,50 @@
+import { splitBatch, type Document, type TrainingBatch } from '../batch/index.ts'
+import type { ModelInternals, Training } from '../model/index.ts'
+import type { ForwardPasses } from './forward-passes.ts'
+import type { Objective, StepLoss } from './objectives/objective.ts'
+import { passSize, streamedLayers } from './pass-size.ts'
+import type { LoopOptions } from './task.ts'
+
+/** What a step's passes gave. */
+export interface StepGradients extends StepLoss {
+  /** Norm of the gradients, before clipping. */
+  norm: number
+  /** How many there were. */
+  passes: number
+}
+
+/** How the gradients of a step are made. */
+export interface GradientOptions extends Pick<
+  LoopOptions,
+  'seed' | 'maxGradNorm' | 'lowMemory' | 'gradientCheckpointing'
+> {
+  /** Training passes that the run made before this step. */
+  passesBefore: number
+}
+
+/** The passes of a step: adds Σ weights · −∂logProbs to the gradients. */
+export async function addGradients<D extends Document>(
+  objective: Objective<D>,
+  batches: readonly TrainingBatch<D>[],
+  { passes, activationBytesPerToken }: ModelInternals,
+  training: Training,
+  forward: ForwardPasses,
+  options: GradientOptions,
+): Promise<StepGradients> {
+  const { perPass, activationBytes } = passSize(activationBytesPerToken(), options.lowMemory)
+  const step = await objective.begin(batches, forward)
+  let made = 0
+  for (const batch of batches)
+    for (const part of splitBatch(batch, perPass, objective.together)) {
+      const weights = await step.weights(part)
+      training.streamWeights(streamedLayers(part.inputIds.length, options.lowMemory))
+      const logProbs = await passes.train(part, weights, {
+        dropout: { seed: options.seed, pass: options.passesBefore + made },
+        recompute: options.gradientCheckpointing,
+        activationBytes,
+      })
+      step.passed?.(part, logProbs)
+      made += 1
+    }
+  return { ...step.end(), norm: await training.gradientNorm(options.maxGradNorm), passes: made }
+}

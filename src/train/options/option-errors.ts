@@ -1,0 +1,132 @@
+import { z } from 'zod'
+import { closestName } from '../../closest-name.ts'
+import type { Problem } from '../../error.ts'
+import { expectedBy } from '../../schema-issue.ts'
+import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
+import type { OptionLayer } from './option-layer.ts'
+
+type Path = readonly (string | number)[]
+type Issue = z.core.$ZodIssue
+type Part = Normalised & { layer: OptionLayer }
+
+/** What a schema finds wrong, at its place in the layer that says it; a union's inner issues one by one. */
+export function describeIssue(
+  schema: z.ZodType,
+  issue: Issue,
+  merged: unknown,
+  parts: readonly Part[],
+): Problem[] {
+  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(schema, path, key, parts))
+  // A list or an object that is nearly right is told what is wrong inside it.
+  const inside =
+    issue.code === 'invalid_union'
+      ? issue.errors.find((errors) =>
+          errors.some((inner) => inner.path.length > 0 || inner.code !== 'invalid_type'),
+        )
+      : undefined
+  if (inside !== undefined)
+    return inside.flatMap((inner) =>
+      describeIssue(schema, { ...inner, path: [...path, ...inner.path] }, merged, parts),
+    )
+  const { place, spell } = locate(path, parts)
+  const value = path.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
+    merged,
+  )
+  const name = path.map(spell).join('.')
+  if (issue.code === 'custom' && issue.message === 'path')
+    return [{ place, found: `${name} without path`, expected: 'the path of a file' }]
+  if (value === undefined) {
+    // What it is for says more than its type.
+    const field = path.reduce<z.core.$ZodType | undefined>(inner, schema)
+    const purpose = field instanceof z.ZodType ? field.description : undefined
+    const expected = purpose === undefined ? expectedBy(issue) : `${name}: ${purpose.replace(/\.$/, '')}`
+    return [{ place, found: `no ${name}`, expected }]
+  }
+  return [
+    { place, found: `${name} is ${JSON.stringify(value) ?? typeof value}`, expected: expectedBy(issue) },
+  ]
+}
+
+/** The place of an option in the last layer that has it, else where its block is, else the first layer. */
+function locate(
+  path: Path,
+  parts: readonly Part[],
+): { place: string; spell: (name: string | number) => string } {
+  for (let length = path.length; length > 0; length--) {
+    const key = path.slice(0, length).join('.')
+    const part = parts.findLast(({ spelled }) => spelled.has(key))
+    const given = part?.spelled.get(key)
+    if (part !== undefined && given !== undefined)
+      return { place: part.layer.placeOf(given), spell: speller(part.layer) }
+  }
+  const layer = parts.at(0)?.layer
+  return { place: layer?.placeOf([]) ?? 'options', spell: speller(layer) }
+}
+
+function speller(layer: OptionLayer | undefined): (name: string | number) => string {
+  return (name) => (typeof name === 'string' ? (layer?.spell(name) ?? name) : String(name))
+}
+
+/** What option names of other trainers are called here. */
+const elsewhere: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    lr: 'learningRate',
+    epochs: 'numTrainEpochs',
+    numEpochs: 'numTrainEpochs',
+    steps: 'maxSteps',
+    batchSize: 'perDeviceTrainBatchSize',
+    microBatchSize: 'perDeviceTrainBatchSize',
+    gradAccum: 'gradientAccumulationSteps',
+    maxSeqLength: 'maxLength',
+    sequenceLen: 'maxLength',
+    cutoffLen: 'maxLength',
+    baseModel: 'model',
+    modelName: 'model',
+    modelNameOrPath: 'model',
+    dataset: 'data',
+    datasets: 'data',
+    trainFile: 'data',
+    valData: 'evalData',
+    valFile: 'evalData',
+    output: 'outputDir',
+    loadIn4bit: 'quantization',
+    bf16: 'dtype',
+    scheduler: 'lrSchedulerType',
+    lrScheduler: 'lrSchedulerType',
+    loraR: 'lora.r',
+    loraRank: 'lora.r',
+    rank: 'r',
+    alpha: 'loraAlpha',
+    dropout: 'loraDropout',
+    loraAlpha: 'lora.loraAlpha',
+    loraDropout: 'lora.loraDropout',
+    targetModules: 'lora.targetModules',
+  }).map(([theirs, ours]) => [plainKey(theirs), ours]),
+)
+
+function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly Part[]): Problem {
+  const { place, spell } = locate([...path, key], parts)
+  const block = path.reduce<z.core.$ZodType | undefined>(inner, schema)
+  const known = Object.keys((block && fieldsOf(block)) ?? {})
+  const theirs = elsewhere.get(plainKey(key))
+  const isHere = theirs !== undefined && known.includes(theirs.split('.')[0])
+  const meant = isHere ? theirs : closestName(key, known)
+  const where = path.filter((part) => typeof part === 'string').map(spell)
+  return {
+    place,
+    found: `${key}, which is no option${where.length === 0 ? '' : ` of ${where.join('.')}`}`,
+    ...(meant === undefined
+      ? { expected: `one of ${known.map(spell).join(', ')}` }
+      : { cure: `Did you mean ${meant.split('.').map(spell).join('.')}?` }),
+  }
+}
+
+/** The schema of an item of a list, or of a field of a block. */
+function inner(schema: z.core.$ZodType | undefined, part: string | number): z.core.$ZodType | undefined {
+  if (schema === undefined) return undefined
+  if (typeof part === 'string') return fieldsOf(schema)?.[part]
+  const list = bare(schema)
+  return list instanceof z.ZodArray ? list.element : undefined
+}

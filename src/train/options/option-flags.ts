@@ -1,0 +1,137 @@
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { bare, fieldsOf, snakeCase } from './option-keys.ts'
+import { runOptionsSchema } from './options.ts'
+import type { OptionLayer } from './option-layer.ts'
+
+/** An option as the command line and the reference page show it. */
+export interface OptionFlag {
+  /** In camelCase; the flag is `--learning-rate`. Options of the lora block begin with `lora`. */
+  name: string
+  /** Where it stands in the options: `['lora', 'loraAlpha']`. */
+  path: readonly string[]
+  /** In a run file: `lora.lora_alpha`. */
+  key: string
+  type: 'string' | 'number' | 'boolean'
+  description: string
+  /** Values that it may have, where they are few. */
+  options?: readonly string[]
+  /** May be given several times, or as a list with commas. */
+  repeats: boolean
+  required: boolean
+  default?: unknown
+}
+
+/** All options of a run, those of the lora block with flags of their own: `--lora-r`, `--lora-alpha`. */
+export function optionFlags(): OptionFlag[] {
+  return Object.entries(runOptionsSchema.shape).flatMap(([name, schema]) => {
+    const block = name === 'lora' ? fieldsOf(schema) : undefined
+    const inner = Object.entries(block ?? {}).map(([key, field]) => flagOf([name, key], field))
+    return [flagOf([name], schema), ...inner]
+  })
+}
+
+function flagOf(path: readonly string[], schema: z.core.$ZodType): OptionFlag {
+  const last = path.at(-1) ?? ''
+  // lora.r is --lora-r, and lora.loraAlpha is --lora-alpha, not --lora-lora-alpha.
+  const name =
+    path.length === 1 || last.startsWith('lora') ? last : `lora${last[0].toUpperCase()}${last.slice(1)}`
+  const plain = bare(schema)
+  const fallback = defaultOf(schema)
+  const options = plain instanceof z.ZodEnum ? plain.options.map(String) : undefined
+  return {
+    name,
+    path,
+    key: path.map(snakeCase).join('.'),
+    type: plain instanceof z.ZodNumber ? 'number' : plain instanceof z.ZodBoolean ? 'boolean' : 'string',
+    description: schema instanceof z.ZodType ? (schema.description ?? '') : '',
+    // `null` is a value of its own, which an enum does not list.
+    ...(options !== undefined && !isNullable(schema) ? { options } : {}),
+    repeats: plain instanceof z.ZodArray || takesList(plain),
+    required: schema instanceof z.ZodType && !schema.isOptional(),
+    ...(fallback === undefined ? {} : { default: fallback }),
+  }
+}
+
+function defaultOf(schema: z.core.$ZodType): unknown {
+  return schema instanceof z.ZodDefault ? schema.def.defaultValue : undefined
+}
+
+function isNullable(schema: z.core.$ZodType): boolean {
+  return schema instanceof z.ZodType && schema.isNullable()
+}
+
+function takesList(schema: z.core.$ZodType): boolean {
+  return schema instanceof z.ZodUnion && schema.options.some((option) => option instanceof z.ZodArray)
+}
+
+/**
+ * The values of flags, as texts or already converted, as a layer over the run file. `null`, lists with commas and
+ * YAML's `{ a: 1 }` are understood where the option takes them.
+ *
+ * @param given  by the flags' names in camelCase
+ */
+export function flagLayer(given: Readonly<Record<string, unknown>>): OptionLayer {
+  const flags = optionFlags()
+  const value: Record<string, unknown> = {}
+  const kebab = (name: string) => `--${snakeCase(name).replaceAll('_', '-')}`
+  for (const flag of flags) {
+    const item = given[flag.name]
+    if (item === undefined) continue
+    const [first, second] = flag.path
+    if (second === undefined) value[first] = convert(flag, item)
+    else {
+      const block = value[first]
+      value[first] = { ...(typeof block === 'object' ? block : {}), [second]: convert(flag, item) }
+    }
+  }
+  return {
+    value,
+    placeOf: ([first, second]) => {
+      // What is missing altogether has no flag to point at.
+      if (first === undefined) return 'flags'
+      const flag = flags.find(({ path }) => path[0] === first && path[1] === second)
+      return kebab(flag?.name ?? String(first))
+    },
+    spell: snakeCase,
+  }
+}
+
+/** Texts of flags that are lists, blocks, null or one of several types are read as YAML. */
+function convert({ path, type, repeats }: OptionFlag, given: unknown): unknown {
+  const texts = Array.isArray(given) ? given.map(String) : typeof given === 'string' ? [given] : undefined
+  if (texts === undefined) return given
+  const [text] = texts
+  if (texts.length === 1 && text === 'null') return null
+  const isSources = path[0] === 'data' || path[0] === 'evalData'
+  const isYaml = /^[[{]/.test(text.trimStart())
+  if (repeats && !isYaml) {
+    const items = isSources ? texts : texts.flatMap((item) => item.split(',').map((part) => part.trim()))
+    const isSingle =
+      items.length === 1 && path.at(-1)?.endsWith('Modules') === true && path.at(-1) !== 'modulesToSave'
+    return isSingle
+      ? items[0]
+      : items.map((item) => (/^\d+$/.test(item) && isNumberList(path) ? Number(item) : item))
+  }
+  if (isYaml) return readYaml(text)
+  if (type === 'number') return text.trim() === '' ? text : Number(text)
+  if (text === 'true' || text === 'false') return text === 'true'
+  return text
+}
+
+function isNumberList(path: readonly string[]): boolean {
+  return ['layersToTransform', 'trainableTokenIndices'].includes(path.at(-1) ?? '')
+}
+
+function readYaml(text: string): unknown {
+  try {
+    const value: unknown = parse(text)
+    // `{r:4}` is one name to YAML; nobody who writes it in a flag means that.
+    const isOneName =
+      /^\{[^}]*\w:[^\s/\\]/.test(text) && Object.values(Object(value) as object).includes(null)
+    return isOneName ? parse(text.replaceAll(/([{,]\s*[\w.-]+):(?=\S)/g, '$1: ')) : value
+  } catch {
+    // The schema then says what was expected instead of this text.
+    return text
+  }
+}

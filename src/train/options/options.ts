@@ -1,0 +1,217 @@
+import { z } from 'zod'
+import type { MaskPolicy } from '../../chat/index.ts'
+import { columnNames, dataFormats, type DataSource } from '../../data/index.ts'
+import { engineNames } from '../../engine/index.ts'
+import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.ts'
+
+/**
+ * Every option of a run with its default: the source of the TypeScript types, the run file, the flags, the JSON
+ * Schema for editors and the reference page. Keys are Hugging Face's in camelCase; files and flags may also spell
+ * them with `_` or `-`.
+ */
+
+const count = () => z.int().min(1)
+const countOrZero = () => z.int().min(0)
+const positive = () => z.number().positive()
+const ratio = () => z.number().min(0).max(1)
+
+/** Learning rate schedules, by the names of transformers. */
+const schedulerTypes = [
+  'linear',
+  'cosine',
+  'cosine_with_restarts',
+  'cosine_with_min_lr',
+  'polynomial',
+  'constant',
+  'constant_with_warmup',
+  'inverse_sqrt',
+  'warmup_stable_decay',
+] as const
+
+/** The name of a learning rate schedule. */
+export type SchedulerType = (typeof schedulerTypes)[number]
+
+const decayTypes = z.enum(['linear', 'cosine', '1-sqrt'])
+
+const schedulerKwargs = z.strictObject({
+  numCycles: positive().optional().describe('Waves of cosine, restarts of cosine_with_restarts.'),
+  power: positive().optional().describe('Exponent of polynomial.'),
+  lrEnd: z.number().min(0).optional().describe('Learning rate at the end of polynomial.'),
+  timescale: positive().optional().describe('Timescale of inverse_sqrt.'),
+  minLr: z.number().min(0).optional().describe('Lowest learning rate of cosine_with_min_lr.'),
+  minLrRate: ratio().optional().describe('The same as a ratio to the highest.'),
+  numDecaySteps: countOrZero().optional().describe('Decay steps of warmup_stable_decay.'),
+  numStableSteps: countOrZero().optional().describe('Stable steps of warmup_stable_decay.'),
+  warmupType: decayTypes.optional().describe('Form of the warm-up of warmup_stable_decay.'),
+  decayType: decayTypes.optional().describe('Form of the decay of warmup_stable_decay.'),
+  minLrRatio: ratio().optional().describe('Where warmup_stable_decay ends, as a ratio.'),
+})
+
+type Rows = Extract<DataSource, { rows: unknown }>['rows']
+const isRows = (value: unknown): value is Rows =>
+  typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
+
+const source = z
+  .strictObject({
+    path: z.string().min(1).optional().describe('A .jsonl or .json file.'),
+    rows: z.custom<Rows>(isRows, 'rows').optional().describe('Rows that the program holds.'),
+    name: z.string().optional().describe('What messages call the rows.'),
+    format: z
+      .enum(['auto', ...dataFormats])
+      .default('auto')
+      .describe('How the rows are laid out; auto decides by the first.'),
+    columns: z
+      .partialRecord(z.enum(columnNames), z.string())
+      .optional()
+      .describe("fettle's column names → the file's."),
+    roles: z.record(z.string(), z.string()).optional().describe("The file's roles → the template's."),
+  })
+  .refine(({ path, rows }) => (path === undefined) !== (rows === undefined), { error: 'path' })
+const sources = z.array(
+  z.union([z.string().min(1), source]).transform((given): DataSource => {
+    const { path, rows, name, ...options } = typeof given === 'string' ? { path: given } : given
+    return rows === undefined ? { path: path ?? '', ...options } : { rows, name, ...options }
+  }),
+)
+
+/** The options of `trainSft`; the run file has the model's path besides. */
+export const trainOptionsSchema = z.strictObject({
+  data: sources.min(1).describe('Files to train on, with format, columns and roles where needed.'),
+  evalData: sources.optional().describe('Held-out files to evaluate on.'),
+  outputDir: z.string().min(1).default('runs/latest').describe('Where checkpoints and the result go.'),
+  lora: loraSchema.nullable().prefault({}).describe("LoRA with PEFT's names; null trains every weight."),
+  adapter: z.string().min(1).nullable().default(null).describe('Start from this adapter.'),
+  dtype: z.enum(['auto', 'float32', 'bfloat16']).default('auto').describe('Type of the frozen weights.'),
+  quantization: z
+    .enum(['nf4', 'fp4', 'int8'])
+    .nullable()
+    .default(null)
+    .describe('Hold the frozen linear layers in 8 or 4 bits (QLoRA).'),
+  activationQuantization: z
+    .enum(['int8'])
+    .nullable()
+    .default(null)
+    .describe('With quantization int8: round activations too and multiply integers; faster, less exact.'),
+  engine: z
+    .enum(['auto', ...engineNames])
+    .default('auto')
+    .describe('What computes.'),
+  threads: count().optional().describe('Threads; default the processor cores.'),
+
+  maxLength: z.int().min(2).default(1024).describe('Longest example, and size of a pack, in tokens.'),
+  truncationMode: z
+    .enum(['keep_start', 'keep_end'])
+    .default('keep_start')
+    .describe('Which end of a longer example is kept.'),
+  packing: z.boolean().default(true).describe('Fill packs of max_length with several examples.'),
+  packingStrategy: z
+    .enum(['bfd', 'bfd_split', 'wrapped'])
+    .default('bfd')
+    .describe('Best fit of whole examples, the same with long ones split, or cut wherever a pack is full.'),
+  perDeviceTrainBatchSize: count().default(4).describe('Packs (without packing: examples) of a micro-batch.'),
+  perDeviceEvalBatchSize: count().optional().describe('The same for evaluation.'),
+  gradientAccumulationSteps: count().default(1).describe('Micro-batches of an optimiser step.'),
+  shuffle: z.boolean().default(true).describe('A new order of the examples in every epoch.'),
+  seed: z
+    .int()
+    .min(0)
+    .max(0xffffffff)
+    .default(42)
+    .describe('Order, initial adapter and dropout follow from it.'),
+
+  trainOnInput: z.boolean().default(false).describe('Learn prompts and every role, not only answers.'),
+  learn: z.enum(['all', 'last']).default('all').describe('Learn all answers of a conversation, or the last.'),
+  learnThinking: z.boolean().default(true).describe('Learn the thinking of answers.'),
+  learnToolCalls: z.boolean().default(true).describe('Learn the tool calls of answers.'),
+  learnHeader: z.boolean().default(false).describe('Learn the role header before an answer too.'),
+  learnTrailingNewline: z.boolean().default(false).describe('Learn the newline behind the stop token too.'),
+  perTurn: z.boolean().default(false).describe('One example for each answer, rendered as when it is served.'),
+  accept: z
+    .array(z.enum(['inferred', 'no-stop']))
+    .default([])
+    .describe('Accept answers whose borders are doubtful.'),
+  chatTemplate: z.string().min(1).optional().describe("A .jinja file, or a format's name such as chatml."),
+  chatTemplateKwargs: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe('Variables for the chat template, such as enable_thinking.'),
+  padToken: z.string().min(1).optional().describe('Pad token; by default one that is not eos is found.'),
+
+  numTrainEpochs: positive().default(1).describe('Times that the data is seen.'),
+  maxSteps: count().optional().describe('Optimiser steps; overrides num_train_epochs.'),
+  learningRate: positive()
+    .optional()
+    .describe('Highest learning rate; default 2e-4 with LoRA, 2e-5 without.'),
+  lrSchedulerType: z.enum(schedulerTypes).default('cosine').describe('How the learning rate changes.'),
+  lrSchedulerKwargs: schedulerKwargs.optional().describe('Parameters of the schedule.'),
+  warmupSteps: countOrZero().optional().describe('Steps of warm-up; default 10, at most a tenth of the run.'),
+  warmupRatio: ratio().optional().describe('Warm-up as a part of the run.'),
+  weightDecay: z.number().min(0).default(0).describe('Of AdamW; not for norms and biases.'),
+  adamBeta1: z.number().min(0).lt(1).default(0.9).describe("AdamW's decay of the first moment."),
+  adamBeta2: z.number().min(0).lt(1).default(0.999).describe("AdamW's decay of the second moment."),
+  adamEpsilon: positive().default(1e-8).describe("AdamW's ε."),
+  maxGradNorm: z.number().min(0).default(1).describe('Clip gradients to this norm; 0 does not.'),
+  gradientCheckpointing: z
+    .boolean()
+    .default(false)
+    .describe('Recompute activations instead of keeping them.'),
+  lowMemory: z.boolean().default(false).describe('Smaller passes: less memory, some speed.'),
+
+  loggingSteps: count().default(1).describe('A step event every so many steps.'),
+  evalSteps: countOrZero()
+    .default(50)
+    .describe('Evaluate every so many steps, and at the end; 0 only there.'),
+  saveSteps: countOrZero().default(50).describe('A checkpoint every so many steps; 0 for none.'),
+  saveTotalLimit: count().optional().describe('Keep only the newest checkpoints.'),
+  resumeFromCheckpoint: z
+    .union([z.boolean(), z.string().min(1)])
+    .default(false)
+    .describe('Go on from this checkpoint; true takes the newest of output_dir.'),
+})
+
+/** The options of a run file: those of `trainSft` and the model's path. */
+export const runOptionsSchema = z.strictObject({
+  model: z.string().min(1).describe('Hugging Face folder or .gguf file.'),
+  ...trainOptionsSchema.shape,
+})
+
+type Defaulted<T extends { learningRate?: number | undefined }> = Omit<T, 'learningRate'> & {
+  learningRate: number
+}
+
+/** Complete options of a training run. */
+export type TrainOptions = Defaulted<z.output<typeof trainOptionsSchema>>
+/**
+ * The options of a run: docs/training.md explains each, under its name in files (`learning_rate`). What may be left out is
+ * optional; everything is checked at run time too.
+ */
+export interface TrainOptionsInput extends z.input<typeof trainOptionsSchema> {}
+/** Complete options of a run file. */
+export type RunOptions = Defaulted<z.output<typeof runOptionsSchema>>
+
+/** The defaults that depend on other options. */
+export function withDependentDefaults<
+  T extends { lora: LoraOptions | null; adapter: string | null; learningRate?: number | undefined },
+>(options: T): T & { learningRate: number } {
+  const adapts = options.lora !== null || options.adapter !== null
+  return { ...options, learningRate: options.learningRate ?? (adapts ? 2e-4 : 2e-5) }
+}
+
+/** The LoRA block without what was left out, as `addAdapter` takes it. */
+export function loraOptions(options: LoraOptions): Partial<LoraConfig> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+}
+
+/** Which parts of conversations are learned. */
+export function maskPolicyOf(options: TrainOptions): MaskPolicy {
+  const { learn, trainOnInput, learnThinking, learnToolCalls, accept } = options
+  return {
+    learn,
+    trainOnInput,
+    thinking: learnThinking,
+    toolCalls: learnToolCalls,
+    includeHeader: options.learnHeader,
+    includeTrailingNewline: options.learnTrailingNewline,
+    accept,
+  }
+}

@@ -1,0 +1,125 @@
+import { LineCounter, isMap, isNode, isPair, isSeq, parseDocument, type Document } from 'yaml'
+import { z } from 'zod'
+import { FettleError, type Problem } from '../../error.ts'
+import { describeIssue } from './option-errors.ts'
+import type { OptionLayer, OptionPath } from './option-layer.ts'
+import { isPlainObject, normaliseKeys, snakeCase } from './option-keys.ts'
+import {
+  runOptionsSchema,
+  trainOptionsSchema,
+  withDependentDefaults,
+  type RunOptions,
+  type TrainOptions,
+  type TrainOptionsInput,
+} from './options.ts'
+
+/**
+ * Checks what a program passes to `trainSft` and fills in defaults.
+ *
+ * @throws FettleError with everything that is wrong
+ */
+export function readTrainOptions(given: TrainOptionsInput): TrainOptions {
+  const layer: OptionLayer = {
+    value: given,
+    placeOf: (path) => (path.length === 0 ? 'options' : path.join('.')),
+    spell: (name) => name,
+  }
+  return withDependentDefaults(readLayers(trainOptionsSchema, [layer]))
+}
+
+/**
+ * Merges a run file with flags, checks them and fills in defaults.
+ *
+ * @throws FettleError with everything that is wrong, each with its line or flag
+ */
+export function readRunOptions(layers: readonly OptionLayer[]): RunOptions {
+  return withDependentDefaults(readLayers(runOptionsSchema, layers))
+}
+
+/**
+ * A run file: YAML, of which JSON is a part.
+ *
+ * @throws FettleError with the line, when it is not YAML or not a mapping
+ */
+export function runFileLayer(text: string, path: string): OptionLayer {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const placeAt = (offset: number) => `${path}:${lines.linePos(offset).line}`
+  if (document.errors.length > 0)
+    throw new FettleError(
+      document.errors.map(({ pos, message }) => ({
+        place: placeAt(pos[0]),
+        found: `not YAML: ${message}`,
+        expected: 'lines like learning_rate: 2.0e-4',
+      })),
+    )
+  if (document.contents !== null && !isMap(document.contents))
+    throw new FettleError({ place: path, found: 'no options', expected: 'lines like learning_rate: 2.0e-4' })
+  return {
+    value: document.toJS() ?? {},
+    placeOf: (at) => {
+      const offset = offsetOf(document, at)
+      return offset === undefined ? path : placeAt(offset)
+    },
+    spell: snakeCase,
+  }
+}
+
+/** Where the key of the last part of a path that exists begins. */
+function offsetOf(document: Document, path: OptionPath): number | undefined {
+  let node: unknown = document.contents
+  let offset: number | undefined
+  for (const part of path) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isNode(key) && String(key) === String(part))
+      if (pair === undefined || !isPair(pair) || !isNode(pair.key)) break
+      offset = pair.key.range?.[0]
+      node = pair.value
+    } else if (isSeq(node)) {
+      const item: unknown = node.items[Number(part)]
+      if (!isNode(item)) break
+      offset = item.range?.[0]
+      node = item
+    } else break
+  }
+  return offset
+}
+
+/** Checks merged layers against a schema; errors name the place in the layer that has the option. */
+function readLayers<S extends z.ZodType>(schema: S, layers: readonly OptionLayer[]): z.output<S> {
+  const parts = layers.map((layer) => ({ layer, ...normaliseKeys(schema, layer.value) }))
+  const merged = wrapSources(parts.reduce<unknown>((sum, { value }) => mergeOptions(sum, value), {}))
+  const problems = parts.flatMap(({ layer, repeated }) =>
+    repeated.map((path): Problem => ({
+      place: layer.placeOf(path),
+      found: `${path.join('.')} given twice`,
+      expected: 'one value',
+    })),
+  )
+  const result = schema.safeParse(merged)
+  if (!result.success)
+    problems.push(...result.error.issues.flatMap((issue) => describeIssue(schema, issue, merged, parts)))
+  if (!result.success || problems.length > 0) throw new FettleError(problems)
+  return result.data
+}
+
+/** A single file may stand for a list of one. */
+function wrapSources(value: unknown): unknown {
+  if (!isPlainObject(value)) return value
+  const wrap = (given: unknown) => (typeof given === 'string' || isPlainObject(given) ? [given] : given)
+  return {
+    ...value,
+    ...('data' in value ? { data: wrap(value['data']) } : {}),
+    ...('evalData' in value ? { evalData: wrap(value['evalData']) } : {}),
+  }
+}
+
+/** Blocks such as lora are merged key by key; everything else is replaced. */
+function mergeOptions(below: unknown, above: unknown): unknown {
+  if (!isPlainObject(below) || !isPlainObject(above)) return above
+  const blocks = new Set(['lora', 'lrSchedulerKwargs', 'chatTemplateKwargs'])
+  const merged = Object.entries(above)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => [key, blocks.has(key) ? mergeOptions(below[key], value) : value])
+  return { ...below, ...Object.fromEntries(merged) }
+}

@@ -1,0 +1,77 @@
+import type { Document, TrainingBatch } from '../batch/index.ts'
+import type { AutoModelForCausalLM, TrainableParameters } from '../model/index.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
+import type { StartEvent } from './events.ts'
+import type { Objective } from './objectives/objective.ts'
+import type { Optimiser } from './optimisers/optimiser.ts'
+import type { TrainOptions } from './options/index.ts'
+import type { ScheduleOptions } from './schedule.ts'
+
+/** What a run is about; `runTraining` knows neither objective nor optimiser by name. */
+export interface TrainingTask<D extends Document = Document> {
+  /** With its adapter, where one is trained. */
+  model: AutoModelForCausalLM
+  /** Saved beside the model. */
+  tokenizer: Tokenizer
+  objective: Objective<D>
+  optimiser: (parameters: TrainableParameters) => Optimiser
+  data: TrainingData<D>
+  options: LoopOptions
+  /** What else must be the same for a resumed run to be the same run, such as the parameters of the objective. */
+  fingerprint?: Record<string, unknown>
+  /** The checkpoint that the run goes on from. */
+  resumeFrom?: string | undefined
+  /** Ends the run after the step that is under way. */
+  signal?: AbortSignal | undefined
+  /** When it began, by performance.now(): its data may have been prepared before. */
+  begun: number
+}
+
+/** What the loop reads of a run's options. */
+export type LoopOptions = ScheduleOptions &
+  Pick<
+    TrainOptions,
+    | 'outputDir'
+    | 'seed'
+    | 'maxLength'
+    | 'packing'
+    | 'perDeviceTrainBatchSize'
+    | 'gradientAccumulationSteps'
+    | 'maxGradNorm'
+    | 'gradientCheckpointing'
+    | 'lowMemory'
+    | 'loggingSteps'
+    | 'evalSteps'
+    | 'saveSteps'
+    | 'saveTotalLimit'
+  >
+
+/** The batches of a run, in their order. */
+export interface TrainingData<D extends Document = Document> {
+  /** Optimiser steps of the run, and of one epoch. */
+  steps: number
+  stepsPerEpoch: number
+  /** What the start event tells of it. */
+  summary: DataSummary
+  /** The batches of a step, 0 for the first; always the same ones. */
+  stepAt(step: number): TrainingStep<D> | Promise<TrainingStep<D>>
+  /** Held-out batches. */
+  evaluation?: { batches(): Iterable<TrainingBatch<D>> }
+}
+
+/** Epoch (0 for the first) and micro-batches of an optimiser step. */
+export interface TrainingStep<D extends Document = Document> {
+  epoch: number
+  batches: readonly TrainingBatch<D>[]
+}
+
+type DataSummary = Pick<
+  StartEvent,
+  | 'examples'
+  | 'tokens'
+  | 'learned_tokens'
+  | 'spans'
+  | 'truncated_tokens'
+  | 'truncated_stops'
+  | 'examples_without_learned_tokens'
+>

@@ -1,0 +1,51 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, expect, test, vi } from 'vitest'
+
+const root = join(import.meta.dirname, '..')
+mkdirSync(join(root, 'build'), { recursive: true })
+const folder = mkdtempSync(join(root, 'build', 'docs-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** Runs a block of TypeScript as it stands in a page; returns what it printed. */
+async function run(code: string, name: string): Promise<unknown[][]> {
+  const file = join(folder, `${name}.ts`)
+  const runnable = code
+    .replace("'fettle'", JSON.stringify(join(root, 'src', 'index.ts')))
+    .replaceAll("'assets/", `'${root}/assets/`)
+  writeFileSync(file, runnable)
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {})
+  try {
+    await import(/* @vite-ignore */ pathToFileURL(file).href)
+    return log.mock.calls
+  } finally {
+    log.mockRestore()
+  }
+}
+
+const page = readFileSync(join(root, 'docs', 'typescript.md'), 'utf8')
+const [asking, streaming, looking] = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code)
+
+test('docs/typescript.md: asking a model', async () => {
+  const [text, reply, day, night, heard] = await run(asking, 'asking')
+  expect(text[0]).toMatch(/^In the middle of winter ./)
+  expect(reply).toEqual([expect.any(String), expect.stringMatching(/^(stop|length)$/)])
+  expect([day[0], night[0]]).toEqual([expect.any(String), expect.any(String)])
+  expect(heard).toEqual([reply[0]])
+})
+
+test('docs/typescript.md: tokens, streams and reasons', async () => {
+  const printed = await run(streaming, 'streaming')
+  const rows = printed.slice(0, 2).toSorted(([a], [b]) => Number(a) - Number(b))
+  expect(rows.map(([row]) => row)).toEqual([0, 1])
+  expect(printed[2]).toEqual([rows.map(([, , text]) => text), rows.map(([, reason]) => reason)])
+})
+
+test('docs/typescript.md: looking at data', async () => {
+  const printed = await run(looking, 'looking')
+  expect(printed[0][0]).toContain('Hello.')
+  expect(printed[0][3]).toEqual([expect.objectContaining({ message: 1, status: 'proved' })])
+  expect(printed.at(-1)?.[0]).toBe('no/such/folder')
+  expect(printed.at(-1)?.[3]).toBe('Check the path of the model.')
+})

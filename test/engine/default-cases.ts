@@ -1,0 +1,94 @@
+import type { Attributes, OpName } from '../../src/engine/ops.ts'
+import { infoOf } from '../../src/engine/ops.ts'
+import type { Case, CaseOptions } from './make-case.ts'
+import { exactly, gains, makeCase, range } from './make-case.ts'
+
+/** What the cases that follow from an entry of the op table need besides it. */
+type Needs<K extends OpName> = Partial<Omit<CaseOptions<K>, 'attributes' | 'absent' | 'large'>>
+
+/**
+ * Attributes have no values in the table: an op that has some does not compile until it has them here. Sizes and data where any
+ * would not do: sizes are odd otherwise, integers any that the table allows, and other numbers normal.
+ */
+const needs: {
+  readonly [K in OpName as keyof Attributes<K> extends never ? never : K]: Needs<K> & {
+    attributes: Attributes<K>
+  }
+} & { readonly [K in OpName]?: Needs<K> } = {
+  selectRows: { data: { rows: (_, count) => Int32Array.from(range(count)) }, sizes: { M: 9, m: 5 } },
+  rmsNorm: { attributes: { eps: 1e-5, fromOutput: 0 }, data: { gain: gains } },
+  qkNorm: {
+    attributes: { eps: 1e-6, headDim: 6, queryHeads: 2, keyHeads: 1 },
+    data: { qGain: gains, kGain: gains },
+  },
+  rope: { attributes: { headDim: 6, rotaryDim: 4, heads: 3 }, sizes: { C: 21 } },
+  attention: {
+    attributes: { headDim: 5, queryHeads: 2, keyHeads: 1, scale: 0.5, window: 0 },
+    data: { starts: (_, count) => Int32Array.from(range(count), (i) => (i < 3 ? 0 : 3)) },
+  },
+  cachedAttention: {
+    attributes: { headDim: 5, queryHeads: 4, keyHeads: 2, scale: 0.5, window: 0 },
+    sizes: { M: 7, S: 3, C: 70 },
+    data: {
+      slots: (_, count) => Int32Array.from(range(count), (i) => i % 3),
+      positions: (_, count) => Int32Array.from(range(count), (i) => Math.floor(i / 3)),
+    },
+  },
+  copySlots: {
+    sizes: { n: 3, S: 4 },
+    data: { sources: exactly([0, 0, 0]), slots: exactly([1, 3, 2]) },
+  },
+  linear: {
+    attributes: {
+      float32Output: 0,
+      dropout: 0.25,
+      seed: 77,
+      int8Activations: 0,
+      segments: [5, 2, 0.5, 4, 3, 2],
+    },
+    sizes: { N: 9, R: 5, largestRank: 3 },
+    roles: { y: 'float32' },
+  },
+  fill: { attributes: { value: -1.5 } },
+  gradNorm: { attributes: { maxNorm: 1 } },
+  adamw: {
+    data: {
+      v: (r, count) => r.normal(count).map((x) => x * x * 1e-2),
+      stats: exactly(Float32Array.of(3, 0.25)),
+      hyper: exactly(Float32Array.of(1e-2, 0.9, 0.999, 1e-8, 0.1, 1 - 0.9 ** 7, 1 - 0.999 ** 7)),
+    },
+  },
+}
+
+const oddSizes = [7, 5, 3, 9, 11, 2]
+const largerSizes = [131, 97, 33, 67, 203, 21]
+
+/** Cases of an op that follow from its entry: odd sizes, one row, a larger one, and without what may be absent. */
+export function defaultCases<K extends OpName>(op: K): Case<K>[] {
+  const { inputNames, outputNames, inputs, outputs } = infoOf(op)
+  const { sizes, attributes = {}, ...rest } = (needs[op] ?? {}) as Partial<CaseOptions<K>>
+  const given = { ...rest, attributes: attributes as Attributes<K> }
+  const make = (name: string, odd: readonly number[], options: object = {}) =>
+    makeCase(op, `default, ${name}`, { ...given, ...options, sizes: { ...sizesOf(op, odd), ...sizes } })
+  const all = [...inputNames, ...outputNames]
+  const optional = all.filter((name) => (inputs[name] ?? outputs[name]).optional === true)
+  const forVjp = outputNames.filter((name) => outputs[name].auxiliary === true && !optional.includes(name))
+  return [
+    make('odd sizes', oddSizes),
+    // Sizes that are given may belong to the data.
+    ...(sizes ? [] : [make('one row', [1, ...oddSizes]), make('larger', largerSizes, { large: true })]),
+    ...(optional.length > 0 ? [make('nothing optional', oddSizes, { absent: optional })] : []),
+    ...(forVjp.length > 0 ? [make('forward only', oddSizes, { absent: forVjp, gradients: [] })] : []),
+  ]
+}
+
+/** Sizes for the free names in an op's shapes, in the order in which they come. */
+function sizesOf(op: OpName, all: readonly number[]): Record<string, number> {
+  const { inputs, outputs, attributes } = infoOf(op)
+  const expressions = [...Object.values(inputs), ...Object.values(outputs)].flatMap(
+    ({ shape }) => shape ?? [],
+  )
+  const names = new Set(expressions.flatMap((expression) => expression.match(/[A-Za-z]\w*/g) ?? []))
+  const free = [...names].filter((name) => !(name in attributes))
+  return Object.fromEntries(free.map((name, i) => [name, all[i % all.length]]))
+}

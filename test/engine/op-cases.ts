@@ -1,0 +1,212 @@
+import type { GradientName } from '../../src/engine/ops.ts'
+import type { WeightForm } from '../../src/engine/quantization.ts'
+import type { Case, Role } from './make-case.ts'
+import { exactly, gains, makeCase, normal, range } from './make-case.ts'
+
+// Cases of ops whose sizes follow from each other, or whose integers mean something.
+
+export function selectRows(name: string, role: Role, sizes: { M: number; H: number }, rows: number[]) {
+  return makeCase('selectRows', name, {
+    sizes: { ...sizes, m: rows.length },
+    attributes: {},
+    roles: { x: role, y: role },
+    data: { rows: exactly(rows) },
+  })
+}
+
+export function qkNorm(
+  name: string,
+  { M, ...heads }: { M: number; headDim: number; queryHeads: number; keyHeads: number },
+  large = false,
+): Case<'qkNorm'> {
+  return makeCase('qkNorm', name, {
+    sizes: { M },
+    attributes: { eps: 1e-6, ...heads },
+    roles: { qGain: 'float32', kGain: 'float32' },
+    data: { qGain: gains, kGain: gains },
+    large,
+  })
+}
+
+/** With the tables of rotary embedding. */
+export function rope(
+  name: string,
+  options: { M: number; headDim: number; rotaryDim: number; heads: number; columns: number },
+  large = false,
+): Case<'rope'> {
+  const { M, headDim, rotaryDim, heads, columns } = options
+  const half = rotaryDim / 2
+  const angles = range(M + 3).flatMap((p) => range(half).map((i) => p * 10_000 ** (-i / half)))
+  return makeCase('rope', name, {
+    sizes: { M, C: columns, P: M + 3 },
+    attributes: { headDim, rotaryDim, heads },
+    data: {
+      cos: exactly(Float32Array.from(angles, Math.cos)),
+      sin: exactly(Float32Array.from(angles, Math.sin)),
+    },
+    large,
+  })
+}
+
+interface AttentionOptions {
+  documents: readonly number[]
+  headDim: number
+  queryHeads: number
+  keyHeads: number
+  window?: number
+  scale?: number
+}
+
+export function attention(name: string, options: AttentionOptions): Case<'attention'> {
+  const { documents, headDim, queryHeads, keyHeads, window = 0, scale = headDim ** -0.5 } = options
+  const starts: number[] = []
+  for (const length of documents) starts.push(...Array<number>(length).fill(starts.length))
+  return makeCase('attention', name, {
+    sizes: { M: starts.length },
+    attributes: { headDim, queryHeads, keyHeads, scale, window },
+    data: { starts: exactly(starts) },
+    seed: starts.length + (queryHeads + 2 * keyHeads) * headDim,
+  })
+}
+
+export function cachedAttention(
+  name: string,
+  options: { starts: number[]; counts: number[]; capacity: number; headDim: number; window?: number },
+): Case<'cachedAttention'> {
+  const { starts, counts, capacity, headDim, window = 0 } = options
+  const slots = counts.flatMap((count, slot) => Array<number>(count).fill(slot))
+  const positions = counts.flatMap((count, slot) => range(count).map((i) => starts[slot] + i))
+  return makeCase('cachedAttention', name, {
+    sizes: { M: slots.length, S: starts.length, C: capacity },
+    attributes: { headDim, queryHeads: 6, keyHeads: 2, scale: headDim ** -0.5, window },
+    data: { slots: exactly(slots), positions: exactly(positions) },
+  })
+}
+
+export function copySlots(
+  name: string,
+  options: { copies: [number, number, number][]; slots: number; capacity: number; width: number },
+): Case<'copySlots'> {
+  const { copies, slots, capacity, width } = options
+  return makeCase('copySlots', name, {
+    sizes: { n: copies.length, S: slots, C: capacity, W: width },
+    attributes: {},
+    data: {
+      sources: exactly(copies.map(([source]) => source)),
+      slots: exactly(copies.map(([, slot]) => slot)),
+      counts: exactly(copies.map(([, , count]) => count)),
+    },
+  })
+}
+
+interface LinearOptions {
+  M: number
+  K: number
+  N: number
+  bias?: boolean
+  residual?: boolean
+  float32Output?: 0 | 1
+  dropout?: number
+  weightRole?: Role
+  /** [rows, rank, scaling] each; none: no LoRA. */
+  segments?: readonly (readonly [number, number, number])[]
+  form?: WeightForm
+  int8Activations?: 0 | 1
+}
+
+export function linear(
+  name: string,
+  options: LinearOptions,
+  gradients?: GradientName<'linear'>[],
+): Case<'linear'> {
+  const { M, K, N, bias, residual, float32Output = 0, dropout = 0, weightRole = 'act', segments } = options
+  const { form, int8Activations = 0 } = options
+  const ranks = segments?.map(([, rank]) => rank) ?? []
+  const R = ranks.reduce((sum, rank) => sum + rank, 0)
+  const wanted = gradients ?? (form && (['x', 'loraA', 'loraB'] as const))
+  return makeCase('linear', name, {
+    sizes: { M, K, N, R, largestRank: Math.max(0, ...ranks) },
+    seed: M + K + N,
+    absent: [
+      ...(bias ? [] : (['bias'] as const)),
+      ...(residual ? [] : (['residual'] as const)),
+      ...(R > 0 ? [] : (['loraA', 'loraB', 't'] as const)),
+      ...(dropout > 0 ? [] : (['dropoutSeed'] as const)),
+    ],
+    attributes: {
+      float32Output,
+      dropout,
+      seed: 1234,
+      int8Activations,
+      segments: (segments ?? [[N, 0, 1]]).flat(),
+    },
+    roles: { weight: weightRole, y: residual || float32Output === 1 ? 'float32' : 'act' },
+    data: {
+      weight: normal(K ** -0.5),
+      loraA: normal(K ** -0.5),
+      loraB: normal(0.5),
+      dropoutSeed: exactly([4321]),
+    },
+    ...(form && { form }),
+    ...(wanted && { gradients: wanted }),
+    // Finite differences see the steps of rounding, which the gradient leaves out.
+    ...(int8Activations === 1 && { large: true }),
+  })
+}
+
+interface HeadOptions {
+  m: number
+  H: number
+  V: number
+  scale?: number
+  weightRole?: Role
+  evaluation?: boolean
+  padding?: number
+  uniform?: boolean
+}
+
+export function targetLogProbs(name: string, options: HeadOptions): Case<'targetLogProbs'> {
+  const { m, H, V, scale = 1, weightRole = 'act', evaluation = false, padding = 0, uniform } = options
+  return makeCase('targetLogProbs', name, {
+    sizes: { m, H, V },
+    attributes: {},
+    roles: { weight: weightRole },
+    data: {
+      weight: normal(scale * H ** -0.5),
+      targets: (r, count) => r.integers(count, V).map((target, i) => (i < m - padding ? target : -1)),
+      weights: uniform ? exactly(new Float32Array(m).fill(0.25)) : normal(),
+    },
+    ...(evaluation && { absent: ['weights', 'dHidden'] as const, gradients: [] }),
+  })
+}
+
+export function argmax(
+  name: string,
+  { M, V, levels, shift = 0 }: { M: number; V: number; levels?: number; shift?: number },
+): Case<'argmax'> {
+  return makeCase('argmax', name, {
+    sizes: { M, V },
+    attributes: {},
+    data: {
+      x: (r, count) =>
+        levels ? Float32Array.from(r.integers(count, levels)) : r.normal(count).map((x) => x + shift),
+    },
+  })
+}
+
+export function adamw(
+  name: string,
+  { count, step, decay, clip = 1 }: { count: number; step: number; decay: number; clip?: number },
+): Case<'adamw'> {
+  return makeCase('adamw', name, {
+    sizes: { n: count },
+    attributes: {},
+    data: {
+      gradients: normal(0.1),
+      m: normal(0.1),
+      v: (r, n) => r.normal(n).map((x) => x * x * 1e-2),
+      stats: exactly(Float32Array.of(3, clip)),
+      hyper: exactly(Float32Array.of(1e-2, 0.9, 0.999, 1e-8, decay, 1 - 0.9 ** step, 1 - 0.999 ** step)),
+    },
+  })
+}

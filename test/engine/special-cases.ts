@@ -1,0 +1,422 @@
+import type { OpName } from '../../src/engine/ops.ts'
+import type { Case } from './make-case.ts'
+import { casesOf, gains, makeCase, normal } from './make-case.ts'
+import {
+  adamw,
+  argmax,
+  attention,
+  cachedAttention,
+  copySlots,
+  linear,
+  qkNorm,
+  rope,
+  selectRows,
+  targetLogProbs,
+} from './op-cases.ts'
+
+const embedding = casesOf('embedding', { attributes: {} })
+const rmsNorm = casesOf('rmsNorm', {
+  attributes: { eps: 1e-5, fromOutput: 0 },
+  roles: { x: 'float32', gain: 'float32' },
+  data: { x: normal(1.5), gain: gains },
+})
+const fromOutput = { attributes: { eps: 1e-5, fromOutput: 1 }, gradients: ['x'] } as const
+const swiglu = casesOf('swiglu', { attributes: {} })
+const gradNorm = casesOf('gradNorm', { attributes: { maxNorm: 1 } })
+
+/** What kernels do in different ways, beside the cases that follow from the op table. */
+export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
+  embedding: [
+    embedding('few tokens, odd width', { M: 7, V: 11, H: 5 }),
+    embedding('every token the same', { M: 9, V: 1, H: 3 }),
+    embedding('float32 table', { M: 5, V: 6, H: 33 }, { roles: { table: 'float32' } }),
+    embedding('larger', { M: 131, V: 1009, H: 97 }, { large: true }),
+  ],
+  selectRows: [
+    selectRows('some rows, activations', 'act', { M: 9, H: 5 }, [0, 3, 4, 8]),
+    selectRows('one row, residual stream', 'float32', { M: 4, H: 33 }, [2]),
+    selectRows('all rows', 'act', { M: 3, H: 17 }, [0, 1, 2]),
+    selectRows('padding after the rows', 'float32', { M: 9, H: 37 }, [0, 5, 8, -1, -1]),
+  ],
+  rmsNorm: [
+    rmsNorm('odd width', { M: 5, W: 7 }),
+    rmsNorm('one element', { M: 3, W: 1 }, { attributes: { eps: 0.1, fromOutput: 0 } }),
+    rmsNorm('activations', { M: 4, W: 33 }, { roles: { gain: 'float32' } }),
+    rmsNorm('gain in the compute type', { M: 4, W: 21 }, { roles: { x: 'float32' } }),
+    rmsNorm('from its output', { M: 5, W: 19 }, fromOutput),
+    rmsNorm('larger', { M: 131, W: 203 }, { large: true }),
+    rmsNorm('larger, from its output', { M: 131, W: 576 }, { ...fromOutput, large: true }),
+  ],
+  qkNorm: [
+    qkNorm('one group', { M: 4, headDim: 6, queryHeads: 1, keyHeads: 1 }),
+    qkNorm('grouped heads', { M: 5, headDim: 12, queryHeads: 6, keyHeads: 2 }),
+    qkNorm('larger', { M: 131, headDim: 80, queryHeads: 4, keyHeads: 1 }, true),
+  ],
+  rope: [
+    rope('all of each head', { M: 5, headDim: 8, rotaryDim: 8, heads: 3, columns: 32 }),
+    rope('part of each head', { M: 6, headDim: 12, rotaryDim: 6, heads: 2, columns: 36 }),
+    rope('rotaryDim 2', { M: 3, headDim: 5, rotaryDim: 2, heads: 4, columns: 20 }),
+    rope('larger', { M: 131, headDim: 64, rotaryDim: 64, heads: 12, columns: 960 }, true),
+    rope('larger, headDim 80', { M: 67, headDim: 80, rotaryDim: 20, heads: 5, columns: 480 }, true),
+  ],
+  attention: [
+    attention('one token', { documents: [1], headDim: 4, queryHeads: 1, keyHeads: 1 }),
+    attention('one document', { documents: [7], headDim: 5, queryHeads: 2, keyHeads: 2 }),
+    attention('documents, grouped heads', { documents: [3, 1, 5], headDim: 4, queryHeads: 6, keyHeads: 2 }),
+    attention('window', { documents: [9], headDim: 4, queryHeads: 2, keyHeads: 1, window: 3 }),
+    attention('window and documents', {
+      documents: [6, 4],
+      headDim: 4,
+      queryHeads: 2,
+      keyHeads: 1,
+      window: 4,
+    }),
+    attention('window of one', { documents: [5], headDim: 3, queryHeads: 1, keyHeads: 1, window: 1 }),
+    ...[12, 16, 64, 80].map((headDim) => ({
+      ...attention(`300 tokens, headDim ${headDim}`, {
+        documents: [120, 1, 33, 146],
+        headDim,
+        queryHeads: 6,
+        keyHeads: 2,
+      }),
+      large: true,
+    })),
+    {
+      ...attention('300 tokens of one document, window', {
+        documents: [300],
+        headDim: 64,
+        queryHeads: 3,
+        keyHeads: 1,
+        window: 77,
+      }),
+      large: true,
+    },
+    {
+      ...attention('large scores', { documents: [80], headDim: 16, queryHeads: 2, keyHeads: 1, scale: 6 }),
+      large: true,
+    },
+    {
+      ...attention('700 tokens', { documents: [650, 50], headDim: 16, queryHeads: 2, keyHeads: 1 }),
+      large: true,
+    },
+  ],
+  cachedAttention: [
+    cachedAttention('first tokens', { starts: [0], counts: [5], capacity: 8, headDim: 4 }),
+    cachedAttention('one token each of three slots', {
+      starts: [3, 0, 6],
+      counts: [1, 1, 1],
+      capacity: 8,
+      headDim: 12,
+    }),
+    cachedAttention('prompt and continuation, window', {
+      starts: [0, 5],
+      counts: [6, 2],
+      capacity: 9,
+      headDim: 5,
+      window: 4,
+    }),
+    cachedAttention('64 channels', { starts: [100, 0], counts: [3, 77], capacity: 128, headDim: 64 }),
+    cachedAttention('80 channels, one token', { starts: [255], counts: [1], capacity: 256, headDim: 80 }),
+  ],
+  copySlots: [
+    copySlots('one slot to all others', {
+      copies: [
+        [0, 1, 5],
+        [0, 2, 3],
+        [0, 3, 5],
+      ],
+      slots: 4,
+      capacity: 7,
+      width: 6,
+    }),
+    copySlots('two sources, a whole slot and nothing', {
+      copies: [
+        [1, 0, 4],
+        [3, 2, 0],
+      ],
+      slots: 4,
+      capacity: 4,
+      width: 3,
+    }),
+    copySlots('one position', { copies: [[0, 1, 1]], slots: 2, capacity: 9, width: 33 }),
+  ],
+  linear: [
+    linear('plain', { M: 5, K: 7, N: 9 }),
+    linear('one row', { M: 1, K: 6, N: 3 }),
+    linear('one output', { M: 4, K: 5, N: 1 }),
+    linear('bias', { M: 5, K: 3, N: 6, bias: true }),
+    linear('residual', { M: 4, K: 5, N: 6, residual: true }),
+    linear('float32 output', { M: 4, K: 5, N: 6, float32Output: 1 }),
+    linear('LoRA', { M: 5, K: 7, N: 6, segments: [[6, 2, 0.5]] }),
+    linear('LoRA of different ranks, one of them 0', {
+      M: 6,
+      K: 5,
+      N: 11,
+      segments: [
+        [4, 3, 2],
+        [2, 0, 1],
+        [5, 1, 0.25],
+      ],
+    }),
+    linear('LoRA with dropout, bias and residual', {
+      M: 7,
+      K: 6,
+      N: 8,
+      bias: true,
+      residual: true,
+      dropout: 0.3,
+      segments: [
+        [3, 2, 1.5],
+        [5, 4, 0.5],
+      ],
+    }),
+    linear('LoRA of rank 0 everywhere', {
+      M: 3,
+      K: 4,
+      N: 5,
+      segments: [
+        [2, 0, 1],
+        [3, 0, 1],
+      ],
+    }),
+    linear('float32 weight', { M: 10, K: 7, N: 5, weightRole: 'float32' }),
+    linear('depth 1', { M: 12, K: 1, N: 50 }),
+    linear('more rows than are streamed', { M: 17, K: 2, N: 49, segments: [[49, 3, 0.5]] }),
+    linear('one output, many rows', { M: 33, K: 19, N: 1, bias: true }),
+    linear('frozen weight', { M: 4, K: 6, N: 5, segments: [[5, 2, 1]] }, ['x', 'loraA', 'loraB']),
+    ...(['int8', 'bfloat12'] as const).flatMap((form) => [
+      linear(`${form}, odd depth`, { M: 5, K: 7, N: 9, bias: true, form }),
+      linear(`${form}, more rows than are streamed`, {
+        M: 21,
+        K: 13,
+        N: 40,
+        residual: true,
+        form,
+        segments: [
+          [17, 2, 0.5],
+          [23, 0, 1],
+        ],
+      }),
+    ]),
+    linear('int8, LoRA of odd projections', {
+      M: 3,
+      K: 10,
+      N: 12,
+      form: 'int8',
+      segments: [
+        [5, 2, 0.5],
+        [7, 3, 1],
+      ],
+    }),
+    linear('nf4, one row', { M: 1, K: 64, N: 9, form: 'nf4' }),
+    linear('nf4, blocks across rows', { M: 3, K: 40, N: 5, form: 'nf4' }),
+    linear('nf4, blocks across rows, more rows than are streamed', {
+      M: 18,
+      K: 24,
+      N: 7,
+      form: 'nf4',
+    }),
+    linear('fp4, odd projections', {
+      M: 19,
+      K: 64,
+      N: 40,
+      form: 'fp4',
+      segments: [
+        [7, 1, 0.5],
+        [33, 2, 1],
+      ],
+    }),
+    { ...linear('bfloat12, 16 rows', { M: 16, K: 104, N: 70, form: 'bfloat12' }), large: true },
+    { ...linear('bfloat12, 37 rows', { M: 37, K: 72, N: 165, form: 'bfloat12' }), large: true },
+    { ...linear('bfloat12, 11 rows', { M: 11, K: 200, N: 33, form: 'bfloat12' }), large: true },
+    ...(['int8', 'nf4', 'fp4', 'bfloat12'] as const).flatMap((form) => [
+      ...[1, 2, 3, 7].map((M) => ({
+        ...linear(`${form}, ${M} rows`, {
+          M,
+          K: 640,
+          N: 101,
+          bias: true,
+          residual: true,
+          form,
+          segments: [
+            [48, 16, 2],
+            [53, 5, 0.5],
+          ],
+        }),
+        large: true,
+      })),
+      {
+        ...linear(`${form}, q, k and v, dropout`, {
+          M: 131,
+          K: 192,
+          N: 320,
+          form,
+          dropout: 0.1,
+          segments: [
+            [192, 16, 2],
+            [64, 0, 1],
+            [64, 7, 0.5],
+          ],
+        }),
+        large: true,
+      },
+      {
+        ...linear(`${form}, q, k and v of a small model`, {
+          M: 260,
+          K: 576,
+          N: 960,
+          form,
+          segments: [
+            [576, 16, 2],
+            [192, 16, 2],
+            [192, 16, 2],
+          ],
+        }),
+        large: true,
+      },
+    ]),
+    ...(
+      [
+        { name: 'plain', M: 5, K: 64, N: 48 },
+        { name: 'one row, odd depth', M: 1, K: 7, N: 9, bias: true },
+        { name: 'depth of a block and a bit', M: 9, K: 129, N: 17 },
+        {
+          name: 'odd projections',
+          M: 21,
+          K: 13,
+          N: 180,
+          residual: true,
+          segments: [
+            [17, 2, 0.5],
+            [163, 5, 1],
+          ],
+        },
+        {
+          name: 'q, k and v, dropout',
+          M: 131,
+          K: 192,
+          N: 320,
+          dropout: 0.1,
+          segments: [
+            [192, 16, 2],
+            [64, 0, 1],
+            [64, 7, 0.5],
+          ],
+        },
+        {
+          name: 'q, k and v of a small model',
+          M: 260,
+          K: 576,
+          N: 960,
+          segments: [
+            [576, 16, 2],
+            [192, 16, 2],
+            [192, 16, 2],
+          ],
+        },
+        { name: 'down of a small model', M: 37, K: 1536, N: 576, residual: true, segments: [[576, 16, 2]] },
+      ] as const
+    ).map(({ name, ...shape }) =>
+      linear(`int8 activations, ${name}`, { ...shape, form: 'int8', int8Activations: 1 }),
+    ),
+    { ...linear('int8, deep', { M: 2, K: 1541, N: 33, form: 'int8' }), large: true },
+    { ...linear('odd sizes', { M: 131, K: 97, N: 203, bias: true, residual: true }), large: true },
+    { ...linear('three rows', { M: 3, K: 257, N: 129 }), large: true },
+    {
+      ...linear('odd sizes, LoRA, dropout', {
+        M: 131,
+        K: 97,
+        N: 203,
+        residual: true,
+        dropout: 0.1,
+        segments: [
+          [100, 8, 2],
+          [50, 0, 1],
+          [53, 5, 0.5],
+        ],
+      }),
+      large: true,
+    },
+    {
+      ...linear('q, k and v of a small model, two rows', {
+        M: 2,
+        K: 576,
+        N: 960,
+        segments: [
+          [576, 16, 2],
+          [192, 0, 1],
+          [192, 7, 0.5],
+        ],
+      }),
+      large: true,
+    },
+    { ...linear('float32 weight, odd sizes', { M: 67, K: 131, N: 97, weightRole: 'float32' }), large: true },
+    { ...linear('logits', { M: 9, K: 96, N: 1009, float32Output: 1 }), large: true },
+    {
+      ...linear('sixteen rows, LoRA of odd projections', {
+        M: 16,
+        K: 131,
+        N: 83,
+        segments: [
+          [37, 3, 0.5],
+          [46, 5, 1],
+        ],
+        bias: true,
+        residual: true,
+      }),
+      large: true,
+    },
+    { ...linear('ten rows, weights 4 KB apart', { M: 10, K: 2048, N: 37 }), large: true },
+    {
+      ...linear('q, k and v of a small model', {
+        M: 260,
+        K: 576,
+        N: 960,
+        segments: [
+          [576, 16, 2],
+          [192, 16, 2],
+          [192, 16, 2],
+        ],
+      }),
+      large: true,
+    },
+  ],
+  swiglu: [
+    swiglu('odd width', { M: 3, I: 5 }),
+    swiglu('one long row', { M: 1, I: 33 }),
+    swiglu('large values', { M: 4, I: 7 }, { data: { gateUp: normal(20) } }),
+    swiglu('larger, odd width', { M: 131, I: 203 }, { large: true }),
+  ],
+  targetLogProbs: [
+    targetLogProbs('few rows', { m: 3, H: 5, V: 7 }),
+    targetLogProbs('more rows than a block', { m: 19, H: 4, V: 6 }),
+    targetLogProbs('one row', { m: 1, H: 9, V: 2 }),
+    targetLogProbs('every row the same weight', { m: 21, H: 9, V: 12, uniform: true }),
+    targetLogProbs('padding after the rows', { m: 11, H: 8, V: 9, padding: 4 }),
+    targetLogProbs('nothing but padding', { m: 3, H: 8, V: 9, padding: 3 }),
+    targetLogProbs('float32 weight', { m: 5, H: 7, V: 51, weightRole: 'float32' }),
+    targetLogProbs('evaluation', { m: 5, H: 6, V: 8, evaluation: true }),
+    { ...targetLogProbs('larger evaluation', { m: 67, H: 64, V: 1009, evaluation: true }), large: true },
+    { ...targetLogProbs('vocabulary of 1,009', { m: 131, H: 97, V: 1009 }), large: true },
+    { ...targetLogProbs('confident', { m: 37, H: 64, V: 1536, scale: 8 }), large: true },
+  ],
+  argmax: [
+    argmax('random', { M: 5, V: 1003 }),
+    argmax('one column', { M: 3, V: 1 }),
+    argmax('equal values', { M: 4, V: 67, levels: 3 }),
+    argmax('all negative', { M: 2, V: 19, shift: -100 }),
+  ],
+  fill: [
+    makeCase('fill', 'float32', { sizes: {}, attributes: { value: -1.5 }, roles: { y: 'float32' } }),
+    makeCase('fill', 'zeros', { sizes: {}, attributes: { value: 0 } }),
+  ],
+  gradNorm: [
+    gradNorm('clipped', { n: 1001 }),
+    gradNorm('below the maximum', { n: 13 }, { attributes: { maxNorm: 100 } }),
+    gradNorm('no maximum', { n: 70_003 }, { attributes: { maxNorm: 0 } }),
+  ],
+  adamw: [
+    adamw('first step', { count: 17, step: 1, decay: 0 }),
+    adamw('later, decay and clipping', { count: 10_007, step: 100, decay: 0.1, clip: 0.25 }),
+  ],
+}

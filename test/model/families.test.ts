@@ -1,0 +1,258 @@
+import { describe, expect, it } from 'vitest'
+import type { GgufTensor, GgufValue } from '../../src/formats/index.ts'
+import {
+  describeGguf,
+  describeModel,
+  linearParameters,
+  parametersOf,
+  vocabularyOf,
+} from '../../src/model/index.ts'
+
+const read = (raw: Record<string, unknown>) => describeModel(raw, 'config.json')
+
+/** The numbers that an architecture was built from. */
+function summary(raw: Record<string, unknown>) {
+  const { config, architecture } = read(raw)
+  const blocks = architecture.layers.flat()
+  const [attention] = blocks.flatMap((block) => block.attention ?? [])
+  const linear = linearParameters(architecture.layers)
+  return {
+    vocabulary: vocabularyOf(architecture),
+    width: architecture.width,
+    inner: linear[3].columns,
+    layers: architecture.layers.length,
+    heads: attention.queryHeads,
+    keyHeads: attention.keyHeads,
+    headDim: attention.headDim,
+    window: attention.window,
+    theta: attention.rope?.theta,
+    positions: architecture.maxPositions,
+    tied: architecture.isTied,
+    bos: config.bosTokenId,
+    eos: config.eosTokenIds,
+  }
+}
+
+describe('what config.json does not say is as the class of Transformers 5.24 has it', () => {
+  it.each([
+    {
+      model_type: 'llama',
+      defaults: {
+        vocabulary: 32000,
+        width: 4096,
+        inner: 11008,
+        layers: 32,
+        heads: 32,
+        keyHeads: 32,
+        headDim: 128,
+        window: 0,
+        theta: 10000,
+        positions: 2048,
+        tied: false,
+        bos: 1,
+        eos: [2],
+      },
+    },
+    {
+      model_type: 'mistral',
+      defaults: {
+        vocabulary: 32000,
+        width: 4096,
+        inner: 14336,
+        layers: 32,
+        heads: 32,
+        keyHeads: 8,
+        headDim: 128,
+        window: 4096,
+        theta: 10000,
+        positions: 131072,
+        tied: false,
+        bos: 1,
+        eos: [2],
+      },
+    },
+    {
+      model_type: 'qwen2',
+      defaults: {
+        vocabulary: 151936,
+        width: 4096,
+        inner: 22016,
+        layers: 32,
+        heads: 32,
+        keyHeads: 32,
+        headDim: 128,
+        window: 0,
+        theta: 10000,
+        positions: 32768,
+        tied: false,
+        bos: null,
+        eos: [],
+      },
+    },
+    {
+      model_type: 'smollm3',
+      defaults: {
+        vocabulary: 128256,
+        width: 2048,
+        inner: 11008,
+        layers: 36,
+        heads: 16,
+        keyHeads: 4,
+        headDim: 128,
+        window: 0,
+        theta: 2000000,
+        positions: 32768,
+        tied: true,
+        bos: 128000,
+        eos: [128001],
+      },
+    },
+  ])('$model_type', ({ model_type, defaults }) => {
+    expect(summary({ model_type })).toEqual(defaults)
+  })
+
+  it('qwen3, whose heads do not share the width', () => {
+    expect(summary({ model_type: 'qwen3', hidden_size: 1024, num_attention_heads: 16 })).toMatchObject({
+      headDim: 128,
+      keyHeads: 32,
+      window: 0,
+    })
+  })
+})
+
+const windows = (raw: Record<string, unknown>) =>
+  read({ num_hidden_layers: 4, ...raw }).architecture.layers.map(([attention]) => attention.attention?.window)
+
+describe('which layers see a window', () => {
+  it.each<[string, Record<string, unknown>, number[]]>([
+    ['no Mistral where it says null', { model_type: 'mistral', sliding_window: null }, [0, 0, 0, 0]],
+    ['every Mistral', { model_type: 'mistral', sliding_window: 7 }, [7, 7, 7, 7]],
+    ['no Qwen that does not use it', { model_type: 'qwen2', sliding_window: 7 }, [0, 0, 0, 0]],
+    [
+      'the upper layers of a Qwen of before Transformers 4.53',
+      { model_type: 'qwen2', sliding_window: 7, use_sliding_window: true, max_window_layers: 3 },
+      [0, 0, 0, 7],
+    ],
+    [
+      'those that a Qwen lists',
+      {
+        model_type: 'qwen3',
+        sliding_window: 7,
+        use_sliding_window: true,
+        layer_types: ['sliding_attention', 'full_attention', 'sliding_attention', 'full_attention'],
+      },
+      [7, 0, 7, 0],
+    ],
+    [
+      'those without positions of a SmolLM3',
+      { model_type: 'smollm3', sliding_window: 7, use_sliding_window: true },
+      [0, 0, 0, 7],
+    ],
+  ])('%s', (_, raw, expected) => {
+    expect(windows(raw)).toEqual(expected)
+  })
+})
+
+it.each([
+  [{ model_type: 'smollm3' }, [true, true, true, false]],
+  [{ model_type: 'smollm3', no_rope_layer_interval: 2 }, [true, false, true, false]],
+  [{ model_type: 'smollm3', no_rope_layers: [0, 1, 1, 1] }, [false, true, true, true]],
+])('%j rotates queries and keys in some layers', (raw, expected) => {
+  const { layers } = read({ num_hidden_layers: 4, ...raw }).architecture
+  expect(layers.map(([attention]) => attention.attention?.rope !== null)).toEqual(expected)
+})
+
+describe('which projections have a bias', () => {
+  const biased = (raw: Record<string, unknown>) =>
+    parametersOf(read({ num_hidden_layers: 1, ...raw }).architecture).flatMap(({ parts }) =>
+      parts.flatMap(({ safetensors: { name } }) => /(\w+)_proj\.bias$/.exec(name)?.[1] ?? []),
+    )
+  it.each([
+    ['llama', {}, []],
+    ['llama', { attention_bias: true }, ['q', 'k', 'v', 'o']],
+    ['llama', { mlp_bias: true }, ['gate', 'up', 'down']],
+    ['mistral', { attention_bias: true, mlp_bias: true }, []],
+    ['qwen2', {}, ['q', 'k', 'v']],
+    ['qwen2', { attention_bias: true }, ['q', 'k', 'v']],
+    ['qwen3', {}, []],
+    ['qwen3', { attention_bias: true }, ['q', 'k', 'v', 'o']],
+    ['smollm3', { attention_bias: true, mlp_bias: true }, ['q', 'k', 'v', 'o', 'gate', 'up', 'down']],
+  ])('%s with %j', (model_type, raw, expected) => {
+    expect(biased({ model_type, ...raw })).toEqual(expected)
+  })
+})
+
+describe('names what it cannot read', () => {
+  it.each([
+    ['a relative', { model_type: 'qwen3_moe' }, 'the nearest that it knows is qwen3'],
+    ['nothing alike', { model_type: 'xlnet' }, 'choose a model of one of these families'],
+    ['no type', {}, 'model_type undefined; expected llama, mistral, qwen2, qwen3, smollm3'],
+    [
+      'a size',
+      { model_type: 'llama', hidden_size: 'big' },
+      'config.json: hidden_size: "big"; expected a number',
+    ],
+    [
+      'an activation',
+      { model_type: 'llama', hidden_act: 'gelu' },
+      'hidden_act: "gelu"; expected silu or swish',
+    ],
+    [
+      'a rotation',
+      { model_type: 'llama', rope_scaling: { type: 'dynamic' } },
+      'rope_scaling.type: "dynamic"; expected default or linear or llama3 or yarn',
+    ],
+    ['an end token', { model_type: 'llama', eos_token_id: ['</s>'] }, 'eos_token_id'],
+  ])('%s', (_, raw, says) => {
+    expect(() => read(raw)).toThrow(says)
+  })
+
+  it('everything at once', () => {
+    expect(() => read({ model_type: 'llama', hidden_size: -1, mlp_bias: 'no' })).toThrow(
+      /hidden_size: -1; expected a number above 0[^]*mlp_bias: "no"; expected true or false/,
+    )
+  })
+})
+
+describe('a GGUF file stands for a config.json', () => {
+  const sizes = { block_count: 2, embedding_length: 32, feed_forward_length: 64, context_length: 128 }
+  const described = (architecture: string, numbers: Record<string, number>, tensors: string[] = []) => {
+    const metadata = new Map<string, GgufValue>([['general.architecture', architecture]])
+    for (const [key, value] of Object.entries({ ...sizes, 'attention.head_count': 4, ...numbers }))
+      metadata.set(`${architecture}.${key}`, value)
+    const tensor = (name: string): [string, GgufTensor] => [
+      name,
+      { name, type: 'F32', shape: [100, 32], path: 'm.gguf', offset: 0, byteLength: 0 },
+    ]
+    return describeGguf('m.gguf', {
+      version: 3,
+      metadata,
+      tensors: new Map(['token_embd.weight', ...tensors].map(tensor)),
+    })
+  }
+
+  it.each<[string, Record<string, number>, string[], Record<string, unknown>]>([
+    ['llama', {}, [], { num_key_value_heads: 4, attention_bias: false, mlp_bias: false, head_dim: 8 }],
+    ['llama', {}, ['blk.0.attn_q.bias'], { attention_bias: true, tie_word_embeddings: true }],
+    ['llama', {}, ['output.weight'], { tie_word_embeddings: false, vocab_size: 100, dtype: 'float32' }],
+    ['mistral', { 'attention.sliding_window': 7 }, [], { sliding_window: 7 }],
+    ['mistral', {}, [], { sliding_window: null, eos_token_id: null }],
+    ['qwen2', { 'attention.sliding_window': 7 }, [], { sliding_window: 7, use_sliding_window: true }],
+    ['qwen3', { 'attention.key_length': 16 }, [], { head_dim: 16, use_sliding_window: false }],
+  ])('%s with %j and %j', async (architecture, numbers, tensors, raw) => {
+    const { config } = await described(architecture, numbers, tensors)
+    expect(config.raw).toMatchObject({ model_type: architecture, hidden_size: 32, ...raw })
+  })
+
+  it('has the keys of its family and no others', async () => {
+    expect((await described('llama', { 'attention.sliding_window': 7 })).config.raw).not.toHaveProperty(
+      'sliding_window',
+    )
+    expect((await described('qwen2', {})).config.raw).not.toHaveProperty('attention_bias')
+  })
+
+  it('of an unknown architecture names the nearest', async () => {
+    await expect(described('qwen3moe', {})).rejects.toThrow("architecture 'qwen3moe'; expected llama")
+    await expect(described('qwen3moe', {})).rejects.toThrow('the nearest that it knows is qwen3')
+  })
+})

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Backend } from '../../../src/tokenizer/backend.ts'
+import { isJsonObject, type JsonObject } from '../../../src/tokenizer/json.ts'
+import { preTokenizers } from '../../../src/tokenizer/node/gguf/pre-tokenizers.ts'
+import { fixtures } from '../golden.ts'
+
+/** A tokenizer.json, or parts of one. */
+export type Parts = Record<string, unknown>
+
+/** The tokenizer.json of a fixture. */
+export const read = (name: string): JsonObject =>
+  JSON.parse(readFileSync(join(fixtures, name, 'tokenizer.json'), 'utf8')) as JsonObject
+export const [qwen, gpt2, llama2, t5, bert] = [
+  'bytebpe-qwen',
+  'bytebpe-gpt2',
+  'spbpe-llama2',
+  'unigram-t5',
+  'wordpiece-uncased',
+].map(read)
+export const modelOf = ({ model }: JsonObject): JsonObject => (isJsonObject(model) ? model : {})
+
+export const regex = (Regex: string) => ({ pattern: { Regex } })
+export const split = (pattern: object, behavior = 'Isolated', invert = false) => ({
+  type: 'Split',
+  ...pattern,
+  behavior,
+  invert,
+})
+export const sequence = (...pretokenizers: unknown[]) => ({ type: 'Sequence', pretokenizers })
+export const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: false }
+
+/** Each piece is one token: its characters show where a text was cut. */
+export const pieces = (parts: Parts): Parts => ({
+  version: '1.0',
+  added_tokens: [],
+  model: { type: 'WordLevel', vocab: { '<unk>': 0 }, unk_token: '<unk>' },
+  ...parts,
+})
+/** Each byte is a token: they show what a normaliser made of a text, and of which characters. */
+export const bytes = (parts: Parts): Parts =>
+  pieces({ model: { ...modelOf(gpt2), merges: [] }, pre_tokenizer: byteLevel, ...parts })
+export const normalizer = (type: string, options: object = {}): Parts =>
+  bytes({ normalizer: { type, ...options } })
+export const preTokenizer = (type: string, options: object = {}): Parts =>
+  pieces({ pre_tokenizer: { type, ...options } })
+
+/** The pattern of GPT-4o. */
+export const o200k = preTokenizers.get('gpt-4o')?.splits[0] ?? ''
+
+/** Everything that a backend says of some texts. */
+export async function lists(
+  backend: Backend,
+  texts: string[],
+  pairs: string[] | undefined,
+  addsSpecial: boolean,
+) {
+  const encodings = await backend.encode(texts, pairs, addsSpecial)
+  return encodings.map((encoding, i) => ({
+    text: texts[i],
+    ids: encoding.ids(),
+    typeIds: encoding.typeIds(),
+    offsets: encoding.offsets(),
+    sequences: encoding.sequences().map((sequence) => sequence ?? null),
+  }))
+}

@@ -1,0 +1,20 @@
+// Not in TypeScript: the types of tsdown name packages that are not there, and every type is checked.
+import { writeFile } from 'node:fs/promises'
+import { defineConfig } from 'tsdown'
+
+export default defineConfig({
+  entry: { index: 'src/index.ts', chat: 'src/chat-entry.ts', cli: 'src/cli/main.ts' },
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  dts: { entry: ['src/index.ts', 'src/chat-entry.ts'] },
+  clean: true,
+  // The types name Symbol.asyncDispose, which a project's own libraries may lack.
+  banner: { dts: '/// <reference lib="esnext.disposable" />' },
+  async onSuccess() {
+    // A path that the loader of this file cannot see: it would put the last build's schema in here.
+    const built = new URL('dist/index.mjs', import.meta.url)
+    const { runFileJsonSchema } = await import(built.href)
+    await writeFile('dist/run-file.schema.json', `${JSON.stringify(runFileJsonSchema(), null, 2)}\n`)
+  },
+})
