@@ -11,11 +11,19 @@ export interface FuzzCase {
 /** The moment that environment.py holds still. */
 const now = new Date(2024, 6, 6, 15, 4, 5)
 
-/** What fettle makes differently of a template; a rejection needs a place, but not Python's words. */
+export interface Comparison {
+  /** What fettle makes differently of the template; a rejection needs a place, but not Python's words. */
+  difference: string | undefined
+  /** Whether fettle refused it for something that it leaves out. */
+  isLeftOut: boolean
+  elapsedMs: number
+}
+
+/** Renders a template and compares with what Python made of it. */
 export function compareCase(
   { source, text, error }: FuzzCase,
   variables: Record<string, unknown>,
-): { difference: string | undefined; elapsedMs: number } {
+): Comparison {
   const started = performance.now()
   let found: string
   let isRejected = false
@@ -32,7 +40,8 @@ export function compareCase(
   }
   const elapsedMs = performance.now() - started
   const agrees = error === undefined ? !isRejected && found === text : isRejected
-  if (agrees) return { difference: undefined, elapsedMs }
+  const isLeftOut = isRejected && found.includes('leaves out')
+  if (agrees) return { difference: undefined, isLeftOut, elapsedMs }
   const difference = `${source}\n  Python ${error ?? JSON.stringify(text)}\n  fettle ${isRejected ? found : JSON.stringify(found)}`
-  return { difference, elapsedMs }
+  return { difference, isLeftOut, elapsedMs }
 }

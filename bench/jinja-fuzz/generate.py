@@ -37,7 +37,6 @@ ATOMS = {
     "generator": ["(xs | map('string'))", "(words | select)", "(items | map(attribute='n'))", "(xs | unique)",
                   "(d | items)", "(xs | reverse)", "(xs | reject('odd'))"],
     "view": ["d.keys()", "d.values()", "d.items()", "{'a': 1}.keys()"],
-    "object": ["namespace(a=1, b='x')"],
 }
 KINDS = list(ATOMS)
 WEIGHTED = ["str"] * 8 + ["int"] * 4 + ["list"] * 4 + ["dict"] * 3 + ["float"] * 2 + KINDS
@@ -52,7 +51,7 @@ FILTERS = {
     "lower": [["str"]], "map": [["iterable"], ["filter"]], "max": [["iterable"], ["bool?"], ["field?"]],
     "min": [["iterable"], ["bool?"], ["field?"]], "reject": [["iterable"], ["test?"]],
     "rejectattr": [["records"], ["field"], ["test?"]], "replace": [["str"], ["str"], ["str"], ["small?"]], "reverse": [["iterable"]],
-    "round": [["number"], ["small?"], ["method?"]], "select": [["iterable"], ["test?"]],
+    "round": [["number"], ["digits?"], ["method?"]], "select": [["iterable"], ["test?"]],
     "selectattr": [["records"], ["field"], ["test?"]], "sort": [["iterable"], ["bool?"], ["bool?"], ["field?"]],
     "string": [["any"]], "sum": [["iterable"], ["field?"], ["any?"]], "title": [["str"]],
     "tojson": [["any"], ["bool?"], ["indent?"], ["separators?"], ["bool?"]], "trim": [["str"], ["str?"]],
@@ -100,7 +99,7 @@ def argument(kind, depth):
         "small": ["0", "1", "2", "3", "-1", "5", "none"], "width": ["0", "3", "8", "15", "20", "-2", "'--'"],
         "field": ["'n'", "'name'", "0", "'a.b'", "'nope'", "'n,name'", "none"],
         "key": ["'a'", "'b'", "1", "'zz'", "()", "none"], "by": ["'key'", "'value'", "'x'"],
-        "method": ["'common'", "'ceil'", "'floor'", "'x'"], "indent": ["2", "0", "none", "'--'", "-1", "true"],
+        "digits": ["0", "1", "2", "3", "5"], "method": ["'common'", "'ceil'", "'floor'", "'x'"], "indent": ["2", "0", "none", "'--'", "-1", "true"],
         "separators": ["(',', ':')", "none", "[' ; ', ' = ']", "','"], "char": ["'*'", "'é'", "'ab'", "''", "'<'"],
         "constant": ["none", "true", "false", "xs", "d"],
         "affix": ["'H'", "('H', 'a')", "'c'", "()", "''", "('a', 1)"], "strings": ["words", "'abc'", "['a', 'b']", "('x',)", "d", "[1]"],
@@ -198,7 +197,7 @@ def subscripted(depth):
 def called(depth):
     return one(
         f"range({arguments(['small', 'small?', 'small?'], 1)})", f"dict({arguments(['dict?'], 1)})", f"dict({arguments(['iterable?'], 1)}, k=1)",
-        f"namespace({one('', 'd', '{}', 'a=1', 'd, a=2')})",
+        f"namespace({one('', 'd', '{}', 'a=1', 'd, a=2')}).{one('a', 'b')}",
         f"strftime_now({one(*STRFTIME)})", f"raise_exception({arguments(['any'], 1)})",
         f"'{pick_format()}'.format({arguments(['any', 'any?', 'any?'], 1)})", f"'{pick_percent()}' % {wrapped(argument('any', 1))}",
         f"'{pick_format()}'.format({argument('number', 1)})", f"'{pick_percent()}' % {argument('number', 1)}", f"'{pick_format()}'.format({argument('str', 1)})",
@@ -236,7 +235,7 @@ def statement(depth):
         lambda: f"{{{{ {e()} }}}}", lambda: f"{{{{ {name} }}}}", lambda: "text <&> ", lambda: f"{{% set {name} = {e()} %}}",
         lambda: f"{{% set {name} %}}{inner()}{{% endset %}}", lambda: f"{{% set {name} | {one('upper', 'replace(1, 2)', 'length')} %}}{inner()}{{% endset %}}",
         lambda: f"{{% if {e()} %}}{inner()}{{% elif {e()} %}}{inner()}{{% else %}}{inner()}{{% endif %}}",
-        lambda: f"{{% for {one('i', 'v', 'i, v', 'loop' if pick.random() < 0.1 else 'w')} in {argument('iterable', 1)} {one('', '', 'if loop is undefined ', 'if i ')}%}}{inner()}{{{{ {one('loop.index', 'loop.last', 'loop.length', 'loop.nextitem', 'loop.previtem', 'loop.revindex', 'loop.changed(i)', 'loop', 'i', 'loop.cycle(1, 2)', 'loop.x', 'loop._x')} }}}}{inner()}{one('', '{% break %}', '{% continue %}', '{% else %}none')}{{% endfor %}}",
+        lambda: f"{{% for {one('i', 'v', 'i, v', 'loop' if pick.random() < 0.1 else 'w')} in {argument('iterable', 1)} {one('', '', 'if loop is undefined ', 'if i ')}%}}{inner()}{{{{ {one('loop.index', 'loop.last', 'loop.length', 'loop.nextitem', 'loop.previtem', 'loop.revindex', 'loop.changed(i)', 'i', 'loop.cycle(1, 2)', 'loop.x', 'loop._x')} }}}}{inner()}{one('', '{% break %}', '{% continue %}', '{% else %}none')}{{% endfor %}}",
         lambda: f"{{% macro {name}({one('', 'a', 'a, b=1', 'a=v', 'i=i')}) %}}{inner()}{one('', '{{ caller() }}', '{{ a }}')}{{% endmacro %}}",
         lambda: f"{{{{ {name}({one('', '1', '1, 2', 'a=3', '*[1]', '**{{}}')}) }}}}",
         lambda: f"{{% call {one('', '(i)')} {name}({one('', '1')}) %}}{inner()}{{% endcall %}}",

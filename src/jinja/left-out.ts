@@ -109,6 +109,7 @@ const forms = {
   'a macro of any number of arguments': 'Give it a list as its argument.',
   'a complex number': 'Take powers with fractions of positive numbers only.',
   'arithmetic beyond 2^53': 'Compute before the messages reach the template.',
+  'rounding to tens': 'Write value // 10 * 10.',
   'arithmetic of sets': 'Write a loop with `in`.',
   'a format with flags, a width, a precision or another letter than d, r or s': padding,
   'a named field of %': "Write '{name}'.format(name=value).",
@@ -117,7 +118,8 @@ const forms = {
   'a method or an item of a `safe` text': noUnsafe,
   'a directive of strftime for anything but a date or a time': "Write strftime_now('%Y-%m-%d') or the like.",
   'an index of several parts': 'Write value[first][second].',
-  'printing a function, a generator or a range': 'Call it, or write value | list.',
+  'a key that is no data': 'Take a text or a number as the key.',
+  'printing a value that is no data': 'Call the function, write value | list, or name an attribute.',
 } satisfies Readonly<Record<string, string>>
 
 /** A form that is left out. */

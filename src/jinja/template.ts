@@ -63,10 +63,9 @@ export function compileTemplate(template: string): Template {
   }
 }
 
-function finish({ builder, generationSpans }: Output): OwnedText {
-  const runs = builder.allRuns
+function finish({ builder: { value, runs }, generationSpans }: Output): OwnedText {
   return {
-    text: builder.plainValue,
+    text: value,
     runs: runs.map(({ end, source }) => ({ end, owner: ownerOf(source) })),
     generationSpans: spansOf(generationSpans ?? [], runs),
   }

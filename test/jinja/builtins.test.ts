@@ -29,6 +29,16 @@ it.each([
   expect([...kept, ...leftOutNames(kind)].toSorted()).toEqual(all.toSorted())
 })
 
+it.each([
+  ['filters', [...readyFilters.keys()]],
+  ['tests', [...readyTests.keys()].filter((name) => /\w/.test(name))],
+  ['functions', globalNames],
+])('docs/masks.md lists its %s', (row, names) => {
+  const page = readFileSync(new URL('../../docs/masks.md', import.meta.url), 'utf8')
+  const [, listed = ''] = new RegExp(`^\\| ${row} \\| ` + '`([^`]*)`', 'm').exec(page) ?? []
+  expect(listed.split(' ')).toEqual(names.toSorted())
+})
+
 describe('statements', () => {
   it.each(Object.entries(recorded.statements))('%s', (name, golden) => {
     if (leftOutNames('tag').includes(name)) expectLeftOut(golden.source, recorded.variables)

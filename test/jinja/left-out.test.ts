@@ -49,9 +49,13 @@ describe('so do forms', () => {
     ["{{ 'ff' | int(base=16) }}", /the argument 'base'/],
     ["{{ 'abc'.find('c', 1) }}", /the argument 'start'.*value\[start:end\]/],
     ['{{ [1].index(1, 0) }}', /the argument 'start'/],
-    ['{{ [1] | map("string") }}', /printing a function, a generator or a range.*value \| list/],
-    ['{{ range(3) }}', /printing a function, a generator or a range/],
-    ["{{ 'x'.upper }}", /printing a function.*Call it/],
+    ['{{ [1] | map("string") }}', /printing a value that is no data.*value \| list/],
+    ['{{ range(3) }}', /printing a value that is no data.*value \| list/],
+    ["{{ 'x'.upper }}", /printing a value that is no data.*Call the function/],
+    ['{{ namespace(a=1) }}', /printing a value that is no data.*name an attribute/],
+    ['{% for x in [1] %}{{ loop }}{% endfor %}', /printing a value that is no data.*name an attribute/],
+    ['{{ {namespace(): 1} }}', /a key that is no data.*a text or a number/],
+    ['{{ 15 | round(-1) }}', /rounding to tens/],
     ["{{ strftime_now('%V') }}", /strftime_now\('%Y-%m-%d'\)/],
   ])('%s', (source, says) => expectLeftOut(source, {}, says))
 })

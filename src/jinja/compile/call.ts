@@ -11,9 +11,9 @@ import {
   noNamed,
   PyDict,
   SafeText,
+  typeFault,
   typeName,
   Undefined,
-  undefinedFault,
   type Named,
   type Value,
 } from '../types/values.ts'
@@ -43,9 +43,8 @@ export function compileArguments(
 }
 
 function spreadInto(names: Map<string, Value>, given: Value): void {
-  if (given instanceof Undefined) throw undefinedFault(given)
   if (!(given instanceof PyDict))
-    throw new Fault('TypeError', `argument after ** must be a mapping, not ${typeName(given)}`)
+    throw typeFault(given, `argument after ** must be a mapping, not ${typeName(given)}`)
   for (const [key, value] of given.entries) {
     if (typeof key !== 'string') throw new Fault('TypeError', 'keywords must be strings')
     if (names.has(key)) throw new Fault('TypeError', `got multiple values for keyword argument '${key}'`)

@@ -6,7 +6,7 @@ import { truth } from '../types/iteration.ts'
 import { makeDict } from '../types/keys.ts'
 import { toText } from '../types/print.ts'
 import { concatTexts } from '../types/text.ts'
-import { listOf, PyFloat, tupleOf, Undefined, type Value } from '../types/values.ts'
+import { PyFloat, PySequence, Undefined, type Value } from '../types/values.ts'
 import { compileCall, compileFilter, compileTest } from './call.ts'
 import { compileName, type Evaluate, type Frame } from './frame.ts'
 import { compileAttribute, compileItem, compileSlice } from './item.ts'
@@ -24,13 +24,15 @@ export function compileAnyExpression(expression: Expression, frame: Frame): Eval
     }
     case 'name':
       return compileName(expression.name, frame)
-    case 'list': {
-      const items = expression.items.map(compile)
-      return (activation) => listOf(items.map((item) => item(activation)))
-    }
+    case 'list':
     case 'tuple': {
+      const { kind } = expression
       const items = expression.items.map(compile)
-      return (activation) => tupleOf(items.map((item) => item(activation)))
+      return (activation) =>
+        new PySequence(
+          kind,
+          items.map((item) => item(activation)),
+        )
     }
     case 'dict': {
       const entries = expression.entries.map(([key, value]) => [compile(key), compile(value)] as const)

@@ -34,17 +34,39 @@ export function loopItems(iterable: Value, test: ((item: Value) => boolean) | un
   }
 }
 
-/** The special variable `loop`: where a loop is, and what comes next. */
+/** The attributes of `loop`. */
+const attributes: Readonly<Record<string, (loop: LoopState) => Value | undefined>> = {
+  index: (loop) => loop.index0 + 1,
+  index0: (loop) => loop.index0,
+  first: (loop) => loop.index0 === 0,
+  last: (loop) => loop.peek() === undefined,
+  length: (loop) => loop.count(),
+  revindex: (loop) => loop.count() - loop.index0,
+  revindex0: (loop) => loop.count() - loop.index0 - 1,
+  previtem: (loop) => (loop.index0 === 0 ? new Undefined('there is no previous item') : loop.before),
+  nextitem: (loop) => orElse(loop.peek(), new Undefined('there is no next item')),
+  cycle: (loop) => method('cycle', (given) => loop.cycle(given)),
+  changed: (loop) => method('changed', (given) => loop.changed(given)),
+}
+
+function method(name: string, call: (given: readonly Value[]) => Value): PyFunction {
+  return new PyFunction(name, (positional, named) => {
+    if (named.size > 0) throw new Fault('TypeError', `LoopContext.${name}() takes no keyword arguments`)
+    return call(positional)
+  })
+}
+
+/** Where a loop is, and what comes next. */
 export class LoopState {
   /** The object that the template sees. */
-  readonly value = new LoopContext(
-    (name) => this.attribute(name),
-    () => `<LoopContext ${this.index0 + 1}/${this.count()}>`,
+  readonly value = new LoopContext((name) =>
+    Object.hasOwn(attributes, name) ? attributes[name]?.(this) : undefined,
   )
-  private readonly items: LoopItems
-  private index0 = -1
+  index0 = -1
+  /** The item of the round before this one. */
+  before: Value | undefined
   private current: Value | undefined
-  private before: Value | undefined
+  private readonly items: LoopItems
   /** Items that were drawn ahead. */
   private queue: Value[] = []
   private known: number | undefined
@@ -65,7 +87,8 @@ export class LoopState {
     return item
   }
 
-  private peek(): Value | undefined {
+  /** The item of the round behind this one. */
+  peek(): Value | undefined {
     if (this.queue.length === 0) {
       const item = this.items.next()
       if (item !== undefined) this.queue.push(item)
@@ -73,7 +96,8 @@ export class LoopState {
     return this.queue[0]
   }
 
-  private count(): number {
+  /** The number of rounds. */
+  count(): number {
     if (this.known === undefined) {
       for (let item = this.items.next(); item !== undefined; item = this.items.next()) this.queue.push(item)
       this.known = this.queue.length + this.index0 + 1
@@ -81,50 +105,15 @@ export class LoopState {
     return this.known
   }
 
-  private attribute(name: string): Value | undefined {
-    switch (name) {
-      case 'index':
-        return this.index0 + 1
-      case 'index0':
-        return this.index0
-      case 'first':
-        return this.index0 === 0
-      case 'last':
-        return this.peek() === undefined
-      case 'length':
-        return this.count()
-      case 'revindex':
-        return this.count() - this.index0
-      case 'revindex0':
-        return this.count() - this.index0 - 1
-      case 'previtem':
-        return this.index0 === 0 ? new Undefined('there is no previous item') : this.before
-      case 'nextitem':
-        return orElse(this.peek(), new Undefined('there is no next item'))
-      case 'cycle':
-        return method('cycle', (given) => this.cycle(given))
-      case 'changed':
-        return method('changed', (given) => this.changed(given))
-    }
-    return undefined
-  }
-
-  private cycle(given: readonly Value[]): Value {
+  cycle(given: readonly Value[]): Value {
     if (given.length === 0) throw new Fault('TypeError', 'no items for cycling given')
     return given[this.index0 % given.length] ?? null
   }
 
-  private changed(given: readonly Value[]): boolean {
+  changed(given: readonly Value[]): boolean {
     const value = tupleOf(given)
     if (this.lastChanged !== undefined && isEqual(this.lastChanged, value)) return false
     this.lastChanged = value
     return true
   }
-}
-
-function method(name: string, call: (given: readonly Value[]) => Value): PyFunction {
-  return new PyFunction(name, (positional, named) => {
-    if (named.size > 0) throw new Fault('TypeError', `LoopContext.${name}() takes no keyword arguments`)
-    return call(positional)
-  })
 }

@@ -19,9 +19,8 @@ import {
   LoopContext,
   PyFunction,
   SafeText,
+  typeFault,
   typeName,
-  Undefined,
-  undefinedFault,
   type Named,
   type Value,
 } from '../types/values.ts'
@@ -76,7 +75,7 @@ export class Output {
 
   /** Writes what a generation block wrote, and notes that it did. */
   writeGenerated(text: Str): void {
-    const start = this.builder.length
+    const start = this.builder.value.length
     if (this.generationSpans === undefined) this.write(markGenerated(text))
     else {
       this.write(text)
@@ -107,6 +106,5 @@ export function callValue(callee: Value, positional: readonly Value[], named: Na
   const value = bare(callee)
   if (value instanceof PyFunction) return value.call(positional, named)
   if (value instanceof LoopContext) throw formFault('a recursive loop')
-  if (value instanceof Undefined) throw undefinedFault(value)
-  throw new Fault('TypeError', `'${typeName(value)}' object is not callable`)
+  throw typeFault(value, `'${typeName(value)}' object is not callable`)
 }

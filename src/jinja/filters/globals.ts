@@ -14,19 +14,14 @@ import {
   PyDict,
   PyFunction,
   PySequence,
-  Undefined,
-  undefinedFault,
+  requireDefined,
   type Named,
   type Value,
 } from '../types/values.ts'
 import { strftime } from './strftime.ts'
 
-function range(given: Given, named: Named): Value {
-  if (named.size > 0) throw new Fault('TypeError', 'range() takes no keyword arguments')
-  const numbers = given.map((value) => indexArgument(value ?? null))
-  if (numbers.length < 1 || numbers.length > 3)
-    throw new Fault('TypeError', `range expected 1 to 3 arguments, got ${numbers.length}`)
-  const [first = 0, second, step = 1] = numbers
+function range(given: Given): Value {
+  const [first = 0, second, step = 1] = given.map((value) => indexArgument(value ?? null))
   if (step === 0) throw new Fault('ValueError', 'range() arg 3 must not be zero')
   const [start, stop] = second === undefined ? [0, first] : [first, second]
   const length = Math.max(0, Math.ceil((stop - start) / step))
@@ -46,7 +41,7 @@ function range(given: Given, named: Named): Value {
 function pairsOf([first, ...more]: Given, named: Named): [Value, Value][] {
   if (more.length > 0)
     throw new Fault('TypeError', `dict expected at most 1 argument, got ${more.length + 1}`)
-  if (first instanceof Undefined) throw undefinedFault(first)
+  if (first !== undefined) requireDefined(first)
   const items = first instanceof PyDict ? dictItems(first) : first === undefined ? [] : iterate(first)
   const pairs = items.map((item): [Value, Value] => {
     const [key, value, extra] = iterate(item)
@@ -82,7 +77,7 @@ const table = defineBuiltins<null>({
   'dict(*)': (_, given, named) => makeDict(pairsOf(given, named)),
   'namespace(*)': (_, given, named) => namespace(given, named),
   'raise_exception(message)': (_, given) => raiseException(given),
-  'range(*)': (_, given, named) => range(given, named),
+  'range(start, stop=, step=, /)': (_, given) => range(given),
 })
 const clock = defineBuiltins<Date>({
   'strftime_now(format)': (now, [format = null]) => strftime(now, plain(strArgument(format))),

@@ -18,9 +18,9 @@ import {
   PySequence,
   SafeText,
   strOf,
+  typeFault,
   typeName,
   Undefined,
-  undefinedFault,
   type Key,
   type Value,
 } from '../types/values.ts'
@@ -54,9 +54,8 @@ function dictSort(value: Value, [caseSensitive, by = 'key', reverse]: Given): Va
 }
 
 function dictArgument(value: Value): PyDict {
-  if (value instanceof Undefined) throw undefinedFault(value)
   if (value instanceof PyDict) return value
-  throw new Fault('TypeError', `'${typeName(value)}' object has no attribute 'items'`)
+  throw typeFault(value, `'${typeName(value)}' object has no attribute 'items'`)
 }
 
 function sort(value: Value, [reverse, caseSensitive, attribute]: Given): Value {

@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts'
+import { formFault } from '../left-out.ts'
 import { applyBinary, applySign } from '../types/arithmetic.ts'
 import { defineBuiltins, type Given } from '../types/builtin.ts'
 import { keyOf } from '../types/keys.ts'
@@ -10,16 +11,14 @@ import {
   parseFloatText,
   parseInteger,
   roundHalfEven,
-  roundInteger,
 } from '../types/numbers.ts'
 import {
   bare,
   orElse,
   PyFloat,
+  requireDefined,
   strOf,
   typeName,
-  Undefined,
-  undefinedFault,
   type Bare,
   type Value,
 } from '../types/values.ts'
@@ -32,7 +31,7 @@ function truncated(value: number): Value {
 }
 
 function toInteger(value: Value, [otherwise]: Given): Value {
-  if (value instanceof Undefined) throw undefinedFault(value)
+  requireDefined(value)
   const fallback = orElse(otherwise, 0)
   const digits = strOf(value)
   if (digits !== undefined) {
@@ -48,7 +47,7 @@ function toInteger(value: Value, [otherwise]: Given): Value {
 }
 
 function toFloat(value: Value, [otherwise]: Given): Value {
-  if (value instanceof Undefined) throw undefinedFault(value)
+  requireDefined(value)
   const digits = strOf(value)
   const number = digits === undefined ? asNumber(value) : parseFloatText(digits)
   if (number === undefined) return orElse(otherwise, new PyFloat(0))
@@ -77,11 +76,9 @@ function roundCommon(value: Bare, precision: Value): Value {
   const integer = asInteger(value)
   if (integer === undefined && !(value instanceof PyFloat))
     throw new Fault('TypeError', `type ${typeName(value)} doesn't define __round__ method`)
-  if (bare(precision) === null)
-    return value instanceof PyFloat ? truncated(roundHalfEven(value.value, 0)) : (integer ?? null)
   const places = indexArgument(precision)
-  if (value instanceof PyFloat) return new PyFloat(roundHalfEven(value.value, places))
-  return places >= 0 || integer === undefined ? (integer ?? null) : roundInteger(integer, -places)
+  if (places < 0) throw formFault('rounding to tens')
+  return value instanceof PyFloat ? new PyFloat(roundHalfEven(value.value, places)) : (integer ?? null)
 }
 
 function absolute(value: Value): Value {

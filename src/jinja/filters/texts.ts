@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts'
 import { formFault } from '../left-out.ts'
+import { spendCharacters } from '../meter.ts'
 import { defineBuiltins, isGiven, strArgument, type Given } from '../types/builtin.ts'
 import { capitalize, lower, titleFilter, upper } from '../types/case.ts'
 import { iterate, iterator, truth } from '../types/iteration.ts'
@@ -8,15 +9,14 @@ import { formatPercent } from '../types/format.ts'
 import { indexArgument } from '../types/numbers.ts'
 import { toText } from '../types/print.ts'
 import { replaceText, splitLines, strip } from '../types/split.ts'
-import { concatTexts, joinTexts, plain, repeatPlain, type Str } from '../types/text.ts'
+import { concatTexts, joinTexts, plain, type Str } from '../types/text.ts'
 import {
   isStr,
   SafeText,
   strOf,
   tupleOf,
+  typeFault,
   typeName,
-  Undefined,
-  undefinedFault,
   type Named,
   type Value,
 } from '../types/values.ts'
@@ -31,13 +31,15 @@ function format(value: Value, given: Given, named: Named): Value {
 
 /** Text of an indentation: so many spaces, or the text that is given. */
 function indentation(given: Value): Str {
-  return isStr(given) ? given : repeatPlain(' ', indexArgument(given))
+  if (isStr(given)) return given
+  const count = Math.max(0, indexArgument(given))
+  spendCharacters(count)
+  return ' '.repeat(count)
 }
 
 function indent(value: Value, [width = 4, first, blank]: Given): Str {
-  if (value instanceof Undefined) throw undefinedFault(value)
   if (!isStr(value))
-    throw new Fault('TypeError', `unsupported operand type(s) for +=: '${typeName(value)}' and 'str'`)
+    throw typeFault(value, `unsupported operand type(s) for +=: '${typeName(value)}' and 'str'`)
   const space = indentation(width)
   // jinja2 appends a newline, so that a last empty line counts.
   const lines = splitLines(concatTexts([value, '\n']), false).map((line, index) => {

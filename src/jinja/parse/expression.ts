@@ -1,4 +1,4 @@
-import { operandParser, type OperandParser } from './operand.ts'
+import { operandParser } from './operand.ts'
 import type { BinaryOperator, CompareOperator, Expression } from './syntax.ts'
 import type { TokenStream } from './token-stream.ts'
 
@@ -12,18 +12,10 @@ function isCompareOperator(value: string): value is CompareOperator {
 const levels: readonly (readonly BinaryOperator[] | '~')[] = [['+', '-'], '~', ['*', '/', '//', '%'], ['**']]
 
 /** Reads expressions off a stream of tokens, by jinja2's grammar. */
-export interface ExpressionParser extends OperandParser {
-  readonly tokens: TokenStream
-  /** An expression with its inline `if`. */
-  expression(): Expression
-  /** One expression, or several with commas: a tuple without parentheses. */
-  tuple(): Expression
-  /** What `if` and `for … in` take: no inline `if` stands in it, since a loop's own `if` is its filter. */
-  condition(): Expression
-}
+export type ExpressionParser = ReturnType<typeof expressionParser>
 
 /** Makes the parser of expressions over a stream. */
-export function expressionParser(tokens: TokenStream): ExpressionParser {
+export function expressionParser(tokens: TokenStream) {
   const operands = operandParser(tokens, { expression, brackets: () => parseTuple(expression, true) })
 
   function expression(): Expression {
@@ -123,8 +115,11 @@ export function expressionParser(tokens: TokenStream): ExpressionParser {
   return {
     ...operands,
     tokens,
+    /** An expression with its inline `if`. */
     expression,
+    /** One expression, or several with commas: a tuple without parentheses. */
     tuple: () => parseTuple(expression, false),
+    /** What `if` and `for … in` take: no inline `if` stands in it, since a loop's own `if` is its filter. */
     condition: () => parseTuple(or, false),
   }
 }

@@ -136,43 +136,25 @@ function readTag(source: string, from: number, start: number, isVariable: boolea
   }
 }
 
-interface RawToken {
-  type: TokenType
-  value: string
-  position: number
-  length: number
-}
+const patterns = { float, integer, name, string, operator } as const
 
-function readToken(source: string, position: number): RawToken | undefined {
+/** The token at a place, with the length of its text; `undefined` where white space stands. */
+function readToken(source: string, position: number): (Token & { length: number }) | undefined {
   if (at(space, source, position) !== undefined) return undefined
-  const make = (type: TokenType, text: string, value = text): RawToken => ({
-    type,
-    value,
-    position,
-    length: text.length,
-  })
-  const floatText = at(float, source, position)
-  if (floatText !== undefined) return make('float', floatText, floatText.replaceAll('_', ''))
-  const integerText = at(integer, source, position)
-  if (integerText !== undefined) return make('integer', integerText, integerText.replaceAll('_', ''))
-  const nameText = at(name, source, position)
-  if (nameText !== undefined) {
-    if (!identifier.test(nameText))
-      throw syntaxError(source, position, { found: `the name '${nameText}'`, expected: 'an identifier' })
-    return make('name', nameText)
-  }
-  const stringText = at(string, source, position)
-  if (stringText !== undefined) {
-    const value = decodePythonString(stringText.slice(1, -1))
+  for (const type of ['float', 'integer', 'name', 'string', 'operator'] as const) {
+    const text = at(patterns[type], source, position)
+    if (text === undefined) continue
+    if (type === 'name' && !identifier.test(text))
+      throw syntaxError(source, position, { found: `the name '${text}'`, expected: 'an identifier' })
+    const isNumber = type === 'float' || type === 'integer'
+    const value = type === 'string' ? decodePythonString(text.slice(1, -1)) : text
     if (value === undefined) throw syntaxError(source, position, { found: 'a string with a broken escape' })
-    return make('string', stringText, value)
+    return { type, value: isNumber ? value.replaceAll('_', '') : value, position, length: text.length }
   }
-  const operatorText = at(operator, source, position)
-  if (operatorText !== undefined) return make('operator', operatorText)
   throw syntaxError(source, position, { found: `an unexpected character '${source.charAt(position)}'` })
 }
 
-function balance(source: string, token: RawToken, brackets: string[]): void {
+function balance(source: string, token: Token, brackets: string[]): void {
   const closer = closers[token.value]
   if (closer !== undefined) brackets.push(closer)
   else if (token.value === ')' || token.value === ']' || token.value === '}') {

@@ -2,16 +2,6 @@ import type { Token } from './lexer.ts'
 import type { Arguments, Expression, FilterExpression } from './syntax.ts'
 import type { TokenStream } from './token-stream.ts'
 
-/** The parser of what stands between binary operators. */
-export interface OperandParser {
-  /** A signed literal, name or bracket with its attributes, items, calls, filters and tests. */
-  operand(): Expression
-  /** A name, a literal or a bracketed expression. */
-  primary(): Expression
-  /** The filters of a filter block, which begin inline, or of a set block; `undefined` where there are none. */
-  filterChain(startsInline: boolean): FilterExpression | undefined
-}
-
 /** The value of a number's token. */
 function numberOf(token: Token): number | bigint | { float: number } {
   if (token.type === 'float') return { float: Number(token.value) }
@@ -28,13 +18,11 @@ const constants: ReadonlyMap<string, boolean | null> = new Map([
   ['None', null],
 ])
 
-/** Makes the parser of operands; what stands inside of brackets is read by the grammar around it. */
+/** Makes the parser of what stands between binary operators; what is inside of brackets the grammar around it reads. */
 export function operandParser(
   tokens: TokenStream,
-  grammar: { expression(): Expression; brackets(): Expression },
-): OperandParser {
-  const { expression } = grammar
-
+  { expression, brackets }: { expression: () => Expression; brackets: () => Expression },
+) {
   function signed(): Expression {
     const { position } = tokens.current()
     for (const [sign, kind] of [['-', 'negative'] as const, ['+', 'positive'] as const]) {
@@ -44,6 +32,7 @@ export function operandParser(
     return postfix(primary())
   }
 
+  /** A name, a literal or a bracketed expression. */
   function primary(): Expression {
     const token = tokens.current()
     const { position } = token
@@ -64,7 +53,7 @@ export function operandParser(
       return { kind: 'constant', position, value: numberOf(token) }
     }
     if (tokens.skipOperator('(')) {
-      const inside = grammar.brackets()
+      const inside = brackets()
       tokens.expect('operator', ')')
       return inside
     }
@@ -164,6 +153,7 @@ export function operandParser(
 
   const noArguments = (): Arguments => ({ positional: [], named: [] })
 
+  /** A signed literal, name or bracket with its attributes, items, calls, filters and tests. */
   function operand(): Expression {
     let value = signed()
     for (let links = 0; ; links = tokens.link(links)) {
@@ -182,6 +172,7 @@ export function operandParser(
     return { kind: 'filter', position, name, arguments: given, ...(target && { target }) }
   }
 
+  /** The filters of a filter block, which begin inline, or of a set block; `undefined` where there are none. */
   function filterChain(startsInline: boolean): FilterExpression | undefined {
     let chain = startsInline ? filter() : undefined
     while (tokens.isOperator('|')) chain = filter(chain)

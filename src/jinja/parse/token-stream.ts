@@ -4,27 +4,6 @@ import { leftOutForm, type Form } from '../left-out.ts'
 import { MAX_CHAIN_LENGTH, MAX_NESTING_DEPTH } from '../limits.ts'
 import type { Token, TokenType } from './lexer.ts'
 
-/** The tokens of a template with a position, as the parser walks them. */
-export interface TokenStream {
-  current(): Token
-  look(): Token
-  next(): Token
-  /** Whether the current token is the operator (or, with `isName`, the word). */
-  isOperator(value: string): boolean
-  isName(value: string): boolean
-  skipOperator(value: string): boolean
-  skipName(value: string): boolean
-  expect(type: TokenType, value?: string): Token
-  fail(found: string, expected?: string, token?: Token): FettleError
-  unexpected(expected?: string): FettleError
-  /** The error of a form that the language leaves out. */
-  leftOut(form: Form): FettleError
-  /** Counts the links of one chain of operators, attributes or filters; returns the new count. */
-  link(count: number): number
-  /** Runs `parse` one nesting level deeper; hostile templates nest until the stack overflows. */
-  nested<T>(parse: () => T): T
-}
-
 /** How an error message names a token. */
 function describeToken(token: Token): string {
   if (token.type === 'eof') return 'end of the template'
@@ -34,8 +13,11 @@ function describeToken(token: Token): string {
   return `'${token.value}'`
 }
 
-/** Opens a stream at the first token; the last one is the end of the template. */
-export function openTokens(source: string, tokens: readonly Token[]): TokenStream {
+/** The tokens of a template with a position, as the parser walks them. */
+export type TokenStream = ReturnType<typeof openTokens>
+
+/** Opens a stream at the first token; behind the last one stands the end of the template. */
+export function openTokens(source: string, tokens: readonly Token[]) {
   const end: Token = { type: 'eof', value: '', position: source.length }
   let index = 0
   let depth = 0
@@ -53,13 +35,14 @@ export function openTokens(source: string, tokens: readonly Token[]): TokenStrea
   }
   return {
     current,
-    look: () => tokens[index + 1] ?? end,
+    look: (): Token => tokens[index + 1] ?? end,
     next,
+    /** Whether the current token is the operator (or, with `isName`, the word). */
     isOperator,
     isName,
-    skipOperator: (value) => isOperator(value) && next() !== undefined,
-    skipName: (value) => isName(value) && next() !== undefined,
-    expect(type, value) {
+    skipOperator: (value: string): boolean => isOperator(value) && next() !== undefined,
+    skipName: (value: string): boolean => isName(value) && next() !== undefined,
+    expect(type: TokenType, value?: string): Token {
       const token = current()
       if (token.type !== type || (value !== undefined && token.value !== value)) {
         throw unexpected(value === undefined ? `a ${type.replace('_', ' ')}` : `'${value}'`)
@@ -68,12 +51,15 @@ export function openTokens(source: string, tokens: readonly Token[]): TokenStrea
     },
     fail,
     unexpected,
-    leftOut: (form) => syntaxError(source, current().position, leftOutForm(form)),
-    link(count) {
+    /** The error of a form that the language leaves out. */
+    leftOut: (form: Form): FettleError => syntaxError(source, current().position, leftOutForm(form)),
+    /** Counts the links of one chain of operators, attributes or filters; returns the new count. */
+    link(count: number): number {
       if (count >= MAX_CHAIN_LENGTH) throw fail(`a chain of more than ${MAX_CHAIN_LENGTH} links`)
       return count + 1
     },
-    nested(parse) {
+    /** Runs `parse` one nesting level deeper; hostile templates nest until the stack overflows. */
+    nested<T>(parse: () => T): T {
       depth += 1
       if (depth > MAX_NESTING_DEPTH) throw fail(`nesting deeper than ${MAX_NESTING_DEPTH}`)
       const result = parse()

@@ -15,11 +15,11 @@ import {
   PyDict,
   PyFunction,
   PySequence,
+  requireDefined,
   SafeText,
   strOf,
   typeName,
   Undefined,
-  undefinedFault,
   type Bare,
   type Value,
 } from './values.ts'
@@ -40,7 +40,7 @@ function found(value: Value | undefined, object: Value, name: Value): Value {
 /** jinja2's `object.name`: an attribute of the Python object first, then its item. */
 export function getAttribute(object: Value, name: string): Value {
   const value = bare(object)
-  if (value instanceof Undefined) throw undefinedFault(value)
+  requireDefined(value)
   const own = pythonAttribute(value, name)
   return found(own === undefined && value instanceof PyDict ? value.entries.get(name) : own, value, name)
 }
@@ -48,7 +48,7 @@ export function getAttribute(object: Value, name: string): Value {
 /** jinja2's `object[key]`: an item first, then, for a string, the attribute. */
 export function getItem(object: Value, key: Value | Slice): Value {
   const value = bare(object)
-  if (value instanceof Undefined) throw undefinedFault(value)
+  requireDefined(value)
   if (value instanceof SafeText) throw formFault('a method or an item of a `safe` text')
   // jinja2 compiles a slice to Python's own subscription, whose errors stay errors.
   if (key instanceof Slice) return sliceOf(value, key)
@@ -68,7 +68,7 @@ function itemOf(value: Bare, key: Bare): Value | undefined {
   if (integer === undefined) return undefined
   const index = Number(integer)
   if (isStr(value)) return characterAt(value, index)
-  return value instanceof PySequence && !value.type.startsWith('dict_') ? value.items.at(index) : undefined
+  return value instanceof PySequence && !value.isView ? value.items.at(index) : undefined
 }
 
 function characterAt(text: Str, index: number): Str | undefined {
@@ -101,7 +101,7 @@ function pythonAttribute(value: Bare, name: string): Value | undefined {
 function sliceOf(value: Bare, bounds: Slice): Value {
   if (isStr(value)) return sliceString(value, bounds)
   if (value instanceof PyDict) throw new Fault('TypeError', "unhashable type: 'slice'")
-  if (value instanceof PySequence && !value.type.startsWith('dict_')) {
+  if (value instanceof PySequence && !value.isView) {
     spendSteps(value.items.length / 8)
     return new PySequence(value.type, pick(value.items, bounds), value.owner)
   }

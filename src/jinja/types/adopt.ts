@@ -11,14 +11,8 @@ export function adoptValue(value: unknown, owner?: Owner, depth = 0): Value {
   if (depth > MAX_NESTING_DEPTH)
     throw new Fault('Limit', `a value that nests deeper than ${MAX_NESTING_DEPTH}`)
   if (typeof value === 'string') return owner === undefined ? value : new Text(value, owner)
-  if (value === null || value === undefined) return owner === undefined ? null : new Scalar(null, owner)
-  if (typeof value === 'boolean' || typeof value === 'bigint') {
-    return owner === undefined ? value : new Scalar(value, owner)
-  }
-  if (typeof value === 'number') {
-    const number = adoptNumber(value)
-    return owner === undefined ? number : new Scalar(number, owner)
-  }
+  const scalar = adoptScalar(value)
+  if (scalar !== undefined) return owner === undefined ? scalar : new Scalar(scalar, owner)
   if (Array.isArray(value)) {
     return listOf(
       value.map((item, index) => adoptValue(item, owner?.part(index), depth + 1)),
@@ -26,11 +20,14 @@ export function adoptValue(value: unknown, owner?: Owner, depth = 0): Value {
     )
   }
   if (value instanceof Map) return adoptEntries(value.entries(), owner, depth)
-  if (typeof value === 'object') return adoptEntries(Object.entries(value), owner, depth)
+  if (typeof value === 'object' && value !== null) return adoptEntries(Object.entries(value), owner, depth)
   throw new Fault('TypeError', `a value of the JavaScript type ${typeof value}, which is not JSON`)
 }
 
-function adoptNumber(value: number): number | bigint | PyFloat {
+function adoptScalar(value: unknown): Scalar['value'] | undefined {
+  if (value === null || value === undefined) return null
+  if (typeof value === 'boolean' || typeof value === 'bigint') return value
+  if (typeof value !== 'number') return undefined
   if (!Number.isInteger(value) || Object.is(value, -0)) return new PyFloat(value)
   return Number.isSafeInteger(value) ? value : BigInt(value)
 }

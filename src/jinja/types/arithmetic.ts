@@ -8,13 +8,14 @@ import { formatPercent } from './format.ts'
 import { concatTexts, plain } from './text.ts'
 import {
   bare,
+  isListOrTuple,
   isStr,
   PyFloat,
   PySequence,
+  requireDefined,
   SafeText,
+  typeFault,
   typeName,
-  Undefined,
-  undefinedFault,
   type Bare,
   type Value,
 } from './values.ts'
@@ -23,21 +24,18 @@ import {
 export function applyBinary(operator: BinaryOperator, first: Value, second: Value): Value {
   const left = bare(first)
   const right = bare(second)
-  if (left instanceof Undefined) throw undefinedFault(left)
+  requireDefined(left)
   if (isStr(left) && operator === '%') return formatPercent(left, right)
-  if (right instanceof Undefined) throw undefinedFault(right)
+  requireDefined(right)
   if (operator === '+') return add(left, right)
+  if (left instanceof SafeText) throw formFault('a method or an item of a `safe` text')
   if (operator === '*') {
     const repeated = repeat(left, right) ?? repeat(right, left)
     if (repeated !== undefined) return repeated
   }
-  if (operator === '-' && left instanceof PySequence && left.type.startsWith('dict_'))
+  if (operator === '-' && [left, right].some((side) => side instanceof PySequence && side.isView))
     throw formFault('arithmetic of sets')
   return applyNumeric(operator, left, right)
-}
-
-function isListOrTuple(value: Bare): value is PySequence {
-  return value instanceof PySequence && (value.type === 'list' || value.type === 'tuple')
 }
 
 function add(left: Bare, right: Bare): Value {
@@ -122,23 +120,14 @@ function integerOperation(operator: BinaryOperator, left: Integer, right: Intege
 }
 
 function wholeOperation(operator: Exclude<BinaryOperator, '/'>, left: number, right: number): number {
-  switch (operator) {
-    case '+':
-      return left + right
-    case '-':
-      return left - right
-    case '*':
-      return left * right
-    case '**': {
-      // Where the power is one that a number holds, it is taken without rounding on the way.
-      const power = left ** right
-      return Number.isSafeInteger(power) ? Number(BigInt(left) ** BigInt(right)) : power
-    }
-    case '//':
-      return (left - floorModulo(left, right)) / right
-    case '%':
-      return floorModulo(left, right)
-  }
+  if (operator === '+') return left + right
+  if (operator === '-') return left - right
+  if (operator === '*') return left * right
+  if (operator === '//') return (left - floorModulo(left, right)) / right
+  if (operator === '%') return floorModulo(left, right)
+  // Where the power is one that a number holds, it is taken without rounding on the way.
+  const power = left ** right
+  return Number.isSafeInteger(power) ? Number(BigInt(left) ** BigInt(right)) : power
 }
 
 // Python's % takes the sign of the divisor.
@@ -175,11 +164,10 @@ function floatPower(left: number, right: number): number {
 /** Unary minus and plus. */
 export function applySign(operator: '-' | '+', operand: Value): Value {
   const value = bare(operand)
-  if (value instanceof Undefined) throw undefinedFault(value)
   if (value instanceof PyFloat) return operator === '-' ? new PyFloat(-value.value) : value
   const integer = asInteger(value)
   if (integer === undefined)
-    throw new Fault('TypeError', `bad operand type for unary ${operator}: '${typeName(value)}'`)
+    throw typeFault(value, `bad operand type for unary ${operator}: '${typeName(value)}'`)
   if (operator === '+') return integer
   return typeof integer === 'bigint' ? -integer : 0 - integer
 }

@@ -2,7 +2,7 @@ import { Fault } from '../fault.ts'
 import { leftOutFault } from '../left-out.ts'
 import { indexArgument } from './numbers.ts'
 import { plain, type Str } from './text.ts'
-import { isStr, PyFunction, typeName, Undefined, undefinedFault, type Named, type Value } from './values.ts'
+import { isStr, PyFunction, typeFault, typeName, type Named, type Value } from './values.ts'
 
 /** What a builtin is given, in the order of its parameters; what is missing is undefined. */
 export type Given = readonly (Value | undefined)[]
@@ -94,8 +94,7 @@ export function bindMethod<Self>(self: Self, method: Builtin<Self>): PyFunction 
 /** A str argument; throws Python's TypeError otherwise. */
 export function strArgument(value: Value | undefined): Str {
   if (value !== undefined && isStr(value)) return value
-  if (value instanceof Undefined) throw undefinedFault(value)
-  throw new Fault('TypeError', `expected str, got ${typeName(value ?? null)}`)
+  throw typeFault(value ?? null, `expected str, got ${typeName(value ?? null)}`)
 }
 
 /** Whether an argument was given and is not None. */

@@ -7,15 +7,17 @@ import { asInteger } from './numbers.ts'
 import { compareCodePoints, plain } from './text.ts'
 import {
   bare,
+  isListOrTuple,
   isStr,
   PyDict,
   PyFloat,
   PyIterator,
   PySequence,
+  requireDefined,
   SafeText,
+  typeFault,
   typeName,
   Undefined,
-  undefinedFault,
   type Bare,
   type Value,
 } from './values.ts'
@@ -53,8 +55,7 @@ function isContainerEqual(left: Bare, right: Bare): boolean {
   if (!(left instanceof PySequence) || !(right instanceof PySequence)) return false
   if (left.items.length !== right.items.length || left.type === 'dict_values') return false
   // Views of keys and of items compare as sets.
-  if (left.type.startsWith('dict_'))
-    return right.type.startsWith('dict_') && isEvery(left.items, (item) => contains(right, item))
+  if (left.isView) return right.isView && isEvery(left.items, (item) => contains(right, item))
   return (
     left.type === right.type &&
     isEvery(left.items, (item, index) => isEqual(item, right.items[index] ?? null))
@@ -88,10 +89,8 @@ export function compareValues(first: Value, second: Value, operator = '<'): numb
     if (leftNumber < rightNumber) return -1
     return leftNumber > rightNumber ? 1 : leftNumber == rightNumber ? 0 : Number.NaN // oxlint-disable-line eqeqeq
   }
-  if (left instanceof Undefined) throw undefinedFault(left)
-  if (right instanceof Undefined) throw undefinedFault(right)
-  const isOrdered = left instanceof PySequence && (left.type === 'list' || left.type === 'tuple')
-  if (!isOrdered || !(right instanceof PySequence) || left.type !== right.type) {
+  requireDefined(left, right)
+  if (!isListOrTuple(left) || !isListOrTuple(right) || left.type !== right.type) {
     const types = `'${typeName(left)}' and '${typeName(right)}'`
     throw new Fault('TypeError', `'${operator}' not supported between instances of ${types}`)
   }
@@ -109,15 +108,16 @@ export function contains(container: Value, item: Value): boolean {
   const value = comparable(container)
   if (isStr(value)) {
     const wanted = comparable(item)
-    if (wanted instanceof Undefined) throw undefinedFault(wanted)
     if (!isStr(wanted))
-      throw new Fault('TypeError', `'in <string>' requires string as left operand, not ${typeName(wanted)}`)
+      throw typeFault(wanted, `'in <string>' requires string as left operand, not ${typeName(wanted)}`)
     spendReading(plain(value).length)
     return plain(value).includes(plain(wanted))
   }
   if (value instanceof PyDict) return value.entries.has(keyOf(item))
   if (!(value instanceof PySequence || value instanceof PyIterator || value instanceof Undefined))
     throw new Fault('TypeError', `argument of type '${typeName(value)}' is not iterable`)
+  // Keys are looked up, which what has no hash cannot be.
+  if (value instanceof PySequence && value.type === 'dict_keys') keyOf(item)
   const next = iterator(value)
   for (let candidate = next(); candidate !== undefined; candidate = next()) {
     spendSteps(1)
@@ -129,24 +129,14 @@ export function contains(container: Value, item: Value): boolean {
 
 /** One comparison of a chain. */
 export function compareWith(operator: CompareOperator, left: Value, right: Value): boolean {
-  switch (operator) {
-    case '==':
-      return isEqual(left, right)
-    case '!=':
-      return !isEqual(left, right)
-    case 'in':
-      return contains(right, left)
-    case 'not in':
-      return !contains(right, left)
-    case '<':
-      return compareValues(left, right, operator) < 0
-    case '<=':
-      return compareValues(left, right, operator) <= 0
-    case '>':
-      return compareValues(left, right, operator) > 0
-    case '>=':
-      return compareValues(left, right, operator) >= 0
-  }
+  if (operator === '==') return isEqual(left, right)
+  if (operator === '!=') return !isEqual(left, right)
+  if (operator === 'in') return contains(right, left)
+  if (operator === 'not in') return !contains(right, left)
+  const order = compareValues(left, right, operator)
+  if (operator === '<') return order < 0
+  if (operator === '<=') return order <= 0
+  return operator === '>' ? order > 0 : order >= 0
 }
 
 /** A stable sort by Python's order, with keys computed once. */

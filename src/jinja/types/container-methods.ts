@@ -57,6 +57,6 @@ export function containerMethod(
     const method = dictMethods.get(name)
     return method && bindMethod(value, method)
   }
-  const method = type.startsWith('dict_') ? undefined : sequenceMethods.get(name)
+  const method = value.isView ? undefined : sequenceMethods.get(name)
   return method && bindMethod(value, method)
 }

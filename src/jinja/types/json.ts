@@ -5,11 +5,11 @@ import { asInteger, formatFloat, formatInteger } from './numbers.ts'
 import { appendMapped, plain, runsOf, TextBuilder, type Source, type Str } from './text.ts'
 import {
   bare,
+  isListOrTuple,
   isStr,
   keyValue,
   PyDict,
   PyFloat,
-  PySequence,
   SafeText,
   Scalar,
   typeName,
@@ -36,7 +36,7 @@ export function toJson(value: Value, options: JsonOptions): Str {
     if (isStr(shown)) return writeString(shown, owner)
     const scalar = scalarJson(shown)
     if (scalar !== undefined) return builder.push(scalar, given instanceof Scalar ? given.owner : owner)
-    if (shown instanceof PySequence && (shown.type === 'list' || shown.type === 'tuple')) {
+    if (isListOrTuple(shown)) {
       const own = shown.owner ?? owner
       const items = shown.items.map((item) => () => write(item, own, level + 1))
       return writeContainer(['[', ']'], items, own, level)
@@ -116,21 +116,12 @@ function scalarJson(value: Bare): string | undefined {
   return integer === undefined ? undefined : formatInteger(integer)
 }
 
-const short: Readonly<Record<string, string>> = {
-  '"': '\\"',
-  '\\': '\\\\',
-  '\b': '\\b',
-  '\f': '\\f',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\t': '\\t',
-}
 // oxlint-disable-next-line no-control-regex -- JSON escapes exactly these
 const jsonUnsafe = /["\\\u0000-\u001f]/g
 const unicodeEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 function escapeJson(part: string, ensureAscii: boolean): string {
-  const escaped = part.replace(jsonUnsafe, (character) => short[character] ?? unicodeEscape(character))
+  const escaped = part.replace(jsonUnsafe, (character) => JSON.stringify(character).slice(1, -1))
   // oxlint-disable-next-line no-control-regex -- ASCII is the range meant
   return ensureAscii ? escaped.replace(/[^\u0000-\u007e]/g, unicodeEscape) : escaped
 }

@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts'
+import { formFault } from '../left-out.ts'
 import { plain } from './text.ts'
 import {
   bare,
@@ -26,9 +27,10 @@ export function keyOf(given: Value): Key {
   if (value instanceof PyFloat) return floatKey(value.value)
   if (value instanceof PySequence && (value.type === 'tuple' || value.type === 'range'))
     return `\0${value.type}${JSON.stringify(value.items.map((item) => tagged(keyOf(item))))}`
-  if (value instanceof PySequence || value instanceof PyDict)
+  if (value instanceof Undefined) return '\0u'
+  if (value instanceof PyDict || (value instanceof PySequence && value.type !== 'dict_values'))
     throw new Fault('TypeError', `unhashable type: '${typeName(value)}'`)
-  return value instanceof Undefined ? '\0u' : `\0o${identityOf(value)}`
+  throw formFault('a key that is no data')
 }
 
 function floatKey(value: number): Key {
@@ -38,17 +40,6 @@ function floatKey(value: number): Key {
 
 function tagged(key: Key): string {
   return `${typeof key}:${String(key)}`
-}
-
-const identities = new WeakMap<object, number>()
-let lastIdentity = 0
-
-function identityOf(value: object): number {
-  const known = identities.get(value)
-  if (known !== undefined) return known
-  lastIdentity += 1
-  identities.set(value, lastIdentity)
-  return lastIdentity
 }
 
 /** Builds a dictionary from keys and values; a later equal key replaces the value and keeps the first key. */

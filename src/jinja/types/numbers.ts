@@ -55,12 +55,8 @@ export function formatFloat(value: number): string {
 /** Decimal digits of an integer; Python refuses more than 4300. */
 export function formatInteger(value: Integer): string {
   const text = String(value)
-  if (text.length > MAX_INTEGER_DIGITS) {
-    throw new Fault(
-      'ValueError',
-      `Exceeds the limit (${MAX_INTEGER_DIGITS} digits) for integer string conversion`,
-    )
-  }
+  if (text.length > MAX_INTEGER_DIGITS)
+    throw new Fault('ValueError', `an integer of more than ${MAX_INTEGER_DIGITS} digits as a text`)
   return text
 }
 
@@ -97,26 +93,9 @@ function toFixedEven(value: number, places: number): string {
   return exact.slice(0, exact.length - 30).replace(/\.$/, '')
 }
 
-/** Python's round half to even at a number of decimals. */
+/** Python's round half to even at a number of decimals, 0 or more. */
 export function roundHalfEven(value: number, decimals: number): number {
-  if (!Number.isFinite(value)) return value
-  if (decimals > 0) {
-    return decimals > 100 ? value : Number(toFixedEven(value, decimals))
-  }
-  const scale = 10 ** -decimals
-  const scaled = value / scale
-  const floor = Math.floor(scaled)
-  const rest = scaled - floor
-  const rounded = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor
-  return rounded * scale
-}
-
-/** An integer rounded half to even at a power of ten. */
-export function roundInteger(value: Integer, zeros: number): Integer {
-  const scale = 10n ** BigInt(Math.min(zeros, MAX_INTEGER_DIGITS))
-  const whole = BigInt(value)
-  const rest = ((whole % scale) + scale) % scale
-  const floor = whole - rest
-  const isUp = rest * 2n > scale || (rest * 2n === scale && (floor / scale) % 2n !== 0n)
-  return normalize(isUp ? floor + scale : floor)
+  // toFixed takes the sign off a zero.
+  const isKept = value === 0 || !Number.isFinite(value) || decimals > 100
+  return isKept ? value : Number(toFixedEven(value, decimals))
 }

@@ -6,12 +6,8 @@ import { appendMapped, plain, runsOf, TextBuilder, type Source, type Str } from 
 import {
   isStr,
   keyValue,
-  LoopContext,
-  Namespace,
   PyDict,
   PyFloat,
-  PyFunction,
-  PyIterator,
   PySequence,
   SafeText,
   Scalar,
@@ -54,7 +50,9 @@ function writeRepr(builder: TextBuilder, value: Value, owner: Source | undefined
     builder.push('Markup(', owner)
     writeString(builder, value.text)
     builder.push(')', owner)
-  } else builder.push(describe(value), owner)
+  } else if (value instanceof Undefined) builder.push('Undefined', owner)
+  // Python says where in memory the others lie.
+  else throw formFault('printing a value that is no data')
   leave()
 }
 
@@ -83,19 +81,6 @@ function writeDict(builder: TextBuilder, dict: PyDict): void {
     writeRepr(builder, value, owner)
   }
   builder.push(dict.entries.size === 0 ? '{}' : '}', owner)
-}
-
-/** What prints for values that hold no text. */
-function describe(value: PyIterator | PySequence | Undefined | Namespace | PyFunction | LoopContext): string {
-  if (value instanceof Undefined) return 'Undefined'
-  if (value instanceof LoopContext) return value.repr()
-  // Python says where in memory they lie.
-  if (!(value instanceof Namespace)) throw formFault('printing a function, a generator or a range')
-  const inside = Array.from(
-    value.attributes,
-    ([name, item]) => `${plain(toRepr(name))}: ${plain(toRepr(item))}`,
-  )
-  return `<Namespace {${inside.join(', ')}}>`
 }
 
 /** Python's repr of a str: a quote belongs to whoever owns the character beside it. */

@@ -75,8 +75,9 @@ function runIndex(runs: readonly Run[], offset: number): number {
 
 /** Collects pieces into one text, joining neighbours of the same source. */
 export class TextBuilder {
-  private value = ''
-  private runs: Run[] = []
+  /** The characters so far; only the builder itself appends. */
+  value = ''
+  readonly runs: Run[] = []
 
   /** Appends characters that `source` wrote. */
   push(value: string, source: Source | undefined): void {
@@ -100,21 +101,6 @@ export class TextBuilder {
     }
   }
 
-  /** The length so far, in UTF-16 units. */
-  get length(): number {
-    return this.value.length
-  }
-
-  /** The characters so far. */
-  get plainValue(): string {
-    return this.value
-  }
-
-  /** The runs so far. */
-  get allRuns(): readonly Run[] {
-    return this.runs
-  }
-
   /** What was collected. */
   finish(): Str {
     return makeText(this.value, this.runs)
@@ -129,13 +115,6 @@ export function makeText(value: string, runs: readonly Run[]): Str {
   return first.source === undefined ? value : new Text(value, first.source)
 }
 
-/** A text of the template's own, repeated; refused before it is made where it would be too long. */
-export function repeatPlain(value: string, times: number): string {
-  const count = Math.max(0, times)
-  spendCharacters(value.length * count)
-  return value.repeat(count)
-}
-
 /** The pieces in a row. */
 export function concatTexts(pieces: readonly Str[]): Str {
   const builder = new TextBuilder()
@@ -143,7 +122,7 @@ export function concatTexts(pieces: readonly Str[]): Str {
     spendCharacters(plain(piece).length + 16)
     builder.append(piece)
   }
-  spendCharacters(builder.length)
+  spendCharacters(builder.value.length)
   return builder.finish()
 }
 

@@ -46,6 +46,11 @@ export class PySequence {
     this.items = items
     this.owner = owner
   }
+
+  /** Whether it is a view of a dictionary. */
+  get isView(): boolean {
+    return this.type.startsWith('dict_')
+  }
 }
 
 /** A Python list. */
@@ -113,10 +118,8 @@ export class PyFunction {
 export class LoopContext {
   /** The value of an attribute, or `undefined` where it has none of that name. */
   readonly attribute: (name: string) => Value | undefined
-  readonly repr: () => string
-  constructor(attribute: (name: string) => Value | undefined, repr: () => string) {
+  constructor(attribute: (name: string) => Value | undefined) {
     this.attribute = attribute
-    this.repr = repr
   }
 }
 
@@ -179,9 +182,21 @@ export function typeName(given: Value): string {
   return value instanceof PyFunction ? 'function' : 'LoopContext'
 }
 
-/** What Python throws when an undefined value is used. */
-export function undefinedFault(value: Undefined): Fault {
-  return new Fault('UndefinedError', value.message)
+/** What Python throws where a value is of a wrong type: an undefined one raises its own message. */
+export function typeFault(value: Value, message: string): Fault {
+  return value instanceof Undefined
+    ? new Fault('UndefinedError', value.message)
+    : new Fault('TypeError', message)
+}
+
+/** Throws where a value is undefined. */
+export function requireDefined(...values: readonly Value[]): void {
+  for (const value of values) if (value instanceof Undefined) throw typeFault(value, '')
+}
+
+/** Whether a value is a list or a tuple, the sequences that add up and have an order. */
+export function isListOrTuple(value: Value): value is PySequence {
+  return value instanceof PySequence && (value.type === 'list' || value.type === 'tuple')
 }
 
 /** The keys of a dictionary, as values. */
