@@ -128,7 +128,7 @@ async function main(rawArguments: readonly string[]): Promise<number> {
 /** Starting, a tokenizer and data leave tens of MiB behind. A library may not touch its host's pages; this process is fettle's own. */
 async function watchMemory(): Promise<void> {
   const { beforeMemoryIsTaken, returnIdleMemory } = await import('../engine/native/index.ts')
-  beforeMemoryIsTaken(() => void returnIdleMemory())
+  beforeMemoryIsTaken(returnIdleMemory)
 }
 
 function unknownCommand(name: string): FettleError {

@@ -1,11 +1,14 @@
-let listener = (): void => {}
+let listener = (): void | Promise<void> => {}
 
-/** Has a function called whenever an engine is about to take memory: when it is made, and when programs need more than before. */
-export function beforeMemoryIsTaken(called: () => void): void {
+/**
+ * Has a function called whenever an engine is about to take memory: when it is made, and when programs need more than before. A
+ * program waits for what it returns.
+ */
+export function beforeMemoryIsTaken(called: () => void | Promise<void>): void {
   listener = called
 }
 
 /** Calls it. */
-export function memoryIsTaken(): void {
-  listener()
+export async function memoryIsTaken(): Promise<void> {
+  await listener()
 }

@@ -49,7 +49,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     options.threads === undefined
       ? (threadsFromEnvironment() ?? Math.min(availableParallelism(), mostThreads))
       : checkedThreads('threads', options.threads, String(options.threads))
-  memoryIsTaken()
+  void memoryIsTaken()
   const runner = new addon.Runner(isa, threads)
   const handles = new Map<number, number>()
   let lastProgram: NativeProgram | undefined
@@ -112,7 +112,8 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     },
     async run(program, rows = {}) {
       checkRows(program, rows)
-      const { handle, symbols } = starting(program)
+      const { handle, symbols } = program as NativeProgram
+      await starting(program)
       await runner.run(
         handle,
         symbols.map((symbol) => rows[symbol] ?? 0),
@@ -132,7 +133,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
           return false
         }
       }
-      starting(program)
+      await starting(program)
       await runner.repeat(handle, times, index, handleOf(input), handleOf(counted), guarded)
       if (failures.length > 0) throw failures[0]
     },
@@ -162,14 +163,13 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     },
   }
 
-  /** The program runs next. */
-  function starting(program: Program): NativeProgram {
+  /** The program runs next; whoever wants to know of memory that it takes is heard first, so that kernels do not share the processor. */
+  async function starting(program: Program): Promise<void> {
     if (program.arenaBytes > sharedBytes) {
-      memoryIsTaken()
       sharedBytes = program.arenaBytes
+      await memoryIsTaken()
     }
     lastProgram = program as NativeProgram
-    return lastProgram
   }
 
   function persistent(handle: number, dtype: Tensor['dtype'], shape: readonly number[]): Tensor {
