@@ -50,7 +50,7 @@ export function compileTemplate(template: string): Template {
         const given = lookUp(name)
         return given === undefined ? findGlobal(name, now) : given
       }
-      const activation: Activation = { slots: [], parent: undefined, render: { resolve, position: 0 } }
+      const activation: Activation = { registers: [], parent: undefined, render: { resolve, position: 0 } }
       try {
         const output = new Output(true)
         enterFrame(activation)

@@ -1,7 +1,7 @@
 import type { Expression, Statement } from '../parse/syntax.ts'
 import { Undefined, orElse, type Value } from '../types/values.ts'
 import type { Activation, Output } from './runtime.ts'
-import { Symbols, Unit, type Slot } from './scope.ts'
+import { Symbols, Unit, type Register } from './scope.ts'
 
 /** A compiled expression. */
 export type Evaluate = (activation: Activation) => Value
@@ -43,41 +43,41 @@ export function innerFrame(frame: Frame, unit = frame.unit): Frame {
   return { ...frame, unit, symbols: new Symbols(unit, frame.symbols), isSoft: false, isInLoop }
 }
 
-/** Compiles reading a slot, which may belong to a unit further out. */
-function compileRead(slot: Slot, unit: Unit): (activation: Activation) => Value | undefined {
-  const { index } = slot
-  const hops = unit.depth - slot.unit.depth
-  if (hops === 0) return (activation) => activation.slots[index]
+/** Compiles reading a register, which may belong to a unit further out. */
+function compileRead(register: Register, unit: Unit): (activation: Activation) => Value | undefined {
+  const { index } = register
+  const hops = unit.depth - register.unit.depth
+  if (hops === 0) return (activation) => activation.registers[index]
   return (activation) => {
     let holder: Activation | undefined = activation
     for (let hop = 0; hop < hops; hop += 1) holder = holder?.parent
-    return holder?.slots[index]
+    return holder?.registers[index]
   }
 }
 
 /** Compiles a variable. */
 export function compileName(name: string, frame: Frame): Evaluate {
-  const slot = frame.symbols.find(name)
+  const register = frame.symbols.find(name)
   const missing = new Undefined(`'${name}' is undefined`)
-  if (slot === undefined) return () => missing
-  const { index } = slot
-  if (slot.unit === frame.unit) return (activation) => orElse(activation.slots[index], missing)
-  const read = compileRead(slot, frame.unit)
+  if (register === undefined) return () => missing
+  const { index } = register
+  if (register.unit === frame.unit) return (activation) => orElse(activation.registers[index], missing)
+  const read = compileRead(register, frame.unit)
   return (activation) => orElse(read(activation), missing)
 }
 
 /** Compiles what fills a frame's variables when it is entered. */
 export function compileEntry({ symbols, unit }: Frame): (activation: Activation) => void {
-  const steps = [...symbols.loads].flatMap(([slot, load]): ((activation: Activation) => void)[] => {
-    const { index } = slot
-    if (load.kind === 'undefined') return [(activation) => void (activation.slots[index] = undefined)]
+  const steps = [...symbols.loads].flatMap(([register, load]): ((activation: Activation) => void)[] => {
+    const { index } = register
+    if (load.kind === 'undefined') return [(activation) => void (activation.registers[index] = undefined)]
     if (load.kind === 'resolve') {
       const { name } = load
-      return [(activation) => void (activation.slots[index] = activation.render.resolve(name))]
+      return [(activation) => void (activation.registers[index] = activation.render.resolve(name))]
     }
     if (load.kind === 'parameter') return []
-    const read = compileRead(load.slot, unit)
-    return [(activation) => void (activation.slots[index] = read(activation))]
+    const read = compileRead(load.register, unit)
+    return [(activation) => void (activation.registers[index] = read(activation))]
   })
   return (activation) => {
     for (const step of steps) step(activation)

@@ -21,7 +21,7 @@ export function compileLoop(statement: For, frame: Frame): Execute {
   const { target, body, iterable } = statement
   rejectLoopTarget(target, frame.source)
   const inner: Frame = { ...innerFrame(frame), isInLoop: true }
-  const loopSlot = mentions(body, 'loop') ? inner.symbols.declare('loop').index : undefined
+  const loopRegister = mentions(body, 'loop') ? inner.symbols.declare('loop').index : undefined
   analyzeTarget(inner.symbols, target, true)
   analyze(inner.symbols, body)
   const evaluate = compileExpression(iterable, frame)
@@ -35,13 +35,13 @@ export function compileLoop(statement: For, frame: Frame): Execute {
     const given = evaluate(activation)
     activation.render.position = iterable.position
     const items = loopItems(given, test && ((item) => test(activation, item)))
-    const state = loopSlot === undefined ? undefined : new LoopState(items)
+    const state = loopRegister === undefined ? undefined : new LoopState(items)
     let isEmpty = true
     for (;;) {
       const item = state ? state.advance() : items.next()
       if (item === undefined) break
       assign(activation, item)
-      if (loopSlot !== undefined) activation.slots[loopSlot] = state?.value
+      if (loopRegister !== undefined) activation.registers[loopRegister] = state?.value
       enterFrame(activation)
       const signal = execute(activation, output)
       if (signal === 'break') break

@@ -14,7 +14,7 @@ export function compileMacro(macro: Macro, frame: Frame): (activation: Activatio
   const { symbols } = inner
   const parameters = macro.parameters.map(({ name }) => ({
     name: name.name,
-    slot: symbols.declare(name.name).index,
+    register: symbols.declare(name.name).index,
     missing: new Undefined(`parameter '${name.name}' was not provided`),
   }))
   for (const parameter of macro.parameters)
@@ -33,12 +33,12 @@ export function compileMacro(macro: Macro, frame: Frame): (activation: Activatio
     new PyFunction(macro.name, (positional, named) => {
       const own = activate(outer)
       const rest = new Map(named)
-      parameters.forEach(({ name, slot }, index) => {
-        own.slots[slot] = index < positional.length ? positional[index] : rest.get(name)
+      parameters.forEach(({ name, register }, index) => {
+        own.registers[register] = index < positional.length ? positional[index] : rest.get(name)
         if (index >= positional.length) rest.delete(name)
       })
       if (caller !== undefined) {
-        own.slots[caller] = orElse(rest.get('caller'), new Undefined('No caller defined'))
+        own.registers[caller] = orElse(rest.get('caller'), new Undefined('No caller defined'))
         rest.delete('caller')
       }
       const [unknown] = rest.keys()
@@ -51,8 +51,9 @@ export function compileMacro(macro: Macro, frame: Frame): (activation: Activatio
         )
       enter()
       enterFrame(own)
-      parameters.forEach(({ slot, missing }, index) => {
-        if (own.slots[slot] === undefined) own.slots[slot] = orElse(defaults[index]?.(own), missing)
+      parameters.forEach(({ register, missing }, index) => {
+        if (own.registers[register] === undefined)
+          own.registers[register] = orElse(defaults[index]?.(own), missing)
       })
       const output = new Output(false)
       body(own, output)

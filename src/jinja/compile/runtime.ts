@@ -37,16 +37,16 @@ export interface Render {
   position: number
 }
 
-/** The variables of one call of a unit; a slot that holds nothing is jinja2's `missing`. */
+/** The variables of one call of a unit; a register that holds nothing is jinja2's `missing`. */
 export interface Activation {
-  readonly slots: (Value | undefined)[]
+  readonly registers: (Value | undefined)[]
   readonly parent: Activation | undefined
   readonly render: Render
 }
 
 /** The activation of a unit that is called inside another. */
 export function activate(parent: Activation): Activation {
-  return { slots: [], parent, render: parent.render }
+  return { registers: [], parent, render: parent.render }
 }
 
 /** Where statements write: the template's text, or the buffer of a macro or block. */

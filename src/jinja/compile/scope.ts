@@ -1,39 +1,39 @@
 import type { Expression, Statement, Target } from '../parse/syntax.ts'
 import { namesIn } from '../parse/walk.ts'
 
-/** A function of the compiled template: the root, a macro, a recursive loop, a loop's filter. Each call has its own slots. */
+/** A function of the compiled template: the root, a macro, a recursive loop, a loop's filter. Each call has its own registers. */
 export class Unit {
   readonly parent: Unit | undefined
   readonly depth: number
-  private readonly slots = new Map<string, Slot>()
+  private readonly registers = new Map<string, Register>()
 
   constructor(parent?: Unit) {
     this.parent = parent
     this.depth = parent === undefined ? 0 : parent.depth + 1
   }
 
-  /** The slot of a name at a level; frames of the same level never live at the same time. */
-  slot(level: number, name: string): Slot {
+  /** The register of a name at a level; frames of the same level never live at the same time. */
+  register(level: number, name: string): Register {
     const key = `${level}:${name}`
-    const known = this.slots.get(key)
+    const known = this.registers.get(key)
     if (known !== undefined) return known
-    const slot: Slot = { unit: this, index: this.slots.size }
-    this.slots.set(key, slot)
-    return slot
+    const register: Register = { unit: this, index: this.registers.size }
+    this.registers.set(key, register)
+    return register
   }
 }
 
 /** Where a variable lives at run time. */
-export interface Slot {
+export interface Register {
   readonly unit: Unit
   readonly index: number
 }
 
-/** How a slot gets its value when its frame is entered. */
+/** How a register gets its value when its frame is entered. */
 export type Load =
   | { kind: 'parameter' }
   | { kind: 'resolve'; name: string }
-  | { kind: 'alias'; slot: Slot }
+  | { kind: 'alias'; register: Register }
   | { kind: 'undefined' }
 
 /**
@@ -44,8 +44,8 @@ export class Symbols {
   readonly unit: Unit
   readonly parent: Symbols | undefined
   readonly level: number
-  refs = new Map<string, Slot>()
-  loads = new Map<Slot, Load>()
+  refs = new Map<string, Register>()
+  loads = new Map<Register, Load>()
   stores = new Set<string>()
 
   constructor(unit: Unit, parent?: Symbols) {
@@ -54,13 +54,13 @@ export class Symbols {
     this.level = parent === undefined ? 0 : parent.level + 1
   }
 
-  /** The slot that a name means here. */
-  find(name: string): Slot | undefined {
+  /** The register that a name means here. */
+  find(name: string): Register | undefined {
     return this.refs.get(name) ?? this.parent?.find(name)
   }
 
-  /** Makes the name a parameter of the frame: something else fills its slot. */
-  declare(name: string): Slot {
+  /** Makes the name a parameter of the frame: something else fills its register. */
+  declare(name: string): Register {
     this.stores.add(name)
     return this.define(name, { kind: 'parameter' })
   }
@@ -75,7 +75,7 @@ export class Symbols {
     this.stores.add(name)
     if (this.refs.has(name)) return
     const outer = this.parent?.find(name)
-    this.define(name, outer === undefined ? { kind: 'undefined' } : { kind: 'alias', slot: outer })
+    this.define(name, outer === undefined ? { kind: 'undefined' } : { kind: 'alias', register: outer })
   }
 
   /** A copy for one branch of an `if`. */
@@ -93,23 +93,26 @@ export class Symbols {
     for (const branch of branches)
       for (const name of branch.stores) if (!this.stores.has(name)) assigned.add(name)
     for (const branch of branches) {
-      for (const [name, slot] of branch.refs) this.refs.set(name, slot)
-      for (const [slot, load] of branch.loads) this.loads.set(slot, load)
+      for (const [name, register] of branch.refs) this.refs.set(name, register)
+      for (const [register, load] of branch.loads) this.loads.set(register, load)
       for (const name of branch.stores) this.stores.add(name)
     }
     for (const name of assigned) {
-      const slot = this.find(name)
+      const register = this.find(name)
       const outer = this.parent?.find(name)
-      if (slot === undefined) continue
-      this.loads.set(slot, outer === undefined ? { kind: 'resolve', name } : { kind: 'alias', slot: outer })
+      if (register === undefined) continue
+      this.loads.set(
+        register,
+        outer === undefined ? { kind: 'resolve', name } : { kind: 'alias', register: outer },
+      )
     }
   }
 
-  private define(name: string, load: Load): Slot {
-    const slot = this.unit.slot(this.level, name)
-    this.refs.set(name, slot)
-    this.loads.set(slot, load)
-    return slot
+  private define(name: string, load: Load): Register {
+    const register = this.unit.register(this.level, name)
+    this.refs.set(name, register)
+    this.loads.set(register, load)
+    return register
   }
 }
 

@@ -12,13 +12,13 @@ type Assign = (activation: Activation, value: Value) => void
 export function compileTarget(target: Target, frame: Frame): Assign {
   const { position } = target
   if (target.kind === 'name') {
-    const slot = frame.symbols.find(target.name)
-    if (slot === undefined || slot.unit !== frame.unit)
+    const register = frame.symbols.find(target.name)
+    if (register === undefined || register.unit !== frame.unit)
       throw syntaxError(frame.source, position, {
         found: `an assignment to '${target.name}' that has no place`,
       })
-    const { index } = slot
-    return (activation, value) => void (activation.slots[index] = value)
+    const { index } = register
+    return (activation, value) => void (activation.registers[index] = value)
   }
   if (target.kind === 'target-attribute') {
     const read = compileName(target.name, frame)
