@@ -2,6 +2,7 @@ import {
   adoptValue,
   compileTemplate,
   listOf,
+  ownerOf,
   type OwnedText,
   type Owner,
   type Value,
@@ -73,10 +74,11 @@ function makeLookUp({
   given.set('tools', null)
   given.set('documents', null)
   given.set('add_generation_prompt', false)
-  for (const [name, value] of Object.entries(variables)) {
-    if (value !== undefined) given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
+  for (const name of Object.keys(variables)) {
+    const value = variables[name]
+    if (value !== undefined && name !== 'now')
+      given.set(Object.hasOwn(renamed, name) ? (renamed[name] ?? name) : name, value)
   }
-  given.delete('now')
   const adopted = new Map<string, Value>()
   const lookUp: LookUp = (name) => {
     const known = adopted.get(name)
@@ -129,8 +131,9 @@ function adoptMessage(message: Message, index: number): Value {
 function segment({ text, runs, generationSpans }: OwnedText): Rendered {
   const segments: Segment[] = []
   let start = 0
-  for (const { end, owner } of runs) {
+  for (const { end, source } of runs) {
     const last = segments.at(-1)
+    const owner = ownerOf(source)
     const { message, field } = owner instanceof Field ? owner : noField
     if (last !== undefined && last.message === message && last.field === field) last.end = end
     else segments.push(message === undefined ? { start, end } : { start, end, message, field })

@@ -4,18 +4,17 @@ import { Output, type Activation, type TextSpan } from './compile/runtime.ts'
 import { analyze, Symbols, Unit } from './compile/scope.ts'
 import { compileStatements } from './compile/statement.ts'
 import { describeThrown } from './fault.ts'
-import { findGlobal } from './filters/index.ts'
 import { resetMeter } from './meter.ts'
 import { tokenize } from './parse/lexer.ts'
 import { parseStatements } from './parse/statement.ts'
-import { Generated, ownerOf, type Owner, type Run } from './types/text.ts'
+import { Generated, type Run } from './types/text.ts'
 import type { Value } from './types/values.ts'
 
 /** A text whose characters have owners. */
 export interface OwnedText {
   readonly text: string
-  /** The owner of the characters up to each `end` (UTF-16, exclusive); the template itself where it is undefined. */
-  readonly runs: readonly { readonly end: number; readonly owner: Owner | undefined }[]
+  /** Who wrote which characters; `ownerOf` tells the owner of a run's source. */
+  readonly runs: readonly Run[]
   /** What stood inside `{% generation %}`. */
   readonly generationSpans: TextSpan[]
 }
@@ -46,11 +45,11 @@ export function compileTemplate(template: string): Template {
     ),
     render(lookUp, now) {
       resetMeter()
-      const resolve = (name: string): Value | undefined => {
-        const given = lookUp(name)
-        return given === undefined ? findGlobal(name, now) : given
+      const activation: Activation = {
+        registers: [],
+        parent: undefined,
+        render: { lookUp, now, position: 0 },
       }
-      const activation: Activation = { registers: [], parent: undefined, render: { resolve, position: 0 } }
       try {
         const output = new Output(true)
         enterFrame(activation)
@@ -64,11 +63,7 @@ export function compileTemplate(template: string): Template {
 }
 
 function finish({ builder: { value, runs }, generationSpans }: Output): OwnedText {
-  return {
-    text: value,
-    runs: runs.map(({ end, source }) => ({ end, owner: ownerOf(source) })),
-    generationSpans: spansOf(generationSpans ?? [], runs),
-  }
+  return { text: value, runs, generationSpans: spansOf(generationSpans ?? [], runs) }
 }
 
 /** The template's own generation spans and those that came out of macros and set blocks. */

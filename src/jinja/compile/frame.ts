@@ -1,6 +1,6 @@
 import type { Expression, Statement } from '../parse/syntax.ts'
 import { Undefined, orElse, type Value } from '../types/values.ts'
-import type { Activation, Output } from './runtime.ts'
+import { resolveName, type Activation, type Output } from './runtime.ts'
 import { Symbols, Unit, type Register } from './scope.ts'
 
 /** A compiled expression. */
@@ -73,7 +73,7 @@ export function compileEntry({ symbols, unit }: Frame): (activation: Activation)
     if (load.kind === 'undefined') return [(activation) => void (activation.registers[index] = undefined)]
     if (load.kind === 'resolve') {
       const { name } = load
-      return [(activation) => void (activation.registers[index] = activation.render.resolve(name))]
+      return [(activation) => void (activation.registers[index] = resolveName(activation.render, name))]
     }
     if (load.kind === 'parameter') return []
     const read = compileRead(load.register, unit)

@@ -35,19 +35,19 @@ export function loopItems(iterable: Value, test: ((item: Value) => boolean) | un
 }
 
 /** The attributes of `loop`. */
-const attributes: Readonly<Record<string, (loop: LoopState) => Value | undefined>> = {
-  index: (loop) => loop.index0 + 1,
-  index0: (loop) => loop.index0,
-  first: (loop) => loop.index0 === 0,
-  last: (loop) => loop.peek() === undefined,
-  length: (loop) => loop.count(),
-  revindex: (loop) => loop.count() - loop.index0,
-  revindex0: (loop) => loop.count() - loop.index0 - 1,
-  previtem: (loop) => (loop.index0 === 0 ? new Undefined('there is no previous item') : loop.before),
-  nextitem: (loop) => orElse(loop.peek(), new Undefined('there is no next item')),
-  cycle: (loop) => method('cycle', (given) => loop.cycle(given)),
-  changed: (loop) => method('changed', (given) => loop.changed(given)),
-}
+const attributes: ReadonlyMap<string, (loop: LoopState) => Value | undefined> = new Map([
+  ['index', (loop) => loop.index0 + 1],
+  ['index0', (loop) => loop.index0],
+  ['first', (loop) => loop.index0 === 0],
+  ['last', (loop) => loop.peek() === undefined],
+  ['length', (loop) => loop.count()],
+  ['revindex', (loop) => loop.count() - loop.index0],
+  ['revindex0', (loop) => loop.count() - loop.index0 - 1],
+  ['previtem', (loop) => (loop.index0 === 0 ? new Undefined('there is no previous item') : loop.before)],
+  ['nextitem', (loop) => orElse(loop.peek(), new Undefined('there is no next item'))],
+  ['cycle', (loop) => method('cycle', (given) => loop.cycle(given))],
+  ['changed', (loop) => method('changed', (given) => loop.changed(given))],
+])
 
 function method(name: string, call: (given: readonly Value[]) => Value): PyFunction {
   return new PyFunction(name, (positional, named) => {
@@ -59,9 +59,7 @@ function method(name: string, call: (given: readonly Value[]) => Value): PyFunct
 /** Where a loop is, and what comes next. */
 export class LoopState {
   /** The object that the template sees. */
-  readonly value = new LoopContext((name) =>
-    Object.hasOwn(attributes, name) ? attributes[name]?.(this) : undefined,
-  )
+  readonly value = new LoopContext(this)
   index0 = -1
   /** The item of the round before this one. */
   before: Value | undefined
@@ -85,6 +83,10 @@ export class LoopState {
     this.before = this.current
     this.current = item
     return item
+  }
+
+  attribute(name: string): Value | undefined {
+    return attributes.get(name)?.(this)
   }
 
   /** The item of the round behind this one. */

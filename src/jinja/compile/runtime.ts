@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts'
+import { findGlobal } from '../filters/index.ts'
 import { formFault } from '../left-out.ts'
 import { spendCharacters } from '../meter.ts'
 import { toText } from '../types/print.ts'
@@ -31,10 +32,17 @@ export interface TextSpan {
   end: number
 }
 
-/** One render: what names resolve to, and where the template just is, for error messages. */
+/** One render: its variables, its moment, and where the template just is, for error messages. */
 export interface Render {
-  readonly resolve: (name: string) => Value | undefined
+  readonly lookUp: (name: string) => Value | undefined
+  readonly now: Date | undefined
   position: number
+}
+
+/** What a name means that no statement assigns: a variable of the render, or a global function. */
+export function resolveName({ lookUp, now }: Render, name: string): Value | undefined {
+  const given = lookUp(name)
+  return given === undefined ? findGlobal(name, now) : given
 }
 
 /** The variables of one call of a unit; a register that holds nothing is jinja2's `missing`. */

@@ -101,6 +101,8 @@ function leftOutFunction(name: string): PyFunction {
 
 /** The global of a name, or `undefined`; `now` is the moment of the render. */
 export function findGlobal(name: string, now: Date | undefined): Value | undefined {
+  const known = functions.get(name)
+  if (known !== undefined) return known
   const found = clock.get(name)
-  return found === undefined ? functions.get(name) : bindMethod(now ?? new Date(), found)
+  return found && bindMethod(now ?? new Date(), found)
 }

@@ -93,7 +93,7 @@ function pythonAttribute(value: Bare, name: string): Value | undefined {
   if (value instanceof SafeText && stringMethodNames.has(name))
     throw formFault('a method or an item of a `safe` text')
   if (value instanceof PyDict || value instanceof PySequence) return containerMethod(value, name)
-  const own = value instanceof LoopContext ? value.attribute(name) : undefined
+  const own = value instanceof LoopContext ? value.state.attribute(name) : undefined
   if (own === undefined) refuseLeftOut(`${typeName(value)} attribute`, name)
   return own
 }

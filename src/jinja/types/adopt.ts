@@ -11,38 +11,37 @@ export function adoptValue(value: unknown, owner?: Owner, depth = 0): Value {
   if (depth > MAX_NESTING_DEPTH)
     throw new Fault('Limit', `a value that nests deeper than ${MAX_NESTING_DEPTH}`)
   if (typeof value === 'string') return owner === undefined ? value : new Text(value, owner)
-  const scalar = adoptScalar(value)
-  if (scalar !== undefined) return owner === undefined ? scalar : new Scalar(scalar, owner)
-  if (Array.isArray(value)) {
-    return listOf(
-      value.map((item, index) => adoptValue(item, owner?.part(index), depth + 1)),
-      owner,
-    )
+  if (typeof value !== 'object' || value === null) {
+    const scalar = adoptScalar(value)
+    return owner === undefined ? scalar : new Scalar(scalar, owner)
   }
-  if (value instanceof Map) return adoptEntries(value.entries(), owner, depth)
-  if (typeof value === 'object' && value !== null) return adoptEntries(Object.entries(value), owner, depth)
-  throw new Fault('TypeError', `a value of the JavaScript type ${typeof value}, which is not JSON`)
+  if (!Array.isArray(value)) return adoptObject(value, owner, depth)
+  return listOf(
+    value.map((item, index) => adoptValue(item, owner?.part(index), depth + 1)),
+    owner,
+  )
 }
 
-function adoptScalar(value: unknown): Scalar['value'] | undefined {
+function adoptScalar(value: unknown): Scalar['value'] {
   if (value === null || value === undefined) return null
   if (typeof value === 'boolean' || typeof value === 'bigint') return value
-  if (typeof value !== 'number') return undefined
+  if (typeof value !== 'number')
+    throw new Fault('TypeError', `a value of the JavaScript type ${typeof value}, which is not JSON`)
   if (!Number.isInteger(value) || Object.is(value, -0)) return new PyFloat(value)
   return Number.isSafeInteger(value) ? value : BigInt(value)
 }
 
-function adoptEntries(
-  entries: Iterable<[unknown, unknown]>,
-  owner: Owner | undefined,
-  depth: number,
-): PyDict {
+function adoptObject(value: object, owner: Owner | undefined, depth: number): PyDict {
   const adopted = new Map<Key, Value>()
-  for (const [key, value] of entries) {
+  const adopt = (item: unknown, key: string): void => {
     // JSON has no undefined: a key without a value is an absent key.
-    if (value === undefined) continue
-    const name = String(key)
-    adopted.set(name, adoptValue(value, owner?.part(name), depth + 1))
+    if (item !== undefined) adopted.set(key, adoptValue(item, owner?.part(key), depth + 1))
+  }
+  // A Map keeps its keys in their order, also those that look like numbers.
+  if (value instanceof Map) value.forEach((item, key) => adopt(item, String(key)))
+  else {
+    const fields = value as Readonly<Record<string, unknown>>
+    for (const key of Object.keys(fields)) adopt(fields[key], key)
   }
   return new PyDict(adopted, undefined, owner)
 }

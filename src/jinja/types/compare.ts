@@ -89,7 +89,8 @@ export function compareValues(first: Value, second: Value, operator = '<'): numb
     if (leftNumber < rightNumber) return -1
     return leftNumber > rightNumber ? 1 : leftNumber == rightNumber ? 0 : Number.NaN // oxlint-disable-line eqeqeq
   }
-  requireDefined(left, right)
+  requireDefined(left)
+  requireDefined(right)
   if (!isListOrTuple(left) || !isListOrTuple(right) || left.type !== right.type) {
     const types = `'${typeName(left)}' and '${typeName(right)}'`
     throw new Fault('TypeError', `'${operator}' not supported between instances of ${types}`)

@@ -2,7 +2,7 @@ import { Fault } from '../fault.ts'
 import { enter, leave, spendCharacters, spendSteps } from '../meter.ts'
 import { compareValues } from './compare.ts'
 import { asInteger, formatFloat, formatInteger } from './numbers.ts'
-import { appendMapped, plain, runsOf, TextBuilder, type Source, type Str } from './text.ts'
+import { appendQuoted, plain, TextBuilder, type Source, type Str } from './text.ts'
 import {
   bare,
   isListOrTuple,
@@ -37,22 +37,23 @@ export function toJson(value: Value, options: JsonOptions): Str {
     const scalar = scalarJson(shown)
     if (scalar !== undefined) return builder.push(scalar, given instanceof Scalar ? given.owner : owner)
     if (isListOrTuple(shown)) {
+      const { items } = shown
       const own = shown.owner ?? owner
-      const items = shown.items.map((item) => () => write(item, own, level + 1))
-      return writeContainer(['[', ']'], items, own, level)
+      const writeItem = (index: number): void => write(items[index] ?? null, own, level + 1)
+      return writeContainer('[', items.length, writeItem, ']', own, level)
     }
     if (!(shown instanceof PyDict))
       throw new Fault('TypeError', `Object of type ${typeName(shown)} is not JSON serializable`)
     const own = shown.owner ?? owner
-    const entries = [...shown.entries]
-    if (sortKeys)
-      entries.sort(([left], [right]) => compareValues(keyValue(shown, left), keyValue(shown, right)))
-    const items = entries.map(([key, item]) => () => {
+    const keys = [...shown.entries.keys()]
+    if (sortKeys) keys.sort((left, right) => compareValues(keyValue(shown, left), keyValue(shown, right)))
+    const writeEntry = (index: number): void => {
+      const key = keys[index] ?? null
       writeKey(keyValue(shown, key), own)
       writeSeparator(keySeparator, own)
-      write(item, own, level + 1)
-    })
-    writeContainer(['{', '}'], items, own, level)
+      write(shown.entries.get(key) ?? null, own, level + 1)
+    }
+    writeContainer('{', keys.length, writeEntry, '}', own, level)
   }
 
   function writeSeparator(separator: Str, owner: Source | undefined): void {
@@ -61,12 +62,14 @@ export function toJson(value: Value, options: JsonOptions): Str {
   }
 
   function writeContainer(
-    [open, close]: readonly [string, string],
-    items: readonly (() => void)[],
+    open: string,
+    count: number,
+    writeItem: (index: number) => void,
+    close: string,
     owner: Source | undefined,
     level: number,
   ): void {
-    spendSteps(items.length)
+    spendSteps(count)
     builder.push(open, owner)
     enter()
     const line = (depth: number): void => {
@@ -74,12 +77,12 @@ export function toJson(value: Value, options: JsonOptions): Str {
       spendCharacters(plain(indent).length * depth + 1)
       builder.push(`\n${plain(indent).repeat(depth)}`, owner)
     }
-    items.forEach((item, index) => {
+    for (let index = 0; index < count; index += 1) {
       if (index > 0) writeSeparator(itemSeparator, owner)
       line(level + 1)
-      item()
-    })
-    if (items.length > 0) line(level)
+      writeItem(index)
+    }
+    if (count > 0) line(level)
     leave()
     builder.push(close, owner)
   }
@@ -94,10 +97,7 @@ export function toJson(value: Value, options: JsonOptions): Str {
 
   function writeString(text: Str, owner: Source | undefined): void {
     spendCharacters(plain(text).length * 3)
-    const runs = runsOf(text)
-    builder.push('"', runs[0]?.source ?? owner)
-    appendMapped(builder, text, (part) => escapeJson(part, ensureAscii))
-    builder.push('"', runs.at(-1)?.source ?? owner)
+    appendQuoted(builder, text, '"', owner, (part) => escapeJson(part, ensureAscii))
   }
 
   write(value, undefined, 0)

@@ -2,7 +2,7 @@ import { formFault } from '../left-out.ts'
 import { enter, leave, spendCharacters, spendSteps } from '../meter.ts'
 import { isPrintable } from './character-classes.ts'
 import { formatFloat, formatInteger } from './numbers.ts'
-import { appendMapped, plain, runsOf, TextBuilder, type Source, type Str } from './text.ts'
+import { appendQuoted, plain, TextBuilder, type Source, type Str } from './text.ts'
 import {
   isStr,
   keyValue,
@@ -83,15 +83,12 @@ function writeDict(builder: TextBuilder, dict: PyDict): void {
   builder.push(dict.entries.size === 0 ? '{}' : '}', owner)
 }
 
-/** Python's repr of a str: a quote belongs to whoever owns the character beside it. */
+/** Python's repr of a str. */
 function writeString(builder: TextBuilder, text: Str): void {
   const value = plain(text)
   spendCharacters(value.length)
   const quote = value.includes("'") && !value.includes('"') ? '"' : "'"
-  const runs = runsOf(text)
-  builder.push(quote, runs[0]?.source)
-  appendMapped(builder, text, (part) => escapePart(part, quote))
-  builder.push(quote, runs.at(-1)?.source)
+  appendQuoted(builder, text, quote, undefined, (part) => escapePart(part, quote))
 }
 
 const needsEscape = /[\\'"\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u

@@ -218,11 +218,29 @@ export function compareCodePoints(left: string, right: string): number {
 }
 
 /** Appends a text, each stretch of one source changed by itself. */
-export function appendMapped(builder: TextBuilder, text: Str, map: (value: string) => string): void {
+function appendMapped(builder: TextBuilder, text: Str, map: (value: string) => string): void {
   const value = plain(text)
   let start = 0
   for (const { end, source } of runsOf(text)) {
     builder.push(map(value.slice(start, end)), source)
     start = end
   }
+}
+
+/** Appends a text so in quotes; these are of whoever wrote the character beside them, or else of `owner`. */
+export function appendQuoted(
+  builder: TextBuilder,
+  text: Str,
+  quote: string,
+  owner: Source | undefined,
+  map: (value: string) => string,
+): void {
+  const isOne = typeof text === 'string' || text.runs === undefined
+  const source = isOne && typeof text !== 'string' ? text.source : undefined
+  // Most texts are of one source, which then is that of the quotes.
+  if (isOne && (source ?? owner) === source) return builder.push(quote + map(plain(text)) + quote, source)
+  const runs = runsOf(text)
+  builder.push(quote, runs[0]?.source ?? owner)
+  appendMapped(builder, text, map)
+  builder.push(quote, runs.at(-1)?.source ?? owner)
 }

@@ -114,12 +114,11 @@ export class PyFunction {
   }
 }
 
-/** The special variable `loop`, whose attributes are computed. */
+/** The special variable `loop`, whose attributes are computed; `undefined` where it has none of a name. */
 export class LoopContext {
-  /** The value of an attribute, or `undefined` where it has none of that name. */
-  readonly attribute: (name: string) => Value | undefined
-  constructor(attribute: (name: string) => Value | undefined) {
-    this.attribute = attribute
+  readonly state: { attribute(name: string): Value | undefined }
+  constructor(state: { attribute(name: string): Value | undefined }) {
+    this.state = state
   }
 }
 
@@ -190,8 +189,8 @@ export function typeFault(value: Value, message: string): Fault {
 }
 
 /** Throws where a value is undefined. */
-export function requireDefined(...values: readonly Value[]): void {
-  for (const value of values) if (value instanceof Undefined) throw typeFault(value, '')
+export function requireDefined(value: Value): void {
+  if (value instanceof Undefined) throw typeFault(value, '')
 }
 
 /** Whether a value is a list or a tuple, the sequences that add up and have an order. */
@@ -201,12 +200,12 @@ export function isListOrTuple(value: Value): value is PySequence {
 
 /** The keys of a dictionary, as values. */
 export function dictKeys(dict: PyDict): Value[] {
-  return Array.from(dict.entries.keys(), (key) => keyValue(dict, key))
+  return [...dict.entries.keys()].map((key) => keyValue(dict, key))
 }
 
 /** The pairs of a dictionary, as items() shows them. */
 export function dictItems(dict: PyDict): PySequence[] {
-  return Array.from(dict.entries, ([key, value]) => tupleOf([keyValue(dict, key), value]))
+  return [...dict.entries].map(([key, value]) => tupleOf([keyValue(dict, key), value]))
 }
 
 /** The value that a key of the dictionary stands for. */
