@@ -34,3 +34,48 @@ export function describeProblem({ place, found, expected, cure }: Problem): stri
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
+
+/** The most that a message shows of a value. */
+const shownCharacters = 200
+
+/** A value of a file as JSON writes it, at most 200 characters of it, however large or deep it is. */
+export function quoteValue(value: unknown): string {
+  let text = ''
+  const isFull = (): boolean => text.length > shownCharacters
+  const write = (part: unknown): void => {
+    if (typeof part === 'string') text += JSON.stringify(part.slice(0, shownCharacters + 1))
+    else if (Array.isArray(part)) {
+      text += '['
+      for (let i = 0; i < part.length && !isFull(); i += 1) {
+        if (i > 0) text += ', '
+        write(part[i])
+      }
+      text += ']'
+    } else if (typeof part === 'object' && part !== null) {
+      text += '{'
+      let separator = ''
+      for (const key in part) {
+        if (isFull()) break
+        text += separator
+        write(key)
+        text += ': '
+        write(Reflect.get(part, key))
+        separator = ', '
+      }
+      text += '}'
+    } else text += part === undefined ? 'nothing' : String(part)
+  }
+  write(value)
+  return clipText(text)
+}
+
+/** Names one after the other, at most eight of them, each at most 60 characters long. */
+export function listNames(names: readonly string[], most = 8): string {
+  const shown = names.slice(0, most).map((name) => clipText(name, 60))
+  return `${shown.join(', ')}${names.length > most ? ` and ${names.length - most} more` : ''}`
+}
+
+/** The beginning of a text; half a surrogate pair does not end it. */
+function clipText(text: string, limit = shownCharacters): string {
+  return text.length <= limit ? text : `${text.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
+}

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile } from 'node:fs/promises'
 import { FettleError, messageOf } from '../error.ts'
+import { parseJsonObject, type JsonObject } from './foreign/index.ts'
 
 /**
  * The text of a file, without its byte order mark.
@@ -15,6 +16,15 @@ export async function readTextFile(path: string, expected = 'a text file'): Prom
     throw explainUnreadable(path, error, expected)
   }
   return decodeUtf8(bytes, path)
+}
+
+/**
+ * The object in a JSON file.
+ *
+ * @throws FettleError that names the file, when it cannot be read or holds something else
+ */
+export async function readJsonFile(path: string): Promise<JsonObject> {
+  return parseJsonObject(await readTextFile(path, 'a JSON file'), path)
 }
 
 /**

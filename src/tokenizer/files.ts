@@ -1,4 +1,5 @@
-import { FettleError, messageOf } from '../error.ts'
+import { FettleError } from '../error.ts'
+import { parseJsonObject } from '../formats/foreign/index.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 
 /** What a tokenizer is made from, whether it came from a folder, from a GGUF file or from memory. */
@@ -59,7 +60,7 @@ export function readFileContents(contents: TokenizerFileContents, place: string)
     })
   const object = (name: 'tokenizer_config.json' | 'special_tokens_map.json' | 'added_tokens.json') => {
     const content = contents[name]
-    return content === undefined ? undefined : parseObject(textOf(content), `${place}/${name}`)
+    return content === undefined ? undefined : parseJsonObject(textOf(content), `${place}/${name}`)
   }
   const config = object('tokenizer_config.json') ?? {}
   return {
@@ -75,25 +76,6 @@ export function readFileContents(contents: TokenizerFileContents, place: string)
 /** Text of UTF-8 bytes, with the byte order mark if there is one. */
 export function textOf(content: string | Uint8Array): string {
   return typeof content === 'string' ? content : new TextDecoder('utf-8', { ignoreBOM: true }).decode(content)
-}
-
-/** The object that a JSON file must hold. */
-export function parseObject(text: string, place: string): JsonObject {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (isJsonObject(value)) return value
-  } catch (error) {
-    throw new FettleError(
-      {
-        place,
-        found: messageOf(error),
-        expected: 'a JSON object',
-        cure: 'Download or save the file again.',
-      },
-      { cause: error },
-    )
-  }
-  throw new FettleError({ place, found: 'another JSON value', expected: 'a JSON object' })
 }
 
 /** Files win over tokenizer_config.json, which has one template or a list of named ones. */

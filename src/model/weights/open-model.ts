@@ -1,8 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { FettleError, messageOf } from '../../error.ts'
-import { readGguf } from '../../formats/index.ts'
+import { FettleError } from '../../error.ts'
+import { readGguf, readJsonFile } from '../../formats/index.ts'
 import { parametersOf } from '../blocks/architecture.ts'
 import type { ModelDescription } from '../families/index.ts'
 import { describeGguf, describeModel } from '../families/index.ts'
@@ -53,28 +52,12 @@ export async function openModel(path: string): Promise<StoredModel> {
         ? 'Give the base model here and this folder as adapter.'
         : 'Check the path.',
     })
-  const described = describeModel(await readJson(place), place)
+  const described = describeModel(await readJsonFile(place), place)
   const store = await openSafetensorsStore(path, parametersOf(described.architecture))
   const generation = join(path, 'generation_config.json')
   return {
     ...described,
     store,
-    generationConfig: existsSync(generation) ? await readJson(generation) : null,
-  }
-}
-
-async function readJson(path: string): Promise<Record<string, unknown>> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
-  } catch (error) {
-    throw new FettleError(
-      {
-        place: path,
-        found: `no JSON (${messageOf(error)})`,
-        expected: 'a JSON object',
-        cure: 'Download or save it again.',
-      },
-      { cause: error },
-    )
+    generationConfig: existsSync(generation) ? await readJsonFile(generation) : null,
   }
 }

@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readGguf } from '../../formats/index.ts'
-import { parseObject } from '../files.ts'
+import type { JsonObject } from '../../formats/foreign/index.ts'
+import { readGguf, readJsonFile } from '../../formats/index.ts'
 import { parseGenerationConfig, type GenerationConfig } from '../generation-config.ts'
 
 /**
@@ -11,9 +10,9 @@ import { parseGenerationConfig, type GenerationConfig } from '../generation-conf
  */
 export async function readGenerationConfig(path: string): Promise<GenerationConfig> {
   if (path.endsWith('.gguf')) return readFromGguf(path)
-  const optional = async (name: string) => {
+  const optional = async (name: string): Promise<JsonObject> => {
     const file = join(path, name)
-    return existsSync(file) ? parseObject(await readFile(file, 'utf8'), file) : {}
+    return existsSync(file) ? readJsonFile(file) : {}
   }
   const raw = await optional('generation_config.json')
   const { eos_token_id, bos_token_id, pad_token_id } = await optional('config.json')

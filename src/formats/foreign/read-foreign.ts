@@ -1,0 +1,95 @@
+import type { z } from 'zod'
+import { FettleError, listNames, quoteValue, type Problem } from '../../error.ts'
+import { expectedBy } from '../../schema-issue.ts'
+import { isJsonObject, type JsonObject } from './parse-object.ts'
+
+/** What fettle knows of the keys of a file that others write. A key that stands nowhere here is named as not read. */
+export interface ForeignKeys<Obeyed extends z.ZodObject = z.ZodObject> {
+  /** Keys that it obeys, with the defaults of the class that writes the file. */
+  obeyed: Obeyed
+  /** Keys that change nothing of what it computes. */
+  harmless: readonly string[]
+  /** Keys that change results and that it does not obey. */
+  unobeyed?: Readonly<Record<string, UnobeyedKey>>
+  /** The same of objects in the file, by their key; what they hold of `obeyed` is read with the file. */
+  within?: Readonly<Record<string, ForeignKeys>>
+}
+
+/** A key that fettle does not obey. */
+export interface UnobeyedKey {
+  /** Whether with this value the file asks for what fettle does anyway. */
+  isHarmless: (value: unknown, file: JsonObject) => boolean
+  /** What fettle can work with: `false`, `the values of every layer alike`. */
+  expected: string
+  /** One sentence that says what to do. */
+  cure?: string
+  /** `stop` (default): reading ends with an error. `notice`: it matters only to some of what can be done with the file. */
+  severity?: 'stop' | 'notice'
+}
+
+/** What was read of a file. */
+export interface ForeignValues<T> {
+  values: T
+  /** What to tell the user: keys that nothing reads, values that are not obeyed. */
+  notices: readonly Problem[]
+}
+
+/**
+ * Reads the keys of a file that others made.
+ *
+ * @param raw    the file's object
+ * @param place  the file, for messages
+ * @throws FettleError that lists every value that its key cannot have, and every key that would change results
+ */
+export function readForeign<Obeyed extends z.ZodObject>(
+  keys: ForeignKeys<Obeyed>,
+  raw: JsonObject,
+  place: string,
+): ForeignValues<z.output<Obeyed>> {
+  const unread: string[] = []
+  const stops: Problem[] = []
+  const notices: Problem[] = []
+  const classify = (known: ForeignKeys, object: JsonObject, path: string): void => {
+    for (const [key, value] of Object.entries(object)) {
+      const unobeyed = entryOf(known.unobeyed, key)
+      const inner = entryOf(known.within, key)
+      if (unobeyed) {
+        const { isHarmless, expected, cure, severity = 'stop' } = unobeyed
+        if (isHarmless(value, raw)) continue
+        const problem = {
+          place,
+          found: `${path}${key}: ${quoteValue(value)}`,
+          expected,
+          ...(cure && { cure }),
+        }
+        ;(severity === 'stop' ? stops : notices).push(problem)
+      } else if (inner && isJsonObject(value)) classify(inner, value, `${path}${key}.`)
+      else if (!Object.hasOwn(known.obeyed.shape, key) && !known.harmless.includes(key))
+        unread.push(`${path}${key}`)
+    }
+  }
+  classify(keys, raw, '')
+  const { data, error } = keys.obeyed.safeParse(raw)
+  const problems = [...(error?.issues.map((issue) => asProblem(issue, raw, place)) ?? []), ...stops]
+  if (problems.length > 0 || data === undefined) throw new FettleError(problems)
+  if (unread.length > 0)
+    notices.push({ place, found: `keys that fettle does not know and does not read: ${listNames(unread)}` })
+  return { values: data, notices }
+}
+
+/** For `isHarmless`: one of these values. */
+export function isOneOf(...values: readonly unknown[]): (value: unknown) => boolean {
+  return (value) => values.includes(value)
+}
+
+function entryOf<T>(entries: Readonly<Record<string, T>> | undefined, key: string): T | undefined {
+  return entries && Object.hasOwn(entries, key) ? entries[key] : undefined
+}
+
+function asProblem(issue: z.core.$ZodIssue, raw: JsonObject, place: string): Problem {
+  const value = issue.path.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
+    raw,
+  )
+  return { place, found: `${issue.path.join('.')}: ${quoteValue(value)}`, expected: expectedBy(issue) }
+}
