@@ -157,3 +157,12 @@ test('links between the pages lead somewhere', () => {
     )
   expect(broken).toEqual([])
 })
+
+test('one place writes to the terminal, so that nothing of a file gets there unseen', () => {
+  const writers = files.filter((file) =>
+    /\bstd(out|err)\.write\(|console\.\w+\(/.test(
+      readFileSync(join(src, file), 'utf8').replaceAll(/"[^"\n]*"/g, ''),
+    ),
+  )
+  expect(writers).toEqual([])
+})

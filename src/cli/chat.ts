@@ -10,6 +10,7 @@ import { defineCommand } from './command.ts'
 import { asJson } from './generate.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { loadModelOf, modelFlags } from './model-flags.ts'
+import { toTerminal } from './paint.ts'
 import { samplingFlags, samplingOptions } from './sampling-flags.ts'
 import { terminalOf } from './terminal.ts'
 
@@ -69,11 +70,12 @@ async function converse(
   options: GenerateOptions,
   json: boolean,
 ): Promise<void> {
+  const out = terminalOf(process.stdout)
   const people = terminalOf(process.stderr)
   const atTerminal = process.stdin.isTTY === true && !json
   const lines = createInterface({
     input: process.stdin,
-    ...(atTerminal && { output: process.stderr, prompt: people.paint.cyan('› ') }),
+    ...(atTerminal && { output: process.stderr, prompt: toTerminal(people.paint.cyan('› ')) }),
     terminal: atTerminal,
   })
   let answering: AbortController | undefined
@@ -110,7 +112,7 @@ async function converse(
   }
 
   async function reply(said: string, signal: AbortSignal): Promise<void> {
-    const show = (text: string): void => void (json || process.stdout.write(text))
+    const show = (text: string): void => void (json || out.writeAnswer(text))
     try {
       const tokenIds: number[] = []
       let finishReason: FinishReason = 'abort'

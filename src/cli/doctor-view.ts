@@ -1,4 +1,3 @@
-import { stripVTControlCharacters } from 'node:util'
 import type { Evidence, Diagnosis, NumericResult, Severity } from '../doctor/index.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './terminal.ts'
@@ -11,12 +10,9 @@ const colours: Record<Severity, (paint: Paint) => (text: string) => string> = {
   note: (paint) => paint.cyan,
 }
 
-/** Line breaks and control characters as they are written in code, so that an excerpt stays on its line. */
+/** Line breaks and tabs as signs, so that an excerpt stays on its line. */
 function visible(text: string): string {
-  return stripVTControlCharacters(text)
-    .replaceAll('\n', '↵')
-    .replaceAll('\t', '→')
-    .replaceAll(/[\p{Cc}]/gu, '·')
+  return text.replaceAll('\n', '↵').replaceAll('\t', '→')
 }
 
 function showEvidence({ place, token, says, excerpt }: Evidence, paint: Paint): string {

@@ -11,6 +11,7 @@ import { writeJsonLine } from './json-lines.ts'
 import { loadModelOf, modelFlags } from './model-flags.ts'
 import { readPrompts } from './prompts.ts'
 import { samplingFlags, samplingOptions } from './sampling-flags.ts'
+import { terminalOf } from './terminal.ts'
 
 /** Answers one prompt or a file of them. */
 export const generate = defineCommand({
@@ -51,6 +52,7 @@ export const generate = defineCommand({
     endWhenOutputCloses()
     const loaded = await loadModelOf(flags)
     const { model, tokenizer, stopTokenIds } = loaded
+    const out = terminalOf(process.stdout)
     const assistant = await loadAssistant(flags, loaded)
     const asPrompt = (text: string): Prompt => {
       if (flags.raw === true || tokenizer.chatTemplate === undefined) return { text }
@@ -66,8 +68,8 @@ export const generate = defineCommand({
       const inputs = await Promise.all(batch.map((prompt) => encodePrompt(tokenizer, prompt)))
       if (prompts.length === 1 && flags.json !== true) {
         for await (const { text } of model.stream({ inputIds: inputs }, { ...options, tokenizer }))
-          process.stdout.write(text)
-        process.stdout.write('\n')
+          out.writeAnswer(text)
+        out.writeAnswer('\n')
         return
       }
       const { sequences, finishReasons } = await model.generate(
@@ -76,7 +78,7 @@ export const generate = defineCommand({
       )
       for (const [i, tokenIds] of sequences.entries()) {
         if (flags.json === true) writeJsonLine(asJson(loaded, { tokenIds, finishReason: finishReasons[i] }))
-        else process.stdout.write(`${textOf(loaded, tokenIds)}\n\n`)
+        else out.writeAnswer(`${textOf(loaded, tokenIds)}\n\n`)
       }
     }
   },

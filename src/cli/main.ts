@@ -125,6 +125,17 @@ async function main(rawArguments: readonly string[]): Promise<number> {
   }
 }
 
+/** What Node would print by itself names files and their text as well: it goes through the same door. */
+function watchFaults(): void {
+  const people = terminalOf(process.stderr)
+  process.removeAllListeners('warning')
+  process.on('warning', ({ name, message }) => people.write(`${people.paint.yellow(name)} ${message}\n`))
+  process.on('uncaughtException', (error) => {
+    process.exitCode = reportError(error, people)
+    process.exit()
+  })
+}
+
 /** Starting, a tokenizer and data leave tens of MiB behind. A library may not touch its host's pages; this process is fettle's own. */
 async function watchMemory(): Promise<void> {
   const { beforeMemoryIsTaken, returnIdleMemory } = await import('../engine/native/index.ts')
@@ -146,6 +157,7 @@ function unknownCommand(name: string): FettleError {
 setFlagsFromString('--semi-space-growth-factor=1')
 setFlagsFromString('--heap-growing-percent=50')
 watchOutput()
+watchFaults()
 const code = await main(process.argv.slice(2))
 // Output that could not be written has set one already.
-if (code !== 0 || process.exitCode === undefined) process.exitCode = code
+process.exitCode ??= code

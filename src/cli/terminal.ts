@@ -1,15 +1,18 @@
-import { stripVTControlCharacters } from 'node:util'
-import pc from 'picocolors'
+import { clip, ownSequence, paintOf, toTerminal, visibleLength } from './paint.ts'
+import type { Paint } from './paint.ts'
 
-/** What a stream shows. */
+/** What a stream shows. Nothing else in fettle writes to stdout or stderr. */
 export interface Terminal {
   /** A person looks at it: lines may be rewritten. */
   interactive: boolean
   /** Columns of a line. */
   width: number
   /** Colours, or functions that leave the text as it is. */
-  paint: ReturnType<typeof pc.createColors>
+  paint: Paint
+  /** Shows text. Characters of it that steer a terminal are written out, also in a pipe: what reads it may show it on one. */
   write(text: string): void
+  /** Hands on an answer's text: to a program or a file as it is, to a person as `write` does. */
+  writeAnswer(text: string): void
 }
 
 /**
@@ -30,8 +33,9 @@ export function terminalOf(
     get width() {
       return stream.columns ?? (Number.isInteger(columns) && columns > 0 ? columns : 80)
     },
-    paint: pc.createColors(colour),
-    write: (text) => void stream.write(text),
+    paint: paintOf(colour),
+    write: (text) => void stream.write(toTerminal(text)),
+    writeAnswer: (text) => void stream.write(stream.isTTY === true ? toTerminal(text) : text),
   }
 }
 
@@ -46,7 +50,7 @@ export interface ProgressLine {
 /** A progress line; where nobody looks it shows nothing. */
 export function createProgressLine(terminal: Terminal): ProgressLine {
   let shown = ''
-  const erase = '\r\u001B[K'
+  const erase = ownSequence('\r\u001B[K')
   return {
     show(text) {
       if (!terminal.interactive) return
@@ -61,27 +65,6 @@ export function createProgressLine(terminal: Terminal): ProgressLine {
       shown = ''
     },
   }
-}
-
-/** The first `width` visible characters of a text, with the colour codes between them. */
-export function clip(text: string, width: number): string {
-  if (visibleLength(text) <= width) return text
-  let visible = 0
-  let clipped = ''
-  // oxlint-disable-next-line no-control-regex -- escape sequences are what this takes apart
-  for (const [piece] of text.matchAll(/\u001B\[[\d;]*m|./gsu)) {
-    if (piece.startsWith('\u001B')) clipped += piece
-    else if (visible < width - 1) {
-      clipped += piece
-      visible += 1
-    }
-  }
-  return `${clipped}…`
-}
-
-/** How many characters of a text are seen. */
-export function visibleLength(text: string): number {
-  return [...stripVTControlCharacters(text)].length
 }
 
 /** Breaks a text into lines of at most `width` characters at its spaces; a longer word has a line for itself. */

@@ -1,12 +1,18 @@
 import { join } from 'node:path'
-import pc from 'picocolors'
 import { expect, test } from 'vitest'
 import { showExample } from '../../src/cli/inspect-view.ts'
+import { paintOf } from '../../src/cli/paint.ts'
 import type { InspectedExample } from '../../src/data/index.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 
 const folder = join(import.meta.dirname, '..', 'fixtures', 'tokenizers', 'bytebpe-qwen')
-const terminal = { interactive: false, width: 80, paint: pc.createColors(false), write: () => undefined }
+const terminal = {
+  interactive: false,
+  width: 80,
+  paint: paintOf(false),
+  write: () => undefined,
+  writeAnswer: () => undefined,
+}
 
 /** An example of which tokens [start, end) are learned. */
 async function example(

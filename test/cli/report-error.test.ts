@@ -1,5 +1,5 @@
-import pc from 'picocolors'
 import { expect, test } from 'vitest'
+import { paintOf } from '../../src/cli/paint.ts'
 import { reportError } from '../../src/cli/report-error.ts'
 import { FettleError } from '../../src/error.ts'
 
@@ -58,8 +58,9 @@ test.each(cases)('$name', ({ error, code, lines }) => {
   const terminal = {
     interactive: false,
     width: 80,
-    paint: pc.createColors(false),
+    paint: paintOf(false),
     write: (more: string) => void (text += more),
+    writeAnswer: (more: string) => void (text += more),
   }
   expect(reportError(error, terminal)).toBe(code)
   const shown = text.split('\n')

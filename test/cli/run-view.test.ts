@@ -1,6 +1,6 @@
-import pc from 'picocolors'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createRunView } from '../../src/cli/run-view.ts'
+import { paintOf, toTerminal } from '../../src/cli/paint.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 import type { EvalEvent, StartEvent, StepEvent, TrainEvent } from '../../src/train/index.ts'
 
@@ -65,8 +65,9 @@ function screen(interactive: boolean, width = 120) {
   const terminal: Terminal = {
     interactive,
     width,
-    paint: pc.createColors(false),
-    write: (text) => void written.push(text),
+    paint: paintOf(false),
+    write: (text) => void written.push(toTerminal(text)),
+    writeAnswer: (text) => void written.push(text),
   }
   return { terminal, text: () => written.join(''), last: () => written.at(-1) ?? '' }
 }

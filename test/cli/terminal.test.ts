@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { bar, sparkline } from '../../src/cli/sparkline.ts'
 import { count, duration, percent, plural, short } from '../../src/cli/numbers.ts'
-import { clip, visibleLength, wrap } from '../../src/cli/terminal.ts'
+import { clip, paintOf, toTerminal, visibleLength } from '../../src/cli/paint.ts'
+import { wrap } from '../../src/cli/terminal.ts'
 
 describe('numbers', () => {
   const cases: [shown: string, expected: string][] = [
@@ -41,11 +42,11 @@ describe('curves', () => {
 
 describe('lines', () => {
   test('are clipped by what is seen, and keep their colours closed', () => {
-    const line = '\u001B[32mgreen\u001B[39m and plain'
+    const line = `${paintOf(true).green('green')} and plain`
     expect(clip(line, 40)).toBe(line)
-    expect(clip(line, 8)).toBe('\u001B[32mgreen\u001B[39m a…')
+    expect(toTerminal(clip(line, 8))).toBe('\u001B[32mgreen\u001B[39m a…')
     expect(visibleLength(clip(line, 3))).toBe(3)
-    expect(clip(line, 3)).toContain('\u001B[39m')
+    expect(toTerminal(clip(line, 3))).toBe('\u001B[32mgr\u001B[39m…')
   })
 
   test('are wrapped at spaces', () => {

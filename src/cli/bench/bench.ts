@@ -13,6 +13,7 @@ import { endWhenOutputCloses } from '../closed-output.ts'
 import { defineCommand } from '../command.ts'
 import { wholeNumber } from '../flags.ts'
 import { writeJsonLine } from '../json-lines.ts'
+import { terminalOf } from '../terminal.ts'
 import { nativeIsas } from '../../engine/native/index.ts'
 
 /** Measures this machine, and what fettle makes of it. */
@@ -89,7 +90,8 @@ export const bench = defineCommand({
     }
     const repeat = flags.repeat ?? (peers === undefined ? 1 : 2)
     wholeNumber('--repeat', repeat, 1)
-    const write = (lines: readonly string[]): void => void process.stdout.write(`${lines.join('\n')}\n`)
+    const out = terminalOf(process.stdout)
+    const write = (lines: readonly string[]): void => out.write(`${lines.join('\n')}\n`)
     const ratios: Ratio[] = []
     const cases = chosenCases(repeated('only')).filter(([, benchCase]) => runsHere(benchCase))
     for await (const event of sitting({
