@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline'
+import { closestName } from '../closest-name.ts'
 import { FettleError } from '../error.ts'
 import type { FinishReason, GenerateOptions } from '../generate/index.ts'
 import type { LoadedModel } from '../pipeline/index.ts'
@@ -28,7 +29,8 @@ export const chat = defineCommand({
     json: { type: 'boolean', description: 'Prints {"text","token_ids","finish_reason"}, a line an answer' },
   },
   details: [
-    '/reset forgets the conversation, /exit leaves. Ctrl-C stops an answer; when none is under way it leaves.',
+    '/reset forgets the conversation, /exit leaves; a space in front of a slash makes the line a message.',
+    'Ctrl-C stops an answer; when none is under way it leaves.',
     'In a pipe each line is a message, and each answer is printed as it comes.',
   ].join('\n'),
   examples: [
@@ -95,11 +97,13 @@ async function converse(
     lines.prompt()
     for await (const line of lines) {
       const said = line.trim()
-      if (said === '/exit' || said === '/quit') break
-      if (said === '/reset') {
+      const command = /^\/\w*\s*$/.test(line) ? said : undefined
+      if (command === '/exit' || command === '/quit') break
+      if (command === '/reset') {
         session.reset()
         people.write(people.paint.dim('The conversation starts anew.\n'))
-      } else if (said !== '') {
+      } else if (command !== undefined) refuse(unknownCommand(command))
+      else if (said !== '') {
         answering = new AbortController()
         await reply(said, answering.signal)
         answering = undefined
@@ -126,9 +130,7 @@ async function converse(
       if (atTerminal && finishReason !== 'stop')
         people.write(people.paint.dim(`(${reasons[finishReason]})\n`))
     } catch (error) {
-      // At a terminal a message that cannot be answered is not the end of the conversation.
-      if (!(error instanceof FettleError) || !atTerminal) throw error
-      people.write(`${people.paint.red('error')} ${error.message}\n`)
+      refuse(error)
     }
     if (session.forgotten > forgotten)
       people.write(
@@ -138,6 +140,24 @@ async function converse(
       )
     forgotten = session.forgotten
   }
+
+  /** At a terminal a message that cannot be answered is not the end of the conversation. */
+  function refuse(error: unknown): void {
+    if (!(error instanceof FettleError) || !atTerminal) throw error
+    people.write(`${people.paint.red('error')} ${error.message}\n`)
+  }
+}
+
+/** A line that is one word behind a slash was meant for fettle, and is no question to the model. */
+function unknownCommand(command: string): FettleError {
+  const commands = ['/reset', '/exit']
+  const near = closestName(command, commands)
+  return new FettleError({
+    place: command,
+    found: 'no such command',
+    expected: commands.join(' or '),
+    cure: `${near === undefined ? '' : `Did you mean ${near}? `}A space in front makes it a message.`,
+  })
 }
 
 /** Why an answer ended, where it did not end by itself. */

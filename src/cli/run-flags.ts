@@ -10,12 +10,13 @@ import type { Flag, Flags } from './flags.ts'
 export function runFlags(names?: readonly string[]): Flags {
   const wanted = optionFlags().filter(({ name }) => names === undefined || names.includes(name))
   return Object.fromEntries(
-    wanted.map(({ name, type, description, options, repeats, default: fallback }) => {
+    wanted.map(({ name, type, description, options, hint, repeats, default: fallback }) => {
       const isSimple = ['string', 'number', 'boolean'].includes(typeof fallback)
       const flag: Flag = {
         type,
         description: isSimple ? `${description} Default ${String(fallback)}.` : description,
         ...(options !== undefined && { options }),
+        ...(hint !== undefined && { hint }),
         ...(repeats && { repeats }),
         // `--resume-from-checkpoint` alone means the newest.
         ...(name === 'resumeFromCheckpoint' && { bare: 'true' }),

@@ -129,6 +129,11 @@ const cases: { name: string; args: string[]; says: RegExp[] }[] = [
     args: train('model', '{ path: columns.jsonl, columns: { input: frage, output: antwrt } }'),
     says: [/columns\.jsonl:1: no column antwrt; expected .*Did you mean columns: \{ output: antwort \}\?/],
   },
+  {
+    name: 'a file as model',
+    args: train('model/config.json', 'good.jsonl'),
+    says: [/model\/config\.json: the file config\.json; expected a model folder .*folder instead: model\./],
+  },
   { name: 'a missing model', args: train('nowhere', 'good.jsonl'), says: [/nowhere/, /expected/] },
   {
     name: 'a truncated safetensors file',

@@ -185,6 +185,15 @@ describe('chat', () => {
     expect(jsonLines(fresh.stdout)).toEqual([answers[1]])
   })
 
+  test('a line that is one word behind a slash is no question: unknown ones are refused', async () => {
+    const { code, stdout, stderr } = await run(['chat', ...model, ...short, '--json'], '/rest\n')
+    expect(stderr).toMatch(/\/rest: no such command; expected \/reset or \/exit\. Did you mean \/reset\?/)
+    expect(code).toBe(2)
+    expect(stdout).toBe('')
+    const asked = await run(['chat', ...model, ...short, '--json'], ' /rest\n/rest assured\n')
+    expect(jsonLines(asked.stdout)).toHaveLength(2)
+  })
+
   test('Ctrl-C leaves when no answer is under way', async () => {
     const child = startCli(['chat', ...model, ...short, '--json'], { cwd })
     child.stdin.write('Hello\n')

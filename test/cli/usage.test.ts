@@ -18,6 +18,16 @@ test.each(commands)('%s --help has flags and an example that begins with its nam
   expect(stdout).toMatch(new RegExp(`Examples?\\n  fettle ${name}`))
 })
 
+test('the help of train shows the values that options may have', async () => {
+  const { stdout } = await runCli(['train', '--help'])
+  for (const value of [
+    '--quantization <nf4|fp4|int8|null>',
+    '--accept <inferred|no-stop,…>',
+    '--model <path>',
+  ])
+    expect(stdout).toContain(value)
+})
+
 test('fettle help COMMAND is fettle COMMAND --help', async () => {
   expect((await runCli(['help', 'chat'])).stdout).toBe((await runCli(['chat', '--help'])).stdout)
 })

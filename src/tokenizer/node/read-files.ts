@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
 import {
   readFileContents,
@@ -40,6 +40,13 @@ async function list(folder: string): Promise<string[]> {
   try {
     return await readdir(folder)
   } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR')
+      throw new FettleError({
+        place: folder,
+        found: `the file ${basename(folder)}`,
+        expected: 'a model folder or a .gguf file',
+        cure: `Give the folder instead: ${dirname(folder)}.`,
+      })
     const looksLikeHubName = /^[\w.-]+\/[\w.-]+$/.test(folder)
     throw new FettleError(
       {

@@ -16,6 +16,8 @@ export interface OptionFlag {
   description: string
   /** Values that it may have, where they are few. */
   options?: readonly string[]
+  /** What the help shows for other values: `path`. */
+  hint?: string
   /** May be given several times, or as a list with commas. */
   repeats: boolean
   required: boolean
@@ -38,19 +40,34 @@ function flagOf(path: readonly string[], schema: z.core.$ZodType): OptionFlag {
     path.length === 1 || last.startsWith('lora') ? last : `lora${last[0].toUpperCase()}${last.slice(1)}`
   const plain = bare(schema)
   const fallback = defaultOf(schema)
-  const options = plain instanceof z.ZodEnum ? plain.options.map(String) : undefined
+  const options =
+    plain instanceof z.ZodEnum
+      ? [...plain.options.map(String), ...(isNullable(schema) ? ['null'] : [])]
+      : undefined
+  const hint = hintOf(last, plain)
   return {
     name,
     path,
     key: path.map(snakeCase).join('.'),
     type: plain instanceof z.ZodNumber ? 'number' : plain instanceof z.ZodBoolean ? 'boolean' : 'string',
     description: schema instanceof z.ZodType ? (schema.description ?? '') : '',
-    // `null` is a value of its own, which an enum does not list.
-    ...(options !== undefined && !isNullable(schema) ? { options } : {}),
+    ...(options !== undefined && { options }),
+    ...(hint !== undefined && { hint }),
     repeats: plain instanceof z.ZodArray || takesList(plain),
     required: schema instanceof z.ZodType && !schema.isOptional(),
     ...(fallback === undefined ? {} : { default: fallback }),
   }
+}
+
+const paths = new Set(['model', 'data', 'evalData', 'outputDir', 'adapter', 'resumeFromCheckpoint'])
+
+/** `path`, `inferred|no-stop,…`, `a,b,…` or `yaml`; undefined for a text or number that needs no hint. */
+function hintOf(name: string, plain: z.core.$ZodType): string | undefined {
+  if (paths.has(name)) return 'path'
+  if (plain instanceof z.ZodArray && plain.element instanceof z.ZodEnum)
+    return `${plain.element.options.join('|')},…`
+  if (plain instanceof z.ZodArray || takesList(plain)) return 'a,b,…'
+  return plain instanceof z.ZodRecord || plain instanceof z.ZodObject ? 'yaml' : undefined
 }
 
 function defaultOf(schema: z.core.$ZodType): unknown {
