@@ -76,6 +76,6 @@ export function listNames(names: readonly string[], most = 8): string {
 }
 
 /** The beginning of a text; half a surrogate pair does not end it. */
-function clipText(text: string, limit = shownCharacters): string {
+export function clipText(text: string, limit = shownCharacters): string {
   return text.length <= limit ? text : `${text.slice(0, limit - 1).replace(/[\uD800-\uDBFF]$/, '')}…`
 }

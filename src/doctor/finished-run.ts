@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parse } from 'yaml'
+import { readYaml } from '../formats/yaml/index.ts'
 import { pickledNumbers } from './pickled-numbers.ts'
 import { isJsonObject, readJsonObject } from './json-file.ts'
 import { isRunFile, toSettings, type RunSettings } from './run-settings.ts'
@@ -149,7 +149,7 @@ async function pickledSettings(path: string, names: readonly string[]): Promise<
 
 function tryParse(text: string): unknown {
   try {
-    return parse(text)
+    return readYaml(text, '').value
   } catch {
     return undefined
   }

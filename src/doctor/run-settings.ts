@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { parse } from 'yaml'
-import { FettleError, messageOf } from '../error.ts'
+import { FettleError } from '../error.ts'
+import { readTextFile } from '../formats/index.ts'
+import { readYaml } from '../formats/yaml/index.ts'
 
 /** What a run was, or will be, made with; in one form, whoever wrote the file. */
 export interface RunSettings {
@@ -107,15 +107,7 @@ export function isRunFile(value: unknown): value is Values {
  * @throws FettleError when it is not YAML or JSON, or not a mapping
  */
 export async function readRunFile(path: string): Promise<RunSettings> {
-  let value: unknown
-  try {
-    value = parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    throw new FettleError(
-      { place: path, found: messageOf(error), expected: 'YAML or JSON', cure: 'Correct the file.' },
-      { cause: error },
-    )
-  }
+  const { value } = readYaml(await readTextFile(path, 'a run file'), path)
   if (isRunFile(value)) return toSettings(path, value)
   throw new FettleError({
     place: path,

@@ -1,6 +1,7 @@
 // The engine: an op table, a tape that differentiates it, and implementations that run programs, by name in the registry.
 // reference/ is the specification in TypeScript; native/ calls the C++ kernels of the folder native/.
 // Nothing here knows of models: model/ records ops, this room computes them.
+export { mostThreads } from './engine.ts'
 export type { Engine } from './engine.ts'
 export { infoOf } from './ops.ts'
 export type { Command } from './ops.ts'

@@ -2,7 +2,9 @@ import { z } from 'zod'
 import { FettleError, type Problem } from '../error.ts'
 import { expectedBy } from '../schema-issue.ts'
 
-const count = () => z.int().min(1)
+/** Beyond the width of any published model no rank can do more. */
+const mostRank = 1 << 16
+const rank = () => z.int().min(1).max(mostRank)
 const countOrZero = () => z.int().min(0)
 const positive = () => z.number().positive()
 const names = () => z.array(z.string().min(1)).min(1)
@@ -12,7 +14,7 @@ const names = () => z.array(z.string().min(1)).min(1)
  * PEFT's, in camelCase; the defaults are what training wants, not those of PEFT's class (r 8, alpha 8).
  */
 export const loraSchema = z.strictObject({
-  r: count().default(16).describe('Rank.'),
+  r: rank().default(16).describe('Rank.'),
   loraAlpha: positive().default(32).describe('Scaling: alpha / r.'),
   loraDropout: z.number().min(0).lt(1).default(0).describe("Dropout before LoRA's A."),
   targetModules: z
@@ -26,7 +28,7 @@ export const loraSchema = z.strictObject({
   bias: z.enum(['none', 'all', 'lora_only']).default('none').describe('Which biases are trained.'),
   // Kalajdzievski 2023, https://arxiv.org/abs/2312.03732
   useRslora: z.boolean().default(false).describe('Scaling alpha / √r (rsLoRA).'),
-  rankPattern: z.record(z.string(), count()).default({}).describe('Other ranks for modules by name.'),
+  rankPattern: z.record(z.string(), rank()).default({}).describe('Other ranks for modules by name.'),
   alphaPattern: z.record(z.string(), positive()).default({}).describe('Other alphas for modules by name.'),
   layersToTransform: z.array(countOrZero()).min(1).optional().describe('Only these layers.'),
   modulesToSave: names().optional().describe('Modules trained whole and saved with the adapter.'),

@@ -76,6 +76,19 @@ describe('a run file', () => {
   })
 })
 
+/** A thousand million texts, written in ten lines. */
+function laughs(): string {
+  const names = [...'abcdefghij']
+  return names
+    .map(
+      (name, i) =>
+        `${name}: &${name} [${Array(10)
+          .fill(i === 0 ? 'x' : `*${names[i - 1]}`)
+          .join()}]`,
+    )
+    .join('\n')
+}
+
 describe('errors name line, value and cure', () => {
   test.each([
     [
@@ -141,6 +154,66 @@ describe('errors name line, value and cure', () => {
       'run.yaml:3: seed is -1; expected a number from 0.',
       'run.yaml:4: logging_steps is "no"; expected a number.',
     ])
+  })
+
+  test.each([
+    [
+      'an alias of nothing',
+      'model: *nope\ndata: x',
+      'run.yaml:1: not YAML: *nope stands for nothing above it (column 8)',
+    ],
+    ['a circle', '&a {b: *a}', 'run.yaml:1: not YAML: *a stands inside of &a (column 8)'],
+    ['a circle below', 'lora:\n  &l\n  r: *l', 'run.yaml:3: not YAML: *l stands inside of &l (column 6)'],
+    [
+      'the same key twice',
+      'seed: 1\nmodel: m\nseed: 2',
+      'run.yaml:3: not YAML: Map keys must be unique (column 1)',
+    ],
+    ['a key of several', '? [a, b]\n: 1', 'run.yaml:1: not YAML: a key that is no name (column 3)'],
+    [
+      'a second document',
+      'seed: 1\n---\nseed: 2',
+      'run.yaml:2: not YAML: Source contains multiple documents',
+    ],
+    ['a tab', 'lora:\n\tr: 2', 'run.yaml:2: not YAML: Tabs are not allowed as indentation (column 1)'],
+    ['depth', '['.repeat(20_000), 'run.yaml:1: not YAML: nested too deeply (column '],
+    ['aliases of aliases', laughs(), 'run.yaml: not YAML that can be read: Excessive alias count'],
+    ['length', `#${'x'.repeat(2 ** 20)}`, 'run.yaml: 1048577 characters; expected YAML of at most 1048576'],
+    ['a name of JavaScript', `${minimal}constructor: 1`, 'run.yaml:3: constructor, which is no option'],
+    ['another', `${minimal}__proto__: { seed: 1 }`, 'run.yaml:3: __proto__, which is no option'],
+    ['one in a block', `${minimal}lora: { toString: 1 }`, 'run.yaml:3: toString, which is no option of lora'],
+    [
+      'a long value',
+      `${minimal}dtype: ${'x'.repeat(1000)}`,
+      `run.yaml:3: dtype is "${'x'.repeat(198)}…; expected auto`,
+    ],
+  ])('%s', (_, text, message) => {
+    expect(errorOf(() => read(text)).slice(0, message.length)).toBe(message)
+  })
+
+  test('an alias of something is what it stands for', () => {
+    expect(read(`${minimal}output_dir: &name runs/x\nadapter: *name`)).toMatchObject({ adapter: 'runs/x' })
+  })
+
+  test.each([
+    ['threads: 40000', 'threads is 40000; expected a number up to 1024.'],
+    ['max_length: 1e12', 'max_length is 1000000000000; expected a number up to 16777216.'],
+    ['lora: { r: 100000000 }', 'lora.r is 100000000; expected a number up to 65536.'],
+    ['lora: { r: 9e99 }', 'lora.r is 9e+99; expected a number up to 65536.'],
+    [
+      'lora: { rank_pattern: { q_proj: 65537 } }',
+      'lora.rank_pattern.q_proj is 65537; expected a number up to 65536.',
+    ],
+    ['seed: 1.5', 'seed is 1.5; expected a whole number.'],
+    ['seed: .nan', 'seed is NaN; expected a number.'],
+    [
+      'per_device_train_batch_size: 1e9',
+      'per_device_train_batch_size is 1000000000; expected a number up to 1048576.',
+    ],
+    ['num_train_epochs: .inf', 'num_train_epochs is Infinity; expected a number.'],
+    ['max_steps: 1e12', 'max_steps is 1000000000000; expected a number up to 1000000000.'],
+  ])('a limit: %s', (line, message) => {
+    expect(errorOf(() => read(`${minimal}${line}`))).toBe(`run.yaml:3: ${message}`)
   })
 
   test('broken YAML is placed too', () => {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
-import type { Engine, Program } from '../engine.ts'
+import { mostThreads, type Engine, type Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
 import { checkRows, firstCommands, planMemory, rowCapacities, withoutDeadCommands } from '../plan.ts'
 import type { WeightForm } from '../quantization.ts'
@@ -205,9 +205,6 @@ async function nativePart(columns: number, part: WeightPart): Promise<NativePart
 function fitsRows(columns: number, form: WeightForm): boolean {
   return (form !== 'nf4' && form !== 'fp4') || columns % fourBitBlock === 0
 }
-
-/** As many as native/runner_object.h takes. */
-const mostThreads = 1024
 
 /** FETTLE_THREADS as a number, or undefined where it is not set. */
 function threadsFromEnvironment(): number | undefined {

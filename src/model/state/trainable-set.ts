@@ -1,6 +1,8 @@
+import { totalmem } from 'node:os'
 import type { Engine } from '../../engine/engine.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { elementCount } from '../../engine/index.ts'
+import { FettleError } from '../../error.ts'
 import type { TensorSlice } from '../weights/tensor-slice.ts'
 
 /** What is to become trainable. */
@@ -38,6 +40,11 @@ export interface TrainableSet {
   untrained: Tensor[]
 }
 
+/**
+ * Makes entries trainable.
+ *
+ * @throws FettleError when this machine's memory cannot hold them and their gradients
+ */
 export async function createTrainableSet(
   engine: Engine,
   entries: readonly TrainableEntry[],
@@ -45,6 +52,7 @@ export async function createTrainableSet(
   const sorted = [...entries.filter((entry) => entry.decay), ...entries.filter((entry) => !entry.decay)]
   const sizes = sorted.map((entry) => elementCount(entry.shape))
   const size = sizes.reduce((sum, n) => sum + n, 0)
+  refuseBeyondMemory(size)
   const parameters = engine.tensor('float32', [size])
   const gradients = engine.tensor('float32', [size])
   const tensors: TrainableTensor[] = []
@@ -68,6 +76,20 @@ export async function createTrainableSet(
         : [],
     ),
   }
+}
+
+/** What cannot be is said before it is tried: the system may promise the memory and end the process when it is used. */
+function refuseBeyondMemory(size: number): void {
+  const needed = 2 * Float32Array.BYTES_PER_ELEMENT * size
+  const there = totalmem()
+  if (needed <= there) return
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(0)} GiB`
+  throw new FettleError({
+    place: 'trainable parameters',
+    found: `${size.toLocaleString('en-US')}, which take ${gib(needed)} with their gradients`,
+    expected: `at most the ${gib(there)} of this machine`,
+    cure: 'Lower the rank (lora.r), or train fewer modules (lora.target_modules).',
+  })
 }
 
 /** Gives back its memory; what was learned must have been read. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { closestName } from '../../closest-name.ts'
-import type { Problem } from '../../error.ts'
+import { clipText, quoteValue, type Problem } from '../../error.ts'
 import { expectedBy } from '../../schema-issue.ts'
 import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
 import type { OptionLayer } from './option-layer.ts'
@@ -31,7 +31,8 @@ export function describeIssue(
     )
   const { place, spell } = locate(path, parts)
   const value = path.reduce<unknown>(
-    (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
+    (at, key) =>
+      typeof at === 'object' && at !== null && Object.hasOwn(at, key) ? Reflect.get(at, key) : undefined,
     merged,
   )
   const name = path.map(spell).join('.')
@@ -44,9 +45,7 @@ export function describeIssue(
     const expected = purpose === undefined ? expectedBy(issue) : `${name}: ${purpose.replace(/\.$/, '')}`
     return [{ place, found: `no ${name}`, expected }]
   }
-  return [
-    { place, found: `${name} is ${JSON.stringify(value) ?? typeof value}`, expected: expectedBy(issue) },
-  ]
+  return [{ place, found: `${name} is ${quoteValue(value)}`, expected: expectedBy(issue) }]
 }
 
 /** The place of an option in the last layer that has it, else where its block is, else the first layer. */
@@ -116,7 +115,7 @@ function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly 
   const where = path.filter((part) => typeof part === 'string').map(spell)
   return {
     place,
-    found: `${key}, which is no option${where.length === 0 ? '' : ` of ${where.join('.')}`}`,
+    found: `${clipText(key, 60)}, which is no option${where.length === 0 ? '' : ` of ${where.join('.')}`}`,
     ...(meant === undefined
       ? { expected: `one of ${known.map(spell).join(', ')}` }
       : { cure: `Did you mean ${meant.split('.').map(spell).join('.')}?` }),
@@ -126,7 +125,10 @@ function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly 
 /** The schema of an item of a list, or of a field of a block. */
 function inner(schema: z.core.$ZodType | undefined, part: string | number): z.core.$ZodType | undefined {
   if (schema === undefined) return undefined
-  if (typeof part === 'string') return fieldsOf(schema)?.[part]
+  if (typeof part === 'string') {
+    const fields = fieldsOf(schema)
+    return fields && Object.hasOwn(fields, part) ? fields[part] : undefined
+  }
   const list = bare(schema)
   return list instanceof z.ZodArray ? list.element : undefined
 }

@@ -1,5 +1,5 @@
-import { parse } from 'yaml'
 import { z } from 'zod'
+import { readYaml as parseYaml } from '../../formats/yaml/index.ts'
 import { bare, fieldsOf, snakeCase } from './option-keys.ts'
 import { runOptionsSchema } from './options.ts'
 import type { OptionLayer } from './option-layer.ts'
@@ -142,11 +142,11 @@ function isNumberList(path: readonly string[]): boolean {
 
 function readYaml(text: string): unknown {
   try {
-    const value: unknown = parse(text)
+    const { value } = parseYaml(text, '')
     // `{r:4}` is one name to YAML; nobody who writes it in a flag means that.
     const isOneName =
       /^\{[^}]*\w:[^\s/\\]/.test(text) && Object.values(Object(value) as object).includes(null)
-    return isOneName ? parse(text.replaceAll(/([{,]\s*[\w.-]+):(?=\S)/g, '$1: ')) : value
+    return isOneName ? parseYaml(text.replaceAll(/([{,]\s*[\w.-]+):(?=\S)/g, '$1: '), '').value : value
   } catch {
     // The schema then says what was expected instead of this text.
     return text

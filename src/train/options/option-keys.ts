@@ -66,11 +66,13 @@ export function normaliseKeys(schema: Schema, given: unknown): Normalised {
     const fields = fieldsOf(at)
     if (!isPlainObject(value)) return value
     const known = new Map(Object.keys(fields ?? {}).map((name) => [plainKey(name), name]))
-    const renamed: Record<string, unknown> = {}
+    // Without a prototype: `constructor` and `__proto__` are names like any other.
+    const renamed: Record<string, unknown> = Object.create(null) as Record<string, unknown>
     for (const [key, item] of Object.entries(value)) {
       const name = fields === undefined ? key : (known.get(plainKey(key)) ?? key)
       if (name in renamed) result.repeated.push([...asGiven, key])
-      renamed[name] = walk(fields?.[name] ?? z.unknown(), item, [...path, name], [...asGiven, key])
+      const field = fields && Object.hasOwn(fields, name) ? fields[name] : z.unknown()
+      renamed[name] = walk(field, item, [...path, name], [...asGiven, key])
     }
     return renamed
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { MaskPolicy } from '../../chat/index.ts'
 import { columnNames, dataFormats, type DataSource } from '../../data/index.ts'
-import { engineNames } from '../../engine/index.ts'
+import { engineNames, mostThreads } from '../../engine/index.ts'
 import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.ts'
 
 /**
@@ -10,8 +10,15 @@ import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.
  * them with `_` or `-`.
  */
 
-const count = () => z.int().min(1)
-const countOrZero = () => z.int().min(0)
+/** Steps and the like: more than anybody lives to see, and few enough to count with. */
+const mostSteps = 1e9
+/** Longest example in tokens: some sixteen times what any published model reads. */
+const mostTokens = 1 << 24
+/** Examples of a batch, and batches of a step. */
+const mostPerStep = 1 << 20
+
+const count = (most = mostSteps) => z.int().min(1).max(most)
+const countOrZero = () => z.int().min(0).max(mostSteps)
 const positive = () => z.number().positive()
 const ratio = () => z.number().min(0).max(1)
 
@@ -96,9 +103,14 @@ export const trainOptionsSchema = z.strictObject({
     .enum(['auto', ...engineNames])
     .default('auto')
     .describe('What computes.'),
-  threads: count().optional().describe('Threads; default the processor cores.'),
+  threads: count(mostThreads).optional().describe('Threads; default the processor cores.'),
 
-  maxLength: z.int().min(2).default(1024).describe('Longest example, and size of a pack, in tokens.'),
+  maxLength: z
+    .int()
+    .min(2)
+    .max(mostTokens)
+    .default(1024)
+    .describe('Longest example, and size of a pack, in tokens.'),
   truncationMode: z
     .enum(['keep_start', 'keep_end'])
     .default('keep_start')
@@ -108,9 +120,11 @@ export const trainOptionsSchema = z.strictObject({
     .enum(['bfd', 'bfd_split', 'wrapped'])
     .default('bfd')
     .describe('Best fit of whole examples, the same with long ones split, or cut wherever a pack is full.'),
-  perDeviceTrainBatchSize: count().default(4).describe('Packs (without packing: examples) of a micro-batch.'),
-  perDeviceEvalBatchSize: count().optional().describe('The same for evaluation.'),
-  gradientAccumulationSteps: count().default(1).describe('Micro-batches of an optimiser step.'),
+  perDeviceTrainBatchSize: count(mostPerStep)
+    .default(4)
+    .describe('Packs (without packing: examples) of a micro-batch.'),
+  perDeviceEvalBatchSize: count(mostPerStep).optional().describe('The same for evaluation.'),
+  gradientAccumulationSteps: count(mostPerStep).default(1).describe('Micro-batches of an optimiser step.'),
   shuffle: z.boolean().default(true).describe('A new order of the examples in every epoch.'),
   seed: z
     .int()
@@ -137,7 +151,7 @@ export const trainOptionsSchema = z.strictObject({
     .describe('Variables for the chat template, such as enable_thinking.'),
   padToken: z.string().min(1).optional().describe('Pad token; by default one that is not eos is found.'),
 
-  numTrainEpochs: positive().default(1).describe('Times that the data is seen.'),
+  numTrainEpochs: positive().max(1e6).default(1).describe('Times that the data is seen.'),
   maxSteps: count().optional().describe('Optimiser steps; overrides num_train_epochs.'),
   learningRate: positive()
     .optional()

@@ -1,8 +1,8 @@
-import { LineCounter, isMap, isNode, isPair, isSeq, parseDocument, type Document } from 'yaml'
 import { z } from 'zod'
 import { FettleError, type Problem } from '../../error.ts'
+import { readYaml } from '../../formats/yaml/index.ts'
 import { describeIssue } from './option-errors.ts'
-import type { OptionLayer, OptionPath } from './option-layer.ts'
+import type { OptionLayer } from './option-layer.ts'
 import { isPlainObject, normaliseKeys, snakeCase } from './option-keys.ts'
 import {
   runOptionsSchema,
@@ -42,47 +42,10 @@ export function readRunOptions(layers: readonly OptionLayer[]): RunOptions {
  * @throws FettleError with the line, when it is not YAML or not a mapping
  */
 export function runFileLayer(text: string, path: string): OptionLayer {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
-  const placeAt = (offset: number) => `${path}:${lines.linePos(offset).line}`
-  if (document.errors.length > 0)
-    throw new FettleError(
-      document.errors.map(({ pos, message }) => ({
-        place: placeAt(pos[0]),
-        found: `not YAML: ${message}`,
-        expected: 'lines like learning_rate: 2.0e-4',
-      })),
-    )
-  if (document.contents !== null && !isMap(document.contents))
+  const { value, placeOf } = readYaml(text, path)
+  if (value !== null && !isPlainObject(value))
     throw new FettleError({ place: path, found: 'no options', expected: 'lines like learning_rate: 2.0e-4' })
-  return {
-    value: document.toJS() ?? {},
-    placeOf: (at) => {
-      const offset = offsetOf(document, at)
-      return offset === undefined ? path : placeAt(offset)
-    },
-    spell: snakeCase,
-  }
-}
-
-/** Where the key of the last part of a path that exists begins. */
-function offsetOf(document: Document, path: OptionPath): number | undefined {
-  let node: unknown = document.contents
-  let offset: number | undefined
-  for (const part of path) {
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isNode(key) && String(key) === String(part))
-      if (pair === undefined || !isPair(pair) || !isNode(pair.key)) break
-      offset = pair.key.range?.[0]
-      node = pair.value
-    } else if (isSeq(node)) {
-      const item: unknown = node.items[Number(part)]
-      if (!isNode(item)) break
-      offset = item.range?.[0]
-      node = item
-    } else break
-  }
-  return offset
+  return { value: value ?? {}, placeOf, spell: snakeCase }
 }
 
 /** Checks merged layers against a schema; errors name the place in the layer that has the option. */
@@ -98,9 +61,21 @@ function readLayers<S extends z.ZodType>(schema: S, layers: readonly OptionLayer
   )
   const result = schema.safeParse(merged)
   if (!result.success)
-    problems.push(...result.error.issues.flatMap((issue) => describeIssue(schema, issue, merged, parts)))
+    problems.push(
+      ...withoutDoubles(result.error.issues).flatMap((issue) => describeIssue(schema, issue, merged, parts)),
+    )
   if (!result.success || problems.length > 0) throw new FettleError(problems)
   return result.data
+}
+
+/** A number beyond all integers is beyond its own limit, too. */
+function withoutDoubles(issues: readonly z.core.$ZodIssue[]): z.core.$ZodIssue[] {
+  const isBound = ({ code }: z.core.$ZodIssue) => code === 'too_big' || code === 'too_small'
+  return issues.filter(
+    (issue, i) =>
+      !isBound(issue) ||
+      !issues.slice(i + 1).some((other) => isBound(other) && other.path.join('.') === issue.path.join('.')),
+  )
 }
 
 /** A single file may stand for a list of one. */
