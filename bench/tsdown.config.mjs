@@ -8,6 +8,8 @@ export default defineConfig({
     'chat-throughput': 'chat-throughput.ts',
     'jinja-fuzz': 'jinja-fuzz.ts',
     'random-model': 'random-model.ts',
+    fuzz: 'fuzz.ts',
+    'fuzz-worker': 'fuzz/worker.ts',
     'quantization-accuracy': 'quantization-accuracy.ts',
   },
   outDir: '../build/bench',
