@@ -1,4 +1,5 @@
-// Greedy choice: the index of the largest element of each row, the first of equals. NaN never wins; a row of NaNs gives 0.
+// Greedy choice: the index of the largest element of each row, the first of equals; −1 of a row that holds NaN or whose largest
+// element is infinite, from which nothing can be chosen.
 // Rows are divided between threads; one row (48 Ki logits) takes a few microseconds.
 #pragma once
 
@@ -13,7 +14,7 @@ namespace fettle::FETTLE_ISA {
 static int32_t argmaxOfRow(const float* x, int64_t width) {
   const float lowest = -__builtin_inff();
   vf best = splat(lowest);
-  vi at, index;
+  vi at, index, isNan = {};
   for (int i = 0; i < kLanes; i++) index[i] = i;
   at = index;
   int64_t i = 0;
@@ -22,22 +23,27 @@ static int32_t argmaxOfRow(const float* x, int64_t width) {
     const vi larger = v > best;
     best = select(larger, v, best);
     at = (larger & index) | (~larger & at);
+    isNan |= v != v;
     index += kLanes;
   }
   float largest = lowest;
-  int32_t where = 0;
-  // A lane that met nothing above −inf says nothing: where stays 0.
-  for (int lane = 0; lane < kLanes; lane++)
+  // Stays where no element is above −inf.
+  int32_t where = -1;
+  for (int lane = 0; lane < kLanes; lane++) {
+    if (isNan[lane]) return -1;
     if (best[lane] > largest || (best[lane] == largest && largest > lowest && at[lane] < where)) {
       largest = best[lane];
       where = at[lane];
     }
-  for (; i < width; i++)
+  }
+  for (; i < width; i++) {
+    if (x[i] != x[i]) return -1;
     if (x[i] > largest) {
       largest = x[i];
       where = (int32_t)i;
     }
-  return where;
+  }
+  return largest < __builtin_inff() ? where : -1;
 }
 
 static void argmaxForward(const args::Argmax& op) {

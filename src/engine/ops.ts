@@ -217,7 +217,7 @@ export const ops = {
     inPlace: ['x', 'y'],
   }),
 
-  /** Index of the largest of each row, the first of equals. No gradient. */
+  /** Index of the largest of each row, the first of equals; −1 where one is NaN or the largest is infinite. No gradient. */
   argmax: op({
     inputs: { x: float32('M', 'V') },
     outputs: { y: int32('M') },

@@ -27,9 +27,9 @@ export interface Decoder {
    * Feeding a position again replaces what was there. The array is the caller's.
    */
   feed(tokens: FedTokens, rows: Int32Array): Promise<Float32Array>
-  /** The same, but of each row only the tokens among which the `count` most likely ones are. */
+  /** The same, but of each row only the tokens among which the `count` most likely ones are; none where a logit is NaN. */
   feedLargest(tokens: FedTokens, rows: Int32Array, count: number): Promise<Candidates[]>
-  /** The same, but only the most likely next token of each row. */
+  /** The same, but only the most likely next token of each row; −1 where a logit is NaN or the largest is infinite. */
   feedGreedy(tokens: FedTokens, rows: Int32Array): Promise<Int32Array>
   /**
    * Feeds one token of each of some sequences, then again and again the most likely next tokens, `times` times in all.

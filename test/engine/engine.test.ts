@@ -244,6 +244,36 @@ describe.each(engines)('$name', ({ create }) => {
     })
   })
 
+  it.each([3, 16, 37, 300])(
+    'has no largest of %i numbers of which one is NaN, or the largest infinite',
+    async (width) => {
+      const normal = random(5).normal(width)
+      const withNumber = (at: number, number: number) => {
+        const row = normal.slice()
+        row[at] = number
+        return [...row]
+      }
+      const rows = [
+        withNumber(0, 9),
+        withNumber(width - 1, 9),
+        withNumber(0, -Infinity),
+        ...[0, 1, width >> 1, width - 1].map((at) => withNumber(at, Number.NaN)),
+        withNumber(width - 1, Infinity),
+        Array.from(normal, () => Number.NaN),
+        Array.from(normal, () => -Infinity),
+      ]
+      const best = tensorHandle('transient', 'int32', [rows.length])
+      const x = engine.tensor('float32', [rows.length, width], Float32Array.from(rows.flat()))
+      const program = engine.compile(
+        [{ op: 'argmax', direction: 'forward', inputs: [x], outputs: [best], attributes: [] }],
+        [best],
+      )
+      await engine.run(program)
+      const third = rows[2].indexOf(Math.max(...rows[2]))
+      expect([...(await engine.read(best))]).toEqual([0, width - 1, third, -1, -1, -1, -1, -1, -1, -1])
+    },
+  )
+
   it.each([5000, 300])('reads the largest of %i numbers of each row', async (width) => {
     const values = random(3).normal(4 * width)
     // The last row has nothing but NaN, the first some, and some numbers that are equal.

@@ -134,7 +134,12 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
         }
       }
       await starting(program)
-      await runner.repeat(handle, times, index, handleOf(input), handleOf(counted), guarded)
+      try {
+        await runner.repeat(handle, times, index, handleOf(input), handleOf(counted), guarded)
+      } catch (error) {
+        // The run that was under way while the caller failed may have failed for the same reason.
+        failures.push(error)
+      }
       if (failures.length > 0) throw failures[0]
     },
     free(tensor) {

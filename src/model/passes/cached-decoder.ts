@@ -17,6 +17,9 @@ import { createSlotCopies } from './slot-copies.ts'
 /** Passes of up to so many tokens, of up to twice as many and so on are one program each. */
 const sharedCounts = 16
 
+/** Of a row whose logits are no numbers. */
+const noCandidates = { ids: new Int32Array(0), scores: new Float32Array(0) }
+
 type StepInputs = { ids: Tensor; positions: Tensor; slots: Tensor; rows: Tensor }
 
 /** Passes of so many tokens wait for memory, not for arithmetic: integers would make them no faster. */
@@ -66,9 +69,10 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
       return values.subarray(0, rows.length * vocabSize)
     },
     async feedLargest(tokens, rows, count) {
-      const { logits } = await run(tokens, rows)
+      const { logits, best } = await run(tokens, rows)
+      const chosen = (await engine.read(best)) as Int32Array
       const largest = (await engine.readLargest(logits, count)).slice(0, rows.length)
-      return largest.map(({ ids, values: scores }) => ({ ids, scores }))
+      return largest.map(({ ids, values: scores }, i) => (chosen[i] < 0 ? noCandidates : { ids, scores }))
     },
     async feedGreedy(tokens, rows) {
       const { best } = await run(tokens, rows)
