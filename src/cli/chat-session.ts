@@ -1,7 +1,13 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import type { Assistant, Decoder, GenerateOptions, TextPiece } from '../generate/index.ts'
-import { generateSequences, sharedBeginning, streamTokens, withText } from '../generate/index.ts'
+import type { Assistant, Decoder, FinishReason, GenerateOptions, TextPiece } from '../generate/index.ts'
+import {
+  generateSequences,
+  obeyGenerationConfig,
+  sharedBeginning,
+  streamTokens,
+  withText,
+} from '../generate/index.ts'
 import { openAssistant } from '../model/index.ts'
 import { encodePrompt } from '../pipeline/index.ts'
 import type { LoadedModel } from '../pipeline/index.ts'
@@ -49,21 +55,31 @@ export function createChatSession(
       const sharedTokens = sharedBeginning(cached, prompt)
       // While tokens are under way, what the cache holds is not known if they fail or are stopped.
       cached = []
-      const settings = { stopTokenIds, ...options, cachedTokens: [sharedTokens], drafter }
+      const settings = {
+        ...obeyGenerationConfig({ stopTokenIds, ...options }, model.generationConfig),
+        cachedTokens: [sharedTokens],
+        drafter,
+      }
       const cache = decoder
       const pieces = streamTokens(
         (hooks) => generateSequences(cache, [prompt], { ...settings, ...hooks }),
         options.signal,
       )
       const answer: number[] = []
-      for await (const piece of withText(pieces, { tokenizer })) {
+      let finishReason: FinishReason = 'abort'
+      const { stopStrings = [] } = settings
+      for await (const piece of withText(pieces, { tokenizer, stopStrings })) {
         answer.push(...piece.tokenIds)
+        finishReason = piece.finishReason ?? finishReason
         yield piece
       }
       // A question whose answer was stopped before its first word was not asked.
       if (answer.length === 0) return
       cached = [...prompt, ...answer.slice(0, -1)]
-      history = [...asked, { role: 'assistant', content: textOf(loaded, answer) }]
+      history = [
+        ...asked,
+        { role: 'assistant', content: textOf(loaded, { tokenIds: answer, finishReason }, { stopStrings }) },
+      ]
     },
     reset() {
       history = [...opening]

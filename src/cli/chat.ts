@@ -37,7 +37,7 @@ export const chat = defineCommand({
     'chat --model assets/tiny-llama --adapter runs/demo',
     'chat --model ~/models/SmolLM2-135M-Instruct --system "Answer in one sentence." --temperature 0.7',
   ],
-  async run(flags) {
+  async run(flags, { repeated }) {
     endWhenOutputCloses()
     const loaded = await loadModelOf(flags)
     if (loaded.tokenizer.chatTemplate === undefined)
@@ -56,7 +56,7 @@ export const chat = defineCommand({
       })
     const assistant = await loadAssistant(flags, loaded)
     const session = createChatSession(loaded, context, { system: flags.system, assistant })
-    const options = samplingOptions(flags, loaded.generationConfig)
+    const options = samplingOptions(flags, repeated('stop'), loaded)
     try {
       await converse(loaded, session, options, flags.json === true)
     } finally {
@@ -125,7 +125,7 @@ async function converse(
         tokenIds.push(...piece.tokenIds)
         finishReason = piece.finishReason ?? finishReason
       }
-      if (json) writeJsonLine(asJson(loaded, { tokenIds, finishReason }))
+      if (json) writeJsonLine(asJson(loaded, { tokenIds, finishReason }, options))
       show('\n')
       if (atTerminal && finishReason !== 'stop')
         people.write(people.paint.dim(`(${reasons[finishReason]})\n`))

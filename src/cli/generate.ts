@@ -1,6 +1,7 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import type { Sequence } from '../generate/index.ts'
+import { cutAtStopString } from '../generate/index.ts'
+import type { GenerateOptions, Sequence } from '../generate/index.ts'
 import { encodePrompt } from '../pipeline/index.ts'
 import type { LoadedModel, Prompt } from '../pipeline/index.ts'
 import { endWhenOutputCloses } from './closed-output.ts'
@@ -42,7 +43,7 @@ export const generate = defineCommand({
     'generate --model ~/models/SmolLM2-135M-Instruct --input questions.jsonl --json > answers.jsonl',
     'generate --model ~/models/SmolLM2-135M --raw --temperature 0.8 --seed 1 "Once upon a time"',
   ],
-  async run(flags) {
+  async run(flags, { repeated }) {
     if (flags.prompt !== undefined && flags.input !== undefined)
       throw new FettleError({ place: '--input', found: 'a prompt as well', expected: 'one of the two' })
     // Guesses are checked one prompt at a time.
@@ -61,7 +62,7 @@ export const generate = defineCommand({
     }
     const prompts =
       flags.prompt === undefined ? await readPrompts(flags.input ?? '-', asPrompt) : [asPrompt(flags.prompt)]
-    const sampling = samplingOptions(flags, loaded.generationConfig)
+    const sampling = samplingOptions(flags, repeated('stop'), loaded)
     const options = { stopTokenIds, maxLength: model.maxPositions, ...assistant, ...sampling }
     for (let start = 0; start < prompts.length; start += batchSize) {
       const batch = prompts.slice(start, start + batchSize)
@@ -74,22 +75,33 @@ export const generate = defineCommand({
       }
       const { sequences, finishReasons } = await model.generate(
         { inputIds: inputs },
-        { ...options, returnDictInGenerate: true },
+        { ...options, firstRow: start, returnDictInGenerate: true },
       )
       for (const [i, tokenIds] of sequences.entries()) {
-        if (flags.json === true) writeJsonLine(asJson(loaded, { tokenIds, finishReason: finishReasons[i] }))
-        else out.writeAnswer(`${textOf(loaded, tokenIds)}\n\n`)
+        const answer = { tokenIds, finishReason: finishReasons[i] }
+        if (flags.json === true) writeJsonLine(asJson(loaded, answer, options))
+        else out.writeAnswer(`${textOf(loaded, answer, options)}\n\n`)
       }
     }
   },
 })
 
-/** An answer's text without its stop token and other special tokens. */
-export function textOf({ tokenizer }: Pick<LoadedModel, 'tokenizer'>, tokenIds: readonly number[]): string {
-  return tokenizer.decode(tokenIds, { skipSpecialTokens: true })
+/** An answer's text without its stop token and other special tokens, up to a stop string. */
+export function textOf(
+  { tokenizer }: Pick<LoadedModel, 'tokenizer'>,
+  { tokenIds, finishReason }: Sequence,
+  { stopStrings }: Pick<GenerateOptions, 'stopStrings'>,
+): string {
+  const text = tokenizer.decode(tokenIds, { skipSpecialTokens: true })
+  return finishReason === 'stop' ? cutAtStopString(text, stopStrings) : text
 }
 
 /** An answer as `--json` prints it. */
-export function asJson(loaded: Pick<LoadedModel, 'tokenizer'>, { tokenIds, finishReason }: Sequence) {
-  return { text: textOf(loaded, tokenIds), token_ids: tokenIds, finish_reason: finishReason }
+export function asJson(
+  loaded: Pick<LoadedModel, 'tokenizer'>,
+  answer: Sequence,
+  options: Pick<GenerateOptions, 'stopStrings'>,
+) {
+  const { tokenIds, finishReason } = answer
+  return { text: textOf(loaded, answer, options), token_ids: tokenIds, finish_reason: finishReason }
 }

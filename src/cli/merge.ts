@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { FettleError } from '../error.ts'
-import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { loadModelOf, modelFlags, oneOf, pathsOf } from './model-flags.ts'
@@ -34,12 +33,9 @@ export const merge = defineCommand({
   async run(flags) {
     const { outputDir: output } = flags
     checkOutput(output, Object.values(await pathsOf(flags)), flags.force === true)
-    const { model, tokenizer, generationConfig } = await loadModelOf(flags)
+    const { model, tokenizer } = await loadModelOf(flags)
     await model.mergeAdapter()
     const dtype = oneOf(flags.saveDtype, storedTypes) ?? storedType(model.config) ?? model.dtype
-    // What the adapter's file says goes above what the model's says.
-    const merged = { ...formatGenerationConfig(model.generationConfig), ...generationConfig.raw }
-    model.generationConfig = parseGenerationConfig(merged, 'generation_config.json')
     await model.save(output, { dtype: oneOf(dtype, storedTypes) ?? 'bfloat16' })
     await tokenizer.save(output)
     if (flags.json === true)

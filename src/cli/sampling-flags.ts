@@ -1,5 +1,6 @@
 import type { GenerateOptions } from '../generate/index.ts'
-import type { GenerationConfig } from '../tokenizer/index.ts'
+import type { LoadedModel } from '../pipeline/index.ts'
+import { parseGenerationConfig } from '../tokenizer/index.ts'
 import type { FlagValues } from './command.ts'
 
 /** How answers are chosen: the flags of generate and chat. */
@@ -29,30 +30,50 @@ export const samplingFlags = {
     description:
       'Guesses so many tokens at once where the text repeats itself: the same answer, sooner; try 10',
   },
-  seed: { type: 'number', description: 'Makes draws repeatable' },
+  stop: {
+    type: 'string',
+    hint: 'text',
+    repeats: true,
+    description: 'Ends an answer before this text, also inside of a token; may be given several times',
+  },
+  seed: { type: 'number', description: 'Makes draws repeatable; each row of a file has draws of its own' },
+  ignoreGenerationConfig: {
+    type: 'boolean',
+    description: 'Reads nothing of generation_config.json but the tokens that end an answer',
+  },
 } as const
 
 /**
- * The flags as generate's options. What no flag says, generation_config.json says; a flag that only means something
+ * The flags as generate's options; what they leave open, generation_config.json says. A flag that only means something
  * when sampling turns it on, and temperature 0 turns it off.
+ *
+ * @param stop  every `--stop`
  */
 export function samplingOptions(
   flags: FlagValues<typeof samplingFlags>,
-  { doSample, temperature, topK, topP, minP, repetitionPenalty }: Partial<GenerationConfig>,
+  stop: readonly string[],
+  { model, tokenizer }: Pick<LoadedModel, 'model' | 'tokenizer'>,
 ): GenerateOptions {
+  if (flags.ignoreGenerationConfig === true) {
+    const { eos_token_id, bos_token_id, pad_token_id } = model.generationConfig.raw
+    model.generationConfig = parseGenerationConfig({ eos_token_id, bos_token_id, pad_token_id })
+  }
   const asksToSample = [flags.temperature, flags.topK, flags.topP, flags.minP].some(
     (value) => value !== undefined,
   )
   const greedy = flags.temperature === 0
+  const stopStrings = stop.length > 0 ? stop : model.generationConfig.stopStrings
   return defined({
     maxNewTokens: flags.maxNewTokens,
-    doSample: greedy ? false : (flags.doSample ?? (asksToSample || doSample)),
-    temperature: greedy ? undefined : (flags.temperature ?? temperature),
-    topK: flags.topK ?? topK,
-    topP: flags.topP ?? topP,
-    minP: flags.minP ?? minP,
-    repetitionPenalty: flags.repetitionPenalty ?? repetitionPenalty,
+    doSample: greedy ? false : (flags.doSample ?? (asksToSample || undefined)),
+    temperature: greedy ? undefined : flags.temperature,
+    topK: flags.topK,
+    topP: flags.topP,
+    minP: flags.minP,
+    repetitionPenalty: flags.repetitionPenalty,
     promptLookupNumTokens: flags.promptLookupNumTokens,
+    stopStrings,
+    tokenizer: stopStrings === undefined ? undefined : tokenizer,
     seed: flags.seed,
   })
 }

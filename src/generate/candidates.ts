@@ -29,6 +29,12 @@ function select({ ids, scores }: Candidates, keeps: (index: number) => boolean):
   return { ids: kept.ids.subarray(0, count), scores: kept.scores.subarray(0, count) }
 }
 
+/** Those that are none of some tokens. */
+export function withoutTokens(candidates: Candidates, tokens: ReadonlySet<number>): Candidates {
+  const { ids } = candidates
+  return select(candidates, (i) => !tokens.has(ids[i]))
+}
+
 /**
  * Divides logits of tokens already seen by the penalty, or multiplies them when negative: once a token.
  * Source: Keskar et al. 2019, https://arxiv.org/abs/1909.05858

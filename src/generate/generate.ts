@@ -1,16 +1,19 @@
 import { FettleError } from '../error.ts'
 import { createRandom } from '../random.ts'
-import { allCandidates } from './candidates.ts'
-import type { Candidates } from './candidates.ts'
 import type { Decoder, FedTokens } from './decoder.ts'
 import type { Drafter } from './drafter.ts'
+import { finiteChoice, isGreedy, nextTokens } from './next-tokens.ts'
+import type { Chooser } from './next-tokens.ts'
 import { readSettings } from './options.ts'
 import type { GenerateOptions, Settings } from './options.ts'
 import { createPromptLookup } from './prompt-lookup.ts'
+import { createRules } from './rules.ts'
+import type { NextRule } from './rules.ts'
 import { sharedBeginnings } from './shared-beginning.ts'
-import { chooseToken, decidingCount } from './sample.ts'
+import { createStopListener } from './stop-strings.ts'
+import type { StopListener } from './stop-strings.ts'
 
-/** Why a sequence ended: a stop token, no more room, or the caller's signal. */
+/** Why a sequence ended: a stop token or stop string, no more room, or the caller's signal. */
 export type FinishReason = 'stop' | 'length' | 'abort'
 
 /** What was generated for one prompt. */
@@ -21,12 +24,12 @@ export interface Sequence {
 }
 
 /** A prompt on its way to a sequence. */
-interface Row extends Sequence {
+interface Row extends Sequence, Chooser {
   index: number
   prompt: readonly number[]
-  /** Distinct tokens of prompt and answer, for the repetition penalty. */
   seen: Set<number>
-  random: () => number
+  /** Hears the answer, where there are stop strings. */
+  listener: StopListener | undefined
 }
 
 /** Prompt tokens a pass: enough to keep the kernels busy, few enough that memory stays small and a signal is heard. */
@@ -52,29 +55,44 @@ export async function generateSequences(
   checkPrompts(decoder, prompts)
   const drafter = drafterOf(options, settings, prompts.length)
   const stops = new Set(options.stopTokenIds)
-  const rows = prompts.map((prompt, index): Row => ({
-    index,
-    prompt,
-    tokenIds: [],
-    finishReason: 'abort',
-    seen: new Set(settings.repetitionPenalty === 1 ? [] : prompt),
-    // The golden ratio spreads neighbouring rows over the seeds.
-    random: createRandom(settings.seed + Math.imul(index, 0x9e3779b9)),
-  }))
+  const rules = createRules(settings, stops)
+  const rows = prompts.map((prompt, index) => startRow(prompt, index, settings, options))
 
   const active = new Set(rows)
   /** Tokens that a row may still get. */
   const roomOf = ({ prompt, tokenIds }: Row): number =>
     Math.min(settings.maxNewTokens, decoder.capacity - prompt.length) - tokenIds.length
+  /** What may come after a row and some tokens that may follow it. */
+  const ruleOf = (row: Row, drafts: readonly number[] = []): NextRule | null => {
+    if (rules.areOver({ promptLength: row.prompt.length }, row.tokenIds.length + drafts.length)) return null
+    const tokens = [...sequenceOf(row), ...drafts]
+    return rules.next({ tokens, promptLength: row.prompt.length, room: roomOf(row) - drafts.length })
+  }
+  /** Where in the file's rows the next token of a row stands. */
+  const placeOf = ({ index, tokenIds }: Row): string =>
+    `logits of row ${settings.firstRow + index}, token ${tokenIds.length + 1}`
   const accept = (row: Row, token: number): void => {
     row.tokenIds.push(token)
     row.seen.add(token)
-    const finishReason = stops.has(token) ? 'stop' : roomOf(row) <= 0 ? 'length' : null
+    const isStop = row.listener?.push(token) === true || stops.has(token)
+    const finishReason = isStop ? 'stop' : roomOf(row) <= 0 ? 'length' : null
     if (finishReason !== null) {
       row.finishReason = finishReason
       active.delete(row)
     }
     options.onToken?.(token, row.index, finishReason)
+  }
+  /** One pass of the model, and the tokens that follow from it. */
+  const feed = async (pass: readonly Fed[]): Promise<void> => {
+    const ending = pass.flatMap(({ isLast }, i) => (isLast ? [i] : []))
+    // A pass from the middle of a prompt asks for its last row, to ask for something; the answer is not used.
+    const wanted = {
+      rows: Int32Array.from(ending.length > 0 ? ending : [pass.length - 1]),
+      rules: ending.map((at) => ruleOf(pass[at].row)),
+      mostSeen: Math.max(0, ...ending.map((at) => pass[at].row.seen.size)),
+    }
+    const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings)
+    ending.forEach((at, i) => accept(pass[at].row, choose(i, pass[at].row, placeOf(pass[at].row))))
   }
 
   const copies = sharedBeginnings(prompts, options.cachedTokens)
@@ -83,7 +101,7 @@ export async function generateSequences(
   const readPrompts = async (some: readonly Row[]): Promise<void> => {
     for (const pass of promptPasses(some, heldOf)) {
       if (options.signal?.aborted) return
-      await feed(decoder, pass, settings, accept)
+      await feed(pass)
     }
   }
   await readPrompts(rows.filter(({ index }) => !copied.has(index)))
@@ -91,6 +109,8 @@ export async function generateSequences(
     await decoder.copySlots(copies)
     await readPrompts(rows.filter(({ index }) => copied.has(index)))
   }
+  const isFree = ({ prompt, tokenIds }: Row): boolean =>
+    rules.areOver({ promptLength: prompt.length }, tokenIds.length)
   while (active.size > 0 && !options.signal?.aborted) {
     const [first] = active
     const drafts = await drafter?.draft(sequenceOf(first), roomOf(first) - 1)
@@ -102,13 +122,13 @@ export async function generateSequences(
       const position = row.prompt.length + row.tokenIds.length - 1
       return { row, id: row.tokenIds[row.tokenIds.length - 1], position, isLast: true }
     })
-    if (!isGreedy(settings)) await feed(decoder, pass, settings, accept)
+    if (!isGreedy(settings) || !pass.every(({ row }) => isFree(row))) await feed(pass)
     else
       await decoder.continueGreedily(
         fedTokens(pass),
         Math.min(...pass.map(({ row }) => roomOf(row))),
         (best) => {
-          pass.forEach(({ row }, i) => accept(row, best[i]))
+          pass.forEach(({ row }, i) => accept(row, finiteChoice(best[i], placeOf(row))))
           return (
             active.size === pass.length &&
             options.signal?.aborted !== true &&
@@ -124,13 +144,35 @@ export async function generateSequences(
     const last = row.prompt.length + row.tokenIds.length - 1
     const ids = [row.tokenIds[row.tokenIds.length - 1], ...drafts]
     const pass = ids.map((id, i): Fed => ({ row, id, position: last + i, isLast: true }))
-    const wanted = Int32Array.from(ids.keys())
-    const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings, row.seen.size + drafts.length)
+    const wanted = {
+      rows: Int32Array.from(ids.keys()),
+      rules: ids.map((_, i) => ruleOf(row, drafts.slice(0, i))),
+      mostSeen: row.seen.size + drafts.length,
+    }
+    const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings)
     for (let i = 0; i < ids.length; i += 1) {
-      const token = choose(i, row)
+      const token = choose(i, row, placeOf(row))
       accept(row, token)
       if (!active.has(row) || options.signal?.aborted || token !== drafts[i]) return
     }
+  }
+}
+
+function startRow(
+  prompt: readonly number[],
+  index: number,
+  { repetitionPenalty, seed, firstRow, stopStrings }: Settings,
+  { tokenizer }: GenerateOptions,
+): Row {
+  return {
+    index,
+    prompt,
+    tokenIds: [],
+    finishReason: 'abort',
+    seen: new Set(repetitionPenalty === 1 ? [] : prompt),
+    // The golden ratio spreads neighbouring rows over the seeds.
+    random: createRandom(seed + Math.imul(firstRow + index, 0x9e3779b9)),
+    listener: stopStrings.length > 0 && tokenizer ? createStopListener(stopStrings, tokenizer) : undefined,
   }
 }
 
@@ -195,58 +237,6 @@ function* promptPasses(rows: readonly Row[], heldOf: (row: Row) => number): Gene
     }
   }
   if (pass.length > 0) yield pass
-}
-
-/** One pass of the model, and the tokens that follow from it. */
-async function feed(
-  decoder: Decoder,
-  pass: readonly Fed[],
-  settings: Settings,
-  accept: (row: Row, token: number) => void,
-): Promise<void> {
-  const ending = pass.flatMap(({ isLast }, i) => (isLast ? [i] : []))
-  // A pass from the middle of a prompt asks for its last row, to ask for something; the answer is not used.
-  const wanted = Int32Array.from(ending.length > 0 ? ending : [pass.length - 1])
-  const mostSeen = Math.max(0, ...ending.map((at) => pass[at].row.seen.size))
-  const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings, mostSeen)
-  ending.forEach((at, i) => accept(pass[at].row, choose(i, pass[at].row)))
-}
-
-/** One pass of the model, and how the token after each of its `wanted` rows is chosen: once each, in their order, up to `mostSeen` tokens penalised. */
-async function nextTokens(
-  decoder: Decoder,
-  tokens: FedTokens,
-  wanted: Int32Array,
-  settings: Settings,
-  mostSeen: number,
-): Promise<(i: number, row: Row) => number> {
-  if (isGreedy(settings)) {
-    const best = await decoder.feedGreedy(tokens, wanted)
-    return (i) => best[i]
-  }
-  const candidates = await candidatesAfter(decoder, tokens, wanted, decidingCount(settings, mostSeen))
-  return (i, row) => chooseToken(candidates(i), row.seen, settings, row.random)
-}
-
-/** One pass of the model, and the candidates after each of its `wanted` rows: `count` of them decide, or all. */
-async function candidatesAfter(
-  decoder: Decoder,
-  tokens: FedTokens,
-  wanted: Int32Array,
-  count: number | undefined,
-): Promise<(i: number) => Candidates> {
-  if (count !== undefined) {
-    const largest = await decoder.feedLargest(tokens, wanted, count)
-    return (i) => largest[i]
-  }
-  const logits = await decoder.feed(tokens, wanted)
-  const width = decoder.vocabSize
-  return (i) => allCandidates(logits.subarray(i * width, (i + 1) * width))
-}
-
-/** Nothing but the most likely token is asked for: no logits need to come back. */
-function isGreedy({ doSample, repetitionPenalty }: Settings): boolean {
-  return !doSample && repetitionPenalty === 1
 }
 
 function fedTokens(pass: readonly Fed[]): FedTokens {

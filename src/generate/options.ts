@@ -1,5 +1,6 @@
-import { FettleError } from '../error.ts'
+import { FettleError, quoteValue } from '../error.ts'
 import type { Problem } from '../error.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Drafter } from './drafter.ts'
 
 /** How new tokens are chosen and when to end; names, defaults and meaning as in Hugging Face's generate. */
@@ -18,8 +19,28 @@ export interface GenerateOptions {
   minP?: number
   /** Logits of tokens already in prompt or answer are divided by it (multiplied when negative); default 1. */
   repetitionPenalty?: number
-  /** Makes sampling repeatable; each row has its own stream, so a row does not depend on its neighbours. */
+  /** No stop token before so many new tokens. */
+  minNewTokens?: number
+  /** No stop token before the sequence, its prompt included, has so many. */
+  minLength?: number
+  /** Tokens that never come. */
+  suppressTokens?: readonly number[]
+  /** Tokens that do not come first. */
+  beginSuppressTokens?: readonly number[]
+  /** Sequences of tokens that never come. */
+  badWordsIds?: readonly (readonly number[])[]
+  /** No sequence of so many tokens comes twice, the prompt included; 0: any may. */
+  noRepeatNgramSize?: number
+  /** The first token after a prompt of a single one. */
+  forcedBosTokenId?: number | null
+  /** What comes last where an answer is cut off at its longest length. */
+  forcedEosTokenId?: number | readonly number[] | null
+  /**
+   * Makes sampling repeatable; each row has its own stream of random numbers, so a row does not depend on its neighbours.
+   */
   seed?: number
+  /** Which row the first prompt is of a file that is answered part by part: the stream belongs to the row. Default 0. */
+  firstRow?: number
   /**
    * Guess so many tokens where the text repeats itself: what followed the last time that its latest tokens were there. The
    * answer is the same, sooner; for one prompt at a time. Default 0: no guesses.
@@ -29,6 +50,13 @@ export interface GenerateOptions {
   drafter?: Drafter | undefined
   /** A sequence ends with any of these, which is its last token. */
   stopTokenIds?: readonly number[]
+  /**
+   * A sequence ends with the token that completes any of these texts in the answer, wherever in a token it begins or ends. Needs
+   * `tokenizer`. Text ends before it.
+   */
+  stopStrings?: string | readonly string[]
+  /** Reads the text that `stopStrings` are looked for in. */
+  tokenizer?: Pick<Tokenizer, 'createDecodeStream'>
   /**
    * Called with each new token as it is made, the stop token included, the row of the batch that it belongs to and, with its
    * last one, why the row ended.
@@ -41,43 +69,46 @@ export interface GenerateOptions {
 }
 
 /** Options with their defaults filled in. */
-export interface Settings {
-  maxNewTokens: number
-  doSample: boolean
-  temperature: number
-  topK: number
-  topP: number
-  minP: number
-  repetitionPenalty: number
-  promptLookupNumTokens: number
-  seed: number
+export interface Settings extends Required<
+  Pick<GenerateOptions, NumberName | ListName | 'doSample' | 'seed'>
+> {
+  badWordsIds: readonly (readonly number[])[]
+  forcedBosTokenId: number | null
+  forcedEosTokenId: readonly number[]
+  stopStrings: readonly string[]
 }
 
+const whole = (n: number): boolean => Number.isInteger(n) && n >= 0
+
 /** Each numeric option's default and what it must be. */
-const limits: Record<
-  Exclude<keyof Settings, 'doSample' | 'seed'>,
-  { fallback: number; expected: string; holds: (value: number) => boolean }
-> = {
+const limits = {
   maxNewTokens: {
     fallback: 256,
     expected: 'a whole number from 1',
-    holds: (n) => Number.isInteger(n) && n >= 1,
+    holds: (n: number) => whole(n) && n >= 1,
   },
   temperature: {
     fallback: 1,
     expected: 'a number above 0; doSample: false takes the most likely token',
-    holds: (n) => n > 0 && n < Infinity,
+    holds: (n: number) => n > 0 && n < Infinity,
   },
-  topK: { fallback: 50, expected: 'a whole number from 0', holds: (n) => Number.isInteger(n) && n >= 0 },
-  topP: { fallback: 1, expected: 'a number from 0 to 1', holds: (n) => n >= 0 && n <= 1 },
-  minP: { fallback: 0, expected: 'a number from 0 to 1', holds: (n) => n >= 0 && n <= 1 },
-  repetitionPenalty: { fallback: 1, expected: 'a number above 0', holds: (n) => n > 0 && n < Infinity },
-  promptLookupNumTokens: {
-    fallback: 0,
-    expected: 'a whole number from 0',
-    holds: (n) => Number.isInteger(n) && n >= 0,
+  topK: { fallback: 50, expected: 'a whole number from 0', holds: whole },
+  topP: { fallback: 1, expected: 'a number from 0 to 1', holds: (n: number) => n >= 0 && n <= 1 },
+  minP: { fallback: 0, expected: 'a number from 0 to 1', holds: (n: number) => n >= 0 && n <= 1 },
+  repetitionPenalty: {
+    fallback: 1,
+    expected: 'a number above 0',
+    holds: (n: number) => n > 0 && n < Infinity,
   },
-}
+  promptLookupNumTokens: { fallback: 0, expected: 'a whole number from 0', holds: whole },
+  minNewTokens: { fallback: 0, expected: 'a whole number from 0', holds: whole },
+  minLength: { fallback: 0, expected: 'a whole number from 0', holds: whole },
+  noRepeatNgramSize: { fallback: 0, expected: 'a whole number from 0', holds: whole },
+  firstRow: { fallback: 0, expected: 'a whole number from 0', holds: whole },
+} as const
+
+type NumberName = keyof typeof limits
+type ListName = 'suppressTokens' | 'beginSuppressTokens'
 
 /**
  * Fills in defaults.
@@ -86,12 +117,22 @@ const limits: Record<
  */
 export function readSettings(options: GenerateOptions): Settings {
   const problems: Problem[] = []
-  const number = (name: keyof typeof limits): number => {
+  const number = (name: NumberName): number => {
     const { fallback, expected, holds } = limits[name]
     const value = options[name] ?? fallback
     if (!holds(value)) problems.push({ place: name, found: String(value), expected })
     return value
   }
+  const ids = (name: string, given: number | readonly number[] | null | undefined): readonly number[] => {
+    const list = typeof given === 'number' ? [given] : (given ?? [])
+    const isRight = Array.isArray(list) && list.every((id) => typeof id === 'number' && whole(id))
+    if (!isRight) problems.push({ place: name, found: quoteValue(given), expected: 'ids of tokens' })
+    return isRight ? list : []
+  }
+  const words = options.badWordsIds ?? []
+  if (!Array.isArray(words) || words.some((word) => !Array.isArray(word) || word.length === 0))
+    problems.push({ place: 'badWordsIds', found: quoteValue(words), expected: 'lists of ids of tokens' })
+  const [forcedBosTokenId = null] = ids('forcedBosTokenId', options.forcedBosTokenId)
   const settings: Settings = {
     maxNewTokens: number('maxNewTokens'),
     doSample: options.doSample ?? false,
@@ -101,8 +142,45 @@ export function readSettings(options: GenerateOptions): Settings {
     minP: number('minP'),
     repetitionPenalty: number('repetitionPenalty'),
     promptLookupNumTokens: number('promptLookupNumTokens'),
+    minNewTokens: number('minNewTokens'),
+    minLength: number('minLength'),
+    suppressTokens: ids('suppressTokens', options.suppressTokens),
+    beginSuppressTokens: ids('beginSuppressTokens', options.beginSuppressTokens),
+    badWordsIds: Array.isArray(words) ? words.map((word: readonly number[]) => ids('badWordsIds', word)) : [],
+    noRepeatNgramSize: number('noRepeatNgramSize'),
+    forcedBosTokenId,
+    forcedEosTokenId: ids('forcedEosTokenId', options.forcedEosTokenId).toSorted((a, b) => a - b),
+    stopStrings: readStopStrings(options, problems),
+    firstRow: number('firstRow'),
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 32),
   }
+  if (settings.minNewTokens > settings.maxNewTokens)
+    problems.push({
+      place: 'minNewTokens',
+      found: String(settings.minNewTokens),
+      expected: `at most maxNewTokens, ${settings.maxNewTokens}`,
+    })
   if (problems.length > 0) throw new FettleError(problems)
   return settings
+}
+
+function readStopStrings(
+  { stopStrings = [], tokenizer }: GenerateOptions,
+  problems: Problem[],
+): readonly string[] {
+  const strings = typeof stopStrings === 'string' ? [stopStrings] : stopStrings
+  if (!Array.isArray(strings) || strings.some((text) => typeof text !== 'string' || text === ''))
+    problems.push({
+      place: 'stopStrings',
+      found: quoteValue(stopStrings),
+      expected: 'texts that are not empty',
+    })
+  else if (strings.length > 0 && !tokenizer)
+    problems.push({
+      place: 'stopStrings',
+      found: 'no tokenizer beside it',
+      expected: 'the tokenizer that reads the text of the answer',
+      cure: 'Give it as the option tokenizer.',
+    })
+  return Array.isArray(strings) ? strings : []
 }

@@ -1,7 +1,15 @@
 import { FettleError } from '../error.ts'
-import { keepMinP, keepTopK, keepTopP, penaliseRepetition, probabilities } from './candidates.ts'
+import {
+  keepMinP,
+  keepTopK,
+  keepTopP,
+  penaliseRepetition,
+  probabilities,
+  withoutTokens,
+} from './candidates.ts'
 import type { Candidates } from './candidates.ts'
 import type { Settings } from './options.ts'
+import type { NextRule } from './rules.ts'
 
 /** Temperature, top-k, top-p and min-p, in Hugging Face's order: each works on what the one before left. */
 export function warp(
@@ -28,15 +36,16 @@ export function draw(candidates: Candidates, random: number): number {
 }
 
 /**
- * How many of the largest logits decide the next token, `seen` tokens being penalised; undefined where all do.
- * A penalty above 1 lowers logits, so at most `seen` of the first `topK + seen` can leave the first `topK`.
+ * How many of the largest logits decide the next token, `seen` tokens being penalised and `ruledOut` left out; undefined where
+ * all do. A penalty above 1 lowers logits, so at most `seen` of the first `topK + seen` can leave the first `topK`.
  */
 export function decidingCount(
-  { doSample, topK, repetitionPenalty }: Settings,
+  { doSample, topK, repetitionPenalty }: Pick<Settings, 'doSample' | 'topK' | 'repetitionPenalty'>,
   seen: number,
+  ruledOut = 0,
 ): number | undefined {
   if ((doSample && topK === 0) || repetitionPenalty < 1) return undefined
-  return (doSample ? topK : 1) + (repetitionPenalty > 1 ? seen : 0)
+  return (doSample ? topK : 1) + (repetitionPenalty > 1 ? seen : 0) + ruledOut
 }
 
 /**
@@ -44,17 +53,36 @@ export function decidingCount(
  *
  * @param candidates all tokens that can be chosen, their scores the logits; changed in place
  * @param seen tokens of prompt and answer, for the repetition penalty
- * @throws FettleError when the model computed no numbers, from which no token can be chosen
+ * @param rule what else decides
+ * @param place whose logits these are, for messages
+ * @throws FettleError when the model computed no numbers, or rules leave no token: then none can be chosen
  */
 export function chooseToken(
   candidates: Candidates,
   seen: Iterable<number>,
   settings: Settings,
   random: () => number,
+  rule: NextRule | null = null,
+  place = 'logits',
 ): number {
-  checkScores(candidates)
+  if (!areNumbers(candidates)) throw unusableLogits(place)
   if (settings.repetitionPenalty !== 1) penaliseRepetition(candidates, seen, settings.repetitionPenalty)
-  return settings.doSample ? draw(warp(candidates, settings), random()) : mostLikely(candidates)
+  const left = rule === null ? candidates : allowedCandidates(candidates, rule)
+  if (left.ids.length === 0)
+    throw new FettleError({
+      place,
+      found: 'every token is ruled out',
+      expected: 'one that may come',
+      cure: 'Loosen suppressTokens, badWordsIds or noRepeatNgramSize.',
+    })
+  return settings.doSample ? draw(warp(left, settings), random()) : mostLikely(left)
+}
+
+/** The candidates that a rule allows; forced ones all alike. */
+function allowedCandidates(candidates: Candidates, { ruledOut, forced }: NextRule): Candidates {
+  if (forced === null) return withoutTokens(candidates, ruledOut)
+  const ids = Int32Array.from(forced.filter((id) => !ruledOut.has(id)))
+  return { ids, scores: new Float32Array(ids.length) }
 }
 
 /** The candidate with the highest score, the first of equals. */
@@ -64,16 +92,26 @@ function mostLikely({ ids, scores }: Candidates): number {
   return ids[best]
 }
 
-function checkScores({ scores }: Candidates): void {
-  // One NaN in the hidden state makes all logits NaN, so the first stands for all; no NaN is among the largest.
-  if (scores.length === 0 || Number.isNaN(scores[0]))
-    throw new FettleError(
-      {
-        place: 'logits',
-        found: 'NaN',
-        expected: 'numbers',
-        cure: 'The weights hold NaN or overflow in this dtype: try float32, or look at the files with fettle doctor.',
-      },
-      { exitCode: 1 },
-    )
+/** Whether a token can be chosen by these scores: none is NaN, and the largest is finite. */
+function areNumbers({ scores }: Candidates): boolean {
+  let largest = -Infinity
+  for (let i = 0; i < scores.length; i += 1) {
+    const score = scores[i]
+    if (score > largest) largest = score
+    else if (Number.isNaN(score)) return false
+  }
+  return Number.isFinite(largest)
+}
+
+/** What is wrong where a model computed no numbers. */
+export function unusableLogits(place: string): FettleError {
+  return new FettleError(
+    {
+      place,
+      found: 'NaN or infinite logits',
+      expected: 'finite numbers, to choose a token by',
+      cure: 'The weights hold NaN or overflow in this dtype: look at the files with fettle doctor, or try --dtype float32.',
+    },
+    { exitCode: 1 },
+  )
 }

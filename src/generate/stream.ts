@@ -1,6 +1,7 @@
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { FinishReason, Sequence } from './generate.ts'
 import type { GenerateOptions } from './options.ts'
+import { cutAtStopString, heldBack } from './stop-strings.ts'
 
 /** What a stream gives each time: the next token of one row. */
 export interface StreamPiece {
@@ -14,7 +15,7 @@ export interface StreamPiece {
 
 /** A piece with its text. */
 export interface TextPiece extends StreamPiece {
-  /** What the token adds to the row's text; empty while a character is unfinished. */
+  /** What the token adds to the row's text; empty while a character is unfinished, or a stop string may have begun. */
   text: string
 }
 
@@ -23,6 +24,8 @@ export interface TextOptions {
   tokenizer: Pick<Tokenizer, 'createDecodeStream'>
   /** Leave special tokens out of the text (default true). */
   skipSpecialTokens?: boolean
+  /** What the generation ends at: the text ends before it. */
+  stopStrings?: string | readonly string[]
 }
 
 /** How a stream listens to a generation, and ends it. */
@@ -71,16 +74,27 @@ export async function* streamTokens(
   }
 }
 
-/** A stream with the text of its tokens, in whole characters. */
+/** A stream with the text of its tokens, in whole characters, up to a stop string. */
 export async function* withText(
   pieces: AsyncIterable<StreamPiece>,
-  { tokenizer, skipSpecialTokens = true }: TextOptions,
+  { tokenizer, skipSpecialTokens = true, stopStrings = [] }: TextOptions,
 ): AsyncGenerator<TextPiece> {
-  const decodings = new Map<number, ReturnType<Tokenizer['createDecodeStream']>>()
+  const stops = typeof stopStrings === 'string' ? [stopStrings] : stopStrings
+  const rows = new Map<number, { decoding: ReturnType<Tokenizer['createDecodeStream']>; held: string }>()
   for await (const piece of pieces) {
-    const decoding = decodings.get(piece.row) ?? tokenizer.createDecodeStream({ skipSpecialTokens })
-    decodings.set(piece.row, decoding)
-    const text = piece.tokenIds.map((id) => decoding.push(id)).join('')
-    yield { ...piece, text: piece.finishReason === null ? text : text + decoding.flush() }
+    const row = rows.get(piece.row) ?? {
+      decoding: tokenizer.createDecodeStream({ skipSpecialTokens }),
+      held: '',
+    }
+    rows.set(piece.row, row)
+    const text = row.held + piece.tokenIds.map((id) => row.decoding.push(id)).join('')
+    if (piece.finishReason === null) {
+      const shown = text.length - heldBack(text, stops)
+      row.held = text.slice(shown)
+      yield { ...piece, text: text.slice(0, shown) }
+    } else {
+      const whole = text + row.decoding.flush()
+      yield { ...piece, text: piece.finishReason === 'stop' ? cutAtStopString(whole, stops) : whole }
+    }
   }
 }

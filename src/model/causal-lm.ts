@@ -43,7 +43,7 @@ export class AutoModelForCausalLM {
   readonly #queue: Queue
   /** config.json as it was read, or as the GGUF metadata say. */
   readonly config: Record<string, unknown>
-  /** generation_config.json; saved with the model. `eosTokenIds` end what is generated where no option says otherwise. */
+  /** generation_config.json; saved with the model. It says how is generated where no option says otherwise. */
   generationConfig: GenerationConfig
   /** The path it was loaded from. */
   readonly nameOrPath: string
@@ -196,7 +196,9 @@ export class AutoModelForCausalLM {
     inputs: GenerateInputs,
     options: StreamOptions & Partial<TextOptions> = {},
   ): AsyncGenerator<StreamPiece> {
-    return streamWith((settings) => this.#generate(inputs, settings), options)
+    const stopStrings = options.stopStrings ?? this.generationConfig.stopStrings
+    const settings = { ...options, ...(stopStrings !== undefined && { stopStrings }) }
+    return streamWith((hooked) => this.#generate(inputs, hooked), settings)
   }
 
   async #generate(inputs: GenerateInputs, options: ModelGenerateOptions): Promise<Sequence[]> {

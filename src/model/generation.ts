@@ -1,12 +1,13 @@
-import { generateSequences, streamTokens, withText } from '../generate/index.ts'
+import { generateSequences, obeyGenerationConfig, streamTokens, withText } from '../generate/index.ts'
 import type {
   FinishReason,
-  GenerateOptions,
+  LengthOptions,
   Sequence,
   StreamPiece,
   TextOptions,
   TextPiece,
 } from '../generate/index.ts'
+import type { GenerationConfig } from '../tokenizer/index.ts'
 import { checkAssistant, openAssistant, type AssistantModel } from './assistant-model.ts'
 import { flattenBatch, type TokenMatrix } from './passes/flatten.ts'
 
@@ -19,9 +20,7 @@ export interface GenerateInputs {
 }
 
 /** How a model generates, alone or with another one's help. */
-export interface ModelGenerateOptions extends Omit<GenerateOptions, 'cachedTokens'> {
-  /** Longest sequence, its prompt included; beside `maxNewTokens`, whichever comes first. Default: no limit. */
-  maxLength?: number
+export interface ModelGenerateOptions extends Omit<LengthOptions, 'cachedTokens'> {
   /** A smaller model with the same tokenizer that guesses tokens; the answer is the model's own, sooner. */
   assistantModel?: AssistantModel | undefined
   /** How many tokens the assistant guesses at once; default 3. */
@@ -41,15 +40,19 @@ export interface GenerateOutput {
 
 /** What generates: the public model. */
 interface GeneratingModel extends AssistantModel {
-  readonly generationConfig: { eosTokenIds: number[] }
+  readonly generationConfig: GenerationConfig
 }
 
-/** Continues each prompt, in a key-value cache that lives as long as it takes. */
+/**
+ * Continues each prompt, in a key-value cache that lives as long as it takes. What no option says, generation_config.json says.
+ */
 export async function generateWith(
   model: GeneratingModel,
   inputs: GenerateInputs,
-  { assistantModel, numAssistantTokens, maxLength = Infinity, ...options }: ModelGenerateOptions,
+  given: ModelGenerateOptions,
 ): Promise<Sequence[]> {
+  const settings = obeyGenerationConfig(given, model.generationConfig)
+  const { assistantModel, numAssistantTokens, maxLength = Infinity, ...options } = settings
   if (assistantModel) checkAssistant(model, assistantModel)
   const prompts = promptsOf(inputs, model.vocabSize)
   const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
@@ -59,7 +62,6 @@ export async function generateWith(
   try {
     return await generateSequences(decoder, prompts, {
       ...options,
-      stopTokenIds: options.stopTokenIds ?? model.generationConfig.eosTokenIds,
       drafter: assistant ?? options.drafter,
     })
   } finally {
@@ -73,10 +75,17 @@ export function streamWith(
   generate: (options: ModelGenerateOptions) => Promise<Sequence[]>,
   { tokenizer, skipSpecialTokens, ...options }: StreamOptions & Partial<TextOptions>,
 ): AsyncGenerator<StreamPiece> | AsyncGenerator<TextPiece> {
-  const pieces = streamTokens((hooks) => generate({ ...options, ...hooks }), options.signal)
-  return tokenizer === undefined
-    ? pieces
-    : withText(pieces, { tokenizer, ...(skipSpecialTokens !== undefined && { skipSpecialTokens }) })
+  const { stopStrings } = options
+  const pieces = streamTokens(
+    (hooks) => generate({ ...options, ...(tokenizer && { tokenizer }), ...hooks }),
+    options.signal,
+  )
+  if (tokenizer === undefined) return pieces
+  return withText(pieces, {
+    tokenizer,
+    ...(skipSpecialTokens !== undefined && { skipSpecialTokens }),
+    ...(stopStrings !== undefined && { stopStrings }),
+  })
 }
 
 /** The tokens of each row without its padding. */

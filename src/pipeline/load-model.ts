@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { FettleError } from '../error.ts'
 import { AutoModelForCausalLM, type LoadOptions } from '../model/index.ts'
 import { readAdapterConfig } from '../peft/index.ts'
-import { AutoTokenizer, findStopSet, readGenerationConfig } from '../tokenizer/index.ts'
+import {
+  AutoTokenizer,
+  findStopSet,
+  formatGenerationConfig,
+  parseGenerationConfig,
+  readGenerationConfig,
+} from '../tokenizer/index.ts'
 import type { GenerationConfig, Tokenizer } from '../tokenizer/index.ts'
 
 /** Where a model is, with the adapter that goes on it. */
@@ -32,6 +38,12 @@ export async function loadModel(paths: ModelPaths, options: LoadOptions = {}): P
   const ownConfig = adapter !== undefined && existsSync(join(adapter, 'generation_config.json'))
   const generationConfig = await readGenerationConfig(ownConfig ? adapter : paths.model)
   if (adapter !== undefined) await model.loadAdapter(adapter)
+  // What the adapter's file says goes above what the model's says.
+  if (ownConfig)
+    model.generationConfig = parseGenerationConfig(
+      { ...formatGenerationConfig(model.generationConfig), ...generationConfig.raw },
+      join(adapter, 'generation_config.json'),
+    )
   return { model, tokenizer, generationConfig, stopTokenIds: findStopSet(tokenizer, generationConfig).ids }
 }
 

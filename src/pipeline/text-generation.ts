@@ -1,6 +1,6 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import type { FinishReason } from '../generate/index.ts'
+import { cutAtStopString, type FinishReason } from '../generate/index.ts'
 import type { AutoModelForCausalLM, StreamOptions } from '../model/index.ts'
 import type { ChatTemplateOptions, Tokenizer } from '../tokenizer/index.ts'
 import type { LoadedModel } from './load-model.ts'
@@ -13,7 +13,7 @@ import type { Streamer } from './text-streamer.ts'
  * generation_config.json says where no option does.
  */
 export interface TextGenerationSettings
-  extends StreamOptions, Pick<ChatTemplateOptions, 'tools' | 'documents'> {
+  extends Omit<StreamOptions, 'tokenizer'>, Pick<ChatTemplateOptions, 'tools' | 'documents'> {
   /** Prompts that are answered together; default 16, with guesses 1. */
   batchSize?: number
   /** Begin `generated_text` with the text that was given (default true). Messages always come back whole. */
@@ -45,7 +45,17 @@ const readers: {
   topP: 'model',
   minP: 'model',
   repetitionPenalty: 'model',
+  minNewTokens: 'model',
+  minLength: 'model',
+  suppressTokens: 'model',
+  beginSuppressTokens: 'model',
+  badWordsIds: 'model',
+  noRepeatNgramSize: 'model',
+  forcedBosTokenId: 'model',
+  forcedEosTokenId: 'model',
+  stopStrings: 'model',
   seed: 'model',
+  firstRow: 'model',
   promptLookupNumTokens: 'model',
   assistantModel: 'model',
   numAssistantTokens: 'model',
@@ -163,7 +173,12 @@ async function answerAll(
     })
   const answers: GeneratedText<string | Message[]>[] = []
   for (let start = 0; start < inputs.length; start += batchSize)
-    answers.push(...(await answerBatch(loaded, inputs.slice(start, start + batchSize), options)))
+    answers.push(
+      ...(await answerBatch(loaded, inputs.slice(start, start + batchSize), {
+        ...options,
+        firstRow: (options.firstRow ?? 0) + start,
+      })),
+    )
   return answers
 }
 
@@ -180,10 +195,8 @@ async function answerBatch(
   )
   streamer?.put(inputIds)
   const answers = inputIds.map(() => ({ tokenIds: [] as number[], finishReason: 'abort' as FinishReason }))
-  for await (const { row, tokenIds, finishReason } of model.stream(
-    { inputIds },
-    modelOptions(loaded, settings),
-  )) {
+  const options = modelOptions(loaded, settings)
+  for await (const { row, tokenIds, finishReason } of model.stream({ inputIds }, options)) {
     answers[row].tokenIds.push(...tokenIds)
     answers[row].finishReason = finishReason ?? 'abort'
     if (tokenIds.length > 0) streamer?.put([tokenIds])
@@ -192,12 +205,14 @@ async function answerBatch(
   return answers.map(({ tokenIds, finishReason }, i) => {
     const input = inputs[i]
     const text = (ids: readonly number[]) => tokenizer.decode(ids, { skipSpecialTokens: true })
+    const cut = (answer: string) =>
+      finishReason === 'stop' ? cutAtStopString(answer, options.stopStrings) : answer
     if (typeof input !== 'string') {
-      const message = { role: 'assistant', content: text(tokenIds) }
+      const message = { role: 'assistant', content: cut(text(tokenIds)) }
       return { generated_text: [...input, message], finish_reason: finishReason }
     }
     // Decoded behind its prompt: whether a word begins with a space is seen from the one before it.
-    const continuation = text([...inputIds[i], ...tokenIds]).slice(text(inputIds[i]).length)
+    const continuation = cut(text([...inputIds[i], ...tokenIds]).slice(text(inputIds[i]).length))
     return { generated_text: (returnFullText ? input : '') + continuation, finish_reason: finishReason }
   })
 }
@@ -218,15 +233,18 @@ function promptOf(input: Input, { addSpecialTokens, ...settings }: TextGeneratio
   return { text: input, ...(addSpecialTokens !== undefined && { addSpecialTokens }) }
 }
 
-/** The options of `model.stream`: those given, else as generation_config.json says. */
+/** The options of `model.stream`; what they leave open, generation_config.json says. */
 function modelOptions(
-  { model, generationConfig, stopTokenIds }: LoadedModel,
+  { model, tokenizer, stopTokenIds }: LoadedModel,
   settings: TextGenerationSettings,
 ): StreamOptions {
   const isOfModel = ([name]: [string, unknown]) => readers[name as keyof TextGenerationSettings] === 'model'
   const options: StreamOptions = Object.fromEntries(Object.entries(settings).filter(isOfModel))
-  const { temperature, topK, topP, minP, repetitionPenalty } = generationConfig
-  const doSample = options.doSample ?? generationConfig.doSample ?? false
-  const sampling = doSample ? { temperature, topK, topP, minP } : {}
-  return { stopTokenIds, maxLength: model.maxPositions, repetitionPenalty, ...sampling, ...options, doSample }
+  const stopStrings = settings.stopStrings ?? model.generationConfig.stopStrings
+  return {
+    stopTokenIds,
+    maxLength: model.maxPositions,
+    ...options,
+    ...(stopStrings !== undefined && { stopStrings, tokenizer }),
+  }
 }

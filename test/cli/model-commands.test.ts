@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { cp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { roundThrough } from '../../src/engine/quantization.ts'
@@ -95,6 +95,58 @@ describe('generate', () => {
       await sample('--temperature', '2', '--seed', '6'),
     )
     expect(await sample('--temperature', '0')).toBe(await sample())
+  })
+
+  test('--stop ends an answer before a text, streamed or not', async () => {
+    const [whole] = jsonLines((await run(['generate', ...model, ...short, '--json', 'Hello'])).stdout)
+    const text = String(whole['text'])
+    const args = ['generate', ...model, ...short, '--stop', 'never said', '--stop', text.slice(2, 4), 'Hello']
+    const [answer] = jsonLines((await run([...args, '--json'])).stdout)
+    expect(answer).toMatchObject({
+      text: text.slice(0, text.indexOf(text.slice(2, 4))),
+      finish_reason: 'stop',
+    })
+    expect((await run(args)).stdout).toBe(`${String(answer['text'])}\n`)
+  })
+
+  test('generation_config.json is obeyed, or what is not is named', async () => {
+    const folder = join(cwd, 'configured')
+    await cp(join(cwd, 'model'), folder, { recursive: true })
+    const answer = async (config: object, ...flags: string[]) => {
+      await writeFile(join(folder, 'generation_config.json'), JSON.stringify(config))
+      return run(['generate', '--model', 'configured', '--engine', 'reference', '--json', ...flags, 'Hello'])
+    }
+    const ids = ({ stdout }: { stdout: string }) => jsonLines(stdout)[0]['token_ids'] as number[]
+    expect(ids(await answer({ max_new_tokens: 3 }))).toHaveLength(3)
+    expect(ids(await answer({ max_new_tokens: 3 }, '--max-new-tokens', '2'))).toHaveLength(2)
+    expect(ids(await answer({ max_new_tokens: 6, suppress_tokens: [1] }))).toHaveLength(6)
+    const refused = await answer({ num_beams: 4 })
+    expect(refused.stderr).toContain(
+      'generation_config.json: num_beams: 4; expected 1: fettle has no beam search',
+    )
+    expect(refused.code).toBe(2)
+    const ignored = await answer({ num_beams: 4, max_new_tokens: 3 }, '--ignore-generation-config', ...short)
+    expect(ids(ignored)).toHaveLength(5)
+  })
+
+  test('draws belong to the row of a file, whatever the batch size', async () => {
+    const rows = Array.from({ length: 7 }, () => '{"prompt":"Hello"}').join('\n')
+    const args = [
+      'generate',
+      ...model,
+      ...short,
+      '--json',
+      '--temperature',
+      '3',
+      '--top-k',
+      '0',
+      '--seed',
+      '1',
+    ]
+    const together = (await run(args, rows)).stdout
+    expect(new Set(jsonLines(together).map(({ token_ids: ids }) => String(ids))).size).toBe(7)
+    for (const size of ['1', '3'])
+      expect((await run([...args, '--batch-size', size], rows)).stdout).toBe(together)
   })
 
   test('weights in 8 or 4 bits', async () => {

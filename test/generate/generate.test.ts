@@ -172,8 +172,16 @@ describe('input that cannot be used', () => {
     await expect(generation).rejects.toThrow(/topK.*\n?topP/s)
   })
 
+  test('a model that computes NaN after a while', async () => {
+    const { decoder } = bigramDecoder(ring.map((row, id) => (id === 3 ? [0, 9, Number.NaN, 0, 0, 0] : row)))
+    const message = 'logits of row 4, token 3: NaN or infinite logits'
+    await expect(generateTokens(decoder, [[1]], { firstRow: 4 })).rejects.toThrow(message)
+  })
+
   test('a model that computes NaN', async () => {
     const { decoder } = bigramDecoder(ring.map((row) => row.map(() => Number.NaN)))
-    await expect(generateTokens(decoder, [[1]], { doSample: true })).rejects.toThrow('logits: NaN')
+    await expect(generateTokens(decoder, [[1]], { doSample: true })).rejects.toThrow(
+      'logits of row 0, token 1: NaN or infinite logits; expected finite numbers, to choose a token by.',
+    )
   })
 })

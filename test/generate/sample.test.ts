@@ -54,5 +54,5 @@ test.each([{ doSample: true, topK: 0 }, { repetitionPenalty: 0.9 }])(
 
 test.each([Float32Array.of(), Float32Array.of(Number.NaN, 1)])('no numbers, no token: %o', (scores) => {
   const choose = () => chooseToken(allCandidates(scores), [], readSettings({}), () => 0)
-  expect(choose).toThrow('logits: NaN; expected numbers')
+  expect(choose).toThrow('logits: NaN or infinite logits; expected finite numbers')
 })

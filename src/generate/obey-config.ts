@@ -1,0 +1,54 @@
+import { FettleError } from '../error.ts'
+import type { GenerationConfig } from '../tokenizer/index.ts'
+import type { GenerateOptions } from './options.ts'
+
+/** Options, with the longest length beside. */
+export interface LengthOptions extends GenerateOptions {
+  /** Longest sequence, its prompt included; beside `maxNewTokens`, whichever comes first. Default: no limit. */
+  maxLength?: number
+}
+
+/**
+ * Options with what generation_config.json says where they say nothing, as in Hugging Face's generate: how tokens are drawn
+ * counts where they are drawn, and the file's `max_length` where nobody says how many tokens are new.
+ *
+ * @throws FettleError that lists what the file asks for and fettle does not do
+ */
+export function obeyGenerationConfig<T extends LengthOptions>(options: T, config: GenerationConfig): T {
+  const { unobeyed = [], eosTokenIds, doSample, temperature, topK, topP, minP } = config
+  if (unobeyed.length > 0) throw new FettleError(unobeyed)
+  const draws = options.doSample ?? doSample ?? false
+  const { repetitionPenalty, minNewTokens, minLength, suppressTokens, beginSuppressTokens, badWordsIds } =
+    config
+  const { noRepeatNgramSize, stopStrings, forcedBosTokenId, forcedEosTokenId } = config
+  const ofFile: LengthOptions = {
+    stopTokenIds: eosTokenIds,
+    ...given({
+      repetitionPenalty,
+      minNewTokens,
+      minLength,
+      suppressTokens,
+      beginSuppressTokens,
+      badWordsIds,
+    }),
+    ...given({ noRepeatNgramSize, stopStrings, forcedBosTokenId, forcedEosTokenId }),
+    ...(draws && given({ temperature, topK, topP, minP })),
+  }
+  return { ...ofFile, ...given(options), ...lengths(options, config), doSample: draws } as T
+}
+
+/** How long an answer may be. */
+function lengths(options: LengthOptions, config: GenerationConfig): LengthOptions {
+  if (options.maxNewTokens !== undefined) return {}
+  if (config.maxNewTokens !== undefined) return { maxNewTokens: Math.max(1, config.maxNewTokens) }
+  if (config.maxLength === undefined) return {}
+  const maxLength = Math.min(options.maxLength ?? Infinity, config.maxLength)
+  return { maxNewTokens: Math.max(1, config.maxLength), maxLength }
+}
+
+/** The entries that have a value. */
+function given<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
+}
