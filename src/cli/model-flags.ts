@@ -3,6 +3,7 @@ import { FettleError } from '../error.ts'
 import { baseModelOf, loadModel, mustExist } from '../pipeline/index.ts'
 import type { LoadedModel, ModelPaths } from '../pipeline/index.ts'
 import type { FlagValues } from './command.ts'
+import { showNotices } from './notices.ts'
 
 /** The flags of every command that loads a model. */
 export const modelFlags = {
@@ -41,19 +42,21 @@ export const modelFlags = {
 type ModelChoice = FlagValues<typeof modelFlags>
 
 /**
- * Loads what the flags say.
+ * Loads what the flags say, and says what of its files is not read.
  *
  * @throws FettleError when no flag says where the model is, or something there cannot be read
  */
 export async function loadModelOf(choice: ModelChoice): Promise<LoadedModel> {
   const { threads } = choice
-  return loadModel(await pathsOf(choice), {
+  const loaded = await loadModel(await pathsOf(choice), {
     dtype: oneOf(choice.dtype, modelFlags.dtype.options),
     quantization: oneOf(choice.quantization, quantizations) ?? null,
     activationQuantization: oneOf(choice.activationQuantization, activationQuantizations) ?? null,
     engine: oneOf(choice.engine, modelFlags.engine.options),
     ...(threads !== undefined && { threads }),
   })
+  showNotices(loaded.model.notices)
+  return loaded
 }
 
 /** Where the model is: as the flag says, else as the adapter says. */

@@ -6,6 +6,7 @@ import { collectGarbage } from './collect-garbage.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
+import { showNotices } from './notices.ts'
 import { readRun, runFlags } from './run-flags.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
@@ -46,6 +47,7 @@ export const train = defineCommand({
       ...(engine !== 'auto' && { engine }),
       ...(threads !== undefined && { threads }),
     })
+    showNotices(model.notices)
     const json = flags.json === true
     const people = terminalOf(process.stderr)
     const view = json ? undefined : createRunView(terminalOf(process.stdout))

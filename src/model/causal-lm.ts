@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { bytesPerElement } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
+import type { Problem } from '../error.ts'
 import type { Decoder, Sequence, StreamPiece, TextOptions, TextPiece } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
 import { loraConfig } from '../peft/index.ts'
@@ -18,6 +19,7 @@ import type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOption
 import { keepInternals } from './internals.ts'
 import type { LoadOptions } from './load-options.ts'
 import { openFresh, openPretrained } from './open-state.ts'
+import type { OpenedModel } from './open-state.ts'
 import { createCachedDecoder, decoderInTurn } from './passes/cached-decoder.ts'
 import { flattenBatch } from './passes/flatten.ts'
 import type { ForwardInputs } from './passes/flatten.ts'
@@ -48,8 +50,12 @@ export class AutoModelForCausalLM {
   /** The path it was loaded from. */
   readonly nameOrPath: string
 
-  private constructor(state: ModelState, path: string, generationConfig: Record<string, unknown> | null) {
+  /** What its files hold that is not read or not obeyed, for whoever shows it: nothing of it ends loading. */
+  readonly notices: readonly Problem[]
+
+  private constructor({ state, notices, generationConfig = null }: OpenedModel, path: string) {
     this.#state = state
+    this.notices = notices
     this.#passes = createPasses(state)
     const queue = createQueue(path)
     this.#queue = queue
@@ -88,8 +94,7 @@ export class AutoModelForCausalLM {
    * @throws FettleError for what cannot be read, with place and cure
    */
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
-    const { state, generationConfig } = await openPretrained(path, options)
-    return new AutoModelForCausalLM(state, path, generationConfig)
+    return new AutoModelForCausalLM(await openPretrained(path, options), path)
   }
 
   /** A model with fresh random weights, from the fields of a config.json. */
@@ -97,7 +102,7 @@ export class AutoModelForCausalLM {
     raw: Record<string, unknown>,
     options: LoadOptions & { seed?: number } = {},
   ): Promise<AutoModelForCausalLM> {
-    return new AutoModelForCausalLM(await openFresh(raw, options), 'random weights', null)
+    return new AutoModelForCausalLM(await openFresh(raw, options), 'random weights')
   }
 
   /** What computes: engine, instruction set and threads. */

@@ -1,4 +1,5 @@
 import { createEngine } from '../engine/index.ts'
+import type { Problem } from '../error.ts'
 import { parametersOf } from './blocks/architecture.ts'
 import type { ModelDescription } from './families/index.ts'
 import { describeModel } from './families/index.ts'
@@ -10,21 +11,30 @@ import { openModel } from './weights/open-model.ts'
 import { openRandomStore } from './weights/random-store.ts'
 import type { WeightStore } from './weights/weight-store.ts'
 
+/** A model on an engine, and what is to be said of its files. */
+export interface OpenedModel {
+  state: ModelState
+  notices: readonly Problem[]
+  /** generation_config.json as it was read. */
+  generationConfig?: Record<string, unknown> | null
+}
+
 /** A Hugging Face folder or a GGUF file on an engine, and what its generation_config.json says. */
-export async function openPretrained(path: string, options: LoadOptions) {
+export async function openPretrained(path: string, options: LoadOptions): Promise<OpenedModel> {
   const { store, generationConfig, ...description } = await openModel(path)
-  return { state: await onEngine(description, store, options), generationConfig }
+  const { notices } = description
+  return { state: await onEngine(description, store, options), generationConfig, notices }
 }
 
 /** Fresh random weights on an engine, from the fields of a config.json. */
 export async function openFresh(
   raw: Record<string, unknown>,
   { seed = 42, ...options }: LoadOptions & { seed?: number },
-): Promise<ModelState> {
+): Promise<OpenedModel> {
   const description = describeModel(raw, 'config')
   const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
   const store = openRandomStore(parametersOf(description.architecture), deviation, seed)
-  return onEngine(description, store, options)
+  return { state: await onEngine(description, store, options), notices: description.notices }
 }
 
 async function onEngine(

@@ -112,7 +112,7 @@ describe('what config.json does not say is as the class of Transformers 5.24 has
   })
 
   it('qwen3, whose heads do not share the width', () => {
-    expect(summary({ model_type: 'qwen3', hidden_size: 1024, num_attention_heads: 16 })).toMatchObject({
+    expect(summary({ model_type: 'qwen3', hidden_size: 1024 })).toMatchObject({
       headDim: 128,
       keyHeads: 32,
       window: 0,
@@ -186,7 +186,7 @@ describe('names what it cannot read', () => {
   it.each([
     ['a relative', { model_type: 'qwen3_moe' }, 'the nearest that it knows is qwen3'],
     ['nothing alike', { model_type: 'xlnet' }, 'choose a model of one of these families'],
-    ['no type', {}, 'model_type undefined; expected llama, mistral, qwen2, qwen3, smollm3'],
+    ['no type', {}, 'model_type nothing; expected llama, mistral, qwen2, qwen3, smollm3'],
     [
       'a size',
       { model_type: 'llama', hidden_size: 'big' },
@@ -215,6 +215,7 @@ describe('names what it cannot read', () => {
 })
 
 describe('a GGUF file stands for a config.json', () => {
+  const layers = ['blk.0.attn_norm.weight', 'blk.1.attn_norm.weight']
   const sizes = { block_count: 2, embedding_length: 32, feed_forward_length: 64, context_length: 128 }
   const described = (architecture: string, numbers: Record<string, number>, tensors: string[] = []) => {
     const metadata = new Map<string, GgufValue>([['general.architecture', architecture]])
@@ -227,7 +228,7 @@ describe('a GGUF file stands for a config.json', () => {
     return describeGguf('m.gguf', {
       version: 3,
       metadata,
-      tensors: new Map(['token_embd.weight', ...tensors].map(tensor)),
+      tensors: new Map(['token_embd.weight', ...layers, ...tensors].map(tensor)),
     })
   }
 
@@ -252,7 +253,7 @@ describe('a GGUF file stands for a config.json', () => {
   })
 
   it('of an unknown architecture names the nearest', async () => {
-    await expect(described('qwen3moe', {})).rejects.toThrow("architecture 'qwen3moe'; expected llama")
+    await expect(described('qwen3moe', {})).rejects.toThrow('architecture "qwen3moe"; expected llama')
     await expect(described('qwen3moe', {})).rejects.toThrow('the nearest that it knows is qwen3')
   })
 })

@@ -1,7 +1,10 @@
 import type { z } from 'zod'
+import { FettleError, quoteValue, type Problem } from '../../error.ts'
+import { readForeign, type ForeignKeys } from '../../formats/foreign/index.ts'
 import type { Architecture } from '../blocks/architecture.ts'
-import type { CommonConfig } from './keys.ts'
-import { readKeys } from './keys.ts'
+import type { CommonConfig, KeyProblem } from './keys.ts'
+import { commonHarmless, commonUnobeyed } from './keys.ts'
+import { ropeWithin } from './rope-keys.ts'
 
 /** What every config.json says beside the architecture. */
 export interface ModelConfig {
@@ -16,6 +19,8 @@ export interface ModelConfig {
 export interface ModelDescription {
   config: ModelConfig
   architecture: Architecture
+  /** What its files say that is not read or not obeyed. */
+  notices: readonly Problem[]
 }
 
 /** What of config.json the metadata of a GGUF file say, beside what they say of every architecture (gguf-config.ts). */
@@ -40,26 +45,55 @@ export interface Family {
   gguf: GgufKeys
   /** Keys of config.json that it obeys. */
   keys: readonly string[]
-  /** @throws FettleError that lists every key of config.json with a value that it cannot have */
-  read(raw: Record<string, unknown>, place: string): ModelDescription
+  /**
+   * @param storedLayers  how many layers the weights have, where there are weights: no others are described
+   * @throws FettleError that lists every key of config.json with a value that it cannot have, or that it does not obey
+   */
+  read(raw: Record<string, unknown>, place: string, storedLayers?: number): ModelDescription
 }
+
+/** The keys that a family's config.json must have for its layers to be counted. */
+type FamilyConfig = CommonConfig & { num_hidden_layers: number }
 
 /**
  * A family from a schema of its keys, with the defaults of the class that writes the file, and what they describe.
+ *
+ * @param unobeyed  keys that change what this class computes, and that it does not obey
+ * @param check     what is wrong with several keys together
  */
 export function defineFamily<Keys extends z.ZodObject>({
   keys,
+  unobeyed,
+  check,
   describe,
   ...family
 }: Pick<Family, 'modelType' | 'className' | 'gguf'> & {
   keys: Keys
-  describe: (config: z.output<Keys> & CommonConfig) => Architecture
+  unobeyed?: ForeignKeys['unobeyed']
+  check?: (config: z.output<Keys> & FamilyConfig) => readonly KeyProblem[]
+  describe: (config: z.output<Keys> & FamilyConfig) => Architecture
 }): Family {
+  const known = {
+    obeyed: keys,
+    harmless: commonHarmless,
+    unobeyed: { ...commonUnobeyed, ...unobeyed },
+    within: ropeWithin,
+  }
   return {
     ...family,
     keys: Object.keys(keys.shape),
-    read(raw, place) {
-      const config = readKeys(keys, raw, place) as z.output<Keys> & CommonConfig
+    read(raw, place, storedLayers = Number.POSITIVE_INFINITY) {
+      const { values, notices } = readForeign(known, raw, place)
+      const config = values as z.output<Keys> & FamilyConfig
+      const problems = [...countLayers(config, storedLayers), ...(check?.(config) ?? [])]
+      if (problems.length > 0)
+        throw new FettleError(
+          problems.map(({ key, ...rest }) => ({
+            place,
+            found: `${key}: ${quoteValue(config[key])}`,
+            ...rest,
+          })),
+        )
       const eos = config.eos_token_id
       return {
         config: {
@@ -69,7 +103,19 @@ export function defineFamily<Keys extends z.ZodObject>({
           raw,
         },
         architecture: describe(config),
+        notices,
       }
     },
   }
+}
+
+function countLayers({ num_hidden_layers: layers }: FamilyConfig, storedLayers: number): KeyProblem[] {
+  if (layers <= storedLayers) return []
+  return [
+    {
+      key: 'num_hidden_layers',
+      expected: `at most ${storedLayers}, the layers that the weights have`,
+      cure: 'The weights belong to another config.json, or are incomplete: download the model again.',
+    },
+  ]
 }

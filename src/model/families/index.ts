@@ -1,7 +1,7 @@
 // The families of models that fettle knows, a file each, and which of them a config.json or a GGUF file belongs to.
 // A new one is a line here and a file like llama.ts; docs/adding-a-model.md shows the way.
 import { closestName } from '../../closest-name.ts'
-import { FettleError } from '../../error.ts'
+import { FettleError, quoteValue } from '../../error.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import type { Family, ModelDescription } from './family.ts'
 import { ggufConfig } from './gguf-config.ts'
@@ -19,15 +19,20 @@ const families: readonly Family[] = [llama, mistral, qwen2, qwen3, smollm3]
  * Reads a Hugging Face config.json, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`, `torch_dtype`)
  * or 5 (`rope_parameters`, `dtype`).
  *
- * @param place  the file, for messages
+ * @param place         the file, for messages
+ * @param storedLayers  how many layers the weights have, where there are weights
  * @throws FettleError on an unknown model_type, and on values that the family's keys cannot have
  */
-export function describeModel(raw: Record<string, unknown>, place: string): ModelDescription {
+export function describeModel(
+  raw: Record<string, unknown>,
+  place: string,
+  storedLayers?: number,
+): ModelDescription {
   const known = families.map(({ modelType }) => modelType)
   const modelType = raw['model_type']
   const family = families.find((each) => each.modelType === modelType)
-  if (!family) throw unknown(place, `model_type ${JSON.stringify(modelType)}`, modelType, known)
-  return family.read(raw, place)
+  if (!family) throw unknown(place, `model_type ${quoteValue(modelType)}`, modelType, known)
+  return family.read(raw, place, storedLayers)
 }
 
 /**
@@ -39,8 +44,18 @@ export async function describeGguf(path: string, file: GgufFile): Promise<ModelD
   const known = families.map(({ gguf }) => gguf.architecture)
   const architecture = String(file.metadata.get('general.architecture'))
   const family = families.find(({ gguf }) => gguf.architecture === architecture)
-  if (!family) throw unknown(path, `architecture '${architecture}'`, architecture, known)
-  return family.read(await ggufConfig(family, file), path)
+  if (!family) throw unknown(path, `architecture ${quoteValue(architecture)}`, architecture, known)
+  return family.read(await ggufConfig(family, file), path, layersOf(file.tensors.keys()))
+}
+
+/** How many layers these tensors belong to, by the first number in their names. */
+export function layersOf(names: Iterable<string>): number {
+  const layers = new Set<string>()
+  for (const name of names) {
+    const [, layer] = /\.(\d+)\./.exec(name) ?? []
+    if (layer !== undefined) layers.add(layer)
+  }
+  return layers.size
 }
 
 /** The one that a name continues, such as qwen3 of qwen3_moe, else one that is spelled alike. */
@@ -50,7 +65,7 @@ function nearestOf(name: string, known: readonly string[]): string | undefined {
 }
 
 function unknown(place: string, found: string, name: unknown, known: readonly string[]): FettleError {
-  const nearest = nearestOf(String(name), known)
+  const nearest = typeof name === 'string' ? nearestOf(name.slice(0, 60), known) : undefined
   return new FettleError({
     place,
     found,

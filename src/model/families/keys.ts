@@ -1,21 +1,18 @@
 import { z } from 'zod'
-import { FettleError } from '../../error.ts'
-import { expectedBy } from '../../schema-issue.ts'
+import type { ForeignKeys } from '../../formats/foreign/index.ts'
+import { isOneOf } from '../../formats/foreign/index.ts'
 
-/** A whole number from 1; absent or null: `fallback`. */
-export const count = (fallback: number) => or(z.int().positive(), fallback)
-export const number = (fallback: number) => or(z.number(), fallback)
-export const flag = (fallback: boolean) => or(z.boolean(), fallback)
-
-const or = <T extends z.ZodType>(schema: T, fallback: z.output<T>) =>
-  schema.nullish().transform((value) => value ?? fallback)
+/** A whole number from 1; absent: `fallback`. The class of Transformers takes no null either. */
+export const count = (fallback: number) => z.int().positive().default(fallback)
+export const number = (fallback: number) => z.number().nonnegative().default(fallback)
+export const flag = (fallback: boolean) => z.boolean().default(fallback)
 
 /** A whole number or null; absent: `fallback`. */
-export const optionalCount = (fallback: number | null) => z.int().nonnegative().nullable().default(fallback)
+export const optionalCount = (fallback: number | null) => z.int().positive().nullable().default(fallback)
 
 /** Keys that config.json of every model has, with the ids of the class that writes it, where it has some. */
 export const commonKeys = (bos: number | null, eos: number | null) => ({
-  bos_token_id: optionalCount(bos),
+  bos_token_id: z.int().nullable().default(bos),
   eos_token_id: z
     .union([z.int(), z.array(z.int())])
     .nullable()
@@ -24,22 +21,47 @@ export const commonKeys = (bos: number | null, eos: number | null) => ({
 
 export type CommonConfig = z.output<z.ZodObject<ReturnType<typeof commonKeys>>>
 
-/** @throws FettleError that lists every key with a value that it cannot have */
-export function readKeys<T>(schema: z.ZodType<T>, raw: Record<string, unknown>, place: string): T {
-  const { success, data, error } = schema.safeParse(raw)
-  if (success) return data
-  throw new FettleError(
-    error.issues.map((issue) => ({
-      place,
-      found: `${issue.path.join('.')}: ${JSON.stringify(valueAt(raw, issue.path))?.slice(0, 200) ?? 'nothing'}`,
-      expected: expectedBy(issue),
-    })),
-  )
+/** What a check of several keys found: the value of `key`, and what would be right. */
+export interface KeyProblem {
+  key: string
+  expected: string
+  cure?: string
 }
 
-function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
-    raw,
-  )
+/** Keys that Transformers writes into every config.json, now or once, and that change nothing that fettle computes. */
+export const commonHarmless: readonly string[] = [
+  // What reads them: this room, the reader of weights, the tokenizer.
+  'model_type quantization_config quantization pad_token_id initializer_range tokenizer_class',
+  // Where the file comes from.
+  'architectures transformers_version _name_or_path name_or_path _commit_hash auto_map dtype torch_dtype',
+  'unsloth_version unsloth_fixed transformers.js_config',
+  // How Transformers computes, not what.
+  'use_cache pretraining_tp torchscript use_bfloat16 tf_legacy_loss return_dict output_attentions',
+  'output_hidden_states tie_last_hidden_states chunk_size_feed_forward pruned_heads attn_implementation',
+  '_attn_implementation _attn_implementation_autoset experts_implementation',
+  // Encoders, classifiers, tasks.
+  'is_decoder add_cross_attention cross_attention_hidden_size tie_encoder_decoder decoder_start_token_id',
+  'id2label label2id num_labels problem_type finetuning_task task_specific_params prefix',
+  'sep_token_id cls_token_id mask_token_id unk_token_id',
+  // Generation, which Transformers 5 reads from generation_config.json only.
+  'max_length min_length max_new_tokens min_new_tokens do_sample early_stopping num_beams num_beam_groups',
+  'diversity_penalty temperature top_k top_p min_p typical_p length_penalty repetition_penalty',
+  'no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids suppress_tokens begin_suppress_tokens',
+  'num_return_sequences output_scores return_dict_in_generate forced_bos_token_id forced_eos_token_id',
+  'remove_invalid_values exponential_decay_length_penalty',
+].flatMap((names) => names.split(' '))
+
+/** Keys of every config.json that change what is computed, in a way that no family of fettle has. */
+export const commonUnobeyed: NonNullable<ForeignKeys['unobeyed']> = {
+  is_encoder_decoder: { isHarmless: isOneOf(false), expected: 'false: a decoder only' },
+  is_causal: { isHarmless: isOneOf(true), expected: 'true: each token sees those before it' },
+  per_layer_config: {
+    isHarmless: (value) => value === null || JSON.stringify(value) === '{}',
+    expected: 'the same numbers for every layer',
+  },
+  attention_dropout: {
+    isHarmless: isOneOf(0, null),
+    expected: '0: fettle trains without dropout in the attention; nothing else changes',
+    severity: 'notice',
+  },
 }

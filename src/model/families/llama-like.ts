@@ -9,8 +9,12 @@ import type { Rope } from '../blocks/rope.ts'
 import type { ModuleName } from '../weights/parameters.ts'
 import { gain, matrix } from '../weights/parameters.ts'
 import { interleavedHalves } from '../weights/transforms.ts'
+import type { KeyProblem } from './keys.ts'
 import { commonKeys, count, flag, number, optionalCount } from './keys.ts'
-import { ropeKeys, ropeOf } from './rope-keys.ts'
+import { checkRope, ropeKeys, ropeOf } from './rope-keys.ts'
+
+/** More than any model has: without weights beside it, nothing else bounds the layers of a config.json. */
+const mostLayers = 10_000
 
 /** The keys that config.json of a Llama and of its many relatives has, with the defaults of the class that writes it. */
 export const llamaKeys = (defaults: {
@@ -21,8 +25,6 @@ export const llamaKeys = (defaults: {
   heads: number
   /** null: as many as heads. */
   keyHeads: number | null
-  /** Without it: hiddenSize / heads. */
-  headDim?: number
   maxPositions: number
   normEps?: number
   tied?: boolean
@@ -35,14 +37,17 @@ export const llamaKeys = (defaults: {
     vocab_size: count(defaults.vocabSize),
     hidden_size: count(defaults.hiddenSize),
     intermediate_size: count(defaults.intermediateSize),
-    num_hidden_layers: count(defaults.layers),
+    num_hidden_layers: z.int().positive().max(mostLayers).default(defaults.layers),
     num_attention_heads: count(defaults.heads),
     num_key_value_heads: optionalCount(defaults.keyHeads),
-    head_dim: optionalCount(defaults.headDim ?? null),
+    /** null: hidden_size / heads. */
+    head_dim: optionalCount(null),
     max_position_embeddings: count(defaults.maxPositions),
     rms_norm_eps: number(defaults.normEps ?? 1e-6),
-    hidden_act: z.enum(['silu', 'swish']).nullish(),
+    hidden_act: z.enum(['silu', 'swish']).default('silu'),
     tie_word_embeddings: flag(defaults.tied ?? false),
+    /** `attention` is what older files call `full_attention`. */
+    layer_types: z.array(z.enum(['full_attention', 'sliding_attention', 'attention'])).nullish(),
   })
 
 export type LlamaConfig = z.output<ReturnType<typeof llamaKeys>>
@@ -82,11 +87,42 @@ export function llamaLike(
   }
 }
 
+/**
+ * What is wrong with heads, rotation and layer types together.
+ *
+ * @param window  of the layers whose type is `sliding_attention`; null: such a layer cannot be computed
+ */
+export function checkLlama(config: LlamaConfig, window: number | null): KeyProblem[] {
+  const { num_attention_heads: heads, num_hidden_layers: layers, layer_types: types } = config
+  const { keyHeads, headDim } = headsOf(config)
+  const isAny = types?.includes('sliding_attention') === true
+  return [
+    ...(heads % keyHeads === 0
+      ? []
+      : [{ key: 'num_key_value_heads', expected: `a divisor of num_attention_heads, ${heads}` }]),
+    ...(headDim >= 2 && headDim % 2 === 0
+      ? []
+      : [
+          config.head_dim
+            ? { key: 'head_dim', expected: 'an even number' }
+            : { key: 'hidden_size', expected: `an even multiple of num_attention_heads, ${heads}` },
+        ]),
+    ...(types && types.length !== layers
+      ? [{ key: 'layer_types', expected: `a type for each of num_hidden_layers, ${layers}` }]
+      : []),
+    ...(isAny && window === null
+      ? [{ key: 'layer_types', expected: 'full_attention: there is no sliding_window' }]
+      : []),
+    ...(window === 0 ? [{ key: 'sliding_window', expected: 'a number from 1, or null' }] : []),
+    ...checkRope(config),
+  ]
+}
+
 function headsOf({ num_attention_heads: heads, num_key_value_heads, head_dim, hidden_size }: LlamaConfig) {
   return {
     queryHeads: heads,
     keyHeads: num_key_value_heads ?? heads,
-    headDim: head_dim ?? hidden_size / heads,
+    headDim: head_dim ?? Math.floor(hidden_size / heads),
   }
 }
 

@@ -1,6 +1,6 @@
 import { defineFamily } from './family.ts'
 import { flag } from './keys.ts'
-import { llamaKeys, llamaLike } from './llama-like.ts'
+import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 
 const keys = llamaKeys({
   vocabSize: 32000,
@@ -19,6 +19,19 @@ export const llama = defineFamily({
   modelType: 'llama',
   className: 'LlamaForCausalLM',
   keys,
+  unobeyed: {
+    sliding_window: {
+      isHarmless: (value, { max_position_embeddings: positions = 2048 }) =>
+        value === null || Number(value) >= Number(positions),
+      expected: 'null: a Llama sees everything',
+    },
+  },
+  check: (config) => [
+    ...(config.hidden_size % config.num_attention_heads === 0
+      ? []
+      : [{ key: 'num_attention_heads', expected: `a divisor of hidden_size, ${config.hidden_size}` }]),
+    ...checkLlama(config, null),
+  ],
   describe: (config) =>
     llamaLike(config, () => ({
       biases: { qkv: config.attention_bias, output: config.attention_bias, mlp: config.mlp_bias },

@@ -1,6 +1,7 @@
 import { defineFamily } from './family.ts'
-import { optionalCount } from './keys.ts'
-import { llamaKeys, llamaLike } from './llama-like.ts'
+import { count } from './keys.ts'
+import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { isSliding, windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 32000,
@@ -12,14 +13,21 @@ const keys = llamaKeys({
   maxPositions: 131_072,
   bos: 1,
   eos: 2,
-}).extend({ sliding_window: optionalCount(4096) })
+}).extend({ num_key_value_heads: count(8), sliding_window: windowSize(4096) })
 
-/** Mistral: a Llama whose layers see a window (Jiang et al. 2023, https://arxiv.org/abs/2310.06825). */
+/**
+ * Mistral: a Llama whose layers see a window (Jiang et al. 2023, https://arxiv.org/abs/2310.06825). With `layer_types` it is what
+ * Transformers calls Ministral, and only some do.
+ */
 export const mistral = defineFamily({
   modelType: 'mistral',
   className: 'MistralForCausalLM',
   keys,
-  describe: (config) => llamaLike(config, () => ({ window: config.sliding_window })),
+  check: (config) => checkLlama(config, config.sliding_window),
+  describe: (config) =>
+    llamaLike(config, (layer) => ({
+      window: isSliding(config.layer_types?.[layer] ?? 'sliding_attention') ? config.sliding_window : null,
+    })),
   // llama.cpp's converter calls a Mistral a llama; other writers do not.
   gguf: {
     architecture: 'mistral',

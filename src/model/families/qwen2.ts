@@ -1,6 +1,6 @@
 import { defineFamily } from './family.ts'
-import { llamaKeys, llamaLike } from './llama-like.ts'
-import { windowKeys, windowMetadata, windowOf } from './qwen-window.ts'
+import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { usedWindow, windowKeys, windowMetadata, windowOf } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 151_936,
@@ -19,6 +19,7 @@ export const qwen2 = defineFamily({
   modelType: 'qwen2',
   className: 'Qwen2ForCausalLM',
   keys,
+  check: (config) => checkLlama(config, usedWindow(config)),
   describe: (config) =>
     llamaLike(config, (layer) => ({ biases: { qkv: true }, window: windowOf(config, layer) })),
   gguf: { architecture: 'qwen2', metadata: windowMetadata },

@@ -1,7 +1,7 @@
 import { defineFamily } from './family.ts'
-import { flag } from './keys.ts'
-import { llamaKeys, llamaLike } from './llama-like.ts'
-import { windowKeys, windowMetadata, windowOf } from './qwen-window.ts'
+import { count, flag } from './keys.ts'
+import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { usedWindow, windowKeys, windowMetadata, windowOf } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 151_936,
@@ -10,17 +10,17 @@ const keys = llamaKeys({
   layers: 32,
   heads: 32,
   keyHeads: 32,
-  headDim: 128,
   maxPositions: 32768,
   bos: null,
   eos: null,
-}).extend({ ...windowKeys, attention_bias: flag(false) })
+}).extend({ ...windowKeys, head_dim: count(128), attention_bias: flag(false) })
 
 /** Qwen 3: a Llama with a norm of each query and key head (https://arxiv.org/abs/2505.09388). */
 export const qwen3 = defineFamily({
   modelType: 'qwen3',
   className: 'Qwen3ForCausalLM',
   keys,
+  check: (config) => checkLlama(config, usedWindow(config)),
   describe: (config) =>
     llamaLike(config, (layer) => ({
       biases: { qkv: config.attention_bias, output: config.attention_bias },

@@ -44,7 +44,7 @@ export async function loadModelState(
   ensurePositions(state, Math.min(architecture.maxPositions, 2048))
   const quantized = new Set(quantization ? linearParameters(architecture.layers) : [])
   for (const parameter of parametersOf(architecture)) {
-    const form = quantized.has(parameter) ? quantization : null
+    const form = quantized.has(parameter) ? quantization : (store.form?.(parameter) ?? null)
     const { tensor, hasZero } = await loadTensor(state, parameter, form)
     keepFrozen(state, parameter, tensor, form)
     if (!hasZero) state.withoutZeros.add(parameter.key)

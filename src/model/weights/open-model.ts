@@ -4,9 +4,12 @@ import { FettleError } from '../../error.ts'
 import { readGguf, readJsonFile } from '../../formats/index.ts'
 import { parametersOf } from '../blocks/architecture.ts'
 import type { ModelDescription } from '../families/index.ts'
-import { describeGguf, describeModel } from '../families/index.ts'
+import { describeGguf, describeModel, layersOf } from '../families/index.ts'
+import { refuseQuantized } from './foreign-quantization.ts'
 import { openGgufStore } from './gguf-store.ts'
 import { openSafetensorsStore } from './safetensors-store.ts'
+import { openStoredTensors, unreadTensors } from './stored-tensors.ts'
+import { withStoredHead } from './tied-head.ts'
 import type { WeightStore } from './weight-store.ts'
 
 /** Everything about a stored model but its numbers. */
@@ -52,11 +55,17 @@ export async function openModel(path: string): Promise<StoredModel> {
         ? 'Give the base model here and this folder as adapter.'
         : 'Check the path.',
     })
-  const described = describeModel(await readJsonFile(place), place)
-  const store = await openSafetensorsStore(path, parametersOf(described.architecture))
+  const raw = await readJsonFile(place)
+  const tensors = await openStoredTensors(path)
+  refuseQuantized(raw, place, tensors.names)
+  const said = describeModel(raw, place, layersOf(tensors.names))
+  const { described, stored } = await withStoredHead(said, place, tensors)
+  const { architecture, notices } = described
+  const store = openSafetensorsStore(stored, parametersOf(architecture))
   const generation = join(path, 'generation_config.json')
   return {
     ...described,
+    notices: [...notices, ...unreadTensors(stored, architecture)],
     store,
     generationConfig: existsSync(generation) ? await readJsonFile(generation) : null,
   }

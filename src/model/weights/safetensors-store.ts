@@ -1,30 +1,27 @@
 import { FettleError } from '../../error.ts'
-import { fileBytes, openWeightFiles, readTensorBytes, toFloat32 } from '../../formats/index.ts'
+import { fileBytes, readTensorBytes, toFloat32 } from '../../formats/index.ts'
 import type { TensorInfo } from '../../formats/index.ts'
 import type { Parameter, ParameterPart } from './parameters.ts'
+import type { StoredTensors } from './stored-tensors.ts'
 import { checkShapes, type WeightStore } from './weight-store.ts'
 
 /** Types that can be computed with; others are quantised or integers. */
 type Computable = 'F32' | 'F16' | 'BF16'
 
 /**
- * Opens model.safetensors or its shards.
+ * The parameters of model.safetensors or its shards.
  *
  * @throws FettleError when a tensor of the architecture is missing or has another shape
  */
-export async function openSafetensorsStore(
-  folder: string,
+export function openSafetensorsStore(
+  { folder, find, quantized }: StoredTensors,
   parameters: readonly Parameter[],
-): Promise<WeightStore> {
-  const tensors = await openWeightFiles(folder)
-  const find = (name: string): TensorInfo | undefined =>
-    // Decoders saved without their language-model head lack the first part of the name, such as `model.`.
-    tensors.get(name) ?? tensors.get(name.slice(name.indexOf('.') + 1))
+): WeightStore {
   checkShapes(
     folder,
     parameters,
     (part) => part.safetensors,
-    (name) => find(name)?.shape,
+    (name) => (quantized(name) ?? find(name))?.shape,
   )
   const info = (name: string): TensorInfo & { dtype: Computable } => {
     const tensor = find(name)
@@ -40,18 +37,33 @@ export async function openSafetensorsStore(
       })
     return { ...tensor, dtype }
   }
-  const values = async ({ rows, safetensors: { name, transform } }: ParameterPart, shape = [rows]) => {
+  const storedValues = async (name: string) => {
+    const held = quantized(name)
+    if (held) return held.read()
     const tensor = info(name)
-    const stored = toFloat32(await readTensorBytes(tensor), tensor.dtype)
+    return toFloat32(await readTensorBytes(tensor), tensor.dtype)
+  }
+  const values = async ({ rows, safetensors: { name, transform } }: ParameterPart, shape = [rows]) => {
+    const stored = await storedValues(name)
     return transform ? transform.fromFile(stored, shape) : stored
   }
   return {
     dtype: info(parameters[0].key).dtype,
     repeats: true,
+    form({ kind, parts }) {
+      const forms = new Set(
+        parts.map(({ safetensors: { name, transform } }) =>
+          transform ? null : (quantized(name)?.form ?? null),
+        ),
+      )
+      const [form = null] = forms
+      return kind === 'linear' && forms.size === 1 ? form : null
+    },
     async part(part, columns) {
       const { rows, safetensors } = part
       // What is stored as it is used stays in the file, where the engine can map it.
-      if (safetensors.transform) return { data: await values(part, [rows, columns]), dtype: 'F32', rows }
+      if (safetensors.transform || quantized(safetensors.name))
+        return { data: await values(part, [rows, columns]), dtype: 'F32', rows }
       const { path, offset, dtype } = info(safetensors.name)
       return { source: fileBytes(path), offset, dtype, rows }
     },

@@ -31,7 +31,8 @@ export async function saveModel(
     join(folder, 'generation_config.json'),
     `${JSON.stringify(generationConfig, null, 2)}\n`,
   )
-  const { torch_dtype: _, ...config } = state.config.raw
+  // The weights are whole now.
+  const { torch_dtype: _, quantization_config: __, ...config } = state.config.raw
   await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify({ ...config, dtype }, null, 2)}\n`)
 }
 

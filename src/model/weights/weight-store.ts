@@ -1,3 +1,4 @@
+import type { Quantization } from '../../engine/quantization.ts'
 import type { WeightPart } from '../../engine/tensor.ts'
 import type { Problem } from '../../error.ts'
 import { FettleError } from '../../error.ts'
@@ -10,6 +11,8 @@ export interface WeightStore {
   dtype: 'F32' | 'F16' | 'BF16'
   /** Whether it gives the same numbers again when it is asked twice. */
   repeats: boolean
+  /** How the file holds a projection, where that is in 4 or 8 bits: the numbers of `part` are those that this leaves. */
+  form?(parameter: Parameter): Quantization | null
   /** Rows of a matrix [rows, columns]; a stretch of the file where its type can be computed with as it is. */
   part(part: ParameterPart, columns: number): Promise<WeightPart>
   /** A part of a vector, in float32. */

@@ -1,0 +1,39 @@
+import { z } from 'zod'
+import type { LlamaConfig } from './llama-like.ts'
+import { flag } from './keys.ts'
+
+/** How far back layers see that see a window only; null: none does. */
+export const windowSize = (fallback: number | null) => z.int().nonnegative().nullable().default(fallback)
+
+/** Which layers of a Qwen see a window only. */
+export const windowKeys = {
+  use_sliding_window: flag(false),
+  sliding_window: windowSize(4096),
+  max_window_layers: z.int().default(28),
+}
+
+type WindowConfig = z.output<z.ZodObject<typeof windowKeys>> & Pick<LlamaConfig, 'layer_types'>
+
+/** Whether a layer of this type sees a window only. */
+export function isSliding(type: string): boolean {
+  return type === 'sliding_attention'
+}
+
+/** The size that is obeyed: a Qwen that does not use it has none. */
+export function usedWindow({ use_sliding_window, sliding_window }: WindowConfig): number | null {
+  return use_sliding_window ? sliding_window : null
+}
+
+/** null: the layer sees everything. */
+export function windowOf(config: WindowConfig, layer: number): number | null {
+  const { max_window_layers, layer_types } = config
+  // Before transformers 4.53 the files had no layer_types: the upper layers are the ones with a window.
+  const slides = layer_types ? isSliding(layer_types[layer]) : layer >= max_window_layers
+  return slides ? usedWindow(config) : null
+}
+
+/** The same keys from the metadata of a GGUF file. */
+export function windowMetadata(number: (key: string) => number | undefined): Record<string, unknown> {
+  const size = number('attention.sliding_window')
+  return { sliding_window: size ?? null, use_sliding_window: size !== undefined }
+}

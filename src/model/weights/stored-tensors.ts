@@ -1,0 +1,50 @@
+import { listNames, type Problem } from '../../error.ts'
+import { openWeightFiles, type TensorInfo } from '../../formats/index.ts'
+import { parametersOf, type Architecture } from '../blocks/architecture.ts'
+import { quantizedTensors, type QuantizedTensor } from './bitsandbytes.ts'
+
+/** The tensors of a folder by the names that an architecture has for them. */
+export interface StoredTensors {
+  folder: string
+  names: readonly string[]
+  find(name: string): TensorInfo | undefined
+  /** Where the matrix of that name is held in 4 or 8 bits. */
+  quantized(name: string): QuantizedTensor | undefined
+}
+
+/** Opens model.safetensors or its shards, without the numbers. */
+export async function openStoredTensors(folder: string): Promise<StoredTensors> {
+  const tensors = await openWeightFiles(folder)
+  const quantized = await quantizedTensors(tensors)
+  return {
+    folder,
+    names: [...tensors.keys()],
+    find: byName(tensors),
+    quantized: byName(quantized),
+  }
+}
+
+/** Decoders saved without their language-model head lack the first part of the name, such as `model.`. */
+function byName<T>(entries: ReadonlyMap<string, T>): (name: string) => T | undefined {
+  return (name) => entries.get(name) ?? entries.get(name.slice(name.indexOf('.') + 1))
+}
+
+/** Tensors without parameters: rotation tables and masks that older versions of transformers saved, a tied head. */
+const harmless = /(^|\.)(rotary_emb\.inv_freq|attn\.(masked_)?bias)$/
+
+/** What of the weights nothing reads, in one message; none where everything is read. */
+export function unreadTensors(stored: StoredTensors, architecture: Architecture): Problem[] {
+  const { folder, names, find, quantized } = stored
+  const wanted = [...parametersOf(architecture), architecture.head].flatMap(({ parts }) =>
+    parts.map(({ safetensors }) => safetensors.name),
+  )
+  const read = new Set(wanted.flatMap((name) => quantized(name)?.names ?? find(name)?.name ?? []))
+  const unread = names.filter((name) => !read.has(name) && !harmless.test(name))
+  if (unread.length === 0) return []
+  return [
+    {
+      place: folder,
+      found: `${unread.length === 1 ? 'a tensor' : `${unread.length} tensors`} that config.json has no place for, so that nothing reads ${unread.length === 1 ? 'it' : 'them'}: ${listNames(unread)}`,
+    },
+  ]
+}

@@ -1,0 +1,138 @@
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describeProblem, FettleError } from '../../src/error.ts'
+import { AutoModelForCausalLM, describeModel, linearParameters, vocabularyOf } from '../../src/model/index.ts'
+import type { Architecture } from '../../src/model/index.ts'
+import { maxDifference, readTensors } from './golden.ts'
+
+// What transformers 5.24 makes of config.json with each key left out, null or odd: test/fixtures/configs/record.py.
+const folder = join(import.meta.dirname, '..', 'fixtures', 'configs')
+const golden = await readTensors(join(folder, 'logits.safetensors'))
+
+interface Case {
+  family: string
+  what: string
+  /** Keys of `configs[family]` with another value, and those that are gone. */
+  change: Record<string, unknown>
+  gone?: string[]
+  /** What the class makes of it, unless it refuses it. */
+  config?: Record<string, unknown>
+  /** Why transformers refuses it, or cannot compute with it. */
+  refused?: string
+  /** Whether the weights have these shapes and layers. */
+  fits?: boolean
+  finite?: boolean
+  /** Tensors that it does not read. */
+  unread?: string[]
+}
+
+interface Recorded {
+  input_ids: number[]
+  kept: number
+  configs: Record<string, Record<string, unknown>>
+  cases: Case[]
+}
+
+const recorded = JSON.parse(await readFile(join(folder, 'cases.json'), 'utf8')) as Recorded
+
+/** What transformers takes and fettle does not: it says so instead of computing something else. */
+const refusedHere =
+  /^hidden_act "?(gelu|relu)|^rope_type (dynamic|proportional)|^rope by layer type|^is_causal false|^num_hidden_layers (0|-3)|^max_position_embeddings 0|^sliding_window 0|^per_layer_config/
+
+/** What Python's types refuse, and what changes nothing that fettle computes. */
+const acceptedHere =
+  /^null (attention_dropout|initializer_range|use_cache|pad_token_id)$|^without pad_token_id$/
+
+/** JSON in JavaScript has one kind of number: these are 2 and 0.0. */
+const sameHere = /^num_hidden_layers 2\.0$|^rms_norm_eps 0$/
+
+let scratch = ''
+beforeAll(async () => {
+  scratch = await mkdtemp(join(tmpdir(), 'fettle-configs-'))
+})
+afterAll(() => rm(scratch, { recursive: true }))
+
+function configOf({ family, change, gone = [] }: Case): Record<string, unknown> {
+  const config = { ...recorded.configs[family], ...change }
+  for (const key of gone) delete config[key]
+  return config
+}
+
+async function load(each: Case): Promise<AutoModelForCausalLM> {
+  const place = join(scratch, 'model')
+  await rm(place, { recursive: true, force: true })
+  await mkdir(place)
+  await writeFile(join(place, 'config.json'), JSON.stringify(configOf(each)))
+  await symlink(join(folder, `${each.family}.safetensors`), join(place, 'model.safetensors'))
+  return AutoModelForCausalLM.fromPretrained(place, { dtype: 'float32', engine: 'reference' })
+}
+
+/** The numbers that an architecture was built from, by transformers' names. */
+function shapeOf(architecture: Architecture): Record<string, unknown> {
+  const [attention] = architecture.layers[0].flatMap((block) => block.attention ?? [])
+  return {
+    vocab_size: vocabularyOf(architecture),
+    hidden_size: architecture.width,
+    intermediate_size: linearParameters(architecture.layers)[3].columns,
+    num_hidden_layers: architecture.layers.length,
+    num_attention_heads: attention.queryHeads,
+    num_key_value_heads: attention.keyHeads,
+    head_dim: attention.headDim,
+    max_position_embeddings: architecture.maxPositions,
+    tie_word_embeddings: architecture.isTied,
+  }
+}
+
+describe.each(Object.keys(recorded.configs))('%s', (family) => {
+  const cases = recorded.cases
+    .map((each, number) => ({ ...each, number }))
+    .filter((each) => each.family === family && !sameHere.test(each.what))
+  const isRefused = ({ what, refused, fits }: Case) =>
+    !acceptedHere.test(what) && (refused !== undefined || fits === false || refusedHere.test(what))
+
+  it.each(cases.filter(isRefused))('refuses it $what', async (each) => {
+    const error = await load(each).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    )
+    expect(error, each.refused).toBeInstanceOf(FettleError)
+    expect((error as FettleError).message.length).toBeLessThan(1500)
+  })
+
+  it.each(cases.filter((each) => each.what.startsWith('without ') && each.config))(
+    'has the defaults of the class $what',
+    (each) => {
+      let shape: Record<string, unknown>
+      try {
+        shape = shapeOf(describeModel(configOf(each), 'config.json').architecture)
+      } catch (error) {
+        // Heads that no width can have.
+        expect(each.fits).toBe(false)
+        expect(error).toBeInstanceOf(FettleError)
+        return
+      }
+      expect(each.config).toMatchObject(shape)
+    },
+  )
+
+  it.each(cases.filter((each) => !isRefused(each)))('computes as transformers $what', async (each) => {
+    const model = await load(each)
+    const { logits } = await model.forward({ inputIds: [recorded.input_ids] })
+    // What Python's types refuse changes nothing.
+    const { number, config } = each.refused === undefined ? each : cases[0]
+    const expected = await golden.floats(String(number))
+    expect(maxDifference(logits.data.slice(-expected.length), expected)).toBeLessThan(2e-4)
+    const { bosTokenId, eosTokenIds } = model.generationConfig
+    expect([bosTokenId ?? null, eosTokenIds]).toEqual([
+      config?.['bos_token_id'],
+      [config?.['eos_token_id'] ?? []].flat(),
+    ])
+    expect(model.maxPositions).toBe(config?.['max_position_embeddings'])
+    const unread = model.notices.map(describeProblem).find((text) => text.includes('tensor')) ?? ''
+    expect(unread === '').toBe(each.unread === undefined)
+    for (const name of each.unread?.slice(0, 3) ?? []) expect(unread).toContain(name)
+    await model.free()
+  })
+})
