@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { fourBitBlock, type Quantization } from '../../engine/quantization.ts'
+import { fourBitBlock, type Quantization } from '../../engine/index.ts'
 import { FettleError } from '../../error.ts'
 import { parseJsonObject, readForeign } from '../../formats/foreign/index.ts'
 import { readTensorBytes, toFloat32, type TensorInfo } from '../../formats/index.ts'
