@@ -23,12 +23,14 @@ const answerTokens = 40
 export const demo = defineCommand({
   flags: {
     outputDir: { type: 'string', hint: 'path', description: 'Where the adapter goes; default runs/demo' },
+    overwrite: { type: 'boolean', description: 'Replaces the run that --output-dir holds' },
     steps: { type: 'number', description: 'Optimiser steps; default 120' },
     json: { type: 'boolean', description: 'Prints events and answers as JSON lines' },
   },
   details: 'Everything is on this machine: nothing is downloaded, no account or key is needed.',
   examples: ['demo', 'demo --output-dir /tmp/demo --steps 60'],
-  async run({ outputDir = join('runs', 'demo'), steps = 120, json = false }) {
+  async run({ outputDir: given, overwrite = false, steps = 120, json = false }) {
+    const outputDir = given ?? join('runs', 'demo')
     wholeNumber('--steps', steps, 1)
     endWhenOutputCloses()
     const assets = relative(process.cwd(), join(packageFolder(), 'assets')) || '.'
@@ -59,6 +61,8 @@ export const demo = defineCommand({
         data: [data],
         evalData: [evalData],
         outputDir,
+        // What an earlier demo left in its own folder is worth nothing.
+        overwrite: overwrite || given === undefined,
         lora: { r: 16, loraAlpha: 32 },
         learningRate: 2e-3,
         maxSteps: steps,

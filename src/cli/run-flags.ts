@@ -18,8 +18,8 @@ export function runFlags(names?: readonly string[]): Flags {
         ...(options !== undefined && { options }),
         ...(hint !== undefined && { hint }),
         ...(repeats && { repeats }),
-        // `--resume-from-checkpoint` alone means the newest.
-        ...(name === 'resumeFromCheckpoint' && { bare: 'true' }),
+        // `--resume` alone means the newest.
+        ...(name === 'resumeFromCheckpoint' && { bare: 'true', aliases: ['resume'] }),
       }
       return [name, flag]
     }),

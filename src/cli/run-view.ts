@@ -166,6 +166,7 @@ function startLines(event: StartEvent): [title: string, text: string][] {
       `${plural(truncated_tokens, 'token')} beyond max_length · ${plural(truncated_stops, 'answer')} lost the stop token`,
     ])
   if (event.first_step > 0) lines.push(['resumed', `after step ${event.first_step} of ${event.steps}`])
+  lines.push(...(event.notes ?? []).map((text): [string, string] => ['note', text]))
   return lines
 }
 

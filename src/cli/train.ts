@@ -1,6 +1,6 @@
 import { AutoModelForCausalLM } from '../model/index.ts'
 import { loadTokenizer } from '../pipeline/index.ts'
-import { trainSft } from '../train/index.ts'
+import { isDivergence, trainSft } from '../train/index.ts'
 import { whenOutputCloses } from './closed-output.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { defineCommand } from './command.ts'
@@ -13,6 +13,11 @@ import { terminalOf } from './terminal.ts'
 
 /** Exit code of a run that Ctrl-C ended, as shells have it: it is not done, and did not fail. */
 const interruptedCode = 130
+
+/** What ends a run after the step that is under way: a terminal that closes is no reason to lose it. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** Nobody presses Ctrl-C twice in this time. */
+const repeatMs = 300
 
 /** Trains as a run file and flags say. */
 export const train = defineCommand({
@@ -27,13 +32,13 @@ export const train = defineCommand({
   },
   details: [
     'Every option may stand in the run file or be a flag; flags win.',
-    'Ctrl-C saves a checkpoint and stops, a second one stops at once. --resume-from-checkpoint goes on.',
+    'Ctrl-C saves a checkpoint and stops, a second one stops at once. --resume goes on.',
   ].join('\n'),
   examples: [
     'train --model ~/models/SmolLM2-135M-Instruct --data train.jsonl --output-dir runs/first',
     'train run.yaml',
     'train run.yaml --learning-rate 1e-4 --lora-r 32 --json > events.jsonl',
-    'train run.yaml --resume-from-checkpoint',
+    'train run.yaml --resume',
   ],
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
@@ -52,8 +57,14 @@ export const train = defineCommand({
     const people = terminalOf(process.stderr)
     const view = json ? undefined : createRunView(terminalOf(process.stdout))
     const stop = new AbortController()
-    const interrupt = (): void => {
-      if (stop.signal.aborted) process.exit(interruptedCode)
+    let interruptedAt = 0
+    const interrupt = (signal: NodeJS.Signals): void => {
+      if (stop.signal.aborted) {
+        // npx hands on a signal that the terminal has sent already, and a supervisor repeats its own: only a person's second one counts.
+        if (signal === 'SIGINT' && performance.now() - interruptedAt > repeatMs) process.exit(interruptedCode)
+        return
+      }
+      interruptedAt = performance.now()
       stop.abort()
       const note = 'Stopping after this step, with a checkpoint. Ctrl-C again stops at once.'
       if (view) view.say(note)
@@ -61,21 +72,24 @@ export const train = defineCommand({
     }
     // Nothing trained is lost because nobody listens any more.
     whenOutputCloses(() => stop.abort())
-    process.on('SIGINT', interrupt)
-    process.on('SIGTERM', interrupt)
     let code = 0
     let checkpoint: string | undefined
+    /** Where the run is, when no option says it. */
+    let folder: string | undefined
     try {
       for await (const event of trainSft({ ...options, model, tokenizer, signal: stop.signal })) {
+        // Until now there was nothing to save, and a signal ended the process at once, whatever it was busy with.
+        if (event.type === 'start') for (const signal of signals) process.on(signal, interrupt)
         if (view) view.show(event)
         else writeJsonLine(event)
         if (event.type === 'start') collectGarbage()
+        if (event.type === 'start' && options.outputDir === undefined) folder = event.output_dir
         if (event.type === 'checkpoint') checkpoint = event.path
         if (event.type !== 'end') continue
         view?.close()
         if (event.interrupted) {
           code = interruptedCode
-          view?.say(`\nGo on with:  ${resumeCommand()}`)
+          view?.say(`\nGo on with:  ${resumeCommand(folder)}`)
         } else
           view?.say(
             `\nNext:  fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}${quantization ? ` --quantization ${quantization}` : ''}`,
@@ -83,26 +97,30 @@ export const train = defineCommand({
       }
     } catch (error) {
       view?.close()
-      if (checkpoint !== undefined)
-        people.write(`${checkpoint} is whole. Go on from it with:  ${resumeCommand()}\n`)
+      // The same command would diverge again.
+      if (checkpoint !== undefined && !isDivergence(error))
+        people.write(`${checkpoint} is whole. Go on from it with:  ${resumeCommand(folder)}\n`)
       throw error
     } finally {
       view?.close()
-      process.off('SIGINT', interrupt)
-      process.off('SIGTERM', interrupt)
+      for (const signal of signals) process.off(signal, interrupt)
     }
     return code
   },
 })
 
-/** This command line, to be given again. */
-function resumeCommand(): string {
-  const given = process.argv.slice(2)
+/**
+ * This command line, to be given again.
+ *
+ * @param folder  of the run, where it does not say it
+ */
+function resumeCommand(folder: string | undefined): string {
+  const given = process.argv.slice(2).filter((argument) => argument !== '--overwrite')
   const at = given.findIndex((argument) => argument.startsWith('--resume'))
   // The flag goes, and with it the value that may stand behind it.
   if (at >= 0) given.splice(at, given[at].includes('=') || given[at + 1]?.startsWith('--') !== false ? 1 : 2)
-  const quoted = given.map((argument) =>
+  const quoted = [...given, '--resume', ...(folder === undefined ? [] : [folder])].map((argument) =>
     /[^\w@%+=:,./-]/.test(argument) ? `'${argument.replaceAll("'", "'\\''")}'` : argument,
   )
-  return `fettle ${quoted.join(' ')} --resume-from-checkpoint`
+  return `fettle ${quoted.join(' ')}`
 }

@@ -75,7 +75,7 @@ function makerOf(
   adapterConfig: string,
   modelConfig: string,
 ): RunMaker {
-  if (state !== undefined && 'fingerprint' in state) return 'fettle'
+  if (state !== undefined && ('identity' in state || 'fingerprint' in state)) return 'fettle'
   if (/axolotl/i.test(readme) || names.some((name) => /^axolotl.*\.ya?ml$/.test(name))) return 'axolotl'
   if (
     names.some((name) =>

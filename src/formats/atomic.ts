@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { makeFolder } from './folder.ts'
+import { makeFolder, syncFolder } from './folder.ts'
 import { explainUnwritable } from './unwritable.ts'
 
 /** Where the content of a file that is being written goes; each call appends. */
@@ -54,15 +54,5 @@ async function writeAll(handle: FileHandle, data: string | ArrayBufferView): Pro
   for (let done = 0; done < bytes.byteLength;) {
     const length = Math.min(chunkBytes, bytes.byteLength - done)
     done += (await handle.write(bytes, done, length)).bytesWritten
-  }
-}
-
-/** Makes the rename itself survive a power cut; some systems cannot sync a folder, and need not. */
-async function syncFolder(folder: string): Promise<void> {
-  try {
-    const handle = await open(folder, 'r')
-    await handle.sync().finally(() => handle.close())
-  } catch {
-    // The content is synced already; only the moment of the rename is less certain.
   }
 }

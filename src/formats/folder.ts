@@ -1,4 +1,4 @@
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, open, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { explainUnwritable } from './unwritable.ts'
 
@@ -19,10 +19,12 @@ export async function makeFolder(path: string): Promise<void> {
 async function makeWithParents(path: string): Promise<void> {
   try {
     await mkdir(path)
+    await syncFolder(dirname(path))
   } catch (error) {
     if (codeOf(error) === 'ENOENT' && dirname(path) !== path) {
       await makeWithParents(dirname(path))
       await mkdir(path).catch(unlessFolder(path))
+      await syncFolder(dirname(path))
     } else await unlessFolder(path)(error)
   }
 }
@@ -40,4 +42,14 @@ function unlessFolder(path: string): (error: unknown) => Promise<void> {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+/** Makes what was made, renamed or removed in a folder survive a power cut; some systems cannot sync a folder, and need not. */
+export async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, 'r')
+    await handle.sync().finally(() => handle.close())
+  } catch {
+    // The content is synced already; only the moment of the rename is less certain.
+  }
 }

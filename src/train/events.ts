@@ -26,6 +26,10 @@ export interface StartEvent {
   steps_per_epoch: number
   /** Steps done before, when a run is resumed. */
   first_step: number
+  /** Of the run, which its checkpoints and run.json have, too. */
+  run_id: string
+  /** What is to be said of going on: damaged checkpoints that were passed over, what the run is extended by. */
+  notes?: readonly string[]
   output_dir: string
 }
 
@@ -82,4 +86,6 @@ export interface EndEvent {
   tokens_per_second: number
   peak_rss_mib: number
   output_dir: string
+  /** The newest checkpoint, which `resume_from_checkpoint` and `extend` go on from, if one was written. */
+  checkpoint?: string
 }

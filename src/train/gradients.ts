@@ -3,7 +3,7 @@ import type { ModelInternals, Training } from '../model/index.ts'
 import type { ForwardPasses } from './forward-passes.ts'
 import type { Objective, StepLoss } from './objectives/objective.ts'
 import { passSize, streamedLayers } from './pass-size.ts'
-import type { LoopOptions } from './task.ts'
+import type { TrainOptions } from './options/index.ts'
 
 /** What a step's passes gave. */
 export interface StepGradients extends StepLoss {
@@ -15,7 +15,7 @@ export interface StepGradients extends StepLoss {
 
 /** How the gradients of a step are made. */
 export interface GradientOptions extends Pick<
-  LoopOptions,
+  TrainOptions,
   'seed' | 'maxGradNorm' | 'lowMemory' | 'gradientCheckpointing'
 > {
   /** Training passes that the run made before this step. */

@@ -19,6 +19,7 @@ export {
 } from './options/index.ts'
 export { passSize } from './pass-size.ts'
 export { prepareData } from './prepare.ts'
+export { isDivergence } from './divergence.ts'
 export { runTraining } from './run-training.ts'
 export { applyRunTemplate } from './run-template.ts'
 export type { TrainingData, TrainingTask } from './task.ts'

@@ -5,6 +5,7 @@ import { createExampleStore, formatOrigin, prepareExamples, sourceName } from '.
 import { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { maskPolicyOf, type TrainOptions } from './options/index.ts'
+import { createDataHash } from './runs/index.ts'
 import type { TrainingData, TrainingStep } from './task.ts'
 
 /** A data set in memory, as tokens with their mask, and what truncation took from it. */
@@ -13,6 +14,8 @@ interface PreparedSet {
   truncation: LedgerReport
   /** Examples left out because no token of them is learned. */
   withoutLearned: number
+  /** Of the examples, in their order. */
+  hash: string
 }
 
 /** What a run of examples trains and evaluates on, and in which order. */
@@ -24,14 +27,16 @@ interface PreparedData extends TrainingData {
  * Reads and tokenises the data, truncates it and plans the steps.
  *
  * @param vocabSize  rows of the model's embedding
- * @throws FettleError that names the row that cannot be used, or says that nothing is left to learn
+ * @param signal     ends it at the next example
+ * @throws FettleError that names the row that cannot be used, or says that nothing is left to learn; the signal's reason
  */
 export async function prepareData(
   options: TrainOptions,
   tokenizer: Tokenizer,
   vocabSize: number,
+  signal?: AbortSignal,
 ): Promise<PreparedData> {
-  const train = await prepareSet(options.data, options, tokenizer, vocabSize)
+  const train = await prepareSet(options.data, options, tokenizer, vocabSize, signal)
   const { seed, shuffle, maxLength, perDeviceTrainBatchSize, gradientAccumulationSteps } = options
   const layout = {
     maxLength,
@@ -45,8 +50,10 @@ export async function prepareData(
   const first = planOf(0)
   const steps = options.maxSteps ?? Math.ceil(options.numTrainEpochs * first.steps)
   let current = { epoch: 0, plan: first, firstStep: 0 }
-  const evaluation = options.evalData && (await prepareSet(options.evalData, options, tokenizer, vocabSize))
+  const evaluation =
+    options.evalData && (await prepareSet(options.evalData, options, tokenizer, vocabSize, signal))
   return {
+    hash: train.hash,
     summary: summaryOf(train),
     steps,
     stepsPerEpoch: first.steps,
@@ -96,6 +103,7 @@ async function prepareSet(
   options: TrainOptions,
   tokenizer: Tokenizer,
   vocabSize: number,
+  signal: AbortSignal | undefined,
 ): Promise<PreparedSet> {
   // The strategies that split long examples need no truncation.
   const cuts = !options.packing || options.packingStrategy === 'bfd'
@@ -104,6 +112,7 @@ async function prepareSet(
     mode: options.truncationMode,
   })
   const store = createExampleStore()
+  const hash = createDataHash()
   let withoutLearned = 0
   const examples = prepareExamples(sources, tokenizer, {
     policy: maskPolicyOf(options),
@@ -112,6 +121,7 @@ async function prepareSet(
     vocabSize,
   })
   for await (const example of examples) {
+    signal?.throwIfAborted()
     const unknown = example.inputIds.find((id) => id >= vocabSize)
     if (unknown !== undefined)
       throw new FettleError({
@@ -125,7 +135,9 @@ async function prepareSet(
       continue
     }
     const admitted = ledger.admit(example)
-    if (admitted) store.add(admitted)
+    if (!admitted) continue
+    store.add(admitted)
+    hash.add(admitted.inputIds, admitted.mask)
   }
   if (store.count === 0)
     throw new FettleError({
@@ -134,5 +146,5 @@ async function prepareSet(
       expected: 'learned tokens within it',
       cure: 'Raise max_length, or set truncation_mode: keep_end.',
     })
-  return { store, truncation: ledger.report(), withoutLearned }
+  return { store, truncation: ledger.report(), withoutLearned, hash: hash.digest() }
 }

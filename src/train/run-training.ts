@@ -1,32 +1,49 @@
 import type { Document } from '../batch/index.ts'
-import { saveModel } from './checkpoint.ts'
 import type { StartEvent, StepEvent, TrainEvent } from './events.ts'
 import { peakRssMib } from './peak-memory.ts'
+import { openRunFolder, type RunFolder } from './runs/index.ts'
 import type { TrainingTask } from './task.ts'
-import { openRun } from './training-run.ts'
+import { openRun, type TrainingRun } from './training-run.ts'
 
 /**
  * Trains, evaluates and saves; everything that happens is an event. With the same task and thread count it gives the same
  * bits, also when it was interrupted and resumed.
  *
- * @throws FettleError (exit code 1) when the loss is no longer a number, with the last good state saved
+ * @throws FettleError (exit code 1) when the loss is no longer a number; the last state that gave one is named
  */
 export async function* runTraining<D extends Document>(
   task: TrainingTask<D>,
 ): AsyncGenerator<TrainEvent, void, undefined> {
-  const { model, tokenizer, data, options, signal } = task
-  const { outputDir, loggingSteps, evalSteps, saveSteps } = options
+  if (task.folder) return yield* trainIn(task.folder, task)
+  const { resumeFrom = task.options.resumeFromCheckpoint } = task
+  const folder = await openRunFolder(task.model, { ...task.options, resumeFromCheckpoint: resumeFrom })
+  try {
+    yield* trainIn(folder, task)
+  } finally {
+    await folder.close()
+  }
+}
+
+async function* trainIn<D extends Document>(
+  folder: RunFolder,
+  task: TrainingTask<D>,
+): AsyncGenerator<TrainEvent, void, undefined> {
+  const { data, signal } = task
+  const { loggingSteps, evalSteps, saveSteps } = task.options
   const { steps, evaluation } = data
-  const run = await openRun(task)
-  yield startEvent(task, run.step)
+  const run = await openRun(task, folder)
+  yield startEvent(task, run, folder)
 
   let savedAt = run.step
   let tokens = 0
   let last: StepEvent | undefined
   const begun = performance.now()
+  let saved = folder.from?.path
   const checkpoint = async (): Promise<TrainEvent> => {
     savedAt = run.step
-    return run.checkpoint()
+    const event = await run.checkpoint()
+    saved = event.path
+    return event
   }
   try {
     if (evaluation && run.step === 0) yield await run.evaluate(evaluation.batches())
@@ -39,27 +56,33 @@ export async function* runTraining<D extends Document>(
       if (evaluation && (isDue(evalSteps) || isLast)) yield await run.evaluate(evaluation.batches())
       if (isDue(saveSteps) && !isLast) yield await checkpoint()
     }
+    if (run.step === steps) await run.check()
   } finally {
     await run.rest()
   }
+  const trainedMs = performance.now() - begun
   const interrupted = run.step < steps
   if (interrupted && savedAt !== run.step) yield await checkpoint()
-  await saveModel(model, tokenizer, outputDir)
+  // What a run is extended from; the end says where it is.
+  else if (saveSteps > 0 && savedAt !== run.step) await checkpoint()
+  await run.saveResult(interrupted)
   yield {
     type: 'end',
     step: run.step,
     loss: last?.loss ?? Number.NaN,
     interrupted,
     elapsed_ms: performance.now() - task.begun,
-    tokens_per_second: (tokens / (performance.now() - begun)) * 1000,
+    tokens_per_second: (tokens / trainedMs) * 1000,
     peak_rss_mib: peakRssMib(),
-    output_dir: outputDir,
+    output_dir: folder.path,
+    ...(saved !== undefined && { checkpoint: saved }),
   }
 }
 
 function startEvent<D extends Document>(
-  { model, data, options }: TrainingTask<D>,
-  firstStep: number,
+  { model, data }: TrainingTask<D>,
+  { step, notes }: TrainingRun<D>,
+  folder: RunFolder,
 ): StartEvent {
   const { name, isa, threads } = model.engine
   return {
@@ -74,7 +97,9 @@ function startEvent<D extends Document>(
     ...data.summary,
     steps: data.steps,
     steps_per_epoch: data.stepsPerEpoch,
-    first_step: firstStep,
-    output_dir: options.outputDir,
+    first_step: step,
+    run_id: folder.run.id,
+    ...(notes.length > 0 && { notes }),
+    output_dir: folder.path,
   }
 }

@@ -5,7 +5,7 @@ import type { StartEvent } from './events.ts'
 import type { Objective } from './objectives/objective.ts'
 import type { Optimiser } from './optimisers/optimiser.ts'
 import type { TrainOptions } from './options/index.ts'
-import type { ScheduleOptions } from './schedule.ts'
+import type { RunFolder } from './runs/index.ts'
 
 /** What a run is about; `runTraining` knows neither objective nor optimiser by name. */
 export interface TrainingTask<D extends Document = Document> {
@@ -16,38 +16,23 @@ export interface TrainingTask<D extends Document = Document> {
   objective: Objective<D>
   optimiser: (parameters: TrainableParameters) => Optimiser
   data: TrainingData<D>
-  options: LoopOptions
+  options: TrainOptions
   /** What else must be the same for a resumed run to be the same run, such as the parameters of the objective. */
   fingerprint?: Record<string, unknown>
-  /** The checkpoint that the run goes on from. */
+  /** The checkpoint that the run goes on from; default what the options say. */
   resumeFrom?: string | undefined
+  /** The run's folder, where it was opened before the data was prepared; whoever opened it closes it. */
+  folder?: RunFolder | undefined
   /** Ends the run after the step that is under way. */
   signal?: AbortSignal | undefined
   /** When it began, by performance.now(): its data may have been prepared before. */
   begun: number
 }
 
-/** What the loop reads of a run's options. */
-export type LoopOptions = ScheduleOptions &
-  Pick<
-    TrainOptions,
-    | 'outputDir'
-    | 'seed'
-    | 'maxLength'
-    | 'packing'
-    | 'perDeviceTrainBatchSize'
-    | 'gradientAccumulationSteps'
-    | 'maxGradNorm'
-    | 'gradientCheckpointing'
-    | 'lowMemory'
-    | 'loggingSteps'
-    | 'evalSteps'
-    | 'saveSteps'
-    | 'saveTotalLimit'
-  >
-
 /** The batches of a run, in their order. */
 export interface TrainingData<D extends Document = Document> {
+  /** Of all examples, in their order (`createDataHash`); without it their numbers have to tell them from others. */
+  hash?: string
   /** Optimiser steps of the run, and of one epoch. */
   steps: number
   stepsPerEpoch: number

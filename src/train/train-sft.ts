@@ -1,7 +1,6 @@
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
-import { checkpointToResume } from './checkpoint.ts'
 import type { TrainEvent } from './events.ts'
 import { readTrainOptions, refuseOtherLoading, type TrainOptionsInput } from './options/index.ts'
 import { sft } from './objectives/sft.ts'
@@ -9,6 +8,7 @@ import { optimiserOf } from './optimisers/optimiser-of.ts'
 import { prepareData } from './prepare.ts'
 import { addRunAdapter } from './run-adapter.ts'
 import { runTraining } from './run-training.ts'
+import { openRunFolder } from './runs/index.ts'
 
 /** A run: what is trained, on what, how, and a signal that ends it after the step that is under way. */
 export type TrainSftInput = TrainOptionsInput & {
@@ -21,7 +21,8 @@ export type TrainSftInput = TrainOptionsInput & {
  * Supervised fine-tuning: prepares the data, trains, evaluates and saves; everything that happens is an event.
  * With the same options, data and thread count it gives the same bits, also when it was interrupted and resumed.
  *
- * @throws FettleError (exit code 2) for wrong options or data, (1) when the loss is no longer a number
+ * @throws FettleError (exit code 2) for wrong options or data, (1) when the loss is no longer a number; the signal's reason, when it
+ *   comes before training begins
  */
 export async function* trainSft({
   model,
@@ -32,19 +33,23 @@ export async function* trainSft({
   const options = readTrainOptions(given)
   const begun = performance.now()
   refuseOtherLoading(model, options)
-  const resumeFrom = await checkpointToResume(options)
-  const { stopTokenIds, newTokenIds } = await alignSpecialTokens(model, tokenizer, options)
-  const data = await prepareData(options, tokenizer, model.vocabSize)
-  await addRunAdapter(model, options, newTokenIds)
-  yield* runTraining({
-    model,
-    tokenizer,
-    objective: sft(stopTokenIds),
-    optimiser: optimiserOf(options),
-    data,
-    options,
-    resumeFrom,
-    signal,
-    begun,
-  })
+  const folder = await openRunFolder(model, options)
+  try {
+    const { stopTokenIds, newTokenIds } = await alignSpecialTokens(model, tokenizer, options)
+    const data = await prepareData(options, tokenizer, model.vocabSize, signal)
+    await addRunAdapter(model, options, newTokenIds)
+    yield* runTraining({
+      model,
+      tokenizer,
+      objective: sft(stopTokenIds),
+      optimiser: optimiserOf(options),
+      data,
+      options,
+      folder,
+      signal,
+      begun,
+    })
+  } finally {
+    await folder.close()
+  }
 }

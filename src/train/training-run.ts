@@ -1,10 +1,7 @@
-import type { Document, TrainingBatch } from '../batch/index.ts'
-import { formatOrigin } from '../data/index.ts'
-import { FettleError } from '../error.ts'
-import { makeFolder } from '../formats/index.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
+import { splitBatch, type Document, type TrainingBatch } from '../batch/index.ts'
+import type { FettleError } from '../error.ts'
 import { internalsOf } from '../model/index.ts'
-import { keepNewest, restoreCheckpoint, saveCheckpoint } from './checkpoint.ts'
+import { divergence } from './divergence.ts'
 import { evaluate } from './evaluate.ts'
 import type { CheckpointEvent, EvalEvent, StepEvent } from './events.ts'
 import { createForwardPasses } from './forward-passes.ts'
@@ -12,36 +9,53 @@ import { addGradients, type StepGradients } from './gradients.ts'
 import { passSize } from './pass-size.ts'
 import { peakRssMib } from './peak-memory.ts'
 import { learningRateAt } from './schedule.ts'
-import type { LoopOptions, TrainingData, TrainingTask } from './task.ts'
-import { trainedStates } from './trained-states.ts'
+import {
+  identityOf,
+  keepNewest,
+  lastCheckpointBefore,
+  restoreCheckpoint,
+  saveCheckpoint,
+  saveModel,
+  setAsDiverged,
+  trainedStates,
+  type RunFolder,
+} from './runs/index.ts'
+import type { TrainingTask } from './task.ts'
 
 /** A run under way. What computes waits for the model's calls before it. */
 export interface TrainingRun<D extends Document> {
   /** Steps made. */
   readonly step: number
+  /** What is to be said of going on. */
+  readonly notes: readonly string[]
   /**
    * Makes a step.
    *
    * @param begun  when the first one began, by performance.now()
-   * @throws FettleError (exit code 1) when the loss is no longer a number, with the state before the step saved
+   * @throws FettleError (exit code 1) when the loss or its gradients are not finite, with the weights that gave it saved
    */
   trainStep(begun: number): Promise<StepEvent>
+  /** @throws FettleError as `trainStep` does */
   evaluate(batches: Iterable<TrainingBatch<D>>): Promise<EvalEvent>
+  /**
+   * Sees that the weights after the last step give finite numbers, which no step has shown yet.
+   *
+   * @throws FettleError as `trainStep` does
+   */
+  check(): Promise<void>
   checkpoint(): Promise<CheckpointEvent>
+  /** Writes the model into the run's folder. */
+  saveResult(interrupted: boolean): Promise<void>
   /** Gives back the memory of the passes. */
   rest(): Promise<void>
 }
 
 /** Makes ready what a task asks for, as far as its checkpoint had come. */
-export async function openRun<D extends Document>({
-  model,
-  tokenizer,
-  objective,
-  data,
-  options,
-  ...task
-}: TrainingTask<D>): Promise<TrainingRun<D>> {
-  const { outputDir, seed, maxGradNorm, lowMemory, gradientCheckpointing } = options
+export async function openRun<D extends Document>(
+  { model, tokenizer, objective, data, options, ...task }: TrainingTask<D>,
+  folder: RunFolder,
+): Promise<TrainingRun<D>> {
+  const { seed, maxGradNorm, lowMemory, gradientCheckpointing } = options
   const internals = internalsOf(model)
   const training = await internals.training()
   const optimiser = task.optimiser(training.trainable)
@@ -49,15 +63,18 @@ export async function openRun<D extends Document>({
   const states = trainedStates(internals, training, optimiser)
   const { perPass } = passSize(internals.activationBytesPerToken(), lowMemory)
   const forward = createForwardPasses(internals, perPass)
-  const fingerprint = { ...fingerprintOf(model, data, options), ...task.fingerprint }
-  await makeFolder(outputDir)
+  const identity = await identityOf(model, data, options, await folder.base, task.fingerprint)
+  const notes = await folder.begin(identity, data.steps)
   let step = 0
   let passes = 0
-  if (task.resumeFrom) {
-    const saved = await restoreCheckpoint(task.resumeFrom, states, fingerprint)
+  let lastBatches: readonly TrainingBatch<D>[] = []
+  /** Whether the weights as they are gave finite numbers. */
+  let isSeen = true
+  if (folder.from) {
+    await restoreCheckpoint(folder.from.path, states)
     await internals.inTurn(() => training.parametersChanged())
-    step = saved.step
-    passes = saved.passes ?? 0
+    step = folder.from.state.step
+    passes = folder.from.state.passes
   }
 
   const rest = (): Promise<void> =>
@@ -65,20 +82,47 @@ export async function openRun<D extends Document>({
       training.streamWeights(0)
       training.rest()
     })
-  const save = (): Promise<string> =>
-    saveCheckpoint(model, tokenizer, states, outputDir, { step, steps: data.steps, passes, fingerprint })
+  const save = (kind: 'checkpoint' | 'diverged'): Promise<string> => {
+    const state = { run: folder.run, step, steps: data.steps, passes, identity }
+    return saveCheckpoint(model, tokenizer, states, folder.path, state, kind)
+  }
+  /** The weights after `step` steps give this; a checkpoint of them is none to go on from. */
+  async function diverged(found: string, batches: readonly TrainingBatch<Document>[]): Promise<FettleError> {
+    const saved =
+      step === 0 ? undefined : ((await setAsDiverged(folder.path, step)) ?? (await save('diverged')))
+    const lastGood = await lastCheckpointBefore(folder.path, step)
+    return divergence({ step, found, batches, saved, lastGood })
+  }
 
   return {
     get step() {
       return step
     },
+    notes,
     rest,
-    evaluate: (batches) => internals.inTurn(() => evaluate(objective, batches, forward, step)),
+    async evaluate(batches) {
+      const told = await internals.inTurn(() => evaluate(objective, batches, forward, step))
+      if (!Number.isFinite(told.loss)) throw await diverged(`evaluation loss ${told.loss}`, lastBatches)
+      isSeen = true
+      return told
+    },
+    async check() {
+      if (isSeen || lastBatches.length === 0) return
+      const [part] = splitBatch(lastBatches[0], perPass, objective.together)
+      const logProbs = await internals.inTurn(() => forward.logProbs(part))
+      const wrong = logProbs.find((logProb) => !Number.isFinite(logProb))
+      if (wrong !== undefined) throw await diverged(`loss ${-wrong}`, lastBatches)
+      isSeen = true
+    },
     async checkpoint() {
       await rest()
-      const path = await save()
-      await keepNewest(outputDir, options.saveTotalLimit)
+      const path = await save('checkpoint')
+      await keepNewest(folder.path, options.saveTotalLimit)
       return { type: 'checkpoint', step, path }
+    },
+    async saveResult(interrupted) {
+      await saveModel(model, tokenizer, folder.path)
+      await folder.finish({ step, interrupted })
     },
     async trainStep(begun) {
       const stepBegun = performance.now()
@@ -92,9 +136,14 @@ export async function openRun<D extends Document>({
         await update()
         return gradients
       })
-      if (!isFinite(made)) throw divergence(step, made, batches, await save())
+      if (!isFinite(made)) {
+        const { loss, norm } = made
+        throw await diverged(Number.isFinite(loss) ? `gradient norm ${norm}` : `loss ${loss}`, batches)
+      }
       step += 1
       passes += made.passes
+      lastBatches = batches
+      isSeen = false
       const elapsedMs = performance.now() - stepBegun
       const tokens = batches.reduce((sum, { inputIds }) => sum + inputIds.length, 0)
       return {
@@ -115,48 +164,6 @@ export async function openRun<D extends Document>({
   }
 }
 
-/** What must be the same for a resumed run to be the same run. */
-function fingerprintOf(
-  model: AutoModelForCausalLM,
-  { summary, steps }: Pick<TrainingData, 'summary' | 'steps'>,
-  options: LoopOptions,
-): Record<string, unknown> {
-  return {
-    examples: summary.examples,
-    tokens: summary.tokens,
-    steps,
-    seed: options.seed,
-    quantization: model.activationQuantization === null ? model.quantization : 'int8, activations too',
-    trainable_parameters: model.trainableCount,
-    batch: [
-      options.perDeviceTrainBatchSize,
-      options.gradientAccumulationSteps,
-      options.maxLength,
-      options.packing,
-    ],
-  }
-}
-
 function isFinite({ loss, norm }: StepGradients): boolean {
   return Number.isFinite(loss) && Number.isFinite(norm)
-}
-
-/** @param path  the state of the step before: the update was not made */
-function divergence(
-  step: number,
-  { loss, norm }: StepGradients,
-  batches: readonly TrainingBatch<Document>[],
-  path: string,
-): FettleError {
-  const rows = batches.flatMap(({ documents }) => documents.map(({ origin }) => formatOrigin(origin)))
-  const others = rows.length > 8 ? ` and ${rows.length - 8} more` : ''
-  return new FettleError(
-    {
-      place: `step ${step + 1}, rows ${rows.slice(0, 8).join(', ')}${others}`,
-      found: Number.isFinite(loss) ? `gradient norm ${norm}` : `loss ${loss}`,
-      expected: 'a finite number',
-      cure: `Lower learning_rate or max_grad_norm, or look at these rows; the last good state is ${path}.`,
-    },
-    { exitCode: 1 },
-  )
 }

@@ -23,6 +23,7 @@ const start: StartEvent = {
   steps: 10,
   steps_per_epoch: 10,
   first_step: 0,
+  run_id: 'b1946ac9',
   output_dir: 'runs/x',
 }
 

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -66,7 +66,12 @@ describe('trainSft', () => {
   test('accumulating micro-batches equals one large batch', async () => {
     const options = { lora: { r: 4 }, maxSteps: 3, packing: false, shuffle: false }
     const together = steps(await run({ ...options, perDeviceTrainBatchSize: 8 }))
-    const apart = steps(await run({ ...options, perDeviceTrainBatchSize: 2, gradientAccumulationSteps: 4 }))
+    const parts = {
+      perDeviceTrainBatchSize: 2,
+      gradientAccumulationSteps: 4,
+      outputDir: join(folder, 'apart'),
+    }
+    const apart = steps(await run({ ...options, ...parts }))
     apart.forEach((step, i) => {
       expect(step.learned_tokens).toBe(together[i].learned_tokens)
       expect(Math.abs(step.loss - together[i].loss)).toBeLessThan(1e-5)
@@ -78,7 +83,8 @@ describe('trainSft', () => {
     const options = { lora: { r: 4, loraDropout: 0 }, maxSteps: 3, maxLength: 256 }
     const usual = steps(await run(options))
     for (const other of [{ gradientCheckpointing: true }, { lowMemory: true }]) {
-      const changed = steps(await run({ ...options, ...other }))
+      const outputDir = join(folder, Object.keys(other)[0])
+      const changed = steps(await run({ ...options, ...other, outputDir }))
       changed.forEach((step, i) => expect(Math.abs(step.loss - usual[i].loss)).toBeLessThan(1e-5))
     }
   })
@@ -101,7 +107,7 @@ describe('trainSft', () => {
     }
   })
 
-  test('a loss that is not a number stops the run, names the rows and keeps the last good state', async () => {
+  test('a loss that is not a number stops the run, names the rows and calls its weights what they are', async () => {
     const attempt = run({ lora: { r: 4 }, learningRate: 1e30, warmupSteps: 0, maxGradNorm: 0, maxSteps: 50 })
     const error = await attempt.then(
       () => undefined,
@@ -110,8 +116,9 @@ describe('trainSft', () => {
     expect(error).toBeInstanceOf(FettleError)
     expect((error as FettleError).exitCode).toBe(1)
     expect((error as FettleError).message).toMatch(
-      /step \d+, rows .*demo\.jsonl:\d+.*expected a finite number.*checkpoint-\d+/,
+      /step 2, rows .*demo\.jsonl:\d+.*expected a finite number.*No checkpoint before it.*diverged-1/,
     )
+    expect(await readdir(join(folder, 'run'))).toEqual(['diverged-1', 'run.json'])
   })
 
   test('resuming with other options is refused', async () => {

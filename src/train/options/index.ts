@@ -13,3 +13,4 @@ export {
 } from './options.ts'
 export { runFileJsonSchema } from './run-file-schema.ts'
 export { readRunOptions, readTrainOptions, runFileLayer } from './read-options.ts'
+export { snakeCase } from './option-keys.ts'

@@ -90,6 +90,8 @@ const elsewhere: ReadonlyMap<string, string> = new Map(
     valData: 'evalData',
     valFile: 'evalData',
     output: 'outputDir',
+    overwriteOutputDir: 'overwrite',
+    resume: 'resumeFromCheckpoint',
     loadIn4bit: 'quantization',
     bf16: 'dtype',
     scheduler: 'lrSchedulerType',

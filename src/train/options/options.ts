@@ -85,7 +85,12 @@ const sources = z.array(
 export const trainOptionsSchema = z.strictObject({
   data: sources.min(1).describe('Files to train on, with format, columns and roles where needed.'),
   evalData: sources.optional().describe('Held-out files to evaluate on.'),
-  outputDir: z.string().min(1).default('runs/latest').describe('Where checkpoints and the result go.'),
+  outputDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Where checkpoints and the result go; default a new folder runs/<date>-<model>.'),
+  overwrite: z.boolean().default(false).describe('Replace the run that output_dir holds.'),
   lora: loraSchema.nullable().prefault({}).describe("LoRA with PEFT's names; null trains every weight."),
   adapter: z.string().min(1).nullable().default(null).describe('Start from this adapter.'),
   dtype: z.enum(['auto', 'float32', 'bfloat16']).default('auto').describe('Type of the frozen weights.'),
@@ -180,7 +185,11 @@ export const trainOptionsSchema = z.strictObject({
   resumeFromCheckpoint: z
     .union([z.boolean(), z.string().min(1)])
     .default(false)
-    .describe('Go on from this checkpoint; true takes the newest of output_dir.'),
+    .describe('Go on from this run or checkpoint; true takes the newest of output_dir, or of runs/latest.'),
+  extend: z
+    .boolean()
+    .default(false)
+    .describe('Go on with more steps or epochs, another learning rate or max_grad_norm than the run had.'),
 })
 
 /** The options of a run file: those of `trainSft` and the model's path. */

@@ -1,15 +1,15 @@
-import type { Engine, Tensor, TensorData } from '../engine/index.ts'
-import { elementCount } from '../engine/index.ts'
-import { FettleError } from '../error.ts'
+import type { Engine, Tensor, TensorData } from '../../engine/index.ts'
+import { elementCount } from '../../engine/index.ts'
+import { FettleError } from '../../error.ts'
 import {
   readSafetensorsHeader,
   readTensorBytes,
   toFloat32,
   writeSafetensors,
   type SafetensorsDtype,
-} from '../formats/index.ts'
-import type { ModelInternals, Training } from '../model/index.ts'
-import type { Optimiser } from './optimisers/optimiser.ts'
+} from '../../formats/index.ts'
+import type { ModelInternals, Training } from '../../model/index.ts'
+import type { Optimiser } from '../optimisers/optimiser.ts'
 
 /** What training changes, by name: the parameters in float32 (the model's files may round them) and what the optimiser remembers. */
 export interface TrainedStates {
