@@ -37,7 +37,7 @@ export function divergence({ step, found, batches, saved, lastGood }: Divergence
       place: `step ${step + 1}, rows ${listNames(rows)}`,
       found,
       expected,
-      cure: `${step === 0 ? 'Look at these rows, and at the model with fettle doctor.' : 'Lower learning_rate or max_grad_norm (extend goes on from a checkpoint with others), or look at these rows.'}${good}${where}`,
+      cure: `${step === 0 ? 'Look at these rows, and at the model with fettle doctor.' : 'Lower learning_rate or max_grad_norm (--extend goes on from a checkpoint with others), or look at these rows.'}${good}${where}`,
     },
     { exitCode: 1 },
   )
