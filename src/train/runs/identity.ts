@@ -1,0 +1,184 @@
+import { quoteValue, type Problem } from '../../error.ts'
+import type { AutoModelForCausalLM } from '../../model/index.ts'
+import { snakeCase, type TrainOptions } from '../options/index.ts'
+import { hashFile } from './file-hashes.ts'
+
+/** A value of JSON. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
+
+/** What a run is: what decides its results, so that going on with anything else would be another run. */
+export interface RunIdentity {
+  /** Hash of the base model (see `hashBase`); null where no file holds it. */
+  base: string | null
+  /** Hash of the prepared examples, or their numbers where they have none. */
+  data: { hash: string | null; examples: number; tokens: number }
+  /** What stays as it is, by its name in run files. */
+  fixed: Record<string, Json>
+  /** What `extend` may change: how long the run is, and its learning rates. */
+  extendable: Record<string, Json>
+  /** What decides which examples are made of the data; only said where these are others. */
+  preparation: Record<string, Json>
+}
+
+/**
+ * What each option is to the identity of a run: `fixed` decides results, `extendable` does and may be changed by `extend`,
+ * `preparation` acts through the prepared examples, whose hash is compared, `model` through what the model says of itself, and `none`
+ * changes nothing of what is trained.
+ */
+const roles: {
+  [Name in keyof Required<TrainOptions>]: 'fixed' | 'extendable' | 'preparation' | 'model' | 'none'
+} = {
+  data: 'none',
+  evalData: 'none',
+  outputDir: 'none',
+  overwrite: 'none',
+  lora: 'model',
+  adapter: 'model',
+  dtype: 'model',
+  quantization: 'model',
+  activationQuantization: 'model',
+  engine: 'none',
+  threads: 'none',
+  maxLength: 'fixed',
+  truncationMode: 'preparation',
+  packing: 'fixed',
+  packingStrategy: 'fixed',
+  perDeviceTrainBatchSize: 'fixed',
+  perDeviceEvalBatchSize: 'none',
+  gradientAccumulationSteps: 'fixed',
+  shuffle: 'fixed',
+  seed: 'fixed',
+  trainOnInput: 'preparation',
+  learn: 'preparation',
+  learnThinking: 'preparation',
+  learnToolCalls: 'preparation',
+  learnHeader: 'preparation',
+  learnTrailingNewline: 'preparation',
+  perTurn: 'preparation',
+  accept: 'preparation',
+  chatTemplate: 'preparation',
+  chatTemplateKwargs: 'preparation',
+  padToken: 'fixed',
+  numTrainEpochs: 'extendable',
+  maxSteps: 'extendable',
+  learningRate: 'extendable',
+  lrSchedulerType: 'extendable',
+  lrSchedulerKwargs: 'extendable',
+  warmupSteps: 'extendable',
+  warmupRatio: 'extendable',
+  weightDecay: 'fixed',
+  adamBeta1: 'fixed',
+  adamBeta2: 'fixed',
+  adamEpsilon: 'fixed',
+  maxGradNorm: 'extendable',
+  // The numbers stay the same, bit for bit.
+  gradientCheckpointing: 'none',
+  // Other passes draw other dropout masks, and round otherwise.
+  lowMemory: 'fixed',
+  loggingSteps: 'none',
+  evalSteps: 'none',
+  saveSteps: 'none',
+  saveTotalLimit: 'none',
+  resumeFromCheckpoint: 'none',
+  extend: 'none',
+}
+
+/**
+ * The identity of a run.
+ *
+ * @param base  of `hashBase`
+ * @param task  what else decides its results, such as the parameters of the objective
+ */
+export async function identityOf(
+  model: AutoModelForCausalLM,
+  data: { hash?: string; summary: { examples: number; tokens: number } },
+  options: TrainOptions,
+  base: string | null,
+  task: Readonly<Record<string, unknown>> = {},
+): Promise<RunIdentity> {
+  const ofRole = (role: string): [string, Json][] =>
+    Object.entries(options)
+      .filter(([name]) => roles[name as keyof TrainOptions] === role)
+      .map(([name, value]) => [snakeCase(name), plain(value)])
+  const { adapterConfig } = model
+  const lora = Object.entries(adapterConfig ?? {})
+    .filter(([name]) => name !== 'taskType' && name !== 'baseModelNameOrPath')
+    .map(([name, value]): [string, Json] => [`lora.${snakeCase(name)}`, plain(value)])
+  return {
+    base,
+    data: { hash: data.hash ?? null, examples: data.summary.examples, tokens: data.summary.tokens },
+    fixed: {
+      ...Object.fromEntries(ofRole('fixed')),
+      dtype: model.dtype,
+      quantization: model.quantization,
+      activation_quantization: model.activationQuantization,
+      lora: adapterConfig !== null,
+      ...Object.fromEntries(lora),
+      adapter: await hashAdapter(options.adapter),
+      trainable_parameters: model.trainableCount,
+      ...Object.fromEntries(Object.entries(task).map(([name, value]) => [name, plain(value)])),
+    },
+    extendable: Object.fromEntries(ofRole('extendable')),
+    preparation: Object.fromEntries(ofRole('preparation')),
+  }
+}
+
+/** As JSON has it, so that what was written compares with what is; null for what was not given. */
+function plain(value: unknown): Json {
+  return value === undefined ? null : (JSON.parse(JSON.stringify(value)) as Json)
+}
+
+async function hashAdapter(folder: string | null): Promise<Json> {
+  if (folder === null) return null
+  return `sha256:${await hashFile(`${folder}/adapter_model.safetensors`)}`
+}
+
+/** A value that is another one now. */
+export interface Change {
+  name: string
+  before: Json
+  now: Json
+}
+
+/** What of a run is another one than it was, in what stays. */
+export function fixedProblems(then: RunIdentity, now: RunIdentity, place: string): Problem[] {
+  const cure = 'Resume with what the run was made with, or start another run in another output_dir.'
+  const problems = changesOf(then.fixed, now.fixed).map(({ name, before, now: found }): Problem => ({
+    place: `${place}: ${name}`,
+    found: quoteValue(found),
+    expected: `${quoteValue(before)}, as in the run that wrote it`,
+    cure,
+  }))
+  if (then.base !== now.base)
+    problems.push({
+      place: `${place}: model`,
+      found: 'another base model, by the hash of its weights',
+      expected: 'the one that the run was made with',
+      cure,
+    })
+  const said = ({ examples, tokens }: RunIdentity['data']) => `${examples} examples of ${tokens} tokens`
+  if (then.data.hash !== now.data.hash || said(then.data) !== said(now.data)) {
+    const others = changesOf(then.preparation, now.preparation).map(({ name }) => name)
+    const counted =
+      said(now.data) === said(then.data) ? `other tokens in the ${said(now.data)}` : said(now.data)
+    problems.push({
+      place: `${place}: data`,
+      found: `${counted}${others.length > 0 ? `, with another ${others.join(', ')}` : ''}`,
+      expected: `the ${said(then.data)} that the run was made with`,
+      cure: 'Resume with its data, or train on with others in another output_dir: adapter names what to start from.',
+    })
+  }
+  return problems
+}
+
+/** What of a run is another one than it was, in what `extend` may change. */
+export function extendedBy(then: RunIdentity, now: RunIdentity): Change[] {
+  return changesOf(then.extendable, now.extendable)
+}
+
+function changesOf(then: Readonly<Record<string, Json>>, now: Readonly<Record<string, Json>>): Change[] {
+  const at = (values: Readonly<Record<string, Json>>, name: string) => values[name] ?? null
+  return [...new Set([...Object.keys(then), ...Object.keys(now)])]
+    .map((name) => ({ name, before: at(then, name), now: at(now, name) }))
+    .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.now))
+}
