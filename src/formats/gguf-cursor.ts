@@ -23,6 +23,9 @@ export interface Cursor {
 
 const windowBytes = 1 << 20
 
+/** More than any chat template or tokenizer has. */
+const mostStringBytes = 1 << 26
+
 /**
  * A cursor over a file descriptor. Reads are synchronous, in windows of 1 MiB: headers are a few MiB with
  * hundreds of thousands of values, and a promise for each would take seconds.
@@ -91,6 +94,13 @@ export function makeCursor(descriptor: number, path: string, fileBytes: number):
     count,
     string: (what) => {
       const length = count(`length of ${what}`)
+      if (length > mostStringBytes)
+        throw new FettleError({
+          place: path,
+          found: `${length} bytes as ${what}`,
+          expected: `at most ${mostStringBytes}`,
+          cure: 'The file is damaged: download or save it again.',
+        })
       const index = take(length)
       return window.toString('utf8', index, index + length)
     },

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync } from 'node:fs'
-import { FettleError, messageOf } from '../error.ts'
+import { clipText, FettleError, messageOf, quoteValue } from '../error.ts'
 import { makeCursor, type Cursor } from './gguf-cursor.ts'
 import { ggufTypeName, ggufTypes, type GgufTypeName } from './gguf-types.ts'
 
@@ -25,12 +25,12 @@ export interface GgufFile {
 }
 
 /**
- * Reads metadata and tensor directory of a GGUF file (version 2 or 3); the tensors' bytes are not touched.
+ * Reads metadata and tensor directory of one GGUF file (version 2 or 3); the tensors' bytes are not touched.
  * Source: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
  *
  * @throws FettleError for other files, other versions, truncated or contradictory ones.
  */
-export function readGguf(path: string): GgufFile {
+export function readGgufFile(path: string): GgufFile {
   const descriptor = openForReading(path)
   try {
     const fileBytes = fstatSync(descriptor).size
@@ -41,7 +41,14 @@ export function readGguf(path: string): GgufFile {
     const metadata = new Map<string, GgufValue>()
     for (let i = 0; i < metadataCount; i++) {
       const key = cursor.string('a metadata key')
-      metadata.set(key, readValue(cursor, cursor.u32(), `${path}: ${key}`))
+      if (metadata.has(key))
+        throw new FettleError({
+          place: `${path}: ${clipText(key)}`,
+          found: 'the key twice',
+          expected: 'once',
+          cure: 'The file is damaged: download or save it again.',
+        })
+      metadata.set(key, readValue(cursor, cursor.u32(), `${path}: ${clipText(key)}`))
     }
     const entries = Array.from({ length: tensorCount }, () => readTensorEntry(cursor, path))
     const alignment = readAlignment(metadata, path)
@@ -88,6 +95,9 @@ function readVersion(cursor: Cursor, path: string): number {
   return version
 }
 
+/** More than any vocabulary has, or the merges of one: each value of a list takes memory. */
+const mostItems = 10_000_000
+
 /** Deeper nesting than any real file has; damaged ones must not overflow the stack. */
 const maxDepth = 8
 
@@ -95,6 +105,8 @@ function readValue(cursor: Cursor, type: number, place: string, depth = 0): Gguf
   if (type === 9 && depth < maxDepth) {
     const itemType = cursor.u32()
     const length = cursor.count(`length of the list ${place}`)
+    if (length > mostItems)
+      throw new FettleError({ place, found: `a list of ${length} values`, expected: `at most ${mostItems}` })
     const items: GgufValue[] = []
     for (let i = 0; i < length; i++) items.push(readValue(cursor, itemType, place, depth + 1))
     return items
@@ -128,7 +140,7 @@ const scalarReaders: Record<number, ((cursor: Cursor) => GgufValue) | undefined>
 /** Until alignment is known, `offset` counts from where the data begins. */
 function readTensorEntry(cursor: Cursor, path: string): GgufTensor {
   const name = cursor.string('a tensor name')
-  const place = `${path}: tensor ${name}`
+  const place = `${path}: tensor ${clipText(name)}`
   const dimensions = cursor.u32()
   if (dimensions > 8)
     throw new FettleError({ place, found: `${dimensions} dimensions`, expected: 'at most 4' })
@@ -159,18 +171,18 @@ function readTensorEntry(cursor: Cursor, path: string): GgufTensor {
 
 function readAlignment(metadata: GgufFile['metadata'], path: string): number {
   const alignment = metadata.get('general.alignment') ?? 32
-  if (typeof alignment === 'number' && Number.isInteger(alignment) && alignment > 0) return alignment
+  if (typeof alignment === 'number' && Number.isInteger(Math.log2(alignment))) return alignment
   throw new FettleError({
     place: `${path}: general.alignment`,
-    found: String(alignment),
-    expected: 'a positive number',
+    found: quoteValue(alignment),
+    expected: 'a power of two',
   })
 }
 
 function placeTensors(entries: GgufTensor[], dataStart: number, alignment: number, fileBytes: number) {
   const tensors = new Map<string, GgufTensor>()
   for (const entry of entries) {
-    const place = `${entry.path}: tensor ${entry.name}`
+    const place = `${entry.path}: tensor ${clipText(entry.name)}`
     const offset = dataStart + entry.offset
     if (tensors.has(entry.name)) throw new FettleError({ place, found: 'the name twice', expected: 'once' })
     if (entry.offset % alignment !== 0)

@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { FettleError, messageOf } from '../error.ts'
+import { clipText, FettleError, messageOf, quoteValue } from '../error.ts'
+import { isJsonObject } from './foreign/index.ts'
 
 /** Element types of safetensors, in the order in which its library sorts them, with their bytes. */
 export const bytesPerElement = {
@@ -125,7 +126,7 @@ function parseHeader(path: string, text: string, dataStart: number, size: number
       { cause: error },
     )
   }
-  if (!isRecord(header))
+  if (!isJsonObject(header))
     throw new FettleError({ place: path, found: 'a header that is not a JSON object', cure: truncatedCure })
   const tensors = new Map<string, TensorInfo>()
   let metadata: Record<string, string> = {}
@@ -139,10 +140,10 @@ function parseHeader(path: string, text: string, dataStart: number, size: number
 
 function parseMetadata(path: string, entry: unknown): Record<string, string> {
   const metadata: Record<string, string> = {}
-  for (const [key, value] of Object.entries(isRecord(entry) ? entry : {})) {
+  for (const [key, value] of Object.entries(isJsonObject(entry) ? entry : {})) {
     if (typeof value !== 'string')
       throw new FettleError({
-        place: `${path}: __metadata__.${key}`,
+        place: `${path}: __metadata__.${clipText(key)}`,
         found: typeof value,
         expected: 'a string',
       })
@@ -152,19 +153,19 @@ function parseMetadata(path: string, entry: unknown): Record<string, string> {
 }
 
 function parseEntry(path: string, name: string, entry: unknown, dataStart: number): TensorInfo {
-  const place = `${path}: tensor ${name}`
+  const place = `${path}: tensor ${clipText(name)}`
   const fail = (found: string, expected: string) =>
     new FettleError({ place, found, expected, cure: truncatedCure })
-  if (!isRecord(entry)) throw fail('no description', 'dtype, shape and data_offsets')
+  if (!isJsonObject(entry)) throw fail('no description', 'dtype, shape and data_offsets')
   const { dtype, shape, data_offsets: offsets } = entry
-  if (!isDtype(dtype)) throw fail(`dtype ${JSON.stringify(dtype)}`, Object.keys(bytesPerElement).join(', '))
-  if (!isNaturals(shape)) throw fail(`shape ${JSON.stringify(shape)}`, 'a list of natural numbers')
+  if (!isDtype(dtype)) throw fail(`dtype ${quoteValue(dtype)}`, Object.keys(bytesPerElement).join(', '))
+  if (!isNaturals(shape)) throw fail(`shape ${quoteValue(shape)}`, 'a list of natural numbers')
   if (!isNaturals(offsets) || offsets.length !== 2)
-    throw fail(`data_offsets ${JSON.stringify(offsets)}`, 'two natural numbers')
+    throw fail(`data_offsets ${quoteValue(offsets)}`, 'two natural numbers')
   const [begin = 0, end = 0] = offsets
   const byteLength = shape.reduce((product, size) => product * size, bytesPerElement[dtype])
   if (end - begin !== byteLength)
-    throw fail(`${end - begin} bytes`, `${byteLength} for ${dtype} [${shape.join(', ')}]`)
+    throw fail(`${end - begin} bytes`, `${byteLength} for ${dtype} ${quoteValue(shape)}`)
   return { name, dtype, shape, path, offset: dataStart + begin, byteLength }
 }
 
@@ -175,7 +176,7 @@ function checkLayout(path: string, tensors: TensorInfo[], dataStart: number, siz
   for (const { name, offset, byteLength } of sorted) {
     if (offset !== end)
       throw new FettleError({
-        place: `${path}: tensor ${name}`,
+        place: `${path}: tensor ${clipText(name)}`,
         found: `data_offsets that begin at ${offset - dataStart}`,
         expected: `${end - dataStart}, where the tensor before it ends`,
         cure: truncatedCure,
@@ -189,10 +190,6 @@ function checkLayout(path: string, tensors: TensorInfo[], dataStart: number, siz
       expected: `${end}, by its header`,
       cure: truncatedCure,
     })
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isDtype(value: unknown): value is SafetensorsDtype {

@@ -1,6 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
-import { FettleError, messageOf } from '../error.ts'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { clipText, FettleError, listNames, messageOf } from '../error.ts'
 import { readSafetensorsHeader, type TensorInfo } from './safetensors.ts'
 
 const singleName = 'model.safetensors'
@@ -29,7 +29,7 @@ export async function openWeightFiles(folder: string): Promise<Map<string, Tenso
   const others = names.filter((name) => /\.(safetensors|bin|pt|pth|gguf)$/.test(name))
   throw new FettleError({
     place: folder,
-    found: others.length === 0 ? 'no weights' : others.join(', '),
+    found: others.length === 0 ? 'no weights' : listNames(others),
     expected: `${singleName} or ${indexName}`,
     cure: cureFor(others),
   })
@@ -44,13 +44,15 @@ function cureFor(others: readonly string[]): string {
 }
 
 async function openShards(folder: string, present: readonly string[]): Promise<Map<string, TensorInfo>> {
+  // Its schema is loaded where there is an index.
+  const { readWeightMap } = await import('./weight-index.ts')
   const weightMap = await readWeightMap(join(folder, indexName))
   const shards = new Map<string, Map<string, TensorInfo>>()
   const missing = [...new Set(weightMap.values())].filter((shard) => !present.includes(shard))
   if (missing.length > 0)
     throw new FettleError({
       place: join(folder, indexName),
-      found: `shards that are not in the folder: ${missing.join(', ')}`,
+      found: `shards that are not in the folder: ${listNames(missing)}`,
       cure: 'Download the missing files.',
     })
   const tensors = new Map<string, TensorInfo>()
@@ -64,40 +66,10 @@ async function openShards(folder: string, present: readonly string[]): Promise<M
     if (info === undefined)
       throw new FettleError({
         place: join(folder, shard),
-        found: `no tensor ${name}, which ${indexName} says is here`,
+        found: `no tensor ${clipText(name)}, which ${indexName} says is here`,
         cure: 'Index and shards are from different downloads: download the model again.',
       })
     tensors.set(name, info)
   }
   return tensors
-}
-
-async function readWeightMap(path: string): Promise<Map<string, string>> {
-  const problem = (found: string, cause?: unknown) =>
-    new FettleError(
-      {
-        place: path,
-        found,
-        expected: 'a JSON object with a weight_map from tensor to file name',
-        cure: 'Download the file again.',
-      },
-      { cause },
-    )
-  let index: unknown
-  try {
-    index = JSON.parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    throw problem(messageOf(error), error)
-  }
-  const map =
-    typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : undefined
-  if (typeof map !== 'object' || map === null) throw problem('no weight_map')
-  return new Map(
-    Object.entries(map).map(([name, shard]): [string, string] => {
-      // A shard lies beside its index: a path that leads elsewhere would read files that nobody named.
-      if (typeof shard !== 'string' || shard !== basename(shard))
-        throw problem(`${name}: ${JSON.stringify(shard)}`)
-      return [name, shard]
-    }),
-  )
 }

@@ -1,7 +1,7 @@
-import { mkdtempSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, renameSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { fixture, maxDifference, readTensors } from './golden.ts'
 
@@ -37,4 +37,53 @@ it('llama-31.gguf: its divisors are saved as the llama3 scaling that they stand 
 it('does not save divisors that no config.json can say', async () => {
   const model = await load(gguf('llama-tied-rope3.gguf'))
   await expect(model.save(mkdtempSync(join(tmpdir(), 'fettle-gguf-')))).rejects.toThrow('rope_freqs.weight')
+})
+
+describe('a model in several GGUF files', () => {
+  const part = (number: number) => `qwen3-0000${number}-of-00003.gguf`
+  const copy = (...parts: number[]) => {
+    const folder = mkdtempSync(join(tmpdir(), 'fettle-gguf-'))
+    for (const number of parts) copyFileSync(gguf(join('split', part(number))), join(folder, part(number)))
+    return folder
+  }
+
+  it('is read from the first', async () => {
+    const golden = await readTensors(fixture('qwen3', 'golden.safetensors'))
+    const model = await load(gguf(join('split', part(1))))
+    const { logits } = await model.forward({
+      inputIds: await golden.rows('input_ids'),
+      attentionMask: await golden.rows('attention_mask'),
+    })
+    expect(maxDifference(logits.data, await golden.floats('logits'))).toBeLessThan(1e-4)
+    expect(model.notices).toEqual([])
+  })
+
+  it.each<[string, () => string, string]>([
+    [
+      'another part',
+      () => join(copy(1, 2, 3), part(2)),
+      `part 2 of 3 of a model; expected the first one. Give `,
+    ],
+    ['a missing part', () => join(copy(1, 3), part(1)), `no ${part(2)} beside it; expected all 3 parts`],
+    [
+      'a part under the name of another',
+      () => {
+        const folder = copy(1, 3)
+        copyFileSync(join(folder, part(3)), join(folder, part(2)))
+        return join(folder, part(1))
+      },
+      `${part(2)} of another model`,
+    ],
+    [
+      'another name',
+      () => {
+        const folder = copy(1)
+        renameSync(join(folder, part(1)), join(folder, 'model.gguf'))
+        return join(folder, 'model.gguf')
+      },
+      'part 1 of 3 of a model; expected the name NAME-00001-of-00003.gguf',
+    ],
+  ])('%s', async (_, path, says) => {
+    await expect(load(path())).rejects.toThrow(says)
+  })
 })

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { FettleError, listNames, quoteValue, type Problem } from '../../error.ts'
+import { clipText, FettleError, listNames, quoteValue, type Problem } from '../../error.ts'
 import { expectedBy } from '../../schema-issue.ts'
 import { isJsonObject, type JsonObject } from './parse-object.ts'
 
@@ -58,7 +58,7 @@ export function readForeign<Obeyed extends z.ZodObject>(
         if (isHarmless(value, raw)) continue
         const problem = {
           place,
-          found: `${path}${key}: ${quoteValue(value)}`,
+          found: `${clipText(path + key)}: ${quoteValue(value)}`,
           expected,
           ...(cure && { cure }),
         }
@@ -71,10 +71,20 @@ export function readForeign<Obeyed extends z.ZodObject>(
   classify(keys, raw, '')
   const { data, error } = keys.obeyed.safeParse(raw)
   const problems = [...(error?.issues.map((issue) => asProblem(issue, raw, place)) ?? []), ...stops]
-  if (problems.length > 0 || data === undefined) throw new FettleError(problems)
+  if (problems.length > 0 || data === undefined) throw new FettleError(firstOf(problems, place))
   if (unread.length > 0)
     notices.push({ place, found: `keys that fettle does not know and does not read: ${listNames(unread)}` })
   return { values: data, notices }
+}
+
+/** Problems that are shown of one file. */
+const shownProblems = 10
+
+function firstOf(problems: readonly Problem[], place: string): Problem[] {
+  const left = problems.length - shownProblems
+  return left <= 0
+    ? [...problems]
+    : [...problems.slice(0, shownProblems), { place, found: `${left} more values like these` }]
 }
 
 /** For `isHarmless`: one of these values. */
@@ -91,5 +101,9 @@ function asProblem(issue: z.core.$ZodIssue, raw: JsonObject, place: string): Pro
     (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
     raw,
   )
-  return { place, found: `${issue.path.join('.')}: ${quoteValue(value)}`, expected: expectedBy(issue) }
+  return {
+    place,
+    found: `${clipText(issue.path.join('.'))}: ${quoteValue(value)}`,
+    expected: expectedBy(issue),
+  }
 }
