@@ -55,7 +55,6 @@ export class AutoModelForCausalLM {
 
   private constructor({ state, notices, generationConfig = null }: OpenedModel, path: string) {
     this.#state = state
-    this.notices = notices
     this.#passes = createPasses(state)
     const queue = createQueue(path)
     this.#queue = queue
@@ -86,6 +85,7 @@ export class AutoModelForCausalLM {
       },
       join(path, 'generation_config.json'),
     )
+    this.notices = [...notices, ...(this.generationConfig.unread ?? [])]
   }
 
   /**

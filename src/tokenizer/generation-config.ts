@@ -29,6 +29,8 @@ export interface GenerationConfig {
   forcedEosTokenId?: number | number[]
   /** What it asks for that fettle does not do: whoever generates by it stops and says so. */
   unobeyed?: readonly Problem[]
+  /** Its keys that fettle does not know, in one message. */
+  unread?: readonly Problem[]
   /** The file's own keys, also those that fettle does not know. */
   raw: JsonObject
 }
@@ -63,7 +65,7 @@ const names = {
  * @throws FettleError for every key with a value that it cannot have: an end token that is no id would never end an answer
  */
 export function parseGenerationConfig(raw: JsonObject, place = 'generation_config.json'): GenerationConfig {
-  const { values } = readForeign(generationKeys, raw, place)
+  const { values, notices } = readForeign(generationKeys, raw, place)
   const eos = values.eos_token_id ?? []
   // Some files list the one token that begins a text.
   const bos = Array.isArray(values.bos_token_id) ? values.bos_token_id[0] : values.bos_token_id
@@ -76,6 +78,7 @@ export function parseGenerationConfig(raw: JsonObject, place = 'generation_confi
     eosTokenIds: typeof eos === 'number' ? [eos] : eos,
     ...(Object.fromEntries(given) as Partial<GenerationConfig>),
     ...(unobeyed.length > 0 && { unobeyed }),
+    ...(notices.length > unobeyed.length && { unread: notices.slice(unobeyed.length) }),
     raw,
   }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { describeProblem } from '../../src/error.ts'
 import type { GgufTensor, GgufValue } from '../../src/formats/index.ts'
 import {
   describeGguf,
@@ -217,9 +218,14 @@ describe('names what it cannot read', () => {
 describe('a GGUF file stands for a config.json', () => {
   const layers = ['blk.0.attn_norm.weight', 'blk.1.attn_norm.weight']
   const sizes = { block_count: 2, embedding_length: 32, feed_forward_length: 64, context_length: 128 }
-  const described = (architecture: string, numbers: Record<string, number>, tensors: string[] = []) => {
+  const described = (architecture: string, numbers: Record<string, GgufValue>, tensors: string[] = []) => {
     const metadata = new Map<string, GgufValue>([['general.architecture', architecture]])
-    for (const [key, value] of Object.entries({ ...sizes, 'attention.head_count': 4, ...numbers }))
+    for (const [key, value] of Object.entries({
+      ...sizes,
+      'attention.head_count': 4,
+      'attention.layer_norm_rms_epsilon': 1e-5,
+      ...numbers,
+    }))
       metadata.set(`${architecture}.${key}`, value)
     const tensor = (name: string): [string, GgufTensor] => [
       name,
@@ -250,6 +256,68 @@ describe('a GGUF file stands for a config.json', () => {
       'sliding_window',
     )
     expect((await described('qwen2', {})).config.raw).not.toHaveProperty('attention_bias')
+  })
+
+  it.each<[string, Record<string, GgufValue>, string]>([
+    [
+      'a key that llama.cpp needs',
+      { block_count: 'two' },
+      'm.gguf: llama: block_count: "two"; expected a number',
+    ],
+    [
+      'heads that differ from layer to layer',
+      { 'attention.head_count': [4, 2] },
+      'attention.head_count: [4, 2]; expected a number',
+    ],
+    [
+      'experts',
+      { expert_count: 8, expert_used_count: 2 },
+      'expert_count: 8; expected 0: no family of fettle has experts',
+    ],
+    [
+      'a partial rotation',
+      { 'rope.dimension_count': 4 },
+      'rope.dimension_count: 4; expected the length of a head',
+    ],
+    [
+      'another scaling',
+      { 'rope.scaling.type': 'longrope' },
+      'rope.scaling.type: "longrope"; expected none or linear or yarn',
+    ],
+    [
+      'more layers than the file has',
+      { block_count: 1_000_000_000 },
+      'num_hidden_layers: 1000000000; expected',
+    ],
+    ['a third of a layer', { block_count: 0.3 }, 'num_hidden_layers: 0.3; expected'],
+    [
+      'heads that do not divide',
+      { 'attention.head_count_kv': 3 },
+      'num_key_value_heads: 3; expected a divisor',
+    ],
+  ])('and is refused for %s', async (_, values, says) => {
+    await expect(described('llama', values)).rejects.toThrow(says)
+  })
+
+  it.each<[string, Record<string, GgufValue>, Record<string, unknown>]>([
+    ['a factor alone is linear', { 'rope.scaling.factor': 2 }, { rope_type: 'linear', factor: 2 }],
+    ['the older name of it', { 'rope.scale_linear': 4 }, { rope_type: 'linear', factor: 4 }],
+    ['none', { 'rope.scaling.type': 'none', 'rope.scaling.factor': 2 }, { rope_type: 'default' }],
+    [
+      'the ramp of yarn',
+      { 'rope.scaling.type': 'yarn', 'rope.scaling.factor': 2, 'rope.scaling.yarn_beta_fast': 16 },
+      { rope_type: 'yarn', factor: 2, beta_fast: 16 },
+    ],
+  ])('with the scaling of its rotation: %s', async (_, values, expected) => {
+    const { config } = await described('llama', values)
+    expect(config.raw['rope_parameters']).toMatchObject(expected)
+  })
+
+  it('names metadata that nothing reads once', async () => {
+    const { notices } = await described('llama', { 'attention.sliding_window': 7, my_key: 1 })
+    expect(notices.map(describeProblem)).toEqual([
+      'm.gguf: llama: keys that fettle does not know and does not read: attention.sliding_window, my_key.',
+    ])
   })
 
   it('of an unknown architecture names the nearest', async () => {

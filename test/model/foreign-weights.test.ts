@@ -237,7 +237,7 @@ describe('tensors that nothing reads are named once', () => {
     [
       'a bias without attention_bias',
       [zeros('model.layers.0.self_attn.q_proj.bias', [48])],
-      /: a tensor that config\.json has no place for, so that nothing reads it: model\.layers\.0\.self_attn\.q_proj\.bias\.$/,
+      /: a tensor that the model has no place for, so that nothing reads it: model\.layers\.0\.self_attn\.q_proj\.bias\.$/,
     ],
     [
       'many',

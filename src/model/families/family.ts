@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { FettleError, quoteValue, type Problem } from '../../error.ts'
 import { readForeign, type ForeignKeys } from '../../formats/foreign/index.ts'
 import type { Architecture } from '../blocks/architecture.ts'
+import type { GgufConfig } from './gguf-keys.ts'
 import type { CommonConfig, KeyProblem } from './keys.ts'
 import { commonHarmless, commonUnobeyed } from './keys.ts'
 import { ropeWithin } from './rope-keys.ts'
@@ -29,8 +30,8 @@ export interface GgufKeys {
   architecture: string
   /** Keys of config.json that are true where the file has this tensor. */
   tensors?: Readonly<Record<string, string>>
-  /** Other keys of config.json, from the numbers of the architecture's metadata. */
-  metadata?(number: (key: string) => number | undefined): Record<string, unknown>
+  /** Other keys of config.json, from the architecture's metadata. */
+  metadata?(values: GgufConfig): Record<string, unknown>
 }
 
 /**

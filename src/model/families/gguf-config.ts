@@ -1,45 +1,50 @@
+import type { Problem } from '../../error.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import { readGgufFloat32 } from '../../formats/index.ts'
 import { ropeFrequencies } from '../blocks/rope.ts'
 import type { Family } from './family.ts'
+import { readGgufKeys, type GgufConfig } from './gguf-keys.ts'
 
 /**
  * The config.json that a GGUF file of this family stands for, from its metadata: the keys that the family obeys.
  * Keys: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+ *
+ * @throws FettleError for metadata that are wrong or not obeyed
  */
-export async function ggufConfig(family: Family, file: GgufFile): Promise<Record<string, unknown>> {
+export async function ggufConfig(
+  family: Family,
+  file: GgufFile,
+  path: string,
+): Promise<{ raw: Record<string, unknown>; notices: readonly Problem[] }> {
   const { metadata, tensors } = file
-  const get = (key: string) => metadata.get(`${family.gguf.architecture}.${key}`)
-  const number = (key: string) => {
-    const value = get(key)
-    return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : undefined
-  }
+  const hasWindow = family.keys.includes('sliding_window')
+  const { values, notices } = readGgufKeys(path, file, family.gguf.architecture, hasWindow)
   const token = (key: string) => {
     const value = metadata.get(`tokenizer.ggml.${key}`)
     return value === undefined ? null : Number(value)
   }
-  const hiddenSize = number('embedding_length')
-  const headCount = number('attention.head_count')
+  const hiddenSize = values.embedding_length
+  const headCount = values['attention.head_count']
   const embedding = tensors.get('token_embd.weight')
   const known: Record<string, unknown> = {
     vocab_size: embedding?.shape[0],
     hidden_size: hiddenSize,
-    intermediate_size: number('feed_forward_length'),
-    num_hidden_layers: number('block_count'),
+    intermediate_size: values.feed_forward_length,
+    num_hidden_layers: values.block_count,
     num_attention_heads: headCount,
-    num_key_value_heads: number('attention.head_count_kv') ?? headCount,
-    head_dim: number('attention.key_length') ?? (hiddenSize ?? 0) / (headCount ?? 1),
+    num_key_value_heads: values['attention.head_count_kv'] ?? headCount,
+    head_dim: values['attention.key_length'] ?? hiddenSize / headCount,
     hidden_act: 'silu',
-    rms_norm_eps: number('attention.layer_norm_rms_epsilon'),
-    max_position_embeddings: number('context_length'),
-    rope_parameters: await ropeParameters(file, get, number),
+    rms_norm_eps: values['attention.layer_norm_rms_epsilon'],
+    max_position_embeddings: values.context_length,
+    rope_parameters: await ropeParameters(file, values),
     tie_word_embeddings: !tensors.has('output.weight'),
     bos_token_id: token('bos_token_id'),
     eos_token_id: token('eos_token_id'),
-    ...family.gguf.metadata?.(number),
+    ...family.gguf.metadata?.(values),
   }
   for (const [key, tensor] of Object.entries(family.gguf.tensors ?? {})) known[key] = tensors.has(tensor)
-  return {
+  const raw = {
     architectures: [family.className],
     model_type: family.modelType,
     ...withoutUndefined(
@@ -47,21 +52,25 @@ export async function ggufConfig(family: Family, file: GgufFile): Promise<Record
     ),
     dtype: embedding?.type === 'F32' ? 'float32' : 'bfloat16',
   }
+  return { raw, notices }
 }
 
-async function ropeParameters(
-  { tensors }: GgufFile,
-  get: (key: string) => unknown,
-  number: (key: string) => number | undefined,
-): Promise<Record<string, unknown>> {
-  const scaling = get('rope.scaling.type')
-  const theta = number('rope.freq_base') ?? 10000
-  const written = withoutUndefined({
-    rope_type: typeof scaling === 'string' && scaling !== 'none' ? scaling : 'default',
-    rope_theta: theta,
-    factor: number('rope.scaling.factor'),
-    original_max_position_embeddings: number('rope.scaling.original_context_length'),
-  })
+async function ropeParameters({ tensors }: GgufFile, values: GgufConfig): Promise<Record<string, unknown>> {
+  const theta = values['rope.freq_base'] ?? 10000
+  const factor = values['rope.scaling.factor'] ?? values['rope.scale_linear']
+  const type = values['rope.scaling.type'] ?? (factor === undefined ? 'none' : 'linear')
+  const written =
+    type === 'none'
+      ? { rope_type: 'default', rope_theta: theta }
+      : withoutUndefined({
+          rope_type: type,
+          rope_theta: theta,
+          // As llama.cpp: a scaling without a factor changes nothing.
+          factor: factor || 1,
+          original_max_position_embeddings: values['rope.scaling.original_context_length'],
+          beta_fast: values['rope.scaling.yarn_beta_fast'],
+          beta_slow: values['rope.scaling.yarn_beta_slow'],
+        })
   const tensor = tensors.get('rope_freqs.weight')
   if (!tensor) return written
   const divisors = await readGgufFloat32(tensor)

@@ -45,7 +45,9 @@ export async function describeGguf(path: string, file: GgufFile): Promise<ModelD
   const architecture = String(file.metadata.get('general.architecture'))
   const family = families.find(({ gguf }) => gguf.architecture === architecture)
   if (!family) throw unknown(path, `architecture ${quoteValue(architecture)}`, architecture, known)
-  return family.read(await ggufConfig(family, file), path, layersOf(file.tensors.keys()))
+  const { raw, notices } = await ggufConfig(family, file, path)
+  const described = family.read(raw, path, layersOf(file.tensors.keys()))
+  return { ...described, notices: [...notices, ...described.notices] }
 }
 
 /** How many layers these tensors belong to, by the first number in their names. */

@@ -31,6 +31,6 @@ export const mistral = defineFamily({
   // llama.cpp's converter calls a Mistral a llama; other writers do not.
   gguf: {
     architecture: 'mistral',
-    metadata: (number) => ({ sliding_window: number('attention.sliding_window') ?? null }),
+    metadata: (values) => ({ sliding_window: values['attention.sliding_window'] ?? null }),
   },
 })

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { GgufConfig } from './gguf-keys.ts'
 import type { LlamaConfig } from './llama-like.ts'
 import { flag } from './keys.ts'
 
@@ -33,7 +34,6 @@ export function windowOf(config: WindowConfig, layer: number): number | null {
 }
 
 /** The same keys from the metadata of a GGUF file. */
-export function windowMetadata(number: (key: string) => number | undefined): Record<string, unknown> {
-  const size = number('attention.sliding_window')
+export function windowMetadata({ 'attention.sliding_window': size }: GgufConfig): Record<string, unknown> {
   return { sliding_window: size ?? null, use_sliding_window: size !== undefined }
 }

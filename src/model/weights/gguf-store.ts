@@ -1,4 +1,4 @@
-import { FettleError } from '../../error.ts'
+import { clipText, FettleError } from '../../error.ts'
 import { readGgufFloat32 } from '../../formats/index.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import type { Parameter, ParameterPart } from './parameters.ts'
@@ -36,20 +36,23 @@ export function openGgufStore(
   }
 }
 
-/** Tensors that hold no parameters of a layer's own: rotation tables of old converters. */
-const harmless = /\.(attn_rot_embd|rope_freqs|attn_q_rope|inv_freq)\b/
+/** Tensors without parameters: rotation tables of old converters, and the scaling that the family reads. */
+const harmless = /\.(attn_rot_embd|attn_q_rope|inv_freq)\b|rope_freqs\b/
 
 /** A layer's tensor that no parameter takes is a part of the computation that would silently be left out. */
 function checkNothingLeft(path: string, names: readonly string[], parameters: readonly Parameter[]): void {
-  const used = new Set(parameters.flatMap(({ parts }) => parts.map(({ gguf }) => gguf.name)))
-  const left = names.filter(
-    (name) => /^(blk\.|rope_factors)/.test(name) && !used.has(name) && !harmless.test(name),
-  )
+  const left = unreadGgufTensors(names, parameters).filter((name) => /^(blk\.|rope_factors)/.test(name))
   if (left.length === 0) return
   throw new FettleError({
-    place: `${path}: tensor ${left[0]}`,
+    place: `${path}: tensor ${clipText(left[0])}`,
     found: left.length === 1 ? 'a tensor' : `${left.length} tensors`,
     expected: 'none that this architecture has no place for',
     cure: 'The file holds a variant that fettle does not know: use the Hugging Face folder of the model.',
   })
+}
+
+/** Names of tensors that no parameter takes. */
+export function unreadGgufTensors(names: readonly string[], parameters: readonly Parameter[]): string[] {
+  const used = new Set(parameters.flatMap(({ parts }) => parts.map(({ gguf }) => gguf.name)))
+  return names.filter((name) => !used.has(name) && !harmless.test(name))
 }

@@ -6,9 +6,9 @@ import { parametersOf } from '../blocks/architecture.ts'
 import type { ModelDescription } from '../families/index.ts'
 import { describeGguf, describeModel, layersOf } from '../families/index.ts'
 import { refuseQuantized } from './foreign-quantization.ts'
-import { openGgufStore } from './gguf-store.ts'
+import { openGgufStore, unreadGgufTensors } from './gguf-store.ts'
 import { openSafetensorsStore } from './safetensors-store.ts'
-import { openStoredTensors, unreadTensors } from './stored-tensors.ts'
+import { openStoredTensors, unreadNotice, unreadTensors } from './stored-tensors.ts'
 import { withStoredHead } from './tied-head.ts'
 import type { WeightStore } from './weight-store.ts'
 
@@ -42,8 +42,10 @@ export async function openModel(path: string): Promise<StoredModel> {
       })
     const file = readGguf(path)
     const described = await describeGguf(path, file)
-    const store = openGgufStore(path, file, parametersOf(described.architecture))
-    return { ...described, store, generationConfig: null }
+    const parameters = parametersOf(described.architecture)
+    const store = openGgufStore(path, file, parameters)
+    const unread = unreadNotice(path, unreadGgufTensors([...file.tensors.keys()], parameters))
+    return { ...described, notices: [...described.notices, ...unread], store, generationConfig: null }
   }
   const place = join(path, 'config.json')
   if (!existsSync(place))

@@ -39,12 +39,20 @@ export function unreadTensors(stored: StoredTensors, architecture: Architecture)
     parts.map(({ safetensors }) => safetensors.name),
   )
   const read = new Set(wanted.flatMap((name) => quantized(name)?.names ?? find(name)?.name ?? []))
-  const unread = names.filter((name) => !read.has(name) && !harmless.test(name))
+  return unreadNotice(
+    folder,
+    names.filter((name) => !read.has(name) && !harmless.test(name)),
+  )
+}
+
+/** What to say of tensors that nothing reads; nothing where there are none. */
+export function unreadNotice(place: string, unread: readonly string[]): Problem[] {
   if (unread.length === 0) return []
+  const one = unread.length === 1
   return [
     {
-      place: folder,
-      found: `${unread.length === 1 ? 'a tensor' : `${unread.length} tensors`} that config.json has no place for, so that nothing reads ${unread.length === 1 ? 'it' : 'them'}: ${listNames(unread)}`,
+      place,
+      found: `${one ? 'a tensor' : `${unread.length} tensors`} that the model has no place for, so that nothing reads ${one ? 'it' : 'them'}: ${listNames(unread)}`,
     },
   ]
 }

@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import { listNames, type Problem } from '../../error.ts'
+import { isOneOf, readForeign, type ForeignKeys, type JsonObject } from '../../formats/foreign/index.ts'
+import type { GgufFile } from '../../formats/index.ts'
+
+const number = z.union([z.number(), z.bigint().transform(Number)])
+const optional = number.optional()
+
+/** Keys under the name of the architecture, without it. What llama.cpp cannot do without is not optional. */
+const obeyed = z.object({
+  block_count: number,
+  context_length: number,
+  embedding_length: number,
+  feed_forward_length: number,
+  'attention.head_count': number,
+  'attention.head_count_kv': optional,
+  'attention.key_length': optional,
+  'attention.layer_norm_rms_epsilon': number,
+  'attention.sliding_window': optional,
+  'rope.freq_base': optional,
+  'rope.scaling.type': z.enum(['none', 'linear', 'yarn']).optional(),
+  'rope.scaling.factor': optional,
+  /** What older files call the factor of a linear scaling. */
+  'rope.scale_linear': optional,
+  'rope.scaling.original_context_length': optional,
+  'rope.scaling.yarn_beta_fast': optional,
+  'rope.scaling.yarn_beta_slow': optional,
+})
+
+/** The metadata of an architecture that fettle obeys. */
+export type GgufConfig = z.output<typeof obeyed>
+
+const none = { isHarmless: isOneOf(0), expected: '0' }
+const one = { isHarmless: isOneOf(1), expected: '1' }
+const wholeHead = {
+  isHarmless: (value: unknown, file: JsonObject) => Number(value) === headLength(file),
+  expected: 'the length of a head',
+}
+
+const unobeyed: NonNullable<ForeignKeys['unobeyed']> = {
+  expert_count: { ...none, expected: '0: no family of fettle has experts' },
+  'rope.dimension_count': wholeHead,
+  'attention.value_length': wholeHead,
+  'attention.causal': { isHarmless: isOneOf(true), expected: 'true' },
+  'attention.scale': {
+    isHarmless: (value, file) => Math.abs(Number(value) * Math.sqrt(headLength(file)) - 1) < 1e-4,
+    expected: '1 / √(length of a head)',
+  },
+  'attention.clamp_kqv': none,
+  'attention.max_alibi_bias': none,
+  'attention.sliding_window_pattern': {
+    isHarmless: () => false,
+    expected: 'a window in every layer, or in none',
+  },
+  attn_logit_softcapping: none,
+  final_logit_softcapping: none,
+  router_logit_softcapping: none,
+  logit_scale: one,
+  residual_scale: one,
+  embedding_scale: one,
+  use_parallel_residual: { isHarmless: isOneOf(false), expected: 'false' },
+  'rope.scaling.attn_factor': one,
+  'rope.scaling.yarn_attn_factor': one,
+  'rope.scaling.yarn_ext_factor': { isHarmless: isOneOf(1, -1), expected: '1' },
+  'rope.scaling.yarn_log_multiplier': none,
+}
+
+const harmless = ['vocab_size', 'rope.scaling.finetuned', 'tensor_data_layout', 'expert_used_count']
+
+function headLength(file: JsonObject): number {
+  return Number(
+    file['attention.key_length'] ?? Number(file['embedding_length']) / Number(file['attention.head_count']),
+  )
+}
+
+/** Metadata that describe the file, are the tokenizer's, or tell how its numbers were rounded. */
+const elsewhere = /^(general\.(?!sampling\.)|tokenizer\.|split\.|quantize\.|imatrix\.)/
+
+/**
+ * Reads what the metadata of a GGUF file say of the architecture.
+ *
+ * @param hasWindow  whether the family's layers can see a window
+ * @throws FettleError that lists every value that its key cannot have, and every key that would change results
+ */
+export function readGgufKeys(
+  path: string,
+  { metadata }: GgufFile,
+  architecture: string,
+  hasWindow: boolean,
+): { values: GgufConfig; notices: readonly Problem[] } {
+  const prefix = `${architecture}.`
+  const own: [string, unknown][] = []
+  const unread: string[] = []
+  for (const [key, value] of metadata) {
+    if (key.startsWith(prefix)) own.push([key.slice(prefix.length), value])
+    else if (!elsewhere.test(key)) unread.push(key)
+  }
+  const windowed = hasWindow ? obeyed : obeyed.omit({ 'attention.sliding_window': true })
+  const { values, notices } = readForeign(
+    { obeyed: windowed, harmless, unobeyed },
+    Object.fromEntries(own),
+    `${path}: ${architecture}`,
+  )
+  if (unread.length === 0) return { values, notices }
+  const found = `metadata that fettle does not know and does not read: ${listNames(unread)}`
+  return { values, notices: [...notices, { place: path, found }] }
+}
