@@ -1,5 +1,5 @@
 import { FettleError, type Problem } from '../error.ts'
-import type { LearnedSpan, MaskPolicy } from './messages.ts'
+import type { DroppedField, LearnedSpan, MaskPolicy } from './messages.ts'
 
 /** Characters of a turn that an error shows from each of its ends. */
 const EXCERPT_LENGTH = 60
@@ -28,16 +28,39 @@ const doubts = {
   },
 } as const
 
-/** Stops, with an error that shows the turn, at spans whose borders are doubtful and not accepted by the policy. */
+/** What was rendered, and what of it the policy accepts. */
+interface Rendering {
+  text: string
+  place: string
+  policy?: MaskPolicy | undefined
+  /** What the template left out. */
+  dropped?: readonly DroppedField[] | undefined
+}
+
+/**
+ * Stops, with an error that shows the turn, at spans whose borders are doubtful and at fields that the template left out,
+ * where the policy does not accept them.
+ */
 export function checkSpans(
   spans: readonly LearnedSpan[],
-  { text, place, policy = {} }: { text: string; place: string; policy?: MaskPolicy | undefined },
+  { text, place, policy = {}, dropped = [] }: Rendering,
 ): void {
-  const problems = spans.flatMap((span): Problem[] => {
+  const lost = policy.accept?.includes('dropped') === true ? [] : dropped
+  const losses = lost.map(({ message, field }): Problem => ({
+    place,
+    found: `message ${message}: the chat template leaves out its ${field}`,
+    expected: 'a template that writes what is to be learned',
+    cure:
+      field === 'tool_calls'
+        ? "Use a template that writes tool calls (chat_template: FILE.jinja), or accept it with accept: ['dropped']."
+        : "Use a template that writes it, or accept it with accept: ['dropped'].",
+  }))
+  const doubtful = spans.flatMap((span): Problem[] => {
     const { status } = span
     if ((status !== 'inferred' && status !== 'no-stop') || policy.accept?.includes(status)) return []
     const { found, expected, cure } = doubts[status]
     return [{ place, found: `message ${span.message}: ${found}: ${excerpt(text, span)}`, expected, cure }]
   })
+  const problems = [...losses, ...doubtful]
   if (problems.length > 0) throw new FettleError(problems)
 }

@@ -4,6 +4,7 @@
 export { parseChatTemplate, type ChatTemplate, type RenderBeginning, type RenderOptions } from './template.ts'
 export type {
   ContentPart,
+  DroppedField,
   LearnedSpan,
   MaskPolicy,
   Message,
@@ -16,5 +17,6 @@ export { reasoningFields } from './messages.ts'
 export { renderWithSpans, findLearnedSpans, type SpanSettings } from './learned-spans.ts'
 export { findStopTokens, type TokenTexts } from './stop-tokens.ts'
 export { checkSpans } from './check-spans.ts'
+export { fitMessages } from './fit-messages.ts'
 export { splitPerTurn, type ConversationTurn } from './per-turn.ts'
 export { chatFormats, type ChatFormat, type ChatFormatName } from './known-templates.ts'

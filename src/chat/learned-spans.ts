@@ -1,11 +1,12 @@
 import type { ChatTemplate, RenderBeginning, RenderOptions } from './template.ts'
+import { droppedFields } from './dropped-fields.ts'
 import { findMarkedSpans } from './marked-spans.ts'
 import { ownershipOf, type Ownership } from './ownership.ts'
 import { foreignHoles, learnedMessages, punch, thinkingHoles, toolCallHoles } from './span-policy.ts'
 import { templateFacts, type TemplateFacts, type TokenTexts } from './stop-tokens.ts'
 import { findTurnEnd } from './turn-end.ts'
 import { findTurnStart } from './turn-start.ts'
-import type { LearnedSpan, MaskPolicy, Rendered, TextSpan } from './messages.ts'
+import type { DroppedField, LearnedSpan, MaskPolicy, Rendered, TextSpan } from './messages.ts'
 
 /** What finding learned spans needs besides the conversation. */
 export interface SpanSettings extends TokenTexts {
@@ -30,7 +31,7 @@ export function renderWithSpans(
   template: ChatTemplate,
   conversation: RenderOptions,
   { policy = {}, ...settings }: SpanSettings,
-): { rendered: Rendered; spans: LearnedSpan[] } {
+): { rendered: Rendered; spans: LearnedSpan[]; dropped: DroppedField[] } {
   const tokens = {
     bosToken: settings.bosToken ?? conversation.bosToken,
     eosToken: settings.eosToken ?? conversation.eosToken,
@@ -45,8 +46,9 @@ export function renderWithSpans(
   const beginning = template.prepare(options)
   const rendered = beginning(options.messages.length, false)
   const ownership = ownershipOf(rendered)
-  if (policy.trainOnInput) return { rendered, spans: everything(ownership, options) }
   const { messages } = options
+  const dropped = droppedFields(messages, ownership)
+  if (policy.trainOnInput) return { rendered, spans: everything(ownership, options), dropped }
   const facts = templateFacts(template, { ...tokens, specialTokens: settings.specialTokens }, options)
   const stopTokens = facts.candidates
   const search: Search = { beginning, options, ownership, facts, stopTokens, policy }
@@ -58,7 +60,14 @@ export function renderWithSpans(
     if (found !== undefined) return finishSpan(search, found, stopStartOf(search, found))
     return findSpan(search, message)
   })
-  return { rendered, spans: spans.toSorted((left, right) => left.start - right.start) }
+  // What was learned of such a message is not what it says; a border in doubt stays in doubt.
+  for (const span of spans)
+    if (isCertain(span) && dropped.some(({ message }) => message === span.message)) span.status = 'dropped'
+  return { rendered, spans: spans.toSorted((left, right) => left.start - right.start), dropped }
+}
+
+function isCertain({ status }: LearnedSpan): boolean {
+  return status === 'marked' || status === 'proved' || status === 'aligned'
 }
 
 /** The learned spans alone; `renderWithSpans` gives the text as well. */

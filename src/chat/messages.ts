@@ -43,7 +43,13 @@ export interface Rendered {
 }
 
 /** How the borders of a learned span were found; see docs/masks.md. */
-export type SpanStatus = 'marked' | 'proved' | 'aligned' | 'inferred' | 'no-stop'
+export type SpanStatus = 'marked' | 'proved' | 'aligned' | 'inferred' | 'dropped' | 'no-stop'
+
+/** A field of a message that the template left out. */
+export interface DroppedField {
+  message: number
+  field: 'content' | 'tool_calls'
+}
 
 /** The learned part of one message, in UTF-16 offsets of the rendered text. */
 export interface LearnedSpan extends TextSpan {
@@ -70,5 +76,5 @@ export interface MaskPolicy {
   /** Learn the thinking of an assistant message (default true). */
   thinking?: boolean
   /** Accept spans of these doubtful statuses instead of stopping. */
-  accept?: readonly ('inferred' | 'no-stop')[]
+  accept?: readonly ('dropped' | 'inferred' | 'no-stop')[]
 }

@@ -122,8 +122,7 @@ class Field implements Owner {
 function adoptMessage(message: Message, index: number): Value {
   const owner = new Field(index, '')
   if (message.train === undefined) return adoptValue(message, owner)
-  const shown = new Map(Object.entries(message))
-  shown.delete('train')
+  const { train: _, ...shown } = message
   return adoptValue(shown, owner)
 }
 

@@ -12,6 +12,7 @@ const statuses: Record<SpanStatus, { colour: (paint: Paint) => (text: string) =>
   proved: { colour: (paint) => paint.green, means: 'it begins where generation begins' },
   aligned: { colour: (paint) => paint.yellow, means: 'it begins where the prompt stops agreeing' },
   inferred: { colour: (paint) => paint.red, means: 'where it begins is a guess' },
+  dropped: { colour: (paint) => paint.red, means: 'the template leaves out what it says or calls' },
   'no-stop': { colour: (paint) => paint.red, means: 'nothing teaches the model to stop' },
 }
 

@@ -12,7 +12,14 @@ import type { TurnParity } from './serve-parity.ts'
 import { compareTurns } from './serve-parity.ts'
 import { terminalOf } from './terminal.ts'
 
-const statusNames = ['marked', 'proved', 'aligned', 'inferred', 'no-stop'] as const satisfies SpanStatus[]
+const statusNames = [
+  'marked',
+  'proved',
+  'aligned',
+  'inferred',
+  'dropped',
+  'no-stop',
+] as const satisfies SpanStatus[]
 
 /** Shows what a model would learn of each conversation. */
 export const inspect = defineCommand({

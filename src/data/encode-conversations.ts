@@ -1,13 +1,14 @@
 import type { MaskPolicy } from '../chat/index.ts'
 import { splitPerTurn } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import type { ChatEncoding, Tokenizer } from '../tokenizer/index.ts'
+import type { ChatEncoding, Straddle, Tokenizer } from '../tokenizer/index.ts'
 import type { Conversation } from './conversation.ts'
 import type { Example } from './example.ts'
+import { note, skipOrThrow, type InvalidRowOptions } from './report.ts'
 import { formatOrigin } from './row.ts'
 
 /** How conversations become examples. */
-export interface ExampleOptions {
+export interface ExampleOptions extends InvalidRowOptions {
   /** Which messages are learned, and which doubtful borders are accepted. */
   policy?: MaskPolicy | undefined
   /** One example for each answer, as it is served, instead of one for each conversation. */
@@ -22,6 +23,8 @@ export interface ExampleOptions {
 export type EncodedExample = Example & {
   /** Absent for rows that came as tokens. */
   text?: string
+  /** Tokens that lie across the border of what is learned. */
+  straddles: Straddle[]
 }
 
 type Kind = Conversation['kind']
@@ -49,7 +52,7 @@ export async function* encodeConversations(
   // One batch is tokenised in the background while the next is read and rendered.
   let encoding: Promise<EncodedExample[]> = Promise.resolve([])
   for await (const batch of batches(conversations)) {
-    const next = encodeBatch(batch, tokenizer, options)
+    const next = encodeOrSkip(batch, tokenizer, options)
     // Its error is thrown in its turn, when it is awaited; until then it must not count as unhandled.
     next.catch(() => {})
     yield* await encoding
@@ -74,8 +77,30 @@ async function* batches(
   if (batch.length > 0) yield batch
 }
 
+/** A batch; where a row of it cannot be used and such rows are left out, each by itself. */
+async function encodeOrSkip(
+  items: readonly Conversation[],
+  tokenizer: Tokenizer,
+  options: ExampleOptions,
+): Promise<EncodedExample[]> {
+  try {
+    return await encodeBatch(items, tokenizer, options)
+  } catch (error) {
+    if (options.skipInvalid !== true) throw error
+  }
+  const examples: EncodedExample[] = []
+  for (const item of items) {
+    try {
+      examples.push(...(await encodeBatch([item], tokenizer, options)))
+    } catch (error) {
+      skipOrThrow(error, options, item.origin)
+    }
+  }
+  return examples
+}
+
 /** All of one kind. */
-function encodeBatch(
+async function encodeBatch(
   items: readonly Conversation[],
   tokenizer: Tokenizer,
   options: ExampleOptions,
@@ -93,12 +118,20 @@ function encodeBatch(
   }
 }
 
-const encodeMessages: Encoder<'messages'> = async (items, tokenizer, { policy, perTurn, variables }) => {
-  const chats = items.flatMap(({ messages, tools, origin }) => {
+const encodeMessages: Encoder<'messages'> = async (items, tokenizer, options) => {
+  const { policy, perTurn, variables, report } = options
+  const chats = items.flatMap(({ messages, tools, variables: own, origin }) => {
     const parts = perTurn ? splitPerTurn(messages).map((turn) => turn.messages) : [messages]
-    return parts.map((part) => ({ messages: part, tools, place: formatOrigin(origin), origin }))
+    return parts.map((part) => ({
+      messages: part,
+      tools,
+      variables: own,
+      place: formatOrigin(origin),
+      origin,
+    }))
   })
-  const encodings = await tokenizer.encodeChats(chats, { policy, variables })
+  const onFitted = (what: string) => note(report, `${items[0].origin.file}: ${what}`)
+  const encodings = await tokenizer.encodeChats(chats, { policy, variables, onFitted })
   return encodings.map((encoding, i) => ({ ...toExample(encoding), origin: chats[i].origin }))
 }
 
@@ -142,7 +175,8 @@ const encodeTokens: Encoder<'tokens'> = async (items, tokenizer, { vocabSize }) 
         cure: 'Tokenise the data with the tokenizer of the model that is trained.',
       })
     const ids = Int32Array.from(inputIds)
-    return { inputIds: ids, mask, spans: learnedRuns(ids, mask, (id) => special.has(id)), origin }
+    const spans = learnedRuns(ids, mask, (id) => special.has(id))
+    return { inputIds: ids, mask, spans, straddles: [], origin }
   })
 }
 
@@ -192,13 +226,8 @@ function requireEos(items: readonly Conversation[], tokenizer: Tokenizer): strin
   })
 }
 
-function toExample({
-  text,
-  inputIds,
-  mask,
-  spans,
-}: ChatEncoding): Omit<Example, 'origin'> & { text: string } {
-  return { text, inputIds, mask, spans }
+function toExample({ text, inputIds, mask, spans, straddles }: ChatEncoding) {
+  return { text, inputIds, mask, spans, straddles }
 }
 
 /** The learned stretches of tokens, as spans; one that ends in a special token ends in a stop. */

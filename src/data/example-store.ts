@@ -21,7 +21,14 @@ export interface ExampleStore {
   get(index: number): Example
 }
 
-const statusNames = ['marked', 'proved', 'aligned', 'inferred', 'no-stop'] as const satisfies SpanStatus[]
+const statusNames = [
+  'marked',
+  'proved',
+  'aligned',
+  'inferred',
+  'dropped',
+  'no-stop',
+] as const satisfies SpanStatus[]
 
 /** An empty store. */
 export function createExampleStore(): ExampleStore {
@@ -32,7 +39,14 @@ export function createExampleStore(): ExampleStore {
   const spanStart = growing((size) => new Float64Array(size)) // [example] → first number in `spans`
   const spans = growing((size) => new Int32Array(size)) // message, start, end, status; four numbers a span
   const origins = originStore()
-  const statuses: Record<SpanStatus, number> = { marked: 0, proved: 0, aligned: 0, inferred: 0, 'no-stop': 0 }
+  const statuses: Record<SpanStatus, number> = {
+    marked: 0,
+    proved: 0,
+    aligned: 0,
+    inferred: 0,
+    dropped: 0,
+    'no-stop': 0,
+  }
   const totals = { tokens: 0, learned: 0 }
 
   function readSpans(index: number): TokenSpan[] {

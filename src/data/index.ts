@@ -6,8 +6,19 @@ export { encodeConversations, type EncodedExample, type ExampleOptions } from '.
 export { createExampleStore, type ExampleStore } from './example-store.ts'
 export type { Example } from './example.ts'
 export { inspect, type InspectedExample } from './inspect-examples.ts'
-export { dataFormats, detectFormat, toConversations, type ConversationOptions } from './to-conversations.ts'
-export { prepareExamples, sourceName } from './prepare-examples.ts'
+export { dataFormats, toConversations, type ConversationOptions } from './to-conversations.ts'
+export { detectFormat } from './detect-format.ts'
+export { prepareExamples } from './prepare-examples.ts'
+export { createDataReport, type DataReport, type InvalidRow, type InvalidRowOptions } from './report.ts'
 export { formatOrigin, type Origin, type Row } from './row.ts'
-export { columnNames, readRows, type DataFormat, type DataSource, type RowOptions } from './source.ts'
+export { readRows } from './source.ts'
+export {
+  columnNames,
+  messageKeyNames,
+  sourceName,
+  type DataFormat,
+  type DataSource,
+  type MessageKeys,
+  type RowOptions,
+} from './row-options.ts'
 export { ignoredLabel } from './pretokenised-rows.ts'

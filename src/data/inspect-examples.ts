@@ -1,19 +1,23 @@
 import { splitPerTurn } from '../chat/index.ts'
 import type { MaskPolicy, Message } from '../chat/index.ts'
-import type { Straddle, Tokenizer } from '../tokenizer/index.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Conversation } from './conversation.ts'
 import { encodeConversations, type EncodedExample, type ExampleOptions } from './encode-conversations.ts'
-import { formatOrigin } from './row.ts'
-import { readRows, sourceOf, type DataSource } from './source.ts'
+import { nothingIn } from './prepare-examples.ts'
+import { createDataReport } from './report.ts'
+import { sourceOf, type DataSource } from './row-options.ts'
+import { readRows } from './source.ts'
 import { toConversations } from './to-conversations.ts'
 
 /** An example as it is learned, with what it was made from. */
 export interface InspectedExample extends EncodedExample {
   text: string
-  /** Tokens that lie across the border of what is learned. */
-  straddles: Straddle[]
   /** What a template rendered; undefined for text and tokens. */
-  chat?: { messages: Message[]; tools?: readonly unknown[] | undefined }
+  chat?: {
+    messages: Message[]
+    tools?: readonly unknown[] | undefined
+    variables?: Record<string, unknown> | undefined
+  }
 }
 
 /**
@@ -28,31 +32,37 @@ export async function* inspect(
   tokenizer: Tokenizer,
   options: ExampleOptions = {},
 ): AsyncGenerator<InspectedExample> {
-  const policy: MaskPolicy = { ...options.policy, accept: ['inferred', 'no-stop'] }
+  const policy: MaskPolicy = { ...options.policy, accept: ['dropped', 'inferred', 'no-stop'] }
+  const report = options.report ?? createDataReport()
   for (const source of sources.map(sourceOf)) {
-    const conversations = toConversations(readRows(source), { ...source, trainOnInput: policy.trainOnInput })
-    for await (const conversation of conversations)
-      yield* inspectOne(conversation, tokenizer, { ...options, policy })
+    const before = { ...report }
+    let examples = 0
+    const conversations = toConversations(readRows(source, { ...options, report }), {
+      ...source,
+      ...options,
+      report,
+      trainOnInput: policy.trainOnInput,
+    })
+    for await (const conversation of conversations) {
+      for (const example of await inspectOne(conversation, tokenizer, { ...options, report, policy })) {
+        examples += 1
+        yield example
+      }
+    }
+    if (examples === 0) throw nothingIn(source, report, before)
   }
 }
 
-async function* inspectOne(
+async function inspectOne(
   conversation: Conversation,
   tokenizer: Tokenizer,
   options: ExampleOptions,
-): AsyncGenerator<InspectedExample> {
-  const { origin } = conversation
-  if (conversation.kind !== 'messages') {
-    for await (const example of encodeConversations([conversation], tokenizer, options))
-      yield { ...example, text: example.text ?? tokenizer.decode(example.inputIds), straddles: [] }
-    return
-  }
-  const { messages, tools } = conversation
-  const { policy, perTurn, variables } = options
-  const parts = perTurn ? splitPerTurn(messages).map((turn) => turn.messages) : [messages]
-  for (const part of parts) {
-    const chat = { messages: part, tools, place: formatOrigin(origin) }
-    const [encoding] = await tokenizer.encodeChats([chat], { policy, variables })
-    yield { ...encoding, origin, chat: { messages: part, tools } }
-  }
+): Promise<InspectedExample[]> {
+  const found: InspectedExample[] = []
+  for await (const example of encodeConversations([conversation], tokenizer, options))
+    found.push({ ...example, text: example.text ?? tokenizer.decode(example.inputIds) })
+  if (conversation.kind !== 'messages') return found
+  const { messages, tools, variables } = conversation
+  const parts = options.perTurn ? splitPerTurn(messages).map((turn) => turn.messages) : [messages]
+  return found.map((example, i) => ({ ...example, chat: { messages: parts[i], tools, variables } }))
 }

@@ -1,67 +1,52 @@
 import { reasoningFields, type ContentPart, type Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
+import { parseJson } from '../formats/index.ts'
+import { keyOrder, keysOf } from '../formats/json/index.ts'
+import { isMark, markOfPart, readMark } from './message-marks.ts'
+import { isCallRole, readRole } from './message-roles.ts'
+import { guessedKeys, shapeOf } from './message-shape.ts'
+import type { RowOptions } from './row-options.ts'
 import { formatOrigin, type Row } from './row.ts'
-import { describeValue, isRecord, type RowOptions } from './source.ts'
-
-/** Roles that chat templates know. */
-const knownRoles = new Set(['system', 'developer', 'user', 'assistant', 'tool'])
-
-/** What ShareGPT and its relatives call them. */
-const shareGptRoles: ReadonlyMap<string, string> = new Map([
-  ['human', 'user'],
-  ['gpt', 'assistant'],
-  ['chatgpt', 'assistant'],
-  ['bing', 'assistant'],
-  ['bard', 'assistant'],
-  ['observation', 'tool'],
-  ['function_response', 'tool'],
-])
-
-/** Whether a value is a list of `{ role, content }` or `{ from, value }`. */
-export function isMessageList(value: unknown, key: 'role' | 'from'): value is Record<string, unknown>[] {
-  return Array.isArray(value) && isRecord(value[0]) && key in value[0]
-}
+import { readCalls } from './tool-calls.ts'
+import { describeValue, isNothing, isRecord, listNames } from './values.ts'
 
 /**
- * Reads a column of OpenAI messages: `{ role, content, tool_calls?, … }`. Other fields go to the template as
- * they are. `train: false` and OpenAI's `weight: 0` mark what is not learned.
+ * Reads a column of messages: OpenAI's `{ role, content, tool_calls?, … }`, ShareGPT's `{ from, value }`, or what
+ * `message_keys` names. Other fields go to the template as they are, in their order.
+ *
+ * @throws FettleError that names the message
  */
-export function readMessages(row: Row, column: string, { roles }: RowOptions): Message[] {
-  return messageList(row, column).map((item, index) => {
+export function readMessages(row: Row, column: string, options: RowOptions): Message[] {
+  const items = messageList(row, column)
+  const keys = options.messageKeys
+  const messages: Message[] = []
+  for (const [index, item] of items.entries()) {
     const place = messagePlace(row, column, index)
-    const { role: given, content, tool_calls, weight, ...rest } = item
-    const role = readRole(place, given, roles, 'role')
-    const texts = readContent(place, { ...rest, role, content, tool_calls })
-    return { role, ...texts, ...rest, ...readTrain(place, rest, weight) }
-  })
-}
-
-/** Reads a column of ShareGPT messages: `{ from, value }`, with from in human, gpt, system, tool. */
-export function readShareGptMessages(row: Row, column: string, { roles }: RowOptions): Message[] {
-  return messageList(row, column).map((item, index) => {
-    const place = messagePlace(row, column, index)
-    const { from, value, weight, content, ...rest } = item
-    const call = from === 'function_call' && roles?.[from] === undefined ? readFunctionCall(value) : undefined
-    if (call !== undefined) return { ...rest, role: 'assistant', content: '', tool_calls: [call] }
-    const role = readRole(place, from, roles, 'from')
-    const texts = readContent(place, { ...rest, role, content: value ?? content })
-    return { ...rest, role, ...texts, ...readTrain(place, rest, weight) }
-  })
+    const shape = shapeOf(item, keys)
+    const given = item[shape.role]
+    const train = readMark(place, item, keys?.train)
+    if (isCallRole(given, options)) {
+      const calls = readCalls(place, String(given), item[shape.content])
+      addCalls(messages, calls, train)
+      continue
+    }
+    if (given === undefined && item[shape.content] === undefined) throw noShape(place, item)
+    const others = items.map((other) => other[shapeOf(other, keys).role])
+    const role = readRole(row, place, given, { key: shape.role, others, options })
+    messages.push(readMessage(place, item, { ...shape, given: role, train, options }))
+  }
+  return messages
 }
 
 function messageList(row: Row, column: string): Record<string, unknown>[] {
   const value = row.value[column]
   const place = formatOrigin(row.origin)
-  const expected = 'a list of messages'
-  if (value === undefined)
+  if (!Array.isArray(value) || value.length === 0)
     throw new FettleError({
       place,
-      found: `no ${column} among the columns ${Object.keys(row.value).join(', ')}`,
-      expected: `${column}, as in the first row`,
-      cure: 'Put rows of another format into a file of their own.',
+      found: `${column} is ${describeValue(value)}`,
+      expected: 'a list of messages',
     })
-  if (!Array.isArray(value) || value.length === 0)
-    throw new FettleError({ place, found: `${column} is ${describeValue(value)}`, expected })
   return value.map((item: unknown, index) => {
     if (isRecord(item)) return item
     throw new FettleError({
@@ -76,78 +61,121 @@ function messagePlace({ origin }: Row, column: string, index: number): string {
   return `${formatOrigin(origin)}: ${column}[${index}]`
 }
 
-function readRole(place: string, value: unknown, roles: RowOptions['roles'], key: 'role' | 'from'): string {
-  // The row is what a user looks for; the message is easily found by its role.
-  const row = place.slice(0, place.lastIndexOf(': '))
-  if (typeof value !== 'string')
-    throw new FettleError({
-      place,
-      found: `${key} is ${describeValue(value)}`,
-      expected: 'the name of a role',
-    })
-  const role = roles?.[value] ?? (key === 'from' ? shareGptRoles.get(value) : undefined) ?? value
-  if (knownRoles.has(role) || roles?.[value] !== undefined) return role
-  const likely =
-    shareGptRoles.get(value.toLowerCase()) ??
-    (knownRoles.has(value.toLowerCase()) ? value.toLowerCase() : 'assistant')
-  throw new FettleError({
-    place: row,
-    found: `role '${value}'`,
-    expected: 'system, user, assistant or tool',
-    cure: `Map it with roles: { ${/^\w+$/.test(value) ? value : JSON.stringify(value)}: ${likely} }.`,
+function noShape(place: string, item: Readonly<Record<string, unknown>>): FettleError {
+  const guess = guessedKeys(item)
+  return new FettleError({
+    place,
+    found: `a message with ${listNames(Object.keys(item)) || 'no keys'}`,
+    expected: 'role and content, or from and value',
+    cure:
+      guess === undefined
+        ? 'Say what they are with message_keys (docs/data.md).'
+        : `Say what they are with ${guess}.`,
   })
 }
 
-/** Texts stay texts and lists of text parts stay lists, because templates may treat them differently. */
+/** Calls belong to the answer that they follow, where both are learned alike: several in a row are parallel ones. */
+function addCalls(messages: Message[], calls: readonly unknown[], train: boolean | undefined): void {
+  const last = messages.at(-1)
+  if (last?.role === 'assistant' && last.train === train)
+    last.tool_calls = [...(last.tool_calls ?? []), ...calls]
+  else
+    messages.push({
+      role: 'assistant',
+      content: '',
+      tool_calls: [...calls],
+      ...(train !== undefined && { train }),
+    })
+}
+
+interface Reading {
+  /** The file's keys. */
+  role: string
+  content: string
+  /** The role as the template knows it. */
+  given: string
+  train: boolean | undefined
+  options: RowOptions
+}
+
+/** A message under OpenAI's keys, in the order of the file's: templates that print a message show it. */
+function readMessage(
+  place: string,
+  item: Readonly<Record<string, unknown>>,
+  { role, content, given, train, options }: Reading,
+): Message {
+  const keys = options.messageKeys ?? {}
+  const { tool_calls: callKey = 'tool_calls', reasoning_content: thinkingKey = 'reasoning_content' } = keys
+  const calls = readCallFields(place, item, callKey)
+  const thinks = [thinkingKey, ...reasoningFields].some((field) => typeof item[field] === 'string')
+  const says = readContent(place, item[content], given, calls !== undefined || thinks)
+  const fields = Object.create(null) as Record<string, unknown>
+  for (const key of keysOf(item)) {
+    if (key === role) fields['role'] = given
+    else if (key === content) fields['content'] = says
+    else if (key === callKey || key === 'function_call') {
+      if (calls !== undefined) fields['tool_calls'] = calls
+    } else if (key === thinkingKey) fields['reasoning_content'] = item[key]
+    else if (!isMark(key, keys.train)) fields[key] = item[key]
+  }
+  const order = keyOrder in item ? { [keyOrder]: keysOf(item) } : {}
+  return { ...fields, role: given, ...(train !== undefined && { train }), ...order }
+}
+
+/** The calls of a message, as a list; undefined where it has none. */
+function readCallFields(
+  place: string,
+  item: Readonly<Record<string, unknown>>,
+  key: string,
+): unknown[] | undefined {
+  const { [key]: given, function_call: only } = item
+  const calls = typeof given === 'string' && given !== '' ? parseJson(given, `${place}: ${key}`) : given
+  if (!isNothing(calls) && !Array.isArray(calls))
+    throw new FettleError({ place, found: `${key} is ${describeValue(calls)}`, expected: 'a list' })
+  const hasCalls = Array.isArray(calls) && calls.length > 0
+  if (isNothing(only)) return hasCalls ? calls : undefined
+  if (hasCalls)
+    throw new FettleError({ place, found: `both ${key} and function_call`, expected: 'one of them' })
+  return readCalls(place, 'function_call', only)
+}
+
+/** Texts stay texts and lists of text parts stay lists: the template says later which of them it takes. */
 function readContent(
   place: string,
-  { role, content, tool_calls: calls, ...rest }: Record<string, unknown>,
-): { content?: Message['content']; tool_calls?: unknown[] } {
-  if (calls !== undefined && calls !== null && !Array.isArray(calls))
-    throw new FettleError({ place, found: `tool_calls is ${describeValue(calls)}`, expected: 'a list' })
-  const hasCalls = Array.isArray(calls) && calls.length > 0
-  const callFields = hasCalls ? { tool_calls: calls } : {}
-  if (typeof content === 'string') return { content, ...callFields }
-  if (Array.isArray(content) && content.length > 0)
-    return { content: content.map((part) => readPart(place, part)), ...callFields }
-  const hasThinking = reasoningFields.some((field) => typeof rest[field] === 'string')
-  if ((content === undefined || content === null) && role === 'assistant' && (hasCalls || hasThinking))
-    return content === null ? { content, ...callFields } : callFields
+  content: unknown,
+  role: string,
+  saysElse: boolean,
+): ContentPart[] | string | null | undefined {
+  if (typeof content === 'string') return content
+  if (Array.isArray(content) && content.length > 0) return content.map((part) => readPart(place, part))
+  const isAbsent = content === undefined || content === null
+  if (isAbsent && role === 'assistant' && saysElse) return content
+  const cure =
+    isAbsent && role === 'assistant'
+      ? 'Only an assistant message with tool_calls may go without content.'
+      : isRecord(content)
+        ? 'Write it as a text; that of a tool may be JSON.'
+        : undefined
   throw new FettleError({
     place,
     found: `content is ${describeValue(content)}`,
     expected: 'a text',
-    ...(role === 'assistant' && (content === undefined || content === null)
-      ? { cure: 'Only an assistant message with tool_calls may go without content.' }
-      : {}),
+    ...(cure !== undefined && { cure }),
   })
 }
 
 function readPart(place: string, part: unknown): ContentPart {
-  if (isRecord(part) && part['type'] === 'text' && typeof part['text'] === 'string')
-    return { ...part, type: 'text', text: part['text'] }
-  const type = isRecord(part) ? `a part of type ${describeValue(part['type'])}` : describeValue(part)
-  throw new FettleError({ place, found: `content with ${type}`, expected: 'parts of type text' })
-}
-
-function readTrain(place: string, { train }: Record<string, unknown>, weight: unknown): { train?: boolean } {
-  if (typeof train === 'boolean') return { train }
-  if (train !== undefined && train !== null)
-    throw new FettleError({ place, found: `train is ${describeValue(train)}`, expected: 'true or false' })
-  if (weight === undefined || weight === null || weight === 1) return {}
-  if (weight === 0) return { train: false }
-  throw new FettleError({ place, found: `weight is ${describeValue(weight)}`, expected: '0 or 1' })
-}
-
-/** LLaMA-Factory writes a call as JSON text in a message from `function_call`. */
-function readFunctionCall(value: unknown): unknown {
-  if (typeof value !== 'string') return undefined
-  try {
-    const call: unknown = JSON.parse(value)
-    return isRecord(call) && typeof call['name'] === 'string'
-      ? { type: 'function', function: call }
-      : undefined
-  } catch {
-    return undefined
+  if (!isRecord(part) || part['type'] !== 'text' || typeof part['text'] !== 'string') {
+    const type = isRecord(part) ? `a part of type ${describeValue(part['type'])}` : describeValue(part)
+    throw new FettleError({ place, found: `content with ${type}`, expected: 'parts of type text' })
   }
+  const mark = markOfPart(part)
+  if (mark !== undefined)
+    throw new FettleError({
+      place,
+      found: `a part of the content with ${mark}`,
+      expected: 'marks on whole messages',
+      cure: 'Take it out, or make a message of each part.',
+    })
+  return { ...part, type: part['type'], text: part['text'] }
 }

@@ -1,7 +1,8 @@
 import { FettleError } from '../error.ts'
 import type { Conversation } from './conversation.ts'
 import { formatOrigin, type Row } from './row.ts'
-import { describeValue } from './source.ts'
+import { numberOf } from '../formats/json/index.ts'
+import { describeValue } from './values.ts'
 
 /** The label that Hugging Face's losses leave out. */
 export const ignoredLabel = -100
@@ -60,14 +61,15 @@ function integers(place: string, name: string, value: unknown): number[] {
       found: `${name} is ${describeValue(value)}`,
       expected: 'a list of whole numbers',
     })
-  const wrong = value.findIndex((item) => !Number.isInteger(item))
+  const numbers = value.map(numberOf)
+  const wrong = numbers.findIndex((item) => !Number.isInteger(item))
   if (wrong >= 0)
     throw new FettleError({
       place,
       found: `${name}[${wrong}] is ${describeValue(value[wrong])}`,
       expected: 'a whole number',
     })
-  return value as number[]
+  return numbers as number[]
 }
 
 /** Where the tokens are that the attention mask keeps; padding may stand on either side, not in between. */

@@ -1,85 +1,56 @@
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { FettleError, messageOf } from '../error.ts'
-import { readJsonl, readTextFile } from '../formats/index.ts'
+import { FettleError } from '../error.ts'
+import { readJsonRecords } from '../formats/index.ts'
+import { isMessageLike } from './message-shape.ts'
+import { skipOrThrow, type InvalidRowOptions } from './report.ts'
+import { columnNames, type DataSource, type MessageKeys } from './row-options.ts'
 import { formatOrigin, type Origin, type Row } from './row.ts'
+import { describeValue, isRecord } from './values.ts'
 
-/** How the rows of a source are laid out; `auto` decides by the columns of the first row. */
-export type DataFormat = 'messages' | 'sharegpt' | 'prompt_completion' | 'instruct' | 'text' | 'tokens'
-
-/** The columns that formats read, under fettle's names; `columns` says what a file calls them. */
-export const columnNames = [
-  'messages',
-  'conversations',
-  'prompt',
-  'completion',
-  'instruction',
-  'input',
-  'output',
-  'system',
-  'tools',
-  'text',
-  'input_ids',
-  'labels',
-  'attention_mask',
-  'completion_mask',
-  'assistant_masks',
-] as const
-
-type ColumnName = (typeof columnNames)[number]
-
-/** How to read the rows of a source. */
-export interface RowOptions {
-  format?: 'auto' | DataFormat | undefined
-  /** fettle's column name → the file's: `{ input: 'question', output: 'answer' }`. */
-  columns?: { [Name in ColumnName]?: string | undefined } | undefined
-  /** The file's role → the template's: `{ bot: 'assistant' }`. */
-  roles?: Readonly<Record<string, string>> | undefined
-}
-
-/** Where training data comes from: a file, or rows that the program holds or makes. */
-export type DataSource = RowOptions &
-  (
-    | { path: string }
-    | {
-        rows: Iterable<Readonly<Record<string, unknown>>> | AsyncIterable<Readonly<Record<string, unknown>>>
-        /** What errors call these rows (default `data`). */
-        name?: string | undefined
-      }
-  )
-
-/** A source of which only the path was given. */
-export function sourceOf(given: string | DataSource): DataSource {
-  return typeof given === 'string' ? { path: given } : given
-}
+/** Extensions of JSON; a pipe has none. Others are of formats that are not read. */
+const jsonExtensions = new Set(['.jsonl', '.ndjson', '.jsonlines', '.json', ''])
 
 /**
- * The rows of a source, one at a time; only a `.json` file is read as a whole.
+ * The rows of a source, one at a time. What a file holds tells its layout, not its name: an object a line, a list of
+ * objects, objects one behind the other, or one object that holds nothing else than a list of them. A list of messages
+ * is a row.
  *
  * @throws FettleError that names file and line, when the file is not readable or a row is not an object
  */
-export async function* readRows(source: DataSource): AsyncGenerator<Row> {
-  if ('path' in source) yield* readFileRows(source.path)
-  else yield* numbered(source.rows, source.name ?? 'data')
+export async function* readRows(source: DataSource, options: InvalidRowOptions = {}): AsyncGenerator<Row> {
+  const rows =
+    'path' in source
+      ? readFileRows(source.path, source.messageKeys, options)
+      : readGivenRows(source.rows, source.name ?? 'data', options)
+  for await (const row of rows) {
+    if (options.report !== undefined) options.report.rows += 1
+    yield row
+  }
 }
 
-async function* readFileRows(path: string): AsyncGenerator<Row> {
+async function* readFileRows(
+  path: string,
+  messageKeys: MessageKeys | undefined,
+  options: InvalidRowOptions,
+): AsyncGenerator<Row> {
   const extension = extname(path).toLowerCase()
-  if (['.jsonl', '.ndjson', '.jsonlines'].includes(extension)) {
-    for await (const { value, line } of readJsonl(path)) yield toRow(value, { file: path, line })
-  } else if (extension === '.json') {
-    yield* numbered(await readJsonArray(path), path)
-  } else {
+  if (!jsonExtensions.has(extension) || (extension === '' && (await isFolder(path))))
     throw new FettleError({
       place: path,
-      found: (await isFolder(path))
-        ? 'a folder'
-        : extension === ''
-          ? 'a file name without extension'
-          : `a ${extension} file`,
+      found: (await isFolder(path)) ? 'a folder' : `a ${extension} file`,
       expected: '.jsonl or .json',
       cure: 'Write one JSON object a line and name the file .jsonl.',
     })
+  const records = readJsonRecords(path, {
+    isPartOfOne: (item) => isMessageLike(item, messageKeys),
+    ...(options.skipInvalid === true && { onInvalid: (error) => refuse(error, options) }),
+  })
+  for await (const { value, line, item } of records) {
+    const origin: Origin = item === undefined ? { file: path, line } : { file: path, row: item }
+    const list = listOfRows(value, messageKeys)
+    if (list === undefined) yield* toRow(value, origin, options)
+    else for (const [row, inner] of list.entries()) yield* toRow(inner, { file: path, row }, options)
   }
 }
 
@@ -90,63 +61,43 @@ async function isFolder(path: string): Promise<boolean> {
   )
 }
 
-async function* numbered(
+async function* readGivenRows(
   values: Iterable<unknown> | AsyncIterable<unknown>,
   file: string,
+  options: InvalidRowOptions,
 ): AsyncGenerator<Row> {
   let row = 0
-  for await (const value of values) yield toRow(value, { file, row: row++ })
+  for await (const value of values) yield* toRow(value, { file, row: row++ }, options)
 }
 
-async function readJsonArray(path: string): Promise<unknown[]> {
-  const text = await readTextFile(path, 'a JSON array of objects')
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    throw new FettleError(
-      {
-        place: path,
-        found: text.trim() === '' ? 'an empty file' : messageOf(error),
-        expected: 'a JSON array of objects',
-        cure: 'If the file has one JSON object a line, name it .jsonl.',
-      },
-      { cause: error },
-    )
-  }
-  if (Array.isArray(value)) return value
-  throw new FettleError({
-    place: path,
-    found: describeValue(value),
-    expected: 'a JSON array of objects',
-    cure: 'Put the rows into an array, or one a line into a .jsonl file.',
-  })
+/** Where nothing else is in an object than one list of objects, such as `{ "data": [ … ] }`: those. */
+function listOfRows(value: unknown, messageKeys: MessageKeys | undefined): unknown[] | undefined {
+  if (!isRecord(value)) return undefined
+  const entries = Object.entries(value)
+  if (entries.length > 8 || entries.some(([name]) => columnNames.some((known) => known === name)))
+    return undefined
+  const lists = entries.filter(([, item]) => typeof item === 'object' && item !== null)
+  const [list] = lists.map(([, item]) => item)
+  if (lists.length !== 1 || !Array.isArray(list)) return undefined
+  if (list.length === 0) return entries.length === 1 ? list : undefined
+  return isRecord(list[0]) && !isMessageLike(list[0], messageKeys) ? list : undefined
 }
 
-function toRow(value: unknown, origin: Origin): Row {
-  if (isRecord(value)) return { value, origin }
-  throw new FettleError({
-    place: formatOrigin(origin),
-    found: describeValue(value),
-    expected: 'an object with named columns',
-    ...(Array.isArray(value) && origin.line === 1
-      ? { cure: 'If the whole file is one JSON list, name it .json.' }
-      : {}),
-  })
+function* toRow(value: unknown, origin: Origin, options: InvalidRowOptions): Generator<Row> {
+  if (isRecord(value)) return yield { value, origin }
+  // A conversation may be a row by itself, without a column around it.
+  if (Array.isArray(value) && isRecord(value[0])) return yield { value: { messages: value }, origin }
+  refuse(
+    new FettleError({
+      place: formatOrigin(origin),
+      found: describeValue(value),
+      expected: 'an object with named columns',
+    }),
+    options,
+  )
 }
 
-/** Whether a value is a JSON object. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** What kind of value this is, in words for an error message. */
-export function describeValue(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
-  if (typeof value === 'object') return 'an object'
-  const text = JSON.stringify(value)
-  const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text
-  return `the ${typeof value} ${shown}`
+function refuse(error: FettleError, options: InvalidRowOptions): void {
+  skipOrThrow(error, options)
+  if (options.report !== undefined) options.report.rows += 1
 }

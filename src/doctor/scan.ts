@@ -141,7 +141,7 @@ function canEncode({ tokenizer: facts }: Patient, { kind }: Conversation): boole
 }
 
 function encodeOptions({ run }: Patient): ExampleOptions {
-  const policy: MaskPolicy = { accept: ['inferred', 'no-stop'] }
+  const policy: MaskPolicy = { accept: ['dropped', 'inferred', 'no-stop'] }
   if (run?.learn) policy.learn = run.learn
   if (run?.trainOnInput) policy.trainOnInput = true
   // Ids beyond the tokenizer are a diagnosis, not a reason to stop reading.

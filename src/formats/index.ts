@@ -1,5 +1,5 @@
 /**
- * Bytes on disk <-> plain values: safetensors, GGUF, JSON lines, text and 16-bit floats.
+ * Bytes on disk <-> plain values: safetensors, GGUF, JSON without loss, text and 16-bit floats.
  * Readers stream and check what they read; writers write beside, fsync and rename.
  */
 export { writeAtomically, writeFileAtomic, type AtomicFile } from './atomic.ts'
@@ -19,5 +19,7 @@ export type { GgufTypeName } from './gguf-types.ts'
 export { dequantize, readGgufFloat32 } from './gguf-dequantize.ts'
 export { makeFolder, syncFolder } from './folder.ts'
 export { explainUnwritable } from './unwritable.ts'
-export { readJsonl, type JsonLine } from './jsonl.ts'
+export { parseJson } from './json/index.ts'
+export { readJsonRecords } from './json/records.ts'
+export type { JsonRecord, RecordOptions } from './json/record.ts'
 export { decodeUtf8, readJsonFile, readTextFile } from './text.ts'

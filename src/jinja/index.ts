@@ -3,6 +3,7 @@
 // parse/ makes a tree, compile/ closures of it; they work with the values of types/ and the builtins of filters/.
 export { compileTemplate, type OwnedText, type Template } from './template.ts'
 export { adoptValue } from './types/adopt.ts'
+export { jsonTextOf } from './json-text.ts'
 export { ownerOf, type Owner } from './types/text.ts'
 export type { TextSpan } from './compile/runtime.ts'
 export { listOf, type Value } from './types/values.ts'

@@ -64,8 +64,8 @@ describe('files', () => {
   })
 
   test.each([
-    ['d.json', '{"data":[]}', /d\.json: an object; expected a JSON array of objects\./],
-    ['e.json', `${row}\n${row}`, /e\.json: .*name it \.jsonl\.$/],
+    ['d.json', '{"data":[]}', /d\.json: no rows; expected at least one\.$/],
+    ['e.json', '"a"', /e\.json:1: the string "a"; expected an object with named columns\.$/],
     ['f.csv', 'a,b', /f\.csv: a \.csv file; expected \.jsonl or \.json\./],
     ['g.jsonl', `${row}\n[1]`, /g\.jsonl:2: a list; expected an object with named columns\.$/],
     ['h.jsonl', '', /h\.jsonl: no rows; expected at least one\.$/],

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { applyFixes, diagnose } from '../../src/doctor/index.ts'
-import { readJsonl } from '../../src/formats/index.ts'
+import { readJsonRecords } from '../../src/formats/index.ts'
 import { adapterOf, chat, dataOf, goodRows, machine, modelOf, runOf } from './patients.ts'
 
 const json = (folder: string, name: string): Record<string, unknown> =>
@@ -96,7 +96,7 @@ it('does not change a base model for the sake of an adapter', async () => {
 it('reads this repository’s own demo without complaint about its format', async () => {
   const path = join(import.meta.dirname, '..', '..', 'assets', 'demo.jsonl')
   let rows = 0
-  for await (const _ of readJsonl(path)) rows += 1
+  for await (const _ of readJsonRecords(path)) rows += 1
   expect(rows).toBeGreaterThan(0)
   expect(
     await diagnose({ data: [path], machine, only: ['readable', 'text-encoding', 'empty-answers'] }),

@@ -1,17 +1,19 @@
+import { JsonFloat, keysOf } from '../../formats/json/index.ts'
 import { Fault } from '../fault.ts'
 import { MAX_NESTING_DEPTH } from '../limits.ts'
+import { normalize } from './numbers.ts'
 import { Text, type Owner } from './text.ts'
 import { PyDict, PyFloat, listOf, Scalar, type Key, type Value } from './values.ts'
 
 /**
  * A JSON value as the template sees it. With an owner, every part of it has one.
- * A JavaScript integer is a Python int: JSON's 1.0 cannot be told from 1 any more.
+ * A JavaScript integer is a Python int; a JsonFloat says that it was written as a float.
  */
 export function adoptValue(value: unknown, owner?: Owner, depth = 0): Value {
   if (depth > MAX_NESTING_DEPTH)
     throw new Fault('Limit', `a value that nests deeper than ${MAX_NESTING_DEPTH}`)
   if (typeof value === 'string') return owner === undefined ? value : new Text(value, owner)
-  if (typeof value !== 'object' || value === null) {
+  if (typeof value !== 'object' || value === null || value instanceof JsonFloat) {
     const scalar = adoptScalar(value)
     return owner === undefined ? scalar : new Scalar(scalar, owner)
   }
@@ -23,8 +25,10 @@ export function adoptValue(value: unknown, owner?: Owner, depth = 0): Value {
 }
 
 function adoptScalar(value: unknown): Scalar['value'] {
+  if (value instanceof JsonFloat) return new PyFloat(value.value)
   if (value === null || value === undefined) return null
-  if (typeof value === 'boolean' || typeof value === 'bigint') return value
+  if (typeof value === 'boolean') return value
+  if (typeof value === 'bigint') return normalize(value)
   if (typeof value !== 'number')
     throw new Fault('TypeError', `a value of the JavaScript type ${typeof value}, which is not JSON`)
   if (!Number.isInteger(value) || Object.is(value, -0)) return new PyFloat(value)
@@ -41,7 +45,7 @@ function adoptObject(value: object, owner: Owner | undefined, depth: number): Py
   if (value instanceof Map) value.forEach((item, key) => adopt(item, String(key)))
   else {
     const fields = value as Readonly<Record<string, unknown>>
-    for (const key of Object.keys(fields)) adopt(fields[key], key)
+    for (const key of keysOf(fields)) adopt(fields[key], key)
   }
   return new PyDict(adopted, undefined, owner)
 }

@@ -1,4 +1,4 @@
-import { checkSpans, renderWithSpans, type MaskPolicy, type Message } from '../../chat/index.ts'
+import { checkSpans, fitMessages, renderWithSpans, type MaskPolicy, type Message } from '../../chat/index.ts'
 import { FettleError } from '../../error.ts'
 import { renderOptions, type ChatTemplateOptions, type ChatTemplates } from './chat-templates.ts'
 import {
@@ -14,6 +14,8 @@ export interface Chat {
   messages: readonly Message[]
   /** Functions that the model may call, as JSON schemas. */
   tools?: readonly unknown[] | undefined
+  /** What this one's template reads besides, such as `enable_thinking`; above those of the options. */
+  variables?: Record<string, unknown> | undefined
   /** Where it stands, for error messages: `train.jsonl:41`. */
   place?: string | undefined
 }
@@ -21,6 +23,8 @@ export interface Chat {
 /** How conversations become tokens with a loss mask. */
 export interface EncodeChatOptions extends Pick<ChatTemplateOptions, 'variables' | 'template'> {
   policy?: MaskPolicy | undefined
+  /** Is told, in words, what was changed of messages so that the template can take them. */
+  onFitted?: ((what: string) => void) | undefined
 }
 
 /** A rendered conversation as tokens, with what is learned of it. */
@@ -61,20 +65,24 @@ export async function encodeChats(
 
 function renderWithMask(
   { templates, named, specialTokens }: ChatEncoder,
-  { messages, tools, place }: Chat,
-  { policy, variables, template }: EncodeChatOptions,
+  { messages, tools, variables: own, place }: Chat,
+  { policy, variables, template, onFitted }: EncodeChatOptions,
 ): TextWithSpans {
   const compiled = templates.select({ tools, template })
   try {
-    const { rendered, spans } = renderWithSpans(
+    const given = renderOptions(messages, { tools, variables: { ...variables, ...own } }, named)
+    const fitted = fitMessages(compiled, given)
+    for (const change of fitted.changes) onFitted?.(change)
+    const { rendered, spans, dropped } = renderWithSpans(
       compiled,
-      renderOptions(messages, { tools, variables }, named),
+      { ...given, messages: fitted.messages },
       { bosToken: named.get('bos_token'), eosToken: named.get('eos_token'), specialTokens, policy },
     )
-    checkSpans(spans, { text: rendered.text, place: place ?? 'conversation', policy })
-    return { text: rendered.text, spans }
+    const { text } = rendered
+    checkSpans(spans, { text, place: place ?? 'conversation', policy, dropped })
+    return { text, spans }
   } catch (error) {
-    throw place === undefined ? error : inPlace(place, error)
+    throw place === undefined ? error : inPlace(place, withHint(error, messages))
   }
 }
 
@@ -83,6 +91,23 @@ function inPlace(place: string, error: unknown): unknown {
   if (!(error instanceof FettleError)) return error
   const problems = error.problems.map((problem) =>
     problem.place === place ? problem : { ...problem, place: `${place}: ${problem.place}` },
+  )
+  return new FettleError(problems, { exitCode: error.exitCode, cause: error })
+}
+
+/** What of the messages a template may stumble over, where it gives a reason of Python's and no cure. */
+function withHint(error: unknown, messages: readonly Message[]): unknown {
+  if (!(error instanceof FettleError)) return error
+  const odd = messages.flatMap(({ role, content }, i) => {
+    if (Array.isArray(content)) return [`messages[${i}].content is a list of parts`]
+    return content === undefined || content === null ? [`messages[${i}] (${role}) has no content`] : []
+  })
+  if (odd.length === 0) return error
+  const cure = `Does the template take it? ${odd.slice(0, 3).join(', ')}.`
+  const problems = error.problems.map((problem) =>
+    problem.cure === undefined && /^(?:TypeError|UndefinedError|ValueError):/.test(problem.found)
+      ? { ...problem, cure }
+      : problem,
   )
   return new FettleError(problems, { exitCode: error.exitCode, cause: error })
 }

@@ -146,7 +146,7 @@ export const trainOptionsSchema = z.strictObject({
   learnTrailingNewline: z.boolean().default(false).describe('Learn the newline behind the stop token too.'),
   perTurn: z.boolean().default(false).describe('One example for each answer, rendered as when it is served.'),
   accept: z
-    .array(z.enum(['inferred', 'no-stop']))
+    .array(z.enum(['dropped', 'inferred', 'no-stop']))
     .default([])
     .describe('Accept answers whose borders are doubtful.'),
   chatTemplate: z.string().min(1).optional().describe("A .jinja file, or a format's name such as chatml."),

@@ -1,0 +1,135 @@
+import { FettleError } from '../error.ts'
+import { parseJson } from '../formats/json/index.ts'
+import { jsonTextOf } from '../jinja/index.ts'
+import type { ContentPart, Message, Rendered } from './messages.ts'
+import type { ChatTemplate, RenderOptions } from './template.ts'
+
+/** Messages in the form that a template takes, and in words what was changed for it. */
+export interface FittedMessages {
+  messages: readonly Message[]
+  changes: readonly string[]
+}
+
+/**
+ * Joins text parts where a template cannot take lists of parts, and turns the arguments of calls into the form that it
+ * writes as JSON: an object that it would print as Python does, or a text that it would quote once more, is nothing that
+ * a server shows a model.
+ *
+ * @throws FettleError where the arguments of a call should be an object and are a text that is no JSON
+ */
+export function fitMessages(template: ChatTemplate, given: RenderOptions): FittedMessages {
+  const changes = new Set<string>()
+  const messages = given.messages.map((message, index): Message => {
+    const { role, content, tool_calls: calls } = message
+    let fit = message
+    if (Array.isArray(content) && !takesParts(template, role, given)) {
+      changes.add('the parts of a content are joined, because the chat template takes texts')
+      fit = { ...fit, content: content.map(({ text = '' }) => text).join('') }
+    }
+    if (!Array.isArray(calls) || calls.length === 0) return fit
+    const form = argumentsForm(template, given)
+    const fitted = calls.map((call, i) => fitCall(call, form, `messages[${index}].tool_calls[${i}]`))
+    return fitted.every((call, i) => call === calls[i]) ? fit : { ...fit, tool_calls: fitted }
+  })
+  return { messages, changes: [...changes] }
+}
+
+/** How a template takes the arguments of a call. */
+type ArgumentsForm = 'object' | 'text' | 'either'
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function fitCall(call: unknown, form: ArgumentsForm, place: string): unknown {
+  if (form === 'either' || !isObject(call)) return call
+  const inner = call['function']
+  if (isObject(inner)) {
+    const fitted = fitCall(inner, form, place)
+    return fitted === inner ? call : { ...call, function: fitted }
+  }
+  const { arguments: given } = call
+  if (form === 'text') return isObject(given) ? { ...call, arguments: jsonTextOf(given) } : call
+  if (typeof given !== 'string' || given.trim() === '') return call
+  const read = parseJson(given, `${place}: arguments`)
+  if (isObject(read)) return { ...call, arguments: read }
+  throw new FettleError({
+    place,
+    found: 'arguments that are JSON, but no object',
+    expected: 'an object, or its JSON text',
+  })
+}
+
+const question: Message = { role: 'user', content: 'Question' }
+const answer: Message = { role: 'assistant', content: 'Answer' }
+const tool = { type: 'function', function: { name: 'probe', description: '', parameters: {} } }
+
+function callWith(args: unknown): Message {
+  const call = { type: 'function', id: 'call00001', function: { name: 'probe', arguments: args } }
+  return { role: 'assistant', content: '', tool_calls: [call] }
+}
+
+function toolAnswer(content: Message['content']): Message {
+  return { role: 'tool', name: 'probe', tool_call_id: 'call00001', content }
+}
+
+/** What was found out of templates, by rendering small conversations. */
+const partsTaken = new WeakMap<ChatTemplate, Map<string, boolean>>()
+const formsTaken = new WeakMap<ChatTemplate, ArgumentsForm>()
+
+/** Whether a template writes the texts of parts for a role; true where it shows no such message at all. */
+function takesParts(template: ChatTemplate, role: string, given: RenderOptions): boolean {
+  const known = partsTaken.get(template) ?? new Map<string, boolean>()
+  partsTaken.set(template, known)
+  const before = known.get(role)
+  if (before !== undefined) return before
+  const render = (content: ContentPart[] | string): Rendered | undefined =>
+    attempt(template, given, aroundOf(role, content))
+  const writes = (rendered: Rendered | undefined): boolean =>
+    rendered?.text.includes('ProbeOne') === true && rendered.text.includes('ProbeTwo')
+  const parts = render([
+    { type: 'text', text: 'ProbeOne' },
+    { type: 'text', text: 'ProbeTwo' },
+  ])
+  const printsFrame = parts?.segments.some(({ field = '' }) => /^content\.\d+\.type$/.test(field)) === true
+  const takes = (writes(parts) && !printsFrame) || !writes(render('ProbeOneProbeTwo'))
+  known.set(role, takes)
+  return takes
+}
+
+/** A short conversation with such a message. */
+function aroundOf(role: string, content: Message['content']): Message[] {
+  const message = { role, content }
+  if (role === 'user') return [message]
+  if (role === 'assistant') return [question, message]
+  if (role === 'tool') return [question, callWith({}), toolAnswer(content), answer]
+  return [message, question]
+}
+
+function argumentsForm(template: ChatTemplate, given: RenderOptions): ArgumentsForm {
+  const known = formsTaken.get(template)
+  if (known !== undefined) return known
+  const writes = (args: unknown): boolean => {
+    const rendered =
+      attempt(template, given, [question, callWith(args)]) ??
+      attempt(template, given, [question, callWith(args), toolAnswer('1'), answer])
+    const text = rendered?.text ?? ''
+    const isShown = text.includes('probe_key') && text.includes('probe value')
+    // Python's quotes, or JSON within JSON.
+    return isShown && !text.includes("'probe_key'") && !text.includes('\\"probe_key\\"')
+  }
+  const object = writes({ probe_key: 'probe value' })
+  const asText = writes('{"probe_key": "probe value"}')
+  const form = object === asText ? 'either' : object ? 'object' : 'text'
+  formsTaken.set(template, form)
+  return form
+}
+
+function attempt(template: ChatTemplate, given: RenderOptions, messages: Message[]): Rendered | undefined {
+  try {
+    return template.render({ ...given, tools: given.tools ?? [tool], addGenerationPrompt: false, messages })
+  } catch (error) {
+    if (error instanceof FettleError) return undefined
+    throw error
+  }
+}

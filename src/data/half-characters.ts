@@ -1,0 +1,66 @@
+import { FettleError } from '../error.ts'
+import type { Conversation } from './conversation.ts'
+import { formatOrigin } from './row.ts'
+
+/** A half of a UTF-16 pair that stands alone: no UTF-8 has it, so no tokenizer can read it. */
+const halfCharacter = /\p{Surrogate}/u
+
+/**
+ * Stops at a text that holds half of a character, such as "\ud83d" alone in JSON. It would be learned as U+FFFD.
+ *
+ * @throws FettleError that names the text
+ */
+export function refuseHalfCharacters(conversation: Conversation): void {
+  const { origin } = conversation
+  const found = find(textsOf(conversation))
+  if (found === undefined) return
+  const { path, text } = found
+  const at = halfCharacter.exec(text)?.index ?? 0
+  const code = text.charCodeAt(at).toString(16)
+  throw new FettleError({
+    place: formatOrigin(origin),
+    found: `\\u${code}, half of a character, in ${path.slice(1, 81)} at character ${at + 1}`,
+    expected: 'whole characters',
+    cure: 'The text was cut inside of a character, such as an emoji: repair it, or take it out.',
+  })
+}
+
+function textsOf(conversation: Conversation): Record<string, unknown> {
+  switch (conversation.kind) {
+    case 'messages':
+      return { messages: conversation.messages, tools: conversation.tools }
+    case 'completion':
+      return { prompt: conversation.prompt, completion: conversation.completion }
+    case 'text':
+      return { text: conversation.text }
+    case 'tokens':
+      return {}
+  }
+}
+
+/** Deeper than any template shows. */
+const deepest = 200
+
+interface Found {
+  path: string
+  text: string
+}
+
+function find(value: unknown, depth = 0): Found | undefined {
+  if (typeof value === 'string') return halfCharacter.test(value) ? { path: '', text: value } : undefined
+  if (typeof value !== 'object' || value === null || depth > deepest) return undefined
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i += 1) {
+      const found = find(value[i], depth + 1)
+      if (found !== undefined) return { ...found, path: `[${i}]${found.path}` }
+    }
+    return undefined
+  }
+  const fields = value as Readonly<Record<string, unknown>>
+  for (const key of Object.keys(fields)) {
+    if (halfCharacter.test(key)) return { path: '.(a key)', text: key }
+    const found = find(fields[key], depth + 1)
+    if (found !== undefined) return { ...found, path: `.${key}${found.path}` }
+  }
+  return undefined
+}
