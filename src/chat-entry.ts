@@ -12,6 +12,7 @@ export type {
   ChatTemplate,
   ContentPart,
   ConversationTurn,
+  DroppedField,
   LearnedSpan,
   MaskPolicy,
   Message,

@@ -10,6 +10,7 @@ export type {
   ChatTemplate,
   ContentPart,
   ConversationTurn,
+  DroppedField,
   LearnedSpan,
   MaskPolicy,
   Message,
@@ -54,16 +55,27 @@ export type {
   Truncation,
 } from './tokenizer/index.ts'
 
-export { encodeConversations, inspect, prepareExamples, readRows, toConversations } from './data/index.ts'
+export {
+  createDataReport,
+  encodeConversations,
+  inspect,
+  prepareExamples,
+  readRows,
+  toConversations,
+} from './data/index.ts'
 export type {
   Conversation,
   ConversationOptions,
   DataFormat,
+  DataReport,
   DataSource,
   EncodedExample,
   Example,
   ExampleOptions,
   InspectedExample,
+  InvalidRow,
+  InvalidRowOptions,
+  MessageKeys,
   Origin,
   Row,
   RowOptions,

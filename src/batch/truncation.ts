@@ -17,6 +17,8 @@ export interface Cut {
   droppedLearned: number
   /** Messages whose turn lost its stop token: learned as they are, they teach never to stop. */
   cutStops: number[]
+  /** Answers that lie beyond the cut as a whole. */
+  lostAnswers: number
   /** Nothing is left to learn: the example is not trained on. */
   isLost: boolean
 }
@@ -31,6 +33,8 @@ export interface LedgerReport {
   droppedLearned: number
   /** Turns that lost their stop token. */
   cutStops: number
+  /** Answers of which nothing is left, those of lost examples too. */
+  lostAnswers: number
   /** Examples of which truncation left nothing to learn: not trained on, and all their tokens are dropped. */
   lostExamples: number
   /** Examples that had nothing to learn before either: not trained on. */
@@ -61,6 +65,7 @@ export function createTokenLedger({ maxLength, mode = 'keep_start' }: Truncation
     droppedTokens: 0,
     droppedLearned: 0,
     cutStops: 0,
+    lostAnswers: 0,
     lostExamples: 0,
     unlearnedExamples: 0,
     unlearnedTokens: 0,
@@ -87,7 +92,8 @@ export function createTokenLedger({ maxLength, mode = 'keep_start' }: Truncation
       counts.truncatedExamples++
       counts.droppedTokens += cut.isLost ? example.inputIds.length : cut.droppedTokens
       counts.droppedLearned += cut.isLost ? learned : cut.droppedLearned
-      counts.cutStops += cut.cutStops.length
+      counts.cutStops += cut.isLost ? 0 : cut.cutStops.length
+      counts.lostAnswers += cut.isLost ? example.spans.length : cut.lostAnswers
       if (cuts.length < listedCuts) cuts.push(cut)
       if (cut.isLost) {
         counts.lostExamples++
@@ -131,6 +137,7 @@ export function truncate(
       droppedTokens: length - maxLength,
       droppedLearned: learnedCount(mask) - left,
       cutStops,
+      lostAnswers: spans.filter(({ start, end }) => start >= to || end <= from).length,
       isLost: left === 0,
     },
   }

@@ -4,10 +4,10 @@ import { jsonTextOf } from '../jinja/index.ts'
 import type { ContentPart, Message, Rendered } from './messages.ts'
 import type { ChatTemplate, RenderOptions } from './template.ts'
 
-/** Messages in the form that a template takes, and in words what was changed for it. */
+/** Messages in the form that a template takes, and in words what is worth knowing of that. */
 export interface FittedMessages {
   messages: readonly Message[]
-  changes: readonly string[]
+  remarks: readonly string[]
 }
 
 /**
@@ -18,12 +18,14 @@ export interface FittedMessages {
  * @throws FettleError where the arguments of a call should be an object and are a text that is no JSON
  */
 export function fitMessages(template: ChatTemplate, given: RenderOptions): FittedMessages {
-  const changes = new Set<string>()
+  const remarks = new Set<string>()
+  if (given.tools && given.tools.length > 0 && !showsTools(template, given))
+    remarks.add('tools are given, and the chat template does not show them')
   const messages = given.messages.map((message, index): Message => {
     const { role, content, tool_calls: calls } = message
     let fit = message
     if (Array.isArray(content) && !takesParts(template, role, given)) {
-      changes.add('the parts of a content are joined, because the chat template takes texts')
+      remarks.add('the parts of a content are joined, because the chat template takes texts')
       fit = { ...fit, content: content.map(({ text = '' }) => text).join('') }
     }
     if (!Array.isArray(calls) || calls.length === 0) return fit
@@ -31,7 +33,7 @@ export function fitMessages(template: ChatTemplate, given: RenderOptions): Fitte
     const fitted = calls.map((call, i) => fitCall(call, form, `messages[${index}].tool_calls[${i}]`))
     return fitted.every((call, i) => call === calls[i]) ? fit : { ...fit, tool_calls: fitted }
   })
-  return { messages, changes: [...changes] }
+  return { messages, remarks: [...remarks] }
 }
 
 /** How a template takes the arguments of a call. */
@@ -76,6 +78,17 @@ function toolAnswer(content: Message['content']): Message {
 /** What was found out of templates, by rendering small conversations. */
 const partsTaken = new WeakMap<ChatTemplate, Map<string, boolean>>()
 const formsTaken = new WeakMap<ChatTemplate, ArgumentsForm>()
+const toolsShown = new WeakMap<ChatTemplate, boolean>()
+
+/** Whether a template writes the tools that it is given; true where it shows no such conversation at all. */
+function showsTools(template: ChatTemplate, given: RenderOptions): boolean {
+  const known = toolsShown.get(template)
+  if (known !== undefined) return known
+  const rendered = attempt(template, { ...given, tools: [tool] }, [question])
+  const shows = rendered === undefined || rendered.text.includes('probe')
+  toolsShown.set(template, shows)
+  return shows
+}
 
 /** Whether a template writes the texts of parts for a role; true where it shows no such message at all. */
 function takesParts(template: ChatTemplate, role: string, given: RenderOptions): boolean {

@@ -1,5 +1,5 @@
 import type { SpanStatus } from '../chat/index.ts'
-import { formatOrigin, type InspectedExample } from '../data/index.ts'
+import { formatOrigin, type DataReport, type InspectedExample } from '../data/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { TurnParity } from './serve-parity.ts'
 import type { Terminal } from './terminal.ts'
@@ -30,13 +30,29 @@ export function showExample(example: InspectedExample, tokenizer: Tokenizer, { p
     const text = quote(tokenizer.decode([inputIds[token]]))
     return `  ${paint.yellow('border')} message ${message}: token ${token} ${text} lies across its ${border} and is learned as a whole`
   })
+  const losses = (example.dropped ?? []).map(
+    ({ message, field }) =>
+      `  ${paint.red('dropped')} message ${message}: the template leaves out its ${field}; a training run stops here`,
+  )
   return [
     paint.bold(`${formatOrigin(origin)} · ${inputIds.length} tokens, ${learned} learned`),
     coloured(example, tokenizer, paint),
     ...(spans.length === 0 ? [`  ${paint.red('nothing is learned')}`] : lines),
+    ...losses,
     ...borders,
     '',
   ].join('\n')
+}
+
+/** What happened to rows besides becoming examples. */
+export function showReport({ rows, invalidRows, invalid, notes }: DataReport): string[] {
+  const more = invalidRows - invalid.length
+  return [
+    ...(invalidRows === 0 ? [] : [`${invalidRows} of ${rows} rows cannot be used and are left out:`]),
+    ...invalid.map(({ place, reason }) => `  ${place}: ${reason}`),
+    ...(more > 0 ? [`  and ${more} more`] : []),
+    ...notes.map((text) => `note: ${text}`),
+  ]
 }
 
 /** The tokens' text: learned ones green, stop tokens magenta, the rest dim. */

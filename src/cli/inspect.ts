@@ -2,8 +2,8 @@ import { applyRunTemplate, maskPolicyOf } from '../train/index.ts'
 import type { SpanStatus } from '../chat/index.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
-import { showExample, showParity } from './inspect-view.ts'
-import { inspect as inspectData, type InspectedExample } from '../data/index.ts'
+import { showExample, showParity, showReport } from './inspect-view.ts'
+import { createDataReport, inspect as inspectData, type InspectedExample } from '../data/index.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
 import { readRun, runFlags } from './run-flags.ts'
@@ -42,6 +42,7 @@ export const inspect = defineCommand({
       'perTurn',
       'chatTemplate',
       'chatTemplateKwargs',
+      'skipInvalid',
     ]),
     limit: { type: 'number', description: 'Conversations to show; default 3, with --json all. 0 shows all' },
     status: { type: 'string', options: statusNames, description: 'Only conversations with such a span' },
@@ -56,7 +57,7 @@ export const inspect = defineCommand({
   },
   details: [
     'Learned tokens are green (in ⟦brackets⟧ without colours), stop tokens magenta. Each answer has a status:',
-    'marked and proved are certain, aligned is certain up to the header, inferred and no-stop stop a training run.',
+    'marked and proved are certain, aligned is certain up to the header; inferred, dropped and no-stop stop a training run.',
   ].join('\n'),
   examples: [
     'inspect train.jsonl --model ~/models/SmolLM2-135M-Instruct',
@@ -73,16 +74,22 @@ export const inspect = defineCommand({
     await applyRunTemplate(tokenizer, options.chatTemplate)
     const terminal = terminalOf(process.stdout)
     const variables = options.chatTemplateKwargs
+    const report = createDataReport()
     const examples = inspectData(options.data, tokenizer, {
       policy: maskPolicyOf(options),
       perTurn: options.perTurn,
       variables,
+      skipInvalid: options.skipInvalid,
+      report,
     })
     let shown = 0
     let parted = 0
     for await (const example of examples) {
       if (status !== undefined && !example.spans.some((span) => span.status === status)) continue
-      const turns = flags.serve === true ? await compareTurns(example, tokenizer, variables) : undefined
+      const turns =
+        flags.serve === true
+          ? await compareTurns(example, tokenizer, { ...variables, ...example.chat?.variables })
+          : undefined
       parted += turns?.filter(({ partsAt }) => partsAt !== undefined).length ?? 0
       if (flags.json === true) writeJsonLine(turns ? parityJson(example, turns) : exampleJson(example))
       else {
@@ -92,6 +99,8 @@ export const inspect = defineCommand({
       shown += 1
       if (shown === limit) break
     }
+    const people = flags.json === true ? terminalOf(process.stderr) : terminal
+    for (const line of showReport(report)) people.write(`${line}\n`)
     if (flags.json === true) return
     if (shown === 0)
       terminal.write(`No conversation${status === undefined ? '' : ` with a span that is ${status}`}.\n`)
@@ -102,8 +111,15 @@ export const inspect = defineCommand({
   },
 })
 
-function exampleJson({ origin, text, inputIds, mask, spans }: InspectedExample) {
-  return { origin, text, input_ids: [...inputIds], mask: [...mask], spans }
+function exampleJson({ origin, text, inputIds, mask, spans, dropped }: InspectedExample) {
+  return {
+    origin,
+    text,
+    input_ids: [...inputIds],
+    mask: [...mask],
+    spans,
+    ...(dropped !== undefined && { dropped }),
+  }
 }
 
 function parityJson({ origin }: InspectedExample, turns: readonly TurnParity[]) {

@@ -146,13 +146,13 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
 }
 
 function startLines(event: StartEvent): [title: string, text: string][] {
-  const { parameters, trainable_parameters, truncated_tokens, truncated_stops } = event
+  const { parameters, trainable_parameters, truncated_tokens } = event
   const share = `${short(trainable_parameters)} of them trained`
   const lines: [string, string][] = [
     ['model', `${event.model} · ${short(parameters)} parameters, ${share} · ${event.dtype}`],
     [
       'data',
-      `${plural(event.examples, 'example')} · ${count(event.tokens)} tokens, ${count(event.learned_tokens)} learned`,
+      `${plural(event.examples, 'example')}${event.rows === event.examples ? '' : ` of ${plural(event.rows, 'row')}`} · ${count(event.tokens)} tokens, ${count(event.learned_tokens)} learned`,
     ],
     ['masks', maskText(event)],
     [
@@ -160,14 +160,39 @@ function startLines(event: StartEvent): [title: string, text: string][] {
       `${event.engine}${event.isa === '' ? '' : ` · ${event.isa}`} · ${plural(event.threads, 'thread')}`,
     ],
   ]
-  if (truncated_tokens > 0)
-    lines.push([
-      'cut',
-      `${plural(truncated_tokens, 'token')} beyond max_length · ${plural(truncated_stops, 'answer')} lost the stop token`,
-    ])
+  if (event.invalid_rows > 0) lines.push(['left out', invalidText(event)])
+  if (truncated_tokens > 0) lines.push(['cut', cutText(event)])
+  for (const note of event.notes) lines.push(['note', note])
   if (event.first_step > 0) lines.push(['resumed', `after step ${event.first_step} of ${event.steps}`])
   lines.push(...(event.notes ?? []).map((text): [string, string] => ['note', text]))
   return lines
+}
+
+/** Rows that a list shows; the events have more. */
+const shownRows = 3
+
+/** Rows that cannot be used, and why the first of them cannot. */
+function invalidText({ invalid_rows: rows, invalid }: StartEvent): string {
+  const shown = invalid.slice(0, shownRows).map(({ place, reason }) => `${place}: ${reason}`)
+  const more = rows - shown.length
+  return [
+    `${plural(rows, 'row')} that cannot be used`,
+    ...shown,
+    ...(more > 0 ? [`${count(more)} more`] : []),
+  ].join(' · ')
+}
+
+/** What truncation took. */
+function cutText(event: StartEvent): string {
+  const { truncated_tokens, truncated_stops, truncated_answers, truncated_examples } = event
+  return [
+    `${plural(truncated_tokens, 'token')} beyond max_length`,
+    `${plural(truncated_stops, 'answer')} lost the stop token`,
+    ...(truncated_answers > 0 ? [`${plural(truncated_answers, 'answer')} lost`] : []),
+    ...(truncated_examples > 0
+      ? [`${plural(truncated_examples, 'example')} left out, all of whose answers lie there`]
+      : []),
+  ].join(' · ')
 }
 
 /** How sure the borders of the answers are. */

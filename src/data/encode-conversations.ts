@@ -1,10 +1,10 @@
-import type { MaskPolicy } from '../chat/index.ts'
+import type { DroppedField, MaskPolicy } from '../chat/index.ts'
 import { splitPerTurn } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import type { ChatEncoding, Straddle, Tokenizer } from '../tokenizer/index.ts'
 import type { Conversation } from './conversation.ts'
 import type { Example } from './example.ts'
-import { note, skipOrThrow, type InvalidRowOptions } from './report.ts'
+import { note, skipOrThrow, type DataReport, type InvalidRowOptions } from './report.ts'
 import { formatOrigin } from './row.ts'
 
 /** How conversations become examples. */
@@ -25,6 +25,8 @@ export type EncodedExample = Example & {
   text?: string
   /** Tokens that lie across the border of what is learned. */
   straddles: Straddle[]
+  /** What the template left out of the messages, where the policy accepts that. */
+  dropped?: readonly DroppedField[]
 }
 
 type Kind = Conversation['kind']
@@ -130,13 +132,13 @@ const encodeMessages: Encoder<'messages'> = async (items, tokenizer, options) =>
       origin,
     }))
   })
-  const onFitted = (what: string) => note(report, `${items[0].origin.file}: ${what}`)
-  const encodings = await tokenizer.encodeChats(chats, { policy, variables, onFitted })
+  const onRemark = (remark: string) => note(report, `${items[0].origin.file}: ${remark}`)
+  const encodings = await tokenizer.encodeChats(chats, { policy, variables, onRemark })
   return encodings.map((encoding, i) => ({ ...toExample(encoding), origin: chats[i].origin }))
 }
 
 /** Prompt and completion are tokenised as one text; the completion and its eos are learned. */
-const encodeCompletions: Encoder<'completion'> = async (items, tokenizer, { policy = {} }) => {
+const encodeCompletions: Encoder<'completion'> = async (items, tokenizer, { policy = {}, report }) => {
   const eos = requireEos(items, tokenizer)
   const texts = items.map(({ prompt, completion }) => {
     const text = prompt + (completion.endsWith(eos) ? completion : completion + eos)
@@ -146,7 +148,23 @@ const encodeCompletions: Encoder<'completion'> = async (items, tokenizer, { poli
       spans: [{ message: 1, start, end: text.length, status: 'proved' as const, stopToken: eos }],
     }
   })
-  return encodePlain(texts, items, tokenizer)
+  const examples = await encodePlain(texts, items, tokenizer)
+  const crossing = examples.find(({ straddles }) => straddles.length > 0)
+  if (crossing !== undefined) noteCrossing(report, crossing, tokenizer)
+  return examples
+}
+
+/** Served, a prompt is tokenised by itself, so that the model never sees such a token where the answer begins. */
+function noteCrossing(
+  report: DataReport | undefined,
+  { inputIds, straddles, origin }: EncodedExample,
+  tokenizer: Tokenizer,
+): void {
+  const token = JSON.stringify(tokenizer.decode([inputIds[straddles[0].token]]))
+  const what = 'tokens lie across the border of prompt and completion, where serving would split them'
+  const about = `${origin.file}: ${what}`
+  if (report?.notes.some((text) => text.startsWith(about)) === false)
+    note(report, `${about}; the first is ${token} in ${formatOrigin(origin)}`)
 }
 
 /** Everything is learned; a text that does not end in eos gets one. */
@@ -226,8 +244,8 @@ function requireEos(items: readonly Conversation[], tokenizer: Tokenizer): strin
   })
 }
 
-function toExample({ text, inputIds, mask, spans, straddles }: ChatEncoding) {
-  return { text, inputIds, mask, spans, straddles }
+function toExample({ text, inputIds, mask, spans, straddles, dropped }: ChatEncoding) {
+  return { text, inputIds, mask, spans, straddles, ...(dropped !== undefined && { dropped }) }
 }
 
 /** The learned stretches of tokens, as spans; one that ends in a special token ends in a stop. */

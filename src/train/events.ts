@@ -11,6 +11,13 @@ export interface StartEvent {
   dtype: string
   parameters: number
   trainable_parameters: number
+  /** Rows of the training data that were read, and how many of them were left out as unusable (skip_invalid). */
+  rows: number
+  invalid_rows: number
+  /** The first of them, with the reason. */
+  invalid: readonly { place: string; reason: string }[]
+  /** What else is worth knowing of the data, such as columns that nobody reads. */
+  notes: readonly string[]
   /** Training examples, their tokens and how many of those are learned. */
   examples: number
   tokens: number
@@ -20,6 +27,9 @@ export interface StartEvent {
   /** Tokens that truncation dropped, and turns that lost their stop token to it. */
   truncated_tokens: number
   truncated_stops: number
+  /** Answers that lie beyond max_length as a whole, and examples left out because all of theirs do. */
+  truncated_answers: number
+  truncated_examples: number
   /** Examples left out because nothing of them is learned. */
   examples_without_learned_tokens: number
   steps: number

@@ -1,7 +1,13 @@
 import type { EpochPlan, LedgerReport } from '../batch/index.ts'
 import { collatePieces, createTokenLedger, planEpoch } from '../batch/index.ts'
-import type { DataSource, ExampleStore } from '../data/index.ts'
-import { createExampleStore, formatOrigin, prepareExamples, sourceName } from '../data/index.ts'
+import type { DataReport, DataSource, ExampleStore } from '../data/index.ts'
+import {
+  createDataReport,
+  createExampleStore,
+  formatOrigin,
+  prepareExamples,
+  sourceName,
+} from '../data/index.ts'
 import { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { maskPolicyOf, type TrainOptions } from './options/index.ts'
@@ -16,6 +22,7 @@ interface PreparedSet {
   withoutLearned: number
   /** Of the examples, in their order. */
   hash: string
+  report: DataReport
 }
 
 /** What a run of examples trains and evaluates on, and in which order. */
@@ -54,7 +61,7 @@ export async function prepareData(
     options.evalData && (await prepareSet(options.evalData, options, tokenizer, vocabSize, signal))
   return {
     hash: train.hash,
-    summary: summaryOf(train),
+    summary: summaryOf(train, evaluation),
     steps,
     stepsPerEpoch: first.steps,
     stepAt(step) {
@@ -86,16 +93,36 @@ export async function prepareData(
   }
 }
 
-function summaryOf({ store, truncation, withoutLearned }: PreparedSet): TrainingData['summary'] {
+function summaryOf(
+  { store, truncation, withoutLearned, report }: PreparedSet,
+  evaluation: PreparedSet | undefined,
+): TrainingData['summary'] {
   return {
+    rows: report.rows,
+    invalid_rows: report.invalidRows,
+    invalid: report.invalid,
+    notes: [...report.notes, ...(evaluation === undefined ? [] : notesOf(evaluation))],
     examples: store.count,
     tokens: store.tokens,
     learned_tokens: store.learnedTokens,
     spans: { ...store.statuses },
     truncated_tokens: truncation.droppedTokens,
     truncated_stops: truncation.cutStops,
+    truncated_answers: truncation.lostAnswers,
+    truncated_examples: truncation.lostExamples,
     examples_without_learned_tokens: withoutLearned,
   }
+}
+
+/** What the summary, which is of the training data, tells of the held-out data. */
+function notesOf({ report }: PreparedSet): string[] {
+  const { invalidRows, invalid, notes } = report
+  if (invalidRows === 0) return notes
+  const [first] = invalid
+  return [
+    ...notes,
+    `${invalidRows} rows of eval_data are left out; the first is ${first.place}: ${first.reason}`,
+  ]
 }
 
 async function prepareSet(
@@ -113,12 +140,15 @@ async function prepareSet(
   })
   const store = createExampleStore()
   const hash = createDataHash()
+  const report = createDataReport()
   let withoutLearned = 0
   const examples = prepareExamples(sources, tokenizer, {
     policy: maskPolicyOf(options),
     perTurn: options.perTurn,
     variables: options.chatTemplateKwargs,
     vocabSize,
+    skipInvalid: options.skipInvalid,
+    report,
   })
   for await (const example of examples) {
     signal?.throwIfAborted()
@@ -146,5 +176,5 @@ async function prepareSet(
       expected: 'learned tokens within it',
       cure: 'Raise max_length, or set truncation_mode: keep_end.',
     })
-  return { store, truncation: ledger.report(), withoutLearned, hash: hash.digest() }
+  return { store, truncation: ledger.report(), withoutLearned, hash: hash.digest(), report }
 }

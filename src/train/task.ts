@@ -57,6 +57,12 @@ type DataSummary = Pick<
   | 'learned_tokens'
   | 'spans'
   | 'truncated_tokens'
+  | 'rows'
+  | 'invalid_rows'
+  | 'invalid'
+  | 'notes'
   | 'truncated_stops'
+  | 'truncated_answers'
+  | 'truncated_examples'
   | 'examples_without_learned_tokens'
 >

@@ -1,4 +1,11 @@
-import { checkSpans, fitMessages, renderWithSpans, type MaskPolicy, type Message } from '../../chat/index.ts'
+import {
+  checkSpans,
+  fitMessages,
+  renderWithSpans,
+  type DroppedField,
+  type MaskPolicy,
+  type Message,
+} from '../../chat/index.ts'
 import { FettleError } from '../../error.ts'
 import { renderOptions, type ChatTemplateOptions, type ChatTemplates } from './chat-templates.ts'
 import {
@@ -23,12 +30,15 @@ export interface Chat {
 /** How conversations become tokens with a loss mask. */
 export interface EncodeChatOptions extends Pick<ChatTemplateOptions, 'variables' | 'template'> {
   policy?: MaskPolicy | undefined
-  /** Is told, in words, what was changed of messages so that the template can take them. */
-  onFitted?: ((what: string) => void) | undefined
+  /** Is told, in words, where the template does not take the messages or tools as they are. */
+  onRemark?: ((remark: string) => void) | undefined
 }
 
 /** A rendered conversation as tokens, with what is learned of it. */
-export type ChatEncoding = TextEncoding
+export interface ChatEncoding extends TextEncoding {
+  /** What the template left out of it, where the policy accepts that. */
+  dropped?: readonly DroppedField[]
+}
 
 /** What encoding chats needs of the tokenizer. */
 export interface ChatEncoder extends SpanEncoder {
@@ -55,7 +65,7 @@ export async function encodeChats(
   let pending: Promise<ChatEncoding[]> = Promise.resolve([])
   for (let start = 0; start < chats.length; start += chunkSize) {
     const items = chats.slice(start, start + chunkSize).map((chat) => renderWithMask(encoder, chat, options))
-    const encodings = encodeTextsWithSpans(encoder, items, { addSpecialTokens: false })
+    const encodings = encodeRendered(encoder, items)
     results.push(...(await pending))
     pending = encodings
   }
@@ -63,16 +73,27 @@ export async function encodeChats(
   return results
 }
 
+/** A rendered conversation before it is tokenised. */
+interface RenderedChat extends TextWithSpans {
+  dropped: readonly DroppedField[]
+}
+
+async function encodeRendered(encoder: ChatEncoder, chats: readonly RenderedChat[]): Promise<ChatEncoding[]> {
+  const encodings: ChatEncoding[] = await encodeTextsWithSpans(encoder, chats, { addSpecialTokens: false })
+  for (const [i, { dropped }] of chats.entries()) if (dropped.length > 0) encodings[i].dropped = dropped
+  return encodings
+}
+
 function renderWithMask(
   { templates, named, specialTokens }: ChatEncoder,
   { messages, tools, variables: own, place }: Chat,
-  { policy, variables, template, onFitted }: EncodeChatOptions,
-): TextWithSpans {
+  { policy, variables, template, onRemark }: EncodeChatOptions,
+): RenderedChat {
   const compiled = templates.select({ tools, template })
   try {
     const given = renderOptions(messages, { tools, variables: { ...variables, ...own } }, named)
     const fitted = fitMessages(compiled, given)
-    for (const change of fitted.changes) onFitted?.(change)
+    for (const remark of fitted.remarks) onRemark?.(remark)
     const { rendered, spans, dropped } = renderWithSpans(
       compiled,
       { ...given, messages: fitted.messages },
@@ -80,7 +101,7 @@ function renderWithMask(
     )
     const { text } = rendered
     checkSpans(spans, { text, place: place ?? 'conversation', policy, dropped })
-    return { text, spans }
+    return { text, spans, dropped }
   } catch (error) {
     throw place === undefined ? error : inPlace(place, withHint(error, messages))
   }

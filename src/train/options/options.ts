@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { MaskPolicy } from '../../chat/index.ts'
-import { columnNames, dataFormats, type DataSource } from '../../data/index.ts'
+import { columnNames, dataFormats, messageKeyNames, type DataSource } from '../../data/index.ts'
 import { engineNames, mostThreads } from '../../engine/index.ts'
 import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.ts'
 
@@ -72,6 +72,10 @@ const source = z
       .optional()
       .describe("fettle's column names → the file's."),
     roles: z.record(z.string(), z.string()).optional().describe("The file's roles → the template's."),
+    messageKeys: z
+      .partialRecord(z.enum(messageKeyNames), z.string())
+      .optional()
+      .describe("fettle's keys of a message → the file's."),
   })
   .refine(({ path, rows }) => (path === undefined) !== (rows === undefined), { error: 'path' })
 const sources = z.array(
@@ -138,6 +142,12 @@ export const trainOptionsSchema = z.strictObject({
     .default(42)
     .describe('Order, initial adapter and dropout follow from it.'),
 
+  skipInvalid: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Leave out rows that cannot be used, and count and list them, instead of stopping at the first.',
+    ),
   trainOnInput: z.boolean().default(false).describe('Learn prompts and every role, not only answers.'),
   learn: z.enum(['all', 'last']).default('all').describe('Learn all answers of a conversation, or the last.'),
   learnThinking: z.boolean().default(true).describe('Learn the thinking of answers.'),
