@@ -162,9 +162,8 @@ function startLines(event: StartEvent): [title: string, text: string][] {
   ]
   if (event.invalid_rows > 0) lines.push(['left out', invalidText(event)])
   if (truncated_tokens > 0) lines.push(['cut', cutText(event)])
-  for (const note of event.notes) lines.push(['note', note])
   if (event.first_step > 0) lines.push(['resumed', `after step ${event.first_step} of ${event.steps}`])
-  lines.push(...(event.notes ?? []).map((text): [string, string] => ['note', text]))
+  lines.push(...[...event.data_notes, ...(event.notes ?? [])].map((text): [string, string] => ['note', text]))
   return lines
 }
 

@@ -17,7 +17,7 @@ export interface StartEvent {
   /** The first of them, with the reason. */
   invalid: readonly { place: string; reason: string }[]
   /** What else is worth knowing of the data, such as columns that nobody reads. */
-  notes: readonly string[]
+  data_notes: readonly string[]
   /** Training examples, their tokens and how many of those are learned. */
   examples: number
   tokens: number

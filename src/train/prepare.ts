@@ -101,7 +101,7 @@ function summaryOf(
     rows: report.rows,
     invalid_rows: report.invalidRows,
     invalid: report.invalid,
-    notes: [...report.notes, ...(evaluation === undefined ? [] : notesOf(evaluation))],
+    data_notes: [...report.notes, ...(evaluation === undefined ? [] : notesOf(evaluation))],
     examples: store.count,
     tokens: store.tokens,
     learned_tokens: store.learnedTokens,

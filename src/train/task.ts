@@ -60,7 +60,7 @@ type DataSummary = Pick<
   | 'rows'
   | 'invalid_rows'
   | 'invalid'
-  | 'notes'
+  | 'data_notes'
   | 'truncated_stops'
   | 'truncated_answers'
   | 'truncated_examples'

@@ -23,7 +23,7 @@ const start: StartEvent = {
   rows: 400,
   invalid_rows: 0,
   invalid: [],
-  notes: [],
+  data_notes: [],
   examples_without_learned_tokens: 3,
   spans: { marked: 0, proved: 798, aligned: 2, inferred: 0, dropped: 0, 'no-stop': 0 },
   steps: 10,

@@ -18,7 +18,7 @@ export function dataOf<D extends Document>(batches: readonly TrainingBatch<D>[])
       rows: 0,
       invalid_rows: 0,
       invalid: [],
-      notes: [],
+      data_notes: [],
       examples_without_learned_tokens: 0,
     },
     stepAt: (step) => ({ epoch: 0, batches: [batches[step]] }),
