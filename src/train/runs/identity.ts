@@ -48,6 +48,7 @@ const roles: {
   gradientAccumulationSteps: 'fixed',
   shuffle: 'fixed',
   seed: 'fixed',
+  skipInvalid: 'preparation',
   trainOnInput: 'preparation',
   learn: 'preparation',
   learnThinking: 'preparation',
