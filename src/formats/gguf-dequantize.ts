@@ -59,6 +59,11 @@ const dequantizers: { readonly [K in GgufTypeName]: Dequantizer | undefined } = 
   F64: undefined,
 }
 
+/** The types that fettle can read. */
+export const readableGgufTypes: readonly string[] = Object.entries(dequantizers).flatMap(([name, known]) =>
+  known === undefined ? [] : [name],
+)
+
 /**
  * The numbers that quantised bytes stand for. Any whole number of blocks will do, so a large tensor can be
  * turned piece by piece.
@@ -77,9 +82,7 @@ export function dequantize(
     throw new FettleError({
       place: 'GGUF tensor',
       found: `type ${type}`,
-      expected: Object.entries(dequantizers)
-        .flatMap(([name, known]) => (known === undefined ? [] : [name]))
-        .join(', '),
+      expected: readableGgufTypes.join(', '),
       cure: 'Convert the model to Q8_0, Q4_K or BF16 with llama-quantize.',
     })
   if (!Number.isInteger(values) || out.length !== values)

@@ -4,6 +4,7 @@
 export { checkAssistant, openAssistant } from './assistant-model.ts'
 export type { AssistantModel } from './assistant-model.ts'
 export { AutoModelForCausalLM } from './causal-lm.ts'
+export { checkModel } from './check-model.ts'
 export type { NumberArray } from './forward.ts'
 export type { Architecture } from './blocks/architecture.ts'
 export { linearParameters, parametersOf, vocabularyOf } from './blocks/architecture.ts'

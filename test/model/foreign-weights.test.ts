@@ -11,7 +11,7 @@ import {
   writeSafetensors,
 } from '../../src/formats/index.ts'
 import type { TensorToWrite } from '../../src/formats/index.ts'
-import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoModelForCausalLM, checkModel } from '../../src/model/index.ts'
 import { fixture, maxDifference, readTensors } from './golden.ts'
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
@@ -249,6 +249,30 @@ describe('tensors that nothing reads are named once', () => {
     const texts = model.notices.map(describeProblem)
     expect(texts).toEqual(says ? [expect.stringMatching(says)] : [])
     expect(texts.join('').length).toBeLessThan(1000)
+  })
+})
+
+describe('checkModel says what loading would, without an engine', () => {
+  it('of a model that loads: its notices', async () => {
+    const folder = await variant({ my_key: 1 })
+    const model = await open(folder)
+    expect(await checkModel(folder)).toEqual(model.notices)
+    expect(model.notices.map(describeProblem)).toEqual([
+      `${join(folder, 'config.json')}: keys that fettle does not know and does not read: my_key.`,
+    ])
+  })
+
+  it('of one that does not: why', async () => {
+    const integers = (tensors: TensorToWrite[]) =>
+      tensors.map((tensor): TensorToWrite =>
+        tensor.name === 'model.norm.weight'
+          ? { ...tensor, dtype: 'I32', data: async () => new Uint8Array(4 * 48) }
+          : tensor,
+      )
+    await expect(checkModel(await variant({}, integers))).rejects.toThrow(
+      'dtype I32; expected F32, F16 or BF16',
+    )
+    await expect(checkModel(await variant({ num_hidden_layers: 3 }))).rejects.toThrow('num_hidden_layers: 3')
   })
 })
 

@@ -1,5 +1,5 @@
 import { clipText, FettleError } from '../../error.ts'
-import { readGgufFloat32 } from '../../formats/index.ts'
+import { readableGgufTypes, readGgufFloat32 } from '../../formats/index.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import type { Parameter, ParameterPart } from './parameters.ts'
 import { checkShapes, type WeightStore } from './weight-store.ts'
@@ -17,6 +17,7 @@ export function openGgufStore(
     (name) => tensors.get(name)?.shape,
   )
   checkNothingLeft(path, [...tensors.keys()], parameters)
+  checkTypes(path, tensors, parameters)
   const values = async ({ rows, gguf: { name, transform } }: ParameterPart, shape = [rows]) => {
     const tensor = tensors.get(name)
     if (!tensor)
@@ -34,6 +35,21 @@ export function openGgufStore(
     },
     values,
   }
+}
+
+/** Types that cannot be read are said before the first number is. */
+function checkTypes(path: string, tensors: GgufFile['tensors'], parameters: readonly Parameter[]): void {
+  const used = parameters.flatMap(({ parts }) => parts.map(({ gguf }) => tensors.get(gguf.name)))
+  const types = new Set(
+    used.flatMap((tensor) => tensor?.type ?? []).filter((type) => !readableGgufTypes.includes(type)),
+  )
+  if (types.size === 0) return
+  throw new FettleError({
+    place: path,
+    found: `tensors of type ${[...types].join(', ')}`,
+    expected: readableGgufTypes.join(', '),
+    cure: 'Convert the model to Q8_0, Q4_K or BF16 with llama-quantize.',
+  })
 }
 
 /** Tensors without parameters: rotation tables of old converters, and the scaling that the family reads. */

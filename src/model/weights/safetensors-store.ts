@@ -37,6 +37,9 @@ export function openSafetensorsStore(
       })
     return { ...tensor, dtype }
   }
+  // What cannot be computed with is said before the first number is read.
+  for (const { parts } of parameters)
+    for (const { safetensors } of parts) if (!quantized(safetensors.name)) info(safetensors.name)
   const storedValues = async (name: string) => {
     const held = quantized(name)
     if (held) return held.read()
