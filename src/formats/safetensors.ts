@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { open, type FileHandle } from 'node:fs/promises'
 import { clipText, FettleError, messageOf, quoteValue } from '../error.ts'
 import { isJsonObject } from './foreign/index.ts'
@@ -113,6 +114,12 @@ async function readHeaderText(handle: FileHandle, path: string, size: number) {
     if (read.bytesRead === 0) break
     done += read.bytesRead
   }
+  if (header[0] !== 0x7b || !isUtf8(header))
+    throw new FettleError({
+      place: path,
+      found: 'a header that is not a JSON object in UTF-8',
+      cure: truncatedCure,
+    })
   return { text: header.toString('utf8'), dataStart: 8 + headerBytes }
 }
 
@@ -130,21 +137,42 @@ function parseHeader(path: string, text: string, dataStart: number, size: number
     throw new FettleError({ place: path, found: 'a header that is not a JSON object', cure: truncatedCure })
   const tensors = new Map<string, TensorInfo>()
   let metadata: Record<string, string> = {}
+  let keys = 0
   for (const [name, entry] of Object.entries(header)) {
     if (name === '__metadata__') metadata = parseMetadata(path, entry)
     else tensors.set(name, parseEntry(path, name, entry, dataStart))
+    keys += 1 + (isJsonObject(entry) ? Object.keys(entry).length : 0)
   }
+  // JSON.parse keeps the last of two equal keys, where other readers keep the first or refuse the file.
+  if (keys !== countKeys(text))
+    throw new FettleError({
+      place: path,
+      found: 'a key twice in its header',
+      expected: 'once',
+      cure: truncatedCure,
+    })
   checkLayout(path, [...tensors.values()], dataStart, size)
   return { tensors, metadata }
 }
 
+/** How many keys the objects of a JSON text have, those that stand twice counted twice. */
+function countKeys(text: string): number {
+  let keys = 0
+  for (const [, colon] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (colon !== undefined) keys += 1
+  return keys
+}
+
 function parseMetadata(path: string, entry: unknown): Record<string, string> {
+  if (entry === null) return {}
+  const place = `${path}: __metadata__`
+  if (!isJsonObject(entry))
+    throw new FettleError({ place, found: quoteValue(entry), expected: 'texts by name', cure: truncatedCure })
   const metadata: Record<string, string> = {}
-  for (const [key, value] of Object.entries(isJsonObject(entry) ? entry : {})) {
-    if (typeof value !== 'string')
+  for (const [key, value] of Object.entries(entry)) {
+    if (typeof value !== 'string' || !isText(key) || !isText(value))
       throw new FettleError({
-        place: `${path}: __metadata__.${clipText(key)}`,
-        found: typeof value,
+        place: `${place}.${clipText(key)}`,
+        found: typeof value === 'string' ? 'half a surrogate pair' : typeof value,
         expected: 'a string',
       })
     metadata[key] = value
@@ -152,12 +180,20 @@ function parseMetadata(path: string, entry: unknown): Record<string, string> {
   return metadata
 }
 
+/** Text that UTF-8 can say: JSON can escape half a surrogate pair. */
+function isText(value: string): boolean {
+  return !/\p{Surrogate}/u.test(value)
+}
+
 function parseEntry(path: string, name: string, entry: unknown, dataStart: number): TensorInfo {
   const place = `${path}: tensor ${clipText(name)}`
   const fail = (found: string, expected: string) =>
     new FettleError({ place, found, expected, cure: truncatedCure })
+  if (!isText(name)) throw fail('half a surrogate pair in its name', 'text')
   if (!isJsonObject(entry)) throw fail('no description', 'dtype, shape and data_offsets')
-  const { dtype, shape, data_offsets: offsets } = entry
+  const { dtype, shape, data_offsets: offsets, ...others } = entry
+  const [other] = Object.keys(others)
+  if (other !== undefined) throw fail(`a key ${quoteValue(other)}`, 'dtype, shape and data_offsets')
   if (!isDtype(dtype)) throw fail(`dtype ${quoteValue(dtype)}`, Object.keys(bytesPerElement).join(', '))
   if (!isNaturals(shape)) throw fail(`shape ${quoteValue(shape)}`, 'a list of natural numbers')
   if (!isNaturals(offsets) || offsets.length !== 2)

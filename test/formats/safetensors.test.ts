@@ -126,6 +126,30 @@ describe('bad files', () => {
     ],
     ['data cut', file({ a: tensor([0, 8]) }, Buffer.alloc(7)), 'a file of'],
     ['data left over', file({ a: tensor([0, 8]) }, Buffer.alloc(9)), 'a file of'],
+    // What the library of safetensors refuses, too.
+    [
+      'a tensor twice',
+      file('{"a":1,"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'),
+      'a key twice in its header',
+    ],
+    [
+      'a key of a tensor twice',
+      file('{"a":{"dtype":"U8","dtype":"F32","shape":[0],"data_offsets":[0,0]}}'),
+      'a key twice',
+    ],
+    [
+      'a key that is none',
+      file({ a: { ...tensor([0, 0], [0]), more: [[[1]]] } }),
+      'a key "more"; expected dtype, shape',
+    ],
+    [
+      'half a surrogate pair',
+      file('{"\\ud800":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'),
+      'half a surrogate pair',
+    ],
+    ['metadata a list', file({ __metadata__: [] }), '__metadata__: []; expected texts by name'],
+    ['no UTF-8', file('{"a"}').fill(0xff, 10, 11), 'not a JSON object in UTF-8'],
+    ['a long name', file({ ['x'.repeat(1e5)]: 1 }), `tensor ${'x'.repeat(199)}…: no description`],
     ['metadata not strings', file({ __metadata__: { a: 1 } }), '__metadata__.a: number'],
   ])('%s', async (name, bytes, message) => {
     const path = join(scratch, `${name}.safetensors`)
