@@ -18,9 +18,11 @@ export function endWhenOutputCloses(): void {
 
 /** Who reads the output may stop reading (fettle … | head): that is no error. A full disk is one. */
 export function watchOutput(): void {
+  let failed = false
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED' && process.exitCode === undefined) {
+      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED' && !failed) {
+        failed = true
         const place = stream === process.stdout ? 'stdout' : 'stderr'
         process.exitCode = reportError(Object.assign(error, { path: place }), terminalOf(process.stderr))
       }

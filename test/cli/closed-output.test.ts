@@ -37,10 +37,15 @@ test('a chat ends with its reader, though more could be said', async () => {
   expect(code).toBe(0)
 })
 
-test.skipIf(!existsSync('/dev/full'))('output that cannot be written: exit 1, said once', async () => {
+test.skipIf(!existsSync('/dev/full')).each([
+  ['inspect', ['inspect', 'assets/demo.jsonl', '--model', 'assets/tiny-llama', '--json']],
+  ['doctor', ['doctor', 'assets/demo.jsonl', '--model', 'assets/tiny-llama']],
+  ['generate', ['generate', 'Hi', '--model', 'assets/tiny-llama']],
+  ['help', ['train', '--help']],
+  ['--version', ['--version']],
+])('output of %s that cannot be written: exit 1, said once', async (_, args) => {
   const full = openSync('/dev/full', 'w')
-  const args = [cli, 'inspect', 'assets/demo.jsonl', '--model', 'assets/tiny-llama', '--json']
-  const { status, stderr } = spawnSync(process.execPath, args, {
+  const { status, stderr } = spawnSync(process.execPath, [cli, ...args], {
     stdio: ['ignore', full, 'pipe'],
     encoding: 'utf8',
   })
