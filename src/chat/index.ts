@@ -14,9 +14,10 @@ export type {
   TextSpan,
 } from './messages.ts'
 export { reasoningFields } from './messages.ts'
-export { renderWithSpans, findLearnedSpans, type SpanSettings } from './learned-spans.ts'
+export { renderWithSpans, spanRenderer, findLearnedSpans, type SpanSettings } from './learned-spans.ts'
 export { findStopTokens, type TokenTexts } from './stop-tokens.ts'
 export { checkSpans } from './check-spans.ts'
 export { fitMessages } from './fit-messages.ts'
+export { commonPrefixLength } from './ownership.ts'
 export { splitPerTurn, type ConversationTurn } from './per-turn.ts'
 export { chatFormats, type ChatFormat, type ChatFormatName } from './known-templates.ts'

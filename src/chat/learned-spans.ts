@@ -6,7 +6,7 @@ import { foreignHoles, learnedMessages, punch, thinkingHoles, toolCallHoles } fr
 import { templateFacts, type TemplateFacts, type TokenTexts } from './stop-tokens.ts'
 import { findTurnEnd } from './turn-end.ts'
 import { findTurnStart } from './turn-start.ts'
-import type { DroppedField, LearnedSpan, MaskPolicy, Rendered, TextSpan } from './messages.ts'
+import type { DroppedField, LearnedSpan, MaskPolicy, Message, Rendered, TextSpan } from './messages.ts'
 
 /** What finding learned spans needs besides the conversation. */
 export interface SpanSettings extends TokenTexts {
@@ -30,40 +30,62 @@ interface Search {
 export function renderWithSpans(
   template: ChatTemplate,
   conversation: RenderOptions,
+  settings: SpanSettings,
+): RenderedSpans {
+  return spanRenderer(template, conversation, settings)(conversation.messages)
+}
+
+/** A conversation's text, what is learned of it, and what the template left out of the messages. */
+export interface RenderedSpans {
+  rendered: Rendered
+  spans: LearnedSpan[]
+  dropped: DroppedField[]
+}
+
+/**
+ * The same for several beginnings of one conversation, which is prepared once.
+ *
+ * @returns  takes a beginning of the messages, which may differ in `train` only
+ */
+export function spanRenderer(
+  template: ChatTemplate,
+  conversation: RenderOptions,
   { policy = {}, ...settings }: SpanSettings,
-): { rendered: Rendered; spans: LearnedSpan[]; dropped: DroppedField[] } {
+): (messages: readonly Message[]) => RenderedSpans {
   const tokens = {
     bosToken: settings.bosToken ?? conversation.bosToken,
     eosToken: settings.eosToken ?? conversation.eosToken,
   }
   // A text to learn from ends with an answer, not with the question for one.
-  const options: RenderOptions = {
+  const whole: RenderOptions = {
     ...conversation,
     ...tokens,
     now: conversation.now ?? new Date(),
     addGenerationPrompt: false,
   }
-  const beginning = template.prepare(options)
-  const rendered = beginning(options.messages.length, false)
-  const ownership = ownershipOf(rendered)
-  const { messages } = options
-  const dropped = droppedFields(messages, ownership)
-  if (policy.trainOnInput) return { rendered, spans: everything(ownership, options), dropped }
-  const facts = templateFacts(template, { ...tokens, specialTokens: settings.specialTokens }, options)
-  const stopTokens = facts.candidates
-  const search: Search = { beginning, options, ownership, facts, stopTokens, policy }
-  const marked = template.hasGeneration
-    ? findMarkedSpans(rendered, ownership, messages, stopTokens)
-    : new Map<number, LearnedSpan>()
-  const spans = learnedMessages(messages, policy).flatMap((message) => {
-    const found = marked.get(message)
-    if (found !== undefined) return finishSpan(search, found, stopStartOf(search, found))
-    return findSpan(search, message)
-  })
-  // What was learned of such a message is not what it says; a border in doubt stays in doubt.
-  for (const span of spans)
-    if (isCertain(span) && dropped.some(({ message }) => message === span.message)) span.status = 'dropped'
-  return { rendered, spans: spans.toSorted((left, right) => left.start - right.start), dropped }
+  const beginning = template.prepare(whole)
+  return (messages) => {
+    const options = { ...whole, messages }
+    const rendered = beginning(messages.length, false)
+    const ownership = ownershipOf(rendered)
+    const dropped = droppedFields(messages, ownership)
+    if (policy.trainOnInput) return { rendered, spans: everything(ownership, options), dropped }
+    const facts = templateFacts(template, { ...tokens, specialTokens: settings.specialTokens }, options)
+    const stopTokens = facts.candidates
+    const search: Search = { beginning, options, ownership, facts, stopTokens, policy }
+    const marked = template.hasGeneration
+      ? findMarkedSpans(rendered, ownership, messages, stopTokens)
+      : new Map<number, LearnedSpan>()
+    const spans = learnedMessages(messages, policy).flatMap((message) => {
+      const found = marked.get(message)
+      if (found !== undefined) return finishSpan(search, found, stopStartOf(search, found))
+      return findSpan(search, message)
+    })
+    // What was learned of such a message is not what it says; a border in doubt stays in doubt.
+    for (const span of spans)
+      if (isCertain(span) && dropped.some(({ message }) => message === span.message)) span.status = 'dropped'
+    return { rendered, spans: spans.toSorted((left, right) => left.start - right.start), dropped }
+  }
 }
 
 function isCertain({ status }: LearnedSpan): boolean {

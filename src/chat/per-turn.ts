@@ -11,9 +11,9 @@ export interface ConversationTurn {
  * earlier turns shows every answer's thinking once.
  */
 export function splitPerTurn(messages: readonly Message[]): ConversationTurn[] {
+  const unlearned = messages.map((message): Message => ({ ...message, train: false }))
   return messages.flatMap((message, index) => {
     if (message.role !== 'assistant' || message.train === false) return []
-    const before = messages.slice(0, index).map((earlier): Message => ({ ...earlier, train: false }))
-    return [{ messages: [...before, message], learn: 'last' as const }]
+    return [{ messages: [...unlearned.slice(0, index), message], learn: 'last' as const }]
   })
 }

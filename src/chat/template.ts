@@ -35,8 +35,14 @@ export interface ChatTemplate {
   prepare(options: RenderOptions): RenderBeginning
 }
 
+/** A beginning of a conversation. Most are only compared, so that who wrote what is found out when it is asked for. */
+export interface RenderedBeginning extends Rendered {
+  /** What the template itself wrote behind the last character of a message; empty where a message wrote that. */
+  readonly literalTail: string
+}
+
 /** Renders the first `count` messages of a prepared conversation. */
-export type RenderBeginning = (count: number, addGenerationPrompt: boolean) => Rendered
+export type RenderBeginning = (count: number, addGenerationPrompt: boolean) => RenderedBeginning
 
 /** Compiles a chat template. Throws a FettleError with line and column where jinja2 would not compile it. */
 export function parseChatTemplate(source: string): ChatTemplate {
@@ -48,7 +54,7 @@ export function parseChatTemplate(source: string): ChatTemplate {
     prepare: (options) => {
       const lookUp = makeLookUp(options)
       return (count, addGenerationPrompt) =>
-        segment(template.render(lookUp({ count, addGenerationPrompt }), options.now))
+        beginningOf(template.render(lookUp({ count, addGenerationPrompt }), options.now))
     },
   }
 }
@@ -124,6 +130,22 @@ function adoptMessage(message: Message, index: number): Value {
   if (message.train === undefined) return adoptValue(message, owner)
   const { train: _, ...shown } = message
   return adoptValue(shown, owner)
+}
+
+function beginningOf(owned: OwnedText): RenderedBeginning {
+  const { text, runs, generationSpans } = owned
+  let segments: Segment[] | undefined
+  return {
+    text,
+    generationSpans,
+    get segments() {
+      return (segments ??= segment(owned).segments)
+    },
+    get literalTail() {
+      const last = runs.findLast(({ source }) => ownerOf(source) instanceof Field)
+      return text.slice(last?.end ?? 0)
+    },
+  }
 }
 
 /** Maps the owners of a text to messages and fields. */

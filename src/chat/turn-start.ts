@@ -58,12 +58,13 @@ const unknownPrompt: Prompt = { asked: undefined, tail: '', isPrefix: false }
 
 function promptBefore({ beginning, message, ownership }: Turn): Prompt {
   try {
-    const { text, segments } = beginning(message, true)
-    const last = segments.at(-1)
+    const rendered = beginning(message, true)
     return {
-      asked: text,
-      tail: last?.message === undefined ? text.slice(last?.start) : '',
-      isPrefix: ownership.text.startsWith(text),
+      asked: rendered.text,
+      get tail() {
+        return rendered.literalTail
+      },
+      isPrefix: ownership.text.startsWith(rendered.text),
     }
   } catch {
     return unknownPrompt

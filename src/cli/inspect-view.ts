@@ -16,9 +16,16 @@ const statuses: Record<SpanStatus, { colour: (paint: Paint) => (text: string) =>
   'no-stop': { colour: (paint) => paint.red, means: 'nothing teaches the model to stop' },
 }
 
-/** A conversation: its text with what is learned in colour (in brackets without colours), and its spans. */
+/** Tokens of an earlier turn that are worth showing again. */
+const shownAgain = 200
+
+/**
+ * A conversation: its text with what is learned in colour (in brackets without colours), and its spans. What the turn before it
+ * showed already is left out where it is long.
+ */
 export function showExample(example: InspectedExample, tokenizer: Tokenizer, { paint }: Terminal): string {
-  const { inputIds, mask, spans, straddles, origin } = example
+  const { inputIds, mask, spans, straddles, origin, sharedTokens = 0 } = example
+  const from = sharedTokens > shownAgain ? sharedTokens : 0
   const learned = mask.reduce((sum, bit) => sum + bit, 0)
   const lines = spans.map(({ message, start, end, status }) => {
     const { colour, means } = statuses[status]
@@ -36,7 +43,8 @@ export function showExample(example: InspectedExample, tokenizer: Tokenizer, { p
   )
   return [
     paint.bold(`${formatOrigin(origin)} · ${inputIds.length} tokens, ${learned} learned`),
-    coloured(example, tokenizer, paint),
+    (from > 0 ? paint.dim(`… ${from} tokens as in the turn before …\n`) : '') +
+      coloured(example, from, tokenizer, paint),
     ...(spans.length === 0 ? [`  ${paint.red('nothing is learned')}`] : lines),
     ...losses,
     ...borders,
@@ -55,8 +63,13 @@ export function showReport({ rows, invalidRows, invalid, notes }: DataReport): s
   ]
 }
 
-/** The tokens' text: learned ones green, stop tokens magenta, the rest dim. */
-function coloured({ inputIds, mask, spans }: InspectedExample, tokenizer: Tokenizer, paint: Paint): string {
+/** The text of the tokens from an index on: learned ones green, stop tokens magenta, the rest dim. */
+function coloured(
+  { inputIds, mask, spans }: InspectedExample,
+  from: number,
+  tokenizer: Tokenizer,
+  paint: Paint,
+): string {
   const stops = new Set(spans.filter(({ status }) => status !== 'no-stop').map(({ end }) => end - 1))
   const decoding = tokenizer.createDecodeStream()
   let shown = ''
@@ -65,7 +78,8 @@ function coloured({ inputIds, mask, spans }: InspectedExample, tokenizer: Tokeni
     shown += paintRun(run.text, run.kind, paint)
     run = { kind: 0, text: '' }
   }
-  inputIds.forEach((id, i) => {
+  inputIds.subarray(from).forEach((id, index) => {
+    const i = from + index
     const text = decoding.push(id)
     const kind = mask[i] === 0 ? 0 : stops.has(i) ? 2 : 1
     if (kind !== run.kind) finish()
@@ -90,29 +104,25 @@ function paintRun(text: string, kind: number, paint: Paint): string {
     .join('\n')
 }
 
-/** Where what a model saw in training parts from what a server gives it, turn by turn. */
-export function showParity(turns: readonly TurnParity[], tokenizer: Tokenizer, { paint }: Terminal): string {
-  const lines = turns.flatMap(({ message, trainingIds, servingIds, partsAt, refused }) => {
-    if (refused !== undefined)
-      return [
-        `  message ${message} · ${paint.yellow('not served')}: the template refuses this history: ${refused}`,
-      ]
-    if (partsAt === undefined)
-      return [`  message ${message} · ${paint.green('same')}: the ${servingIds.length} tokens before it`]
-    const around = (ids: readonly number[]): string => {
-      const before = quote(tokenizer.decode(ids.slice(Math.max(0, partsAt - 6), partsAt)))
-      const after = ids.slice(partsAt, partsAt + 8)
-      const text =
-        after.length === 0 ? paint.dim('nothing more') : paint.yellow(quote(tokenizer.decode(after)))
-      return `${before} then ${text} ${paint.dim(`[${after.join(', ')}${ids.length > partsAt + 8 ? ', …' : ''}]`)}`
-    }
-    return [
-      `  message ${message} · ${paint.red('differs')} from token ${partsAt} on, of ${trainingIds.length} in training and ${servingIds.length} when served`,
-      `    training ${around(trainingIds)}`,
-      `    serving  ${around(servingIds)}`,
-    ]
-  })
-  return [...lines, ''].join('\n')
+/** Where what a model saw in training before an answer parts from what a server gives it. */
+export function showTurn(turn: TurnParity, tokenizer: Tokenizer, { paint }: Terminal): string {
+  const { message } = turn
+  if (turn.kind === 'refused')
+    return `  message ${message} · ${paint.yellow('not served')}: the template refuses this history: ${turn.reason}`
+  if (turn.kind === 'same')
+    return `  message ${message} · ${paint.green('same')}: the ${turn.tokens} tokens before it`
+  const { trainingIds, servingIds, partsAt } = turn
+  const around = (ids: Int32Array): string => {
+    const before = quote(tokenizer.decode(ids.subarray(Math.max(0, partsAt - 6), partsAt)))
+    const after = ids.subarray(partsAt, partsAt + 8)
+    const text = after.length === 0 ? paint.dim('nothing more') : paint.yellow(quote(tokenizer.decode(after)))
+    return `${before} then ${text} ${paint.dim(`[${after.join(', ')}${ids.length > partsAt + 8 ? ', …' : ''}]`)}`
+  }
+  return [
+    `  message ${message} · ${paint.red('differs')} from token ${partsAt} on, of ${trainingIds.length} in training and ${servingIds.length} when served`,
+    `    training ${around(trainingIds)}`,
+    `    serving  ${around(servingIds)}`,
+  ].join('\n')
 }
 
 function quote(text: string): string {

@@ -2,15 +2,17 @@ import { applyRunTemplate, maskPolicyOf } from '../train/index.ts'
 import type { SpanStatus } from '../chat/index.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
-import { showExample, showParity, showReport } from './inspect-view.ts'
+import { showExample, showReport, showTurn } from './inspect-view.ts'
 import { createDataReport, inspect as inspectData, type InspectedExample } from '../data/index.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
 import { readRun, runFlags } from './run-flags.ts'
 import { loadTokenizer } from '../pipeline/index.ts'
 import type { TurnParity } from './serve-parity.ts'
-import { compareTurns } from './serve-parity.ts'
+import { turnComparer } from './serve-parity.ts'
 import { terminalOf } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
+import type { Tokenizer } from '../tokenizer/index.ts'
 
 const statusNames = [
   'marked',
@@ -82,20 +84,18 @@ export const inspect = defineCommand({
       skipInvalid: options.skipInvalid,
       report,
     })
+    const compareTurns = turnComparer(tokenizer, variables)
     let shown = 0
     let parted = 0
     for await (const example of examples) {
       if (status !== undefined && !example.spans.some((span) => span.status === status)) continue
-      const turns =
-        flags.serve === true
-          ? await compareTurns(example, tokenizer, { ...variables, ...example.chat?.variables })
-          : undefined
-      parted += turns?.filter(({ partsAt }) => partsAt !== undefined).length ?? 0
-      if (flags.json === true) writeJsonLine(turns ? parityJson(example, turns) : exampleJson(example))
-      else {
-        terminal.write(`${showExample(example, tokenizer, terminal)}\n`)
-        if (turns) terminal.write(`${showParity(turns, tokenizer, terminal)}\n`)
-      }
+      if (flags.json !== true) terminal.write(`${showExample(example, tokenizer, terminal)}\n`)
+      if (flags.serve === true) {
+        const turns = compareTurns(example)
+        parted += await (flags.json === true
+          ? writeParityJson(example, turns)
+          : writeParity(turns, tokenizer, terminal))
+      } else if (flags.json === true) writeJsonLine(exampleJson(example))
       shown += 1
       if (shown === limit) break
     }
@@ -122,16 +122,54 @@ function exampleJson({ origin, text, inputIds, mask, spans, dropped }: Inspected
   }
 }
 
-function parityJson({ origin }: InspectedExample, turns: readonly TurnParity[]) {
-  return {
-    origin,
-    turns: turns.map(({ message, trainingIds, servingIds, partsAt, refused }) => ({
-      message,
-      same: partsAt === undefined && refused === undefined,
-      ...(refused !== undefined && { refused }),
-      parts_at: partsAt ?? null,
-      training_ids: trainingIds,
-      serving_ids: servingIds,
-    })),
+/** Shows turn after turn; returns how many part. */
+async function writeParity(
+  turns: AsyncIterable<TurnParity>,
+  tokenizer: Tokenizer,
+  terminal: Terminal,
+): Promise<number> {
+  let parted = 0
+  for await (const turn of turns) {
+    if (turn.kind === 'parted') parted += 1
+    terminal.write(`${showTurn(turn, tokenizer, terminal)}\n`)
+  }
+  terminal.write('\n')
+  return parted
+}
+
+/** One line of JSON, written turn by turn: those of a long conversation are longer together than a text can be. */
+async function writeParityJson(
+  { origin }: InspectedExample,
+  turns: AsyncIterable<TurnParity>,
+): Promise<number> {
+  const { write } = terminalOf(process.stdout)
+  let parted = 0
+  let separator = `{"origin":${JSON.stringify(origin)},"turns":[`
+  for await (const turn of turns) {
+    if (turn.kind === 'parted') parted += 1
+    write(separator + JSON.stringify(turnJson(turn)))
+    separator = ','
+  }
+  write(`${separator === ',' ? '' : separator}]}\n`)
+  return parted
+}
+
+function turnJson(turn: TurnParity) {
+  const { message } = turn
+  switch (turn.kind) {
+    case 'same':
+      return { message, same: true, parts_at: null, tokens: turn.tokens }
+    case 'refused':
+      return { message, same: false, refused: turn.reason, parts_at: null }
+    case 'parted': {
+      const { partsAt, trainingIds, servingIds } = turn
+      return {
+        message,
+        same: false,
+        parts_at: partsAt,
+        training_ids: [...trainingIds],
+        serving_ids: [...servingIds],
+      }
+    }
   }
 }

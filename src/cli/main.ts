@@ -112,6 +112,7 @@ async function main(rawArguments: readonly string[]): Promise<number> {
     const wanted = name === 'help' ? rest[0] : name
     const entry = commands.get(wanted)
     if (entry === undefined) throw unknownCommand(wanted)
+    keepHeapSmall(!readers.has(wanted))
     const command = await entry.load()
     const untilEnd = rest.includes('--') ? rest.slice(0, rest.indexOf('--')) : rest
     if (name === 'help' || untilEnd.includes('--help') || untilEnd.includes('-h')) {
@@ -123,6 +124,18 @@ async function main(rawArguments: readonly string[]): Promise<number> {
   } catch (error) {
     return reportError(error, terminalOf(process.stderr))
   }
+}
+
+/** Commands that only read: in a small young space, what long conversations leave behind is most of their time. */
+const readers = new Set(['inspect', 'doctor'])
+
+/**
+ * V8 lets the space of young objects grow to 32 MiB while data is read, and keeps it, and collects old ones late; a run has
+ * other uses for memory.
+ */
+function keepHeapSmall(alsoYoung: boolean): void {
+  if (alsoYoung) setFlagsFromString('--semi-space-growth-factor=1')
+  setFlagsFromString('--heap-growing-percent=50')
 }
 
 /** What Node would print by itself names files and their text as well: it goes through the same door. */
@@ -152,10 +165,6 @@ function unknownCommand(name: string): FettleError {
   })
 }
 
-// V8 lets the space of young objects grow to 32 MiB while data is read, and keeps it, and collects old ones late; a run has
-// other uses for memory. Neither costs time that could be measured.
-setFlagsFromString('--semi-space-growth-factor=1')
-setFlagsFromString('--heap-growing-percent=50')
 watchOutput()
 watchFaults()
 const code = await main(process.argv.slice(2))

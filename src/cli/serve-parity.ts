@@ -1,61 +1,82 @@
 import { FettleError } from '../error.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import {
+  continuedTexts,
+  type ContinuedTexts,
+  type TokenisedText,
+  type Tokenizer,
+} from '../tokenizer/index.ts'
 import type { InspectedExample } from '../data/index.ts'
 
 /** What precedes an answer: in training, and when a server renders the same history. */
-export interface TurnParity {
-  /** Index of the answer. */
-  message: number
-  trainingIds: number[]
-  servingIds: number[]
-  /** Index of the first token that differs; undefined when all are the same. */
-  partsAt?: number
-  /** Why the template makes no prompt of this history, where it refuses it. */
-  refused?: string
-}
+export type TurnParity =
+  /** The same tokens, so many of them. */
+  | { message: number; kind: 'same'; tokens: number }
+  /** Other tokens from an index on. */
+  | { message: number; kind: 'parted'; trainingIds: Int32Array; servingIds: Int32Array; partsAt: number }
+  /** Why the template makes no prompt of this history. */
+  | { message: number; kind: 'refused'; reason: string }
 
-/** Compares, for each learned answer, what the model saw before it with what it is given when served. */
-export async function compareTurns(
-  { inputIds, spans, chat }: InspectedExample,
+/**
+ * Compares, for each learned answer, what the model saw before it with what it is given when served. One after the other, and
+ * of each text only what the one before does not have: all prompts of a conversation are as large as its square.
+ */
+export function turnComparer(
   tokenizer: Tokenizer,
   variables: Record<string, unknown>,
-): Promise<TurnParity[]> {
-  if (chat === undefined) return []
-  const { messages, tools } = chat
-  return Promise.all(
-    spans.map(async ({ message, start }): Promise<TurnParity> => {
-      const history = messages.slice(0, message)
-      let prompt: string
-      try {
-        prompt = tokenizer.applyChatTemplate(history, { tools, addGenerationPrompt: true, variables })
-      } catch (error) {
-        if (!(error instanceof FettleError)) throw error
-        return {
-          message,
-          trainingIds: [...inputIds.subarray(0, start)],
-          servingIds: [],
-          refused: error.message,
-        }
-      }
-      const servingIds = (await tokenizer.encode(prompt, { addSpecialTokens: false })).inputIds
-      // A learned header stands in the text all the same: what is served reaches beyond where learning begins.
-      const before = [...inputIds.subarray(0, start)]
-      const reached = [...inputIds.subarray(0, Math.max(start, servingIds.length))]
-      const partsAt = firstDifference(reached, servingIds)
-      return partsAt === undefined
-        ? { message, trainingIds: reached, servingIds }
-        : {
-            message,
-            trainingIds: before,
-            servingIds,
-            partsAt: firstDifference(before, servingIds) ?? partsAt,
-          }
-    }),
-  )
+): (example: InspectedExample) => AsyncGenerator<TurnParity> {
+  const texts = continuedTexts(tokenizer)
+  let last: TokenisedText | undefined
+  return async function* ({ text, inputIds, spans, chat }) {
+    if (chat === undefined) return
+    const prompt = tokenizer.chatPrompts(chat.messages, {
+      tools: chat.tools,
+      variables: { ...variables, ...chat.variables },
+    })
+    const trained = await texts.encode(text, last)
+    last = trained
+    yield* compare(texts, { trained, prompt, inputIds, spans })
+  }
 }
 
-function firstDifference(a: readonly number[], b: readonly number[]): number | undefined {
-  const longer = Math.max(a.length, b.length)
-  for (let i = 0; i < longer; i += 1) if (a[i] !== b[i]) return i
-  return undefined
+interface Comparison extends Pick<InspectedExample, 'inputIds' | 'spans'> {
+  trained: TokenisedText
+  /** The text that a server renders of the first messages. */
+  prompt: (count: number) => string
+}
+
+async function* compare(
+  texts: ContinuedTexts,
+  { trained, prompt, inputIds, spans }: Comparison,
+): AsyncGenerator<TurnParity> {
+  for (const { message, start } of spans) {
+    let served: string
+    try {
+      served = prompt(message)
+    } catch (error) {
+      if (!(error instanceof FettleError)) throw error
+      yield { message, kind: 'refused', reason: error.message }
+      continue
+    }
+    const from = texts.partingOf(served, trained)
+    const { inputIds: servingIds } = await texts.encode(served, trained, from)
+    // A learned header stands in the text all the same: what is served reaches beyond where learning begins.
+    const before = inputIds.subarray(0, start)
+    const reached = inputIds.subarray(0, Math.max(start, servingIds.length))
+    const partsAt = firstDifference(reached, servingIds)
+    yield partsAt === undefined
+      ? { message, kind: 'same', tokens: servingIds.length }
+      : {
+          message,
+          kind: 'parted',
+          trainingIds: before,
+          servingIds,
+          partsAt: firstDifference(before, servingIds) ?? partsAt,
+        }
+  }
+}
+
+function firstDifference(a: Int32Array, b: Int32Array): number | undefined {
+  const shorter = Math.min(a.length, b.length)
+  for (let i = 0; i < shorter; i += 1) if (a[i] !== b[i]) return i
+  return a.length === b.length ? undefined : shorter
 }

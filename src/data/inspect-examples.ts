@@ -4,7 +4,8 @@ import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Conversation } from './conversation.ts'
 import { encodeConversations, type EncodedExample, type ExampleOptions } from './encode-conversations.ts'
 import { nothingIn } from './prepare-examples.ts'
-import { createDataReport } from './report.ts'
+import { createDataReport, note } from './report.ts'
+import { formatOrigin } from './row.ts'
 import { sourceOf, type DataSource } from './row-options.ts'
 import { readRows } from './source.ts'
 import { toConversations } from './to-conversations.ts'
@@ -12,6 +13,8 @@ import { toConversations } from './to-conversations.ts'
 /** An example as it is learned, with what it was made from. */
 export interface InspectedExample extends EncodedExample {
   text: string
+  /** With `perTurn`: tokens at the beginning that are those of the turn before. */
+  sharedTokens?: number
   /** What a template rendered; undefined for text and tokens. */
   chat?: {
     messages: Message[]
@@ -44,7 +47,7 @@ export async function* inspect(
       trainOnInput: policy.trainOnInput,
     })
     for await (const conversation of conversations) {
-      for (const example of await inspectOne(conversation, tokenizer, { ...options, report, policy })) {
+      for await (const example of inspectOne(conversation, tokenizer, { ...options, report, policy })) {
         examples += 1
         yield example
       }
@@ -53,16 +56,36 @@ export async function* inspect(
   }
 }
 
-async function inspectOne(
+async function* inspectOne(
   conversation: Conversation,
   tokenizer: Tokenizer,
   options: ExampleOptions,
-): Promise<InspectedExample[]> {
+): AsyncGenerator<InspectedExample> {
+  if (conversation.kind === 'messages' && options.perTurn && options.skipInvalid !== true)
+    return yield* inspectTurns(conversation, tokenizer, options)
   const found: InspectedExample[] = []
   for await (const example of encodeConversations([conversation], tokenizer, options))
     found.push({ ...example, text: example.text ?? tokenizer.decode(example.inputIds) })
-  if (conversation.kind !== 'messages') return found
+  if (conversation.kind !== 'messages') return yield* found
   const { messages, tools, variables } = conversation
   const parts = options.perTurn ? splitPerTurn(messages).map((turn) => turn.messages) : [messages]
-  return found.map((example, i) => ({ ...example, chat: { messages: parts[i], tools, variables } }))
+  yield* found.map((example, i) => ({ ...example, chat: { messages: parts[i], tools, variables } }))
+}
+
+/** Turn after turn, as they are asked for: those of a long conversation are too many to hold. */
+async function* inspectTurns(
+  { messages, tools, variables, origin }: Extract<Conversation, { kind: 'messages' }>,
+  tokenizer: Tokenizer,
+  { policy, variables: shared, report }: ExampleOptions,
+): AsyncGenerator<InspectedExample> {
+  const turns = tokenizer.encodeTurns(
+    { messages, tools, variables, place: formatOrigin(origin) },
+    {
+      policy,
+      variables: shared,
+      onRemark: (remark) => note(report, `${origin.file}: ${remark}`),
+    },
+  )
+  for await (const { messages: turn, ...encoding } of turns)
+    yield { ...encoding, origin, chat: { messages: [...turn], tools, variables } }
 }

@@ -39,10 +39,12 @@ export function compileTemplate(template: string): Template {
   const enterFrame = compileEntry(frame)
   const execute = compileBody(statements, frame)
 
+  const hasGeneration = tokens.some(
+    (token, index) => token.value === 'generation' && tokens[index - 1]?.type === 'block_begin',
+  )
+
   return {
-    hasGeneration: tokens.some(
-      (token, index) => token.value === 'generation' && tokens[index - 1]?.type === 'block_begin',
-    ),
+    hasGeneration,
     render(lookUp, now) {
       resetMeter()
       const activation: Activation = {
@@ -54,7 +56,7 @@ export function compileTemplate(template: string): Template {
         const output = new Output(true)
         enterFrame(activation)
         execute(activation, output)
-        return finish(output)
+        return finish(output, hasGeneration)
       } catch (error) {
         throw describeThrown(error, source, activation.render.position)
       }
@@ -62,8 +64,8 @@ export function compileTemplate(template: string): Template {
   }
 }
 
-function finish({ builder: { value, runs }, generationSpans }: Output): OwnedText {
-  return { text: value, runs, generationSpans: spansOf(generationSpans ?? [], runs) }
+function finish({ builder: { value, runs }, generationSpans }: Output, hasGeneration: boolean): OwnedText {
+  return { text: value, runs, generationSpans: hasGeneration ? spansOf(generationSpans ?? [], runs) : [] }
 }
 
 /** The template's own generation spans and those that came out of macros and set blocks. */

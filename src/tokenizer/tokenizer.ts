@@ -4,10 +4,19 @@ import type { Backend, MakeBackend } from './backend.ts'
 import {
   makeChatTemplates,
   renderChat,
+  renderPrompts,
   type ChatTemplateOptions,
   type ChatTemplates,
 } from './chats/chat-templates.ts'
-import { encodeChats, type Chat, type ChatEncoding, type EncodeChatOptions } from './chats/encode-chats.ts'
+import {
+  encodeChats,
+  type Chat,
+  type ChatEncoder,
+  type ChatEncoding,
+  type EncodeChatOptions,
+} from './chats/encode-chats.ts'
+import { encodeTurns, type TurnEncoding } from './chats/encode-turns.ts'
+import { continuedTexts } from './continued-text.ts'
 import { makeDecodeStream, type DecodeStream } from './decode-stream.ts'
 import { encodeRows, readEncodeDefaults, type EncodeOptions } from './encode-texts.ts'
 import type { BatchEncoding, Encoding } from './encoding.ts'
@@ -247,13 +256,29 @@ export class Tokenizer {
 
   /** The same for many conversations, several times as fast, in typed arrays. */
   encodeChats(chats: readonly Chat[], options: EncodeChatOptions = {}): Promise<ChatEncoding[]> {
-    const encoder = {
+    return encodeChats(this.#chatEncoder(), chats, options)
+  }
+
+  /** Each answer of a conversation by itself, with what precedes it, as it is served. */
+  encodeTurns(chat: Chat, options: EncodeChatOptions = {}): AsyncGenerator<TurnEncoding> {
+    return encodeTurns(this.#chatEncoder(), continuedTexts(this), chat, options)
+  }
+
+  /** The prompts of one conversation as they are served: of its first `count` messages, for any count. */
+  chatPrompts(
+    messages: readonly Message[],
+    options: Pick<ChatTemplateOptions, 'tools' | 'variables' | 'template'> = {},
+  ): (count: number) => string {
+    return renderPrompts(this.#templates, messages, options, this.#known.named)
+  }
+
+  #chatEncoder(): ChatEncoder {
+    return {
       ...this.#spanEncoder(),
       templates: this.#templates,
       named: this.#known.named,
       specialTokens: this.specialTokens,
     }
-    return encodeChats(encoder, chats, options)
   }
 
   /** Tokens of texts of which only some parts are learned, such as a completion after its prompt. */

@@ -1,4 +1,4 @@
-import { cp, rm } from 'node:fs/promises'
+import { cp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
@@ -117,4 +117,21 @@ test('broken data: the line, exit 2', async () => {
   const { code, stderr } = await run(['broken.jsonl', '--model', 'model', '--json'])
   expect(stderr).toContain('broken.jsonl:2')
   expect(code).toBe(2)
+})
+
+test('a conversation of 300 answers: every prompt is compared, every turn shown, and nothing is as large as all of them', async () => {
+  const turns = Array.from({ length: 300 }, (_, i) => [
+    { role: 'user', content: `Question ${i} about the sea` },
+    { role: 'assistant', content: `Answer ${i} about the sky` },
+  ])
+  await writeFile(join(cwd, 'long.jsonl'), JSON.stringify({ messages: turns.flat() }))
+  const args = ['long.jsonl', '--model', 'model', '--limit', '0']
+  const served = await run([...args, '--serve'])
+  expect(served.stdout.match(/ · same: the \d+ tokens before it/g)).toHaveLength(300)
+  const [{ turns: compared }] = jsonLines((await run([...args, '--serve', '--json'])).stdout)
+  expect(compared).toHaveLength(300)
+  const shown = await run([...args, '--per-turn'])
+  expect(shown.stdout.match(/⟦Answer \d+ about the sky<\|im_end\|>⟧/g)).toHaveLength(300)
+  expect(shown.stdout.match(/… \d+ tokens as in the turn before …/g)?.length).toBeGreaterThan(250)
+  expect(shown.stdout.length).toBeLessThan(500_000)
 })

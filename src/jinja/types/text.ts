@@ -92,12 +92,12 @@ export class TextBuilder {
   append(text: Str): void {
     if (typeof text === 'string') this.push(text, undefined)
     else if (text.runs === undefined) this.push(text.value, text.source)
-    else {
-      let start = 0
-      for (const run of text.runs) {
-        this.push(text.value.slice(start, run.end), run.source)
-        start = run.end
-      }
+    else if (text.value !== '') {
+      const start = this.value.length
+      this.value += text.value
+      const last = this.runs.at(-1)
+      if (last !== undefined && last.source === text.runs[0]?.source) this.runs.pop()
+      for (const { end, source } of text.runs) this.runs.push({ end: start + end, source })
     }
   }
 

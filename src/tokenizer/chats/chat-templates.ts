@@ -93,6 +93,21 @@ export function renderOptions(
 }
 
 /**
+ * The prompts of one conversation, as they are served: for each number of messages the text that asks for the next one.
+ *
+ * @returns  of the first `count` messages; throws a FettleError where the template refuses them
+ */
+export function renderPrompts(
+  templates: ChatTemplates,
+  messages: readonly Message[],
+  options: Pick<ChatTemplateOptions, 'tools' | 'variables' | 'template'>,
+  named: ReadonlyMap<NamedToken, string>,
+): (count: number) => string {
+  const beginning = templates.select(options).prepare(renderOptions(messages, options, named))
+  return (count) => beginning(count, true).text
+}
+
+/**
  * The text of a conversation, as transformers' `apply_chat_template` gives it.
  *
  * @throws FettleError where the template refuses it, or the last message cannot be continued

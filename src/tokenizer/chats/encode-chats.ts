@@ -1,7 +1,7 @@
 import {
   checkSpans,
   fitMessages,
-  renderWithSpans,
+  spanRenderer,
   type DroppedField,
   type MaskPolicy,
   type Message,
@@ -74,7 +74,7 @@ export async function encodeChats(
 }
 
 /** A rendered conversation before it is tokenised. */
-interface RenderedChat extends TextWithSpans {
+export interface RenderedChat extends TextWithSpans {
   dropped: readonly DroppedField[]
 }
 
@@ -84,26 +84,46 @@ async function encodeRendered(encoder: ChatEncoder, chats: readonly RenderedChat
   return encodings
 }
 
-function renderWithMask(
+function renderWithMask(encoder: ChatEncoder, chat: Chat, options: EncodeChatOptions): RenderedChat {
+  const { messages, render } = maskRenderer(encoder, chat, options)
+  return render(messages)
+}
+
+/** A conversation as its template sees it, and what gives the text of a beginning of it with what is learned of that. */
+export function maskRenderer(
   { templates, named, specialTokens }: ChatEncoder,
   { messages, tools, variables: own, place }: Chat,
   { policy, variables, template, onRemark }: EncodeChatOptions,
-): RenderedChat {
+): { messages: readonly Message[]; render: (beginning: readonly Message[]) => RenderedChat } {
   const compiled = templates.select({ tools, template })
-  try {
+  const inItsPlace = <T>(work: () => T): T => {
+    try {
+      return work()
+    } catch (error) {
+      throw place === undefined ? error : inPlace(place, withHint(error, messages))
+    }
+  }
+  const conversation = inItsPlace(() => {
     const given = renderOptions(messages, { tools, variables: { ...variables, ...own } }, named)
     const fitted = fitMessages(compiled, given)
     for (const remark of fitted.remarks) onRemark?.(remark)
-    const { rendered, spans, dropped } = renderWithSpans(
-      compiled,
-      { ...given, messages: fitted.messages },
-      { bosToken: named.get('bos_token'), eosToken: named.get('eos_token'), specialTokens, policy },
-    )
-    const { text } = rendered
-    checkSpans(spans, { text, place: place ?? 'conversation', policy, dropped })
-    return { text, spans, dropped }
-  } catch (error) {
-    throw place === undefined ? error : inPlace(place, withHint(error, messages))
+    return { ...given, messages: fitted.messages }
+  })
+  const renderer = spanRenderer(compiled, conversation, {
+    bosToken: named.get('bos_token'),
+    eosToken: named.get('eos_token'),
+    specialTokens,
+    policy,
+  })
+  return {
+    messages: conversation.messages,
+    render: (beginning) =>
+      inItsPlace(() => {
+        const { rendered, spans, dropped } = renderer(beginning)
+        const { text } = rendered
+        checkSpans(spans, { text, place: place ?? 'conversation', policy, dropped })
+        return { text, spans, dropped }
+      }),
   }
 }
 
