@@ -9,6 +9,7 @@ export default defineConfig({
     'jinja-fuzz': 'jinja-fuzz.ts',
     'random-model': 'random-model.ts',
     fuzz: 'fuzz.ts',
+    kill: 'kill.ts',
     'fuzz-worker': 'fuzz/worker.ts',
     'quantization-accuracy': 'quantization-accuracy.ts',
   },
