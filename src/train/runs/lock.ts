@@ -1,6 +1,6 @@
 import { randomUUID, createHash } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { hostname } from 'node:os'
 import { join, relative } from 'node:path'
@@ -29,11 +29,16 @@ interface Holder {
   since: string
 }
 
+/** Of a lock: nobody is there, somebody who does not answer, or who hung up because it gives way. */
+type Answer = Holder | 'dead' | 'silent' | 'leaving'
+
 const prefix = '.lock-'
 const touchMs = 15_000
 const deadMs = 90_000
 /** Who is alive and busy may take a moment to answer. */
 const answerMs = 1000
+/** Who gives way needs a moment, too. */
+const waitMs = 5000
 /** Bytes of a path that every system takes for a socket; a longer one is cut in silence. */
 const longestSocketPath = 100
 
@@ -49,7 +54,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
   try {
     const begun = Date.now()
     while (await mustWait(folder, name)) {
-      if (Date.now() - begun > deadMs) throw heldBy(folder, undefined)
+      if (Date.now() - begun > waitMs) throw heldBy(folder, undefined)
       await delay(20)
     }
   } catch (error) {
@@ -70,7 +75,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 }
 
 /** Whether a file in a folder is one of a lock. */
-export function isLockName(name: string): boolean {
+function isLockName(name: string): boolean {
   return name.startsWith(prefix)
 }
 
@@ -84,6 +89,7 @@ async function mustWait(folder: string, name: string): Promise<boolean> {
   for (const other of (await readdir(folder)).filter((file) => isLockName(file) && file !== name)) {
     const holder = await ask(folder, other)
     if (holder === 'dead') await rm(join(folder, other), { force: true })
+    else if (holder === 'leaving') wait = true
     else if (holder !== 'silent' && holder.state === 'asking' && name < other) wait = true
     else throw heldBy(folder, holder === 'silent' ? undefined : holder)
   }
@@ -116,7 +122,7 @@ async function announce(folder: string, name: string, me: Holder): Promise<() =>
   }
 }
 
-/** undefined where the file system has no sockets. */
+/** Listens first and shows the socket then, so that no one finds it deaf; undefined where the file system has no sockets. */
 async function listen(folder: string, name: string, me: Holder): Promise<Server | undefined> {
   const server = createServer((socket) => {
     socket.on('error', () => {})
@@ -124,19 +130,31 @@ async function listen(folder: string, name: string, me: Holder): Promise<Server 
     socket.unref()
   })
   server.unref()
-  return withSocketPath<Server | undefined>(
+  const unseen = `.${name}`
+  const listening = await withSocketPath(
     folder,
-    name,
+    unseen,
     (path) =>
-      new Promise((resolve) => {
-        server.once('error', () => resolve(undefined))
-        server.listen(path, () => resolve(server))
+      new Promise<boolean>((resolve) => {
+        server.once('error', () => resolve(false))
+        server.listen(path, () => resolve(true))
       }),
-    undefined,
+    false,
   )
+  if (!listening) return undefined
+  await rename(join(folder, unseen), join(folder, name))
+  return server
 }
 
-async function ask(folder: string, name: string): Promise<Holder | 'dead' | 'silent'> {
+/** What it means that a socket cannot be talked with. */
+const failures = new Map<string, Answer>([
+  ['ECONNREFUSED', 'dead'],
+  ['ENOENT', 'dead'],
+  ['ECONNRESET', 'leaving'],
+  ['EPIPE', 'leaving'],
+])
+
+async function ask(folder: string, name: string): Promise<Answer> {
   const path = join(folder, name)
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) return 'dead'
@@ -144,19 +162,20 @@ async function ask(folder: string, name: string): Promise<Holder | 'dead' | 'sil
     if (Date.now() - found.mtimeMs > deadMs) return 'dead'
     return parseHolder(found.isSocket() ? '' : await readFile(path, 'utf8').catch(() => ''))
   }
-  return withSocketPath<Holder | 'dead' | 'silent'>(
+  return withSocketPath<Answer>(
     folder,
     name,
     (short) =>
       new Promise((resolve) => {
         let text = ''
         const socket = connect(short)
-        socket.setTimeout(answerMs, () => socket.destroy())
+        socket.setTimeout(answerMs, () => {
+          resolve('silent')
+          socket.destroy()
+        })
         socket.on('data', (piece) => (text += String(piece)))
-        socket.on('error', (error: NodeJS.ErrnoException) =>
-          resolve(error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? 'dead' : 'silent'),
-        )
-        socket.on('close', () => resolve(parseHolder(text)))
+        socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(failures.get(code ?? '') ?? 'silent'))
+        socket.on('close', () => resolve(text === '' ? 'leaving' : parseHolder(text)))
       }),
     'silent',
   )
