@@ -97,10 +97,6 @@ export async function identityOf(
   base: string | null,
   task: Readonly<Record<string, unknown>> = {},
 ): Promise<RunIdentity> {
-  const ofRole = (role: string): [string, Json][] =>
-    Object.entries(options)
-      .filter(([name]) => roles[name as keyof TrainOptions] === role)
-      .map(([name, value]) => [snakeCase(name), plain(value)])
   const { adapterConfig } = model
   const lora = Object.entries(adapterConfig ?? {})
     .filter(([name]) => name !== 'taskType' && name !== 'baseModelNameOrPath')
@@ -109,19 +105,40 @@ export async function identityOf(
     base,
     data: { hash: data.hash ?? null, examples: data.summary.examples, tokens: data.summary.tokens },
     fixed: {
-      ...Object.fromEntries(ofRole('fixed')),
-      dtype: model.dtype,
-      quantization: model.quantization,
-      activation_quantization: model.activationQuantization,
+      ...fixedBefore(model, options),
       lora: adapterConfig !== null,
       ...Object.fromEntries(lora),
       adapter: await hashAdapter(options.adapter),
       trainable_parameters: model.trainableCount,
       ...Object.fromEntries(Object.entries(task).map(([name, value]) => [name, plain(value)])),
     },
-    extendable: Object.fromEntries(ofRole('extendable')),
-    preparation: Object.fromEntries(ofRole('preparation')),
+    extendable: ofRole(options, 'extendable'),
+    preparation: ofRole(options, 'preparation'),
   }
+}
+
+/** A run's identity, where what is known before data and adapter is as the options say: what differs then differs for good. */
+export function identityBefore(
+  then: RunIdentity,
+  model: AutoModelForCausalLM,
+  options: TrainOptions,
+): RunIdentity {
+  const fixed = { ...then.fixed, ...fixedBefore(model, options) }
+  return { ...then, fixed, extendable: ofRole(options, 'extendable') }
+}
+
+function fixedBefore(model: AutoModelForCausalLM, options: TrainOptions): Record<string, Json> {
+  return {
+    ...ofRole(options, 'fixed'),
+    dtype: model.dtype,
+    quantization: model.quantization,
+    activation_quantization: model.activationQuantization,
+  }
+}
+
+function ofRole(options: TrainOptions, role: string): Record<string, Json> {
+  const entries = Object.entries(options).filter(([name]) => roles[name as keyof TrainOptions] === role)
+  return Object.fromEntries(entries.map(([name, value]) => [snakeCase(name), plain(value)]))
 }
 
 /** As JSON has it, so that what was written compares with what is; null for what was not given. */

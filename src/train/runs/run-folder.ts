@@ -15,7 +15,7 @@ import {
   type ChosenCheckpoint,
   type ResumeTarget,
 } from './choose-checkpoint.ts'
-import { extendedBy, fixedProblems, type RunIdentity } from './identity.ts'
+import { extendedBy, fixedProblems, identityBefore, type RunIdentity } from './identity.ts'
 import { lockFolder } from './lock.ts'
 import {
   makeDefaultFolder,
@@ -50,18 +50,14 @@ export interface RunFolder {
   close(): Promise<void>
 }
 
-type Options = Pick<TrainOptions, 'outputDir' | 'overwrite' | 'adapter' | 'resumeFromCheckpoint' | 'extend'>
-
 /**
  * Finds the folder of a run and what it goes on from, and keeps other processes out.
  *
  * @throws FettleError when the folder holds another run, is the model's, or another process trains in it; when there is no whole
  *   checkpoint to go on from
  */
-export async function openRunFolder(
-  { nameOrPath }: Pick<AutoModelForCausalLM, 'nameOrPath'>,
-  options: Options,
-): Promise<RunFolder> {
+export async function openRunFolder(model: AutoModelForCausalLM, options: TrainOptions): Promise<RunFolder> {
+  const { nameOrPath } = model
   const target = await resumeTarget(options)
   const given = options.outputDir ?? target?.folder
   if (given !== undefined) refuseHarm(given, nameOrPath, options)
@@ -79,6 +75,7 @@ export async function openRunFolder(
     const record = given === undefined ? undefined : await recordOf(given)
     if (given !== undefined && !isOwn) refuseOtherRun(given, record, options.overwrite)
     const from = target && (await choose(target, isOwn ? record : undefined))
+    if (from) compare(from, identityBefore(from.state.identity, model, options), undefined, options.extend)
     const base = hashBase(nameOrPath)
     // Its error is thrown where it is awaited.
     base.catch(() => {})
@@ -154,12 +151,13 @@ async function choose(target: ResumeTarget, record: RunRecord | null | undefined
 /**
  * Whether a run may go on from a checkpoint.
  *
+ * @param steps    of the run, where they are known
  * @returns what it is extended by, in words
  */
-export function compare(
+function compare(
   { path, state }: Pick<ChosenCheckpoint, 'path' | 'state'>,
   identity: RunIdentity,
-  steps: number,
+  steps: number | undefined,
   extend: boolean,
 ): string[] {
   const problems = fixedProblems(state.identity, identity, path)
@@ -172,7 +170,7 @@ export function compare(
         expected: `${quoteValue(before)}, as in the run that wrote it`,
         cure: 'extend: true (--extend) goes on with the new value.',
       })
-  if (steps < state.step || (changes.length === 0 && steps !== state.steps))
+  if (steps !== undefined && (steps < state.step || (changes.length === 0 && steps !== state.steps)))
     problems.push({
       place: `${path}: steps`,
       found: `${steps}`,
@@ -182,7 +180,7 @@ export function compare(
           : `${state.steps}, as in the run that wrote it`,
     })
   if (problems.length > 0) throw new FettleError(problems)
-  if (changes.length === 0) return []
+  if (changes.length === 0 || steps === undefined) return []
   const said = changes.map(({ name, before, now }) => `${name} ${quoteValue(before)} → ${quoteValue(now)}`)
   return [`extended after step ${state.step}: ${said.join(', ')}; ${state.steps} → ${steps} steps`]
 }
