@@ -27,7 +27,7 @@ const otherMarks = [
   'training_detail',
 ] as const
 
-const allMarks: readonly string[] = [...Object.keys(marks), ...otherMarks]
+const allMarks: ReadonlySet<string> = new Set([...Object.keys(marks), ...otherMarks])
 
 /** The keys of a message that say what is learned; templates do not see them. */
 export function isMark(key: string, named: string | undefined): boolean {
@@ -45,6 +45,8 @@ export function readMark(
   item: Readonly<Record<string, unknown>>,
   named: string | undefined,
 ): boolean | undefined {
+  // Most messages have none.
+  if (!Object.keys(item).some((key) => key === named || allMarks.has(key))) return undefined
   const other = otherMarks.find((key) => key !== named && isGiven(item[key]))
   if (other !== undefined)
     throw new FettleError({
@@ -109,5 +111,5 @@ function wrong(place: string, key: string, value: unknown, expected: string): Fe
 
 /** A mark in a part of a content, where none is obeyed. */
 export function markOfPart(part: Readonly<Record<string, unknown>>): string | undefined {
-  return allMarks.find((key) => isGiven(part[key]))
+  return Object.keys(part).find((key) => allMarks.has(key) && isGiven(part[key]))
 }

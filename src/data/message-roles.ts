@@ -32,6 +32,11 @@ const likelyRoles: readonly (readonly [RegExp, string])[] = [
   [/^developer$/i, 'developer'],
 ]
 
+/** Whether chat templates know a role by this name. */
+export function isTemplateRole(role: unknown): role is string {
+  return typeof role === 'string' && knownRoles.has(role)
+}
+
 /** Whether a role marks a call of the assistant. A role that was mapped is what it was mapped to. */
 export function isCallRole(role: unknown, { roles }: RowOptions): boolean {
   return typeof role === 'string' && callRoles.has(role) && roles?.[role] === undefined
@@ -41,13 +46,13 @@ export function isCallRole(role: unknown, { roles }: RowOptions): boolean {
  * The role that a template knows for the one in the file.
  *
  * @param key     under which it stands: `from` has ShareGPT's names
- * @param others  roles of the same row, so that all that are unknown are named at once
+ * @param others  the roles of the row, so that all that are unknown are named at once
  */
 export function readRole(
   row: Row,
   place: string,
   value: unknown,
-  { key, others, options }: { key: string; others: readonly unknown[]; options: RowOptions },
+  { key, others, options }: { key: string; others: () => readonly unknown[]; options: RowOptions },
 ): string {
   if (typeof value !== 'string')
     throw new FettleError({
@@ -57,7 +62,7 @@ export function readRole(
     })
   const known = knownRole(value, key, options)
   if (known !== undefined) return known
-  const unknown = [...new Set([value, ...others])].filter(
+  const unknown = [...new Set([value, ...others()])].filter(
     (other): other is string =>
       typeof other === 'string' &&
       !isCallRole(other, options) &&

@@ -3,7 +3,7 @@ import { FettleError } from '../error.ts'
 import { parseJson } from '../formats/index.ts'
 import { keyOrder, keysOf } from '../formats/json/index.ts'
 import { isMark, markOfPart, readMark } from './message-marks.ts'
-import { isCallRole, readRole } from './message-roles.ts'
+import { isCallRole, isTemplateRole, readRole } from './message-roles.ts'
 import { guessedKeys, shapeOf } from './message-shape.ts'
 import type { RowOptions } from './row-options.ts'
 import { formatOrigin, type Row } from './row.ts'
@@ -21,6 +21,10 @@ export function readMessages(row: Row, column: string, options: RowOptions): Mes
   const keys = options.messageKeys
   const messages: Message[] = []
   for (const [index, item] of items.entries()) {
+    if (isPlain(item, options)) {
+      messages.push(item)
+      continue
+    }
     const place = messagePlace(row, column, index)
     const shape = shapeOf(item, keys)
     const given = item[shape.role]
@@ -31,11 +35,19 @@ export function readMessages(row: Row, column: string, options: RowOptions): Mes
       continue
     }
     if (given === undefined && item[shape.content] === undefined) throw noShape(place, item)
-    const others = items.map((other) => other[shapeOf(other, keys).role])
+    const others = () => items.map((other) => other[shapeOf(other, keys).role])
     const role = readRole(row, place, given, { key: shape.role, others, options })
     messages.push(readMessage(place, item, { ...shape, given: role, train, options }))
   }
   return messages
+}
+
+/** Whether a message is in its final form already, as most are: a known role, a text and nothing else. */
+function isPlain(item: Record<string, unknown>, { roles, messageKeys }: RowOptions): item is Message {
+  if (roles !== undefined || messageKeys !== undefined) return false
+  if (!isTemplateRole(item['role']) || typeof item['content'] !== 'string') return false
+  for (const key in item) if (key !== 'role' && key !== 'content') return false
+  return true
 }
 
 function messageList(row: Row, column: string): Record<string, unknown>[] {
@@ -77,15 +89,12 @@ function noShape(place: string, item: Readonly<Record<string, unknown>>): Fettle
 /** Calls belong to the answer that they follow, where both are learned alike: several in a row are parallel ones. */
 function addCalls(messages: Message[], calls: readonly unknown[], train: boolean | undefined): void {
   const last = messages.at(-1)
-  if (last?.role === 'assistant' && last.train === train)
-    last.tool_calls = [...(last.tool_calls ?? []), ...calls]
-  else
-    messages.push({
-      role: 'assistant',
-      content: '',
-      tool_calls: [...calls],
-      ...(train !== undefined && { train }),
-    })
+  const joins = last?.role === 'assistant' && last.train === train
+  const answer: Message = joins
+    ? { ...last }
+    : { role: 'assistant', content: '', ...(train !== undefined && { train }) }
+  if (joins) messages.pop()
+  messages.push({ ...answer, tool_calls: [...(answer.tool_calls ?? []), ...calls] })
 }
 
 interface Reading {
@@ -109,17 +118,18 @@ function readMessage(
   const calls = readCallFields(place, item, callKey)
   const thinks = [thinkingKey, ...reasoningFields].some((field) => typeof item[field] === 'string')
   const says = readContent(place, item[content], given, calls !== undefined || thinks)
-  const fields = Object.create(null) as Record<string, unknown>
+  const fields: Record<string, unknown> = {}
   for (const key of keysOf(item)) {
     if (key === role) fields['role'] = given
     else if (key === content) fields['content'] = says
     else if (key === callKey || key === 'function_call') {
       if (calls !== undefined) fields['tool_calls'] = calls
     } else if (key === thinkingKey) fields['reasoning_content'] = item[key]
-    else if (!isMark(key, keys.train)) fields[key] = item[key]
+    else if (key !== '__proto__' && !isMark(key, keys.train)) fields[key] = item[key]
   }
-  const order = keyOrder in item ? { [keyOrder]: keysOf(item) } : {}
-  return { ...fields, role: given, ...(train !== undefined && { train }), ...order }
+  if (train !== undefined) fields['train'] = train
+  if (keyOrder in item) Object.assign(fields, { [keyOrder]: keysOf(item) })
+  return fields as Message
 }
 
 /** The calls of a message, as a list; undefined where it has none. */
