@@ -3,6 +3,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { dirname, extname, isAbsolute, join } from 'node:path'
 import { parseChatTemplate } from '../chat/index.ts'
 import { FettleError, messageOf } from '../error.ts'
+import { checkModel } from '../model/index.ts'
 import { AutoTokenizer } from '../tokenizer/index.ts'
 import { looksLikeRun, readFinishedRun } from './finished-run.ts'
 import { isJsonObject, readJsonObject } from './json-file.ts'
@@ -81,6 +82,7 @@ export async function collect(subjects: Subjects): Promise<Patient> {
     data: [],
     machine: subjects.machine ?? (await readMachine()),
     problems: [],
+    notices: [],
     elsewhere: [],
   }
   const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
@@ -130,6 +132,8 @@ export async function collect(subjects: Subjects): Promise<Patient> {
     (typeof named === 'string' && existsSync(named) ? named : undefined)
   const model = modelPath === undefined ? undefined : await attempt(() => readModelFiles(modelPath))
   if (model) patient.model = model
+  // What loading would say: the checks look at what it does not refuse.
+  if (model) patient.notices.push(...((await attempt(() => checkModel(model.path))) ?? []))
 
   const hasTokenizer = (path: string | undefined): path is string =>
     path !== undefined && (path.endsWith('.gguf') || existsSync(join(path, 'tokenizer.json')))

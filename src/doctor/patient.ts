@@ -1,6 +1,6 @@
 import type { ChatTemplate } from '../chat/index.ts'
 import { findStopTokens } from '../chat/index.ts'
-import type { FettleError } from '../error.ts'
+import type { FettleError, Problem } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { FinishedRun } from './finished-run.ts'
 import { isJsonObject, type JsonObject } from './json-file.ts'
@@ -40,6 +40,8 @@ export interface Patient {
   data: DataFile[]
   machine: Machine
   problems: FettleError[]
+  /** What the model's files hold that is not read or not obeyed. */
+  notices: Problem[]
   /** Data that a run of another tool names by what they are called in its registry or on the hub. */
   elsewhere: string[]
 }

@@ -231,6 +231,24 @@ export const furtherCases: [string, CheckName, () => Promise<DiagnoseInput>, str
     async () => ({ paths: [folderOf({ 'config.json': '{"model_type":' })] }),
     'config.json',
   ],
+  [
+    'what loading refuses',
+    'readable',
+    withModel({ config: { hidden_act: 'gelu' } }),
+    /^error .*hidden_act: "gelu"/,
+  ],
+  [
+    'layers that the weights have not',
+    'readable',
+    withModel({ config: { num_hidden_layers: 2 } }),
+    /^error .*num_hidden_layers: 2; expected at most 1/,
+  ],
+  [
+    'keys that nothing reads',
+    'readable',
+    withModel({ config: { my_key: 1 } }),
+    /^note .*does not read: my_key/,
+  ],
   ['an unknown key of a run file', 'readable', withRun('learning_rat: 1e-4'), /learning_rat/],
   [
     'data of another tool that are not files',

@@ -258,7 +258,7 @@ describe('checkModel says what loading would, without an engine', () => {
     const model = await open(folder)
     expect(await checkModel(folder)).toEqual(model.notices)
     expect(model.notices.map(describeProblem)).toEqual([
-      `${join(folder, 'config.json')}: keys that fettle does not know and does not read: my_key.`,
+      `${join(folder, 'config.json')}: keys that fettle does not read: my_key.`,
     ])
   })
 

@@ -16,6 +16,17 @@ function asDraft({ place, found, expected, cure }: Problem): Draft {
   }
 }
 
+function noticeDraft({ place, found, expected }: Problem): Draft {
+  return {
+    severity: 'note',
+    place,
+    found: expected === undefined ? found : `${found}; expected ${expected}`,
+    evidence: [],
+    why: 'Who made the file meant something by it, and fettle computes without it.',
+    cure: 'Nothing, where the model answers as it should.',
+  }
+}
+
 function elsewhereDraft(place: string, names: readonly string[]): Draft {
   return {
     severity: 'note',
@@ -27,10 +38,11 @@ function elsewhereDraft(place: string, names: readonly string[]): Draft {
   }
 }
 
-/** Files that are missing, broken or not what they seem, and rows that are in no known format. */
+/** Files that are missing, broken, refused by the loader or not read whole, and rows that are in no known format. */
 export const readable: Check = {
   looksFor: 'files and rows that cannot be read',
-  examine: ({ problems, elsewhere, run }) => [
+  examine: ({ problems, notices, elsewhere, run }) => [
+    ...notices.map(noticeDraft),
     ...problems
       .flatMap(({ problems }) => problems)
       // Bytes that are no UTF-8 have a check of their own.

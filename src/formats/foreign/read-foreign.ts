@@ -73,7 +73,7 @@ export function readForeign<Obeyed extends z.ZodObject>(
   const problems = [...(error?.issues.map((issue) => asProblem(issue, raw, place)) ?? []), ...stops]
   if (problems.length > 0 || data === undefined) throw new FettleError(firstOf(problems, place))
   if (unread.length > 0)
-    notices.push({ place, found: `keys that fettle does not know and does not read: ${listNames(unread)}` })
+    notices.push({ place, found: `keys that fettle does not read: ${listNames(unread)}` })
   return { values: data, notices }
 }
 

@@ -102,6 +102,6 @@ export function readGgufKeys(
     `${path}: ${architecture}`,
   )
   if (unread.length === 0) return { values, notices }
-  const found = `metadata that fettle does not know and does not read: ${listNames(unread)}`
+  const found = `metadata that fettle does not read: ${listNames(unread)}`
   return { values, notices: [...notices, { place: path, found }] }
 }
