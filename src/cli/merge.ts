@@ -28,15 +28,16 @@ export const merge = defineCommand({
     json: { type: 'boolean', description: 'Prints {"path","dtype","parameters","files"}' },
   },
   details:
-    'The adapter is added to the weights as they are stored. With --quantization, as it was trained, it is added to the weights that it was trained on: those that quantising leaves, written whole.',
+    'The adapter is added to the weights as they are stored, in float32 whatever --dtype says; what it does not change keeps its bytes. With --quantization, as it was trained, it is added to the weights that it was trained on: those that quantising leaves, written whole.',
   examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output-dir runs/merged'],
   async run(flags) {
     const { outputDir: output } = flags
     checkOutput(output, Object.values(await pathsOf(flags)), flags.force === true)
     const { model, tokenizer } = await loadModelOf(flags)
     await model.mergeAdapter()
-    const dtype = oneOf(flags.saveDtype, storedTypes) ?? storedType(model.config) ?? model.dtype
-    await model.save(output, { dtype: oneOf(dtype, storedTypes) ?? 'bfloat16' })
+    const asked = oneOf(flags.saveDtype, storedTypes)
+    const dtype = asked ?? model.storedDtype
+    await model.save(output, { dtype: asked ?? 'stored' })
     await tokenizer.save(output)
     if (flags.json === true)
       writeJsonLine({
@@ -51,18 +52,12 @@ export const merge = defineCommand({
       if (dtype !== 'float32')
         write(
           paint.dim(
-            `Rounding to ${dtype} loses the smallest changes of an adapter; --dtype float32 --save-dtype float32 keeps them.\n`,
+            `Rounding to ${dtype} loses the smallest changes of an adapter; --save-dtype float32 keeps them.\n`,
           ),
         )
     }
   },
 })
-
-/** The type of a model's weights, as its config.json says under its new or old name. */
-function storedType(config: Record<string, unknown>): (typeof storedTypes)[number] | undefined {
-  const named = config['dtype'] ?? config['torch_dtype']
-  return typeof named === 'string' ? oneOf(named, storedTypes) : undefined
-}
 
 function checkOutput(output: string, inputs: readonly string[], force: boolean): void {
   if (!existsSync(output)) return

@@ -12,3 +12,4 @@ export { activationQuantizations, fourBitBlock, quantizations } from './quantiza
 export { backward, createTape, flattenAttributes } from './tape.ts'
 export { bytesPerElement, elementCount, rowsOf } from './tensor.ts'
 export type { DType, Tensor, TensorData } from './tensor.ts'
+export { readQuantized, readWeight } from './weight-values.ts'

@@ -8,6 +8,7 @@ import { loraConfig } from '../peft/index.ts'
 import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
 import { addAdapter, loadAdapter, saveAdapter } from './adapters/adapter.ts'
+import { checkNoAdaptedTables } from './adapters/fixed-tables.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
 import { runWithoutAdapter } from './adapters/without-adapter.ts'
 import type { AssistantModel } from './assistant-model.ts'
@@ -35,7 +36,8 @@ import { quantizationOf } from './state/frozen-weights.ts'
 import type { ModelState } from './state/model-state.ts'
 import { trainAllParameters } from './state/train-state.ts'
 import { rowCount } from './weights/parameters.ts'
-import { saveModel } from './weights/save-model.ts'
+import { checkOwnFolder, saveModel, storedType } from './weights/save-model.ts'
+import type { SavedType } from './weights/save-model.ts'
 
 /** A causal language model on an engine. */
 export class AutoModelForCausalLM {
@@ -51,7 +53,7 @@ export class AutoModelForCausalLM {
   readonly nameOrPath: string
 
   /** What its files hold that is not read or not obeyed, for whoever shows it: nothing of it ends loading. */
-  readonly notices: readonly Problem[]
+  notices: readonly Problem[]
 
   private constructor({ state, notices, generationConfig = null }: OpenedModel, path: string) {
     this.#state = state
@@ -66,6 +68,7 @@ export class AutoModelForCausalLM {
       makeTrainable: () => queue.run(() => trainAllParameters(state)),
       training: () =>
         queue.run(async () => {
+          checkNoAdaptedTables(state)
           await trainAllParameters(state)
           return trainingState(state)
         }),
@@ -113,6 +116,11 @@ export class AutoModelForCausalLM {
 
   get dtype(): DType {
     return this.#state.activation
+  }
+
+  /** What its files have the weights in, or most of them; a GGUF file in fewer bits counts as bfloat16. */
+  get storedDtype(): SavedType {
+    return storedType(this.#state)
   }
 
   /** How the linear layers of the decoder are held, but for those that an adapter was merged into; null: all in `dtype`. */
@@ -166,7 +174,10 @@ export class AutoModelForCausalLM {
    * Gradients of the mean loss, by name: of the adapter, or without one of every parameter.
    */
   gradients(inputs: ForwardInputs): Promise<Map<string, NumberArray>> {
-    return this.#queue.run(() => lossGradients(this.#state, this.#passes, inputs))
+    return this.#queue.run(() => {
+      checkNoAdaptedTables(this.#state)
+      return lossGradients(this.#state, this.#passes, inputs)
+    })
   }
 
   /** New tokens for each prompt; with `returnDictInGenerate`, why each ended, too. */
@@ -234,14 +245,22 @@ export class AutoModelForCausalLM {
     )
   }
 
-  /** Loads an adapter that PEFT or fettle saved; it stays trainable. */
+  /**
+   * Loads an adapter that PEFT or fettle saved; it stays trainable. Where it was made for more tokens than the model has, the model
+   * gets them. `notices` says what of its configuration is not obeyed.
+   */
   loadAdapter(folder: string): Promise<void> {
-    return this.#queue.run(() => loadAdapter(this.#state, folder))
+    return this.#queue.run(async () => {
+      this.notices = [...this.notices, ...(await loadAdapter(this.#state, folder))]
+    })
   }
 
   /** Writes adapter_config.json and adapter_model.safetensors. */
   saveAdapter(folder: string): Promise<void> {
-    return this.#queue.run(() => saveAdapter(this.#state, folder))
+    return this.#queue.run(() => {
+      checkOwnFolder(folder, this.nameOrPath)
+      return saveAdapter(this.#state, folder)
+    })
   }
 
   /** Adds the adapter to the weights. */
@@ -255,14 +274,14 @@ export class AutoModelForCausalLM {
   }
 
   /**
-   * Writes config.json, generation_config.json and model.safetensors, in the compute type (float16 where asked).
+   * Writes config.json, generation_config.json and model.safetensors. `stored`: each weight in the type that the model's files have
+   * it in. Without `dtype` they are in the type that the model was asked to compute in, else as with `stored`.
    * An adapter is left out: merge it first.
    */
-  save(folder: string, options: { dtype?: 'float32' | 'bfloat16' | 'float16' } = {}): Promise<void> {
-    const dtype = options.dtype ?? (this.dtype === 'bfloat16' ? 'bfloat16' : 'float32')
+  save(folder: string, options: { dtype?: SavedType | 'stored' } = {}): Promise<void> {
     return this.#queue.run(() =>
       saveModel(this.#state, folder, {
-        dtype,
+        ...options,
         generationConfig: formatGenerationConfig(this.generationConfig),
         place: this.nameOrPath,
       }),

@@ -6,7 +6,10 @@ import type { WeightStore } from './weights/weight-store.ts'
 
 /** How a model is loaded. */
 export interface LoadOptions {
-  /** Compute type; `auto` is the stored type where the engine has it, else its preferred one. */
+  /**
+   * Compute type; `auto` is the stored type where the engine has it, float32 for weights stored in float16 (bfloat16 would round
+   * them), else the engine's preferred one.
+   */
   dtype?: 'auto' | 'float32' | 'bfloat16'
   /** Without it: native where it was built, else reference. */
   engine?: EngineName
@@ -53,7 +56,7 @@ export function computeType(
   stored: WeightStore['dtype'],
   wanted: LoadOptions['dtype'] = 'auto',
 ): DType {
-  const storedType = stored === 'F32' ? 'float32' : 'bfloat16'
+  const storedType = stored === 'BF16' ? 'bfloat16' : 'float32'
   const dtype = wanted === 'auto' ? storedType : wanted
   if (engine.activationTypes.includes(dtype)) return dtype
   if (wanted === 'auto') return engine.activationTypes[0]

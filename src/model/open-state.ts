@@ -45,5 +45,6 @@ async function onEngine(
   const quantized = readQuantization(options)
   const engine = await createEngine(options)
   const activation = computeType(engine, store.dtype, options.dtype)
-  return loadModelState(engine, description, store, { activation, ...quantized })
+  const savedAs = options.dtype === undefined || options.dtype === 'auto' ? null : options.dtype
+  return loadModelState(engine, description, store, { activation, savedAs, ...quantized })
 }

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FettleError, messageOf } from '../error.ts'
+import { FettleError } from '../error.ts'
 import {
   makeFolder,
   readSafetensorsHeader,
@@ -11,7 +10,6 @@ import {
   writeSafetensors,
 } from '../formats/index.ts'
 import type { LoraConfig } from './lora-config.ts'
-import { loraConfig } from './lora-config.ts'
 
 /** Names in adapter_model.safetensors are those of the wrapped model behind this prefix. */
 const prefix = 'base_model.model.'
@@ -51,83 +49,13 @@ export function toPeftConfig(config: LoraConfig, targetModules: readonly string[
     rank_pattern: config.rankPattern,
     alpha_pattern: config.alphaPattern,
     layers_to_transform: config.layersToTransform ?? null,
-    layers_pattern: null,
+    layers_pattern: config.layersPattern ?? null,
     modules_to_save: config.modulesToSave ?? null,
     // PEFT before 0.18 does not know it.
     ...(config.ensureWeightTying && { ensure_weight_tying: true }),
     trainable_token_indices: config.trainableTokenIndices ?? null,
     revision: null,
   }
-}
-
-/** Fields that change what an adapter computes and that fettle does not have; harmless only with these values. */
-const unsupported: Record<string, readonly unknown[]> = {
-  use_dora: [false],
-  fan_in_fan_out: [false],
-  lora_bias: [false],
-  use_qalora: [false],
-  layer_replication: [null],
-  target_parameters: [null],
-  use_bdlora: [null, false],
-  alora_invocation_tokens: [null],
-}
-
-/** @throws FettleError when the folder has no adapter_config.json, or one that asks for what fettle has not */
-export async function readAdapterConfig(folder: string): Promise<LoraConfig> {
-  const place = join(folder, 'adapter_config.json')
-  if (!existsSync(place))
-    throw new FettleError({
-      place: folder,
-      found: 'no adapter_config.json',
-      expected: 'a folder that PEFT or fettle saved an adapter to',
-    })
-  let raw: Record<string, unknown>
-  try {
-    raw = JSON.parse(await readFile(place, 'utf8')) as Record<string, unknown>
-  } catch (error) {
-    throw new FettleError({ place, found: `no JSON (${messageOf(error)})`, expected: 'PEFT’s configuration' })
-  }
-  if (raw['peft_type'] !== 'LORA')
-    throw new FettleError({
-      place,
-      found: `peft_type ${JSON.stringify(raw['peft_type'])}`,
-      expected: '"LORA"',
-    })
-  const problems = Object.entries(unsupported).flatMap(([key, harmless]) =>
-    raw[key] === undefined || harmless.includes(raw[key])
-      ? []
-      : [{ place, found: `${key}: ${JSON.stringify(raw[key])}`, expected: JSON.stringify(harmless[0]) }],
-  )
-  if (problems.length > 0) throw new FettleError(problems)
-  if (raw['target_modules'] === undefined || raw['target_modules'] === null)
-    throw new FettleError({ place, found: 'no target_modules', expected: 'names of modules, or all-linear' })
-  const optional = {
-    excludeModules: raw['exclude_modules'],
-    // PEFT takes a single layer as a number.
-    layersToTransform:
-      typeof raw['layers_to_transform'] === 'number'
-        ? [raw['layers_to_transform']]
-        : raw['layers_to_transform'],
-    modulesToSave: raw['modules_to_save'],
-    trainableTokenIndices: raw['trainable_token_indices'],
-    baseModelNameOrPath: raw['base_model_name_or_path'],
-  }
-  const isSaid = (value: unknown) =>
-    value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0)
-  const given = Object.entries(optional).filter(([, value]) => isSaid(value))
-  // What the file leaves out is as in PEFT's class, whose defaults are not those of `loraSchema`.
-  return loraConfig({
-    r: Number(raw['r'] ?? 8),
-    loraAlpha: Number(raw['lora_alpha'] ?? 8),
-    loraDropout: Number(raw['lora_dropout'] ?? 0),
-    targetModules: raw['target_modules'] as string | string[],
-    bias: (raw['bias'] ?? 'none') as LoraConfig['bias'],
-    useRslora: raw['use_rslora'] === true,
-    ensureWeightTying: raw['ensure_weight_tying'] === true,
-    rankPattern: (raw['rank_pattern'] ?? {}) as Record<string, number>,
-    alphaPattern: (raw['alpha_pattern'] ?? {}) as Record<string, number>,
-    ...(Object.fromEntries(given) as Partial<LoraConfig>),
-  })
 }
 
 /** Reads the tensors of an adapter, in float32. */

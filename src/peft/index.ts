@@ -1,15 +1,11 @@
 // LoRA as PEFT defines it: which modules, which rank and scaling, and its files.
 // The weights themselves live in the model (model/), which stacks them for the engine.
 // Names and keys are those of PEFT, so that adapters go back and forth unchanged.
-export {
-  adapterName,
-  readAdapterConfig,
-  readAdapterTensors,
-  toPeftConfig,
-  writeAdapter,
-} from './adapter-files.ts'
-export type { AdapterTensorToWrite } from './adapter-files.ts'
+export { readAdapterConfig } from './adapter-config.ts'
+export { adapterName, readAdapterTensors, toPeftConfig, writeAdapter } from './adapter-files.ts'
+export type { AdapterTensor, AdapterTensorToWrite } from './adapter-files.ts'
+export { initialPart, takeOut } from './initial-parts.ts'
 export { loraConfig, loraSchema } from './lora-config.ts'
 export type { LoraConfig, LoraOptions } from './lora-config.ts'
-export { matchModules } from './match-modules.ts'
+export { checkTargets, matchModules } from './match-modules.ts'
 export type { ModuleAdapter } from './match-modules.ts'

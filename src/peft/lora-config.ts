@@ -9,35 +9,58 @@ const countOrZero = () => z.int().min(0)
 const positive = () => z.number().positive()
 const names = () => z.array(z.string().min(1)).min(1)
 
+/** The fields of LoRA, for `addAdapter`, run files and adapter_config.json alike, without defaults. */
+export const loraFields = {
+  r: rank(),
+  loraAlpha: positive(),
+  loraDropout: z.number().min(0).lt(1),
+  targetModules: z.union([z.string().min(1), names()]),
+  excludeModules: z.union([z.string().min(1), names()]),
+  bias: z.enum(['none', 'all', 'lora_only']),
+  useRslora: z.boolean(),
+  rankPattern: z.record(z.string(), rank()),
+  alphaPattern: z.record(z.string(), positive()),
+  layersToTransform: z.array(countOrZero()).min(1),
+  modulesToSave: names(),
+  ensureWeightTying: z.boolean(),
+  trainableTokenIndices: z.union([
+    z.array(countOrZero()).min(1),
+    z.record(z.string(), z.array(countOrZero()).min(1)),
+  ]),
+} as const
+
+/**
+ * How LoRA's weights of a loaded adapter began. `pissa` and `olora` took something out of the base's weights, which is taken out
+ * again when they are loaded; the others left them as they were.
+ */
+export const loadedInits = ['gaussian', 'orthogonal', 'eva', 'pissa', 'olora'] as const
+export type LoadedInit = (typeof loadedInits)[number]
+
 /**
  * The fields of LoRA with their defaults, for `addAdapter`, `trainSft`, run files and flags alike. Names and meaning are
  * PEFT's, in camelCase; the defaults are what training wants, not those of PEFT's class (r 8, alpha 8).
  */
 export const loraSchema = z.strictObject({
-  r: rank().default(16).describe('Rank.'),
-  loraAlpha: positive().default(32).describe('Scaling: alpha / r.'),
-  loraDropout: z.number().min(0).lt(1).default(0).describe("Dropout before LoRA's A."),
-  targetModules: z
-    .union([z.string().min(1), names()])
+  r: loraFields.r.default(16).describe('Rank.'),
+  loraAlpha: loraFields.loraAlpha.default(32).describe('Scaling: alpha / r.'),
+  loraDropout: loraFields.loraDropout.default(0).describe("Dropout before LoRA's A."),
+  targetModules: loraFields.targetModules
     .default('all-linear')
     .describe('Modules to adapt: all-linear, names, or a regular expression for the whole path.'),
-  excludeModules: z
-    .union([z.string().min(1), names()])
-    .optional()
-    .describe('Modules to leave out.'),
-  bias: z.enum(['none', 'all', 'lora_only']).default('none').describe('Which biases are trained.'),
+  excludeModules: loraFields.excludeModules.optional().describe('Modules to leave out.'),
+  bias: loraFields.bias.default('none').describe('Which biases are trained.'),
   // Kalajdzievski 2023, https://arxiv.org/abs/2312.03732
-  useRslora: z.boolean().default(false).describe('Scaling alpha / √r (rsLoRA).'),
-  rankPattern: z.record(z.string(), rank()).default({}).describe('Other ranks for modules by name.'),
-  alphaPattern: z.record(z.string(), positive()).default({}).describe('Other alphas for modules by name.'),
-  layersToTransform: z.array(countOrZero()).min(1).optional().describe('Only these layers.'),
-  modulesToSave: names().optional().describe('Modules trained whole and saved with the adapter.'),
-  ensureWeightTying: z
-    .boolean()
+  useRslora: loraFields.useRslora.default(false).describe('Scaling alpha / √r (rsLoRA).'),
+  rankPattern: loraFields.rankPattern.default({}).describe('Other ranks for modules by name.'),
+  alphaPattern: loraFields.alphaPattern.default({}).describe('Other alphas for modules by name.'),
+  layersToTransform: loraFields.layersToTransform.optional().describe('Only these layers.'),
+  modulesToSave: loraFields.modulesToSave
+    .optional()
+    .describe('Modules trained whole and saved with the adapter.'),
+  ensureWeightTying: loraFields.ensureWeightTying
     .default(false)
     .describe('With modules_to_save: keep a tied embedding and head one; else they part.'),
-  trainableTokenIndices: z
-    .union([z.array(countOrZero()).min(1), z.record(z.string(), z.array(countOrZero()).min(1))])
+  trainableTokenIndices: loraFields.trainableTokenIndices
     .optional()
     .describe('Tokens whose embedding rows are trained too, or such lists for embed_tokens and lm_head.'),
   initLoraWeights: z.boolean().default(true).describe('B starts at zero; false starts both at random.'),
@@ -47,8 +70,11 @@ export const loraSchema = z.strictObject({
 export interface LoraOptions extends z.output<typeof loraSchema> {}
 
 /** The configuration of an adapter: its fields, and what its file says besides. */
-export interface LoraConfig extends LoraOptions {
+export interface LoraConfig extends Omit<LoraOptions, 'initLoraWeights'> {
+  initLoraWeights: boolean | LoadedInit
   taskType: 'CAUSAL_LM'
+  /** What the list of layers is called that `layersToTransform` counts in; without it, any. */
+  layersPattern?: readonly string[]
   /** The model that the adapter belongs to: a path, or a name on the hub. */
   baseModelNameOrPath?: string
 }

@@ -1,4 +1,5 @@
-import { FettleError } from '../error.ts'
+import { FettleError, quoteValue } from '../error.ts'
+import { compilePattern } from '../patterns/index.ts'
 import type { LoraConfig } from './lora-config.ts'
 
 /** Rank and scaling of one adapted module. */
@@ -9,40 +10,82 @@ export interface ModuleAdapter {
   scaling: number
 }
 
+/** The modules that an adapter may change. */
+export interface AdaptableModules {
+  /** Paths of the linear layers of the decoder, `model.layers.0.self_attn.q_proj`. */
+  linear: readonly string[]
+  /** Embedding and head, which `all-linear` does not mean. */
+  tables: readonly string[]
+}
+
 /**
  * Which modules an adapter changes, as PEFT matches them: a list matches whole paths or suffixes after a dot, a
- * string is `all-linear` or a regular expression for the whole path; patterns match suffixes.
+ * string is `all-linear` or a regular expression for the whole path; patterns match suffixes. What `modules_to_save` trains
+ * whole is none of them.
  *
- * @param modules  paths of the linear layers of the decoder, `model.layers.0.self_attn.q_proj`
- * @throws FettleError when nothing matches, or a name of a list matches nothing
+ * @param place  where its fields stand, for messages
+ * @throws FettleError when nothing matches
  */
-export function matchModules(config: LoraConfig, modules: readonly string[]): ModuleAdapter[] {
-  const { targetModules } = config
-  const excluded = matcher(config.excludeModules ?? [])
-  const layers = config.layersToTransform
-  const isTarget = targetModules === 'all-linear' ? () => true : matcher(targetModules)
-  const matched = modules.filter(
-    (module) =>
-      isTarget(module) && !excluded(module) && (!layers || layers.includes(layerOf(module) ?? Number.NaN)),
+export function matchModules(config: LoraConfig, modules: AdaptableModules, place = 'lora'): ModuleAdapter[] {
+  const { targetModules, modulesToSave = [] } = config
+  const isExcluded = matcher(config.excludeModules ?? [], `${place}.exclude_modules`)
+  const isTarget =
+    targetModules === 'all-linear' ? () => true : matcher(targetModules, `${place}.target_modules`)
+  const isOfLayers = layerMatcher(config, place)
+  const isWhole = (module: string) => modulesToSave.some((name) => `.${module}.`.includes(`.${name}.`))
+  const adaptable = targetModules === 'all-linear' ? modules.linear : [...modules.linear, ...modules.tables]
+  const matched = adaptable.filter(
+    (module) => isTarget(module) && !isExcluded(module) && !isWhole(module) && isOfLayers(module),
   )
-  if (matched.length === 0) checkLayers(layers, modules)
-  const unused = Array.isArray(targetModules)
-    ? targetModules.filter((name) => !modules.some((module) => matchesSuffix(module, name)))
-    : []
-  if (matched.length === 0 || unused.length > 0) {
-    const names = [...new Set(modules.map((module) => module.slice(module.lastIndexOf('.') + 1)))]
-    throw new FettleError({
-      place: 'lora.target_modules',
-      found: `${JSON.stringify(unused.length > 0 ? unused : targetModules)}, which matches no linear layer`,
-      expected: `all-linear, or some of ${names.join(', ')}`,
-      cure: 'lm_head and embed_tokens are trained whole with modules_to_save.',
-    })
+  if (matched.length === 0) {
+    checkLayers(config.layersToTransform, modules.linear)
+    throw noModule(place, targetModules, modules)
   }
+  const rankOf = patternValues(config.rankPattern, `${place}.rank_pattern`)
+  const alphaOf = patternValues(config.alphaPattern, `${place}.alpha_pattern`)
   return matched.map((module) => {
-    const rank = patternValue(config.rankPattern, module) ?? config.r
-    const alpha = patternValue(config.alphaPattern, module) ?? config.loraAlpha
+    const rank = rankOf(module) ?? config.r
+    const alpha = alphaOf(module) ?? config.loraAlpha
     return { module, rank, scaling: alpha / (config.useRslora ? Math.sqrt(rank) : rank) }
   })
+}
+
+/**
+ * For an adapter that is new: each name of the list means some module, or it was mistyped. PEFT takes such names, and so does
+ * whoever loads what it saved.
+ */
+export function checkTargets({ targetModules }: LoraConfig, modules: AdaptableModules): void {
+  if (!Array.isArray(targetModules)) return
+  const unused = targetModules.filter((name) => !modules.linear.some((module) => matchesSuffix(module, name)))
+  if (unused.length > 0) throw noModule('lora', unused, modules)
+}
+
+function noModule(
+  place: string,
+  found: string | readonly string[],
+  { linear }: AdaptableModules,
+): FettleError {
+  const names = [...new Set(linear.map((module) => module.slice(module.lastIndexOf('.') + 1)))]
+  return new FettleError({
+    place: `${place}.target_modules`,
+    found: `${quoteValue(found)}, which matches no linear layer`,
+    expected: `all-linear, or some of ${names.join(', ')}`,
+    cure: 'lm_head and embed_tokens are trained whole with modules_to_save.',
+  })
+}
+
+/** Whether a module is in one of the layers that an adapter is of. */
+function layerMatcher(
+  { layersToTransform, layersPattern = [], targetModules }: LoraConfig,
+  place: string,
+): (module: string) => boolean {
+  if (layersToTransform === undefined) return () => true
+  if (layersPattern.length === 0 || typeof targetModules === 'string')
+    return (module) => layersToTransform.includes(layerOf(module) ?? Number.NaN)
+  const names = layersPattern.join('|')
+  const layers = layersToTransform.join('|')
+  const pattern = String.raw`(?:.*\.)?(?:${names})\.(?:${layers})\..*`
+  return wholeMatcher(pattern, `${place}.layers_pattern`)
 }
 
 /** The last number in a path that stands behind a name, whatever it is called: `layers` here, `h` there. */
@@ -62,31 +105,29 @@ function checkLayers(layers: readonly number[] = [], modules: readonly string[])
     })
 }
 
-function matcher(pattern: string | readonly string[]): (module: string) => boolean {
-  if (typeof pattern !== 'string') return (module) => pattern.some((name) => matchesSuffix(module, name))
-  let expression: RegExp
-  try {
-    expression = new RegExp(`^(?:${pattern})$`)
-  } catch (error) {
-    throw new FettleError(
-      {
-        place: 'lora.target_modules',
-        found: `'${pattern}'`,
-        expected: 'a list of names or a regular expression',
-      },
-      { cause: error },
-    )
-  }
-  return (module) => expression.test(module)
+function matcher(pattern: string | readonly string[], place: string): (module: string) => boolean {
+  if (typeof pattern === 'string') return wholeMatcher(pattern, place)
+  return (module) => pattern.some((name) => matchesSuffix(module, name))
+}
+
+/** Whether a regular expression of Python matches the whole path. */
+function wholeMatcher(pattern: string, place: string): (module: string) => boolean {
+  const compiled = compilePattern(pattern, 'python', place)
+  return (module) => compiled.matchesWhole(module)
 }
 
 function matchesSuffix(module: string, name: string): boolean {
   return module === name || module.endsWith(`.${name}`)
 }
 
-function patternValue(pattern: Record<string, number>, module: string): number | undefined {
-  for (const [key, value] of Object.entries(pattern)) {
-    if (matchesSuffix(module, key) || new RegExp(`^(?:.*\\.)?(?:${key})$`).test(module)) return value
-  }
-  return undefined
+/** The value of the first key that is the end of a module's path, or a regular expression for that. */
+function patternValues(
+  pattern: Record<string, number>,
+  place: string,
+): (module: string) => number | undefined {
+  const entries = Object.entries(pattern).map(([key, value]) => {
+    const matches = wholeMatcher(String.raw`(?:.*\.)?(?:${key})`, place)
+    return { matches: (module: string) => matchesSuffix(module, key) || matches(module), value }
+  })
+  return (module) => entries.find(({ matches }) => matches(module))?.value
 }

@@ -65,7 +65,7 @@ export function isAdapter(path: string): boolean {
  * @throws FettleError when it is not on this machine
  */
 export async function baseModelOf(adapter: string, cure: string): Promise<string> {
-  const { baseModelNameOrPath: named } = await readAdapterConfig(adapter)
+  const { baseModelNameOrPath: named } = (await readAdapterConfig(adapter)).values
   if (named !== undefined && existsSync(named)) return named
   throw new FettleError({
     place: `${join(adapter, 'adapter_config.json')}: base_model_name_or_path`,

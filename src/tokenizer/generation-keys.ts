@@ -9,6 +9,12 @@ const ids = () => z.union([id(), z.array(id())])
 const count = () => z.int().min(0).nullish()
 const number = () => z.number().nullish()
 
+/** The tokens that end an answer; some files have −1 for none. One that is no id would never end it. */
+const endTokens = z.custom<number | number[] | null | undefined>(
+  (value) => [value ?? []].flat().every(Number.isInteger),
+  'the id of a token, or a list of ids',
+)
+
 /** What another way of decoding is not. */
 function without(expected: string, ...harmless: readonly unknown[]): UnobeyedKey {
   return {
@@ -23,8 +29,8 @@ function without(expected: string, ...harmless: readonly unknown[]): UnobeyedKey
 /** What fettle knows of the keys of generation_config.json, those of transformers' class (5.24). */
 export const generationKeys = {
   obeyed: z.object({
-    eos_token_id: ids().nullish(),
-    bos_token_id: z.union([id(), z.array(id()).min(1)]).nullish(),
+    eos_token_id: endTokens,
+    bos_token_id: z.union([z.int(), z.array(z.int()).min(1)]).nullish(),
     pad_token_id: z.int().nullish(),
     do_sample: z.boolean().nullish(),
     temperature: number(),

@@ -75,7 +75,8 @@ function adapterCount({ run, adapter }: Patient, model: ModelFiles): number {
   let adapted = modules
   try {
     const targetModules = run?.lora?.targetModules ?? 'all-linear'
-    adapted = matchModules(loraConfig({ r, targetModules }), modules).map(({ module }) => module)
+    const matched = matchModules(loraConfig({ r, targetModules }), { linear: modules, tables: [] })
+    adapted = matched.map(({ module }) => module)
   } catch (error) {
     // Names that match nothing have a diagnosis of their own; all layers are the upper bound.
     if (!(error instanceof FettleError)) throw error

@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { loraConfig, matchModules } from '../../peft/index.ts'
+import { checkTargets, loraConfig, matchModules } from '../../peft/index.ts'
 import type { Check } from '../check.ts'
 import type { Draft } from '../diagnosis.ts'
 import { linearModules, type AdapterFiles, type ModelFiles } from '../model-files.ts'
@@ -39,7 +39,12 @@ function unmatched(model: ModelFiles, place: string, names: string | string[]): 
   const listed = Array.isArray(names) ? names.filter((name) => !/^(embed_tokens|lm_head)$/.test(name)) : names
   if (listed.length === 0) return []
   try {
-    matchModules(loraConfig({ targetModules: listed }), linearModules(model))
+    const [config, modules] = [
+      loraConfig({ targetModules: listed }),
+      { linear: linearModules(model), tables: [] },
+    ]
+    checkTargets(config, modules)
+    matchModules(config, modules)
     return []
   } catch (error) {
     if (!(error instanceof FettleError)) throw error

@@ -1,6 +1,8 @@
 import { FettleError } from '../../error.ts'
-import type { AdapterTensorToWrite, LoraConfig } from '../../peft/index.ts'
+import type { Problem } from '../../error.ts'
+import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import {
+  checkTargets,
   matchModules,
   readAdapterConfig,
   readAdapterTensors,
@@ -9,15 +11,18 @@ import {
 } from '../../peft/index.ts'
 import { createRandom } from '../../random.ts'
 import { linearParameters } from '../blocks/architecture.ts'
-import type { ModelState } from '../state/model-state.ts'
+import type { Adapter, ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'
 import { freeze, setTrainable } from '../state/train-state.ts'
 import { moduleOf } from '../weights/parameters.ts'
 import { extractSlice } from '../weights/tensor-slice.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
+import { adapterFile } from './adapter-file.ts'
+import { adaptTables, tableModules, takeTables } from './fixed-tables.ts'
 import type { InitialLora } from './lora-entries.ts'
 import { loraEntries } from './lora-entries.ts'
 import { planTokenRows } from './plan-token-rows.ts'
+import { rebuildBase } from './rebuild-base.ts'
 import { installTokenRows, tokenRowEntries } from './token-rows.ts'
 import { untieHead } from './untie-head.ts'
 import type { SavedTensor } from './whole-entries.ts'
@@ -29,74 +34,101 @@ import { savesTable, wholeEntries } from './whole-entries.ts'
  * `bias` names.
  */
 export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
+  checkNoAdapter(state)
+  checkTargets(config, { linear: linearModules(state), tables: [] })
   const random = createRandom(seed)
-  await putAdapter(state, config, ({ rows, columns }, matrix) =>
+  const initial: InitialLora = ({ rows, columns }, matrix) =>
     matrix === 'A' || !config.initLoraWeights
       ? Float32Array.from({ length: rows * columns }, () => (2 * random() - 1) / Math.sqrt(columns))
-      : new Float32Array(rows * columns),
-  )
+      : new Float32Array(rows * columns)
+  await prepareBase(state, config, false)
+  const modules = modulesOf(matchModules(config, { linear: linearModules(state), tables: [] }))
+  await installAdapter(state, { config, modules, fixed: { tensors: [], adapted: [] } }, initial)
 }
 
 /**
- * Loads an adapter that PEFT or fettle saved.
+ * Loads an adapter that PEFT or fettle saved. Where it was made for more tokens than the model has, the model gets them.
  *
+ * @returns what is to be said of its configuration
  * @throws FettleError when a tensor is missing, is too much or has another shape
  */
-export async function loadAdapter(state: ModelState, folder: string): Promise<void> {
-  const config = await readAdapterConfig(folder)
-  const tensors = await readAdapterTensors(folder)
-  const used = new Set<string>()
-  const find: SavedTensor = (name, shape) => {
-    const tensor = tensors.get(name)
-    if (!tensor || tensor.shape.join() !== shape.join())
-      throw new FettleError({
-        place: `${folder}/adapter_model.safetensors: tensor ${name}`,
-        found: tensor ? `shape [${tensor.shape.join(', ')}]` : 'nothing',
-        expected: `shape [${shape.join(', ')}]`,
-        cure: 'The adapter was made for another model, or its adapter_config.json was changed.',
-      })
-    used.add(name)
-    return tensor.data
-  }
-  await putAdapter(state, config, ({ name, shape }) => find(name, shape), find)
-  const unknown = [...tensors.keys()].filter((name) => !used.has(name))
-  if (unknown.length > 0)
-    throw new FettleError({
-      place: `${folder}/adapter_model.safetensors: tensor ${unknown[0]}`,
-      found: `${unknown.length} tensors that this model has no place for`,
-      expected: 'the tensors of the modules that adapter_config.json names',
-      cure: 'The adapter was made for another model.',
-    })
+export async function loadAdapter(state: ModelState, folder: string): Promise<readonly Problem[]> {
+  checkNoAdapter(state)
+  const { values: config, notices } = await readAdapterConfig(folder)
+  const file = adapterFile(folder, await readAdapterTensors(folder))
+  const tables = tableModules(state)
+  const place = `${folder}/adapter_config.json`
+  const matched = matchModules(config, { linear: linearModules(state), tables }, place)
+  const modules = modulesOf(matched.filter(({ module }) => !tables.includes(module)))
+  // What can be wrong is found before the model is changed.
+  for (const adapted of adaptedParameters(state, modules))
+    for (const { slices } of loraEntries(adapted, () => new Float32Array(0)))
+      for (const { name, shape } of slices) file.take(name, shape)
+  const onTables = matched.filter(({ module }) => tables.includes(module))
+  for (const { module } of onTables) checkTableInit(config, module)
+  const saved = await takeTables(state, file, config)
+  await prepareBase(state, config, onTables.length > 0)
+  const fixed = await adaptTables(state, file, onTables, saved)
+  const initial: InitialLora = ({ name, shape }) => file.take(name, shape)
+  await installAdapter(state, { config, modules, fixed }, initial, file.take)
+  file.checkNothingLeft()
+  await rebuildBase(state, config, modules)
+  return notices
 }
 
-async function putAdapter(
-  state: ModelState,
-  config: LoraConfig,
-  initial: InitialLora,
-  saved?: SavedTensor,
-): Promise<void> {
-  if (state.adapter)
+function checkNoAdapter({ adapter }: ModelState): void {
+  if (adapter)
     throw new FettleError({
       place: 'adapter',
       found: 'the model has one already',
       expected: 'one adapter',
       cure: 'Merge it first with mergeAdapter().',
     })
-  // Trained without an adapter before: what was learned stays, as the base.
-  await freeze(state)
-  if (state.architecture.isTied && !config.ensureWeightTying && savesTable(state, config))
-    await untieHead(state)
-  const paths = linearParameters(state.architecture.layers).flatMap(({ parts }) =>
+}
+
+/** @throws FettleError for LoRA on a table that begins with a part of it: PEFT changes a tied one twice */
+function checkTableInit({ initLoraWeights: init }: LoraConfig, module: string): void {
+  if (init === 'pissa' || init === 'olora')
+    throw new FettleError({
+      place: 'adapter_config.json: init_lora_weights',
+      found: `"${init}" for ${module}`,
+      expected: 'true, where LoRA is on embedding or head',
+      cure: 'In PEFT, save the model of merge_and_unload(), and load that one here.',
+    })
+}
+
+function linearModules({ architecture }: ModelState): string[] {
+  return linearParameters(architecture.layers).flatMap(({ parts }) =>
     parts.map(({ safetensors }) => moduleOf(safetensors.name)),
   )
-  const modules = new Map(matchModules(config, paths).map((adapter) => [adapter.module, adapter]))
+}
+
+function modulesOf(matched: readonly ModuleAdapter[]): ReadonlyMap<string, ModuleAdapter> {
+  return new Map(matched.map((adapter) => [adapter.module, adapter]))
+}
+
+/** Freezes what was trained without an adapter before, and parts a tied head where one of the two changes. */
+async function prepareBase(state: ModelState, config: LoraConfig, adaptsTables: boolean): Promise<void> {
+  // What was learned stays, as the base.
+  await freeze(state)
+  const parts = adaptsTables || (savesTable(state, config) && !config.ensureWeightTying)
+  if (state.architecture.isTied && parts) await untieHead(state)
+}
+
+async function installAdapter(
+  state: ModelState,
+  adapter: Adapter,
+  initial: InitialLora,
+  saved?: SavedTensor,
+): Promise<void> {
+  const { config, modules } = adapter
   const rowPlans = planTokenRows(state, config)
   await setTrainable(state, [
     ...adaptedParameters(state, modules).flatMap((adapted) => loraEntries(adapted, initial)),
     ...wholeEntries(state, config, modules, saved),
     ...tokenRowEntries(state, rowPlans, saved),
   ])
-  setAdapter(state, { config, modules }, await installTokenRows(state, rowPlans))
+  setAdapter(state, adapter, await installTokenRows(state, rowPlans))
 }
 
 /** The trained tensors by their names in the file, to be read one at a time. */
@@ -119,6 +151,9 @@ export async function saveAdapter(state: ModelState, folder: string): Promise<vo
       found: 'a model without an adapter',
       cure: 'Call addAdapter first.',
     })
-  const { config, modules } = state.adapter
-  await writeAdapter(folder, toPeftConfig(config, [...modules.keys()]), trainedTensors(state, 'tensor'))
+  const { config, modules, fixed } = state.adapter
+  const trained = trainedTensors(state, 'tensor')
+  const names = new Set(trained.map(({ name }) => name))
+  const tensors = [...trained, ...fixed.tensors.filter(({ name }) => !names.has(name))]
+  await writeAdapter(folder, toPeftConfig(config, [...modules.keys()]), tensors)
 }

@@ -1,64 +1,70 @@
-import { createTape } from '../../engine/index.ts'
+import { exactReader, keepExact } from '../state/exact-values.ts'
 import { readParameter, setFrozen } from '../state/frozen-weights.ts'
+import type { ExactReader } from '../state/exact-reader.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'
 import { freeze } from '../state/train-state.ts'
+import { parametersOf } from '../blocks/architecture.ts'
+import type { Parameter } from '../weights/parameters.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
-import { freeTokenRows } from './token-rows.ts'
+import { addProduct } from './add-product.ts'
+import type { Product } from './add-product.ts'
+import { exactTable, freeTokenRows } from './token-rows.ts'
 
 /**
- * W ← W + scaling · B A for each adapted module, computed in float32 and rounded once; then the model has no adapter.
+ * W ← W + scaling · B A for each adapted module; then the model has no adapter. Sums are made in float32 from the values of the
+ * files, or those that quantising left, and rounded once to what the model computes in; saving makes them again and rounds
+ * them once to what is saved.
  */
 export async function mergeAdapter(state: ModelState): Promise<void> {
-  const { adapter } = state
+  const { adapter, engine } = state
   if (!adapter) return
-  const adapted = adaptedParameters(state, adapter.modules)
-  const merged: Float32Array[] = []
-  for (const each of adapted) merged.push(await mergedValues(state, each))
+  const sums: { parameter: Parameter; exact: ExactReader }[] = []
+  for (const adapted of adaptedParameters(state, adapter.modules)) {
+    const { parameter } = adapted
+    const product = await loraProduct(state, adapted)
+    const base = await exactReader(state, parameter)
+    sums.push({ parameter, exact: async () => addProduct(engine, await base(), product) })
+  }
+  const kept: typeof sums = []
+  for (const parameter of parametersOf(state.architecture))
+    if (state.trainable?.byKey.has(parameter.key)) {
+      const values = await readParameter(state, parameter)
+      kept.push({ parameter, exact: async () => values.slice() })
+    }
+  for (const table of state.tokenRows?.tables ?? [])
+    kept.push({ parameter: table.parameter, exact: await exactTable(state, table) })
   await freeze(state)
-  for (const [i, { parameter }] of adapted.entries()) await setFrozen(state, parameter, merged[i])
-  // Tables have their trained rows already.
+  for (const { parameter, exact } of sums) {
+    await setFrozen(state, parameter, await exact())
+    keepExact(state, parameter, exact)
+  }
+  // These tensors have their values already.
+  for (const { parameter, exact } of kept) keepExact(state, parameter, exact)
   freeTokenRows(state)
   setAdapter(state, null, null)
 }
 
-async function mergedValues(
-  state: ModelState,
-  { parameter, rows, totalRank, maxRank, parts }: AdaptedParameter,
-): Promise<Float32Array> {
-  const { engine, trainable } = state
-  const { key, columns } = parameter
+/** scaling · B and Aᵀ of the modules of a parameter, block by block: [N, ΣR] and [K, ΣR]. */
+async function loraProduct(
+  { engine, trainable }: ModelState,
+  { parameter: { key, columns }, rows, totalRank, maxRank, parts }: AdaptedParameter,
+): Promise<Product> {
   const loraA = trainable?.byKey.get(`${key}.loraA`)
   const loraB = trainable?.byKey.get(`${key}.loraB`)
   if (!loraA || !loraB) throw new Error(`parameter ${key} has no adapter`)
   const a = (await engine.read(loraA.tensor)) as Float32Array
   const b = (await engine.read(loraB.tensor)) as Float32Array
-  // y = x Wᵀ + residual with x = the scaled B, block by block [N, ΣR], and W = Aᵀ [K, ΣR].
-  const scaledB = new Float32Array(rows * totalRank)
+  const left = new Float32Array(rows * totalRank)
   for (const { firstRow, rows: outputs, firstRank, adapter } of parts) {
     if (!adapter) continue
     for (let row = firstRow; row < firstRow + outputs; row += 1)
       for (let i = 0; i < adapter.rank; i += 1)
-        scaledB[row * totalRank + firstRank + i] = adapter.scaling * b[row * maxRank + i]
+        left[row * totalRank + firstRank + i] = adapter.scaling * b[row * maxRank + i]
   }
-  const transposedA = new Float32Array(columns * totalRank)
+  const right = new Float32Array(columns * totalRank)
   for (let i = 0; i < totalRank; i += 1)
-    for (let k = 0; k < columns; k += 1) transposedA[k * totalRank + i] = a[i * columns + k]
-  const x = engine.tensor('float32', [rows, totalRank], scaledB)
-  const weight = engine.tensor('float32', [columns, totalRank], transposedA)
-  const shape = [rows, columns]
-  const residual = engine.tensor('float32', shape, await readParameter(state, parameter))
-  const tape = createTape()
-  const { y } = tape.apply(
-    'linear',
-    { x, weight, bias: null, residual, loraA: null, loraB: null, dropoutSeed: null },
-    { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [columns, 0, 0] },
-    { y: { dtype: 'float32', shape }, t: null },
-  )
-  if (!y) throw new Error('linear was recorded without its output')
-  await engine.run(engine.compile(tape.commands(), [y]))
-  const values = (await engine.read(y)) as Float32Array
-  for (const tensor of [x, weight, residual]) engine.free(tensor)
-  return values
+    for (let k = 0; k < columns; k += 1) right[k * totalRank + i] = a[i * columns + k]
+  return { left, right, rank: totalRank }
 }

@@ -1,6 +1,8 @@
 import type { Tensor } from '../../engine/index.ts'
 import { adapterName } from '../../peft/index.ts'
 import { dropFrozen, keepFrozen, readParameter } from '../state/frozen-weights.ts'
+import { exactReader } from '../state/exact-values.ts'
+import type { ExactReader } from '../state/exact-reader.ts'
 import type { ModelState } from '../state/model-state.ts'
 import type { RowTable, TokenRows } from '../state/token-rows.ts'
 import type { TrainableEntry } from '../state/trainable-set.ts'
@@ -58,6 +60,7 @@ export async function installTokenRows(
 async function installTable(state: ModelState, { parameter, ids, ...of }: RowPlan): Promise<RowTable> {
   const { engine, activation } = state
   const { columns } = parameter
+  const exact = await exactReader(state, parameter)
   const values = await readParameter(state, parameter)
   const rows = values.length / columns
   const table = engine.tensor(activation, [rows, columns], values)
@@ -70,6 +73,7 @@ async function installTable(state: ModelState, { parameter, ids, ...of }: RowPla
     ...of,
     parameter,
     ids,
+    exact,
     places: ids.map((id) => engine.view(table, id * columns, [columns])),
     base: rowsOf(values, ids, columns),
     rowGradient: of.isEmbedding
@@ -79,6 +83,20 @@ async function installTable(state: ModelState, { parameter, ids, ...of }: RowPla
           gradient: engine.tensor('float32', shape),
         }
       : null,
+  }
+}
+
+/** A table with its trained rows, in float32, for when the rows are trained no more. */
+export async function exactTable(
+  state: ModelState,
+  { parameter, ids, exact }: RowTable,
+): Promise<ExactReader> {
+  const { columns } = parameter
+  const rows = await trainedRows(state, parameter, 'tensor')
+  return async () => {
+    const values = await exact()
+    ids.forEach((id, i) => values.set(rows.subarray(i * columns, (i + 1) * columns), id * columns))
+    return values
   }
 }
 

@@ -1,6 +1,7 @@
 import { FettleError } from '../../error.ts'
 import { parametersOf } from '../blocks/architecture.ts'
 import type { Parameter } from '../weights/parameters.ts'
+import { rowCount } from '../weights/parameters.ts'
 import { loadTensor } from './load-state.ts'
 import type { ModelState } from './model-state.ts'
 import { writable } from './model-state.ts'
@@ -12,6 +13,12 @@ import { writable } from './model-state.ts'
  * @throws FettleError where a whole table is trained whose old numbers are nowhere any more
  */
 export async function loadBase(state: ModelState): Promise<void> {
+  for (const { parameter, base } of state.adapter?.fixed.adapted ?? []) {
+    if (state.base.has(parameter.key)) continue
+    const { columns } = parameter
+    const part = { data: await base(), dtype: 'F32', rows: rowCount(parameter) } as const
+    writable(state).base.set(parameter.key, await state.engine.weight(state.activation, columns, [part]))
+  }
   for (const { key } of parametersOf(state.architecture)) {
     if (!state.trainable?.byKey.has(key) || state.base.has(key)) continue
     const stored = state.stored.get(key)

@@ -24,6 +24,12 @@ export function quantizationOf({ forms }: ModelState): Quantization | null {
   return quantizations.find((quantization) => held.has(quantization)) ?? null
 }
 
+/** In how many bits a parameter is held, where that rounds it. */
+export function quantizationFormOf({ forms }: ModelState, { key }: Parameter): Quantization | null {
+  const form = forms.get(key)
+  return quantizations.find((quantization) => quantization === form) ?? null
+}
+
 /** Replaces a parameter's frozen numbers by others than the store has. */
 export async function setFrozen(
   state: ModelState,
@@ -47,17 +53,20 @@ export async function setFrozen(
 /** Gives a parameter the numbers of another one. */
 export async function copyFrozen(state: ModelState, from: Parameter, to: Parameter): Promise<void> {
   const source = state.stored.get(from.key)
+  const exact = state.exact.get(from.key)
   await setFrozen(state, to, await readParameter(state, from))
   if (source) writable(state).stored.set(to.key, source)
+  if (exact) writable(state).exact.set(to.key, exact)
 }
 
 /** Puts another tensor with the same numbers in the place of a frozen matrix. */
 export function holdAs(state: ModelState, parameter: Parameter, tensor: Tensor, form: WeightForm): void {
-  const { stored } = state
-  const source = stored.get(parameter.key)
+  const source = state.stored.get(parameter.key)
+  const exact = state.exact.get(parameter.key)
   dropFrozen(state, parameter)
   keepFrozen(state, parameter, tensor, form)
   if (source) writable(state).stored.set(parameter.key, source)
+  if (exact) writable(state).exact.set(parameter.key, exact)
 }
 
 /** A first tensor of a parameter. */
@@ -82,5 +91,6 @@ export function dropFrozen(state: ModelState, { key }: Parameter): void {
   written.forms.delete(key)
   written.withoutZeros.delete(key)
   written.stored.delete(key)
+  written.exact.delete(key)
   written.revision += 1
 }

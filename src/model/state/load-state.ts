@@ -19,7 +19,10 @@ export async function loadModelState(
     activation,
     quantization,
     activationQuantization,
-  }: Pick<ModelState, 'activation' | 'activationQuantization'> & { quantization: Quantization | null },
+    savedAs,
+  }: Pick<ModelState, 'activation' | 'activationQuantization' | 'savedAs'> & {
+    quantization: Quantization | null
+  },
 ): Promise<ModelState> {
   const state: WritableState = {
     engine,
@@ -32,6 +35,8 @@ export async function loadModelState(
     forms: new Map(),
     withoutZeros: new Set(),
     stored: new Map(),
+    exact: new Map(),
+    savedAs,
     trainable: null,
     adapter: null,
     tokenRows: null,

@@ -1,12 +1,13 @@
 import type { Engine } from '../../engine/engine.ts'
 import type { ActivationQuantization, WeightForm } from '../../engine/quantization.ts'
 import type { DType, Tensor } from '../../engine/tensor.ts'
-import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
+import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import type { Architecture } from '../blocks/architecture.ts'
 import type { Rope } from '../blocks/rope.ts'
 import type { ModelConfig } from '../families/index.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import type { WeightStore } from '../weights/weight-store.ts'
+import type { ExactReader } from './exact-reader.ts'
 import type { TokenRows } from './token-rows.ts'
 import type { TrainableSet } from './trainable-set.ts'
 
@@ -14,6 +15,16 @@ import type { TrainableSet } from './trainable-set.ts'
 export interface Adapter {
   config: LoraConfig
   modules: ReadonlyMap<string, ModuleAdapter>
+  /** What it changes besides and is not trained; see adapters/fixed-tables.ts. */
+  fixed: FixedTables
+}
+
+/** What an adapter's file says of embedding and head that fettle does not train. */
+export interface FixedTables {
+  /** Tensors that are saved again as they are. */
+  tensors: readonly AdapterTensorToWrite[]
+  /** Tables that LoRA was added to: each one's values without it. */
+  adapted: readonly { parameter: Parameter; base: ExactReader }[]
 }
 
 /** A loaded model: what is frozen, what is trained, and the rotation tables. Only functions of this room write to it. */
@@ -34,6 +45,10 @@ export interface ModelState {
   readonly withoutZeros: ReadonlySet<string>
   /** The parameter of the store that has the numbers which a key had before it was trained, as long as that is so. */
   readonly stored: ReadonlyMap<string, Parameter>
+  /** The values of parameters whose tensors have rounded them, where the store does not have them. */
+  readonly exact: ReadonlyMap<string, ExactReader>
+  /** What weights are saved in where nobody says: null, each as the store has it. */
+  readonly savedAs: 'float32' | 'bfloat16' | null
   readonly trainable: TrainableSet | null
   readonly adapter: Adapter | null
   /** Single rows of embedding and head that are trained; see token-rows.ts. */
@@ -56,6 +71,7 @@ export interface WritableState extends ModelState {
   forms: Map<string, WeightForm>
   withoutZeros: Set<string>
   stored: Map<string, Parameter>
+  exact: Map<string, ExactReader>
   trainable: TrainableSet | null
   adapter: Adapter | null
   tokenRows: TokenRows | null

@@ -1,4 +1,5 @@
 import type { Tensor } from '../../engine/tensor.ts'
+import type { ExactReader } from './exact-reader.ts'
 import type { Parameter } from '../weights/parameters.ts'
 
 /** Single rows of the embedding and of the head that are trained beside LoRA; how is in adapters/token-rows.ts. */
@@ -13,6 +14,8 @@ export interface RowTable {
   ids: readonly number[]
   isEmbedding: boolean
   isHead: boolean
+  /** The table without them, not rounded. */
+  exact: ExactReader
   /** The trained rows in the table that the ops read. */
   places: readonly Tensor[]
   /** What these rows had before the adapter [n, H]. */

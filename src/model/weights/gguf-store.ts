@@ -26,8 +26,10 @@ export function openGgufStore(
     return transform ? transform.fromFile(data, shape) : data
   }
   const embedding = tensors.get('token_embd.weight')?.type
+  const dtype = embedding === 'F32' || embedding === 'F16' ? embedding : 'BF16'
   return {
-    dtype: embedding === 'F32' || embedding === 'F16' ? embedding : 'BF16',
+    dtype,
+    dtypeOf: () => dtype,
     repeats: true,
     async part(part, columns) {
       // The engine rounds to its compute type; in float32 the dequantised values stay as they are.

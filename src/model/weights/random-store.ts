@@ -16,6 +16,7 @@ export function openRandomStore(
   return {
     dtype: 'F32',
     repeats: false,
+    dtypeOf: () => 'F32',
     async part({ rows }, columns) {
       const data = Float32Array.from({ length: rows * columns }, () => standardDeviation * normal())
       return { data, dtype: 'F32', rows }

@@ -62,6 +62,10 @@ export function openSafetensorsStore(
       const [form = null] = forms
       return kind === 'linear' && forms.size === 1 ? form : null
     },
+    dtypeOf({ safetensors: { name } }) {
+      const dtype = find(name)?.dtype
+      return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16' ? dtype : info(parameters[0].key).dtype
+    },
     async part(part, columns) {
       const { rows, safetensors } = part
       // What is stored as it is used stays in the file, where the engine can map it.

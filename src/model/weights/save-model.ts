@@ -1,23 +1,42 @@
+import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
 import { float32ToBfloat16, float32ToFloat16 } from '../../float16.ts'
 import { makeFolder, writeFileAtomic, writeSafetensors } from '../../formats/index.ts'
 import type { TensorToWrite } from '../../formats/index.ts'
 import { parametersOf, ropesOf } from '../blocks/architecture.ts'
-import { readParameter } from '../state/frozen-weights.ts'
+import { readExact } from '../state/exact-values.ts'
 import type { ModelState } from '../state/model-state.ts'
+import type { Parameter } from './parameters.ts'
 import { extractSlice, slicesOf } from './tensor-slice.ts'
 
-/** Writes config.json, generation_config.json and model.safetensors, without an adapter. */
+const names = { F32: 'float32', BF16: 'bfloat16', F16: 'float16' } as const
+const stored = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
+
+/** What weights are saved in. */
+export type SavedType = keyof typeof stored
+
+/** What a model's files have its weights in, or most of them, as config.json names it. */
+export function storedType({ store }: ModelState): SavedType {
+  return names[store.dtype]
+}
+
+/**
+ * Writes config.json, generation_config.json and model.safetensors, without an adapter. Values are those of the files, as they were
+ * merged or trained, whatever the model computes in: what did not change keeps its bytes.
+ *
+ * @throws FettleError for the folder that the model is read from
+ */
 export async function saveModel(
   state: ModelState,
   folder: string,
   {
-    dtype,
+    dtype = state.savedAs ?? 'stored',
     generationConfig,
     place,
-  }: { dtype: 'float32' | 'bfloat16' | 'float16'; generationConfig: Record<string, unknown>; place: string },
+  }: { dtype?: SavedType | 'stored'; generationConfig: Record<string, unknown>; place: string },
 ): Promise<void> {
+  checkOwnFolder(folder, place)
   if (ropesOf(state.architecture).some(({ scaling }) => scaling.type === 'divisors'))
     throw new FettleError({
       place: `${place}: tensor rope_freqs.weight`,
@@ -33,22 +52,43 @@ export async function saveModel(
   )
   // The weights are whole now.
   const { torch_dtype: _, quantization_config: __, ...config } = state.config.raw
-  await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify({ ...config, dtype }, null, 2)}\n`)
+  const written = { ...config, dtype: dtype === 'stored' ? storedType(state) : dtype }
+  await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(written, null, 2)}\n`)
 }
 
-/** The model's tensors one after the other, each read when it is written. */
-function storedTensors(state: ModelState, dtype: 'float32' | 'bfloat16' | 'float16'): TensorToWrite[] {
-  const stored = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
-  return parametersOf(state.architecture).flatMap((parameter) =>
-    slicesOf(parameter).map((slice): TensorToWrite => ({
-      name: slice.name,
-      dtype: stored[dtype],
-      shape: slice.shape,
-      async data() {
-        const values = extractSlice(await readParameter(state, parameter), slice)
-        if (dtype === 'float32') return values
-        return dtype === 'bfloat16' ? float32ToBfloat16(values) : float32ToFloat16(values)
-      },
-    })),
+/** @throws FettleError when a folder is the one that the model is read from, whose weights may be read again */
+export function checkOwnFolder(folder: string, place: string): void {
+  if (!existsSync(folder) || !existsSync(place) || realpathSync(folder) !== realpathSync(place)) return
+  throw new FettleError({
+    place: folder,
+    found: 'the folder of the model itself',
+    expected: 'another one: the model is still read from it',
+    cure: 'Choose a new folder.',
+  })
+}
+
+/** The model's tensors one after the other, each read when it is written: in one type, or each in its own. */
+function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorToWrite[] {
+  const { architecture, store } = state
+  // Projections that are one tensor here stand beside one another in the file.
+  let latest: { parameter: Parameter; values: Float32Array } | undefined
+  const read = async (parameter: Parameter): Promise<Float32Array> => {
+    if (latest?.parameter !== parameter) latest = { parameter, values: await readExact(state, parameter) }
+    return latest.values
+  }
+  return parametersOf(architecture).flatMap((parameter) =>
+    slicesOf(parameter).map((slice, i): TensorToWrite => {
+      const type = dtype === 'stored' ? store.dtypeOf(parameter.parts[i]) : stored[dtype]
+      return {
+        name: slice.name,
+        dtype: type,
+        shape: slice.shape,
+        async data() {
+          const values = extractSlice(await read(parameter), slice)
+          if (type === 'F32') return values
+          return type === 'BF16' ? float32ToBfloat16(values) : float32ToFloat16(values)
+        },
+      }
+    }),
   )
 }

@@ -13,6 +13,8 @@ export interface WeightStore {
   repeats: boolean
   /** How the file holds a projection, where that is in 4 or 8 bits: the numbers of `part` are those that this leaves. */
   form?(parameter: Parameter): Quantization | null
+  /** How the file stores a part; `dtype` where it does not have it, or has it in other bits. */
+  dtypeOf(part: ParameterPart): WeightStore['dtype']
   /** Rows of a matrix [rows, columns]; a stretch of the file where its type can be computed with as it is. */
   part(part: ParameterPart, columns: number): Promise<WeightPart>
   /** A part of a vector, in float32. */
