@@ -10,10 +10,12 @@ const count = () => z.int().min(0).nullish()
 const number = () => z.number().nullish()
 
 /** The tokens that end an answer; some files have −1 for none. One that is no id would never end it. */
-const endTokens = z.custom<number | number[] | null | undefined>(
-  (value) => [value ?? []].flat().every(Number.isInteger),
-  'the id of a token, or a list of ids',
-)
+const endTokens = z
+  .custom<number | number[]>(
+    (value) => [value].flat().every(Number.isInteger),
+    'the id of a token, or a list of ids',
+  )
+  .nullish()
 
 /** What another way of decoding is not. */
 function without(expected: string, ...harmless: readonly unknown[]): UnobeyedKey {
