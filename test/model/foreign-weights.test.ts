@@ -181,6 +181,29 @@ describe('weights in a form that fettle does not read are named as what they are
   })
 })
 
+it('whole weights that config.json calls quantised are read as they are, and that is said', async () => {
+  const model = await open(await variant({ quantization_config: { load_in_4bit: true } }))
+  expect(model.quantization).toBe(null)
+  expect(model.notices.map(describeProblem)).toEqual([
+    expect.stringMatching(
+      /quantization_config: bitsandbytes, but the weights are whole; expected no such key/,
+    ),
+  ])
+})
+
+it('weights under other names are named beside those that are missing', async () => {
+  const renamed = (tensors: TensorToWrite[]) =>
+    tensors.map((tensor) => ({ ...tensor, name: `_orig_mod.${tensor.name}` }))
+  const message = await refusal(await variant({}, renamed))
+  expect(message).toContain('tensor model.embed_tokens.weight: nothing')
+  expect(message).toContain('nothing reads them: _orig_mod.lm_head.weight')
+  const inner = (tensors: TensorToWrite[]) =>
+    tensors.map((tensor) => ({ ...tensor, name: tensor.name.replace('self_attn', 'attention') }))
+  const other = await refusal(await variant({}, inner))
+  expect(other).toContain('tensor model.layers.0.self_attn.q_proj.weight: nothing')
+  expect(other).toContain('nothing reads them: model.layers.0.attention.k_proj.weight')
+})
+
 describe('a head that config.json calls the embedding', () => {
   const logitsOf = async (folder: string) => {
     const model = await open(folder)

@@ -74,10 +74,12 @@ async function inFourBits(
       const packed = await bytesOf('weight', weight, Math.ceil(count / 2))
       const map = await floats(bytesOf, `${weight}.quant_map`, 16)
       const absmax = await blockMaxima(bytesOf, weight, Math.ceil(count / blocksize), isDouble ? state : null)
-      return Float32Array.from({ length: count }, (_, i) => {
-        const byte = packed[i >> 1]
-        return map[i % 2 === 0 ? byte >> 4 : byte & 15] * absmax[Math.floor(i / blocksize)]
-      })
+      const values = new Float32Array(count)
+      for (let i = 0; i < count; i += 1) {
+        const byte = packed[i >>> 1]
+        values[i] = map[i % 2 === 0 ? byte >>> 4 : byte & 15] * absmax[Math.floor(i / blocksize)]
+      }
+      return values
     },
   }
 }
@@ -115,9 +117,20 @@ function inEightBits(tensors: ReadonlyMap<string, TensorInfo>, module: string): 
     form: 'int8',
     names: [weight, `${module}.SCB`, `${module}.weight_format`],
     async read() {
+      const format = tensors.get(`${module}.weight_format`)
+      const [order = 0] = format ? await readTensorBytes(format) : []
+      if (order !== 0)
+        throw new FettleError({
+          place: `${info.path}: tensor ${module}.weight_format`,
+          found: String(order),
+          expected: '0: rows one after the other',
+          cure: 'Save the model again with a current bitsandbytes.',
+        })
       const codes = new Int8Array((await bytesOf('weight', weight, rows * columns)).buffer)
       const scales = (await floats(bytesOf, `${module}.SCB`, rows)).map((absmax) => absmax / 127)
-      return Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / columns)])
+      const values = new Float32Array(rows * columns)
+      for (let i = 0; i < values.length; i += 1) values[i] = codes[i] * scales[Math.floor(i / columns)]
+      return values
     },
   }
 }

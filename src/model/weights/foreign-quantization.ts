@@ -1,4 +1,4 @@
-import { FettleError, quoteValue } from '../../error.ts'
+import { FettleError, quoteValue, type Problem } from '../../error.ts'
 import { isJsonObject, type JsonObject } from '../../formats/foreign/index.ts'
 
 /** What a model's weights were made smaller with, by `quant_method` of config.json. */
@@ -55,23 +55,42 @@ export function refuseQuantized(config: JsonObject, place: string, tensors: Iter
   })
 }
 
+/** Whether a quantization_config is that of bitsandbytes; older files do not name it. */
+export function isBitsandbytes(given: unknown): boolean {
+  if (!isJsonObject(given)) return false
+  const { quant_method: method } = given
+  return (
+    method === 'bitsandbytes' ||
+    (method === undefined && ('load_in_4bit' in given || 'load_in_8bit' in given))
+  )
+}
+
 function methodOf(
   config: JsonObject,
   names: readonly string[],
 ): { key?: string; method?: string | undefined } {
+  // MLX writes group size and bits under a key of its own, and again under that of others.
+  if (isJsonObject(config['quantization'])) return { key: 'quantization', method: mlx }
   for (const key of ['quantization_config', 'compression_config'] as const) {
     const given = config[key]
     if (given === undefined || given === null) continue
     const method = isJsonObject(given) ? given['quant_method'] : given
-    const isBitsandbytes =
-      method === 'bitsandbytes' ||
-      (isJsonObject(given) && method === undefined && ('load_in_4bit' in given || 'load_in_8bit' in given))
-    if (isBitsandbytes) return {}
+    if (isBitsandbytes(given)) return {}
     const name = typeof method === 'string' && Object.hasOwn(methods, method) ? methods[method] : undefined
     return { key, method: name ?? quoteValue(method) }
   }
-  // MLX writes group size and bits under a key of its own.
-  if (isJsonObject(config['quantization'])) return { key: 'quantization', method: mlx }
   const mark = marks.find(([pattern]) => names.some((name) => pattern.test(name)))
   return { method: mark?.[1] }
+}
+
+/** What to say of whole weights beside a config.json that calls them quantised, as merging leaves it. */
+export function wholeNotice(config: JsonObject, place: string, isQuantized: boolean): Problem[] {
+  if (isQuantized || !isBitsandbytes(config['quantization_config'])) return []
+  return [
+    {
+      place: `${place}: quantization_config`,
+      found: 'bitsandbytes, but the weights are whole',
+      expected: 'no such key; they are read as they are',
+    },
+  ]
 }

@@ -5,7 +5,7 @@ import { readGguf, readJsonFile } from '../../formats/index.ts'
 import { parametersOf } from '../blocks/architecture.ts'
 import type { ModelDescription } from '../families/index.ts'
 import { describeGguf, describeModel, layersOf } from '../families/index.ts'
-import { refuseQuantized } from './foreign-quantization.ts'
+import { refuseQuantized, wholeNotice } from './foreign-quantization.ts'
 import { openGgufStore, unreadGgufTensors } from './gguf-store.ts'
 import { openSafetensorsStore } from './safetensors-store.ts'
 import { openStoredTensors, unreadNotice, unreadTensors } from './stored-tensors.ts'
@@ -63,11 +63,12 @@ export async function openModel(path: string): Promise<StoredModel> {
   const said = describeModel(raw, place, layersOf(tensors.names))
   const { described, stored } = await withStoredHead(said, place, tensors)
   const { architecture, notices } = described
-  const store = openSafetensorsStore(stored, parametersOf(architecture))
+  const unread = unreadNotice(path, unreadTensors(stored, architecture))
+  const store = openSafetensorsStore(stored, parametersOf(architecture), unread)
   const generation = join(path, 'generation_config.json')
   return {
     ...described,
-    notices: [...notices, ...unreadTensors(stored, architecture)],
+    notices: [...notices, ...wholeNotice(raw, place, stored.isQuantized), ...unread],
     store,
     generationConfig: existsSync(generation) ? await readJsonFile(generation) : null,
   }

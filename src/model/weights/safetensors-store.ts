@@ -1,4 +1,4 @@
-import { FettleError } from '../../error.ts'
+import { FettleError, type Problem } from '../../error.ts'
 import { fileBytes, readTensorBytes, toFloat32 } from '../../formats/index.ts'
 import type { TensorInfo } from '../../formats/index.ts'
 import type { Parameter, ParameterPart } from './parameters.ts'
@@ -11,17 +11,20 @@ type Computable = 'F32' | 'F16' | 'BF16'
 /**
  * The parameters of model.safetensors or its shards.
  *
+ * @param unread  what to say of tensors that nothing reads, where others are missing
  * @throws FettleError when a tensor of the architecture is missing or has another shape
  */
 export function openSafetensorsStore(
   { folder, find, quantized }: StoredTensors,
   parameters: readonly Parameter[],
+  unread: readonly Problem[],
 ): WeightStore {
   checkShapes(
     folder,
     parameters,
     (part) => part.safetensors,
     (name) => (quantized(name) ?? find(name))?.shape,
+    unread,
   )
   const info = (name: string): TensorInfo & { dtype: Computable } => {
     const tensor = find(name)

@@ -8,6 +8,7 @@ export interface StoredTensors {
   folder: string
   names: readonly string[]
   find(name: string): TensorInfo | undefined
+  isQuantized: boolean
   /** Where the matrix of that name is held in 4 or 8 bits. */
   quantized(name: string): QuantizedTensor | undefined
 }
@@ -20,6 +21,7 @@ export async function openStoredTensors(folder: string): Promise<StoredTensors> 
     folder,
     names: [...tensors.keys()],
     find: byName(tensors),
+    isQuantized: quantized.size > 0,
     quantized: byName(quantized),
   }
 }
@@ -32,17 +34,14 @@ function byName<T>(entries: ReadonlyMap<string, T>): (name: string) => T | undef
 /** Tensors without parameters: rotation tables and masks that older versions of transformers saved, a tied head. */
 const harmless = /(^|\.)(rotary_emb\.inv_freq|attn\.(masked_)?bias)$/
 
-/** What of the weights nothing reads, in one message; none where everything is read. */
-export function unreadTensors(stored: StoredTensors, architecture: Architecture): Problem[] {
-  const { folder, names, find, quantized } = stored
+/** Names of the tensors that nothing reads. */
+export function unreadTensors(stored: StoredTensors, architecture: Architecture): string[] {
+  const { names, find, quantized } = stored
   const wanted = [...parametersOf(architecture), architecture.head].flatMap(({ parts }) =>
     parts.map(({ safetensors }) => safetensors.name),
   )
   const read = new Set(wanted.flatMap((name) => quantized(name)?.names ?? find(name)?.name ?? []))
-  return unreadNotice(
-    folder,
-    names.filter((name) => !read.has(name) && !harmless.test(name)),
-  )
+  return names.filter((name) => !read.has(name) && !harmless.test(name))
 }
 
 /** What to say of tensors that nothing reads; nothing where there are none. */

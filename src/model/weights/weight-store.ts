@@ -26,6 +26,7 @@ export interface WeightStore {
  *
  * @param tensorOf  which of its names a file of this format has
  * @param fileShape  the shape in the file
+ * @param unread  tensors that nothing reads: they may be those that are missing under another name
  * @throws FettleError that names the first tensors that are missing or have another shape
  */
 export function checkShapes(
@@ -33,6 +34,7 @@ export function checkShapes(
   parameters: readonly Parameter[],
   tensorOf: (part: ParameterPart) => StoredTensor,
   fileShape: (name: string) => readonly number[] | undefined,
+  unread: readonly Problem[] = [],
 ): void {
   const problems = parameters.flatMap((parameter) =>
     parameter.parts.flatMap((part): Problem[] => {
@@ -56,5 +58,9 @@ export function checkShapes(
     problems.length > shown.length
       ? `${problems.length - shown.length} more tensors do not fit: the weights belong to another config.json, or the file is incomplete.`
       : 'The weights belong to another config.json, or the file is incomplete: save or download the model again.'
-  throw new FettleError(shown.map((problem, i) => (i === shown.length - 1 ? { ...problem, cure } : problem)))
+  const last = shown.length - 1
+  throw new FettleError([
+    ...shown.map((problem, i) => (i === last ? { ...problem, cure } : problem)),
+    ...unread,
+  ])
 }
