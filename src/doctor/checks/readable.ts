@@ -40,7 +40,8 @@ function elsewhereDraft(place: string, names: readonly string[]): Draft {
 
 /** Files that are missing, broken, refused by the loader or not read whole, and rows that are in no known format. */
 export const readable: Check = {
-  looksFor: 'files and rows that cannot be read',
+  looksFor:
+    'files and rows that cannot be read, models that loading refuses, and what of their files nothing reads',
   examine: ({ problems, notices, elsewhere, run }) => [
     ...notices.map(noticeDraft),
     ...problems
