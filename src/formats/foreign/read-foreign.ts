@@ -9,7 +9,7 @@ export interface ForeignKeys<Obeyed extends z.ZodObject = z.ZodObject> {
   obeyed: Obeyed
   /** Keys that change nothing of what it computes. */
   harmless: readonly string[]
-  /** Keys that change results and that it does not obey. */
+  /** Keys that change results and that it does not obey; what is also in `obeyed` or `harmless` is not looked for here. */
   unobeyed?: Readonly<Record<string, UnobeyedKey>>
   /** The same of objects in the file, by their key; what they hold of `obeyed` is read with the file. */
   within?: Readonly<Record<string, ForeignKeys>>
@@ -51,21 +51,16 @@ export function readForeign<Obeyed extends z.ZodObject>(
   const notices: Problem[] = []
   const classify = (known: ForeignKeys, object: JsonObject, path: string): void => {
     for (const [key, value] of Object.entries(object)) {
-      const unobeyed = entryOf(known.unobeyed, key)
       const inner = entryOf(known.within, key)
-      if (unobeyed) {
-        const { isHarmless, expected, cure, severity = 'stop' } = unobeyed
-        if (isHarmless(value, raw)) continue
-        const problem = {
-          place,
-          found: `${clipText(path + key)}: ${quoteValue(value)}`,
-          expected,
-          ...(cure && { cure }),
-        }
-        ;(severity === 'stop' ? stops : notices).push(problem)
-      } else if (inner && isJsonObject(value)) classify(inner, value, `${path}${key}.`)
-      else if (!Object.hasOwn(known.obeyed.shape, key) && !known.harmless.includes(key))
-        unread.push(`${path}${key}`)
+      if (inner && isJsonObject(value)) classify(inner, value, `${path}${key}.`)
+      if (inner || Object.hasOwn(known.obeyed.shape, key) || known.harmless.includes(key)) continue
+      const unobeyed = entryOf(known.unobeyed, key)
+      if (!unobeyed) unread.push(`${path}${key}`)
+      else if (!unobeyed.isHarmless(value, raw)) {
+        const { expected, cure, severity = 'stop' } = unobeyed
+        const found = `${clipText(path + key)}: ${quoteValue(value)}`
+        ;(severity === 'stop' ? stops : notices).push({ place, found, expected, ...(cure && { cure }) })
+      }
     }
   }
   classify(keys, raw, '')

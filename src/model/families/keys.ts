@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ForeignKeys } from '../../formats/foreign/index.ts'
+import type { ForeignKeys, UnobeyedKey } from '../../formats/foreign/index.ts'
 import { isOneOf } from '../../formats/foreign/index.ts'
 
 /** A whole number from 1; absent: `fallback`. The class of Transformers takes no null either. */
@@ -34,7 +34,7 @@ export const commonHarmless: readonly string[] = [
   'model_type quantization_config quantization pad_token_id initializer_range tokenizer_class',
   // Where the file comes from.
   'architectures transformers_version _name_or_path name_or_path _commit_hash auto_map dtype torch_dtype',
-  'unsloth_version unsloth_fixed transformers.js_config',
+  'unsloth_version unsloth_fixed transformers.js_config is_llama_config max_window_layers',
   // How Transformers computes, not what.
   'use_cache pretraining_tp torchscript use_bfloat16 tf_legacy_loss return_dict output_attentions',
   'output_hidden_states tie_last_hidden_states chunk_size_feed_forward pruned_heads attn_implementation',
@@ -51,8 +51,22 @@ export const commonHarmless: readonly string[] = [
   'remove_invalid_values exponential_decay_length_penalty',
 ].flatMap((names) => names.split(' '))
 
-/** Keys of every config.json that change what is computed, in a way that no family of fettle has. */
+/** A key of relatives that a class does not have: Transformers computes without it, too. */
+const ofRelatives: UnobeyedKey = {
+  isHarmless: isOneOf(false, null),
+  expected: 'false: the class of this model_type does not have it',
+  severity: 'notice',
+}
+
+/** Keys that change what is computed, in a way that no family of fettle has, or not the one that does not obey them. */
 export const commonUnobeyed: NonNullable<ForeignKeys['unobeyed']> = {
+  attention_bias: ofRelatives,
+  mlp_bias: ofRelatives,
+  qkv_bias: ofRelatives,
+  use_qk_norm: ofRelatives,
+  use_mrope: ofRelatives,
+  use_sliding_window: ofRelatives,
+  rope_interleaved: ofRelatives,
   is_encoder_decoder: { isHarmless: isOneOf(false), expected: 'false: a decoder only' },
   is_causal: { isHarmless: isOneOf(true), expected: 'true: each token sees those before it' },
   per_layer_config: {
