@@ -1,4 +1,4 @@
-import type { DroppedField, MaskPolicy } from '../chat/index.ts'
+import type { DroppedField, MaskPolicy, Message } from '../chat/index.ts'
 import { splitPerTurn } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import type { ChatEncoding, Straddle, Tokenizer } from '../tokenizer/index.ts'
@@ -27,6 +27,8 @@ export type EncodedExample = Example & {
   straddles: Straddle[]
   /** What the template left out of the messages, where the policy accepts that. */
   dropped?: readonly DroppedField[]
+  /** The messages as the template was given them, where it could not take them as they are. */
+  fitted?: readonly Message[]
 }
 
 type Kind = Conversation['kind']
@@ -244,8 +246,10 @@ function requireEos(items: readonly Conversation[], tokenizer: Tokenizer): strin
   })
 }
 
-function toExample({ text, inputIds, mask, spans, straddles, dropped }: ChatEncoding) {
-  return { text, inputIds, mask, spans, straddles, ...(dropped !== undefined && { dropped }) }
+function toExample({ text, inputIds, mask, spans, straddles, dropped, fitted }: ChatEncoding) {
+  const example = { text, inputIds, mask, spans, straddles }
+  if (dropped === undefined && fitted === undefined) return example
+  return { ...example, ...(dropped && { dropped }), ...(fitted && { fitted }) }
 }
 
 /** The learned stretches of tokens, as spans; one that ends in a special token ends in a stop. */

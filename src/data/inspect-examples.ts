@@ -69,7 +69,10 @@ async function* inspectOne(
   if (conversation.kind !== 'messages') return yield* found
   const { messages, tools, variables } = conversation
   const parts = options.perTurn ? splitPerTurn(messages).map((turn) => turn.messages) : [messages]
-  yield* found.map((example, i) => ({ ...example, chat: { messages: parts[i], tools, variables } }))
+  yield* found.map((example, i) => ({
+    ...example,
+    chat: { messages: [...(example.fitted ?? parts[i])], tools, variables },
+  }))
 }
 
 /** Turn after turn, as they are asked for: those of a long conversation are too many to hold. */

@@ -38,6 +38,8 @@ export interface EncodeChatOptions extends Pick<ChatTemplateOptions, 'variables'
 export interface ChatEncoding extends TextEncoding {
   /** What the template left out of it, where the policy accepts that. */
   dropped?: readonly DroppedField[]
+  /** The messages as the template was given them, where it could not take them as they are. */
+  fitted?: readonly Message[]
 }
 
 /** What encoding chats needs of the tokenizer. */
@@ -76,11 +78,15 @@ export async function encodeChats(
 /** A rendered conversation before it is tokenised. */
 export interface RenderedChat extends TextWithSpans {
   dropped: readonly DroppedField[]
+  fitted: readonly Message[] | undefined
 }
 
 async function encodeRendered(encoder: ChatEncoder, chats: readonly RenderedChat[]): Promise<ChatEncoding[]> {
   const encodings: ChatEncoding[] = await encodeTextsWithSpans(encoder, chats, { addSpecialTokens: false })
-  for (const [i, { dropped }] of chats.entries()) if (dropped.length > 0) encodings[i].dropped = dropped
+  for (const [i, { dropped, fitted }] of chats.entries()) {
+    if (dropped.length > 0) encodings[i].dropped = dropped
+    if (fitted !== undefined) encodings[i].fitted = fitted
+  }
   return encodings
 }
 
@@ -103,11 +109,12 @@ export function maskRenderer(
       throw place === undefined ? error : inPlace(place, withHint(error, messages))
     }
   }
-  const conversation = inItsPlace(() => {
+  const { conversation, isFitted } = inItsPlace(() => {
     const given = renderOptions(messages, { tools, variables: { ...variables, ...own } }, named)
     const fitted = fitMessages(compiled, given)
     for (const remark of fitted.remarks) onRemark?.(remark)
-    return { ...given, messages: fitted.messages }
+    const isFitted = fitted.messages.some((message, i) => message !== given.messages[i])
+    return { conversation: { ...given, messages: fitted.messages }, isFitted }
   })
   const renderer = spanRenderer(compiled, conversation, {
     bosToken: named.get('bos_token'),
@@ -122,7 +129,7 @@ export function maskRenderer(
         const { rendered, spans, dropped } = renderer(beginning)
         const { text } = rendered
         checkSpans(spans, { text, place: place ?? 'conversation', policy, dropped })
-        return { text, spans, dropped }
+        return { text, spans, dropped, fitted: isFitted ? beginning : undefined }
       }),
   }
 }
