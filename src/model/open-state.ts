@@ -1,5 +1,6 @@
+import { totalmem } from 'node:os'
 import { createEngine } from '../engine/index.ts'
-import type { Problem } from '../error.ts'
+import { FettleError, type Problem } from '../error.ts'
 import { parametersOf } from './blocks/architecture.ts'
 import type { ModelDescription } from './families/index.ts'
 import { describeModel } from './families/index.ts'
@@ -7,6 +8,8 @@ import type { LoadOptions } from './load-options.ts'
 import { computeType, readQuantization } from './load-options.ts'
 import { loadModelState } from './state/load-state.ts'
 import type { ModelState } from './state/model-state.ts'
+import type { Parameter } from './weights/parameters.ts'
+import { rowCount } from './weights/parameters.ts'
 import { openModel } from './weights/open-model.ts'
 import { openRandomStore } from './weights/random-store.ts'
 import type { WeightStore } from './weights/weight-store.ts'
@@ -33,8 +36,21 @@ export async function openFresh(
 ): Promise<OpenedModel> {
   const description = describeModel(raw, 'config')
   const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
-  const store = openRandomStore(parametersOf(description.architecture), deviation, seed)
+  const parameters = parametersOf(description.architecture)
+  checkRoom(parameters)
+  const store = openRandomStore(parameters, deviation, seed)
   return { state: await onEngine(description, store, options), notices: description.notices }
+}
+
+/** No file bounds the sizes of fresh weights: the memory of this machine does. */
+function checkRoom(parameters: readonly Parameter[]): void {
+  const bytes = parameters.reduce((sum, parameter) => sum + 4 * rowCount(parameter) * parameter.columns, 0)
+  if (bytes <= totalmem()) return
+  throw new FettleError({
+    place: 'config',
+    found: `sizes for ${(bytes / 2 ** 30).toPrecision(3)} GiB of weights`,
+    expected: `at most the memory of this machine, ${(totalmem() / 2 ** 30).toPrecision(3)} GiB`,
+  })
 }
 
 async function onEngine(

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { describeProblem } from '../../src/error.ts'
 import type { GgufTensor, GgufValue } from '../../src/formats/index.ts'
 import {
+  AutoModelForCausalLM,
   describeGguf,
   describeModel,
   linearParameters,
@@ -127,6 +128,11 @@ const windows = (raw: Record<string, unknown>) =>
 describe('which layers see a window', () => {
   it.each<[string, Record<string, unknown>, number[]]>([
     ['no Mistral where it says null', { model_type: 'mistral', sliding_window: null }, [0, 0, 0, 0]],
+    [
+      'as far as engines count',
+      { model_type: 'mistral', sliding_window: 1e15 },
+      [2147483647, 2147483647, 2147483647, 2147483647],
+    ],
     ['every Mistral', { model_type: 'mistral', sliding_window: 7 }, [7, 7, 7, 7]],
     ['no Qwen that does not use it', { model_type: 'qwen2', sliding_window: 7 }, [0, 0, 0, 0]],
     [
@@ -213,6 +219,14 @@ describe('names what it cannot read', () => {
       /hidden_size: -1; expected a number above 0[^]*mlp_bias: "no"; expected true or false/,
     )
   })
+})
+
+it.each<[unknown, string]>([
+  [null, 'config: null; expected the fields of a config.json'],
+  ['x', 'config: "x"; expected the fields of a config.json'],
+  [{ model_type: 'llama', hidden_size: 1e9 }, 'GiB of weights; expected at most the memory of this machine'],
+])('a fresh model of %j', async (raw, says) => {
+  await expect(AutoModelForCausalLM.fromConfig(raw as Record<string, unknown>)).rejects.toThrow(says)
 })
 
 describe('a GGUF file stands for a config.json', () => {

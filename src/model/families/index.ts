@@ -2,6 +2,7 @@
 // A new one is a line here and a file like llama.ts; docs/adding-a-model.md shows the way.
 import { closestName } from '../../closest-name.ts'
 import { FettleError, quoteValue } from '../../error.ts'
+import { isJsonObject } from '../../formats/foreign/index.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import type { Family, ModelDescription } from './family.ts'
 import { ggufConfig } from './gguf-config.ts'
@@ -28,6 +29,8 @@ export function describeModel(
   place: string,
   storedLayers?: number,
 ): ModelDescription {
+  if (!isJsonObject(raw))
+    throw new FettleError({ place, found: quoteValue(raw), expected: 'the fields of a config.json' })
   const known = families.map(({ modelType }) => modelType)
   const modelType = raw['model_type']
   const family = families.find((each) => each.modelType === modelType)

@@ -13,6 +13,9 @@ import type { KeyProblem } from './keys.ts'
 import { commonKeys, count, flag, number, optionalCount } from './keys.ts'
 import { checkRope, ropeKeys, ropeOf } from './rope-keys.ts'
 
+/** A window beyond every sequence is none; engines count positions in 32 bits. */
+const farthest = 2 ** 31 - 1
+
 /** More than any model has: without weights beside it, nothing else bounds the layers of a config.json. */
 const mostLayers = 10_000
 
@@ -141,7 +144,13 @@ function llamaLayer(
   const ggufTransform = ggufInterleaves ? interleavedHalves(headDim) : undefined
   return [
     attention({
-      shape: { queryHeads, keyHeads, headDim, window: window ?? 0, rope: rotates ? rope : null },
+      shape: {
+        queryHeads,
+        keyHeads,
+        headDim,
+        window: Math.min(window ?? 0, farthest),
+        rope: rotates ? rope : null,
+      },
       scale: headDim ** -0.5,
       norm: rmsNorm(gain(named('input_layernorm', 'attn_norm'), width), eps),
       qkv: linear(
