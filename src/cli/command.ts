@@ -66,12 +66,16 @@ export function defineCommand<const T extends Flags>(
   }
 }
 
-/** The library names options as TypeScript does (`maxNewTokens`); who gave a flag knows that. */
+/** The library names options as TypeScript does (`maxNewTokens`, `lora.r`); who gave a flag knows that. */
 function withFlagNames(error: unknown, given: ReadonlyMap<string, unknown>): unknown {
-  if (!(error instanceof FettleError) || !error.problems.some(({ place }) => given.has(place))) return error
-  const problems = error.problems.map((problem) =>
-    given.has(problem.place) ? { ...problem, place: flagName(problem.place) } : problem,
-  )
+  const nameOf = (place: string) =>
+    place.replace(/^lora\.(?:lora)?(\w)/, (_, first: string) => `lora${first.toUpperCase()}`)
+  if (!(error instanceof FettleError) || !error.problems.some(({ place }) => given.has(nameOf(place))))
+    return error
+  const problems = error.problems.map((problem) => {
+    const name = nameOf(problem.place)
+    return given.has(name) ? { ...problem, place: flagName(name) } : problem
+  })
   return new FettleError(problems, { exitCode: error.exitCode, cause: error })
 }
 

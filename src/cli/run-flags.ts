@@ -1,5 +1,13 @@
 import { readTextFile } from '../formats/index.ts'
-import { flagLayer, optionFlags, readRunOptions, runFileLayer, type RunOptions } from '../train/index.ts'
+import {
+  flagLayer,
+  givenLora,
+  optionFlags,
+  readRunOptions,
+  runFileLayer,
+  type RunOptions,
+  type TrainOptionsInput,
+} from '../train/index.ts'
 import type { Flag, Flags } from './flags.ts'
 
 /**
@@ -26,6 +34,9 @@ export function runFlags(names?: readonly string[]): Flags {
   )
 }
 
+/** The options of a run as `trainSft` takes them. */
+type RunInput = Omit<RunOptions, 'lora'> & Pick<TrainOptionsInput, 'lora'>
+
 /** Whether a positional argument is a run file; anything else is data. */
 function isRunFile(path: string): boolean {
   return /\.ya?ml$/i.test(path)
@@ -40,7 +51,7 @@ export async function readRun(
   values: Readonly<Record<string, unknown>>,
   positionals: readonly string[],
   repeated: (name: string) => string[],
-): Promise<RunOptions> {
+): Promise<RunInput> {
   const files = positionals.filter(isRunFile)
   const layers = await Promise.all(
     files.map(async (path) => runFileLayer(await readTextFile(path, 'a run file'), path)),
@@ -54,5 +65,8 @@ export async function readRun(
   const given = flagLayer({ ...flags, ...(data.length > 0 && { data }) })
   // What is missing altogether has no place of its own.
   const placeOf: typeof given.placeOf = (path) => (path.length === 0 ? 'flags' : given.placeOf(path))
-  return readRunOptions([...layers, { ...given, placeOf }])
+  const all = [...layers, { ...given, placeOf }]
+  const options = readRunOptions(all)
+  // An adapter has its own LoRA: what is said beside it is compared with that, and defaults are not said.
+  return options.adapter === null || options.lora === null ? options : { ...options, lora: givenLora(all) }
 }

@@ -52,7 +52,8 @@ export const train = defineCommand({
       ...(engine !== 'auto' && { engine }),
       ...(threads !== undefined && { threads }),
     })
-    showNotices(model.notices)
+    const { notices } = model
+    showNotices(notices)
     const json = flags.json === true
     const people = terminalOf(process.stderr)
     const view = json ? undefined : createRunView(terminalOf(process.stdout))
@@ -80,6 +81,8 @@ export const train = defineCommand({
       for await (const event of trainSft({ ...options, model, tokenizer, signal: stop.signal })) {
         // Until now there was nothing to save, and a signal ended the process at once, whatever it was busy with.
         if (event.type === 'start') for (const signal of signals) process.on(signal, interrupt)
+        // Those of the adapter that the run goes on from.
+        if (event.type === 'start') showNotices(model.notices.slice(notices.length))
         if (view) view.show(event)
         else writeJsonLine(event)
         if (event.type === 'start') collectGarbage()

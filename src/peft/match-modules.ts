@@ -23,15 +23,19 @@ export interface AdaptableModules {
  * string is `all-linear` or a regular expression for the whole path; patterns match suffixes. What `modules_to_save` trains
  * whole is none of them.
  *
- * @param place  where its fields stand, for messages
+ * @param prefix  of the names of its fields, for messages
  * @throws FettleError when nothing matches
  */
-export function matchModules(config: LoraConfig, modules: AdaptableModules, place = 'lora'): ModuleAdapter[] {
+export function matchModules(
+  config: LoraConfig,
+  modules: AdaptableModules,
+  prefix = 'lora.',
+): ModuleAdapter[] {
   const { targetModules, modulesToSave = [] } = config
-  const isExcluded = matcher(config.excludeModules ?? [], `${place}.exclude_modules`)
+  const isExcluded = matcher(config.excludeModules ?? [], `${prefix}exclude_modules`)
   const isTarget =
-    targetModules === 'all-linear' ? () => true : matcher(targetModules, `${place}.target_modules`)
-  const isOfLayers = layerMatcher(config, place)
+    targetModules === 'all-linear' ? () => true : matcher(targetModules, `${prefix}target_modules`)
+  const isOfLayers = layerMatcher(config, prefix)
   const isWhole = (module: string) => modulesToSave.some((name) => `.${module}.`.includes(`.${name}.`))
   const adaptable = targetModules === 'all-linear' ? modules.linear : [...modules.linear, ...modules.tables]
   const matched = adaptable.filter(
@@ -39,10 +43,10 @@ export function matchModules(config: LoraConfig, modules: AdaptableModules, plac
   )
   if (matched.length === 0) {
     checkLayers(config.layersToTransform, modules.linear)
-    throw noModule(place, targetModules, modules)
+    throw noModule(prefix, targetModules, modules)
   }
-  const rankOf = patternValues(config.rankPattern, `${place}.rank_pattern`)
-  const alphaOf = patternValues(config.alphaPattern, `${place}.alpha_pattern`)
+  const rankOf = patternValues(config.rankPattern, `${prefix}rank_pattern`)
+  const alphaOf = patternValues(config.alphaPattern, `${prefix}alpha_pattern`)
   return matched.map((module) => {
     const rank = rankOf(module) ?? config.r
     const alpha = alphaOf(module) ?? config.loraAlpha
@@ -57,17 +61,17 @@ export function matchModules(config: LoraConfig, modules: AdaptableModules, plac
 export function checkTargets({ targetModules }: LoraConfig, modules: AdaptableModules): void {
   if (!Array.isArray(targetModules)) return
   const unused = targetModules.filter((name) => !modules.linear.some((module) => matchesSuffix(module, name)))
-  if (unused.length > 0) throw noModule('lora', unused, modules)
+  if (unused.length > 0) throw noModule('lora.', unused, modules)
 }
 
 function noModule(
-  place: string,
+  prefix: string,
   found: string | readonly string[],
   { linear }: AdaptableModules,
 ): FettleError {
   const names = [...new Set(linear.map((module) => module.slice(module.lastIndexOf('.') + 1)))]
   return new FettleError({
-    place: `${place}.target_modules`,
+    place: `${prefix}target_modules`,
     found: `${quoteValue(found)}, which matches no linear layer`,
     expected: `all-linear, or some of ${names.join(', ')}`,
     cure: 'lm_head and embed_tokens are trained whole with modules_to_save.',
@@ -77,7 +81,7 @@ function noModule(
 /** Whether a module is in one of the layers that an adapter is of. */
 function layerMatcher(
   { layersToTransform, layersPattern = [], targetModules }: LoraConfig,
-  place: string,
+  prefix: string,
 ): (module: string) => boolean {
   if (layersToTransform === undefined) return () => true
   if (layersPattern.length === 0 || typeof targetModules === 'string')
@@ -85,7 +89,7 @@ function layerMatcher(
   const names = layersPattern.join('|')
   const layers = layersToTransform.join('|')
   const pattern = String.raw`(?:.*\.)?(?:${names})\.(?:${layers})\..*`
-  return wholeMatcher(pattern, `${place}.layers_pattern`)
+  return wholeMatcher(pattern, `${prefix}layers_pattern`)
 }
 
 /** The last number in a path that stands behind a name, whatever it is called: `layers` here, `h` there. */

@@ -7,6 +7,7 @@ export { createAdamW } from './optimisers/adamw.ts'
 export type { Optimiser, OptimiserStep } from './optimisers/optimiser.ts'
 export {
   flagLayer,
+  givenLora,
   maskPolicyOf,
   optionFlags,
   readRunOptions,

@@ -1,7 +1,15 @@
 import type { AutoModelForCausalLM } from '../model/index.ts'
-import { internalsOf, leafName } from '../model/index.ts'
+import { internalsOf, leafName, linearParameters } from '../model/index.ts'
+import { readAdapterConfig } from '../peft/index.ts'
 import type { LoraConfig, LoraOptions } from '../peft/index.ts'
-import { loraOptions, type TrainOptions } from './options/index.ts'
+import {
+  givenLora,
+  loraOptions,
+  programLayer,
+  refuseOtherLora,
+  type TrainOptions,
+  type TrainOptionsInput,
+} from './options/index.ts'
 
 /**
  * Puts the adapter on the model that a run trains: the one that it goes on from, else the one that the model has, else a new one;
@@ -17,6 +25,26 @@ export async function addRunAdapter(
   if (adapter) await model.loadAdapter(adapter)
   else if (lora && !model.adapterConfig)
     await model.addAdapter({ ...trainingRows(model, newTokenIds, lora), ...loraOptions(lora) }, seed)
+}
+
+/**
+ * Refuses options of LoRA that the adapter a run goes on from does not have.
+ *
+ * @param given  what was passed to the run, before defaults were filled in
+ * @throws FettleError that names each of them, and where the adapter cannot be read
+ */
+export async function refuseOtherAdapter(
+  model: AutoModelForCausalLM,
+  { adapter }: Pick<TrainOptions, 'adapter'>,
+  given: TrainOptionsInput,
+): Promise<void> {
+  const config = adapter === null ? model.adapterConfig : (await readAdapterConfig(adapter)).values
+  if (config === null) return
+  const { architecture } = internalsOf(model).state
+  const modules = linearParameters(architecture.layers).flatMap(({ parts }) =>
+    parts.map(({ safetensors: { name } }) => name.slice(0, name.lastIndexOf('.'))),
+  )
+  refuseOtherLora(config, givenLora([programLayer(given)]), modules)
 }
 
 /**

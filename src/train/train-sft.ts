@@ -6,7 +6,7 @@ import { readTrainOptions, refuseOtherLoading, type TrainOptionsInput } from './
 import { sft } from './objectives/sft.ts'
 import { optimiserOf } from './optimisers/optimiser-of.ts'
 import { prepareData } from './prepare.ts'
-import { addRunAdapter } from './run-adapter.ts'
+import { addRunAdapter, refuseOtherAdapter } from './run-adapter.ts'
 import { runTraining } from './run-training.ts'
 import { openRunFolder } from './runs/index.ts'
 
@@ -33,6 +33,7 @@ export async function* trainSft({
   const options = readTrainOptions(given)
   const begun = performance.now()
   refuseOtherLoading(model, options)
+  await refuseOtherAdapter(model, options, given)
   const folder = await openRunFolder(model, options)
   try {
     const { stopTokenIds, newTokenIds } = await alignSpecialTokens(model, tokenizer, options)

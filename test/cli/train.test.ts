@@ -213,3 +213,21 @@ test('4-bit weights are not trained themselves', async () => {
   expect(stderr).toContain('nf4 weights without an adapter')
   expect(code).toBe(2)
 })
+
+test('an adapter keeps its own LoRA: other options beside it are refused, the same ones are not', async () => {
+  const args = ['train.jsonl', ...small, ...steps, '--adapter', 'adapter', '--output-dir', 'further']
+  const other = await run([
+    ...args.map((value, i) => (args[i - 1] === '--lora-r' ? '32' : value)),
+    '--lora-alpha',
+    '9',
+  ])
+  expect(other.stderr).toContain(
+    '--lora-r: 32, beside an adapter with r 2; expected what the adapter has, or nothing',
+  )
+  expect(other.stderr).toContain('--lora-alpha: 9, beside an adapter with lora_alpha 32')
+  expect(other.code).toBe(2)
+  expect(existsSync(join(cwd, 'further'))).toBe(false)
+  const { code, stderr } = await run(args)
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+})

@@ -57,7 +57,7 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<re
   const { values: config, notices } = await readAdapterConfig(folder)
   const file = adapterFile(folder, await readAdapterTensors(folder))
   const tables = tableModules(state)
-  const place = `${folder}/adapter_config.json`
+  const place = `${folder}/adapter_config.json: `
   const matched = matchModules(config, { linear: linearModules(state), tables }, place)
   const modules = modulesOf(matched.filter(({ module }) => !tables.includes(module)))
   // What can be wrong is found before the model is changed.

@@ -1,3 +1,4 @@
+import { FettleError } from '../../error.ts'
 import { exactReader, keepExact } from '../state/exact-values.ts'
 import { readParameter, setFrozen } from '../state/frozen-weights.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
@@ -35,6 +36,7 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
     }
   for (const table of state.tokenRows?.tables ?? [])
     kept.push({ parameter: table.parameter, exact: await exactTable(state, table) })
+  await checkNumbers(state)
   await freeze(state)
   for (const { parameter, exact } of sums) {
     await setFrozen(state, parameter, await exact())
@@ -44,6 +46,23 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
   for (const { parameter, exact } of kept) keepExact(state, parameter, exact)
   freeTokenRows(state)
   setAdapter(state, null, null)
+}
+
+/** @throws FettleError where the adapter has a number that is none: the weights would be lost with it */
+async function checkNumbers({ engine, trainable }: ModelState): Promise<void> {
+  for (const { tensor, slices } of trainable?.tensors ?? []) {
+    const wrong = ((await engine.read(tensor)) as Float32Array).find((value) => !Number.isFinite(value))
+    if (wrong === undefined) continue
+    throw new FettleError(
+      {
+        place: `tensor ${slices[0].name}`,
+        found: String(wrong),
+        expected: 'finite numbers, to add to the weights',
+        cure: 'The adapter diverged when it was trained: go back to an earlier checkpoint.',
+      },
+      { exitCode: 1 },
+    )
+  }
 }
 
 /** scaling · B and Aᵀ of the modules of a parameter, block by block: [N, ΣR] and [K, ΣR]. */

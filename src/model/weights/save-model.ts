@@ -67,6 +67,18 @@ export function checkOwnFolder(folder: string, place: string): void {
   })
 }
 
+/** @throws FettleError where a weight lies beyond float16, which would be infinite there */
+function checkFloat16(name: string, values: Float32Array): void {
+  const beyond = values.find((value) => Math.abs(value) >= 65520 && Number.isFinite(value))
+  if (beyond === undefined) return
+  throw new FettleError({
+    place: `tensor ${name}`,
+    found: String(beyond),
+    expected: 'at most 65504, the largest number of float16',
+    cure: 'Save it in bfloat16 or float32.',
+  })
+}
+
 /** The model's tensors one after the other, each read when it is written: in one type, or each in its own. */
 function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorToWrite[] {
   const { architecture, store } = state
@@ -86,7 +98,9 @@ function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorTo
         async data() {
           const values = extractSlice(await read(parameter), slice)
           if (type === 'F32') return values
-          return type === 'BF16' ? float32ToBfloat16(values) : float32ToFloat16(values)
+          if (type === 'BF16') return float32ToBfloat16(values)
+          checkFloat16(slice.name, values)
+          return float32ToFloat16(values)
         },
       }
     }),

@@ -2,6 +2,7 @@
 // Layers (run file, flags, a program) are merged and checked at once; errors name the line or the flag.
 // What was decided when the model was loaded is refused, not ignored.
 export { refuseOtherLoading } from './loaded-options.ts'
+export { refuseOtherLora } from './adapter-options.ts'
 export { flagLayer, optionFlags } from './option-flags.ts'
 export {
   loraOptions,
@@ -12,5 +13,5 @@ export {
   type TrainOptionsInput,
 } from './options.ts'
 export { runFileJsonSchema } from './run-file-schema.ts'
-export { readRunOptions, readTrainOptions, runFileLayer } from './read-options.ts'
+export { givenLora, programLayer, readRunOptions, readTrainOptions, runFileLayer } from './read-options.ts'
 export { snakeCase } from './option-keys.ts'

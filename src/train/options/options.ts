@@ -236,7 +236,7 @@ export function loraOptions(options: LoraOptions): Partial<LoraConfig> {
 }
 
 /** Which parts of conversations are learned. */
-export function maskPolicyOf(options: TrainOptions): MaskPolicy {
+export function maskPolicyOf(options: Omit<TrainOptions, 'lora'>): MaskPolicy {
   const { learn, trainOnInput, learnThinking, learnToolCalls, accept } = options
   return {
     learn,

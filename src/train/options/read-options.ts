@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { FettleError, type Problem } from '../../error.ts'
+import type { LoraOptions } from '../../peft/index.ts'
 import { readYaml } from '../../formats/yaml/index.ts'
 import { describeIssue } from './option-errors.ts'
 import type { OptionLayer } from './option-layer.ts'
@@ -19,12 +20,16 @@ import {
  * @throws FettleError with everything that is wrong
  */
 export function readTrainOptions(given: TrainOptionsInput): TrainOptions {
-  const layer: OptionLayer = {
+  return withDependentDefaults(readLayers(trainOptionsSchema, [programLayer(given)]))
+}
+
+/** What a program passes. */
+export function programLayer(given: TrainOptionsInput): OptionLayer {
+  return {
     value: given,
     placeOf: (path) => (path.length === 0 ? 'options' : path.join('.')),
     spell: (name) => name,
   }
-  return withDependentDefaults(readLayers(trainOptionsSchema, [layer]))
 }
 
 /**
@@ -34,6 +39,17 @@ export function readTrainOptions(given: TrainOptionsInput): TrainOptions {
  */
 export function readRunOptions(layers: readonly OptionLayer[]): RunOptions {
   return withDependentDefaults(readLayers(runOptionsSchema, layers))
+}
+
+/** What a run's layers say of LoRA themselves, without the defaults of what they leave out. */
+export function givenLora(layers: readonly OptionLayer[]): Partial<LoraOptions> {
+  const merged = mergeLayers(runOptionsSchema, layers)
+  const lora = isPlainObject(merged) ? merged['lora'] : undefined
+  return isPlainObject(lora) ? { ...(lora as Partial<LoraOptions>) } : {}
+}
+
+function mergeLayers(schema: z.ZodType, layers: readonly OptionLayer[]): unknown {
+  return layers.reduce<unknown>((sum, { value }) => mergeOptions(sum, normaliseKeys(schema, value).value), {})
 }
 
 /**
