@@ -10,7 +10,7 @@ import {
   type Document,
   type Node,
 } from 'yaml'
-import { FettleError, messageOf, type Problem } from '../../error.ts'
+import { FettleError, clipText, messageOf, type Problem } from '../../error.ts'
 
 /** What a YAML text says, and where. */
 export interface YamlFile {
@@ -41,7 +41,7 @@ export function readYaml(text: string, place: string): YamlFile {
   const placeAt = (offset: number) => `${place}:${lines.linePos(offset).line}`
   const problemAt = (offset: number, what: string): Problem => ({
     place: placeAt(offset),
-    found: `not YAML: ${what} (column ${lines.linePos(offset).col})`,
+    found: `not YAML: ${clipText(what, 160)} (column ${lines.linePos(offset).col})`,
     expected: 'lines like learning_rate: 2.0e-4',
   })
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
