@@ -17,7 +17,7 @@ export const modelFlags = {
   dtype: {
     type: 'string',
     options: ['auto', 'float32', 'bfloat16'],
-    description: 'What is computed in; auto is what the model is stored in',
+    description: 'What is computed in; auto is what the model is stored in, float32 for float16',
   },
   quantization: {
     type: 'string',

@@ -97,7 +97,10 @@ export const trainOptionsSchema = z.strictObject({
   overwrite: z.boolean().default(false).describe('Replace the run that output_dir holds.'),
   lora: loraSchema.nullable().prefault({}).describe("LoRA with PEFT's names; null trains every weight."),
   adapter: z.string().min(1).nullable().default(null).describe('Start from this adapter.'),
-  dtype: z.enum(['auto', 'float32', 'bfloat16']).default('auto').describe('Type of the frozen weights.'),
+  dtype: z
+    .enum(['auto', 'float32', 'bfloat16'])
+    .default('auto')
+    .describe('Type of the frozen weights; auto: as they are stored, float16 as float32.'),
   quantization: z
     .enum(['nf4', 'fp4', 'int8'])
     .nullable()
