@@ -38,6 +38,7 @@ export interface DataReference {
   format?: string
   columns?: Record<string, string>
   roles?: Record<string, string>
+  messageKeys?: Record<string, string>
 }
 
 interface LoraSettings {
@@ -207,12 +208,14 @@ function dataOf(value: unknown): DataReference[] {
     const texts = (key: string) => (isValues(item[key]) ? (item[key] as Record<string, string>) : undefined)
     const columns = texts('columns')
     const roles = texts('roles')
+    const messageKeys = texts('messageKeys') ?? texts('message_keys')
     return [
       {
         path: item['path'],
         ...(typeof item['format'] === 'string' && { format: item['format'] }),
         ...(columns && { columns }),
         ...(roles && { roles }),
+        ...(messageKeys && { messageKeys }),
       },
     ]
   })

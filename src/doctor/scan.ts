@@ -68,7 +68,7 @@ async function scanFile(patient: Patient, file: DataFile, observers: readonly Da
     for (const observer of observers) observer.row?.(row, place, split)
     let conversation: Conversation
     try {
-      format ??= detectFormat(renamed(row, file))
+      format ??= detectFormat(renamed(row, file), [], file.messageKeys)
       conversation = await readOne(row, { ...source, format })
     } catch (error) {
       refuse(place, 'format', error)
@@ -81,13 +81,14 @@ async function scanFile(patient: Patient, file: DataFile, observers: readonly Da
   await flush()
 }
 
-function sourceOf({ path, format, columns, roles }: DataFile): DataSource {
+function sourceOf({ path, format, columns, roles, messageKeys }: DataFile): DataSource {
   const known = dataFormats.find((name): name is DataFormat => name === format)
   return {
     path,
     format: known ?? 'auto',
     ...(columns && { columns }),
     ...(roles && { roles }),
+    ...(messageKeys && { messageKeys }),
   }
 }
 

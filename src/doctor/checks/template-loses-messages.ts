@@ -1,4 +1,4 @@
-import { parseChatTemplate, reasoningFields, type Message } from '../../chat/index.ts'
+import { fitMessages, parseChatTemplate, reasoningFields, type Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
 import { renderOptions } from '../../tokenizer/index.ts'
 import type { Check, Tally } from '../check.ts'
@@ -123,13 +123,16 @@ function isNew(forms: Map<string, number>, form: string): boolean {
 
 function lossesOf(
   { tokenizer, template: usual }: TokenizerFacts,
-  { messages, tools }: Extract<Conversation, { kind: 'messages' }>,
+  { messages, tools, variables }: Extract<Conversation, { kind: 'messages' }>,
 ): Loss[] {
   const other = tools === undefined ? undefined : tokenizer.chatTemplates.get('tool_use')
   const template = other === undefined ? usual : parseChatTemplate(other)
   if (template === undefined) return []
-  const render = (given: readonly Message[], withTools: boolean) =>
-    template.render(renderOptions(given, withTools ? { tools } : {}, tokenizer.namedTokens))
+  const render = (given: readonly Message[], withTools: boolean) => {
+    const options = renderOptions(given, { variables, ...(withTools && { tools }) }, tokenizer.namedTokens)
+    // As training does it: a template that takes no parts is given texts.
+    return template.render({ ...options, messages: fitMessages(template, options).messages })
+  }
   try {
     const rendered = render(messages, true)
     const losses = compareWithRendered(messages, rendered)

@@ -110,7 +110,7 @@ const elsewhere: ReadonlyMap<string, string> = new Map(
 function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly Part[]): Problem {
   const { place, spell } = locate([...path, key], parts)
   const block = path.reduce<z.core.$ZodType | undefined>(inner, schema)
-  const known = Object.keys((block && fieldsOf(block)) ?? {})
+  const known = block === undefined ? [] : namesOf(block)
   const theirs = elsewhere.get(plainKey(key))
   const isHere = theirs !== undefined && known.includes(theirs.split('.')[0])
   const meant = isHere ? theirs : closestName(key, known)
@@ -122,6 +122,13 @@ function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly 
       ? { expected: `one of ${known.map(spell).join(', ')}` }
       : { cure: `Did you mean ${meant.split('.').map(spell).join('.')}?` }),
   }
+}
+
+/** The names that a block may have: its fields, or the keys of a record where they are known ones. */
+function namesOf(block: z.core.$ZodType): string[] {
+  const plain = bare(block)
+  const keys = plain instanceof z.ZodRecord ? plain.keyType : undefined
+  return keys instanceof z.ZodEnum ? keys.options.map(String) : Object.keys(fieldsOf(block) ?? {})
 }
 
 /** The schema of an item of a list, or of a field of a block. */

@@ -63,7 +63,8 @@ export function normaliseKeys(schema: Schema, given: unknown): Normalised {
       if (element === undefined) return value
       return value.map((item: unknown, i) => walk(element, item, [...path, i], [...asGiven, i]))
     }
-    const fields = fieldsOf(at)
+    // One alone may stand for a list of one.
+    const fields = fieldsOf(plain instanceof z.ZodArray ? plain.element : at)
     if (!isPlainObject(value)) return value
     const known = new Map(Object.keys(fields ?? {}).map((name) => [plainKey(name), name]))
     // Without a prototype: `constructor` and `__proto__` are names like any other.
