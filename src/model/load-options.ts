@@ -16,7 +16,8 @@ export interface LoadOptions {
   threads?: number
   /**
    * Hold the linear layers of the decoder in 8 or 4 bits, with bitsandbytes' values. They are frozen: train an adapter.
-   * Generation reads the head in 8 bits; embedding, norms and activations stay in `dtype`.
+   * Generation reads the head in 8 bits; embedding, norms and activations stay in `dtype`. A checkpoint of bitsandbytes is held in
+   * its own bits where no others are asked for.
    */
   quantization?: Quantization | null
   /**

@@ -131,7 +131,7 @@ describe('which layers see a window', () => {
     [
       'as far as engines count',
       { model_type: 'mistral', sliding_window: 1e15 },
-      [2147483647, 2147483647, 2147483647, 2147483647],
+      [2 ** 30, 2 ** 30, 2 ** 30, 2 ** 30],
     ],
     ['every Mistral', { model_type: 'mistral', sliding_window: 7 }, [7, 7, 7, 7]],
     ['no Qwen that does not use it', { model_type: 'qwen2', sliding_window: 7 }, [0, 0, 0, 0]],

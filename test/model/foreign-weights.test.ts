@@ -321,3 +321,22 @@ describe('a config.json of nonsense is refused before anything is allocated', ()
     expect(performance.now() - begun).toBeLessThan(2000)
   })
 })
+
+it('a model that is stored in 4 bits is trained with an adapter, or saved whole first', async () => {
+  const model = await open(join(import.meta.dirname, '..', 'fixtures', 'bitsandbytes', 'nf4'))
+  await expect(model.gradients({ inputIds: [[1, 2]], labels: [[1, 2]] })).rejects.toThrow(
+    'write the weights whole first: model.save(folder)',
+  )
+  await model.addAdapter({ r: 2 })
+  expect((await model.gradients({ inputIds: [[1, 2]], labels: [[1, 2]] })).size).toBeGreaterThan(0)
+})
+
+it.each(engines)('a window beyond every sequence is none on the %s engine', async (engine) => {
+  const logitsOf = async (sliding_window: number | null) => {
+    const model = await open(await variant({ sliding_window }, undefined, 'mistral'), engine)
+    const { logits } = await model.forward({ inputIds: [[5, 9, 2, 7, 3, 11, 4, 8, 6, 10, 12, 1]] })
+    await model.free()
+    return logits.data
+  }
+  expect(await logitsOf(1e15)).toEqual(await logitsOf(null))
+})

@@ -13,8 +13,8 @@ import type { KeyProblem } from './keys.ts'
 import { commonKeys, count, flag, number, optionalCount } from './keys.ts'
 import { checkRope, ropeKeys, ropeOf } from './rope-keys.ts'
 
-/** A window beyond every sequence is none; engines count positions in 32 bits. */
-const farthest = 2 ** 31 - 1
+/** A window beyond every sequence is none; engines count up to there. */
+const farthest = 2 ** 30
 
 /** More than any model has: without weights beside it, nothing else bounds the layers of a config.json. */
 const mostLayers = 10_000

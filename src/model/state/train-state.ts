@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { parametersOf } from '../blocks/architecture.ts'
+import { linearParameters, parametersOf } from '../blocks/architecture.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { shapeOf } from '../weights/parameters.ts'
 import { slicesOf } from '../weights/tensor-slice.ts'
@@ -57,12 +57,15 @@ export async function setTrainable(state: ModelState, entries: readonly Trainabl
 export async function trainAllParameters(state: ModelState): Promise<void> {
   if (state.trainable) return
   const quantization = quantizationOf(state)
+  const isStored = linearParameters(state.architecture.layers).some((each) => state.store.form?.(each))
   if (quantization)
     throw new FettleError({
       place: 'quantization',
       found: `${quantization} weights without an adapter`,
       expected: 'an adapter: quantised weights stay as they are',
-      cure: 'Train with lora, or load the model without quantization.',
+      cure: isStored
+        ? 'Train with lora, or write the weights whole first: model.save(folder).'
+        : 'Train with lora, or load the model without quantization.',
     })
   await setTrainable(
     state,
