@@ -5,3 +5,4 @@
 export type { StepBudget } from './machine.ts'
 export { compilePattern, stepBudget, type Pattern } from './pattern.ts'
 export type { Dialect } from './syntax.ts'
+export { unassigned } from './character-classes.ts'

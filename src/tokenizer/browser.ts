@@ -1,8 +1,8 @@
 /**
- * The room's other door: what of it runs in a browser. Tokenizers are made of files in memory, by the backend that is
- * written in JavaScript; nothing here reaches `node/`.
+ * The room's other door: what of it runs in a browser. Tokenizers are made of files in memory; nothing here
+ * reaches `node/`.
  */
-export { AutoTokenizer } from './javascript/auto-tokenizer.ts'
+export { AutoTokenizer } from './auto-tokenizer.ts'
 export type { DecodeOptions, EncodedChat, Tokenizer } from './tokenizer.ts'
 export type { ChatTemplateOptions } from './chats/chat-templates.ts'
 export type { DecodeStream } from './decode-stream.ts'

@@ -4,6 +4,7 @@ import type { TokenizerFiles } from './files.ts'
 import { padRows, type Padding } from './padding.ts'
 import type { Encoding } from './encoding.ts'
 import { keptTokens, type Truncation } from './max-length.ts'
+import { mapInTurns } from './own-turn.ts'
 
 /** How texts become tokens; names and defaults are those of transformers. */
 export interface EncodeOptions {
@@ -69,32 +70,11 @@ export async function encodeRows(
       found: `${texts.length} texts and ${pairs.length} pairs`,
       expected: 'one pair for each text',
     })
-  const rows: Encoding[] = []
-  for (let start = 0; start < texts.length; start += chunkSize) {
-    const chunk = texts.slice(start, start + chunkSize)
-    rows.push(
-      ...(await encodeChunk(backend, chunk, pairs?.slice(start, start + chunkSize), options, defaults)),
-    )
-  }
-  padRows(rows, paddingOf(options, defaults))
-  return rows
-}
-
-/** Enough to keep all cores busy; between chunks the event loop gets its turn. */
-const chunkSize = 256
-
-async function encodeChunk(
-  backend: Backend,
-  texts: readonly string[],
-  pairs: readonly string[] | undefined,
-  options: EncodeOptions,
-  defaults: EncodeDefaults,
-): Promise<Encoding[]> {
-  const encodings = await backend.encode(texts, pairs, options.addSpecialTokens ?? true)
   const limit = options.maxLength ?? defaults.maxLength
   const side = options.truncationSide ?? defaults.truncationSide
   const strategy = options.truncation === true ? 'longest_first' : options.truncation || undefined
-  return encodings.map((encoding) => {
+  const rows = await mapInTurns(texts, (text, i) => {
+    const encoding = backend.encode(text, pairs?.[i], options.addSpecialTokens ?? true)
     const inputIds = encoding.ids()
     const row: Encoding = {
       inputIds,
@@ -105,6 +85,8 @@ async function encodeChunk(
     if (strategy === undefined || inputIds.length <= limit) return row
     return select(row, keptTokens(encoding.sequences(), limit, strategy, side))
   })
+  padRows(rows, paddingOf(options, defaults))
+  return rows
 }
 
 function select(row: Encoding, kept: readonly number[]): Encoding {

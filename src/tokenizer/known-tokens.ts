@@ -1,23 +1,20 @@
 import { FettleError, messageOf } from '../error.ts'
-import type { Backend, MakeBackend } from './backend.ts'
+import type { Backend } from './backend.ts'
 import { textOf, type TokenizerFiles } from './files.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 import {
-  parseToken,
   readExtraTokens,
   readNamedTokens,
   readNumberedTokens,
   type AddedToken,
   type NamedToken,
 } from './named-tokens.ts'
-import { readWordRules, type WordRules } from './word-rules.ts'
+import { makeBackend } from './steps/make-backend.ts'
 
 /** A token that is matched as a whole, as the tokenizer knows it now. */
 export interface KnownToken {
   id: number
   special: boolean
-  /** Matched wherever its characters stand in the text as given, and nothing around them. */
-  isVerbatim: boolean
 }
 
 /** A backend with everything that the files around tokenizer.json say applied to it. */
@@ -26,23 +23,16 @@ export interface KnownTokens {
   modelType: string
   named: Map<NamedToken, string>
   added: Map<string, KnownToken>
-  /** How texts fall into words; `undefined` where they do not, or in a way not known here. */
-  wordRules: WordRules | undefined
+  /** What the configuration puts around texts, as tokenizer.json spells it; undefined where that decides itself. */
+  postProcessor: JsonObject | undefined
 }
 
 /** Makes the backend as transformers would: named and numbered tokens added, bos and eos where asked for. */
-export function readKnownTokens(files: TokenizerFiles, makeBackend: MakeBackend): KnownTokens {
-  const { json, backend } = parse(textOf(files.tokenizerJson), files.place, makeBackend)
+export function readKnownTokens(files: TokenizerFiles): KnownTokens {
+  const json = parseTokenizer(textOf(files.tokenizerJson), files.place)
+  const backend = inFile(files.place, () => makeBackend(json))
   const added = new Map<string, KnownToken>()
-  for (const entry of Array.isArray(json.added_tokens) ? json.added_tokens : []) {
-    const token = parseToken(entry)
-    if (token !== undefined && typeof entry.id === 'number')
-      added.set(token.content, {
-        id: entry.id,
-        special: token.special === true,
-        isVerbatim: isVerbatim(token),
-      })
-  }
+  for (const [id, { content, special }] of backend.addedTokens()) added.set(content, { id, special })
   const named = readNamedTokens(files.config, files.specialTokensMap)
   const numbered = readNumberedTokens(files.config, files.addedTokens)
   const wanted = [
@@ -60,28 +50,19 @@ export function readKnownTokens(files: TokenizerFiles, makeBackend: MakeBackend)
     modelType: isJsonObject(json.model) && typeof json.model.type === 'string' ? json.model.type : 'BPE',
     named: new Map([...named].map(([name, { content }]) => [name, content])),
     added,
-    wordRules: readWordRules(json),
+    postProcessor: undefined,
   }
   checkNumbers(files.place, backend, numbered)
   applyBosEos(known, files.config)
   return known
 }
 
-function parse(
-  text: string,
-  place: string,
-  makeBackend: MakeBackend,
-): { json: JsonObject; backend: Backend } {
+function parseTokenizer(text: string, place: string): JsonObject {
   try {
     const json: unknown = JSON.parse(text)
-    if (!isJsonObject(json)) throw new Error('not a JSON object')
-    return { json, backend: makeBackend(text) }
+    if (isJsonObject(json)) return json
+    throw new Error('not a JSON object')
   } catch (error) {
-    if (error instanceof FettleError)
-      throw new FettleError(
-        error.problems.map((problem) => ({ ...problem, place: `${place}: ${problem.place}` })),
-        { cause: error },
-      )
     throw new FettleError(
       {
         place: `${place}: tokenizer.json`,
@@ -89,6 +70,19 @@ function parse(
         expected: 'a tokenizer of the Hugging Face tokenizers library',
         cure: 'Download or save the file again.',
       },
+      { cause: error },
+    )
+  }
+}
+
+/** Says of an error in which folder or file it is. */
+function inFile<T>(place: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof FettleError)) throw error
+    throw new FettleError(
+      error.problems.map((problem) => ({ ...problem, place: `${place}: ${problem.place}` })),
       { cause: error },
     )
   }
@@ -122,26 +116,19 @@ export function addTokens(
     const id = backend.idOf(content)
     if (id === undefined) continue
     const known = added.get(content)
-    added.set(content, {
-      id,
-      special: special || known?.special === true,
-      isVerbatim: isVerbatim(token) && known?.isVerbatim !== false,
-    })
+    added.set(content, { id, special: special || known?.special === true })
   }
   return count
-}
-
-function isVerbatim({ special = false, normalized = !special, ...token }: AddedToken): boolean {
-  return !normalized && !token.singleWord && !token.leftStrip && !token.rightStrip
 }
 
 /**
  * Where the configuration says `add_bos_token` or `add_eos_token`, it decides what stands around a text,
  * whatever tokenizer.json says; so does transformers 5.
  */
-export function applyBosEos({ backend, named }: KnownTokens, config: JsonObject): void {
+export function applyBosEos(known: KnownTokens, config: JsonObject): void {
+  const { backend, named } = known
   if (typeof config.add_bos_token !== 'boolean' && typeof config.add_eos_token !== 'boolean') return
-  backend.surround(
+  known.postProcessor = backend.surround(
     config.add_bos_token === true ? named.get('bos_token') : undefined,
     config.add_eos_token === true ? named.get('eos_token') : undefined,
   )
@@ -151,18 +138,33 @@ export function applyBosEos({ backend, named }: KnownTokens, config: JsonObject)
  * A tokenizer.json that is blind to special tokens: a text that spells one out stays ordinary text. What is not in
  * the model's own vocabulary is renamed rather than left out, so that the ids of other added tokens stay.
  */
-export function withoutSpecialTokens(tokenizerJson: string): string {
-  const json = JSON.parse(tokenizerJson) as JsonObject
+export function withoutSpecialTokens(json: JsonObject): JsonObject {
   const vocabulary = isJsonObject(json.model) ? json.model.vocab : undefined
   const inModel = (content: string) =>
     Array.isArray(vocabulary)
       ? vocabulary.some((entry) => Array.isArray(entry) && entry[0] === content)
       : isJsonObject(vocabulary) && Object.hasOwn(vocabulary, content)
   const entries: unknown[] = Array.isArray(json.added_tokens) ? json.added_tokens : []
-  json.added_tokens = entries.flatMap((entry, i) => {
+  const added_tokens = entries.flatMap((entry, i) => {
     if (!isJsonObject(entry) || entry.special !== true || typeof entry.content !== 'string') return [entry]
     // U+FDD0 and U+FDD1 are noncharacters: no text has them.
     return inModel(entry.content) ? [] : [{ ...entry, content: `\uFDD0${i}\uFDD1` }]
   })
-  return JSON.stringify(json)
+  return { ...json, added_tokens }
+}
+
+/** The text of tokenizer.json with the tokens that were added since it was read; cutting and padding are the caller's to decide. */
+export function withAddedTokens(tokenizerJson: string, { backend, postProcessor }: KnownTokens): string {
+  const json = JSON.parse(tokenizerJson) as JsonObject
+  const entries = backend.addedTokens().map(([id, token]) => ({
+    id,
+    content: token.content,
+    single_word: token.singleWord,
+    lstrip: token.leftStrip,
+    rstrip: token.rightStrip,
+    normalized: token.normalized,
+    special: token.special,
+  }))
+  if (postProcessor !== undefined) json.post_processor = postProcessor
+  return JSON.stringify({ ...json, truncation: null, padding: null, added_tokens: entries }, null, 2)
 }

@@ -87,18 +87,3 @@ function characterStart(text: string, offset: number): number {
   const isInside = offset > 0 && (text.codePointAt(offset - 1) ?? 0) > 0xffff
   return isInside ? offset - 1 : offset
 }
-
-/** Looks borders up where a token is known to begin at each of them. */
-export function wordLocator(tokenAt: ReadonlyMap<number, number>): Locator {
-  const at = (offset: number): number => {
-    const token = tokenAt.get(offset)
-    if (token === undefined) throw new Error(`no token is known to begin at character ${offset}`)
-    return token
-  }
-  return ({ start, end }) => ({
-    start: at(start),
-    end: at(Math.max(start, end)),
-    startStraddles: false,
-    endStraddles: false,
-  })
-}

@@ -1,6 +1,6 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
-import type { Backend, MakeBackend } from './backend.ts'
+import type { Backend } from './backend.ts'
 import {
   makeChatTemplates,
   renderChat,
@@ -20,20 +20,23 @@ import { continuedTexts } from './continued-text.ts'
 import { makeDecodeStream, type DecodeStream } from './decode-stream.ts'
 import { encodeRows, readEncodeDefaults, type EncodeOptions } from './encode-texts.ts'
 import type { BatchEncoding, Encoding } from './encoding.ts'
-import { encodeTextsWithSpans, type SpanEncoder, type TextWithSpans } from './encode-with-spans.ts'
+import { encodeTextsWithSpans, type TextWithSpans } from './encode-with-spans.ts'
 import { textOf, type TokenizerFiles } from './files.ts'
-import { applyBosEos, readKnownTokens, withoutSpecialTokens, type KnownTokens } from './known-tokens.ts'
+import type { JsonObject } from './json.ts'
+import {
+  applyBosEos,
+  readKnownTokens,
+  withAddedTokens,
+  withoutSpecialTokens,
+  type KnownTokens,
+} from './known-tokens.ts'
 import type { AddedToken, NamedToken } from './named-tokens.ts'
 import { filesOf } from './to-files.ts'
 import { makeVocabulary, type Vocabulary } from './vocabulary.ts'
-import { makeWordEncoder } from './word-encoder.ts'
+import { makeBackend } from './steps/make-backend.ts'
 
-/** What a tokenizer needs of where it runs. */
-export interface TokenizerHost {
-  makeBackend: MakeBackend
-  /** Writes files into a folder, in their order; absent where there are no folders. */
-  saveFiles?: (folder: string, files: ReadonlyMap<string, string | Uint8Array>) => Promise<void>
-}
+/** Writes files into a folder, in their order. */
+export type SaveFiles = (folder: string, files: ReadonlyMap<string, string | Uint8Array>) => Promise<void>
 
 /** How tokens become text. */
 export interface DecodeOptions {
@@ -51,21 +54,20 @@ export interface EncodedChat extends Omit<ChatEncoding, 'inputIds' | 'mask'> {
 /** Text <-> tokens of one model; made by `AutoTokenizer.fromPretrained` or `AutoTokenizer.fromFiles`. */
 export class Tokenizer {
   readonly #files: TokenizerFiles
-  readonly #host: TokenizerHost
+  readonly #saveFiles: SaveFiles | undefined
   readonly #known: KnownTokens
   /** Whether tokenizer.json must be written anew because tokens were added since it was read. */
   #changed = false
   /** Made when first needed; blind to special tokens. */
   #blind: Backend | undefined
-  /** Made when first needed. */
-  #encoder: SpanEncoder | undefined
   readonly #templates: ChatTemplates
   readonly #vocabulary: Vocabulary
 
-  constructor(files: TokenizerFiles, host: TokenizerHost) {
+  /** @param saveFiles  absent where there are no folders, as in browsers */
+  constructor(files: TokenizerFiles, saveFiles?: SaveFiles) {
     this.#files = files
-    this.#host = host
-    this.#known = readKnownTokens(files, host.makeBackend)
+    this.#saveFiles = saveFiles
+    this.#known = readKnownTokens(files)
     this.#vocabulary = makeVocabulary(this.#known, files.config.clean_up_tokenization_spaces === true)
     this.#templates = makeChatTemplates(files.place, files.chatTemplates)
   }
@@ -104,7 +106,7 @@ export class Tokenizer {
   }
 
   #withoutSpecialTokens(): Backend {
-    this.#blind ??= this.#host.makeBackend(withoutSpecialTokens(textOf(this.#tokenizerJson())))
+    this.#blind ??= makeBackend(withoutSpecialTokens(JSON.parse(textOf(this.#tokenizerJson())) as JsonObject))
     return this.#blind
   }
 
@@ -157,7 +159,6 @@ export class Tokenizer {
   addTokens(tokens: readonly (string | AddedToken)[]): number {
     this.#changed = true
     this.#blind = undefined
-    this.#encoder = undefined
     return this.#vocabulary.add(tokens)
   }
 
@@ -274,7 +275,7 @@ export class Tokenizer {
 
   #chatEncoder(): ChatEncoder {
     return {
-      ...this.#spanEncoder(),
+      backend: this.#known.backend,
       templates: this.#templates,
       named: this.#known.named,
       specialTokens: this.specialTokens,
@@ -286,13 +287,7 @@ export class Tokenizer {
     items: readonly TextWithSpans[],
     options: { addSpecialTokens?: boolean } = {},
   ): Promise<ChatEncoding[]> {
-    return encodeTextsWithSpans(this.#spanEncoder(), items, options)
-  }
-
-  #spanEncoder(): SpanEncoder {
-    const { backend, added, wordRules } = this.#known
-    this.#encoder ??= { backend, words: wordRules && makeWordEncoder(backend, wordRules, added) }
-    return this.#encoder
+    return encodeTextsWithSpans(this.#known.backend, items, options)
   }
 
   // ------------------------------------------------------------------ files
@@ -303,14 +298,14 @@ export class Tokenizer {
    * @throws FettleError where there are no folders, as in a browser: see `toFiles`
    */
   async save(folder: string): Promise<void> {
-    if (this.#host.saveFiles === undefined)
+    if (this.#saveFiles === undefined)
       throw new FettleError({
         place: 'tokenizer.save',
         found: 'no folders to write to',
         expected: 'Node',
         cure: 'Take the files from tokenizer.toFiles().',
       })
-    await this.#host.saveFiles(folder, this.#contents())
+    await this.#saveFiles(folder, this.#contents())
   }
 
   /** The texts of the files that `save` writes, by name; `AutoTokenizer.fromFiles` reads them. */
@@ -330,6 +325,8 @@ export class Tokenizer {
   }
 
   #tokenizerJson(): string | Uint8Array {
-    return this.#changed ? this.#known.backend.serialize() : this.#files.tokenizerJson
+    return this.#changed
+      ? withAddedTokens(textOf(this.#files.tokenizerJson), this.#known)
+      : this.#files.tokenizerJson
   }
 }

@@ -88,10 +88,10 @@ export function readContents(name: string): TokenizerFileContents {
   return contents
 }
 
-/** The two ways to make a tokenizer: of the Rust library in Node, and in JavaScript as browsers do. */
+/** The two ways to make a tokenizer: of a folder in Node, and of files in memory as browsers do. */
 export const libraries: readonly (readonly [string, (name: string) => Promise<Tokenizer>])[] = [
-  ['Rust', (name) => AutoTokenizer.fromPretrained(join(fixtures, name))],
-  ['JavaScript', async (name) => BrowserTokenizer.fromFiles(readContents(name), name)],
+  ['Node', (name) => AutoTokenizer.fromPretrained(join(fixtures, name))],
+  ['a browser', async (name) => BrowserTokenizer.fromFiles(readContents(name), name)],
 ]
 
 /** Each fixture with each library. */

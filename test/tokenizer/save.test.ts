@@ -132,7 +132,7 @@ describe('where things stand in the files', () => {
 describe('what is wrong with a folder', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['nothing', { 'tokenizer.json': '{' }, 'tokenizer.json: '],
-    ['not a tokenizer', { 'tokenizer.json': '{"model": 1}' }, 'expected a tokenizer of the Hugging Face'],
+    ['not a tokenizer', { 'tokenizer.json': '{"model": 1}' }, 'tokenizer.json: model: 1; expected an object'],
     ['configuration is a list', { 'tokenizer_config.json': '[]' }, 'expected a JSON object'],
   ])('%s', async (name, files, message) => {
     await expect(AutoTokenizer.fromPretrained(await folderWith(name, files))).rejects.toThrow(message)

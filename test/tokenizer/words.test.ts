@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import { Tokenizer as RustTokenizer } from 'tokenizers'
 import { describe, expect, test } from 'vitest'
 import type { LearnedSpan } from '../../src/chat/index.ts'
 import { createRandom } from '../../src/random.ts'
@@ -8,10 +7,10 @@ import { textOf, type TokenizerFiles } from '../../src/tokenizer/files.ts'
 import { readKnownTokens } from '../../src/tokenizer/known-tokens.ts'
 import { readGgufTokenizerFiles } from '../../src/tokenizer/node/gguf/gguf-tokenizer.ts'
 import { readTokenizerFiles } from '../../src/tokenizer/node/read-files.ts'
-import { makeRustBackend } from '../../src/tokenizer/node/rust-backend.ts'
-import { makeWordEncoder } from '../../src/tokenizer/word-encoder.ts'
-import { cutsAlike, readWordRules } from '../../src/tokenizer/word-rules.ts'
-import { fixtures, tokenizerCases } from './golden.ts'
+import type { BackendEncoding } from '../../src/tokenizer/backend.ts'
+import { encodingLocator, mapSpans } from '../../src/tokenizer/token-spans.ts'
+import { fixtures } from './golden.ts'
+import { makeOracle, type Lists } from './oracle/rust.ts'
 
 const llama3 = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true }
@@ -46,7 +45,7 @@ const llama = {
   },
   post_processor: { type: 'Sequence', processors: [{ ...byteLevel, trim_offsets: false }] },
 }
-const byWords: readonly (readonly [string, TokenizerFiles])[] = [
+const tokenizers: readonly (readonly [string, TokenizerFiles])[] = [
   ['GPT-2', await folder('bytebpe-gpt2')],
   ['Qwen', await folder('bytebpe-qwen')],
   ['the demo', await readTokenizerFiles('assets/tiny-llama')],
@@ -58,14 +57,9 @@ const byWords: readonly (readonly [string, TokenizerFiles])[] = [
     'tokens that begin or end alike',
     await withTokens('bytebpe-gpt2', ['<|im', '<|im_end|><|', '|>', '<', 'ello']),
   ],
-]
-const whole: readonly (readonly [string, TokenizerFiles])[] = [
-  ...(await Promise.all(
-    tokenizerCases.map(async (name) => [name, await folder(`${name}/with_added`)] as const),
-  )),
-  ['spbpe-llama2', await folder('spbpe-llama2')],
-  ['unigram-t5', await folder('unigram-t5')],
-  ['wordpiece-uncased', await folder('wordpiece-uncased')],
+  ['T5', await folder('unigram-t5')],
+  ['BERT', await folder('wordpiece-uncased')],
+  ['Llama 2', await folder('spbpe-llama2')],
   ['Llama as GGUF', readGgufTokenizerFiles(join(fixtures, 'gguf', 'llama.gguf'))],
 ]
 
@@ -153,8 +147,7 @@ function makeItems(added: readonly string[], count: number) {
   const alphabet = [...pieces, ...added, ...added.map((token) => token.slice(0, -1))]
   return Array.from({ length: count }, () => {
     const parts = Array.from({ length: below(24) }, () => alphabet[below(alphabet.length)])
-    // Characters of which tables may differ send the text to the Rust library; half of them must do without.
-    const text = parts.filter((part) => below(2) === 0 || /^[\0-\u00ff]*$/.test(part)).join('')
+    const text = parts.join('')
     const cut = () => below(text.length + 1)
     const spans = Array.from({ length: below(4) }, (_, message): LearnedSpan => {
       const [start, from, to, end] = [cut(), cut(), cut(), cut()].toSorted((a, b) => a - b)
@@ -172,81 +165,46 @@ function makeItems(added: readonly string[], count: number) {
   })
 }
 
-describe.each(byWords)('%s, by words', (_, files) => {
-  const { backend, wordRules, added } = readKnownTokens(files, makeRustBackend)
-  const words = wordRules && makeWordEncoder(backend, wordRules, added)
-
-  test('gives the tokens, masks and straddles that the Rust library gives for whole texts', async () => {
-    const items = makeItems([...added.keys()], 1000)
-    const expected = await encodeTextsWithSpans({ backend, words: undefined }, items, {
-      addSpecialTokens: false,
-    })
-    // Twice: at first nearly all words are new, then none.
-    for (const _time of ['new', 'known'])
-      expect(await encodeTextsWithSpans({ backend, words }, items, { addSpecialTokens: false })).toEqual(
-        expected,
+/** What the Rust library says of a text, looked up the slow way. */
+function encodingOf({ ids, offsets, sequences }: Lists): BackendEncoding {
+  return {
+    ids: () => ids,
+    typeIds: () => [],
+    sequences: () => sequences,
+    offsets: () => offsets,
+    tokenAt(offset) {
+      const token = offsets.findIndex(
+        ([start, end], i) => sequences[i] === 0 && start <= offset && offset < end,
       )
-    const taken = items.filter(({ text }) => words?.cut(text, []) !== undefined).length
-    expect(taken).toBeGreaterThan(items.length / 3)
-  })
-})
-
-const patterns = new Set(['GPT-2', 'Qwen', 'digits that stand alone', 'Llama 3'])
-
-test.each(byWords.filter(([name]) => patterns.has(name)))(
-  '%s cuts around every character that it trusts as the Rust library does',
-  (_, files) => {
-    const { wordRules } = readKnownTokens(files, makeRustBackend)
-    const rust = RustTokenizer.fromString(textOf(files.tokenizerJson))
-    if (wordRules === undefined) throw new Error('no word rules')
-    const preTokenizer = rust.getPreTokenizer()
-    if (preTokenizer === null) throw new Error('no pre-tokenizer')
-    let trusted = 0
-    let block: string[] = []
-    const compare = () => {
-      const text = block.join('')
-      block = []
-      const ends = preTokenizer.preTokenizeString(text).map(([, [, end]]) => end)
-      let end = 0
-      const own = (text.match(wordRules.pattern) ?? []).map((word) => (end += Array.from(word).length))
-      expect(own.join(' ')).toBe(ends.join(' '))
-    }
-    for (let code = 0; code < 0x20000; code++) {
-      const c = String.fromCodePoint(code)
-      if (!cutsAlike(c, { ...wordRules, composes: false })) continue
-      trusted++
-      block.push(`a${c}b 1${c}2 .${c}, ${c}a ${c}1 ${c}.  ${c} \n${c}${c}'${c}x'S\n`)
-      if (block.length === 512) compare()
-    }
-    compare()
-    expect(trusted).toBeGreaterThan(34_000)
-  },
-)
-
-test.each(whole)('%s encodes whole texts', (_, files) => {
-  const { backend, wordRules, added } = readKnownTokens(files, makeRustBackend)
-  expect(wordRules && makeWordEncoder(backend, wordRules, added)).toBeUndefined()
-})
-
-test('rules that are not known are not guessed', async () => {
-  const files = await folder('bytebpe-gpt2')
-  const json: Record<string, unknown> = JSON.parse(textOf(files.tokenizerJson))
-  const model = { ...(json.model as object) }
-  for (const changes of [
-    { normalizer: { type: 'NFKC' } },
-    { pre_tokenizer: { ...byteLevel, add_prefix_space: true } },
-    {
-      pre_tokenizer: {
-        type: 'Sequence',
-        pretokenizers: [{ type: 'Digits', individual_digits: false }, byteLevel],
-      },
+      return token === -1 ? undefined : token
     },
-    { pre_tokenizer: { type: 'Whitespace' } },
-    { model: { ...model, dropout: 0.1 } },
-    { model: { ...model, type: 'WordLevel' } },
-  ])
-    expect(readWordRules({ ...json, ...changes })).toBeUndefined()
-  expect(readWordRules(json)).toBeDefined()
+    startOf: (token) => (sequences.at(token) === null ? undefined : offsets.at(token)?.[0]),
+  }
+}
+
+describe.each(tokenizers)('%s', (_, files) => {
+  const { backend, added } = readKnownTokens(files)
+  const rust = makeOracle(textOf(files.tokenizerJson))
+  rust.addTokens(backend.addedTokens().map(([, token]) => token))
+
+  test.each([false, true])(
+    'learned tokens are those of the Rust library, special ones around: %s',
+    async (addSpecialTokens) => {
+      const items = makeItems([...added.keys()], 600)
+      const encodings = await rust.encode(
+        items.map(({ text }) => text),
+        undefined,
+        addSpecialTokens,
+      )
+      const expected = items.map(({ text, spans }, i) => {
+        const ids = Int32Array.from(encodings[i].ids)
+        return { text, ...mapSpans(ids, spans, encodingLocator(encodingOf(encodings[i]), text, ids.length)) }
+      })
+      // Twice: at first nearly all words are new, then none.
+      for (const _time of ['new', 'known'])
+        expect(await encodeTextsWithSpans(backend, items, { addSpecialTokens })).toEqual(expected)
+    },
+  )
 })
 
 test('words fill with the tokens of an added token once it is added', async () => {

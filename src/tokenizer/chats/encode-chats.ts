@@ -8,13 +8,10 @@ import {
 } from '../../chat/index.ts'
 import { FettleError } from '../../error.ts'
 import { renderOptions, type ChatTemplateOptions, type ChatTemplates } from './chat-templates.ts'
-import {
-  encodeTextsWithSpans,
-  type SpanEncoder,
-  type TextEncoding,
-  type TextWithSpans,
-} from '../encode-with-spans.ts'
+import type { Backend } from '../backend.ts'
+import { encodeTextWithSpans, type TextEncoding, type TextWithSpans } from '../encode-with-spans.ts'
 import type { NamedToken } from '../named-tokens.ts'
+import { mapInTurns } from '../own-turn.ts'
 
 /** A conversation to learn from. */
 export interface Chat {
@@ -43,51 +40,36 @@ export interface ChatEncoding extends TextEncoding {
 }
 
 /** What encoding chats needs of the tokenizer. */
-export interface ChatEncoder extends SpanEncoder {
+export interface ChatEncoder {
+  backend: Backend
   templates: ChatTemplates
   named: ReadonlyMap<NamedToken, string>
   specialTokens: readonly string[]
 }
 
-/** Large enough to keep all cores busy, small enough that a chunk is rendered while the one before is tokenised. */
-const chunkSize = 256
-
 /**
- * Renders conversations, finds what is learned of each and tokenises them; a backend with threads of its own works on the
- * new words of one chunk, or on its whole texts, while the next one is rendered here.
+ * Renders conversations, finds what is learned of each and tokenises them.
  *
  * @throws FettleError where a template refuses a conversation, or the policy does not accept a doubtful span
  */
-export async function encodeChats(
+export function encodeChats(
   encoder: ChatEncoder,
   chats: readonly Chat[],
   options: EncodeChatOptions,
 ): Promise<ChatEncoding[]> {
-  const results: ChatEncoding[] = []
-  let pending: Promise<ChatEncoding[]> = Promise.resolve([])
-  for (let start = 0; start < chats.length; start += chunkSize) {
-    const items = chats.slice(start, start + chunkSize).map((chat) => renderWithMask(encoder, chat, options))
-    const encodings = encodeRendered(encoder, items)
-    results.push(...(await pending))
-    pending = encodings
-  }
-  results.push(...(await pending))
-  return results
+  return mapInTurns(chats, (chat) => {
+    const rendered = renderWithMask(encoder, chat, options)
+    const encoding: ChatEncoding = encodeTextWithSpans(encoder.backend, rendered, false)
+    if (rendered.dropped.length > 0) encoding.dropped = rendered.dropped
+    if (rendered.fitted !== undefined) encoding.fitted = rendered.fitted
+    return encoding
+  })
 }
 
 /** A rendered conversation before it is tokenised. */
 export interface RenderedChat extends TextWithSpans {
   dropped: readonly DroppedField[]
   fitted: readonly Message[] | undefined
-}
-
-async function encodeRendered(encoder: ChatEncoder, chats: readonly RenderedChat[]): Promise<ChatEncoding[]> {
-  const encodings: ChatEncoding[] = await encodeTextsWithSpans(encoder, chats, { addSpecialTokens: false })
-  for (const [i, { dropped, fitted }] of chats.entries()) {
-    if (dropped.length > 0) encodings[i].dropped = dropped
-    if (fitted !== undefined) encodings[i].fitted = fitted
-  }
-  return encodings
 }
 
 function renderWithMask(encoder: ChatEncoder, chat: Chat, options: EncodeChatOptions): RenderedChat {

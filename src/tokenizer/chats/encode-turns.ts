@@ -51,7 +51,7 @@ export async function* encodeTurns(
       }),
     }))
     const tail = { text: text.slice(shared.offset), spans: moved }
-    const [encoding] = await encodeTextsWithSpans(encoder, [tail], { addSpecialTokens: false })
+    const [encoding] = await encodeTextsWithSpans(encoder.backend, [tail], { addSpecialTokens: false })
     const mask = new Uint8Array(known.inputIds.length)
     mask.set(encoding.mask, shared.token)
     yield {

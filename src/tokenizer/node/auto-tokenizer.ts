@@ -2,14 +2,10 @@ import { readFileContents, type TokenizerFileContents, type TokenizerFiles } fro
 import { Tokenizer } from '../tokenizer.ts'
 import { readGgufTokenizerFiles } from './gguf/gguf-tokenizer.ts'
 import { readTokenizerFiles, sentencePieceOf } from './read-files.ts'
-import { makeRustBackend } from './rust-backend.ts'
 import { saveTokenizer } from './save.ts'
 
 function make(files: TokenizerFiles, sentencePiece?: string): Tokenizer {
-  return new Tokenizer(files, {
-    makeBackend: makeRustBackend,
-    saveFiles: (folder, contents) => saveTokenizer(folder, contents, sentencePiece),
-  })
+  return new Tokenizer(files, (folder, contents) => saveTokenizer(folder, contents, sentencePiece))
 }
 
 /** Finds out what kind of tokenizer a model has, and makes it. */

@@ -1,6 +1,7 @@
+import { quoteValue } from '../../../error.ts'
 import { lengthAt } from '../aligned-text.ts'
-import { readFlag, unsupported, type Part } from '../options.ts'
-import { byteTokens, makeModelVocabulary, type Model, type ModelToken } from './model.ts'
+import { readCount, readFlag, unsupported, type Part } from '../options.ts'
+import { byteTokens, makeModelVocabulary, type Model } from './model.ts'
 
 /** What an unknown character costs beyond the least likely token. */
 const unknownPenalty = 10
@@ -19,19 +20,27 @@ interface Step {
  */
 export function readUnigram(part: Part): Model {
   const { json, place } = part
-  const entries: unknown[] = Array.isArray(json.vocab) ? json.vocab : []
-  const scored = entries.map((entry): [string, number] => {
+  if (!Array.isArray(json.vocab)) throw unsupported(place, `vocab: ${quoteValue(json.vocab)}`, 'a list')
+  const entries: unknown[] = json.vocab
+  const spellings: string[] = []
+  const ids = new Map<string, number>()
+  const scores = new Map<string, number>()
+  let least = Infinity
+  for (const entry of entries) {
     const [token, score]: unknown[] = Array.isArray(entry) ? entry : []
     if (typeof token !== 'string' || typeof score !== 'number')
-      throw unsupported(place, `the vocab entry ${JSON.stringify(entry)}`, 'a token and its score')
-    return [token, score]
-  })
-  const scores = new Map(scored)
-  const vocabulary = makeModelVocabulary(scored.map(([token], id) => [token, id]))
-  const { ids } = vocabulary
-  const unknownScore = scored.reduce((least, [, score]) => Math.min(least, score), Infinity) - unknownPenalty
-  const unknownId = typeof json.unk_id === 'number' ? json.unk_id : undefined
-  const unknownToken = unknownId === undefined ? undefined : scored.at(unknownId)?.[0]
+      throw unsupported(place, `the vocab entry ${quoteValue(entry)}`, 'a token and its score')
+    ids.set(token, spellings.length)
+    scores.set(token, score)
+    spellings.push(token)
+    least = Math.min(least, score)
+  }
+  const vocabulary = makeModelVocabulary(ids, spellings)
+  const unknownScore = least - unknownPenalty
+  const unknownId = json.unk_id === undefined || json.unk_id === null ? undefined : readCount(part, 'unk_id')
+  if (unknownId !== undefined && unknownId >= spellings.length)
+    throw unsupported(place, `unk_id: ${unknownId}`, `an id below ${spellings.length}`)
+  const unknownToken = unknownId === undefined ? undefined : spellings[unknownId]
   const bytes = readFlag(part, 'byte_fallback', false) ? byteTokens.map((token) => ids.get(token)) : []
   const longest = longestByFirst(scores.keys())
   const encoder = new TextEncoder()
@@ -61,28 +70,35 @@ export function readUnigram(part: Part): Model {
   }
 
   /** The tokens of a stretch: itself, its bytes, or the unknown token. */
-  const tokensOf = (stretch: string, start: number, end: number): ModelToken[] => {
+  const idsOf = (stretch: string): number[] => {
     const known = ids.get(stretch)
-    if (known !== undefined) return [{ id: known, start, end }]
+    if (known !== undefined) return [known]
     const own = bytes.length === 0 ? [] : Array.from(encoder.encode(stretch), (byte) => bytes[byte])
-    if (own.length > 0 && own.every((id) => id !== undefined)) return own.map((id) => ({ id, start, end }))
+    if (own.length > 0 && own.every((id) => id !== undefined)) return own
     if (unknownId === undefined)
-      throw unsupported(place, `${JSON.stringify(stretch)}, which is no token, and no unk_id`, 'one of both')
-    return [{ id: unknownId, start, end }]
+      throw unsupported(place, `${quoteValue(stretch)}, which is no token, and no unk_id`, 'one of both')
+    return [unknownId]
   }
 
   return {
     vocabulary,
     tokenize(word) {
       const best = search(word)
-      const tokens: ModelToken[][] = []
+      const stretches: [start: number, end: number][] = []
       for (let end = word.length; end > 0;) {
         let { start, isUnknown } = best[end]
         while (isUnknown && start > 0 && best[start].isUnknown) ({ start } = best[start])
-        tokens.push(tokensOf(word.slice(start, end), start, end))
+        stretches.push([start, end])
         end = start
       }
-      return tokens.toReversed().flat()
+      const found: number[] = []
+      const bounds: number[] = []
+      for (const [start, end] of stretches.reverse())
+        for (const id of idsOf(word.slice(start, end))) {
+          found.push(id)
+          bounds.push(start, end)
+        }
+      return { ids: found, bounds }
     },
   }
 }

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
 import { createRandom } from '../../../src/random.ts'
-import { makeJavaScriptBackend } from '../../../src/tokenizer/javascript/javascript-backend.ts'
-import { makeRustBackend } from '../../../src/tokenizer/node/rust-backend.ts'
-import { byteLevel, llama2, pieces } from './parts.ts'
+import { makeOracle } from '../oracle/rust.ts'
+import { backendOf, byteLevel, llama2, pieces } from './parts.ts'
 
 /** Parts of the fixtures' decoders and others, each with tokens that it has something to do with. */
 const decoders: readonly (readonly [string, unknown, readonly string[]])[] = [
@@ -27,13 +26,28 @@ const decoders: readonly (readonly [string, unknown, readonly string[]])[] = [
   ['BPEDecoder', { type: 'BPEDecoder', suffix: '</w>' }, ['a</w>', 'b', '</w>c</w>']],
   ['Strip', { type: 'Strip', content: ' ', start: 2, stop: 1 }, ['   a  ', 'b', ' c ']],
   ['Replace', { type: 'Replace', pattern: { Regex: String.raw`\s+` }, content: '$&' }, ['a  b', ' ', 'c']],
+  [
+    'CTC',
+    { type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: true },
+    ['<pad>', 'a', 'b', '|', 'a|', '<pad>c', " 's", ' .'],
+  ],
+  [
+    'CTC as it is',
+    { type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: false },
+    ['<pad>', 'a', '|', ' .'],
+  ],
+  [
+    'Replace with empty matches',
+    { type: 'Replace', pattern: { Regex: 'a*' }, content: '-' },
+    ['b', 'ab', 'aa', ''],
+  ],
   ['several', llama2.decoder, ['▁a', '<0xE4>', '<0xBD>', '<0xA0>', ' ', '▁', 'b']],
   ['none', null, ['a', 'b']],
 ]
 
 test.each(decoders)('decoder %s', (_, decoder, tokens) => {
-  const source = JSON.stringify(pieces({ decoder }))
-  const [own, rust] = [makeJavaScriptBackend(source), makeRustBackend(source)]
+  const json = pieces({ decoder })
+  const [own, rust] = [backendOf(json), makeOracle(JSON.stringify(json))]
   const random = createRandom(7)
   for (let i = 0; i < 500; i++) {
     const some = Array.from(

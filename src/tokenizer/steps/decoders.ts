@@ -1,6 +1,6 @@
 import { readBytes } from './byte-alphabet.ts'
-import { readPattern } from './normalizers.ts'
-import { readFlag, readNumber, readParts, readText, type Readers } from './options.ts'
+import { findIn, readFinder } from './finder.ts'
+import { readCharacter, readCount, readFlag, readParts, readText, type Readers } from './options.ts'
 
 /** Turns tokens as the vocabulary spells them into texts that are joined. */
 export type Decoder = (tokens: string[]) => string[]
@@ -10,19 +10,19 @@ export const decoderReaders: Readers<Decoder> = {
   ByteFallback: () => readByteTokens,
   Fuse: () => (tokens) => [tokens.join('')],
   Metaspace(part) {
-    const mark = readText(part, 'replacement')
+    const mark = readCharacter(part, 'replacement')
     const isPrepended = readText(part, 'prepend_scheme', 'always') !== 'never'
     return (tokens) => tokens.map((token, i) => token.replaceAll(mark, i === 0 && isPrepended ? '' : ' '))
   },
   Replace(part) {
-    const pattern = readPattern(part)
+    const find = readFinder(part, { mayBeEmpty: true })
     const content = readText(part, 'content')
-    return (tokens) => tokens.map((token) => token.replace(pattern, () => content))
+    return (tokens) => tokens.map((token) => replaceAll(token, findIn(token, find), content))
   },
   Strip(part) {
-    const content = readText(part, 'content')
-    const start = readNumber(part, 'start')
-    const stop = readNumber(part, 'stop')
+    const content = readCharacter(part, 'content')
+    const start = readCount(part, 'start')
+    const stop = readCount(part, 'stop')
     return (tokens) => tokens.map((token) => stripEnds([...token], content, start, stop))
   },
   WordPiece(part) {
@@ -39,10 +39,39 @@ export const decoderReaders: Readers<Decoder> = {
     const suffix = readText(part, 'suffix', '</w>')
     return (tokens) => tokens.map((token, i) => token.replaceAll(suffix, i === tokens.length - 1 ? '' : ' '))
   },
+  CTC(part) {
+    const pad = readText(part, 'pad_token')
+    const delimiter = readText(part, 'word_delimiter_token')
+    const cleans = readFlag(part, 'cleanup')
+    return (tokens) =>
+      tokens
+        .filter((token, i) => i === 0 || token !== tokens[i - 1])
+        .map((token) => withoutPad(token, pad))
+        .map((token) => (cleans ? replaceText(cleanUp(token), delimiter, ' ') : token))
+        .filter((token) => token !== '')
+  },
   Sequence(part) {
     const steps = readParts(part, 'decoders', decoderReaders)
     return (tokens) => steps.reduce((result, step) => step(result), tokens)
   },
+}
+
+/** Puts a text in place of stretches of a token. */
+function replaceAll(token: string, found: readonly number[], content: string): string {
+  if (token === '') return token
+  let result = ''
+  let position = 0
+  for (let i = 0; i < found.length; i += 2) {
+    result += token.slice(position, found[i]) + content
+    position = found[i + 1]
+  }
+  return result + token.slice(position)
+}
+
+const withoutPad = (token: string, pad: string): string => replaceText(token, pad, '')
+
+function replaceText(token: string, wanted: string, content: string): string {
+  return wanted === '' && content === '' ? token : token.split(wanted).join(content)
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -1,9 +1,11 @@
-import { longestFirst } from '../added-pattern.ts'
+import { quoteValue } from '../../error.ts'
 import { isJsonObject } from '../json.ts'
 import { parseToken, type AddedToken } from '../named-tokens.ts'
 import { alignedText, sliceText, type AlignedText } from './aligned-text.ts'
 import type { ModelVocabulary } from './models/model.ts'
+import { longestFinder } from './longest-finder.ts'
 import type { Normalizer } from './normalizers.ts'
+import { unsupported } from './options.ts'
 import { isSpace, isWordCharacter } from './unicode.ts'
 
 /** Part of a text: an added token, or text between them that is still to be tokenised. */
@@ -108,17 +110,15 @@ interface Entry {
 
 /** Cuts a text at the tokens that it finds. */
 function makeFinder(entries: readonly Entry[]): (aligned: AlignedText) => Extract[] {
-  const byText = new Map(entries.map((entry) => [entry.text, entry]))
-  const pattern = longestFirst([...byText.keys()].filter((text) => text !== ''))
+  const find = longestFinder(entries.filter(({ text }) => text !== '').map((entry) => [entry.text, entry]))
   return (aligned) => {
     const { text } = aligned
     const parts: Extract[] = []
     let position = 0
-    for (const { 0: match, index } of pattern === undefined ? [] : text.matchAll(pattern)) {
-      const entry = byText.get(match)
-      const end = index + match.length
-      if (entry === undefined || (entry.token.singleWord && isInWord(text, index, end))) continue
-      const from = entry.token.leftStrip ? Math.max(position, spaceStart(text, index)) : index
+    for (let found = find(text, 0); found !== undefined; found = find(text, found.end)) {
+      const { start, end, value: entry } = found
+      if (entry.token.singleWord && isInWord(text, start, end)) continue
+      const from = entry.token.leftStrip ? Math.max(position, spaceStart(text, start)) : start
       const to = entry.token.rightStrip ? spaceEnd(text, end) : end
       if (position < from) parts.push({ text: sliceText(aligned, position, from), id: undefined })
       parts.push({ text: sliceText(aligned, from, to), id: entry.id })
@@ -147,11 +147,17 @@ function spaceEnd(text: string, index: number): number {
   return end
 }
 
-/** The added tokens that a tokenizer.json lists. */
+/**
+ * The added tokens that a tokenizer.json lists.
+ *
+ * @throws FettleError for an entry that is none, whose tokens would silently be others
+ */
 export function readAddedTokens(json: unknown): AddedToken[] {
-  const entries: unknown[] = Array.isArray(json) ? json : []
-  return entries.flatMap((entry) => {
+  if (json === undefined || json === null) return []
+  if (!Array.isArray(json)) throw unsupported('added_tokens', quoteValue(json), 'a list')
+  return json.map((entry: unknown) => {
     const token = isJsonObject(entry) ? parseToken(entry) : undefined
-    return token === undefined ? [] : [token]
+    if (token === undefined) throw unsupported('added_tokens', quoteValue(entry), 'an object with content')
+    return token
   })
 }

@@ -1,4 +1,3 @@
-import { isJsonObject } from '../json.ts'
 import {
   applyChanges,
   mapCharacters,
@@ -9,10 +8,10 @@ import {
 } from './aligned-text.ts'
 import { writeBytes } from './byte-alphabet.ts'
 import { normalForm, type NormalForm } from './normal-forms.ts'
-import { compilePattern, literalPattern } from './oniguruma.ts'
-import { readFlag, readParts, readText, unsupported, type Part, type Readers } from './options.ts'
+import { findIn, readFinder } from './finder.ts'
+import { readFlag, readParts, readText, type Part, type Readers } from './options.ts'
 import { mapGraphemes, readCharacterMap } from './precompiled.ts'
-import { isControl, isNonspacingMark, isSpace } from './unicode.ts'
+import { isCombiningMark, isControl, isNonspacingMark, isSpace } from './unicode.ts'
 
 /** Changes a text before it is cut. */
 export type Normalizer = (text: AlignedText) => AlignedText
@@ -25,10 +24,13 @@ export const normalizerReaders: Readers<Normalizer> = {
   NFKC: formReader('NFKC'),
   NFKD: formReader('NFKD'),
   Lowercase: () => lowercase,
+  Nmt: () => cleanForTranslation,
+  StripAccents: () => (text) =>
+    mapCharacters(text, (character) => (isCombiningMark(character) ? '' : character)),
   Replace(part) {
-    const pattern = readPattern(part)
+    const find = readFinder(part, { mayBeEmpty: false })
     const content = readText(part, 'content')
-    return (text) => replaceMatches(text, pattern, content)
+    return (text) => replaceMatches(text, findIn(text.text, find), content)
   },
   Prepend(part) {
     const before = readText(part, 'prepend')
@@ -40,7 +42,7 @@ export const normalizerReaders: Readers<Normalizer> = {
     return (text) => stripSpaces(text, left, right)
   },
   Precompiled(part) {
-    const map = readCharacterMap(readText(part, 'precompiled_charsmap'))
+    const map = readCharacterMap(readText(part, 'precompiled_charsmap'), part.place)
     return (text) => {
       const changes = mapGraphemes(text.text, map)
       return changes === undefined ? text : applyChanges(text, changes)
@@ -61,13 +63,11 @@ function formReader(form: NormalForm): (part: Part) => Normalizer {
   }
 }
 
-/** What `Replace` and `Split` look for: a text as it is, or a regular expression. */
-export function readPattern({ json, place }: Part): RegExp {
-  const pattern = isJsonObject(json.pattern) ? json.pattern : {}
-  if (typeof pattern.String === 'string') return literalPattern(pattern.String, place)
-  if (typeof pattern.Regex === 'string') return compilePattern(pattern.Regex, place)
-  throw unsupported(place, `pattern ${JSON.stringify(json.pattern)}`, '{ "String": … } or { "Regex": … }')
-}
+/** What is left out, and what becomes a space, before text is translated: sentencepiece's rules named nmt. */
+const lost = new RegExp(String.raw`[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]`)
+const blank = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/
+const cleanForTranslation: Normalizer = (text) =>
+  mapCharacters(text, (character) => (lost.test(character) ? '' : blank.test(character) ? ' ' : character))
 
 function stripSpaces(aligned: AlignedText, left: boolean, right: boolean): AlignedText {
   const { text } = aligned

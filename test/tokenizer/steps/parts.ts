@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import type { Backend } from '../../../src/tokenizer/backend.ts'
 import { isJsonObject, type JsonObject } from '../../../src/tokenizer/json.ts'
 import { preTokenizers } from '../../../src/tokenizer/node/gguf/pre-tokenizers.ts'
+import { makeBackend } from '../../../src/tokenizer/steps/make-backend.ts'
 import { fixtures } from '../golden.ts'
+import type { Lists } from '../oracle/rust.ts'
 
 /** A tokenizer.json, or parts of one. */
 export type Parts = Record<string, unknown>
@@ -48,19 +50,24 @@ export const preTokenizer = (type: string, options: object = {}): Parts =>
 /** The pattern of GPT-4o. */
 export const o200k = preTokenizers.get('gpt-4o')?.splits[0] ?? ''
 
+/** The backend of a tokenizer.json. */
+export const backendOf = (parts: Parts): Backend => makeBackend(parts)
+
 /** Everything that a backend says of some texts. */
-export async function lists(
+export function lists(
   backend: Backend,
-  texts: string[],
-  pairs: string[] | undefined,
+  texts: readonly string[],
+  pairs: readonly string[] | undefined,
   addsSpecial: boolean,
-) {
-  const encodings = await backend.encode(texts, pairs, addsSpecial)
-  return encodings.map((encoding, i) => ({
-    text: texts[i],
-    ids: encoding.ids(),
-    typeIds: encoding.typeIds(),
-    offsets: encoding.offsets(),
-    sequences: encoding.sequences().map((sequence) => sequence ?? null),
-  }))
+): Lists[] {
+  return texts.map((text, i) => {
+    const encoding = backend.encode(text, pairs?.[i], addsSpecial)
+    return {
+      text,
+      ids: encoding.ids(),
+      typeIds: encoding.typeIds(),
+      sequences: encoding.sequences(),
+      offsets: encoding.offsets(),
+    }
+  })
 }

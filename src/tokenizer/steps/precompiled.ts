@@ -1,4 +1,5 @@
 import type { Change } from './aligned-text.ts'
+import { unsupported } from './options.ts'
 import { utf8Length } from './utf8-length.ts'
 
 /**
@@ -9,11 +10,17 @@ import { utf8Length } from './utf8-length.ts'
 export type CharacterMap = (characters: string) => string | undefined
 
 /** Reads a map; it gives the replacement of the shortest beginning of some characters that has one. */
-export function readCharacterMap(base64: string): CharacterMap {
-  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+export function readCharacterMap(base64: string, place: string): CharacterMap {
+  const bytes = bytesOf(base64)
   const view = new DataView(bytes.buffer)
-  const trieBytes = view.getUint32(0, true)
-  const trie = Array.from({ length: trieBytes >> 2 }, (_, i) => view.getUint32(4 + 4 * i, true))
+  const trieBytes = bytes.length < 8 ? 0 : view.getUint32(0, true)
+  if (trieBytes === 0 || trieBytes % 4 !== 0 || 4 + trieBytes > bytes.length)
+    throw unsupported(
+      place,
+      `precompiled_charsmap of ${bytes.length} bytes`,
+      "a map of sentencepiece's, which begins with the length of its trie",
+    )
+  const trie = Uint32Array.from({ length: trieBytes / 4 }, (_, i) => view.getUint32(4 + 4 * i, true))
   const replacements = bytes.subarray(4 + trieBytes)
   const encoder = new TextEncoder()
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -23,12 +30,12 @@ export function readCharacterMap(base64: string): CharacterMap {
     let node = offsetOf(trie[0])
     for (const byte of encoder.encode(characters)) {
       node ^= byte
-      const unit = trie.at(node) ?? 0
+      const unit = trie[node >>> 0] ?? 0
       if (byte === 0 || (unit & 0x800000ff) >>> 0 !== byte) return undefined
       node ^= offsetOf(unit)
       const hasReplacement = (unit >>> 8) & 1
       if (!hasReplacement) continue
-      const start = trie[node] & 0x7fffffff
+      const start = (trie[node >>> 0] ?? 0) & 0x7fffffff
       const end = replacements.indexOf(0, start)
       return decoder.decode(replacements.subarray(start, end === -1 ? undefined : end))
     }
@@ -37,6 +44,15 @@ export function readCharacterMap(base64: string): CharacterMap {
   return (characters) => {
     if (!known.has(characters)) known.set(characters, search(characters))
     return known.get(characters)
+  }
+}
+
+/** The bytes of a text in base64; none where it is not. */
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  try {
+    return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  } catch {
+    return new Uint8Array(0)
   }
 }
 

@@ -1,4 +1,5 @@
 import { FettleError } from '../../error.ts'
+import { unassigned } from '../../patterns/index.ts'
 
 /**
  * The Rust library knows several versions of Unicode, one in each of the libraries that it is made of: 16 in its regular
@@ -6,13 +7,6 @@ import { FettleError } from '../../error.ts'
  * than a table, that table has to say of it what it says of unassigned ones, or the tokens would not be those that the model
  * was trained with. The lists are hexadecimal code points and were found by asking the Rust library about each character.
  */
-
-/** Characters of Unicode 17, which are not assigned in Unicode 16. */
-const since17 =
-  '88f c5c cdc 1acf-1add 1ae0-1aeb 20c1 2b96 a7ce-a7cf a7d2 a7d4 a7f1 fbc3-fbd2 fd90-fd91 fdc8-fdce 10940-10959 ' +
-  '10ec5-10ec7 10ed0-10ed8 10efa-10efb 11b60-11b67 11db0-11ddb 11de0-11de9 16ea0-16eb8 16ebb-16ed3 16ff2-16ff6 ' +
-  '187f8-187ff 18d09-18d1e 18d80-18df2 1ccfa-1ccfc 1ceba-1ced0 1cee0-1cef0 1e6c0-1e6de 1e6e0-1e6f5 1e6fe-1e6ff 1f6d8 ' +
-  '1f777-1f77a 1f8d0-1f8d8 1fa54-1fa57 1fa8a 1fa8e 1fac8 1facd 1faea 1faef 1fbfa 2b73a-2b73f 2cea2-2cead 323b0-33479'
 
 /** Characters that decompose, compose or reorder, but not in Unicode 9. */
 const normalizedSince10 =
@@ -35,6 +29,17 @@ const marksSince9 =
   '1cf00-1cf2d 1cf30-1cf46 1e000-1e006 1e008-1e018 1e01b-1e021 1e023-1e024 1e026-1e02a 1e08f 1e130-1e136 1e2ae ' +
   '1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef 1e6e3 1e6e6 1e6ee-1e6ef 1e6f5 1e944-1e94a'
 
+/** Marks of any kind that are none in Unicode 9. */
+const combiningSince10 =
+  '7fd 897-89f 8ca-8d3 9fe afa-aff b55 c04 c3c cf3 d00 d3b-d3c d81 eba ece 1715 180f 1abf-1add 1ae0-1aeb 1cf7 ' +
+  '1df6-1dfa a82c a8ff 10d24-10d27 10d69-10d6d 10eab-10eac 10efa-10eff 10f46-10f50 10f82-10f85 11070 11073-11074 ' +
+  '110c2 11145-11146 111c9 111ce-111cf 11241 1133b 113b8-113c0 113c2 113c5 113c7-113ca 113cc-113d0 113d2 ' +
+  '113e1-113e2 1145e 1182c-1183a 11930-11935 11937-11938 1193b-1193e 11940 11942-11943 119d1-119d7 119da-119e0 ' +
+  '119e4 11a01-11a0a 11a33-11a39 11a3b-11a3e 11a47 11a51-11a5b 11a8a-11a99 11b60-11b67 11d31-11d36 11d3a ' +
+  '11d3c-11d3d 11d3f-11d45 11d47 11d8a-11d8e 11d90-11d91 11d93-11d97 11ef3-11ef6 11f00-11f01 11f03 11f34-11f3a ' +
+  '11f3e-11f42 11f5a 13440 13447-13455 1611e-1612f 16f4f 16f7f-16f87 16fe4 16ff0-16ff1 1cf00-1cf2d 1cf30-1cf46 ' +
+  '1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef 1e6e3 1e6e6 1e6ee-1e6ef 1e6f5'
+
 /** Punctuation that is none in Unicode 8. */
 const punctuationSince9 =
   '61d 9fd a76 c77 c84 1b4e-1b4f 1b7d-1b7f 2e43-2e4f 2e52-2e5d 10d6e 10ead 10ed0 10f55-10f59 10f86-10f89 113d4-113d5 ' +
@@ -51,9 +56,6 @@ function insideOf(list: string): string {
 function oneOf(inside: string): RegExp {
   return new RegExp(`[${inside}]`, 'v')
 }
-
-/** The inside of a class that holds what is unassigned in Unicode 16, though JavaScript may know it. */
-export const unassigned = insideOf(since17)
 
 /** Whether normal forms leave a character as it is, whatever JavaScript knows of it. */
 export const hasNoNormalForm = (character: string): boolean => noNormalForm.test(character)
@@ -78,6 +80,10 @@ const punctuation = oneOf(
 /** An accent as BERT's normaliser sees it. */
 export const isNonspacingMark = (character: string): boolean => nonspacingMark.test(character)
 const nonspacingMark = oneOf(String.raw`[\p{Mn}\u{1734}\u{1171e}]--[${insideOf(marksSince9)}]`)
+
+/** A mark of any kind, as `StripAccents` sees it. */
+export const isCombiningMark = (character: string): boolean => combiningMark.test(character)
+const combiningMark = oneOf(String.raw`[\p{M}\u1cf2\u1cf3]--[${insideOf(combiningSince10)}]`)
 
 /** What BERT's normaliser takes out: control, format and private characters, U+0000 and U+FFFD. */
 export const isControl = (character: string): boolean => control.test(character)

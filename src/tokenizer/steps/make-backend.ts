@@ -1,0 +1,123 @@
+import { quoteValue } from '../../error.ts'
+import { stepBudget } from '../../patterns/index.ts'
+import type { Backend } from '../backend.ts'
+import { isJsonObject, type JsonObject } from '../json.ts'
+import type { AddedToken } from '../named-tokens.ts'
+import { makeAddedTokens, readAddedTokens } from './added-tokens.ts'
+import type { Cut } from './cut.ts'
+import { decoderReaders, type Decoder } from './decoders.ts'
+import { makeEncoding } from './encoding.ts'
+import { readBpe } from './models/bpe.ts'
+import type { Model } from './models/model.ts'
+import { readUnigram } from './models/unigram.ts'
+import { readWordLevel, readWordPiece } from './models/word-piece.ts'
+import { normalizerReaders, type Normalizer } from './normalizers.ts'
+import { readPart, unsupported, type Readers } from './options.ts'
+import { postProcessorReaders, templateAround, type PostProcessor } from './post-processors.ts'
+import { readCutting, type Cutting } from './pre-tokenizers.ts'
+import { makeListBuilder, type TokenList } from './token-list.ts'
+import { checkKnown } from './unicode.ts'
+import { makeWordTokenizer } from './words.ts'
+
+const modelReaders: Readers<Model> = {
+  BPE: readBpe,
+  Unigram: readUnigram,
+  WordPiece: readWordPiece,
+  WordLevel: readWordLevel,
+}
+
+/** What a tokenizer.json says, read. */
+interface Steps extends Cutting {
+  normalize: Normalizer
+  model: Model
+  finish: PostProcessor
+  decode: Decoder | undefined
+  addedTokens: AddedToken[]
+}
+
+/**
+ * Makes the steps of a tokenizer.json.
+ *
+ * @param json  its object, which is not kept
+ * @throws FettleError for a tokenizer that has parts which are not known
+ */
+export function makeBackend(json: JsonObject): Backend {
+  return backendOf(readSteps(json))
+}
+
+function readSteps(json: JsonObject): Steps {
+  const optional = <T>(key: string, read: (part: unknown) => T): T | undefined =>
+    json[key] === null || json[key] === undefined ? undefined : read(json[key])
+  return {
+    normalize: optional('normalizer', (part) => readPart(part, 'normalizer', normalizerReaders)) ?? unchanged,
+    ...(optional('pre_tokenizer', readCutting) ?? uncut),
+    model: readPart(withType(json.model), 'model', modelReaders),
+    finish: optional('post_processor', readFinish) ?? unchanged,
+    decode: optional('decoder', (part) => readPart(part, 'decoder', decoderReaders)),
+    addedTokens: readAddedTokens(json.added_tokens),
+  }
+}
+
+function readFinish(part: unknown): PostProcessor {
+  return readPart(part, 'post_processor', postProcessorReaders)
+}
+
+function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ...steps }: Steps): Backend {
+  let { finish } = steps
+  const { vocabulary } = model
+  const added = makeAddedTokens(vocabulary, normalize)
+  added.add(addedTokens)
+  const tokenizeWord = makeWordTokenizer(model, spellsBytes)
+  const idOf = (token: string): number | undefined => added.idOf(token) ?? vocabulary.ids.get(token)
+  const spellingOf = (id: number): string => vocabulary.tokenOf(id) ?? ''
+
+  const tokenize = (given: string, sequence: 0 | 1): TokenList => {
+    // Half a surrogate pair is no character; the Rust library gets U+FFFD for it as well.
+    const text = /[\ud800-\udfff]/.test(given) ? given.replaceAll(/\p{Cs}/gu, '\ufffd') : given
+    checkKnown(text)
+    const list = makeListBuilder()
+    const budget = stepBudget(text.length)
+    for (const part of added.extract(text)) {
+      if (part.id !== undefined) {
+        list.addFound(part.text, part.id)
+        continue
+      }
+      const { text: changed, borders } = cut({ text: part.text, borders: [0, part.text.text.length], budget })
+      for (let i = 0; i < borders.length; i += 2)
+        list.add(changed, borders[i], tokenizeWord(changed.text.slice(borders[i], borders[i + 1])))
+    }
+    return list.build(text, sequence, spellingOf)
+  }
+
+  return {
+    encode(text, pair, addSpecialTokens) {
+      const lists = [tokenize(text, 0)]
+      if (pair !== undefined) lists.push(tokenize(pair, 1))
+      return makeEncoding(finish(lists, addSpecialTokens))
+    },
+    decode: (tokens) => decode?.(tokens).join('') ?? tokens.join(' '),
+    idOf,
+    tokenOf: (id) => added.tokenOf(id) ?? vocabulary.tokenOf(id),
+    size(withAdded) {
+      const others = added.entries().filter(([, { content }]) => !vocabulary.ids.has(content))
+      return vocabulary.size + (withAdded ? others.length : 0)
+    },
+    addTokens: added.add,
+    addedTokens: added.entries,
+    surround(before, after) {
+      const part = templateAround(before, after, idOf)
+      finish = readFinish(part)
+      return part
+    },
+  }
+}
+
+const unchanged = <T>(same: T): T => same
+const uncut: Cutting = { cut: (cut: Cut) => cut, spellsBytes: false }
+
+/** Older files do not say what their model is. */
+function withType(model: unknown): unknown {
+  if (!isJsonObject(model)) throw unsupported('model', quoteValue(model), 'an object')
+  if (model.type !== undefined) return model
+  return { ...model, type: 'merges' in model ? 'BPE' : Array.isArray(model.vocab) ? 'Unigram' : undefined }
+}
