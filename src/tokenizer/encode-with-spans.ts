@@ -30,6 +30,6 @@ export function encodeTextWithSpans(
   addSpecialTokens: boolean,
 ): TextEncoding {
   const encoding = backend.encode(text, undefined, addSpecialTokens)
-  const inputIds = Int32Array.from(encoding.ids())
+  const inputIds = new Int32Array(encoding.ids())
   return { text, ...mapSpans(inputIds, spans, encodingLocator(encoding, text, inputIds.length)) }
 }

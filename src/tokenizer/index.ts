@@ -1,6 +1,7 @@
 /**
  * Text <-> tokens: loads and saves Hugging Face and GGUF tokenizers, pads and truncates, names the special
- * tokens, and turns chats into tokens with their loss mask. `node/` has what needs Node: files and the Rust library.
+ * tokens, and turns chats into tokens with their loss mask. `steps/` are the parts of a
+ * tokenizer.json; `node/` has what needs Node: folders and GGUF files.
  */
 export { AutoTokenizer } from './node/auto-tokenizer.ts'
 export { readGenerationConfig } from './node/read-generation-config.ts'

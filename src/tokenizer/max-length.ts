@@ -5,7 +5,7 @@ export type Truncation = 'longest_first' | 'only_first' | 'only_second'
 
 /**
  * Which tokens stay when an encoding is too long: all that the post-processor added, and of text and pair as
- * many as fit. Done here and not in the Rust library, whose truncation is a setting that all calls share.
+ * many as fit. The truncation of tokenizer.json is not obeyed: transformers, too, leaves it to each call.
  *
  * @param sequences  per token: 0 text, 1 pair, null added by the post-processor
  * @returns          indices in order

@@ -84,7 +84,7 @@ function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ..
       }
       const { text: changed, borders } = cut({ text: part.text, borders: [0, part.text.text.length], budget })
       for (let i = 0; i < borders.length; i += 2)
-        list.add(changed, borders[i], tokenizeWord(changed.text.slice(borders[i], borders[i + 1])))
+        list.add(changed, borders[i], tokenizeWord(changed.text, borders[i], borders[i + 1]))
     }
     return list.build(text, sequence, spellingOf)
   }

@@ -52,8 +52,12 @@ export function makeListBuilder(): ListBuilder {
   const words: WordTokens[] = []
   /** What added tokens matched, by their place. */
   const matched = new Map<number, string>()
+  let current: AlignedText | undefined
   const add: ListBuilder['add'] = (text, start, tokens) => {
-    if (texts.at(-1)?.text !== text) texts.push({ text, firstWord: words.length })
+    if (current !== text) {
+      texts.push({ text, firstWord: words.length })
+      current = text
+    }
     starts.push(start)
     words.push(tokens)
     const own = tokens.ids

@@ -37,6 +37,18 @@ export function readMerges({ json, place }: Part, { ids }: ModelVocabulary, pref
       throw unsupported(place, `a merge with ${quoteValue(token)}`, 'tokens of the vocabulary')
     return id | 0
   }
+  // What comes out mostly has the same id as before or the next one: comparing characters is cheaper than looking it up.
+  const spellings = [...ids.keys()]
+  const isInOrder = spellings.every((token, i) => ids.get(token) === i)
+  let last = 0
+  const resultOf = (left: string, right: string): number => {
+    for (const id of isInOrder ? [last, last + 1] : []) {
+      const token = spellings.at(id)
+      if (token?.length === left.length + right.length && token.startsWith(left) && token.endsWith(right))
+        return (last = id)
+    }
+    return (last = idOf(left + right))
+  }
   let rank = 0
   for (const entry of entries) {
     if (typeof entry === 'string' && entry.startsWith('#version')) continue
@@ -46,7 +58,7 @@ export function readMerges({ json, place }: Part, { ids }: ModelVocabulary, pref
     lefts[slot] = leftId
     rights[slot] = rightId
     ranks[slot] = rank++
-    results[slot] = idOf(left + right.slice(prefix.length))
+    results[slot] = resultOf(left, prefix === '' ? right : right.slice(prefix.length))
   }
   return {
     ranks,
