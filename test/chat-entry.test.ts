@@ -17,7 +17,7 @@ const root = join(import.meta.dirname, '..')
 const entry = join(root, 'src', 'chat-entry.ts')
 
 /** What a page has of the Web's interfaces, as far as fettle/chat needs them; Node's own globals are not there. */
-const page = createContext({ TextEncoder, TextDecoder, atob })
+const page = createContext({ TextEncoder, TextDecoder, atob, setTimeout })
 let folder = ''
 
 beforeAll(async () => {
@@ -59,7 +59,7 @@ test('nothing that it imports needs Node', () => {
   }
   visit(entry)
   const names = Array.from(files, (file) => relative(root, file))
-  expect(names).toContain('src/tokenizer/javascript/models/bpe.ts')
+  expect(names).toContain('src/tokenizer/steps/models/bpe.ts')
   expect(names.filter((name) => name.startsWith('src/tokenizer/node/'))).toEqual([])
   expect([...packages].filter((name) => name === 'tokenizers' || name.startsWith('node:'))).toEqual([])
 })

@@ -11,12 +11,12 @@ export async function mapInTurns<T, R>(
   work: (item: T, index: number) => R,
 ): Promise<R[]> {
   const results: R[] = []
-  let begun = performance.now()
+  let begun = Date.now()
   for (const [i, item] of items.entries()) {
     results.push(work(item, i))
-    if (i % 16 !== 15 || performance.now() - begun < longestTurnMs) continue
+    if (i % 16 !== 15 || Date.now() - begun < longestTurnMs) continue
     await new Promise((resolve) => setTimeout(resolve))
-    begun = performance.now()
+    begun = Date.now()
   }
   return results
 }
