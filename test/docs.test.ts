@@ -2,6 +2,17 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, expect, test, vi } from 'vitest'
+import {
+  columnNames,
+  createDataReport,
+  dataFormats,
+  messageKeyNames,
+  readRows,
+  toConversations,
+  type Conversation,
+  type DataSource,
+} from '../src/data/index.ts'
+import { readRunOptions, runFileLayer } from '../src/train/index.ts'
 
 const root = join(import.meta.dirname, '..')
 mkdirSync(join(root, 'build'), { recursive: true })
@@ -48,4 +59,50 @@ test('docs/typescript.md: looking at data', async () => {
   expect(printed[0][3]).toEqual([expect.objectContaining({ message: 1, status: 'proved' })])
   expect(printed.at(-1)?.[0]).toBe('no/such/folder')
   expect(printed.at(-1)?.[3]).toBe('Check the path of the model.')
+})
+
+const dataPage = readFileSync(join(root, 'docs', 'data.md'), 'utf8')
+const dataExamples = [...dataPage.matchAll(/```json (\w+)\n([\s\S]*?)```/g)].map(([, kind, row]) => ({
+  kind,
+  row,
+}))
+const [, mapping] = /```yaml\n([\s\S]*?)```/.exec(dataPage) ?? []
+
+async function conversationsIn(source: DataSource): Promise<Conversation[]> {
+  const report = createDataReport()
+  const found: Conversation[] = []
+  for await (const conversation of toConversations(readRows(source), { ...source, report }))
+    found.push(conversation)
+  expect(report.notes).toEqual([])
+  return found
+}
+
+test.each(dataExamples.filter(({ kind }) => kind !== 'mapped'))(
+  'docs/data.md: $row',
+  async ({ kind, row }) => {
+    const path = join(folder, 'row.jsonl')
+    // Two rows, because one alone could be of any layout.
+    writeFileSync(path, row + row)
+    const found = await conversationsIn({ path })
+    expect(found.map((conversation) => conversation.kind)).toEqual([kind, kind])
+  },
+)
+
+test('docs/data.md: columns, roles and keys', async () => {
+  const { data } = readRunOptions([runFileLayer(`model: x\n${mapping}`, 'run.yaml')])
+  const path = join(folder, 'mapped.jsonl')
+  writeFileSync(path, dataExamples.find(({ kind }) => kind === 'mapped')?.row ?? '')
+  expect(await conversationsIn({ ...data[0], path } as DataSource)).toMatchObject([
+    {
+      messages: [
+        { role: 'user', content: 'Name a tree.' },
+        { role: 'assistant', content: 'Oak.', train: true },
+      ],
+    },
+  ])
+})
+
+test('docs/data.md names every column, key of messages and format', () => {
+  for (const name of [...columnNames, ...messageKeyNames]) expect(dataPage).toContain(name)
+  for (const name of dataFormats) expect(dataPage).toContain(`**${name}**`)
 })
