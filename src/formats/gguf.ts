@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
 import { clipText, FettleError, messageOf, quoteValue } from '../error.ts'
 import { makeCursor, type Cursor } from './gguf-cursor.ts'
 import { ggufTypeName, ggufTypes, type GgufTypeName } from './gguf-types.ts'
@@ -61,6 +61,8 @@ export function readGgufFile(path: string): GgufFile {
 
 function openForReading(path: string): number {
   try {
+    // A pipe waits for who writes into it.
+    if (statSync(path).isFIFO()) throw new Error('a pipe')
     return openSync(path, 'r')
   } catch (error) {
     throw new FettleError(

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { open, type FileHandle } from 'node:fs/promises'
+import { open, stat, type FileHandle } from 'node:fs/promises'
 import { clipText, FettleError, messageOf, quoteValue } from '../error.ts'
 import { isJsonObject } from './foreign/index.ts'
 
@@ -64,6 +64,8 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
 
 async function openForReading(path: string): Promise<FileHandle> {
   try {
+    // A pipe waits for who writes into it.
+    if ((await stat(path)).isFIFO()) throw new Error('a pipe')
     return await open(path, 'r')
   } catch (error) {
     throw new FettleError(

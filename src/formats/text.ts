@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { FettleError, messageOf } from '../error.ts'
 import { parseJsonObject, type JsonObject } from './foreign/index.ts'
 
@@ -18,13 +18,25 @@ export async function readTextFile(path: string, expected = 'a text file'): Prom
   return decodeUtf8(bytes, path)
 }
 
+/** More than any settings of a model or a run take: parsed, a text is several times as large. */
+const mostJsonBytes = 1 << 26
+
 /**
- * The object in a JSON file.
+ * The object in a JSON file of settings.
  *
- * @throws FettleError that names the file, when it cannot be read or holds something else
+ * @throws FettleError that names the file, when it cannot be read, is no ordinary file, is too large or holds something else
  */
 export async function readJsonFile(path: string): Promise<JsonObject> {
-  return parseJsonObject(await readTextFile(path, 'a JSON file'), path)
+  const expected = 'a JSON file'
+  const info = await stat(path).catch((error: unknown) => {
+    throw explainUnreadable(path, error, expected)
+  })
+  // A pipe or a device may never end.
+  if (!info.isFile() && !info.isDirectory())
+    throw new FettleError({ place: path, found: 'a pipe or a device', expected, cure: 'Check the path.' })
+  if (info.size > mostJsonBytes)
+    throw new FettleError({ place: path, found: `${info.size} bytes`, expected: `at most ${mostJsonBytes}` })
+  return parseJsonObject(await readTextFile(path, expected), path)
 }
 
 /**

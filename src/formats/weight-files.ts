@@ -36,7 +36,7 @@ export async function openWeightFiles(folder: string): Promise<Map<string, Tenso
 }
 
 function cureFor(others: readonly string[]): string {
-  const gguf = others.find((name) => name.endsWith('.gguf'))
+  const gguf = others.toSorted().find((name) => name.endsWith('.gguf'))
   if (gguf !== undefined) return `Give the path of the file itself: ${gguf}.`
   if (others.some((name) => /\.(bin|pt|pth)$/.test(name)))
     return 'Convert the weights: load the model with transformers and save_pretrained() it.'

@@ -1,6 +1,11 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { describeProblem, FettleError, listNames, quoteValue } from '../../src/error.ts'
+import { readGguf, readJsonFile, readSafetensorsHeader } from '../../src/formats/index.ts'
 import { isOneOf, parseJsonObject, readForeign, type ForeignKeys } from '../../src/formats/foreign/index.ts'
 
 const keys = {
@@ -77,6 +82,29 @@ test.each([
   expect(said).toMatch(message)
   expect(said.length).toBeLessThan(300)
 })
+
+test.skipIf(process.platform === 'win32')(
+  'waits for no pipe, and reads no settings of gigabytes',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fettle-json-'))
+    const path = (name: string) => join(folder, name)
+    execFileSync('mkfifo', [path('pipe.json')])
+    writeFileSync(path('large.json'), '')
+    truncateSync(path('large.json'), 2 ** 33)
+    await expect(readJsonFile(path('pipe.json'))).rejects.toThrow(
+      'pipe.json: a pipe or a device; expected a JSON file',
+    )
+    await expect(readJsonFile(path('large.json'))).rejects.toThrow(
+      'large.json: 8589934592 bytes; expected at most',
+    )
+    await expect(readSafetensorsHeader(path('pipe.json'))).rejects.toThrow(
+      'pipe.json: a pipe; expected a safetensors file',
+    )
+    expect(() => readGguf(path('pipe.json'))).toThrow('pipe.json: a pipe; expected a GGUF file')
+    await expect(readJsonFile(path('gone.json'))).rejects.toThrow('gone.json: no such file or folder')
+    await expect(readJsonFile(folder)).rejects.toThrow('a folder; expected a JSON file')
+  },
+)
 
 test('refuses a text of brackets in few words', () => {
   const said = messageOf(() => parseJsonObject('['.repeat(100_000), 'f.json'))
