@@ -1,5 +1,6 @@
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
+import { parseJson } from '../formats/index.ts'
 import type { Conversation } from './conversation.ts'
 import { formatOrigin, readText, type Row } from './row.ts'
 import { readTools } from './tool-calls.ts'
@@ -37,7 +38,11 @@ function withSystem(row: Row, messages: Message[]): Message[] {
 /** Variables of this row's template, as TRL passes them. */
 function readVariables(place: string, given: unknown): Record<string, unknown> | undefined {
   if (isNothing(given)) return undefined
-  if (isRecord(given)) return given
+  const read =
+    typeof given === 'string' && given.startsWith('{')
+      ? parseJson(given, `${place}: chat_template_kwargs`)
+      : given
+  if (isRecord(read)) return read
   throw new FettleError({
     place,
     found: `chat_template_kwargs is ${describeValue(given)}`,

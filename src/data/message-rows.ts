@@ -51,15 +51,17 @@ function isPlain(item: Record<string, unknown>, { roles, messageKeys }: RowOptio
 }
 
 function messageList(row: Row, column: string): Record<string, unknown>[] {
-  const value = row.value[column]
   const place = formatOrigin(row.origin)
+  // Files whose columns need one type have lists and objects as JSON text.
+  const value = readIfJson(`${place}: ${column}`, row.value[column], '[')
   if (!Array.isArray(value) || value.length === 0)
     throw new FettleError({
       place,
       found: `${column} is ${describeValue(value)}`,
       expected: 'a list of messages',
     })
-  return value.map((item: unknown, index) => {
+  return value.map((given: unknown, index) => {
+    const item = readIfJson(`${place}: ${column}[${index}]`, given, '{')
     if (isRecord(item)) return item
     throw new FettleError({
       place: messagePlace(row, column, index),
@@ -67,6 +69,11 @@ function messageList(row: Row, column: string): Record<string, unknown>[] {
       expected: 'an object with role and content',
     })
   })
+}
+
+/** The value of a text that begins as JSON of a kind does; any other value as it is. */
+function readIfJson(place: string, value: unknown, opening: '[' | '{'): unknown {
+  return typeof value === 'string' && value.trimStart().startsWith(opening) ? parseJson(value, place) : value
 }
 
 function messagePlace({ origin }: Row, column: string, index: number): string {

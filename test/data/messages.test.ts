@@ -45,6 +45,8 @@ describe('shapes that people have', () => {
       },
       {},
     ],
+    ['JSON text', { messages: JSON.stringify([user, done]) }, {}],
+    ['a list of JSON texts', { conversations: [JSON.stringify(user), JSON.stringify(done)] }, {}],
     ['one of each', { conversations: [user, { from: 'gpt', value: 'd' }] }, {}],
     [
       'keys that are named',

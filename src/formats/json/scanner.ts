@@ -18,17 +18,39 @@ export function createValueScanner(): ValueScanner {
   let depth = 0
   let isInText = false
   let isEscaped = false
+
+  /** Where a text ends that goes on at an offset: behind its quote, or at the end of the bytes. */
+  function skipText(bytes: Uint8Array, from: number): number {
+    let at = from
+    if (isEscaped && at < bytes.length) {
+      isEscaped = false
+      at += 1
+    }
+    for (; at < bytes.length; at += 1) {
+      const byte = bytes[at]
+      if (byte === quote) {
+        isInText = false
+        return at + 1
+      }
+      if (byte === backslash) at += 1
+    }
+    // The bytes end behind a backslash.
+    isEscaped = at > bytes.length
+    return bytes.length
+  }
+
   return {
     push(bytes) {
       const borders: number[] = []
-      for (let at = 0; at < bytes.length; at += 1) {
+      let at = isInText ? skipText(bytes, 0) : 0
+      while (at < bytes.length) {
         const byte = bytes[at]
-        if (isInText) {
-          if (isEscaped) isEscaped = false
-          else if (byte === backslash) isEscaped = true
-          else if (byte === quote) isInText = false
-        } else if (byte === quote) isInText = true
-        else if (isOpening(byte)) {
+        if (byte === quote) {
+          isInText = true
+          at = skipText(bytes, at + 1)
+          continue
+        }
+        if (isOpening(byte)) {
           if (depth === 0) borders.push(at)
           depth += 1
         } else if (isClosing(byte)) {
@@ -36,6 +58,7 @@ export function createValueScanner(): ValueScanner {
           depth = Math.max(0, depth - 1)
           if (depth === 0) borders.push(at)
         } else if (byte === comma && depth === 1) borders.push(at)
+        at += 1
       }
       return borders
     },
