@@ -34,8 +34,8 @@ function tridiagonalise(a: Float64Array, n: number) {
   const reflections: Float64Array[] = []
   const p = new Float64Array(n)
   for (let k = 0; k + 2 < n; k += 1) {
-    // Column k below the diagonal, which is row k behind it, becomes (∓norm, 0, …).
-    const v = a.slice(k * n + k + 1, (k + 1) * n)
+    // Column k below the diagonal becomes (∓norm, 0, …).
+    const v = Float64Array.from({ length: n - k - 1 }, (_, i) => a[(k + 1 + i) * n + k])
     const norm = Math.sqrt(dot(v, v))
     const alpha = v[0] > 0 ? -norm : norm
     beside[k] = alpha
@@ -47,21 +47,30 @@ function tridiagonalise(a: Float64Array, n: number) {
     }
     const beta = 2 / length
     const size = n - k - 1
+    // A is symmetric: only its lower half is read and changed, each number twice.
+    p.fill(0, 0, size)
     for (let i = 0; i < size; i += 1) {
       const row = (k + 1 + i) * n + k + 1
-      p[i] = beta * dot(v, a.subarray(row, row + size))
+      const vi = v[i]
+      let sum = 0
+      for (let j = 0; j < i; j += 1) {
+        const entry = a[row + j]
+        sum += entry * v[j]
+        p[j] += entry * vi
+      }
+      p[i] += sum + a[row + i] * vi
     }
-    const half = (beta / 2) * dot(v, p)
-    for (let i = 0; i < size; i += 1) p[i] -= half * v[i]
+    const half = (beta * beta * dot(v, p)) / 2
+    for (let i = 0; i < size; i += 1) p[i] = beta * p[i] - half * v[i]
     // A ← A − v pᵀ − p vᵀ
     for (let i = 0; i < size; i += 1) {
-      const row = a.subarray((k + 1 + i) * n + k + 1, (k + 1 + i) * n + k + 1 + size)
+      const row = (k + 1 + i) * n + k + 1
       const [vi, pi] = [v[i], p[i]]
-      for (let j = 0; j < size; j += 1) row[j] -= vi * p[j] + pi * v[j]
+      for (let j = 0; j <= i; j += 1) a[row + j] -= vi * p[j] + pi * v[j]
     }
     reflections.push(v)
   }
-  if (n > 1) beside[n - 2] = a[(n - 2) * n + n - 1]
+  if (n > 1) beside[n - 2] = a[(n - 1) * n + n - 2]
   const diagonal = Float64Array.from({ length: n }, (_, i) => a[i * n + i])
   return { diagonal, beside, reflections }
 }

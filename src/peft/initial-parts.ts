@@ -77,18 +77,45 @@ function projected(
   return { left: vectors, right }
 }
 
-/** W Wᵀ [rows, rows]. */
+/** W Wᵀ [rows, rows], in tiles of four rows times two: a number that is read is used several times. */
 function gram(values: Float32Array, rows: number, columns: number): Float64Array {
-  const weight = Float64Array.from(values)
+  // Rows of zeros make it whole tiles.
+  const padded = Math.ceil(rows / 4) * 4
+  const w = new Float64Array(padded * columns)
+  w.set(values)
   const products = new Float64Array(rows * rows)
-  for (let i = 0; i < rows; i += 1) {
-    const row = weight.subarray(i * columns, (i + 1) * columns)
-    for (let j = 0; j <= i; j += 1) {
-      const product = dot(row, weight.subarray(j * columns, (j + 1) * columns))
-      products[i * rows + j] = product
-      products[j * rows + i] = product
-    }
+  const put = (i: number, j: number, product: number): void => {
+    if (i >= rows || j > i) return
+    products[i * rows + j] = product
+    products[j * rows + i] = product
   }
+  for (let i = 0; i < padded; i += 4)
+    for (let j = 0; j < Math.min(i + 4, rows); j += 2) {
+      const [i0, i1, i2, i3] = [i * columns, (i + 1) * columns, (i + 2) * columns, (i + 3) * columns]
+      const [j0, j1] = [j * columns, (j + 1) * columns]
+      let [s00, s01, s10, s11, s20, s21, s30, s31] = [0, 0, 0, 0, 0, 0, 0, 0]
+      for (let k = 0; k < columns; k += 1) {
+        const x = w[j0 + k]
+        const y = w[j1 + k]
+        const [a0, a1, a2, a3] = [w[i0 + k], w[i1 + k], w[i2 + k], w[i3 + k]]
+        s00 += a0 * x
+        s01 += a0 * y
+        s10 += a1 * x
+        s11 += a1 * y
+        s20 += a2 * x
+        s21 += a2 * y
+        s30 += a3 * x
+        s31 += a3 * y
+      }
+      put(i, j, s00)
+      put(i, j + 1, s01)
+      put(i + 1, j, s10)
+      put(i + 1, j + 1, s11)
+      put(i + 2, j, s20)
+      put(i + 2, j + 1, s21)
+      put(i + 3, j, s30)
+      put(i + 3, j + 1, s31)
+    }
   return products
 }
 
