@@ -1,3 +1,4 @@
+import { FettleError } from '../error.ts'
 import { generateSequences, obeyGenerationConfig, streamTokens, withText } from '../generate/index.ts'
 import type {
   FinishReason,
@@ -52,10 +53,20 @@ export async function generateWith(
   given: ModelGenerateOptions,
 ): Promise<Sequence[]> {
   const settings = obeyGenerationConfig(given, model.generationConfig)
-  const { assistantModel, numAssistantTokens, maxLength = Infinity, ...options } = settings
+  const { assistantModel, numAssistantTokens, maxLength: asked = Infinity, ...options } = settings
   if (assistantModel) checkAssistant(model, assistantModel)
   const prompts = promptsOf(inputs, model.vocabSize)
   const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
+  const isOfFile = given.maxNewTokens === undefined && options.maxNewTokens !== undefined
+  if (isOfFile && asked !== (given.maxLength ?? Infinity) && longest >= asked)
+    throw new FettleError({
+      place: 'generation_config.json: max_length',
+      found: `${asked}, and a prompt of ${longest} tokens`,
+      expected: 'more than the prompt has',
+      cure: 'Say how many tokens are new: maxNewTokens, --max-new-tokens.',
+    })
+  // A file may ask for any number; memory is taken for what the model can.
+  const maxLength = isOfFile ? Math.min(asked, Math.max(model.maxPositions, longest)) : asked
   const capacity = Math.min(longest + (options.maxNewTokens ?? 256), maxLength)
   const decoder = model.decoder(prompts.length, capacity)
   const assistant = assistantModel && openAssistant(assistantModel, capacity, numAssistantTokens)

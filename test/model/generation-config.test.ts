@@ -58,6 +58,22 @@ test.each([
   )
 })
 
+test('lengths of the file that nothing fits into, and those that no model has', async () => {
+  set({ max_length: 4 })
+  const inputIds = [[1, 2, 3, 4, 5]]
+  await expect(model.generate({ inputIds })).rejects.toThrow(
+    'generation_config.json: max_length: 4, and a prompt of 5 tokens; expected more than the prompt has',
+  )
+  const [tokens] = await model.generate({ inputIds }, { maxNewTokens: 2 })
+  expect(tokens.length).toBeLessThanOrEqual(2)
+  set({ max_new_tokens: 1e9 })
+  const many = await model.generate(
+    { inputIds },
+    { stopTokenIds: Array.from({ length: 2048 }, (_, id) => id) },
+  )
+  expect(many[0]).toHaveLength(1)
+})
+
 test('defaults that are written out ask for nothing', async () => {
   set({ num_beams: 1, num_beam_groups: 1, diversity_penalty: 0, typical_p: 1, top_k: null, min_length: 0 })
   expect(await model.generate({ inputIds: [[1]] }, { maxNewTokens: 2 })).toHaveLength(1)

@@ -21,6 +21,10 @@ const cases: [adapter: string, base: string][] = [
   [peft('every-norm-one-layer'), 'qwen3'],
   [peft('untied-both'), 'llama'],
   [peft('tied'), 'llama-tied-rope3'],
+  [peft('pissa'), 'llama'],
+  [peft('olora'), 'llama'],
+  [peft('lora-both'), 'llama'],
+  [peft('lora-head-tied'), 'llama-tied-rope3'],
 ]
 
 const engines: LoadOptions[] = [

@@ -21,6 +21,15 @@ async function reference(prompt: string): Promise<string> {
 const continuation = await reference(text)
 const reply = await reference(tokenizer.applyChatTemplate(messages, { addGenerationPrompt: true }))
 
+describe('stop strings', () => {
+  test('end the text, not the tokens that a streamer hears', async () => {
+    const stop = continuation.slice(3, 7)
+    expect(await generator(text, { max_new_tokens: maxNewTokens, stop_strings: [stop] })).toEqual([
+      { generated_text: text + continuation.slice(0, continuation.indexOf(stop)), finish_reason: 'stop' },
+    ])
+  })
+})
+
 describe('what goes in comes out longer', () => {
   test('a text with its continuation', async () => {
     expect(await generator(text, { max_new_tokens: maxNewTokens })).toEqual([

@@ -43,7 +43,7 @@ export async function addAdapter(state: ModelState, config: LoraConfig, seed: nu
       : new Float32Array(rows * columns)
   await prepareBase(state, config, false)
   const modules = modulesOf(matchModules(config, { linear: linearModules(state), tables: [] }))
-  await installAdapter(state, { config, modules, fixed: { tensors: [], adapted: [] } }, initial)
+  await installAdapter(state, { config, modules, fixed: { tensors: [], adapted: [] }, rebuilt: [] }, initial)
 }
 
 /**
@@ -70,9 +70,11 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<re
   await prepareBase(state, config, onTables.length > 0)
   const fixed = await adaptTables(state, file, onTables, saved)
   const initial: InitialLora = ({ name, shape }) => file.take(name, shape)
-  await installAdapter(state, { config, modules, fixed }, initial, file.take)
+  const adapter = { config, modules, fixed, rebuilt: [] }
+  await installAdapter(state, adapter, initial, file.take)
   file.checkNothingLeft()
-  await rebuildBase(state, config, modules)
+  const rebuilt = await rebuildBase(state, config, modules)
+  setAdapter(state, { ...adapter, rebuilt }, state.tokenRows)
   return notices
 }
 

@@ -4,7 +4,7 @@ import { adapterName } from '../../peft/index.ts'
 import { headOf, vocabularyOf, withVocabulary } from '../blocks/architecture.ts'
 import { exactReader, keepExact } from '../state/exact-values.ts'
 import { setFrozen } from '../state/frozen-weights.ts'
-import type { FixedTables, ModelState } from '../state/model-state.ts'
+import type { FixedTables, ModelState, ReplacedParameter } from '../state/model-state.ts'
 import { setArchitecture } from '../state/model-state.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { moduleOf, rowCount } from '../weights/parameters.ts'
@@ -88,7 +88,7 @@ export async function adaptTables(
   saved: readonly AdapterTensorToWrite[],
 ): Promise<FixedTables> {
   const tensors = [...saved]
-  const adapted: { parameter: Parameter; base: () => Promise<Float32Array> }[] = []
+  const adapted: ReplacedParameter[] = []
   const take = (name: string, shape: readonly number[]): Float32Array => {
     const data = file.take(name, shape)
     tensors.push({ name, shape, data: async () => data })

@@ -17,14 +17,22 @@ export interface Adapter {
   modules: ReadonlyMap<string, ModuleAdapter>
   /** What it changes besides and is not trained; see adapters/fixed-tables.ts. */
   fixed: FixedTables
+  /** Weights that a part was taken out of when it was loaded, as they were before; see adapters/rebuild-base.ts. */
+  rebuilt: readonly ReplacedParameter[]
+}
+
+/** A parameter that an adapter replaced when it was loaded, and its values without the adapter. */
+export interface ReplacedParameter {
+  parameter: Parameter
+  base: ExactReader
 }
 
 /** What an adapter's file says of embedding and head that fettle does not train. */
 export interface FixedTables {
   /** Tensors that are saved again as they are. */
   tensors: readonly AdapterTensorToWrite[]
-  /** Tables that LoRA was added to: each one's values without it. */
-  adapted: readonly { parameter: Parameter; base: ExactReader }[]
+  /** Tables that LoRA was added to. */
+  adapted: readonly ReplacedParameter[]
 }
 
 /** A loaded model: what is frozen, what is trained, and the rotation tables. Only functions of this room write to it. */
