@@ -45,7 +45,8 @@ beforeAll(async () => {
   await changed('truncated', () => {})
   await truncate(join(cwd, 'truncated', 'model.safetensors'), 1_000_000)
   await changed('shape', (config) => (config['intermediate_size'] = 640))
-  await changed('missing', (config) => (config['num_hidden_layers'] = 7))
+  await changed('missing', (config) => (config['attention_bias'] = true))
+  await changed('layers', (config) => (config['num_hidden_layers'] = 7))
   await changed('unknown', (config) => (config['model_type'] = 'mamba'))
   await changed('template', () => {})
   await writeFile(join(cwd, 'template', 'chat_template.jinja'), '{{ messages')
@@ -150,7 +151,14 @@ const cases: { name: string; args: string[]; says: RegExp[] }[] = [
   {
     name: 'missing tensors',
     args: train('missing', 'good.jsonl'),
-    says: [/tensor model\.layers\.6\..*: nothing; expected shape/],
+    says: [/tensor model\.layers\.0\..*bias: nothing; expected shape/],
+  },
+  {
+    name: 'more layers than the weights have',
+    args: train('layers', 'good.jsonl'),
+    says: [
+      /layers\/config\.json: num_hidden_layers: 7; expected at most 6, the layers that the weights have/,
+    ],
   },
   {
     name: 'an unknown architecture',
