@@ -10,6 +10,7 @@ import {
   type NamedToken,
 } from './named-tokens.ts'
 import { makeBackend } from './steps/make-backend.ts'
+import { readTokenizerJson } from './steps/tokenizer-json.ts'
 
 /** A token that is matched as a whole, as the tokenizer knows it now. */
 export interface KnownToken {
@@ -59,9 +60,7 @@ export function readKnownTokens(files: TokenizerFiles): KnownTokens {
 
 function parseTokenizer(text: string, place: string): JsonObject {
   try {
-    const json: unknown = JSON.parse(text)
-    if (isJsonObject(json)) return json
-    throw new Error('not a JSON object')
+    return readTokenizerJson(text)
   } catch (error) {
     throw new FettleError(
       {

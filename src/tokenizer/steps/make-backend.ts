@@ -99,7 +99,7 @@ function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ..
     idOf,
     tokenOf: (id) => added.tokenOf(id) ?? vocabulary.tokenOf(id),
     size(withAdded) {
-      const others = added.entries().filter(([, { content }]) => !vocabulary.ids.has(content))
+      const others = added.entries().filter(([, { content }]) => vocabulary.ids.get(content) === undefined)
       return vocabulary.size + (withAdded ? others.length : 0)
     },
     addTokens: added.add,

@@ -12,15 +12,70 @@ export interface Merges {
   readonly results: Int32Array
 }
 
+/** The merges of a tokenizer.json, where they stand. */
+export interface MergeText {
+  readonly text: string
+  /** What stands there with escapes, written out; its places count on from the end of the text. */
+  readonly written: string
+  /** Of each merge: start and end of its left part, start and end of its right part. */
+  readonly ranges: Int32Array
+}
+
+function isMergeText(value: unknown): value is MergeText {
+  return (
+    typeof value === 'object' && value !== null && 'ranges' in value && value.ranges instanceof Int32Array
+  )
+}
+
 /**
  * Reads the merges of BPE into a table in typed arrays, with open addressing: pairs are looked up for every word that was not
  * seen before, and there are hundreds of thousands.
  */
 export function readMerges({ json, place }: Part, { ids }: ModelVocabulary, prefix: string): Merges {
-  if (!Array.isArray(json.merges)) throw unsupported(place, `merges: ${quoteValue(json.merges)}`, 'a list')
-  const entries: unknown[] = json.merges
+  const { merges } = json
+  const count = isMergeText(merges) ? merges.ranges.length / 4 : Array.isArray(merges) ? merges.length : -1
+  if (count < 0) throw unsupported(place, `merges: ${quoteValue(merges)}`, 'a list')
+  const table = makeTable(count)
+  let rank = 0
+  const add = (left: string, right: string): void => {
+    const [leftId, rightId, result] = [left, right, left + right.slice(prefix.length)].map((token) => {
+      const id = ids.get(token)
+      if (id !== undefined) return id
+      throw unsupported(place, `a merge with ${quoteValue(token)}`, 'tokens of the vocabulary')
+    })
+    table.set(leftId, rightId, rank++, result)
+  }
+  if (isMergeText(merges)) {
+    const { ranges, text, written } = merges
+    for (let i = 0; i < ranges.length; i += 4) {
+      const start = ranges[i]
+      const end = ranges[i + 1]
+      const then = ranges[i + 2]
+      const last = ranges[i + 3]
+      if (start < text.length && then < text.length && prefix === '') {
+        const left = ids.find(text, start, end)
+        const right = ids.find(text, then, last)
+        const result = ids.find(text, start, end, then, last)
+        if (left >= 0 && right >= 0 && result >= 0) {
+          table.set(left, right, rank++, result)
+          continue
+        }
+      }
+      const part = (from: number, to: number): string =>
+        from < text.length ? text.slice(from, to) : written.slice(from - text.length, to - text.length)
+      add(part(start, end), part(then, last))
+    }
+  } else if (Array.isArray(merges))
+    for (const entry of merges as unknown[])
+      if (typeof entry !== 'string' || !entry.startsWith('#version')) add(...partsOf(entry, place))
+  return table
+}
+
+function makeTable(
+  count: number,
+): Merges & { set(left: number, right: number, rank: number, result: number): void } {
   let bits = 4
-  while (1 << bits < 2 * entries.length) bits++
+  while (1 << bits < 2 * count) bits++
   const mask = (1 << bits) - 1
   const lefts = new Int32Array(1 << bits)
   const rights = new Int32Array(1 << bits)
@@ -31,41 +86,19 @@ export function readMerges({ json, place }: Part, { ids }: ModelVocabulary, pref
     while (ranks[slot] >= 0 && (lefts[slot] !== left || rights[slot] !== right)) slot = (slot + 1) & mask
     return slot
   }
-  const idOf = (token: string): number => {
-    const id = ids.get(token)
-    if (id === undefined)
-      throw unsupported(place, `a merge with ${quoteValue(token)}`, 'tokens of the vocabulary')
-    return id | 0
-  }
-  // What comes out mostly has the same id as before or the next one: comparing characters is cheaper than looking it up.
-  const spellings = [...ids.keys()]
-  const isInOrder = spellings.every((token, i) => ids.get(token) === i)
-  let last = 0
-  const resultOf = (left: string, right: string): number => {
-    for (const id of isInOrder ? [last, last + 1] : []) {
-      const token = spellings.at(id)
-      if (token?.length === left.length + right.length && token.startsWith(left) && token.endsWith(right))
-        return (last = id)
-    }
-    return (last = idOf(left + right))
-  }
-  let rank = 0
-  for (const entry of entries) {
-    if (typeof entry === 'string' && entry.startsWith('#version')) continue
-    const [left, right] = partsOf(entry, place)
-    const [leftId, rightId] = [idOf(left), idOf(right)]
-    const slot = slotOf(leftId, rightId)
-    lefts[slot] = leftId
-    rights[slot] = rightId
-    ranks[slot] = rank++
-    results[slot] = resultOf(left, prefix === '' ? right : right.slice(prefix.length))
-  }
   return {
     ranks,
     results,
     find(left, right) {
       const slot = slotOf(left, right)
       return ranks[slot] < 0 ? -1 : slot
+    },
+    set(left, right, rank, result) {
+      const slot = slotOf(left | 0, right | 0)
+      lefts[slot] = left
+      rights[slot] = right
+      ranks[slot] = rank
+      results[slot] = result
     },
   }
 }

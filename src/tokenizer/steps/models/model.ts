@@ -1,6 +1,7 @@
 import { quoteValue } from '../../../error.ts'
 import { isJsonObject } from '../../json.ts'
 import { unsupported, type Part } from '../options.ts'
+import { isTokenTable, makeTokenTable, type TokenTable } from './token-table.ts'
 
 /** The tokens of a word. */
 export interface WordTokens {
@@ -17,7 +18,7 @@ export interface Model {
 
 /** The tokens of a model by spelling and by id. */
 export interface ModelVocabulary {
-  readonly ids: ReadonlyMap<string, number>
+  readonly ids: TokenTable
   tokenOf(id: number): string | undefined
   readonly size: number
 }
@@ -28,10 +29,7 @@ export function wholeWord(word: string, id: number): WordTokens {
 }
 
 /** @param spellings  by id, where there are any twice: ids lead to the last spelling, as in the Rust library */
-export function makeModelVocabulary(
-  ids: ReadonlyMap<string, number>,
-  spellings?: readonly string[],
-): ModelVocabulary {
+export function makeModelVocabulary(ids: TokenTable, spellings?: readonly string[]): ModelVocabulary {
   // Made when first needed: whoever only counts tokens does not.
   let tokens: Map<number, string> | undefined
   return {
@@ -41,7 +39,7 @@ export function makeModelVocabulary(
       if (spellings !== undefined) return spellings.at(id < 0 ? spellings.length : id)
       if (tokens === undefined) {
         tokens = new Map()
-        for (const [token, own] of ids) tokens.set(own, token)
+        for (const [token, own] of ids.entries()) tokens.set(own, token)
       }
       return tokens.get(id)
     },
@@ -54,12 +52,12 @@ const maxId = 0xffffffff
 /** The vocabulary that a model spells as an object: ids by token. */
 export function readModelVocabulary({ json, place }: Part): ModelVocabulary {
   const { vocab } = json
+  if (isTokenTable(vocab)) return makeModelVocabulary(vocab)
   if (!isJsonObject(vocab)) throw unsupported(place, `vocab: ${quoteValue(vocab)}`, 'ids by token')
-  const ids = new Map<string, number>()
-  for (const token of Object.keys(vocab)) {
-    const id = vocab[token]
+  const ids = makeTokenTable(1 << 10)
+  for (const [token, id] of Object.entries(vocab)) {
     if (!isId(id)) throw unsupported(place, `id ${quoteValue(id)} of ${quoteValue(token)}`, 'a whole number')
-    ids.set(token, id)
+    ids.set(token, 0, token.length, id)
   }
   return makeModelVocabulary(ids)
 }

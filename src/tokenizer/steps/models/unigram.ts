@@ -2,6 +2,7 @@ import { quoteValue } from '../../../error.ts'
 import { lengthAt } from '../aligned-text.ts'
 import { readCount, readFlag, unsupported, type Part } from '../options.ts'
 import { byteTokens, makeModelVocabulary, type Model } from './model.ts'
+import { makeTokenTable } from './token-table.ts'
 
 /** What an unknown character costs beyond the least likely token. */
 const unknownPenalty = 10
@@ -23,14 +24,14 @@ export function readUnigram(part: Part): Model {
   if (!Array.isArray(json.vocab)) throw unsupported(place, `vocab: ${quoteValue(json.vocab)}`, 'a list')
   const entries: unknown[] = json.vocab
   const spellings: string[] = []
-  const ids = new Map<string, number>()
+  const ids = makeTokenTable(entries.length)
   const scores = new Map<string, number>()
   let least = Infinity
   for (const entry of entries) {
     const [token, score]: unknown[] = Array.isArray(entry) ? entry : []
     if (typeof token !== 'string' || typeof score !== 'number')
       throw unsupported(place, `the vocab entry ${quoteValue(entry)}`, 'a token and its score')
-    ids.set(token, spellings.length)
+    ids.set(token, 0, token.length, spellings.length)
     scores.set(token, score)
     spellings.push(token)
     least = Math.min(least, score)

@@ -14,7 +14,7 @@ export function readWordPiece(part: Part): Model {
   const prefix = readText(part, 'continuing_subword_prefix', '##')
   const maxLength = readCount(part, 'max_input_chars_per_word', 100)
   const unknown = unknownOf(part, vocabulary, '[UNK]')
-  const longest = [...ids.keys()].reduce((most, token) => Math.max(most, token.length), 0)
+  const longest = [...ids.entries()].reduce((most, [token]) => Math.max(most, token.length), 0)
 
   /** The id and the end of the longest token at a place. */
   const longestAt = (word: string, start: number): { id: number; end: number } | undefined => {
