@@ -38,6 +38,7 @@ async function* trainIn<D extends Document>(
   let tokens = 0
   let last: StepEvent | undefined
   const begun = performance.now()
+  let trainedMs = 0
   let saved = folder.from?.path
   const checkpoint = async (): Promise<TrainEvent> => {
     savedAt = run.step
@@ -56,11 +57,11 @@ async function* trainIn<D extends Document>(
       if (evaluation && (isDue(evalSteps) || isLast)) yield await run.evaluate(evaluation.batches())
       if (isDue(saveSteps) && !isLast) yield await checkpoint()
     }
+    trainedMs = performance.now() - begun
     if (run.step === steps) await run.check()
   } finally {
     await run.rest()
   }
-  const trainedMs = performance.now() - begun
   const interrupted = run.step < steps
   if (interrupted && savedAt !== run.step) yield await checkpoint()
   // What a run is extended from; the end says where it is.

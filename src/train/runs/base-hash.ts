@@ -7,11 +7,11 @@ import { openWeightFiles } from '../../formats/index.ts'
 /** What is read at each place of a file. */
 const sampledBytes = 4096
 /** Places of a .gguf file. */
-const sampledPlaces = 1024
+const sampledPlaces = 256
 
 /**
  * A hash that tells base models apart without reading them. Of a folder: SHA-256 of config.json and, of each tensor of the weights,
- * its name, type, shape and the 4 KiB in its middle. Of a .gguf file (of each part, where it is split): its size and 4 KiB at 1,024
+ * its name, type, shape and the 4 KiB in its middle. Of a .gguf file (of each part, where it is split): its size and 4 KiB at 256
  * places, from its beginning on at equal distances. Training a matrix changes numbers all over it, so that another fine-tune of the
  * same model has another hash; a change of a few numbers elsewhere goes unseen.
  *
