@@ -77,6 +77,10 @@ export const demo = defineCommand({
         if (json) writeJsonLine(event)
         else view?.show(event)
       }
+    } catch (error) {
+      // Ctrl-C before the first step.
+      if (error === stop.signal.reason) return 130
+      throw error
     } finally {
       process.off('SIGINT', interrupt)
       view?.close()

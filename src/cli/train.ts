@@ -100,6 +100,8 @@ export const train = defineCommand({
       }
     } catch (error) {
       view?.close()
+      // Nobody listens any more, and nothing was trained yet.
+      if (error === stop.signal.reason) return interruptedCode
       // The same command would diverge again.
       if (checkpoint !== undefined && !isDivergence(error))
         people.write(`${checkpoint} is whole. Go on from it with:  ${resumeCommand(folder)}\n`)

@@ -15,6 +15,7 @@ interface Divergence {
   step: number
   /** `loss NaN`, `gradient norm Infinity` */
   found: string
+  /** Of the step; none where held-out data gave it. */
   batches: readonly TrainingBatch<Document>[]
   /** Where these weights are. */
   saved: string | undefined
@@ -34,7 +35,7 @@ export function divergence({ step, found, batches, saved, lastGood }: Divergence
       : ` The last state that gave a finite loss is ${lastGood}.`
   return new FettleError(
     {
-      place: `step ${step + 1}, rows ${listNames(rows)}`,
+      place: rows.length > 0 ? `step ${step + 1}, rows ${listNames(rows)}` : `evaluation after step ${step}`,
       found,
       expected,
       cure: `${step === 0 ? 'Look at these rows, and at the model with fettle doctor.' : 'Lower learning_rate or max_grad_norm (--extend goes on from a checkpoint with others), or look at these rows.'}${good}${where}`,

@@ -70,6 +70,8 @@ export async function openRun<D extends Document>(
   let lastBatches: readonly TrainingBatch<D>[] = []
   /** Whether the weights as they are gave finite numbers. */
   let isSeen = true
+  /** Whether older checkpoints have gone: not before the newest one was seen to be good. */
+  let isPruned = true
   if (folder.from) {
     await restoreCheckpoint(folder.from.path, states)
     await internals.inTurn(() => training.parametersChanged())
@@ -85,6 +87,11 @@ export async function openRun<D extends Document>(
   const save = (kind: 'checkpoint' | 'diverged'): Promise<string> => {
     const state = { run: folder.run, step, steps: data.steps, passes, identity }
     return saveCheckpoint(model, tokenizer, states, folder.path, state, kind)
+  }
+  async function seen(): Promise<void> {
+    isSeen = true
+    if (!isPruned) await keepNewest(folder.path, options.saveTotalLimit)
+    isPruned = true
   }
   /** The weights after `step` steps give this; a checkpoint of them is none to go on from. */
   async function diverged(found: string, batches: readonly TrainingBatch<Document>[]): Promise<FettleError> {
@@ -102,8 +109,8 @@ export async function openRun<D extends Document>(
     rest,
     async evaluate(batches) {
       const told = await internals.inTurn(() => evaluate(objective, batches, forward, step))
-      if (!Number.isFinite(told.loss)) throw await diverged(`evaluation loss ${told.loss}`, lastBatches)
-      isSeen = true
+      if (!Number.isFinite(told.loss)) throw await diverged(`loss ${told.loss}`, [])
+      await seen()
       return told
     },
     async check() {
@@ -112,12 +119,13 @@ export async function openRun<D extends Document>(
       const logProbs = await internals.inTurn(() => forward.logProbs(part))
       const wrong = logProbs.find((logProb) => !Number.isFinite(logProb))
       if (wrong !== undefined) throw await diverged(`loss ${-wrong}`, lastBatches)
-      isSeen = true
+      await seen()
     },
     async checkpoint() {
       await rest()
       const path = await save('checkpoint')
-      await keepNewest(folder.path, options.saveTotalLimit)
+      isPruned = false
+      if (isSeen) await seen()
       return { type: 'checkpoint', step, path }
     },
     async saveResult(interrupted) {
@@ -140,6 +148,7 @@ export async function openRun<D extends Document>(
         const { loss, norm } = made
         throw await diverged(Number.isFinite(loss) ? `gradient norm ${norm}` : `loss ${loss}`, batches)
       }
+      await seen()
       step += 1
       passes += made.passes
       lastBatches = batches

@@ -32,8 +32,7 @@ export async function resumeTarget({
   if (given === false) return undefined
   if (given === true) {
     const folder = outputDir ?? (await latestFolder())
-    if (folder === undefined || (await checkpointSteps(folder)).length === 0)
-      throw nothingToResume(`no checkpoint in ${folder ?? 'runs/latest'}`)
+    if (folder === undefined) throw nothingToResume('no checkpoint in runs/latest')
     return { folder }
   }
   if (!existsSync(given)) throw nothingToResume(`${given}, which does not exist`)
@@ -46,10 +45,7 @@ export async function resumeTarget({
       expected: 'a folder checkpoint-N, whose step was followed by others',
       cure: 'Whoever knows why the loss was not finite may give the folder the name checkpoint-N.',
     })
-  if (existsSync(join(path, recordFile)) || (await checkpointSteps(path)).length > 0) {
-    if ((await checkpointSteps(path)).length === 0) throw nothingToResume(`no checkpoint in ${given}`)
-    return { folder: path }
-  }
+  if (existsSync(join(path, recordFile)) || (await checkpointSteps(path)).length > 0) return { folder: path }
   return { folder: dirname(path), checkpoint: path }
 }
 
@@ -80,6 +76,7 @@ export async function newestCheckpoint(folder: string, id: string | undefined): 
       passedOver.push({ path, as: 'damaged', why })
     }
   }
+  if (passedOver.length === 0) throw nothingToResume(`no checkpoint in ${folder}`)
   throw new FettleError(
     passedOver.map(({ path, why }) => ({
       place: path,

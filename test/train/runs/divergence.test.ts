@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, rename, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { failureOf, tinyRun } from './tiny-run.ts'
+import { assets, failureOf, tiny, tinyRun } from './tiny-run.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -45,6 +45,31 @@ test('the state after the last step is looked at before it is called trained', a
   const attempt = tinyRun({ outputDir: folder, learningRate: 1e30, warmupSteps: 0, maxSteps: 1 })
   expect(await failureOf(attempt)).toMatch(/step 2, rows .*expected a finite number.*diverged-1/)
   expect(await names()).toEqual(['diverged-1'])
+})
+
+test('an older checkpoint goes only when the newest one was seen to be good', async () => {
+  await tinyRun({ outputDir: folder, saveSteps: 1, saveTotalLimit: 1, stopAfter: 2 })
+  const destroyed = { ...late, outputDir: folder, saveSteps: 1, saveTotalLimit: 1 }
+  const message = await failureOf(tinyRun({ ...destroyed, resumeFromCheckpoint: true, extend: true }))
+  expect(message).toContain(`The last state that gave a finite loss is ${join(folder, 'checkpoint-2')}`)
+  expect(await names()).toEqual(expect.arrayContaining(['checkpoint-2', 'diverged-3']))
+  await tinyRun({ outputDir: folder, saveSteps: 1, saveTotalLimit: 1, resumeFromCheckpoint: true })
+  expect(await names()).toEqual(['adapter_model.safetensors', 'checkpoint-6', 'diverged-3'])
+})
+
+test('held-out data that gives no finite loss is named', async () => {
+  const model = join(folder, '..', 'model')
+  await cp(tiny, model, { recursive: true })
+  const weights = join(model, 'model.safetensors')
+  const bytes = await readFile(weights)
+  // Not a number in the last bfloat16 of the file.
+  bytes.writeUInt16LE(0x7fc0, bytes.length - 2)
+  await writeFile(weights, bytes)
+  const evalData = [join(assets, 'demo-eval.jsonl')]
+  const message = await failureOf(tinyRun({ outputDir: folder, modelPath: model, evalData }))
+  expect(message).toMatch(
+    /evaluation after step 0: loss NaN.*No step was made: the model itself, or these rows, give it/,
+  )
 })
 
 test('diverged weights are resumed by nobody who does not rename them', async () => {
