@@ -1,7 +1,7 @@
 import type { Tensor } from '../../engine/index.ts'
 import { adapterName } from '../../peft/index.ts'
 import { dropFrozen, keepFrozen, readParameter } from '../state/frozen-weights.ts'
-import { exactReader } from '../state/exact-values.ts'
+import { exactReader, knownReader } from '../state/exact-values.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
 import type { ModelState } from '../state/model-state.ts'
 import type { RowTable, TokenRows } from '../state/token-rows.ts'
@@ -60,7 +60,7 @@ export async function installTokenRows(
 async function installTable(state: ModelState, { parameter, ids, ...of }: RowPlan): Promise<RowTable> {
   const { engine, activation } = state
   const { columns } = parameter
-  const exact = await exactReader(state, parameter)
+  const exact = knownReader(state, parameter)
   const values = await readParameter(state, parameter)
   const rows = values.length / columns
   const table = engine.tensor(activation, [rows, columns], values)
@@ -93,8 +93,9 @@ export async function exactTable(
 ): Promise<ExactReader> {
   const { columns } = parameter
   const rows = await trainedRows(state, parameter, 'tensor')
+  const base = exact ?? (await exactReader(state, parameter))
   return async () => {
-    const values = await exact()
+    const values = await base()
     ids.forEach((id, i) => values.set(rows.subarray(i * columns, (i + 1) * columns), id * columns))
     return values
   }

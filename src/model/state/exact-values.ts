@@ -13,19 +13,20 @@ import { writable } from './model-state.ts'
  * whatever the model computes in. Of a projection that is held in 8 or 4 bits, the numbers that these leave.
  */
 export async function readExact(state: ModelState, parameter: Parameter): Promise<Float32Array> {
-  const reader = laterReader(state, parameter)
+  const reader = knownReader(state, parameter)
   return reader ? reader() : readParameter(state, parameter)
 }
 
 /** The same, to be read when the parameter has other values already. */
 export async function exactReader(state: ModelState, parameter: Parameter): Promise<ExactReader> {
-  const reader = laterReader(state, parameter)
+  const reader = knownReader(state, parameter)
   if (reader) return reader
   const values = await readParameter(state, parameter)
   return async () => values.slice()
 }
 
-function laterReader(state: ModelState, parameter: Parameter): ExactReader | undefined {
+/** The same where it takes no memory until then: of what the files have, or what was merged. */
+export function knownReader(state: ModelState, parameter: Parameter): ExactReader | undefined {
   const { key } = parameter
   if (state.trainable?.byKey.has(key)) return undefined
   const source = state.stored.get(key)

@@ -14,8 +14,8 @@ export interface RowTable {
   ids: readonly number[]
   isEmbedding: boolean
   isHead: boolean
-  /** The table without them, not rounded. */
-  exact: ExactReader
+  /** The table without them, not rounded, where that is known. */
+  exact: ExactReader | undefined
   /** The trained rows in the table that the ops read. */
   places: readonly Tensor[]
   /** What these rows had before the adapter [n, H]. */
