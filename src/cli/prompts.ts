@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers'
 import type { Message } from '../chat/index.ts'
-import { FettleError, messageOf } from '../error.ts'
-import { decodeUtf8, readTextFile } from '../formats/index.ts'
+import { FettleError } from '../error.ts'
+import { decodeUtf8, parseJson, readTextFile } from '../formats/index.ts'
 import type { Prompt } from '../pipeline/index.ts'
 
 /**
@@ -26,19 +26,11 @@ export async function readPrompts(path: string, asPrompt: (text: string) => Prom
   if (!/^\{\s*"/.test(trimmed)) return [asPrompt(content.replace(/\r?\n$/, ''))]
   return trimmed
     .split('\n')
-    .flatMap((line, index) => (line.trim() === '' ? [] : [readRow(line, `${place}:${index + 1}`)]))
+    .flatMap((line, index) => (line.trim() === '' ? [] : [readRow(line, place, index + 1)]))
 }
 
-function readRow(line: string, place: string): Prompt {
-  let row: unknown
-  try {
-    row = JSON.parse(line)
-  } catch (error) {
-    throw new FettleError(
-      { place, found: messageOf(error), expected: 'one JSON object a line' },
-      { cause: error },
-    )
-  }
+function readRow(line: string, place: string, number: number): Prompt {
+  const row = parseJson(line, place, { line: number, column: 0 })
   if (typeof row === 'object' && row !== null) {
     const { messages, prompt, tools } = row as Record<string, unknown>
     if (Array.isArray(messages) && messages.length > 0 && messages.every(isMessage))
@@ -47,7 +39,7 @@ function readRow(line: string, place: string): Prompt {
     if (Array.isArray(prompt) && prompt.length > 0 && prompt.every(isMessage)) return { messages: prompt }
   }
   throw new FettleError({
-    place,
+    place: `${place}:${number}`,
     found: 'neither messages nor prompt',
     expected: '{"messages": […]} or {"prompt": "…"}',
   })
@@ -64,7 +56,7 @@ function isMessage(value: unknown): value is Message {
 
 function parseOrUndefined(json: string): unknown {
   try {
-    return JSON.parse(json)
+    return parseJson(json, '')
   } catch {
     // Text may begin with a bracket too.
     return undefined

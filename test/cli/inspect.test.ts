@@ -135,3 +135,33 @@ test('a conversation of 300 answers: every prompt is compared, every turn shown,
   expect(shown.stdout.match(/… \d+ tokens as in the turn before …/g)?.length).toBeGreaterThan(250)
   expect(shown.stdout.length).toBeLessThan(500_000)
 })
+
+test('data without rows: exit 2, as in train', async () => {
+  await writeFile(join(cwd, 'empty.jsonl'), '')
+  const { code, stdout, stderr } = await run(['empty.jsonl', '--model', 'model'])
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toContain('empty.jsonl: no rows; expected at least one.')
+})
+
+test('--skip-invalid shows what it leaves out, and what nobody reads', async () => {
+  const good = {
+    id: 7,
+    messages: [
+      { role: 'user', content: 'Hi' },
+      { role: 'assistant', content: 'Hello' },
+    ],
+  }
+  await writeFile(
+    join(cwd, 'odd.jsonl'),
+    `${JSON.stringify(good)}\n{"messages": [\n${JSON.stringify(good)}\n`,
+  )
+  const args = ['odd.jsonl', '--model', 'model', '--skip-invalid', '--limit', '0']
+  const { code, stdout } = await run(args)
+  expect(code).toBe(0)
+  expect(stdout).toContain(
+    '1 of 3 rows cannot be used and are left out:\n  odd.jsonl:2: not JSON: it ends inside a value (column 15); expected a JSON value\nnote: odd.jsonl: the column id is not read\n',
+  )
+  const json = await run([...args, '--json'])
+  expect(jsonLines(json.stdout)).toHaveLength(2)
+  expect(json.stderr).toContain('1 of 3 rows cannot be used')
+})

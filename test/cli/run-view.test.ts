@@ -149,3 +149,26 @@ test('in a pipe: facts, a line a step, and what changed', () => {
     ].join('\n'),
   )
 })
+
+test('says what became of rows', () => {
+  const { terminal, text } = screen(false)
+  const view = createRunView(terminal)
+  view.show({
+    ...start,
+    rows: 405,
+    invalid_rows: 5,
+    invalid: [1, 2, 3, 4, 5].map((line) => ({ place: `a.jsonl:${line}`, reason: 'no' })),
+    truncated_answers: 2,
+    truncated_examples: 1,
+    data_notes: ['a.jsonl: the column id is not read'],
+  })
+  view.close()
+  expect(text()).toContain('data      400 examples of 405 rows · 61,240 tokens')
+  expect(text()).toContain(
+    'left out  5 rows that cannot be used · a.jsonl:1: no · a.jsonl:2: no · a.jsonl:3: no · 2 more\n',
+  )
+  expect(text()).toContain(
+    'cut       12 tokens beyond max_length · 1 answer lost the stop token · 2 answers lost · 1 example left out, all of whose answers lie there\n',
+  )
+  expect(text()).toContain('note      a.jsonl: the column id is not read\n')
+})
