@@ -45,7 +45,6 @@ const adapterKeys = {
     modules_to_save: orNothing(modulesToSave),
     ensure_weight_tying: ensureWeightTying.nullish(),
     trainable_token_indices: orNothing(trainableTokenIndices),
-    init_lora_weights: z.union([z.boolean(), z.string()]).nullish(),
   }),
   harmless: [
     'auto_mapping',
@@ -77,6 +76,7 @@ const adapterKeys = {
     monteclora_config: without('null'),
     // Only its gradients are others.
     velora_config: { ...without('null: training goes on as with plain LoRA'), severity: 'notice' },
+    // Obeyed too, as far as these values go: see initOf.
     init_lora_weights: {
       isHarmless: (value) => value === null || typeof value === 'boolean' || initOf(value) !== undefined,
       expected: `true, false, ${loadedInits.join(' or ')}`,
@@ -140,7 +140,7 @@ export async function readAdapterConfig(folder: string): Promise<ForeignValues<L
     rankPattern: values.rank_pattern ?? {},
     alphaPattern: values.alpha_pattern ?? {},
     ensureWeightTying: values.ensure_weight_tying ?? false,
-    initLoraWeights: initOf(values.init_lora_weights) ?? values.init_lora_weights !== false,
+    initLoraWeights: initOf(raw['init_lora_weights']) ?? raw['init_lora_weights'] !== false,
     ...(Object.fromEntries(given) as Partial<LoraConfig>),
   }
   return { values: config, notices }
