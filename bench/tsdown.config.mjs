@@ -12,6 +12,7 @@ export default defineConfig({
     kill: 'kill.ts',
     'fuzz-worker': 'fuzz/worker.ts',
     'quantization-accuracy': 'quantization-accuracy.ts',
+    tokenizers: 'tokenizers.ts',
   },
   outDir: '../build/bench',
   format: 'esm',
