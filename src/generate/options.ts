@@ -120,7 +120,8 @@ export function readSettings(options: GenerateOptions): Settings {
   const number = (name: NumberName): number => {
     const { fallback, expected, holds } = limits[name]
     const value = options[name] ?? fallback
-    if (!holds(value)) problems.push({ place: name, found: String(value), expected })
+    if (typeof value !== 'number' || !holds(value))
+      problems.push({ place: name, found: quoteValue(value), expected })
     return value
   }
   const ids = (name: string, given: number | readonly number[] | null | undefined): readonly number[] => {
@@ -132,6 +133,17 @@ export function readSettings(options: GenerateOptions): Settings {
   const words = options.badWordsIds ?? []
   if (!Array.isArray(words) || words.some((word) => !Array.isArray(word) || word.length === 0))
     problems.push({ place: 'badWordsIds', found: quoteValue(words), expected: 'lists of ids of tokens' })
+  for (const name of ['doSample', 'seed', 'onToken'] as const) {
+    const value: unknown = options[name]
+    const wanted = { doSample: 'boolean', seed: 'number', onToken: 'function' }[name]
+    if (value !== undefined && value !== null && typeof value !== wanted)
+      problems.push({
+        place: name,
+        found: quoteValue(value),
+        expected: wanted === 'boolean' ? 'true or false' : `a ${wanted}`,
+      })
+  }
+  ids('stopTokenIds', options.stopTokenIds)
   const [forcedBosTokenId = null] = ids('forcedBosTokenId', options.forcedBosTokenId)
   const settings: Settings = {
     maxNewTokens: number('maxNewTokens'),

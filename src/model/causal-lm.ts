@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { checkArgument, checkObject, checkOptions, checkPath } from '../check-argument.ts'
 import { bytesPerElement } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
 import type { Problem } from '../error.ts'
@@ -72,7 +73,8 @@ export class AutoModelForCausalLM {
           await trainAllParameters(state)
           return trainingState(state)
         }),
-      flatten: (inputs) => flattenBatch(inputs, vocabularyOf(state.architecture)),
+      flatten: (inputs) =>
+        flattenBatch(inputs, vocabularyOf(state.architecture), state.architecture.maxPositions),
       activationBytesPerToken: () =>
         activationBytesPerToken(state.architecture, bytesPerElement[state.activation]),
     })
@@ -97,6 +99,8 @@ export class AutoModelForCausalLM {
    * @throws FettleError for what cannot be read, with place and cure
    */
   static async fromPretrained(path: string, options: LoadOptions = {}): Promise<AutoModelForCausalLM> {
+    checkPath('fromPretrained: path', path)
+    checkOptions('fromPretrained: options', options)
     return new AutoModelForCausalLM(await openPretrained(path, options), path)
   }
 
@@ -191,11 +195,10 @@ export class AutoModelForCausalLM {
   ): Promise<number[][]>
   async generate(
     inputs: GenerateInputs,
-    {
-      returnDictInGenerate = false,
-      ...options
-    }: ModelGenerateOptions & { returnDictInGenerate?: boolean } = {},
+    given: ModelGenerateOptions & { returnDictInGenerate?: boolean } = {},
   ): Promise<number[][] | GenerateOutput> {
+    checkOptions('generate: options', given)
+    const { returnDictInGenerate = false, ...options } = given
     const generated = await this.#generate(inputs, options)
     const sequences = generated.map(({ tokenIds }) => tokenIds)
     if (!returnDictInGenerate) return sequences
@@ -212,6 +215,7 @@ export class AutoModelForCausalLM {
     inputs: GenerateInputs,
     options: StreamOptions & Partial<TextOptions> = {},
   ): AsyncGenerator<StreamPiece> {
+    checkOptions('stream: options', options)
     const stopStrings = options.stopStrings ?? this.generationConfig.stopStrings
     const settings = { ...options, ...(stopStrings !== undefined && { stopStrings }) }
     return streamWith((hooked) => this.#generate(inputs, hooked), settings)
@@ -239,7 +243,9 @@ export class AutoModelForCausalLM {
   }
 
   /** Puts a fresh LoRA adapter on the model; its base weights are frozen from now on. */
-  addAdapter(config: Partial<LoraConfig>, seed = 42): Promise<void> {
+  async addAdapter(config: Partial<LoraConfig>, seed = 42): Promise<void> {
+    checkObject('addAdapter: config', config)
+    checkArgument('addAdapter: seed', seed, Number.isSafeInteger(seed), 'a whole number')
     return this.#queue.run(() =>
       addAdapter(this.#state, loraConfig({ baseModelNameOrPath: this.nameOrPath, ...config }), seed),
     )
@@ -249,14 +255,16 @@ export class AutoModelForCausalLM {
    * Loads an adapter that PEFT or fettle saved; it stays trainable. Where it was made for more tokens than the model has, the model
    * gets them. `notices` says what of its configuration is not obeyed.
    */
-  loadAdapter(folder: string): Promise<void> {
+  async loadAdapter(folder: string): Promise<void> {
+    checkPath('loadAdapter: folder', folder)
     return this.#queue.run(async () => {
       this.notices = [...this.notices, ...(await loadAdapter(this.#state, folder))]
     })
   }
 
   /** Writes adapter_config.json and adapter_model.safetensors. */
-  saveAdapter(folder: string): Promise<void> {
+  async saveAdapter(folder: string): Promise<void> {
+    checkPath('saveAdapter: folder', folder)
     return this.#queue.run(() => {
       checkOwnFolder(folder, this.nameOrPath)
       return saveAdapter(this.#state, folder)
@@ -269,7 +277,8 @@ export class AutoModelForCausalLM {
   }
 
   /** New rows of the embeddings (and the head) get the mean of the old ones. */
-  resizeTokenEmbeddings(size: number, options: ResizeOptions = {}): Promise<void> {
+  async resizeTokenEmbeddings(size: number, options: ResizeOptions = {}): Promise<void> {
+    checkOptions('resizeTokenEmbeddings: options', options)
     return this.#queue.run(() => resizeEmbeddings(this.#state, size, options))
   }
 
@@ -278,7 +287,9 @@ export class AutoModelForCausalLM {
    * it in. Without `dtype` they are in the type that the model was asked to compute in, else as with `stored`.
    * An adapter is left out: merge it first.
    */
-  save(folder: string, options: { dtype?: SavedType | 'stored' } = {}): Promise<void> {
+  async save(folder: string, options: { dtype?: SavedType | 'stored' } = {}): Promise<void> {
+    checkPath('save: folder', folder)
+    checkOptions('save: options', options)
     return this.#queue.run(() =>
       saveModel(this.#state, folder, {
         ...options,

@@ -21,7 +21,7 @@ export async function forwardLogits(
   inputs: ForwardInputs,
 ): Promise<{ logits: NumberArray; loss?: number }> {
   const width = vocabularyOf(state.architecture)
-  const flat = flattenBatch(inputs, width)
+  const flat = flattenBatch(inputs, width, state.architecture.maxPositions)
   const logits = await passes.logits(flat)
   const data = new Float32Array(flat.batch * flat.time * width)
   flat.places.forEach((place, i) => data.set(logits.subarray(i * width, (i + 1) * width), place * width))
@@ -45,7 +45,7 @@ export async function lossGradients(
   inputs: ForwardInputs,
 ): Promise<Map<string, NumberArray>> {
   await trainAllParameters(state)
-  const flat = flattenBatch(inputs, vocabularyOf(state.architecture))
+  const flat = flattenBatch(inputs, vocabularyOf(state.architecture), state.architecture.maxPositions)
   const { learnedTokens } = flat
   if (learnedTokens === 0)
     throw new FettleError({

@@ -10,6 +10,7 @@ import type {
 } from '../generate/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
 import { checkAssistant, openAssistant, type AssistantModel } from './assistant-model.ts'
+import { checkArgument, checkList, checkObject } from '../check-argument.ts'
 import { flattenBatch, type TokenMatrix } from './passes/flatten.ts'
 
 /** What a model goes on from. */
@@ -55,7 +56,9 @@ export async function generateWith(
   const settings = obeyGenerationConfig(given, model.generationConfig)
   const { assistantModel, numAssistantTokens, maxLength: asked = Infinity, ...options } = settings
   if (assistantModel) checkAssistant(model, assistantModel)
+  checkObject('inputs', inputs)
   const prompts = promptsOf(inputs, model.vocabSize)
+  checkArgument('inputIds', inputs.inputIds, prompts.length > 0, 'at least one prompt')
   const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
   const isOfFile = given.maxNewTokens === undefined && options.maxNewTokens !== undefined
   if (isOfFile && asked !== (given.maxLength ?? Infinity) && longest >= asked)
@@ -99,10 +102,18 @@ export function streamWith(
   })
 }
 
+function checkedRow(row: readonly number[], index: number, vocabSize: number): readonly number[] {
+  const isToken = (id: unknown): boolean =>
+    typeof id === 'number' && Number.isInteger(id) && id >= 0 && id < vocabSize
+  checkArgument(`inputIds[${index}]`, row, row.length > 0, 'at least one token')
+  checkList(`inputIds[${index}]`, row, isToken, `a token id below ${vocabSize}`)
+  return row
+}
+
 /** The tokens of each row without its padding. */
 function promptsOf({ inputIds, attentionMask }: GenerateInputs, vocabSize: number): (readonly number[])[] {
-  if (attentionMask === undefined && Array.isArray(inputIds) && inputIds.every(Array.isArray))
-    return [...inputIds]
+  if ((attentionMask ?? undefined) === undefined && Array.isArray(inputIds) && inputIds.every(Array.isArray))
+    return inputIds.map((row, i) => checkedRow(row, i, vocabSize))
   const { batch, time, places } = flattenBatch(
     { inputIds, ...(attentionMask && { attentionMask }) },
     vocabSize,

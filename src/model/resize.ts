@@ -1,8 +1,12 @@
-import { FettleError } from '../error.ts'
+import { checkList } from '../check-argument.ts'
+import { FettleError, quoteValue } from '../error.ts'
 import { vocabularyOf, withVocabulary } from './blocks/architecture.ts'
 import { readParameter, setFrozen } from './state/frozen-weights.ts'
 import type { ModelState } from './state/model-state.ts'
 import { setArchitecture } from './state/model-state.ts'
+
+/** More tokens than any vocabulary has; each is a row in memory. */
+const maxRows = 10_000_000
 
 /** How the embedding is resized. */
 export interface ResizeOptions {
@@ -33,12 +37,18 @@ export async function resizeEmbeddings(
     ['size', size],
     ['padToMultipleOf', padToMultipleOf],
   ] as const)
-    if (!Number.isInteger(value) || value < 1)
+    if (!Number.isInteger(value) || value < 1 || value > maxRows)
       throw new FettleError({
         place: `resizeTokenEmbeddings: ${name}`,
-        found: String(value),
-        expected: 'a whole number from 1',
+        found: quoteValue(value),
+        expected: `a whole number from 1 to ${maxRows}`,
       })
+  checkList(
+    'resizeTokenEmbeddings: newTokenIds',
+    newTokenIds,
+    (id) => typeof id === 'number' && Number.isInteger(id) && id >= 0,
+    'the id of a token',
+  )
   const rows = Math.ceil(size / padToMultipleOf) * padToMultipleOf
   const { architecture } = state
   const { embedding, head, isTied } = architecture

@@ -106,7 +106,6 @@ function sum(value: Value, [attribute, start = 0]: Given): Value {
   if (isStr(start)) throw new Fault('TypeError', "sum() can't sum strings")
   let total: Value = start
   for (let item = next(); item !== undefined; item = next()) {
-    spendSteps(1)
     total = applyBinary('+', total, get(item))
   }
   return total
@@ -119,7 +118,9 @@ function isReversible(value: Value): boolean {
 function reverse(value: Value): Value {
   const text = value instanceof SafeText ? value.text : value
   if (isStr(text)) return getItem(text, new Slice(null, null, -1))
-  const items = iterate(value).toReversed()
+  const given = iterate(value)
+  spendSteps(given.length)
+  const items = given.toReversed()
   return isReversible(value) ? new PyIterator(iteratorOver(items)) : listOf(items)
 }
 
@@ -150,7 +151,11 @@ export const itemFilters = defineBuiltins<Value>({
   'items()': items,
   'last()': last,
   'length()': length,
-  'list()': (value) => listOf([...iterate(value)]),
+  'list()': (value) => {
+    const items = iterate(value)
+    spendSteps(items.length)
+    return listOf([...items])
+  },
   'max(case_sensitive=, attribute=)': extreme('>'),
   'min(case_sensitive=, attribute=)': extreme('<'),
   'reverse()': reverse,

@@ -1,4 +1,5 @@
 import { formFault } from '../left-out.ts'
+import { spendReading, spendSteps } from '../meter.ts'
 
 const days = 'Sunday Monday Tuesday Wednesday Thursday Friday Saturday'.split(' ')
 const months = 'January February March April May June July August September October November December'.split(
@@ -48,7 +49,9 @@ const directives: Readonly<Record<string, string | ((date: Date) => string)>> = 
 /** Python's datetime.strftime for a naive local time, in English (the C locale). */
 export function strftime(date: Date, format: string): string {
   // glibc's flags: `-` no padding, `_` spaces, `^` capitals.
+  spendReading(format.length)
   return format.replace(/%([-_^]?)([\s\S])/g, (_, flag: string, code: string) => {
+    spendSteps(4)
     const directive = Object.hasOwn(directives, code) ? directives[code] : undefined
     if (directive === undefined) throw formFault('a directive of strftime for anything but a date or a time')
     const text = typeof directive === 'string' ? strftime(date, directive) : directive(date)

@@ -1,5 +1,5 @@
 import { isCasedCharacter, isLowerCharacter, isUpperCharacter } from './character-classes.ts'
-import { spendCharacterWork } from '../meter.ts'
+import { spendCharacterWork, spendSteps } from '../meter.ts'
 import { concatTexts, mapRuns, mapText, plain, sliceText, type Str } from './text.ts'
 
 // Small letters whose capitals are younger than Python 3.11's Unicode.
@@ -12,13 +12,21 @@ function upperText(value: string): string {
   ).join('')
 }
 
+/** Letters beyond ASCII are looked up one by one. */
+function spendCase(value: string): void {
+  // oxlint-disable-next-line no-control-regex -- ASCII is the range meant
+  if (/[^\u0000-\u007f]/.test(value)) spendCharacterWork(value.length, 6)
+}
+
 /** Python's str.upper. */
 export function upper(text: Str): Str {
+  spendCase(plain(text))
   return mapText(text, upperText)
 }
 
 /** Python's str.lower. */
 export function lower(text: Str): Str {
+  spendCase(plain(text))
   return mapText(text, (value) => value.toLowerCase())
 }
 
@@ -99,6 +107,7 @@ const wordBeginning = /[-\s({[<]+|[^-\s({[<]+/g
 export function titleFilter(text: Str): Str {
   const pieces: Str[] = []
   for (const { index, 0: word } of plain(text).matchAll(wordBeginning)) {
+    spendSteps(4)
     const second = index + ((word.codePointAt(0) ?? 0) > 0xffff ? 2 : 1)
     pieces.push(upper(sliceText(text, index, second)), lower(sliceText(text, second, index + word.length)))
   }

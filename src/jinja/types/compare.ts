@@ -4,6 +4,7 @@ import type { CompareOperator } from '../parse/syntax.ts'
 import { iterator } from './iteration.ts'
 import { keyOf } from './keys.ts'
 import { asInteger } from './numbers.ts'
+import { indexOfText } from './search.ts'
 import { compareCodePoints, plain } from './text.ts'
 import {
   bare,
@@ -82,7 +83,10 @@ function isDictEqual(left: PyDict, right: PyDict): boolean {
 export function compareValues(first: Value, second: Value, operator = '<'): number {
   const left = comparable(first)
   const right = comparable(second)
-  if (isStr(left) && isStr(right)) return compareCodePoints(plain(left), plain(right))
+  if (isStr(left) && isStr(right)) {
+    spendReading(Math.min(plain(left).length, plain(right).length))
+    return compareCodePoints(plain(left), plain(right))
+  }
   const leftNumber = numeric(left)
   const rightNumber = numeric(right)
   if (leftNumber !== undefined && rightNumber !== undefined) {
@@ -111,8 +115,7 @@ export function contains(container: Value, item: Value): boolean {
     const wanted = comparable(item)
     if (!isStr(wanted))
       throw typeFault(wanted, `'in <string>' requires string as left operand, not ${typeName(wanted)}`)
-    spendReading(plain(value).length)
-    return plain(value).includes(plain(wanted))
+    return indexOfText(plain(value), plain(wanted)) !== -1
   }
   if (value instanceof PyDict) return value.entries.has(keyOf(item))
   if (!(value instanceof PySequence || value instanceof PyIterator || value instanceof Undefined))
@@ -121,7 +124,6 @@ export function contains(container: Value, item: Value): boolean {
   if (value instanceof PySequence && value.type === 'dict_keys') keyOf(item)
   const next = iterator(value)
   for (let candidate = next(); candidate !== undefined; candidate = next()) {
-    spendSteps(1)
     // Python's `in` holds an object to be itself before it compares.
     if (candidate === item || isEqual(candidate, item)) return true
   }

@@ -11,7 +11,10 @@ const dictMethods = defineBuiltins<PyDict>({
     orElse(self.entries.get(keyOf(key)), orElse(otherwise, null)),
   'items()': (self) => new PySequence('dict_items', dictItems(self)),
   'keys()': (self) => new PySequence('dict_keys', dictKeys(self)),
-  'values()': (self) => new PySequence('dict_values', [...self.entries.values()]),
+  'values()': (self) => {
+    spendSteps(self.entries.size)
+    return new PySequence('dict_values', [...self.entries.values()])
+  },
 })
 
 const sequenceMethods = defineBuiltins<PySequence>({

@@ -1,6 +1,6 @@
 import { Fault } from '../fault.ts'
 import { formFault } from '../left-out.ts'
-import { spendReading } from '../meter.ts'
+import { spendReading, spendSteps } from '../meter.ts'
 import { asInteger, formatFloat, formatInteger } from './numbers.ts'
 import { toRepr, toText } from './print.ts'
 import { concatTexts, plain, sliceText, type Str } from './text.ts'
@@ -24,6 +24,7 @@ export function formatBraces(format: Str, positional: readonly (Value | undefine
     return positional[Number(field)]
   }
   for (const match of source.matchAll(/\{\{|\}\}|\{([^{}]*)\}|[{}]/g)) {
+    spendSteps(1)
     const [whole, field] = match
     pieces.push(sliceText(format, offset, match.index))
     offset = match.index + whole.length
@@ -55,6 +56,7 @@ export function formatPercent(format: Str, given: Value): Str {
   let used = 0
   let offset = 0
   for (const match of text.matchAll(directive)) {
+    spendSteps(1)
     const [whole, name, flags, letter = ''] = match
     pieces.push(sliceText(format, offset, match.index))
     offset = match.index + whole.length

@@ -59,10 +59,10 @@ export function iteratorOver(items: readonly Value[]): () => Value | undefined {
 
 /** Python's next(iter(value)) as a function; throws Python's TypeError for what cannot be iterated. */
 export function iterator(value: Value): () => Value | undefined {
-  if (!(value instanceof PyIterator)) return iteratorOver(iterate(value))
+  const next = value instanceof PyIterator ? () => value.next() : iteratorOver(iterate(value))
   return () => {
     spendSteps(1)
-    return value.next()
+    return next()
   }
 }
 
@@ -78,7 +78,6 @@ export function iterate(value: Value): readonly Value[] {
   }
   const text = value instanceof SafeText ? value.text : value
   if (isStr(text)) {
-    spendSteps(plain(text).length)
     return characters(text)
   }
   if (value instanceof Undefined) return []

@@ -1,5 +1,5 @@
 import { Fault } from '../fault.ts'
-import { enter, leave, spendCharacters, spendSteps } from '../meter.ts'
+import { enter, leave, spendCharacters, spendCharacterWork, spendSteps } from '../meter.ts'
 import { compareValues } from './compare.ts'
 import { asInteger, formatFloat, formatInteger } from './numbers.ts'
 import { appendQuoted, plain, TextBuilder, type Source, type Str } from './text.ts'
@@ -46,6 +46,7 @@ export function toJson(value: Value, options: JsonOptions): Str {
       throw new Fault('TypeError', `Object of type ${typeName(shown)} is not JSON serializable`)
     const own = shown.owner ?? owner
     const keys = [...shown.entries.keys()]
+    spendSteps(sortKeys ? keys.length * Math.ceil(Math.log2(keys.length + 2)) : 0)
     if (sortKeys) keys.sort((left, right) => compareValues(keyValue(shown, left), keyValue(shown, right)))
     const writeEntry = (index: number): void => {
       const key = keys[index] ?? null
@@ -97,6 +98,7 @@ export function toJson(value: Value, options: JsonOptions): Str {
 
   function writeString(text: Str, owner: Source | undefined): void {
     spendCharacters(plain(text).length * 3)
+    if (ensureAscii) spendCharacterWork(plain(text).length, 24)
     appendQuoted(builder, text, '"', owner, (part) => escapeJson(part, ensureAscii))
   }
 
@@ -118,10 +120,18 @@ function scalarJson(value: Bare): string | undefined {
 
 // oxlint-disable-next-line no-control-regex -- JSON escapes exactly these
 const jsonUnsafe = /["\\\u0000-\u001f]/g
+// oxlint-disable-next-line no-control-regex -- the same, to be asked for
+const hasJsonUnsafe = /["\\\u0000-\u001f]/
+const surrogateHalf = /\p{Cs}/u
 const unicodeEscape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 function escapeJson(part: string, ensureAscii: boolean): string {
-  const escaped = part.replace(jsonUnsafe, (character) => JSON.stringify(character).slice(1, -1))
+  let escaped = part
+  // JSON.stringify writes halves of surrogate pairs as escapes, which Python leaves.
+  if (hasJsonUnsafe.test(part))
+    escaped = surrogateHalf.test(part)
+      ? part.replace(jsonUnsafe, (character) => JSON.stringify(character).slice(1, -1))
+      : JSON.stringify(part).slice(1, -1)
   // oxlint-disable-next-line no-control-regex -- ASCII is the range meant
   return ensureAscii ? escaped.replace(/[^\u0000-\u007e]/g, unicodeEscape) : escaped
 }

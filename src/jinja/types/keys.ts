@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts'
 import { formFault } from '../left-out.ts'
+import { spendCharacters, spendReading, spendSteps } from '../meter.ts'
 import { plain } from './text.ts'
 import {
   bare,
@@ -19,14 +20,19 @@ export function keyOf(given: Value): Key {
   const value = given instanceof SafeText ? given.text : bare(given)
   if (isStr(value)) {
     const text = plain(value)
+    spendReading(text.length)
     // Composite keys below start with NUL; a text that does so is kept apart from them.
     return text.startsWith('\0') ? `\0s${text}` : text
   }
   if (typeof value === 'boolean') return Number(value)
   if (typeof value === 'number' || typeof value === 'bigint' || value === null) return value
   if (value instanceof PyFloat) return floatKey(value.value)
-  if (value instanceof PySequence && (value.type === 'tuple' || value.type === 'range'))
-    return `\0${value.type}${JSON.stringify(value.items.map((item) => tagged(keyOf(item))))}`
+  if (value instanceof PySequence && (value.type === 'tuple' || value.type === 'range')) {
+    spendSteps(value.items.length)
+    const parts = JSON.stringify(value.items.map((item) => tagged(keyOf(item))))
+    spendCharacters(parts.length * 2)
+    return `\0${value.type}${parts}`
+  }
   if (value instanceof Undefined) return '\0u'
   if (value instanceof PyDict || (value instanceof PySequence && value.type !== 'dict_values'))
     throw new Fault('TypeError', `unhashable type: '${typeName(value)}'`)
@@ -47,6 +53,7 @@ export function makeDict(pairs: Iterable<readonly [Value, Value]>): PyDict {
   const entries = new Map<Key, Value>()
   const keys = new Map<Key, Value>()
   for (const [key, value] of pairs) {
+    spendSteps(1)
     const hashed = keyOf(key)
     if (key !== hashed && !entries.has(hashed)) keys.set(hashed, key)
     entries.set(hashed, value)

@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts'
 import { MAX_INTEGER_DIGITS } from '../limits.ts'
+import { spendCharacterWork } from '../meter.ts'
 import { bare, PyFloat, typeName, type Value } from './values.ts'
 
 /** A Python int. */
@@ -70,13 +71,15 @@ export function parseInteger(text: string): Integer | undefined {
 
 /** Reads a float as Python's float(text); `undefined` where it raises. */
 export function parseFloatText(text: string): number | undefined {
+  if (text.length > 64) spendCharacterWork(text.length, 8)
   const cleaned = text.trim().toLowerCase()
   const special = /^([+-]?)(inf|infinity|nan)$/.exec(cleaned)
   if (special !== null) {
     if (special[2] === 'nan') return Number.NaN
     return special[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
   }
-  const number = /^[+-]?(?:\d+(?:_\d+)*\.?(?:\d+(?:_\d+)*)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?$/
+  // Nothing in it can be read in two ways: a text of digits is gone through once.
+  const number = /^[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:e[+-]?\d+(?:_\d+)*)?$/
   return number.test(cleaned) ? Number(cleaned.replaceAll('_', '')) : undefined
 }
 

@@ -1,5 +1,5 @@
 import { formFault } from '../left-out.ts'
-import { enter, leave, spendCharacters, spendSteps } from '../meter.ts'
+import { enter, leave, spendCharacters, spendCharacterWork, spendSteps } from '../meter.ts'
 import { isPrintable } from './character-classes.ts'
 import { formatFloat, formatInteger } from './numbers.ts'
 import { appendQuoted, plain, TextBuilder, type Source, type Str } from './text.ts'
@@ -94,7 +94,9 @@ function writeString(builder: TextBuilder, text: Str): void {
 const needsEscape = /[\\'"\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
 
 function escapePart(part: string, quote: string): string {
+  spendCharacterWork(part.length, 2)
   if (!needsEscape.test(part)) return part
+  spendCharacterWork(part.length, 48)
   return Array.from(part, (character) => escapeCharacter(character, quote)).join('')
 }
 

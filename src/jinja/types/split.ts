@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts'
 import { spendCharacterWork, spendSteps } from '../meter.ts'
+import { indexOfText, lastIndexOfText } from './search.ts'
 import { characters, concatTexts, plain, sliceText, type Str } from './text.ts'
 
 // What str.isspace holds true; JavaScript's \s has U+FEFF instead of the separators U+001C to U+001F and U+0085.
@@ -14,6 +15,7 @@ export function isSpace(character: string): boolean {
 /** Python's strip: takes characters of a set (default: white space) off one or both sides. */
 export function strip(text: Str, set: string | undefined, side: 'left' | 'right' | 'both'): Str {
   const value = plain(text)
+  if (set !== undefined) spendCharacterWork(set.length, 16)
   const members = set === undefined ? undefined : new Set(set)
   const isMember = (character: string): boolean =>
     members === undefined ? white.test(character) : members.has(character)
@@ -58,7 +60,6 @@ export function split(text: Str, separator: string | undefined, limit: number, f
     start = cut + separator.length
   }
   parts.push(sliceText(text, start, value.length))
-  spendSteps(parts.length)
   return parts
 }
 
@@ -67,7 +68,8 @@ function separatorCuts(value: string, separator: string, most: number, fromRight
   if (fromRight) {
     let end = value.length
     while (cuts.length < most) {
-      const cut = end < separator.length ? -1 : value.lastIndexOf(separator, end - separator.length)
+      spendSteps(1)
+      const cut = end < separator.length ? -1 : lastIndexOfText(value, separator, end - separator.length)
       if (cut === -1) break
       cuts.push(cut)
       end = cut
@@ -76,7 +78,8 @@ function separatorCuts(value: string, separator: string, most: number, fromRight
   }
   let start = 0
   while (cuts.length < most) {
-    const cut = value.indexOf(separator, start)
+    spendSteps(1)
+    const cut = indexOfText(value, separator, start)
     if (cut === -1) break
     cuts.push(cut)
     start = cut + separator.length
@@ -92,9 +95,9 @@ function splitSpace(text: Str, most: number, fromRight: boolean): Str[] {
     if (white.test(value.charAt(offset))) continue
     const start = offset
     while (offset < value.length && !white.test(value.charAt(offset))) offset += 1
+    spendSteps(2)
     words.push({ start, end: offset })
   }
-  spendSteps(words.length * 2)
   if (words.length <= most) return words.map(({ start, end }) => sliceText(text, start, end))
   if (!fromRight) {
     const parts = words.slice(0, most).map(({ start, end }) => sliceText(text, start, end))
@@ -114,12 +117,12 @@ export function splitLines(text: Str, keepEnds: boolean): Str[] {
   const lines: Str[] = []
   let start = 0
   for (const match of value.matchAll(lineBreak)) {
+    spendSteps(1)
     const end = match.index + match[0].length
     lines.push(sliceText(text, start, keepEnds ? end : match.index))
     start = end
   }
   if (start < value.length) lines.push(sliceText(text, start, value.length))
-  spendSteps(lines.length)
   return lines
 }
 
@@ -127,7 +130,7 @@ export function splitLines(text: Str, keepEnds: boolean): Str[] {
 export function partition(self: Str, separator: string, fromRight: boolean): [Str, Str, Str] {
   const value = plain(self)
   if (separator === '') throw new Fault('ValueError', 'empty separator')
-  const index = fromRight ? value.lastIndexOf(separator) : value.indexOf(separator)
+  const index = fromRight ? lastIndexOfText(value, separator) : indexOfText(value, separator)
   if (index === -1) return fromRight ? ['', '', self] : [self, '', '']
   const end = index + separator.length
   return [sliceText(self, 0, index), sliceText(self, index, end), sliceText(self, end, value.length)]
@@ -136,7 +139,7 @@ export function partition(self: Str, separator: string, fromRight: boolean): [St
 /** Python's replace; the replacement keeps its own sources. */
 export function replaceText(self: Str, old: Str, replacement: Str, limit: number): Str {
   const wanted = plain(old)
-  if (limit === 0 || (wanted !== '' && !plain(self).includes(wanted))) return self
+  if (limit === 0 || (wanted !== '' && indexOfText(plain(self), wanted) === -1)) return self
   const pieces: Str[] = []
   if (wanted !== '') {
     for (const part of split(self, wanted, limit, false))

@@ -16,6 +16,7 @@ import { iterate } from './iteration.ts'
 import { indexArgument } from './numbers.ts'
 import { pad, zeroFill } from './pad.ts'
 import { partition, replaceText, split, splitLines, strip } from './split.ts'
+import { indexOfText, lastIndexOfText } from './search.ts'
 import { codePointLength, joinTexts, plain, sliceText, type Str } from './text.ts'
 import { bare, isStr, listOf, PySequence, tupleOf, typeName, type Named, type Value } from './values.ts'
 
@@ -32,14 +33,16 @@ const every =
   (holds: (character: string) => boolean): Call =>
   (self) => {
     spendCharacterWork(plain(self).length, 16)
-    return plain(self) !== '' && [...plain(self)].every(holds)
+    for (const character of plain(self)) if (!holds(character)) return false
+    return plain(self) !== ''
   }
 
 /** The code point index of a text in another, or -1. */
 const find =
   (side: 'indexOf' | 'lastIndexOf'): Call =>
   (self, [sub]) => {
-    const index = plain(self)[side](plain(strArgument(sub)))
+    const search = side === 'indexOf' ? indexOfText : lastIndexOfText
+    const index = search(plain(self), plain(strArgument(sub)))
     return index === -1 ? -1 : codePointLength(plain(self).slice(0, index))
   }
 
@@ -54,7 +57,13 @@ const index =
 /** Occurrences that do not overlap. */
 function count(self: Str, [sub]: Given): number {
   const wanted = plain(strArgument(sub))
-  return wanted === '' ? codePointLength(plain(self)) + 1 : plain(self).split(wanted).length - 1
+  if (wanted === '') return codePointLength(plain(self)) + 1
+  let found = 0
+  for (let at = indexOfText(plain(self), wanted); at !== -1; found += 1) {
+    spendCharacterWork(1, 8)
+    at = indexOfText(plain(self), wanted, at + wanted.length)
+  }
+  return found
 }
 
 const padded =

@@ -1,4 +1,4 @@
-import { spendCharacters, spendSteps } from '../meter.ts'
+import { spendCharacters, spendCharacterWork, spendSteps } from '../meter.ts'
 
 /**
  * Who wrote a text or a value. What an owner is, only the room knows that made it; here it counts that a part of an
@@ -156,6 +156,7 @@ export function mapText(text: Str, map: (value: string) => string): Str {
   if (typeof text === 'string') return mapped
   if (text.runs === undefined) return new Text(mapped, text.source)
   if (mapped.length === value.length) return new Text(mapped, undefined, text.runs)
+  spendCharacterWork(value.length, 32)
   return mapRuns(text, (part) => Array.from(part, map).join(''))
 }
 
@@ -176,8 +177,11 @@ function isAstral(value: string): boolean {
 /** Python's len(): the number of code points. */
 export function codePointLength(value: string): number {
   if (!isAstral(value)) return value.length
-  let count = 0
-  for (const _ of value) count += 1
+  let count = value.length
+  for (let index = 1; index < value.length; index += 1) {
+    const isLow = (value.charCodeAt(index) & 0xfc00) === 0xdc00
+    if (isLow && (value.charCodeAt(index - 1) & 0xfc00) === 0xd800) count -= 1
+  }
   return count
 }
 
@@ -191,9 +195,9 @@ export function utf16Offset(value: string, codePoints: number): number {
   return offset
 }
 
-/** The code points, each as a text: a step for every eight, since each becomes an object. */
+/** The code points, each as a text: a step for each, since each becomes an object. */
 export function characters(text: Str): Str[] {
-  spendSteps(plain(text).length / 8)
+  spendSteps(plain(text).length)
   const result: Str[] = []
   let offset = 0
   for (const character of plain(text)) {

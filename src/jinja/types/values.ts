@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts'
+import { spendSteps } from '../meter.ts'
 import { plain, Text, type Owner, type Str } from './text.ts'
 
 /*
@@ -200,11 +201,13 @@ export function isListOrTuple(value: Value): value is PySequence {
 
 /** The keys of a dictionary, as values. */
 export function dictKeys(dict: PyDict): Value[] {
+  spendSteps(dict.entries.size)
   return [...dict.entries.keys()].map((key) => keyValue(dict, key))
 }
 
 /** The pairs of a dictionary, as items() shows them. */
 export function dictItems(dict: PyDict): PySequence[] {
+  spendSteps(dict.entries.size)
   return [...dict.entries].map(([key, value]) => tupleOf([keyValue(dict, key), value]))
 }
 
