@@ -12,7 +12,7 @@ constexpr ArgumentRule embeddingArguments[] = {
 };
 constexpr OpRule embedding{
     embeddingArguments, 2, 1,
-    {},
+    {{"scale", AttributeKind::number}},
     1, {1}, {0x1}, 0x1, -1};
 
 constexpr ArgumentRule selectRowsArguments[] = {
@@ -36,16 +36,48 @@ constexpr OpRule rmsNorm{
     {{"eps", AttributeKind::number}, {"fromOutput", AttributeKind::flag}},
     2, {0, 1}, {0xb, 0xb, 0xe, 0xe}, 0x1, -1};
 
+constexpr ArgumentRule layerNormArguments[] = {
+    {"x", ArgumentType::stream, 0, 2, {"M", "W"}},
+    {"gain", ArgumentType::parameter, 0, 1, {"W"}},
+    {"bias", ArgumentType::parameter, 0, 1, {"W"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "W"}},
+    {"mean", ArgumentType::float32, kAuxiliary, 1, {"M"}},
+    {"rstd", ArgumentType::float32, kAuxiliary, 1, {"M"}},
+};
+constexpr OpRule layerNorm{
+    layerNormArguments, 3, 3,
+    {{"eps", AttributeKind::number}},
+    3, {0, 1, 2}, {0x33, 0x33, 0x33}, 0x1, -1};
+
+constexpr ArgumentRule castArguments[] = {
+    {"x", ArgumentType::stream, 0, 2, {"M", "W"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "W"}},
+};
+constexpr OpRule cast{
+    castArguments, 1, 1,
+    {},
+    1, {0}, {0x0}, 0x1, -1};
+
+constexpr ArgumentRule addScaledArguments[] = {
+    {"x", ArgumentType::stream, 0, 2, {"M", "W"}},
+    {"residual", ArgumentType::float32, 0, 2, {"M", "W"}},
+    {"y", ArgumentType::float32, 0, 2, {"M", "W"}},
+};
+constexpr OpRule addScaled{
+    addScaledArguments, 2, 1,
+    {{"scale", AttributeKind::number}},
+    1, {0}, {0x0}, 0x1, -1};
+
 constexpr ArgumentRule qkNormArguments[] = {
-    {"qkv", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim + 2 * keyHeads * headDim"}},
-    {"qGain", ArgumentType::parameter, 0, 1, {"headDim"}},
-    {"kGain", ArgumentType::parameter, 0, 1, {"headDim"}},
-    {"y", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim + 2 * keyHeads * headDim"}},
-    {"rstd", ArgumentType::float32, kAuxiliary, 2, {"M", "queryHeads + keyHeads"}},
+    {"qkv", ArgumentType::act, 0, 2, {"M", "queryParts * queryWidth + keyParts * keyWidth + valueWidth"}},
+    {"qGain", ArgumentType::parameter, 0, 1, {"queryWidth"}},
+    {"kGain", ArgumentType::parameter, 0, 1, {"keyWidth"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "queryParts * queryWidth + keyParts * keyWidth + valueWidth"}},
+    {"rstd", ArgumentType::float32, kAuxiliary, 2, {"M", "queryParts + keyParts"}},
 };
 constexpr OpRule qkNorm{
     qkNormArguments, 3, 2,
-    {{"eps", AttributeKind::number}, {"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}},
+    {{"eps", AttributeKind::number}, {"queryParts", AttributeKind::count}, {"queryWidth", AttributeKind::count}, {"keyParts", AttributeKind::count}, {"keyWidth", AttributeKind::count}, {"valueWidth", AttributeKind::count}},
     3, {0, 1, 2}, {0x17, 0x17, 0x17}, 0x1, -1};
 
 constexpr ArgumentRule ropeArguments[] = {
@@ -57,19 +89,20 @@ constexpr ArgumentRule ropeArguments[] = {
 };
 constexpr OpRule rope{
     ropeArguments, 4, 1,
-    {{"headDim", AttributeKind::count}, {"rotaryDim", AttributeKind::count}, {"heads", AttributeKind::count}},
+    {{"headDim", AttributeKind::count}, {"rotaryDim", AttributeKind::count}, {"firstHead", AttributeKind::count}, {"heads", AttributeKind::count}},
     1, {0}, {0xe}, 0x1, -1};
 
 constexpr ArgumentRule attentionArguments[] = {
     {"qkv", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim + 2 * keyHeads * headDim"}},
     {"starts", ArgumentType::int32, 0, 1, {"M"}, 0, "M"},
+    {"sinks", ArgumentType::float32, kOptional, 1, {"queryHeads"}},
     {"o", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim"}},
     {"lse", ArgumentType::float32, kAuxiliary, 2, {"M", "queryHeads"}},
 };
 constexpr OpRule attention{
-    attentionArguments, 2, 2,
-    {{"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}, {"scale", AttributeKind::number}, {"window", AttributeKind::count}},
-    1, {0}, {0xf}, 0x1, -1};
+    attentionArguments, 3, 2,
+    {{"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}, {"scale", AttributeKind::number}, {"cap", AttributeKind::number}, {"window", AttributeKind::count}},
+    2, {0, 2}, {0x1f, 0x1f}, 0x1, -1};
 
 constexpr ArgumentRule cachedAttentionArguments[] = {
     {"qkv", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim + 2 * keyHeads * headDim"}},
@@ -77,11 +110,12 @@ constexpr ArgumentRule cachedAttentionArguments[] = {
     {"positions", ArgumentType::int32, 0, 1, {"M"}, 0, "C"},
     {"keyCache", ArgumentType::act, kChanges, 3, {"S", "C", "keyHeads * headDim"}},
     {"valueCache", ArgumentType::act, kChanges, 3, {"S", "C", "keyHeads * headDim"}},
+    {"sinks", ArgumentType::float32, kOptional, 1, {"queryHeads"}},
     {"o", ArgumentType::act, 0, 2, {"M", "queryHeads * headDim"}},
 };
 constexpr OpRule cachedAttention{
-    cachedAttentionArguments, 5, 1,
-    {{"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}, {"scale", AttributeKind::number}, {"window", AttributeKind::count}},
+    cachedAttentionArguments, 6, 1,
+    {{"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}, {"scale", AttributeKind::number}, {"cap", AttributeKind::number}, {"window", AttributeKind::count}},
     0, {}, {}, 0x1, -1};
 
 constexpr ArgumentRule copySlotsArguments[] = {
@@ -112,14 +146,32 @@ constexpr OpRule linear{
     {{"float32Output", AttributeKind::flag}, {"dropout", AttributeKind::number}, {"seed", AttributeKind::count}, {"int8Activations", AttributeKind::flag}, {"segments", AttributeKind::list}},
     5, {0, 1, 2, 4, 5}, {0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170}, 0x1, -1};
 
-constexpr ArgumentRule swigluArguments[] = {
+constexpr ArgumentRule gluArguments[] = {
     {"gateUp", ArgumentType::act, 0, 2, {"M", "2 * I"}},
     {"y", ArgumentType::act, 0, 2, {"M", "I"}},
 };
-constexpr OpRule swiglu{
-    swigluArguments, 1, 1,
-    {},
+constexpr OpRule glu{
+    gluArguments, 1, 1,
+    {{"activation", AttributeKind::count}},
     1, {0}, {0x1}, 0x1, 0};
+
+constexpr ArgumentRule activationArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"M", "I"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "I"}},
+};
+constexpr OpRule activation{
+    activationArguments, 1, 1,
+    {{"activation", AttributeKind::count}},
+    1, {0}, {0x1}, 0x1, 0};
+
+constexpr ArgumentRule capLogitsArguments[] = {
+    {"x", ArgumentType::float32, 0, 2, {"M", "V"}},
+    {"y", ArgumentType::float32, 0, 2, {"M", "V"}},
+};
+constexpr OpRule capLogits{
+    capLogitsArguments, 1, 1,
+    {{"scale", AttributeKind::number}, {"cap", AttributeKind::number}},
+    0, {}, {}, 0x1, -1};
 
 constexpr ArgumentRule targetLogProbsArguments[] = {
     {"hidden", ArgumentType::act, 0, 2, {"m", "H"}},
@@ -132,7 +184,7 @@ constexpr ArgumentRule targetLogProbsArguments[] = {
 };
 constexpr OpRule targetLogProbs{
     targetLogProbsArguments, 4, 3,
-    {},
+    {{"scale", AttributeKind::number}, {"cap", AttributeKind::number}},
     1, {1}, {0x2f}, 0x0, -1};
 
 constexpr ArgumentRule scaleRowsArguments[] = {
@@ -191,13 +243,18 @@ constexpr const OpRule* kOpRules[] = {
     &rules::embedding,
     &rules::selectRows,
     &rules::rmsNorm,
+    &rules::layerNorm,
+    &rules::cast,
+    &rules::addScaled,
     &rules::qkNorm,
     &rules::rope,
     &rules::attention,
     &rules::cachedAttention,
     &rules::copySlots,
     &rules::linear,
-    &rules::swiglu,
+    &rules::glu,
+    &rules::activation,
+    &rules::capLogits,
     &rules::targetLogProbs,
     &rules::scaleRows,
     &rules::argmax,

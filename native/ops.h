@@ -5,13 +5,15 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "74622a94414cb26a";
+constexpr char kTableHash[] = "499d7e7e39273e04";
 
 #define FETTLE_OPS(X) \
-  X(embedding) X(selectRows) X(rmsNorm) X(qkNorm) X(rope) X(attention) X(cachedAttention) X(copySlots) X(linear) \
-  X(swiglu) X(targetLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
+  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(qkNorm) X(rope) X(attention) \
+  X(cachedAttention) X(copySlots) X(linear) X(glu) X(activation) X(capLogits) X(targetLogProbs) X(scaleRows) X(argmax) \
+  X(fill) X(gradNorm) X(adamw)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
-  X(embedding) X(selectRows) X(rmsNorm) X(qkNorm) X(rope) X(attention) X(linear) X(swiglu) X(targetLogProbs)
+  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(qkNorm) X(rope) X(attention) X(linear) \
+  X(glu) X(activation) X(targetLogProbs)
 
 enum class Op : int {
 #define X(name) name,
@@ -36,6 +38,7 @@ struct Embedding : Arguments {
   const Tensor& ids() const { return *call.in[0]; }
   const Tensor& table() const { return *call.in[1]; }
   const Tensor& y() const { return *call.out[0]; }
+  double scale() const { return call.attributes[0]; }
 };
 
 struct EmbeddingVjp : Arguments {
@@ -44,6 +47,7 @@ struct EmbeddingVjp : Arguments {
   const Tensor& dY() const { return *call.in[3]; }
   const Tensor* dTable() const { return call.out[0]; }
   bool accumulatesTable() const { return call.accumulate[0]; }
+  double scale() const { return call.attributes[0]; }
 };
 
 struct SelectRows : Arguments {
@@ -86,6 +90,62 @@ struct RmsNormVjp : Arguments {
   bool fromOutput() const { return call.attributes[1] != 0; }
 };
 
+struct LayerNorm : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& gain() const { return *call.in[1]; }
+  const Tensor& bias() const { return *call.in[2]; }
+  const Tensor& y() const { return *call.out[0]; }
+  const Tensor* mean() const { return call.out[1]; }
+  const Tensor* rstd() const { return call.out[2]; }
+  double eps() const { return call.attributes[0]; }
+};
+
+struct LayerNormVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& gain() const { return *call.in[1]; }
+  const Tensor& mean() const { return *call.in[4]; }
+  const Tensor& rstd() const { return *call.in[5]; }
+  const Tensor& dY() const { return *call.in[6]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dGain() const { return call.out[1]; }
+  bool accumulatesGain() const { return call.accumulate[1]; }
+  const Tensor* dBias() const { return call.out[2]; }
+  bool accumulatesBias() const { return call.accumulate[2]; }
+  double eps() const { return call.attributes[0]; }
+};
+
+struct Cast : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct CastVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& dY() const { return *call.in[2]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+};
+
+struct AddScaled : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& residual() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+  double scale() const { return call.attributes[0]; }
+};
+
+struct AddScaledVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  double scale() const { return call.attributes[0]; }
+};
+
 struct QkNorm : Arguments {
   using Arguments::Arguments;
   const Tensor& qkv() const { return *call.in[0]; }
@@ -94,9 +154,11 @@ struct QkNorm : Arguments {
   const Tensor& y() const { return *call.out[0]; }
   const Tensor* rstd() const { return call.out[1]; }
   double eps() const { return call.attributes[0]; }
-  int64_t headDim() const { return int64_t(call.attributes[1]); }
-  int64_t queryHeads() const { return int64_t(call.attributes[2]); }
-  int64_t keyHeads() const { return int64_t(call.attributes[3]); }
+  int64_t queryParts() const { return int64_t(call.attributes[1]); }
+  int64_t queryWidth() const { return int64_t(call.attributes[2]); }
+  int64_t keyParts() const { return int64_t(call.attributes[3]); }
+  int64_t keyWidth() const { return int64_t(call.attributes[4]); }
+  int64_t valueWidth() const { return int64_t(call.attributes[5]); }
 };
 
 struct QkNormVjp : Arguments {
@@ -113,9 +175,11 @@ struct QkNormVjp : Arguments {
   const Tensor* dKGain() const { return call.out[2]; }
   bool accumulatesKGain() const { return call.accumulate[2]; }
   double eps() const { return call.attributes[0]; }
-  int64_t headDim() const { return int64_t(call.attributes[1]); }
-  int64_t queryHeads() const { return int64_t(call.attributes[2]); }
-  int64_t keyHeads() const { return int64_t(call.attributes[3]); }
+  int64_t queryParts() const { return int64_t(call.attributes[1]); }
+  int64_t queryWidth() const { return int64_t(call.attributes[2]); }
+  int64_t keyParts() const { return int64_t(call.attributes[3]); }
+  int64_t keyWidth() const { return int64_t(call.attributes[4]); }
+  int64_t valueWidth() const { return int64_t(call.attributes[5]); }
 };
 
 struct Rope : Arguments {
@@ -127,7 +191,8 @@ struct Rope : Arguments {
   const Tensor& y() const { return *call.out[0]; }
   int64_t headDim() const { return int64_t(call.attributes[0]); }
   int64_t rotaryDim() const { return int64_t(call.attributes[1]); }
-  int64_t heads() const { return int64_t(call.attributes[2]); }
+  int64_t firstHead() const { return int64_t(call.attributes[2]); }
+  int64_t heads() const { return int64_t(call.attributes[3]); }
 };
 
 struct RopeVjp : Arguments {
@@ -140,36 +205,43 @@ struct RopeVjp : Arguments {
   bool accumulatesQkv() const { return call.accumulate[0]; }
   int64_t headDim() const { return int64_t(call.attributes[0]); }
   int64_t rotaryDim() const { return int64_t(call.attributes[1]); }
-  int64_t heads() const { return int64_t(call.attributes[2]); }
+  int64_t firstHead() const { return int64_t(call.attributes[2]); }
+  int64_t heads() const { return int64_t(call.attributes[3]); }
 };
 
 struct Attention : Arguments {
   using Arguments::Arguments;
   const Tensor& qkv() const { return *call.in[0]; }
   const Tensor& starts() const { return *call.in[1]; }
+  const Tensor* sinks() const { return call.in[2]; }
   const Tensor& o() const { return *call.out[0]; }
   const Tensor* lse() const { return call.out[1]; }
   int64_t headDim() const { return int64_t(call.attributes[0]); }
   int64_t queryHeads() const { return int64_t(call.attributes[1]); }
   int64_t keyHeads() const { return int64_t(call.attributes[2]); }
   double scale() const { return call.attributes[3]; }
-  int64_t window() const { return int64_t(call.attributes[4]); }
+  double cap() const { return call.attributes[4]; }
+  int64_t window() const { return int64_t(call.attributes[5]); }
 };
 
 struct AttentionVjp : Arguments {
   using Arguments::Arguments;
   const Tensor& qkv() const { return *call.in[0]; }
   const Tensor& starts() const { return *call.in[1]; }
-  const Tensor& o() const { return *call.in[2]; }
-  const Tensor& lse() const { return *call.in[3]; }
-  const Tensor& dO() const { return *call.in[4]; }
+  const Tensor* sinks() const { return call.in[2]; }
+  const Tensor& o() const { return *call.in[3]; }
+  const Tensor& lse() const { return *call.in[4]; }
+  const Tensor& dO() const { return *call.in[5]; }
   const Tensor* dQkv() const { return call.out[0]; }
   bool accumulatesQkv() const { return call.accumulate[0]; }
+  const Tensor* dSinks() const { return call.out[1]; }
+  bool accumulatesSinks() const { return call.accumulate[1]; }
   int64_t headDim() const { return int64_t(call.attributes[0]); }
   int64_t queryHeads() const { return int64_t(call.attributes[1]); }
   int64_t keyHeads() const { return int64_t(call.attributes[2]); }
   double scale() const { return call.attributes[3]; }
-  int64_t window() const { return int64_t(call.attributes[4]); }
+  double cap() const { return call.attributes[4]; }
+  int64_t window() const { return int64_t(call.attributes[5]); }
 };
 
 struct CachedAttention : Arguments {
@@ -179,12 +251,14 @@ struct CachedAttention : Arguments {
   const Tensor& positions() const { return *call.in[2]; }
   const Tensor& keyCache() const { return *call.in[3]; }
   const Tensor& valueCache() const { return *call.in[4]; }
+  const Tensor* sinks() const { return call.in[5]; }
   const Tensor& o() const { return *call.out[0]; }
   int64_t headDim() const { return int64_t(call.attributes[0]); }
   int64_t queryHeads() const { return int64_t(call.attributes[1]); }
   int64_t keyHeads() const { return int64_t(call.attributes[2]); }
   double scale() const { return call.attributes[3]; }
-  int64_t window() const { return int64_t(call.attributes[4]); }
+  double cap() const { return call.attributes[4]; }
+  int64_t window() const { return int64_t(call.attributes[5]); }
 };
 
 struct CopySlots : Arguments {
@@ -240,19 +314,46 @@ struct LinearVjp : Arguments {
   List segments() const { return {call.attributes + 5, int(call.attributes[4])}; }
 };
 
-struct Swiglu : Arguments {
+struct Glu : Arguments {
   using Arguments::Arguments;
   const Tensor& gateUp() const { return *call.in[0]; }
   const Tensor& y() const { return *call.out[0]; }
+  int64_t activation() const { return int64_t(call.attributes[0]); }
 };
 
-struct SwigluVjp : Arguments {
+struct GluVjp : Arguments {
   using Arguments::Arguments;
   const Tensor& gateUp() const { return *call.in[0]; }
   const Tensor& dY() const { return *call.in[2]; }
   const Tensor* dGateUp() const { return call.out[0]; }
   bool accumulatesGateUp() const { return call.accumulate[0]; }
   const Tensor* remadeY() const { return call.out[1]; }
+  int64_t activation() const { return int64_t(call.attributes[0]); }
+};
+
+struct Activation : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& y() const { return *call.out[0]; }
+  int64_t activation() const { return int64_t(call.attributes[0]); }
+};
+
+struct ActivationVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& dY() const { return *call.in[2]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* remadeY() const { return call.out[1]; }
+  int64_t activation() const { return int64_t(call.attributes[0]); }
+};
+
+struct CapLogits : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& y() const { return *call.out[0]; }
+  double scale() const { return call.attributes[0]; }
+  double cap() const { return call.attributes[1]; }
 };
 
 struct TargetLogProbs : Arguments {
@@ -264,6 +365,8 @@ struct TargetLogProbs : Arguments {
   const Tensor& logProbs() const { return *call.out[0]; }
   const Tensor* lse() const { return call.out[1]; }
   const Tensor* dHidden() const { return call.out[2]; }
+  double scale() const { return call.attributes[0]; }
+  double cap() const { return call.attributes[1]; }
 };
 
 struct TargetLogProbsVjp : Arguments {
@@ -275,6 +378,8 @@ struct TargetLogProbsVjp : Arguments {
   const Tensor& lse() const { return *call.in[5]; }
   const Tensor* dWeight() const { return call.out[0]; }
   bool accumulatesWeight() const { return call.accumulate[0]; }
+  double scale() const { return call.attributes[0]; }
+  double cap() const { return call.attributes[1]; }
 };
 
 struct ScaleRows : Arguments {

@@ -1,6 +1,7 @@
 // Causal attention with grouped heads inside each document, forward.
 //   o_i = Σ_j p_ij v_j,  p_ij = exp(scale · q_i·k_j − lse_i),  lse_i = log Σ_j exp(scale · q_i·k_j)
-//   over max(starts[i], i − window + 1) ≤ j ≤ i
+//   over max(starts[i], i − window + 1) ≤ j ≤ i; with a cap, of scores that are bounded by it; with a sink, Σ_j has one more
+//   term, e^sink, whose value is zero
 // Never more than kQueryBlock x kKeyChunk scores exist at a time.
 //
 // No running maximum: the reference that is subtracted before the exponential is the query's score with its own key, which
@@ -135,13 +136,13 @@ template <class Act> struct AttentionForward {
     accumulate(keys, block, false);
     bool inRange = true;
     for (int64_t i = 0; i < rows; i += kLanes) {
-      store(z + i, sumsOfRows(i));
+      store(z + i, sumsOfRows(i, head));
       for (int64_t j = i; j < rows && j < i + kLanes; j++) inRange &= z[j] > kLeastSum && z[j] < kLargestSum;
     }
     if (!inRange) {
-      findMaxima(keys, block);
+      findMaxima(keys, block, head);
       accumulate(keys, block, true);
-      for (int64_t i = 0; i < rows; i += kLanes) store(z + i, sumsOfRows(i));
+      for (int64_t i = 0; i < rows; i += kLanes) store(z + i, sumsOfRows(i, head));
     }
     Act* to = outputs + (token * shape.queryHeads + head) * shape.headDim;
     for (int64_t i = 0; lse && i < rows; i += kLanes) {
@@ -156,10 +157,12 @@ template <class Act> struct AttentionForward {
     }
   }
 
-  vf sumsOfRows(int64_t row) const {
+  // Z of kLanes rows, the head's sink included.
+  vf sumsOfRows(int64_t row, int64_t head) const {
     vf rows[kLanes];
     for (int i = 0; i < kLanes; i++) rows[i] = load(sums + (row + i) * kLanes);
-    return sumsOfLanes(rows);
+    const vf z = sumsOfLanes(rows);
+    return shape.sinks ? z + exp2<float>(splat(shape.sinks[head] * kLog2E) - load(references + row)) : z;
   }
 
   // Calls body(first row of the block, position of that row, strips) for each tile of rows of the block.
@@ -171,6 +174,7 @@ template <class Act> struct AttentionForward {
   template <int V> void scoreTile(const PackedKeys<C>& keys, int64_t row, int64_t strip) const {
     multiplyTile<V>(TileLeft<C>{q + row * keys.depth, keys.depth}, keys.strip(strip), keys.depth / Tile::unit, 1,
                     TileResult{scores, V * kLanes, kLanes});
+    shape.cap(scores, R * V);
   }
 
   // sums and output of all rows of the block, relative to references, which it finds on the diagonal unless given.
@@ -226,10 +230,10 @@ template <class Act> struct AttentionForward {
     });
   }
 
-  // Rare: the largest score of each row as its reference.
-  void findMaxima(const PackedKeys<C>& keys, QueryBlock block) {
+  // Rare: the largest score of each row, or the head's sink, as its reference.
+  void findMaxima(const PackedKeys<C>& keys, QueryBlock block, int64_t head) {
     const float none = -__builtin_inff();
-    for (int i = 0; i < kQueryBlock; i++) references[i] = none;
+    for (int i = 0; i < kQueryBlock; i++) references[i] = shape.sinks ? shape.sinks[head] * kLog2E : none;
     for (int64_t chunk = shape.firstKey(block.begin) / kKeyChunk * kKeyChunk; chunk < block.end; chunk += kKeyChunk)
       eachRowTile(block, chunk, keys.end, [&](int64_t row, int64_t position, StripRange strips) {
         eachPiece<C>(strips.begin, strips.end, [&](int64_t strip, auto count) {

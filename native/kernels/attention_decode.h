@@ -200,9 +200,9 @@ template <class Act> struct Decoder {
       for (int i = 0; values && i < n; i++) askForRow(values + (j + i) * cache.stride(), shape.headDim);
       vf s;
       if (n == kLanes) {
-        s = QueryDot<Act>::with(q + h * width, rows, cache.stride(), shape.headDim) * splat(scale2);
+        s = shape.capped(QueryDot<Act>::with(q + h * width, rows, cache.stride(), shape.headDim)) * splat(scale2);
       } else {
-        s = QueryDot<Act>::withSome(q + h * width, rows, cache.stride(), shape.headDim, n) * splat(scale2);
+        s = shape.capped(QueryDot<Act>::withSome(q + h * width, rows, cache.stride(), shape.headDim, n)) * splat(scale2);
         s = select(keyNumbers() < n - vi{}, s, splat(-__builtin_inff()));
       }
       high = vmax(s, high);
@@ -225,10 +225,12 @@ template <class Act> struct Decoder {
   }
 
   // o of one token and key head from its parts, in their order.
-  static void write(const AttentionShape& shape, int64_t width, const PartialSoftmax* parts, int count, Act* to) {
+  static void write(const AttentionShape& shape, int64_t width, const PartialSoftmax* parts, int count, int64_t keyHead, Act* to) {
     for (int64_t h = 0; h < shape.group; h++, to += shape.headDim) {
-      float largest = -__builtin_inff(), z = 0;
+      const float sink = shape.sinks ? shape.sinks[keyHead * shape.group + h] * kLog2E : -__builtin_inff();
+      float largest = sink;
       for (int i = 0; i < count; i++) largest = std::max(largest, parts[i].largest[h]);
+      float z = shape.sinks ? std::exp2(sink - largest) : 0;
       for (int i = 0; i < count; i++) z += parts[i].sums[h] * std::exp2(parts[i].largest[h] - largest);
       eachVector(shape.headDim, [&](int64_t d, auto n) {
         vf value = {};
@@ -267,7 +269,7 @@ static void decode(Pool& pool, const CacheView<Act>& cache, const std::vector<in
       const Act* next = then < 0 ? nullptr : cache.keys + cache.at(nextToken, shape.firstKey(cache.positions[nextToken]), then % shape.keyHeads);
       decoder.run(token, i % shape.keyHeads, first + begin - before[i], first + end - before[i], next);
       if (begin == before[i] && end == before[i + 1]) {
-        Decoder<Act>::write(shape, decoder.width, &decoder.softmax, 1, outputOf(i));
+        Decoder<Act>::write(shape, decoder.width, &decoder.softmax, 1, (int64_t)i % shape.keyHeads, outputOf(i));
         continue;
       }
       PartialSoftmax& part = parts[2 * thread + kept++];
@@ -281,7 +283,7 @@ static void decode(Pool& pool, const CacheView<Act>& cache, const std::vector<in
   parts.erase(std::remove_if(parts.begin(), parts.end(), unused), parts.end());
   for (size_t first = 0, end; first < parts.size(); first = end) {
     for (end = first + 1; end < parts.size() && parts[end].item == parts[first].item;) end++;
-    Decoder<Act>::write(shape, width, &parts[first], (int)(end - first), outputOf(parts[first].item));
+    Decoder<Act>::write(shape, width, &parts[first], (int)(end - first), parts[first].item % shape.keyHeads, outputOf(parts[first].item));
   }
 }
 

@@ -1,12 +1,14 @@
 // Gradient of attention. With D_i = dO_i · o_i and p_ij from the forward pass's lse:
 //   dS_ij = p_ij (dO_i · v_j − D_i)
 //   dQ_i = scale · Σ_j dS_ij k_j,   dK_j = scale · Σ_i dS_ij q_i,   dV_j = Σ_i p_ij dO_i
+//   dSink = −Σ_i e^(sink − lse_i) D_i; with a cap, dS_ij is multiplied by 1 − (s_ij / cap)²
 // Source: Dao et al. 2022, https://arxiv.org/abs/2205.14135
 //
 // Threads share the work as in the forward pass. Where an item is divided between threads, each sums its queries' part of dK
 // and dV for itself; the parts are then added in the order of the threads.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -63,7 +65,30 @@ static void attentionGradient(const args::AttentionVjp& op) {
   });
 }
 
+// dSink of each head: threads divide the heads.
+template <class Act> static void sinkGradient(const args::AttentionVjp& op) {
+  const AttentionShape shape(op);
+  const Act *o = op.o().as<const Act>(), *dO = op.dO().as<const Act>();
+  const float* lse = op.lse().as<const float>();
+  float* dSinks = op.dSinks()->as<float>();
+  Pool& pool = op.pool();
+  const int64_t rows = op.o().rows(), heads = shape.queryHeads;
+  pool.run([&](int thread) {
+    const Range mine = partOf(heads, thread, pool.threads());
+    for (int64_t head = mine.begin; head < mine.end; head++) {
+      double total = op.accumulatesSinks() ? dSinks[head] : 0.0;
+      for (int64_t m = 0; m < rows; m++) {
+        const int64_t at = (m * heads + head) * shape.headDim;
+        const float delta = sumOfTerms(shape.headDim, [&](int64_t i, auto n) { return loadPart(o + at + i, n) * loadPart(dO + at + i, n); });
+        total -= std::exp((double)shape.sinks[head] - lse[m * heads + head]) * delta;
+      }
+      dSinks[head] = (float)total;
+    }
+  });
+}
+
 void attentionVjp(const args::AttentionVjp& op) {
+  if (op.dSinks() && op.sinks()) withType(op.qkv().dtype, [&](auto zero) { sinkGradient<decltype(zero)>(op); });
   if (!op.dQkv()) return;
   withType(op.qkv().dtype, [&](auto zero) { attentionGradient<decltype(zero)>(op); });
 }

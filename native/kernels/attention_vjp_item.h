@@ -195,13 +195,18 @@ template <class Act> struct AttentionVjp {
     multiplyTile<V>(TileLeft<C>{dO + row * depth, depth},
                     TileRight<C>{valueStrips + (right.at - keys.keyStrips), right.unitStride, right.vectorStride}, units, 1,
                     TileResult{dP, V * kLanes, kLanes});
-    if (crossesEdge(shape, position, R, strip * kLanes, (strip + V) * kLanes - 1))
-      combine<V, true>(row, position, strip, pieceBegin, chunk);
-    else
-      combine<V, false>(row, position, strip, pieceBegin, chunk);
+    const bool edge = crossesEdge(shape, position, R, strip * kLanes, (strip + V) * kLanes - 1);
+    if (shape.capped.isCapped()) {
+      shape.cap(scores, R * V);
+      combine<V, true, true>(row, position, strip, pieceBegin, chunk);
+    } else if (edge) {
+      combine<V, true, false>(row, position, strip, pieceBegin, chunk);
+    } else {
+      combine<V, false, false>(row, position, strip, pieceBegin, chunk);
+    }
   }
 
-  template <int V, bool Edge>
+  template <int V, bool Edge, bool IsCapped>
   void combine(int64_t row, int64_t position, int64_t strip, int64_t pieceBegin, int64_t chunk) {
     for (int i = 0; i < R; i += 2) {
       const int64_t here = row + i;
@@ -211,9 +216,11 @@ template <class Act> struct AttentionVjp {
 #pragma GCC unroll 2
         for (int u = 0; u < 2; u++) {
           const int at = ((i + u) * V + j) * kLanes;
-          pair[u] = exp2<C>(load(scores + at) * splat(scale2) - splat(lse2[here + u]));
+          const vf score = load(scores + at);
+          pair[u] = exp2<C>(score * splat(scale2) - splat(lse2[here + u]));
           if (Edge) pair[u] = visibleOr(shape, position + i + u, (strip + j) * kLanes, pair[u], 0.0f);
           dPair[u] = pair[u] * (load(dP + at) - splat(deltas[here + u]));
+          if (IsCapped) dPair[u] *= shape.capped.slope(score);
         }
         storeRowPair(stripAt(p, strip - pieceBegin + j, here), pair[0], pair[1]);
         C* rows = dSRows + here * pStride + (strip + j) * kLanes - chunk;

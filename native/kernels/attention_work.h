@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "attention_tile.h"
+#include "exponentials.h"
+#include "ops.h"
 #include "pack.h"
 #include "pool.h"
 
@@ -23,10 +25,18 @@ constexpr int64_t kKeyChunk = 256;  // keys whose scores are held at a time; a m
 struct AttentionShape {
   int64_t headDim, group, window, queryHeads, keyHeads;
   float scale;
+  Capped capped;       // of scores without their scale, in units of it: cap / scale · tanh(x · scale / cap)
+  const float* sinks;  // [queryHeads], or null
   template <class Op>
   explicit AttentionShape(const Op& op)
-      : headDim(op.headDim()), window(op.window()), queryHeads(op.queryHeads()), keyHeads(op.keyHeads()), scale((float)op.scale()) {
+      : headDim(op.headDim()), window(op.window()), queryHeads(op.queryHeads()), keyHeads(op.keyHeads()), scale((float)op.scale()),
+        capped(1, (float)(op.cap() / op.scale())), sinks(dataOf<const float>(op.sinks())) {
     group = queryHeads / keyHeads;
+  }
+  // Bounds `count` vectors of products q · k.
+  void cap(float* scores, int count) const {
+    if (!capped.isCapped()) return;
+    for (int i = 0; i < count; i++) store(scores + i * kLanes, capped(load(scores + i * kLanes)));
   }
   int64_t columns() const { return (queryHeads + 2 * keyHeads) * headDim; }
   // First key that the query at `position` sees.

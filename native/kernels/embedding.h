@@ -1,5 +1,5 @@
 // Token ids looked up in a table.
-//   y[m] = table[ids[m]]          dTable[v] += Σ over ids[m] = v of dY[m]
+//   y[m] = scale · table[ids[m]]          dTable[v] += Σ over ids[m] = v of scale · dY[m]
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,9 @@
 
 namespace fettle::FETTLE_ISA {
 
-static void embeddingForward(const args::Embedding& op) { gatherRows(op.pool(), op.table(), op.ids().as<int32_t>(), op.y()); }
+static void embeddingForward(const args::Embedding& op) {
+  gatherRows(op.pool(), op.table(), op.ids().as<int32_t>(), op.y(), (float)op.scale());
+}
 
 // Threads divide the columns, so that a row met twice is added to in the order of the tokens, whatever their number.
 static void embeddingVjp(const args::EmbeddingVjp& op) {
@@ -28,7 +30,7 @@ static void embeddingVjp(const args::EmbeddingVjp& op) {
       const Range columns = partOf(width, thread, pool.threads());
       for (int64_t i = 0; i < dY.rows(); i++)
         addRow(dTable.as<float>() + ids[i] * width + columns.begin, dY.as<const T>() + i * width + columns.begin,
-               columns.end - columns.begin);
+               columns.end - columns.begin, (float)op.scale());
     });
   });
 }

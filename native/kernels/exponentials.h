@@ -1,6 +1,8 @@
 // Powers of two and logarithms, as exact as the cells need them that take the results. (e^x is in simd.h.)
 #pragma once
 
+#include <cmath>
+
 #include "simd.h"
 
 namespace fettle::FETTLE_ISA {
@@ -61,5 +63,35 @@ inline vf log(vf x) {
   return multiplyAdd(p * r, square, multiplyAdd(square, splat(-0.5f), r)) +
          __builtin_convertvector(e, vf) * splat(kLn2) + (x - x);
 }
+
+// tanh, relative error about 2e-7: an odd polynomial near 0 (Cephes' tanhf), 1 − 2 / (1 + e^2x) elsewhere.
+inline vf tanh(vf x) {
+  const vf z = x * x;
+  vf p = splat(-5.70498872745e-3f);
+  p = multiplyAdd(p, z, splat(2.06390887954e-2f));
+  p = multiplyAdd(p, z, splat(-5.37397155531e-2f));
+  p = multiplyAdd(p, z, splat(1.33314422036e-1f));
+  p = multiplyAdd(p, z, splat(-3.33332819422e-1f));
+  const vf near = multiplyAdd(p * z, x, x);
+  const vf far = splat(1.0f) - splat(2.0f) / (splat(1.0f) + exp(x + x));
+  return select(z < splat(0.390625f), near, far);
+}
+
+// cap · tanh(scale · x / cap), or scale · x without a cap (0).
+struct Capped {
+  float scale, cap, inverse;
+  Capped(float scale, float cap) : scale(scale), cap(cap), inverse(cap == 0 ? 0 : scale / cap) {}
+  bool isCapped() const { return cap != 0; }
+  bool isPlain() const { return cap == 0 && scale == 1; }
+  float operator()(float x) const { return isCapped() ? cap * std::tanh(x * inverse) : x * scale; }
+  float slope(float y) const { return isCapped() ? scale * (1 - y / cap * (y / cap)) : scale; }
+  vf operator()(vf x) const { return isCapped() ? splat(cap) * tanh(x * splat(inverse)) : x * splat(scale); }
+  // Its slope at the x that gave y.
+  vf slope(vf y) const {
+    if (!isCapped()) return splat(scale);
+    const vf t = y * splat(1.0f / cap);
+    return splat(scale) * (splat(1.0f) - t * t);
+  }
+};
 
 }  // namespace fettle::FETTLE_ISA

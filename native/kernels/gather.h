@@ -9,22 +9,22 @@
 
 namespace fettle::FETTLE_ISA {
 
-// to = from, converted.
+// to = scale · from, converted.
 template <class To, class From>
-static void copyRow(To* to, const From* from, int64_t width) {
-  eachVector(width, [&](int64_t i, auto count) { storePart(to + i, loadPart(from + i, count), count); });
+static void copyRow(To* to, const From* from, int64_t width, float scale) {
+  eachVector(width, [&](int64_t i, auto count) { storePart(to + i, splat(scale) * loadPart(from + i, count), count); });
 }
 
-// to += from.
+// to += scale · from.
 template <class To, class From>
-static void addRow(To* to, const From* from, int64_t width) {
+static void addRow(To* to, const From* from, int64_t width, float scale = 1) {
   eachVector(width, [&](int64_t i, auto count) {
-    storePart(to + i, loadPart(to + i, count) + loadPart(from + i, count), count);
+    storePart(to + i, loadPart(to + i, count) + splat(scale) * loadPart(from + i, count), count);
   });
 }
 
-// y[i] = x[index[i]], or 0 where the index is −1
-static void gatherRows(Pool& pool, const Tensor& x, const int32_t* index, const Tensor& y) {
+// y[i] = scale · x[index[i]], or 0 where the index is −1
+static void gatherRows(Pool& pool, const Tensor& x, const int32_t* index, const Tensor& y, float scale = 1) {
   withType(x.dtype, [&](auto xZero) {
     withType(y.dtype, [&](auto yZero) {
       using X = decltype(xZero);
@@ -35,7 +35,7 @@ static void gatherRows(Pool& pool, const Tensor& x, const int32_t* index, const 
         for (int64_t i = range.begin; i < range.end; i++) {
           Y* to = y.as<Y>() + i * width;
           if (index[i] < 0) __builtin_memset(to, 0, width * sizeof(Y));
-          else copyRow(to, x.row<const X>(index[i]), width);
+          else copyRow(to, x.row<const X>(index[i]), width, scale);
         }
       });
     });

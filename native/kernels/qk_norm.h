@@ -1,7 +1,7 @@
-// Root mean square normalisation of each query head (gain qGain) and key head (kGain) of qkv; value heads are copied.
-// Formulas: rms_norm.h, with a head for a row. Tokens are divided between threads; the gains' gradients are summed by
+// Root mean square normalisation of the queries (gain qGain) and keys (kGain) of qkv, in parts of one head or of all together;
+// values are copied. Formulas: rms_norm.h, with a part for a row. Tokens are divided between threads; the gains' gradients are summed by
 // thread, then in the order of the threads.
-// Source: Henry et al. 2020, https://arxiv.org/abs/2010.04245, in the form of Qwen3
+// Source: Henry et al. 2020, https://arxiv.org/abs/2010.04245, in the forms of Qwen3 and OLMo 2
 #pragma once
 
 #include <cstdint>
@@ -12,19 +12,30 @@
 
 namespace fettle::FETTLE_ISA {
 
+// What is normalised for itself: columns [at, at + width) of a row.
+struct QkNormPart {
+  int64_t at, width;
+  bool isQuery;
+};
+
 struct QkNormShape {
-  int64_t headDim, columns;
-  int queryHeads, heads;  // heads: those that are normalised, queries and keys
+  int64_t columns, queryParts, queryWidth, keyWidth, parts;  // columns of a row; parts: of queries and keys
   template <class Op>
   explicit QkNormShape(const Op& op)
-      : headDim(op.headDim()), columns(op.qkv().cols()), queryHeads((int)op.queryHeads()), heads(queryHeads + (int)op.keyHeads()) {}
+      : columns(op.qkv().cols()), queryParts(op.queryParts()), queryWidth(op.queryWidth()), keyWidth(op.keyWidth()),
+        parts(queryParts + op.keyParts()) {}
+  int64_t done() const { return queryParts * queryWidth + (parts - queryParts) * keyWidth; }
+  QkNormPart part(int64_t i) const {
+    if (i < queryParts) return {i * queryWidth, queryWidth, true};
+    return {queryParts * queryWidth + (i - queryParts) * keyWidth, keyWidth, false};
+  }
 };
 
 static void qkNormForward(const args::QkNorm& op) {
   const QkNormShape shape(op);
   const Tensor &qkv = op.qkv(), &y = op.y();
   Pool& pool = op.pool();
-  const int64_t width = shape.headDim, done = shape.heads * width;
+  const int64_t done = shape.done();
   const float eps = (float)op.eps();
   const float *qGain = gainAsFloats(pool, op.qGain(), 0), *kGain = gainAsFloats(pool, op.kGain(), 1);
   float* rstds = dataOf<float>(op.rstd());
@@ -35,16 +46,17 @@ static void qkNormForward(const args::QkNorm& op) {
       for (int64_t m = range.begin; m < range.end; m++) {
         const T* row = qkv.as<const T>() + m * shape.columns;
         T* out = y.as<T>() + m * shape.columns;
-        for (int head = 0; head < shape.heads; head++) {
-          const T* x = row + head * width;
-          T* to = out + head * width;
-          const float* gain = head < shape.queryHeads ? qGain : kGain;
+        for (int64_t part = 0; part < shape.parts; part++) {
+          const auto [at, width, isQuery] = shape.part(part);
+          const T* x = row + at;
+          T* to = out + at;
+          const float* gain = isQuery ? qGain : kGain;
           const float squares = sumOfTerms(width, [&](int64_t i, auto count) {
             const vf v = loadPart(x + i, count);
             return v * v;
           });
           const float rstd = 1.0f / __builtin_sqrtf(squares / (float)width + eps);
-          if (rstds) rstds[m * shape.heads + head] = rstd;
+          if (rstds) rstds[m * shape.parts + part] = rstd;
           eachVector(width, [&](int64_t i, auto count) {
             storePart(to + i, loadPart(x + i, count) * splat(rstd) * loadPart(gain + i, count), count);
           });
@@ -58,33 +70,33 @@ static void qkNormForward(const args::QkNorm& op) {
 static void qkNormVjp(const args::QkNormVjp& op) {
   const QkNormShape shape(op);
   Pool& pool = op.pool();
-  const int64_t width = shape.headDim, done = shape.heads * width;
+  const int64_t done = shape.done();
   const int threads = pool.threads();
   const Tensor &qkv = op.qkv(), &dY = op.dY();
   const Tensor *dQkv = op.dQkv(), *dQGain = op.dQGain(), *dKGain = op.dKGain();
   const float* rstds = op.rstd().as<const float>();
   const float *qGain = gainAsFloats(pool, op.qGain(), 0), *kGain = gainAsFloats(pool, op.kGain(), 1);
-  const auto partsOf = [&](const Tensor* wanted, int slot) {
+  const auto partsOf = [&](const Tensor* wanted, int slot, int64_t width) {
     return wanted ? static_cast<float*>(pool.scratch(0, slot, threads * width * sizeof(float))) : nullptr;
   };
-  float *qParts = partsOf(dQGain, 2), *kParts = partsOf(dKGain, 3);
+  const int64_t qWidth = shape.queryWidth, kWidth = shape.keyWidth;
+  float *qParts = partsOf(dQGain, 2, qWidth), *kParts = partsOf(dKGain, 3, kWidth);
   withType(qkv.dtype, [&](auto zero) {
     using T = decltype(zero);
     pool.run([&](int thread) {
-      float *qPart = qParts ? qParts + thread * width : nullptr, *kPart = kParts ? kParts + thread * width : nullptr;
-      if (qPart) std::memset(qPart, 0, width * sizeof(float));
-      if (kPart) std::memset(kPart, 0, width * sizeof(float));
+      float *qPart = qParts ? qParts + thread * qWidth : nullptr, *kPart = kParts ? kParts + thread * kWidth : nullptr;
+      if (qPart) std::memset(qPart, 0, qWidth * sizeof(float));
+      if (kPart) std::memset(kPart, 0, kWidth * sizeof(float));
       const Range range = partOf(qkv.rows(), thread, threads);
       for (int64_t m = range.begin; m < range.end; m++) {
         const T *row = qkv.as<const T>() + m * shape.columns, *dRow = dY.as<const T>() + m * shape.columns;
         T* dX = dQkv ? dQkv->as<T>() + m * shape.columns : nullptr;
-        for (int head = 0; head < shape.heads; head++) {
-          const bool query = head < shape.queryHeads;
-          const T* x = row + head * width;
-          const float rstd = rstds[m * shape.heads + head];
-          rmsNormRowVjp([&](int64_t i, auto count) { return loadPart(x + i, count) * splat(rstd); }, query ? qGain : kGain,
-                        dRow + head * width, rstd, width, dX ? dX + head * width : nullptr, op.accumulatesQkv(),
-                        query ? qPart : kPart);
+        for (int64_t part = 0; part < shape.parts; part++) {
+          const auto [at, width, isQuery] = shape.part(part);
+          const T* x = row + at;
+          const float rstd = rstds[m * shape.parts + part];
+          rmsNormRowVjp([&](int64_t i, auto count) { return loadPart(x + i, count) * splat(rstd); }, isQuery ? qGain : kGain,
+                        dRow + at, rstd, width, dX ? dX + at : nullptr, op.accumulatesQkv(), isQuery ? qPart : kPart);
         }
         if (!dX) continue;
         eachVector(shape.columns - done, [&](int64_t i, auto count) {
@@ -95,8 +107,8 @@ static void qkNormVjp(const args::QkNormVjp& op) {
       }
     });
   });
-  if (dQGain) mergeGains(qParts, threads, width, dQGain->as<float>(), op.accumulatesQGain());
-  if (dKGain) mergeGains(kParts, threads, width, dKGain->as<float>(), op.accumulatesKGain());
+  if (dQGain) mergeGains(qParts, threads, qWidth, dQGain->as<float>(), op.accumulatesQGain());
+  if (dKGain) mergeGains(kParts, threads, kWidth, dKGain->as<float>(), op.accumulatesKGain());
 }
 
 }  // namespace fettle::FETTLE_ISA

@@ -1,4 +1,4 @@
-// Rotary position embedding, tokens divided between threads. Of the first `heads` heads, with half = rotaryDim / 2 and
+// Rotary position embedding, tokens divided between threads. Of `heads` heads from `firstHead` on, with half = rotaryDim / 2 and
 // c, s = cos, sin[position, i]:
 //   y[i] = x[i]·c − x[i + half]·s,  y[i + half] = x[i + half]·c + x[i]·s      i < half
 // The transpose of a rotation is the rotation back, so the vjp is the same with −s. Both may run in place: a vector of the
@@ -30,7 +30,7 @@ static void ropeRotate(const Op& op, const Tensor& from, const Tensor& to, float
   const int32_t* positions = op.positions().template as<const int32_t>();
   const float *cos = op.cos().template as<const float>(), *sin = op.sin().template as<const float>();
   const int64_t headDim = op.headDim(), half = op.rotaryDim() / 2, columns = from.cols();
-  const int heads = (int)op.heads();
+  const int64_t firstHead = op.firstHead(), lastHead = firstHead + op.heads();
   Pool& pool = op.pool();
   withType(from.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -41,7 +41,7 @@ static void ropeRotate(const Op& op, const Tensor& from, const Tensor& to, float
         const T* x = from.as<const T>() + m * columns;
         T* y = accumulate ? sum : to.as<T>() + m * columns;
         if (x != y) std::memcpy(y, x, columns * sizeof(T));
-        for (int head = 0; head < heads; head++)
+        for (int64_t head = firstHead; head < lastHead; head++)
           ropeHead(y + head * headDim, cos + positions[m] * half, sin + positions[m] * half, half, direction);
         if (!accumulate) continue;
         T* total = to.as<T>() + m * columns;

@@ -1,7 +1,8 @@
 // The output head fused with the log-softmax: flash attention over the vocabulary, so the logits never exist.
 //
-//     s_v = h · W_v,  t = target,  Z = Σ_{v≠t} e^(s_v − r),  O = Σ_{v≠t} e^(s_v − r) W_v
-//     lse = log(Z + e^(s_t − r)) + r,   logProb = s_t − lse,   dH = weight · (O − Z · W_t) / (Z + e^(s_t − r))
+//     s_v = c(h · W_v),  t = target,  Z = Σ_{v≠t} e^(s_v − r),  O = Σ_{v≠t} e^(s_v − r) c'_v W_v
+//     lse = log(Z + e^(s_t − r)) + r,   logProb = s_t − lse,   dH = weight · (O − Z · c'_t W_t) / (Z + e^(s_t − r))
+//     c(x) = cap · tanh(scale · x / cap), or scale · x without a cap; c' is its slope
 //
 // The target is left out of Z and O and comes back exactly at the end: bf16 probabilities near 1 would spoil both.
 // The reference r starts as s_t and moves only if a sum is about to leave the range of float (raiseReferences), so
@@ -62,6 +63,7 @@ template <class C> struct HeadChunk {
   const C* hidden;         // [rows, width]
   const int32_t* targets;  // [rows]
   float* targetLogits;     // s_t [rows]
+  Capped capped;
 };
 
 // What one thread has found in its part of the vocabulary.
@@ -78,7 +80,8 @@ template <class C> inline vf headExp(vf x) {
 }
 
 // Store of the product h Wᵀ: p = e^(s − r), zero for the target and past the end; adds to Z, and keeps p as cells.
-template <class C> struct StoreExponentials {
+template <class C, bool IsPlain> struct StoreExponentials {
+  Capped capped;
   const float* references;
   const int32_t* targets;
   float* sums;
@@ -87,18 +90,21 @@ template <class C> struct StoreExponentials {
   int64_t firstWord;  // of this panel
   void operator()(int64_t row, int column, vf value, int n) const {
     const int here = (int)(targets[row] - firstWord) - column;
+    if (!IsPlain) value = capped(value);
     vf e = headExp<C>(value - splat(references[row]));
     if ((unsigned)here < (unsigned)kLanes) e = select(laneNumbers() == splatInt(here), vf{}, e);
     if (n < kLanes) e = select(laneNumbers() < splatInt(n), e, vf{});
     store(sums + row * kLanes, load(sums + row * kLanes) + e);
-    if (p) store(p + (row - tileBegin) * stride + column, e);
+    if (p) store(p + (row - tileBegin) * stride + column, IsPlain ? e : e * capped.slope(value));
   }
 };
 
 // Store of the same product that keeps the largest s of each row and lane.
 struct StoreMaximum {
+  Capped capped;
   float* largest;  // [rows, kLanes]
   void operator()(int64_t row, int, vf value, int n) const {
+    value = capped(value);
     if (n < kLanes) value = select(laneNumbers() < splatInt(n), value, splat(-__builtin_inff()));
     store(largest + row * kLanes, vmax(value, load(largest + row * kLanes)));
   }
@@ -140,8 +146,12 @@ template <class C, class Weight> struct HeadWalk {
   }
 
   void exponentials(int64_t begin, int64_t end) {
+    if (chunk.capped.isPlain()) exponentialsAs<true>(begin, end);
+    else exponentialsAs<false>(begin, end);
+  }
+  template <bool IsPlain> void exponentialsAs(int64_t begin, int64_t end) {
     logits(begin, end, [&](int64_t v) {
-      return StoreExponentials<C>{part.references, chunk.targets, part.sums, part.outputs ? p + v : nullptr,
+      return StoreExponentials<C, IsPlain>{chunk.capped, part.references, chunk.targets, part.sums, part.outputs ? p + v : nullptr,
                                   begin, kHeadVocabulary, firstWord + v};
     });
   }
@@ -150,7 +160,7 @@ template <class C, class Weight> struct HeadWalk {
   void raiseReferences(int64_t begin, int64_t end) {
     std::memcpy(part.sums + begin * kLanes, kept, (end - begin) * kLanes * sizeof(float));
     for (int64_t i = 0; i < (end - begin) * kLanes; i++) kept[i] = -__builtin_inff();
-    logits(begin, end, [&](int64_t) { return StoreMaximum{kept - begin * kLanes}; });
+    logits(begin, end, [&](int64_t) { return StoreMaximum{chunk.capped, kept - begin * kLanes}; });
     for (int64_t row = begin; row < end; row++) {
       const float largest = maxOf(load(kept + (row - begin) * kLanes));
       if (!(largest > part.references[row])) continue;
@@ -244,7 +254,7 @@ static void headMergeRow(const HeadChunk<C>& chunk, const std::vector<HeadPart>&
   // A log-probability that is not a number must not leave a gradient that looks like one.
   const double weight = results.weights ? results.weights[row] : 1.0f;
   const double scale = std::isfinite(logProb) ? weight / all : std::numeric_limits<double>::quiet_NaN();
-  const vf target = splat((float)-others), factor = splat((float)scale);
+  const vf target = splat((float)-others * chunk.capped.slope(targetLogit)), factor = splat((float)scale);
   eachVector(chunk.width, [&](int64_t i, auto count) {
     vf d = target * loadPart(targetWeight + i, count);
     for (size_t t = 0; t < parts.size(); t++)
@@ -264,20 +274,20 @@ static const C* headCells(const Act* hidden, C* copy, int64_t size, int thread, 
 
 // s_t of one row, the weight rounded to a cell as the panels round it.
 template <class C, class Weight>
-static float headTargetLogit(const C* hidden, const Weight* weight, C* copy, int64_t width) {
+static float headTargetLogit(const C* hidden, const Weight* weight, C* copy, int64_t width, const Capped& capped) {
   convert(copy, weight, width);
-  return sumOfTerms(width, [&](int64_t i, auto count) { return loadPart(hidden + i, count) * loadPart(copy + i, count); });
+  return capped(sumOfTerms(width, [&](int64_t i, auto count) { return loadPart(hidden + i, count) * loadPart(copy + i, count); }));
 }
 
 template <class Act, class Weight>
 static void headChunk(Pool& pool, const Act* hidden, const Tensor& weight, const int32_t* targets, int64_t rows,
-                          const HeadResults<Act>& results) {
+                      Capped capped, const HeadResults<Act>& results) {
   using C = Cell<Act>;
   const int64_t width = weight.cols(), vocabulary = weight.rows();
   const int threads = pool.threads();
   C* copy = std::is_same<C, Act>::value ? nullptr : static_cast<C*>(pool.scratch(0, 6, rows * width * sizeof(C)));
   float* targetLogits = static_cast<float*>(pool.scratch(0, 7, rows * sizeof(float)));
-  HeadChunk<C> chunk{rows, width, nullptr, targets, targetLogits};
+  HeadChunk<C> chunk{rows, width, nullptr, targets, targetLogits, capped};
   pool.run([&](int thread) {
     const C* cells = headCells(hidden, copy, rows * width, thread, threads);
     if (thread == 0) chunk.hidden = cells;
@@ -286,7 +296,7 @@ static void headChunk(Pool& pool, const Act* hidden, const Tensor& weight, const
     C* row = static_cast<C*>(pool.scratch(thread, 5, width * sizeof(C)));
     const Range mine = partOf(rows, thread, threads);
     for (int64_t m = mine.begin; m < mine.end; m++)
-      targetLogits[m] = headTargetLogit(chunk.hidden + m * width, weight.row<const Weight>(targets[m]), row, width);
+      targetLogits[m] = headTargetLogit(chunk.hidden + m * width, weight.row<const Weight>(targets[m]), row, width, capped);
   });
   const int64_t panels = (vocabulary + kPanelColumns<C> - 1) / kPanelColumns<C>;
   std::vector<HeadPart> parts(std::min<int64_t>(threads, panels));
@@ -334,7 +344,7 @@ void targetLogProbsForward(const args::TargetLogProbs& op) {
             weights ? weights + rows.begin : nullptr,
         };
         headChunk<Act, Weight>(op.pool(), hidden.as<const Act>() + rows.begin * width, weight, targets + rows.begin,
-                               rows.end - rows.begin, results);
+                               rows.end - rows.begin, Capped((float)op.scale(), (float)op.cap()), results);
       }
     });
   });

@@ -1,6 +1,6 @@
 // The gradient of the output head's weight (full training); the hidden states' own is made on the way forward.
 //
-//     dW_v += Σ over rows of weight · g_v · h,   g_v = softmax_v − [v = target],  softmax_v = e^(h · W_v − lse)
+//     dW_v += Σ over rows of weight · g_v · h,   g_v = c'_v (softmax_v − [v = target]),  softmax_v = e^(c(h · W_v) − lse)
 //
 // The weights are taken in two parts: the largest one, which multiplies the sums, and each row's share of it, which multiplies g.
 // Where all are equal, as in supervised training, the shares are 1 and g stays as exact as it is.
@@ -25,6 +25,7 @@ constexpr int64_t kHeadGradientWords = 128;  // rows of W in a block: gᵀ has 2
 
 // Store of the product W hᵀ: share · gᵀ as cells, zero past the last token.
 template <class C> struct StoreSoftmaxGradient {
+  Capped capped;
   const float* lse;        // of this panel's tokens
   const int32_t* targets;  // likewise
   const float* shares;     // likewise
@@ -35,7 +36,9 @@ template <class C> struct StoreSoftmaxGradient {
     vi target = splatInt(-1);
     __builtin_memcpy(&target, targets + column, count * sizeof(int32_t));
     const vf one = select(target == splatInt((int)(firstWord + row)), splat(1.0f), vf{});
+    if (!capped.isPlain()) value = capped(value);
     vf d = (headExp<C>(value - loadPart(lse + column, count)) - one) * loadPart(shares + column, count);
+    if (!capped.isPlain()) d *= capped.slope(value);
     if (count < kLanes) d = select(laneNumbers() < splatInt(count), d, vf{});
     store(g + row * stride + column, d);
   }
@@ -77,7 +80,7 @@ static HeadGradientPanels<C> packHidden(Pool& pool, const Act* hidden, int64_t r
 template <class C, class Weight>
 static void headGradientBlock(const HeadGradientPanels<C>& panels, const Tensor& weight, Range words, const int32_t* targets,
                               const float* lse, const float* shares, C* cells, C* g, float* dWeight, float largestWeight,
-                              bool accumulate) {
+                              Capped capped, bool accumulate) {
   constexpr int most = kPanelColumns<C>;
   const int64_t rows = panels.rows, width = panels.width, count = words.end - words.begin;
   const int64_t stride = roundUp(rows, kLanes);
@@ -86,7 +89,7 @@ static void headGradientBlock(const HeadGradientPanels<C>& panels, const Tensor&
   for (int64_t m = 0; m < rows; m += most) {
     const Term<C> term{cells, width, panels.tokens + m / most * panels.tokenPanel(), width};
     multiply(term, 0, count, (int)std::min<int64_t>(most, rows - m),
-             StoreSoftmaxGradient<C>{lse + m, targets + m, shares + m, g + m, stride, words.begin});
+             StoreSoftmaxGradient<C>{capped, lse + m, targets + m, shares + m, g + m, stride, words.begin});
   }
   for (int64_t j = 0; j < width; j += most) {
     const Term<C> term{g, stride, panels.columns + j / most * panels.columnPanel(), rows};
@@ -136,7 +139,7 @@ void targetLogProbsVjp(const args::TargetLogProbsVjp& op) {
           for (int64_t b = mine.begin; b < mine.end; b++)
             headGradientBlock<C, Weight>(panels, weight, {b * block, std::min((b + 1) * block, vocabulary)}, targets + rows.begin,
                                          lse + rows.begin, shares + rows.begin, cells, g, dWeight, largestWeight,
-                                         op.accumulatesWeight() || c > 0);
+                                         Capped((float)op.scale(), (float)op.cap()), op.accumulatesWeight() || c > 0);
         });
       }
     });

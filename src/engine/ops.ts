@@ -20,11 +20,11 @@ import type { DType, Tensor } from './tensor.ts'
  * docs/adding-an-op.md shows how.
  */
 export const ops = {
-  /** y[m] = table[ids[m]]; y is the residual stream. */
+  /** y[m] = scale · table[ids[m]]; y is the residual stream. */
   embedding: op({
     inputs: { ids: int32('M', { below: 'V' }), table: parameter('V', 'H') },
     outputs: { y: float32('M', 'H') },
-    attributes: {},
+    attributes: { scale: 'number' },
     gradients: ['table'],
     saved: () => ['ids'],
   }),
@@ -51,17 +51,61 @@ export const ops = {
     saved: (_, { fromOutput }) => [fromOutput === 1 ? 'y' : 'x', 'gain', 'rstd'],
   }),
 
-  /** rmsNorm of each query head (qGain) and key head (kGain) of qkv, values copied. */
+  /** y = (x − mean) · rstd · gain + bias, rstd = 1 / sqrt(variance + eps). */
+  layerNorm: op({
+    inputs: { x: stream('M', 'W'), gain: parameter('W'), bias: parameter('W') },
+    outputs: { y: act('M', 'W'), mean: auxiliary(float32('M')), rstd: auxiliary(float32('M')) },
+    attributes: { eps: 'number' },
+    gradients: ['x', 'gain', 'bias'],
+    saved: () => ['x', 'gain', 'mean', 'rstd'],
+  }),
+
+  /** y = x, in the compute type. */
+  cast: op({
+    inputs: { x: stream('M', 'W') },
+    outputs: { y: act('M', 'W') },
+    attributes: {},
+    gradients: ['x'],
+  }),
+
+  /** y = residual + scale · x */
+  addScaled: op({
+    inputs: { x: stream('M', 'W'), residual: float32('M', 'W') },
+    outputs: { y: float32('M', 'W') },
+    attributes: { scale: 'number' },
+    gradients: ['x'],
+    inPlace: ['residual', 'y'],
+    passesGradient: ['residual', 'y'],
+  }),
+
+  /**
+   * rmsNorm of the queries of qkv (qGain) and of its keys (kGain), in parts that are normalised each for itself: one a head, or
+   * all heads together. The values, the last columns, are copied.
+   */
   qkNorm: op({
-    inputs: { qkv: act('M', qkvColumns()), qGain: parameter('headDim'), kGain: parameter('headDim') },
-    outputs: { y: act('M', qkvColumns()), rstd: auxiliary(float32('M', 'queryHeads + keyHeads')) },
-    attributes: { eps: 'number', headDim: 'count', queryHeads: 'count', keyHeads: 'count' },
+    inputs: {
+      qkv: act('M', 'queryParts * queryWidth + keyParts * keyWidth + valueWidth'),
+      qGain: parameter('queryWidth'),
+      kGain: parameter('keyWidth'),
+    },
+    outputs: {
+      y: act('M', 'queryParts * queryWidth + keyParts * keyWidth + valueWidth'),
+      rstd: auxiliary(float32('M', 'queryParts + keyParts')),
+    },
+    attributes: {
+      eps: 'number',
+      queryParts: 'count',
+      queryWidth: 'count',
+      keyParts: 'count',
+      keyWidth: 'count',
+      valueWidth: 'count',
+    },
     gradients: ['qkv', 'qGain', 'kGain'],
     saved: () => ['qkv', 'qGain', 'kGain', 'rstd'],
   }),
 
   /**
-   * Rotates the first `heads` heads of qkv: for i < rotaryDim / 2, with c = cos[position, i]:
+   * Rotates `heads` heads of qkv from `firstHead` on: for i < rotaryDim / 2, with c = cos[position, i]:
    * y[i] = x[i]·c − x[i + rotaryDim/2]·s,  y[i + rotaryDim/2] = x[i + rotaryDim/2]·c + x[i]·s;
    * all other columns are copied.
    */
@@ -73,7 +117,7 @@ export const ops = {
       sin: float32('P', 'rotaryDim / 2'),
     },
     outputs: { y: act('M', 'C') },
-    attributes: { headDim: 'count', rotaryDim: 'count', heads: 'count' },
+    attributes: { headDim: 'count', rotaryDim: 'count', firstHead: 'count', heads: 'count' },
     gradients: ['qkv'],
     saved: () => ['positions', 'cos', 'sin'],
     inPlace: ['qkv', 'y'],
@@ -82,15 +126,20 @@ export const ops = {
 
   /**
    * Causal, grouped heads: token i sees tokens j with max(starts[i], i − window + 1) ≤ j ≤ i (window 0: no window);
-   * o = softmax(scale · q kᵀ) v. starts[i] is the first token of i's document. lse is the natural logarithm of the softmax
-   * denominators, maximum included.
+   * o = softmax(s) v, s = cap · tanh(scale · q kᵀ / cap), or scale · q kᵀ where cap is 0. starts[i] is the first token of i's
+   * document. A head's sink is one more score of the softmax, whose value is zero. lse is the natural logarithm of the softmax
+   * denominators, maximum and sink included.
    */
   attention: op({
-    inputs: { qkv: act('M', qkvColumns()), starts: int32('M', { below: 'M' }) },
+    inputs: {
+      qkv: act('M', qkvColumns()),
+      starts: int32('M', { below: 'M' }),
+      sinks: optional(float32('queryHeads')),
+    },
     outputs: { o: act('M', 'queryHeads * headDim'), lse: auxiliary(float32('M', 'queryHeads')) },
     attributes: attentionAttributes(),
-    gradients: ['qkv'],
-    saved: () => ['qkv', 'starts', 'o', 'lse'],
+    gradients: ['qkv', 'sinks'],
+    saved: () => ['qkv', 'starts', 'sinks', 'o', 'lse'],
   }),
 
   /**
@@ -104,6 +153,7 @@ export const ops = {
       positions: int32('M', { below: 'C' }),
       keyCache: act('S', 'C', 'keyHeads * headDim'),
       valueCache: act('S', 'C', 'keyHeads * headDim'),
+      sinks: optional(float32('queryHeads')),
     },
     outputs: { o: act('M', 'queryHeads * headDim') },
     attributes: attentionAttributes(),
@@ -172,23 +222,44 @@ export const ops = {
     passesGradient: ['residual', 'y'],
   }),
 
-  /** y = silu(gate) · up, silu(g) = g / (1 + e^−g); gateUp is gate beside up. */
-  swiglu: op({
+  /** y = f(gate) · up, gateUp is gate beside up; `activation` is f's place in `activations`. */
+  glu: op({
     inputs: { gateUp: act('M', '2 * I') },
     outputs: { y: act('M', 'I') },
-    attributes: {},
+    attributes: { activation: 'count' },
     gradients: ['gateUp'],
     saved: () => ['gateUp'],
     remade: 'y',
     overwritesInput: 'gateUp',
   }),
 
+  /** y = f(x); `activation` is f's place in `activations`. */
+  activation: op({
+    inputs: { x: act('M', 'I') },
+    outputs: { y: act('M', 'I') },
+    attributes: { activation: 'count' },
+    gradients: ['x'],
+    saved: () => ['x'],
+    remade: 'y',
+    overwritesInput: 'x',
+  }),
+
+  /** y = cap · tanh(scale · x / cap), or scale · x where cap is 0: logits that are bounded. No gradient. */
+  capLogits: op({
+    inputs: { x: float32('M', 'V') },
+    outputs: { y: float32('M', 'V') },
+    attributes: { scale: 'number', cap: 'number' },
+    gradients: [],
+    inPlace: ['x', 'y'],
+  }),
+
   /**
    * The output head fused with the log-softmax, without ever holding the logits: for each row
-   * lse = log Σ exp(h · W_v), logProbs = h · W_target − lse. Targets are −1 from some row on: padding, whose logProbs, lse and
+   * s_v = cap · tanh(scale · h · W_v / cap), or scale · h · W_v where cap is 0; lse = log Σ exp(s_v), logProbs = s_target − lse.
+   * Targets are −1 from some row on: padding, whose logProbs, lse and
    * gradients are 0 and cost nothing, so that one program serves any number of rows.
-   * `weights` are −∂loss/∂logProbs, ones where they are absent: dHidden[m] = weights[m] · (softmax − onehot) W, made on the way
-   * where it is asked for. The vjp makes dWeight only.
+   * `weights` are −∂loss/∂logProbs, ones where they are absent: dHidden[m] = weights[m] · (softmax − onehot) · s' W, made on the
+   * way where it is asked for; s' = scale · (1 − (s / cap)²). The vjp makes dWeight only.
    */
   targetLogProbs: op({
     inputs: {
@@ -202,7 +273,7 @@ export const ops = {
       lse: auxiliary(float32('m')),
       dHidden: optional(auxiliary(act('m', 'H'))),
     },
-    attributes: {},
+    attributes: { scale: 'number', cap: 'number' },
     gradients: ['weight'],
     saved: () => ['hidden', 'weight', 'targets', 'weights', 'lse'],
     gradientMadeForward: ['hidden', 'dHidden', 'weights'],
@@ -262,6 +333,10 @@ export const ops = {
   }),
 }
 
+/** Activation functions, in the order of their numbers: g · σ(g), GELU by its tanh approximation, and GELU. */
+export const activations = ['silu', 'geluTanh', 'gelu'] as const
+export type Activation = (typeof activations)[number]
+
 /** Queries, then keys, then values. */
 function qkvColumns() {
   return 'queryHeads * headDim + 2 * keyHeads * headDim'
@@ -273,6 +348,7 @@ function attentionAttributes() {
     queryHeads: 'count',
     keyHeads: 'count',
     scale: 'number',
+    cap: 'number',
     window: 'count',
   } as const
 }

@@ -39,7 +39,7 @@ const adapted = {
 } as const
 const product = 2 * tokens * width * width
 
-const heads = { headDim: 64, queryHeads: 3, keyHeads: 1, scale: 0.125, window: 0 }
+const heads = { headDim: 64, queryHeads: 3, keyHeads: 1, scale: 0.125, cap: 0, window: 0 }
 /** One product of attention over the visible pairs of one document. */
 const attentionProduct = tokens * (tokens + 1) * heads.headDim * heads.queryHeads
 const vocabulary = 384
@@ -110,7 +110,7 @@ export const guardedKernels: readonly GuardedKernel[] = [
           weights: workshop.given([tokens], 'float32', new Float32Array(tokens).fill(1)),
           weight: workshop.tensor([vocabulary, width]),
         },
-        {},
+        { scale: 1, cap: 0 },
         {
           logProbs: workshop.tensor([tokens], 'float32'),
           lse: workshop.tensor([tokens], 'float32'),
@@ -142,16 +142,16 @@ export const guardedKernels: readonly GuardedKernel[] = [
     },
   },
   {
-    name: 'swiglu',
+    name: 'glu',
     peak: 'float32',
     reached: shares(0.045, 0.022, 0.017, 0.015),
     atLeast: isMixture,
     operations: 2 * tokens * 256,
     prepare: (workshop) =>
       forward(
-        'swiglu',
+        'glu',
         { gateUp: workshop.tensor([tokens, 512]) },
-        {},
+        { activation: 0 },
         { y: workshop.tensor([tokens, 256]) },
       ),
   },

@@ -18,16 +18,16 @@ const needs: {
   selectRows: { data: { rows: (_, count) => Int32Array.from(range(count)) }, sizes: { M: 9, m: 5 } },
   rmsNorm: { attributes: { eps: 1e-5, fromOutput: 0 }, data: { gain: gains } },
   qkNorm: {
-    attributes: { eps: 1e-6, headDim: 6, queryHeads: 2, keyHeads: 1 },
+    attributes: { eps: 1e-6, queryParts: 2, queryWidth: 6, keyParts: 1, keyWidth: 8, valueWidth: 5 },
     data: { qGain: gains, kGain: gains },
   },
-  rope: { attributes: { headDim: 6, rotaryDim: 4, heads: 3 }, sizes: { C: 21 } },
+  rope: { attributes: { headDim: 6, rotaryDim: 4, firstHead: 0, heads: 3 }, sizes: { C: 21 } },
   attention: {
-    attributes: { headDim: 5, queryHeads: 2, keyHeads: 1, scale: 0.5, window: 0 },
+    attributes: { headDim: 5, queryHeads: 2, keyHeads: 1, scale: 0.5, cap: 3, window: 0 },
     data: { starts: (_, count) => Int32Array.from(range(count), (i) => (i < 3 ? 0 : 3)) },
   },
   cachedAttention: {
-    attributes: { headDim: 5, queryHeads: 4, keyHeads: 2, scale: 0.5, window: 0 },
+    attributes: { headDim: 5, queryHeads: 4, keyHeads: 2, scale: 0.5, cap: 3, window: 0 },
     sizes: { M: 7, S: 3, C: 70 },
     data: {
       slots: (_, count) => Int32Array.from(range(count), (i) => i % 3),
@@ -49,6 +49,13 @@ const needs: {
     sizes: { N: 9, R: 5, largestRank: 3 },
     roles: { y: 'float32' },
   },
+  layerNorm: { attributes: { eps: 1e-5 }, data: { gain: gains } },
+  addScaled: { attributes: { scale: 0.25 } },
+  embedding: { attributes: { scale: 1.5 } },
+  glu: { attributes: { activation: 1 } },
+  activation: { attributes: { activation: 2 } },
+  capLogits: { attributes: { scale: 0.5, cap: 2 } },
+  targetLogProbs: { attributes: { scale: 0.5, cap: 2 } },
   fill: { attributes: { value: -1.5 } },
   gradNorm: { attributes: { maxNorm: 1 } },
   adamw: {

@@ -204,7 +204,7 @@ describe.each(engines)('$name', ({ create }) => {
       const best = tensorHandle('transient', 'int32', [first.length])
       const weight = engine.tensor('float32', [5, 5], table)
       const commands: Command[] = [
-        { op: 'embedding', direction: 'forward', inputs: [ids, weight], outputs: [y], attributes: [] },
+        { op: 'embedding', direction: 'forward', inputs: [ids, weight], outputs: [y], attributes: [1] },
         { op: 'argmax', direction: 'forward', inputs: [y], outputs: [best], attributes: [] },
       ]
       return { program: engine.compile(commands, [best]), output: best, input: ids, counted }
@@ -283,7 +283,7 @@ describe.each(engines)('$name', ({ create }) => {
     const ids = engine.tensor('int32', [4], Int32Array.of(0, 1, 2, 3))
     const table = engine.tensor('float32', [4, width], values)
     const program = engine.compile(
-      [{ op: 'embedding', direction: 'forward', inputs: [ids, table], outputs: [y], attributes: [] }],
+      [{ op: 'embedding', direction: 'forward', inputs: [ids, table], outputs: [y], attributes: [1] }],
       [y],
     )
     await engine.run(program)

@@ -1,4 +1,4 @@
-import type { GradientName } from '../../src/engine/ops.ts'
+import type { Attributes, GradientName } from '../../src/engine/ops.ts'
 import type { WeightForm } from '../../src/engine/quantization.ts'
 import type { Case, Role } from './make-case.ts'
 import { exactly, gains, makeCase, normal, range } from './make-case.ts'
@@ -16,30 +16,49 @@ export function selectRows(name: string, role: Role, sizes: { M: number; H: numb
 
 export function qkNorm(
   name: string,
-  { M, ...heads }: { M: number; headDim: number; queryHeads: number; keyHeads: number },
+  { M, headDim, queryHeads, keyHeads, together = false }: QkNormOptions,
   large = false,
 ): Case<'qkNorm'> {
+  const [queries, keys] = [queryHeads * headDim, keyHeads * headDim]
+  const parts = together
+    ? { queryParts: 1, queryWidth: queries, keyParts: 1, keyWidth: keys }
+    : { queryParts: queryHeads, queryWidth: headDim, keyParts: keyHeads, keyWidth: headDim }
   return makeCase('qkNorm', name, {
     sizes: { M },
-    attributes: { eps: 1e-6, ...heads },
+    attributes: { eps: 1e-6, ...parts, valueWidth: keys },
     roles: { qGain: 'float32', kGain: 'float32' },
     data: { qGain: gains, kGain: gains },
     large,
   })
 }
 
+interface QkNormOptions {
+  M: number
+  headDim: number
+  queryHeads: number
+  keyHeads: number
+  together?: boolean
+}
+
 /** With the tables of rotary embedding. */
 export function rope(
   name: string,
-  options: { M: number; headDim: number; rotaryDim: number; heads: number; columns: number },
+  options: {
+    M: number
+    headDim: number
+    rotaryDim: number
+    firstHead?: number
+    heads: number
+    columns: number
+  },
   large = false,
 ): Case<'rope'> {
-  const { M, headDim, rotaryDim, heads, columns } = options
+  const { M, headDim, rotaryDim, firstHead = 0, heads, columns } = options
   const half = rotaryDim / 2
   const angles = range(M + 3).flatMap((p) => range(half).map((i) => p * 10_000 ** (-i / half)))
   return makeCase('rope', name, {
     sizes: { M, C: columns, P: M + 3 },
-    attributes: { headDim, rotaryDim, heads },
+    attributes: { headDim, rotaryDim, firstHead, heads },
     data: {
       cos: exactly(Float32Array.from(angles, Math.cos)),
       sin: exactly(Float32Array.from(angles, Math.sin)),
@@ -55,15 +74,27 @@ interface AttentionOptions {
   keyHeads: number
   window?: number
   scale?: number
+  cap?: number
+  sinks?: boolean
 }
 
 export function attention(name: string, options: AttentionOptions): Case<'attention'> {
-  const { documents, headDim, queryHeads, keyHeads, window = 0, scale = headDim ** -0.5 } = options
+  const {
+    documents,
+    headDim,
+    queryHeads,
+    keyHeads,
+    window = 0,
+    scale = headDim ** -0.5,
+    cap = 0,
+    sinks,
+  } = options
   const starts: number[] = []
   for (const length of documents) starts.push(...Array<number>(length).fill(starts.length))
   return makeCase('attention', name, {
     sizes: { M: starts.length },
-    attributes: { headDim, queryHeads, keyHeads, scale, window },
+    attributes: { headDim, queryHeads, keyHeads, scale, cap, window },
+    ...(!sinks && { absent: ['sinks'] as const }),
     data: { starts: exactly(starts) },
     seed: starts.length + (queryHeads + 2 * keyHeads) * headDim,
   })
@@ -71,14 +102,23 @@ export function attention(name: string, options: AttentionOptions): Case<'attent
 
 export function cachedAttention(
   name: string,
-  options: { starts: number[]; counts: number[]; capacity: number; headDim: number; window?: number },
+  options: {
+    starts: number[]
+    counts: number[]
+    capacity: number
+    headDim: number
+    window?: number
+    cap?: number
+    sinks?: boolean
+  },
 ): Case<'cachedAttention'> {
-  const { starts, counts, capacity, headDim, window = 0 } = options
+  const { starts, counts, capacity, headDim, window = 0, cap = 0, sinks } = options
   const slots = counts.flatMap((count, slot) => Array<number>(count).fill(slot))
   const positions = counts.flatMap((count, slot) => range(count).map((i) => starts[slot] + i))
   return makeCase('cachedAttention', name, {
     sizes: { M: slots.length, S: starts.length, C: capacity },
-    attributes: { headDim, queryHeads: 6, keyHeads: 2, scale: headDim ** -0.5, window },
+    attributes: { headDim, queryHeads: 6, keyHeads: 2, scale: headDim ** -0.5, cap, window },
+    ...(!sinks && { absent: ['sinks'] as const }),
     data: { slots: exactly(slots), positions: exactly(positions) },
   })
 }
@@ -163,13 +203,15 @@ interface HeadOptions {
   evaluation?: boolean
   padding?: number
   uniform?: boolean
+  bounds?: Attributes<'targetLogProbs'>
 }
 
 export function targetLogProbs(name: string, options: HeadOptions): Case<'targetLogProbs'> {
   const { m, H, V, scale = 1, weightRole = 'act', evaluation = false, padding = 0, uniform } = options
+  const { bounds = { scale: 1, cap: 0 } } = options
   return makeCase('targetLogProbs', name, {
     sizes: { m, H, V },
-    attributes: {},
+    attributes: bounds,
     roles: { weight: weightRole },
     data: {
       weight: normal(scale * H ** -0.5),

@@ -45,9 +45,13 @@ describe('addProduct against three plain loops', () => {
 describe('attention', () => {
   for (const testCase of allCases.filter(({ op, large }) => op === 'attention' && !large)) {
     it(`${testCase.name}: the softmax of a whole masked matrix`, async () => {
-      const { queryHeads, keyHeads, headDim, scale, window } = testCase.attributes as Record<string, number>
+      const { queryHeads, keyHeads, headDim, scale, cap, window } = testCase.attributes as Record<
+        string,
+        number
+      >
       const qkv = dataOf(testCase, 'qkv')
       const starts = dataOf(testCase, 'starts')
+      const sinks = testCase.inputs['sinks'] && dataOf(testCase, 'sinks')
       const M = starts.length
       const columns = qkv.length / M
       const at = (token: number, head: number, d: number) => qkv[token * columns + head * headDim + d]
@@ -59,9 +63,10 @@ describe('attention', () => {
             const visible = j <= i && starts[j] === starts[i] && (window === 0 || i - j < window)
             let score = 0
             for (let d = 0; d < headDim; d += 1) score += at(i, head, d) * at(j, group, d)
-            return visible ? Math.exp(scale * score) : 0
+            const capped = cap === 0 ? scale * score : cap * Math.tanh((scale * score) / cap)
+            return visible ? Math.exp(capped) : 0
           })
-          const sum = weights.reduce((total, weight) => total + weight, 0)
+          const sum = weights.reduce((total, weight) => total + weight, sinks ? Math.exp(sinks[head]) : 0)
           for (let d = 0; d < headDim; d += 1)
             o[(i * queryHeads + head) * headDim + d] = weights.reduce(
               (total, weight, j) => total + (weight / sum) * at(j, group + keyHeads, d),
@@ -75,10 +80,16 @@ describe('attention', () => {
   }
 
   it('with a cache is attention, when the cache begins empty', async () => {
-    const heads = { headDim: 4, queryHeads: 4, keyHeads: 2, scale: 0.5, window: 3 }
+    const heads = { headDim: 4, queryHeads: 4, keyHeads: 2, scale: 0.5, cap: 2, window: 3 }
+    const sinks = floats([4], [0.5, -1, 2, 0])
     const qkv = floats([6, 32], random(1).normal(6 * 32))
     const cache = floats([1, 8, 8], new Float32Array(64))
-    const whole = await run('attention', { qkv, starts: ints([0, 0, 0, 0, 0, 0]) }, { o: [6, 16] }, heads)
+    const whole = await run(
+      'attention',
+      { qkv, starts: ints([0, 0, 0, 0, 0, 0]), sinks },
+      { o: [6, 16] },
+      heads,
+    )
     const cached = await run(
       'cachedAttention',
       {
@@ -87,6 +98,7 @@ describe('attention', () => {
         positions: ints([0, 1, 2, 3, 4, 5]),
         keyCache: cache,
         valueCache: cache,
+        sinks,
       },
       { o: [6, 16] },
       heads,
@@ -154,8 +166,8 @@ describe('linear', () => {
 describe('values worked out by hand', () => {
   it('embedding and selectRows pick rows', async () => {
     const table = floats([3, 2], [1, 2, 3, 4, 5, 6])
-    const rows = await run('embedding', { ids: ints([2, 0]), table }, { y: [2, 2] }, {})
-    expectClose(rows.get('y'), [5, 6, 1, 2])
+    const rows = await run('embedding', { ids: ints([2, 0]), table }, { y: [2, 2] }, { scale: 2 })
+    expectClose(rows.get('y'), [10, 12, 2, 4])
     const selected = await run('selectRows', { x: table, rows: ints([1]) }, { y: [1, 2] }, {})
     expectClose(selected.get('y'), [3, 4])
   })
@@ -175,13 +187,23 @@ describe('values worked out by hand', () => {
       cos: { ...angle, data: angle.data.map(Math.cos) },
       sin: { ...angle, data: angle.data.map(Math.sin) },
     }
-    const outputs = await run('rope', inputs, { y: [2, 3] }, { headDim: 2, rotaryDim: 2, heads: 1 })
+    const outputs = await run(
+      'rope',
+      inputs,
+      { y: [2, 3] },
+      { headDim: 2, rotaryDim: 2, firstHead: 0, heads: 1 },
+    )
     const [c, s] = [Math.cos(Math.PI / 6), Math.sin(Math.PI / 6)]
     expectClose(outputs.get('y'), [1, 2, 3, c - 2 * s, 2 * c + s, 3])
   })
 
-  it('swiglu is silu(gate) · up', async () => {
-    const outputs = await run('swiglu', { gateUp: floats([1, 4], [1, -2, 2, 3]) }, { y: [1, 2] }, {})
+  it('glu is silu(gate) · up', async () => {
+    const outputs = await run(
+      'glu',
+      { gateUp: floats([1, 4], [1, -2, 2, 3]) },
+      { y: [1, 2] },
+      { activation: 0 },
+    )
     expectClose(outputs.get('y'), [2 / (1 + Math.exp(-1)), -6 / (1 + Math.exp(2))])
   })
 
@@ -192,7 +214,12 @@ describe('values worked out by hand', () => {
       targets: ints([1]),
       weights: floats([1], [0.5]),
     }
-    const outputs = await run('targetLogProbs', inputs, { logProbs: [1], lse: [1], dHidden: [1, 2] }, {})
+    const outputs = await run(
+      'targetLogProbs',
+      inputs,
+      { logProbs: [1], lse: [1], dHidden: [1, 2] },
+      { scale: 1, cap: 0 },
+    )
     expectClose(outputs.get('logProbs'), [-Math.log(3)])
     expectClose(outputs.get('lse'), [3 + Math.log(3)])
     // Half of the mean of the rows of W less the target's row, [2, 1] − [2, 1].

@@ -16,11 +16,11 @@ describe('a layer whose input is made again by the vjp of the op before it', () 
   const gateUp = persistent([rows, 2 * width])
   const weight = persistent([hidden, width])
 
-  /** down(swiglu(gateUp)) and its loss, differentiated with respect to `trained`. */
+  /** down(glu(gateUp)) and its loss, differentiated with respect to `trained`. */
   function recorded(trained: readonly Tensor[], recomputed: boolean) {
     const tape = createTape()
     const pass = () => {
-      const { y: m } = tape.apply('swiglu', { gateUp }, {}, { y: transient(width) })
+      const { y: m } = tape.apply('glu', { gateUp }, { activation: 0 }, { y: transient(width) })
       const { y } = tape.apply(
         'linear',
         { x: m, weight, bias: null, residual: null, loraA: null, loraB: null, dropoutSeed: null },
@@ -40,7 +40,7 @@ describe('a layer whose input is made again by the vjp of the op before it', () 
         targets: tensorHandle('persistent', 'int32', [rows]),
         weights: persistent([rows]),
       },
-      {},
+      { scale: 1, cap: 0 },
       { logProbs: transient(1), lse: transient(1), dHidden: transient(hidden) },
     )
     const gradients = new Map(trained.map((tensor) => [tensor.id, persistent([...tensor.shape])]))
@@ -52,7 +52,7 @@ describe('a layer whose input is made again by the vjp of the op before it', () 
   it.each([false, true])('reads it behind that vjp (recomputed: %s)', (recomputed) => {
     const { m, commands } = recorded([gateUp, weight], recomputed)
     const [first, gate, second] = commands.slice(-3)
-    expect(names([first, gate, second])).toEqual(['linear.vjp', 'swiglu.vjp', 'linear.vjp'])
+    expect(names([first, gate, second])).toEqual(['linear.vjp', 'glu.vjp', 'linear.vjp'])
     const [dX] = first.outputs
     const again = gate.outputs[1]
     expect(first.outputs.slice(1)).toEqual([null, null, null, null])
@@ -65,17 +65,17 @@ describe('a layer whose input is made again by the vjp of the op before it', () 
   })
 
   it('makes it alone where that op has no vjp', () => {
-    expect(names(recorded([weight], false).commands)).toEqual(['swiglu', 'linear.vjp'])
+    expect(names(recorded([weight], false).commands)).toEqual(['glu', 'linear.vjp'])
   })
 })
 
 describe.each(engines)('$name', ({ create }) => {
   const engine = create(2)
-  it.each(engine.activationTypes)('swiglu.vjp makes y again in place of dY (%s)', async (dtype) => {
+  it.each(engine.activationTypes)('glu.vjp makes y again in place of dY (%s)', async (dtype) => {
     const gateUp = engine.tensor(dtype, [rows, 2 * width], random(1).normal(rows * 2 * width))
     const dY = random(2).normal(rows * width)
     const y = transient(width, dtype)
-    const forward = { op: 'swiglu', direction: 'forward', attributes: [] } as const
+    const forward = { op: 'glu', direction: 'forward', attributes: [0] } as const
     await engine.run(engine.compile([{ ...forward, inputs: [gateUp], outputs: [y] }], [y]))
     const expected = await engine.read(y)
 
@@ -83,11 +83,11 @@ describe.each(engines)('$name', ({ create }) => {
       const given = engine.tensor(dtype, [rows, width], dY)
       const gradient = transient(2 * width, dtype)
       const command: Command = {
-        op: 'swiglu',
+        op: 'glu',
         direction: 'vjp',
         inputs: [gateUp, null, given],
         outputs: remakes ? [gradient, given] : [gradient],
-        attributes: [],
+        attributes: [0],
       }
       await engine.run(engine.compile([command], [gradient]))
       return { gradient: await engine.read(gradient), given: await engine.read(given) }

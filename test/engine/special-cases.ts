@@ -14,15 +14,22 @@ import {
   targetLogProbs,
 } from './op-cases.ts'
 
-const embedding = casesOf('embedding', { attributes: {} })
+const embedding = casesOf('embedding', { attributes: { scale: 1 } })
 const rmsNorm = casesOf('rmsNorm', {
   attributes: { eps: 1e-5, fromOutput: 0 },
   roles: { x: 'float32', gain: 'float32' },
   data: { x: normal(1.5), gain: gains },
 })
 const fromOutput = { attributes: { eps: 1e-5, fromOutput: 1 }, gradients: ['x'] } as const
-const swiglu = casesOf('swiglu', { attributes: {} })
+const glu = casesOf('glu', { attributes: { activation: 0 } })
+const activation = casesOf('activation', { attributes: { activation: 0 } })
+const layerNorm = casesOf('layerNorm', { attributes: { eps: 1e-5 }, data: { gain: gains } })
 const gradNorm = casesOf('gradNorm', { attributes: { maxNorm: 1 } })
+
+const shifted =
+  (by: number): ReturnType<typeof normal> =>
+  (r, count) =>
+    r.normal(count).map((x) => x + by)
 
 /** What kernels do in different ways, beside the cases that follow from the op table. */
 export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
@@ -50,11 +57,13 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
   qkNorm: [
     qkNorm('one group', { M: 4, headDim: 6, queryHeads: 1, keyHeads: 1 }),
     qkNorm('grouped heads', { M: 5, headDim: 12, queryHeads: 6, keyHeads: 2 }),
+    qkNorm('all heads together', { M: 5, headDim: 12, queryHeads: 6, keyHeads: 2, together: true }),
     qkNorm('larger', { M: 131, headDim: 80, queryHeads: 4, keyHeads: 1 }, true),
   ],
   rope: [
     rope('all of each head', { M: 5, headDim: 8, rotaryDim: 8, heads: 3, columns: 32 }),
     rope('part of each head', { M: 6, headDim: 12, rotaryDim: 6, heads: 2, columns: 36 }),
+    rope('some heads behind others', { M: 5, headDim: 8, rotaryDim: 8, firstHead: 1, heads: 2, columns: 32 }),
     rope('rotaryDim 2', { M: 3, headDim: 5, rotaryDim: 2, heads: 4, columns: 20 }),
     rope('larger', { M: 131, headDim: 64, rotaryDim: 64, heads: 12, columns: 960 }, true),
     rope('larger, headDim 80', { M: 67, headDim: 80, rotaryDim: 20, heads: 5, columns: 480 }, true),
@@ -71,6 +80,29 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
       keyHeads: 1,
       window: 4,
     }),
+    attention('cap', { documents: [7, 3], headDim: 5, queryHeads: 2, keyHeads: 1, scale: 1, cap: 2 }),
+    attention('sinks', { documents: [5, 4], headDim: 4, queryHeads: 4, keyHeads: 2, sinks: true }),
+    attention('sinks, cap and window', {
+      documents: [9],
+      headDim: 4,
+      queryHeads: 4,
+      keyHeads: 2,
+      sinks: true,
+      cap: 3,
+      window: 4,
+    }),
+    ...[{ cap: 2, scale: 1 }, { sinks: true }, { cap: 20, scale: 6, sinks: true, window: 40 }].map(
+      (options, i) => ({
+        ...attention(`300 tokens, cap and sinks, ${i}`, {
+          documents: [120, 1, 33, 146],
+          headDim: 64,
+          queryHeads: 6,
+          keyHeads: 2,
+          ...options,
+        }),
+        large: true,
+      }),
+    ),
     attention('window of one', { documents: [5], headDim: 3, queryHeads: 1, keyHeads: 1, window: 1 }),
     ...[12, 16, 64, 80].map((headDim) => ({
       ...attention(`300 tokens, headDim ${headDim}`, {
@@ -114,6 +146,23 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
       capacity: 9,
       headDim: 5,
       window: 4,
+    }),
+    cachedAttention('cap and sinks', {
+      starts: [0, 5, 7],
+      counts: [6, 2, 1],
+      capacity: 9,
+      headDim: 5,
+      cap: 2,
+      sinks: true,
+    }),
+    cachedAttention('64 channels, cap and sinks', {
+      starts: [100, 0, 120],
+      counts: [3, 77, 1],
+      capacity: 128,
+      headDim: 64,
+      window: 90,
+      cap: 2,
+      sinks: true,
     }),
     cachedAttention('64 channels', { starts: [100, 0], counts: [3, 77], capacity: 128, headDim: 64 }),
     cachedAttention('80 channels, one token', { starts: [255], counts: [1], capacity: 256, headDim: 80 }),
@@ -381,11 +430,36 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
       large: true,
     },
   ],
-  swiglu: [
-    swiglu('odd width', { M: 3, I: 5 }),
-    swiglu('one long row', { M: 1, I: 33 }),
-    swiglu('large values', { M: 4, I: 7 }, { data: { gateUp: normal(20) } }),
-    swiglu('larger, odd width', { M: 131, I: 203 }, { large: true }),
+  glu: [0, 1, 2].flatMap((number) => {
+    const attributes = { activation: number }
+    return [
+      glu(`activation ${number}, odd width`, { M: 3, I: 5 }, { attributes }),
+      glu(`activation ${number}, one long row`, { M: 1, I: 33 }, { attributes }),
+      glu(`activation ${number}, large values`, { M: 4, I: 7 }, { attributes, data: { gateUp: normal(20) } }),
+      glu(`activation ${number}, larger`, { M: 131, I: 203 }, { attributes, large: true }),
+    ]
+  }),
+  activation: [0, 1, 2].flatMap((number) => {
+    const attributes = { activation: number }
+    return [
+      activation(`activation ${number}, odd width`, { M: 3, I: 5 }, { attributes }),
+      activation(
+        `activation ${number}, large values`,
+        { M: 4, I: 37 },
+        { attributes, data: { x: normal(20) } },
+      ),
+    ]
+  }),
+  layerNorm: [
+    layerNorm('two elements', { M: 3, W: 2 }, { attributes: { eps: 0.1 } }),
+    layerNorm('float32 gain and bias', { M: 4, W: 33 }, { roles: { gain: 'float32', bias: 'float32' } }),
+    layerNorm('residual stream', { M: 4, W: 21 }, { roles: { x: 'float32' } }),
+    layerNorm(
+      'far from zero',
+      { M: 5, W: 40 },
+      { roles: { x: 'float32' }, data: { x: shifted(30), gain: gains } },
+    ),
+    layerNorm('larger', { M: 131, W: 203 }, { large: true }),
   ],
   targetLogProbs: [
     targetLogProbs('few rows', { m: 3, H: 5, V: 7 }),
@@ -395,6 +469,22 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     targetLogProbs('padding after the rows', { m: 11, H: 8, V: 9, padding: 4 }),
     targetLogProbs('nothing but padding', { m: 3, H: 8, V: 9, padding: 3 }),
     targetLogProbs('float32 weight', { m: 5, H: 7, V: 51, weightRole: 'float32' }),
+    targetLogProbs('scaled', { m: 5, H: 7, V: 51, bounds: { scale: 0.25, cap: 0 } }),
+    targetLogProbs('capped', { m: 19, H: 7, V: 51, bounds: { scale: 1, cap: 1.5 } }),
+    {
+      ...targetLogProbs('larger, capped', { m: 131, H: 97, V: 1009, bounds: { scale: 2, cap: 3 } }),
+      large: true,
+    },
+    {
+      ...targetLogProbs('confident, capped', {
+        m: 37,
+        H: 64,
+        V: 1536,
+        scale: 8,
+        bounds: { scale: 1, cap: 30 },
+      }),
+      large: true,
+    },
     targetLogProbs('evaluation', { m: 5, H: 6, V: 8, evaluation: true }),
     { ...targetLogProbs('larger evaluation', { m: 67, H: 64, V: 1009, evaluation: true }), large: true },
     { ...targetLogProbs('vocabulary of 1,009', { m: 131, H: 97, V: 1009 }), large: true },

@@ -30,7 +30,7 @@ describe.each(engines)('$name: a wrong call', ({ create }) => {
       rope: [engine.tensor('float32', [3, 4]), values, table, table],
     }
     const y = transient(op === 'targetLogProbs' ? [3] : [3, op === 'rope' ? 4 : 2])
-    const attributes = op === 'rope' ? [4, 4, 1] : []
+    const attributes = { embedding: [1], selectRows: [], targetLogProbs: [1, 0], rope: [4, 4, 0, 1] }[op]
     expect(infoOf(op).inputNames).toContain(name)
     const command: Command = { op, direction: 'forward', inputs: inputs[op], outputs: [y], attributes }
     await expect(engine.run(engine.compile([command], [y]))).rejects.toThrow(`${op}: ${message}`)

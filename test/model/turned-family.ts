@@ -1,3 +1,4 @@
+import { plainLogits } from '../../src/model/blocks/architecture.ts'
 import { attention } from '../../src/model/blocks/attention.ts'
 import { tokenEmbedding } from '../../src/model/blocks/embedding.ts'
 import { gatedMlp } from '../../src/model/blocks/gated-mlp.ts'
@@ -75,6 +76,7 @@ export const turned = defineFamily({
       norm: norm('turned.ln_f'),
       head: table('lm_head'),
       isTied: false,
+      logits: plainLogits,
     }
   },
 })

@@ -43,8 +43,8 @@ export function kernelRuns(config: ModelShape): ((workshop: Workshop) => KernelR
       (workshop: Workshop) => attention(workshop, config, document),
       (workshop: Workshop) => attentionBackward(workshop, config, document),
     ]),
-    (workshop) => swiglu(workshop, config),
-    (workshop) => swigluBackward(workshop, config),
+    (workshop) => glu(workshop, config),
+    (workshop) => gluBackward(workshop, config),
     (workshop) => rmsNorm(workshop, config),
     ...[1, 16].flatMap((tokens) =>
       products.map((product) => (workshop: Workshop) => frozenProduct(workshop, product, tokens, 'cold')),
@@ -180,7 +180,7 @@ function targetLogProbs(workshop: Workshop, { vocabSize, hiddenSize }: ModelShap
     amount: 4 * passTokens * vocabSize * hiddenSize,
     commands: workshop
       .weights(vocabSize, hiddenSize, 'cold')
-      .map((weight) => forward('targetLogProbs', { ...inputs, weight }, {}, outputs)),
+      .map((weight) => forward('targetLogProbs', { ...inputs, weight }, { scale: 1, cap: 0 }, outputs)),
   }
 }
 
@@ -208,7 +208,7 @@ function attentionTensors(workshop: Workshop, config: ModelShape, document: numb
   const qkvShape = [tokens, (queryHeads + 2 * keyHeads) * headDim]
   return {
     tokens,
-    attributes: { headDim, queryHeads, keyHeads, scale: headDim ** -0.5, window: 0 },
+    attributes: { headDim, queryHeads, keyHeads, scale: headDim ** -0.5, cap: 0, window: 0 },
     inputs: { qkv: workshop.tensor(qkvShape), starts: workshop.given([tokens], 'int32', starts) },
     outputs: {
       o: workshop.tensor([tokens, queryHeads * headDim]),
@@ -248,31 +248,31 @@ function attentionBackward(workshop: Workshop, config: ModelShape, document: num
 /** Element-wise kernels work on as many different tensors as a step has layers: none is in a cache when its turn comes. */
 const layers = 24
 
-function swiglu(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
+function glu(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
   const shape = [passTokens, 2 * intermediateSize]
   const y = workshop.tensor([passTokens, intermediateSize])
   return {
-    kernel: 'swiglu',
+    kernel: 'glu',
     tokens: passTokens,
     limit: 'reading',
     amount: 2 * 3 * passTokens * intermediateSize,
     commands: Array.from({ length: layers }, () =>
-      forward('swiglu', { gateUp: workshop.tensor(shape) }, {}, { y }),
+      forward('glu', { gateUp: workshop.tensor(shape) }, { activation: 0 }, { y }),
     ),
   }
 }
 
-function swigluBackward(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
+function gluBackward(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
   const shape = [passTokens, 2 * intermediateSize]
   const dy = workshop.tensor([passTokens, intermediateSize])
   const gradient = workshop.tensor(shape)
   return {
-    kernel: 'swiglu.vjp',
+    kernel: 'glu.vjp',
     tokens: passTokens,
     limit: 'reading',
     amount: 2 * 5 * passTokens * intermediateSize,
     commands: Array.from({ length: layers }, () =>
-      vjp('swiglu', { gateUp: workshop.tensor(shape) }, {}, {}, { y: dy }, { gateUp: gradient }),
+      vjp('glu', { gateUp: workshop.tensor(shape) }, { activation: 0 }, {}, { y: dy }, { gateUp: gradient }),
     ),
   }
 }

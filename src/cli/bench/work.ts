@@ -182,8 +182,8 @@ function addElementwise(
   add(work, 'rmsNorm.vjp', 0, norms * (2 * elementBytes + 8))
   add(work, 'rope', 0, 2 * layerCount * rotated)
   add(work, 'rope.vjp', 0, 2 * layerCount * rotated)
-  add(work, 'swiglu', 0, 3 * gate)
-  add(work, 'swiglu.vjp', 0, 5 * gate)
+  add(work, 'glu', 0, 3 * gate)
+  add(work, 'glu.vjp', 0, 5 * gate)
   add(work, 'embedding', 0, tokens * hiddenSize * (4 + elementBytes))
 }
 

@@ -1,3 +1,4 @@
+import { capped } from './cap-logits.ts'
 import type { Kernel } from './kernel.ts'
 
 /** Where the heads of token m stand in a row of qkv: queries, then keys, then values. */
@@ -6,22 +7,25 @@ interface HeadShape {
   queryHeads: number
   keyHeads: number
   scale: number
+  cap: number
   window: number
 }
 
 /**
- * Causal attention with grouped heads inside each document: o_i = Σ_j p_ij v_j, p_ij = exp(scale · q_i k_j − lse_i),
- * lse_i = log Σ_j exp(scale · q_i k_j), over max(starts[i], i − window + 1) ≤ j ≤ i. One row of scores at a time.
- * With D_i = o'_i · o_i and s'_ij = p_ij (o'_i · v_j − D_i):
- * v'_j += p_ij o'_i,  q'_i += scale · s'_ij k_j,  k'_j += scale · s'_ij q_i.
+ * Causal attention with grouped heads inside each document: o_i = Σ_j p_ij v_j, p_ij = exp(s_ij − lse_i),
+ * lse_i = log Σ_j exp(s_ij) over max(starts[i], i − window + 1) ≤ j ≤ i and the head's sink. One row of scores at a time.
+ * s_ij = scale · q_i k_j, or cap · tanh of its cap-th part.
+ * With D_i = o'_i · o_i, c_ij = scale · (1 − (s_ij / cap)²) and s'_ij = c_ij p_ij (o'_i · v_j − D_i):
+ * v'_j += p_ij o'_i,  q'_i += s'_ij k_j,  k'_j += s'_ij q_i,  sink' −= exp(sink − lse_i) D_i.
  * Sources: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; grouped heads: Ainslie et al. 2023,
- * https://arxiv.org/abs/2305.13245; lse and D: Dao et al. 2022, https://arxiv.org/abs/2205.14135
+ * https://arxiv.org/abs/2305.13245; lse and D: Dao et al. 2022, https://arxiv.org/abs/2205.14135; cap: Gemma Team 2024,
+ * https://arxiv.org/abs/2408.00118; sinks: Xiao et al. 2023, https://arxiv.org/abs/2309.17453, in the form of gpt-oss
  *
  * qkv [M, (queryHeads + 2·keyHeads)·headDim], starts [M] → o [M, queryHeads·headDim], lse [M, queryHeads]
  */
 export const attention: Kernel<'attention'> = {
-  forward({ qkv, starts }, { o, lse }, shape) {
-    const { headDim, queryHeads, scale } = shape
+  forward({ qkv, starts, sinks }, { o, lse }, shape) {
+    const { headDim, queryHeads } = shape
     const { data: x, columns: width } = qkv
     const scores = new Float64Array(qkv.rows)
     const sum = new Float64Array(headDim)
@@ -30,8 +34,9 @@ export const attention: Kernel<'attention'> = {
       for (let i = 0; i < qkv.rows; i += 1) {
         const first = firstVisible(i, starts.data[i], shape.window)
         const query = i * width + head * headDim
-        for (let j = first; j <= i; j += 1) scores[j] = scale * dot(x, query, x, j * width + key, headDim)
-        const logSum = logSumExp(scores, first, i + 1)
+        for (let j = first; j <= i; j += 1)
+          scores[j] = score(dot(x, query, x, j * width + key, headDim), shape)
+        const logSum = withSink(logSumExp(scores, first, i + 1), sinks?.data[head])
         if (lse) lse.data[i * queryHeads + head] = logSum
         sum.fill(0)
         for (let j = first; j <= i; j += 1) {
@@ -43,11 +48,10 @@ export const attention: Kernel<'attention'> = {
       }
     }
   },
-  vjp({ qkv, starts, o, lse }, { o: dO }, { qkv: dqkv }, shape) {
-    if (dqkv === null) return
-    const { headDim, queryHeads, scale } = shape
+  vjp({ qkv, starts, sinks, o, lse }, { o: dO }, { qkv: dqkv, sinks: dSinks }, shape) {
+    const { headDim, queryHeads, scale, cap } = shape
     const { data: x, columns: width } = qkv
-    const dx = dqkv.data
+    const dx = dqkv?.data
     const dy = dO.data
     const dQuery = new Float64Array(headDim)
     for (let head = 0; head < queryHeads; head += 1) {
@@ -56,12 +60,17 @@ export const attention: Kernel<'attention'> = {
         const query = i * width + head * headDim
         const output = (i * queryHeads + head) * headDim
         const D = dot(dy, output, o.data, output, headDim)
+        if (sinks && dSinks)
+          dSinks.data[head] -= Math.exp(sinks.data[head] - lse.data[i * queryHeads + head]) * D
+        if (!dx) continue
         dQuery.fill(0)
         for (let j = firstVisible(i, starts.data[i], shape.window); j <= i; j += 1) {
           const k = j * width + key
           const v = j * width + value
-          const p = Math.exp(scale * dot(x, query, x, k, headDim) - lse.data[i * queryHeads + head])
-          const dScore = scale * p * (dot(dy, output, x, v, headDim) - D)
+          const s = score(dot(x, query, x, k, headDim), shape)
+          const p = Math.exp(s - lse.data[i * queryHeads + head])
+          const slope = cap === 0 ? scale : scale * (1 - (s / cap) ** 2)
+          const dScore = slope * p * (dot(dy, output, x, v, headDim) - D)
           for (let d = 0; d < headDim; d += 1) {
             dx[v + d] += p * dy[output + d]
             dx[k + d] += dScore * x[query + d]
@@ -72,6 +81,18 @@ export const attention: Kernel<'attention'> = {
       }
     }
   },
+}
+
+/** The score of a product of query and key. */
+export function score(product: number, { scale, cap }: Pick<HeadShape, 'scale' | 'cap'>): number {
+  return capped(scale * product, cap)
+}
+
+/** log(exp(logSum) + exp(sink)) */
+export function withSink(logSum: number, sink: number | undefined): number {
+  if (sink === undefined) return logSum
+  const larger = Math.max(logSum, sink)
+  return larger + Math.log(Math.exp(logSum - larger) + Math.exp(sink - larger))
 }
 
 /** First token that token i sees. */

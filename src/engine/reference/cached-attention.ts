@@ -1,4 +1,4 @@
-import { dot, firstVisible, logSumExp } from './attention.ts'
+import { dot, firstVisible, logSumExp, score, withSink } from './attention.ts'
 import type { Kernel } from './kernel.ts'
 
 /**
@@ -9,8 +9,8 @@ import type { Kernel } from './kernel.ts'
  * → o [M, queryHeads·headDim]
  */
 export const cachedAttention: Kernel<'cachedAttention'> = {
-  forward({ qkv, slots, positions, keyCache, valueCache }, { o }, shape) {
-    const { headDim, queryHeads, keyHeads, scale, window } = shape
+  forward({ qkv, slots, positions, keyCache, valueCache, sinks }, { o }, shape) {
+    const { headDim, queryHeads, keyHeads, window } = shape
     const width = keyHeads * headDim
     const capacity = keyCache.shape[1]
     for (let m = 0; m < qkv.rows; m += 1) {
@@ -29,8 +29,8 @@ export const cachedAttention: Kernel<'cachedAttention'> = {
         const query = m * qkv.columns + head * headDim
         const column = slot + Math.floor(head / (queryHeads / keyHeads)) * headDim
         for (let j = first; j <= last; j += 1)
-          scores[j] = scale * dot(qkv.data, query, keyCache.data, column + j * width, headDim)
-        const logSum = logSumExp(scores, first, last + 1)
+          scores[j] = score(dot(qkv.data, query, keyCache.data, column + j * width, headDim), shape)
+        const logSum = withSink(logSumExp(scores, first, last + 1), sinks?.data[head])
         sum.fill(0)
         for (let j = first; j <= last; j += 1) {
           const p = Math.exp(scores[j] - logSum)

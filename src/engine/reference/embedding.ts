@@ -1,18 +1,18 @@
 import type { Kernel } from './kernel.ts'
 
-/** y[m] = table[ids[m]]; table' [ids[m]] += y'[m]. ids [M], table [V, H] → y [M, H]. */
+/** y[m] = scale · table[ids[m]]; table' [ids[m]] += scale · y'[m]. ids [M], table [V, H] → y [M, H]. */
 export const embedding: Kernel<'embedding'> = {
-  forward({ ids, table }, { y }) {
+  forward({ ids, table }, { y }, { scale }) {
     const width = y.columns
     ids.data.forEach((id, m) => {
-      y.data.set(table.data.subarray(id * width, (id + 1) * width), m * width)
+      for (let i = 0; i < width; i += 1) y.data[m * width + i] = scale * table.data[id * width + i]
     })
   },
-  vjp({ ids }, { y: dy }, { table: dTable }) {
+  vjp({ ids }, { y: dy }, { table: dTable }, { scale }) {
     if (dTable === null) return
     const width = dy.columns
     ids.data.forEach((id, m) => {
-      for (let i = 0; i < width; i += 1) dTable.data[id * width + i] += dy.data[m * width + i]
+      for (let i = 0; i < width; i += 1) dTable.data[id * width + i] += scale * dy.data[m * width + i]
     })
   },
 }

@@ -1,17 +1,20 @@
 import type { OpName } from '../ops.ts'
+import { activation, glu } from './activation.ts'
+import { addScaled, cast } from './add-scaled.ts'
 import { argmax } from './argmax.ts'
 import { attention } from './attention.ts'
 import { cachedAttention } from './cached-attention.ts'
+import { capLogits } from './cap-logits.ts'
 import { copySlots } from './copy-slots.ts'
 import { embedding, selectRows } from './embedding.ts'
 import { fill } from './fill.ts'
 import type { Kernel } from './kernel.ts'
+import { layerNorm } from './layer-norm.ts'
 import { linear } from './linear.ts'
 import { adamw, gradNorm } from './optimiser.ts'
 import { qkNorm, rmsNorm } from './rms-norm.ts'
 import { rope } from './rope.ts'
 import { scaleRows } from './scale-rows.ts'
-import { swiglu } from './swiglu.ts'
 import { targetLogProbs } from './target-log-probs.ts'
 
 /** The total table: an op without forward pass or a differentiable op without vjp does not compile. */
@@ -19,13 +22,18 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   embedding,
   selectRows,
   rmsNorm,
+  layerNorm,
+  cast,
+  addScaled,
   qkNorm,
   rope,
   attention,
   cachedAttention,
   copySlots,
   linear,
-  swiglu,
+  glu,
+  activation,
+  capLogits,
   targetLogProbs,
   scaleRows,
   argmax,

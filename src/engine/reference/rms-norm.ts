@@ -1,3 +1,4 @@
+import type { Attributes } from '../ops.ts'
 import type { Kernel } from './kernel.ts'
 
 /**
@@ -29,40 +30,58 @@ export const rmsNorm: Kernel<'rmsNorm'> = {
   },
 }
 
+/** What qkNorm normalises for itself: columns [at, at + width) of qkv, its gain, and the place of its rstd. */
+interface NormalisedPart {
+  side: 'query' | 'key'
+  at: number
+  width: number
+}
+
+function normalisedParts({
+  queryParts,
+  queryWidth,
+  keyParts,
+  keyWidth,
+}: Attributes<'qkNorm'>): NormalisedPart[] {
+  const parts = (side: NormalisedPart['side'], begin: number, width: number, count: number) =>
+    Array.from({ length: count }, (_, i) => ({ side, at: begin + i * width, width }))
+  return [
+    ...parts('query', 0, queryWidth, queryParts),
+    ...parts('key', queryParts * queryWidth, keyWidth, keyParts),
+  ]
+}
+
 /**
- * rmsNorm over each query head with qGain and each key head with kGain; the value heads are copied.
- * Source: Henry et al. 2020, https://arxiv.org/abs/2010.04245, in the form of Qwen3
+ * rmsNorm over each of the queries' parts with qGain and each of the keys' with kGain; the values are copied.
+ * Source: Henry et al. 2020, https://arxiv.org/abs/2010.04245, in the forms of Qwen3 (each head) and OLMo 2 (all heads)
  *
- * qkv [M, (queryHeads + 2·keyHeads)·headDim], gains [headDim] → y like qkv, rstd [M, queryHeads + keyHeads]
+ * qkv [M, queries, keys and values], gains [width of a part] → y like qkv, rstd [M, queryParts + keyParts]
  */
 export const qkNorm: Kernel<'qkNorm'> = {
-  forward({ qkv, qGain, kGain }, { y, rstd }, { eps, headDim, queryHeads, keyHeads }) {
-    const heads = queryHeads + keyHeads
+  forward({ qkv, qGain, kGain }, { y, rstd }, shape) {
+    const parts = normalisedParts(shape)
     y.data.set(qkv.data)
-    for (let m = 0; m < qkv.rows; m += 1) {
-      for (let head = 0; head < heads; head += 1) {
-        const gain = head < queryHeads ? qGain.data : kGain.data
-        const at = m * qkv.columns + head * headDim
-        const scale = normalise(qkv.data, gain, at, headDim, eps, y.data)
-        if (rstd) rstd.data[m * heads + head] = scale
-      }
-    }
+    for (let m = 0; m < qkv.rows; m += 1)
+      parts.forEach(({ side, at, width }, i) => {
+        const gain = side === 'query' ? qGain.data : kGain.data
+        const scale = normalise(qkv.data, gain, m * qkv.columns + at, width, shape.eps, y.data)
+        if (rstd) rstd.data[m * parts.length + i] = scale
+      })
   },
-  vjp(saved, { y: dy }, wanted, { headDim, queryHeads, keyHeads }) {
+  vjp(saved, { y: dy }, wanted, shape) {
     const { qkv, qGain, kGain, rstd } = saved
-    const heads = queryHeads + keyHeads
-    const normalised = new Float64Array(headDim)
+    const parts = normalisedParts(shape)
+    const values = shape.queryParts * shape.queryWidth + shape.keyParts * shape.keyWidth
     for (let m = 0; m < dy.rows; m += 1) {
       const row = m * dy.columns
-      for (let head = 0; head < heads; head += 1) {
-        const [gain, dGain] = head < queryHeads ? [qGain, wanted.qGain] : [kGain, wanted.kGain]
-        const at = row + head * headDim
-        const scale = rstd.data[m * heads + head]
-        for (let i = 0; i < headDim; i += 1) normalised[i] = qkv.data[at + i] * scale
-        normaliseVjp(normalised, gain.data, scale, dy.data, at, wanted.qkv?.data, dGain?.data)
-      }
+      parts.forEach(({ side, at, width }, i) => {
+        const [gain, dGain] = side === 'query' ? [qGain, wanted.qGain] : [kGain, wanted.kGain]
+        const scale = rstd.data[m * parts.length + i]
+        const normalised = Float64Array.from({ length: width }, (_, j) => qkv.data[row + at + j] * scale)
+        normaliseVjp(normalised, gain.data, scale, dy.data, row + at, wanted.qkv?.data, dGain?.data)
+      })
       if (wanted.qkv)
-        for (let i = row + heads * headDim; i < row + dy.columns; i += 1) wanted.qkv.data[i] += dy.data[i]
+        for (let i = row + values; i < row + dy.columns; i += 1) wanted.qkv.data[i] += dy.data[i]
     }
   },
 }

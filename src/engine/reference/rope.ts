@@ -1,3 +1,4 @@
+import type { Attributes } from '../ops.ts'
 import type { Kernel } from './kernel.ts'
 
 /**
@@ -28,11 +29,11 @@ function rotateHeads(
   cos: Float32Array,
   sin: Float32Array,
   direction: 1 | -1,
-  { headDim, rotaryDim, heads }: { headDim: number; rotaryDim: number; heads: number },
+  { headDim, rotaryDim, firstHead, heads }: Attributes<'rope'>,
 ): void {
   const half = rotaryDim / 2
   positions.forEach((position, m) => {
-    for (let head = 0; head < heads; head += 1) {
+    for (let head = firstHead; head < firstHead + heads; head += 1) {
       const at = m * columns + head * headDim
       for (let i = 0; i < half; i += 1) {
         const c = cos[position * half + i]

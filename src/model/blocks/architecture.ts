@@ -24,7 +24,17 @@ export interface Architecture {
   head: Parameter
   /** The head's numbers are the embedding's. */
   isTied: boolean
+  /** Logits are cap · tanh(scale · h W / cap), or scale · h W where cap is 0. */
+  logits: LogitBounds
 }
+
+/** What becomes of the head's products. */
+export interface LogitBounds {
+  scale: number
+  cap: number
+}
+
+export const plainLogits: LogitBounds = { scale: 1, cap: 0 }
 
 /** Blocks one after the other, each of which adds to the residual stream. */
 export type Layer = readonly Block[]

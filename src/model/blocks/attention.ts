@@ -8,6 +8,8 @@ import { present } from './forward-pass.ts'
 import type { Linear } from './linear.ts'
 import { linearParts, recordLinear } from './linear.ts'
 import type { Norm } from './norm.ts'
+import type { Residual } from './residual.ts'
+import { addToStream, residualParts } from './residual.ts'
 import { selectRows } from './select-rows.ts'
 
 /** What attention is made of; parts that a family does without are null. */
@@ -17,11 +19,16 @@ export interface AttentionParts {
   norm: Norm
   /** Queries, keys and values, in this order. */
   qkv: Linear
-  /** RMS norms of each query and key head, before they are rotated. */
-  headNorms: { query: Parameter; key: Parameter; eps: number } | null
+  /** RMS norms of queries and keys before they are rotated: of each head, or of all heads together. */
+  headNorms: { query: Parameter; key: Parameter; eps: number; together?: boolean } | null
   output: Linear
+  residual?: Residual
   /** Of the scores q · k. */
   scale: number
+  /** Bound of the scores, by tanh; default none. */
+  cap?: number
+  /** A score a head that takes part in the softmax and has no value. */
+  sinks?: Parameter
 }
 
 /**
@@ -30,9 +37,10 @@ export interface AttentionParts {
  * https://arxiv.org/abs/2305.13245
  */
 export function attention(parts: AttentionParts): Block {
-  const { shape, norm, qkv, headNorms, output } = parts
+  const { shape, norm, qkv, headNorms, output, sinks, residual = {} } = parts
   const { queryHeads, keyHeads, headDim } = shape
   const qkvWidth = (queryHeads + 2 * keyHeads) * headDim
+  const added = residualParts(output, qkv.weight.columns, residual)
   // Keys, and values.
   const cache: CacheShape = { widths: [keyHeads * headDim, keyHeads * headDim] }
   return {
@@ -40,13 +48,14 @@ export function attention(parts: AttentionParts): Block {
       ...norm.parameters,
       ...linearParts(qkv),
       ...(headNorms ? [headNorms.query, headNorms.key] : []),
-      ...linearParts(output),
+      ...(sinks ? [sinks] : []),
+      ...added.parameters,
     ],
     attention: shape,
     cache,
     mixesTokens: true,
     kept: {
-      activations: qkv.weight.columns + qkvWidth * (headNorms ? 2 : 1) + queryHeads * headDim,
+      activations: qkv.weight.columns + qkvWidth * (headNorms ? 2 : 1) + queryHeads * headDim + added.kept,
       again: 0,
       float32: queryHeads,
     },
@@ -54,9 +63,9 @@ export function attention(parts: AttentionParts): Block {
       const projected = recordLinear(pass, norm.record(pass, stream), qkv, null)
       const rotated = rotate(pass, shape, normaliseHeads(pass, parts, projected))
       const attended = attend(pass, parts, rotated, cache)
-      if (!rows) return recordLinear(pass, attended, output, stream)
+      if (!rows) return addToStream(pass, attended, output, stream, residual)
       const chosen = selectRows(pass.tape, attended, rows)
-      return recordLinear(pass, chosen, output, selectRows(pass.tape, stream, rows))
+      return addToStream(pass, chosen, output, selectRows(pass.tape, stream, rows), residual)
     },
   }
 }
@@ -67,12 +76,21 @@ function normaliseHeads(
   qkv: Tensor,
 ): Tensor {
   if (!headNorms) return qkv
-  const { query, key, eps } = headNorms
+  const { query, key, eps, together } = headNorms
+  const [queryParts, keyParts] = together ? [1, 1] : [queryHeads, keyHeads]
+  const valueWidth = keyHeads * headDim
   const { y } = tape.apply(
     'qkNorm',
     { qkv, qGain: tensors.tensor(query), kGain: tensors.tensor(key) },
-    { eps, headDim, queryHeads, keyHeads },
-    { y: qkv, rstd: { dtype: 'float32', shape: [qkv.shape[0], queryHeads + keyHeads] } },
+    {
+      eps,
+      queryParts,
+      queryWidth: (queryHeads * headDim) / queryParts,
+      keyParts,
+      keyWidth: valueWidth / keyParts,
+      valueWidth,
+    },
+    { y: qkv, rstd: { dtype: 'float32', shape: [qkv.shape[0], queryParts + keyParts] } },
   )
   return present(y)
 }
@@ -84,25 +102,26 @@ function rotate(
 ): Tensor {
   if (!rope) return qkv
   const { cos, sin } = tensors.rotation(rope)
-  const attributes = { headDim, rotaryDim: 2 * cos.shape[1], heads: queryHeads + keyHeads }
+  const attributes = { headDim, rotaryDim: 2 * cos.shape[1], firstHead: 0, heads: queryHeads + keyHeads }
   return present(tape.apply('rope', { qkv, positions, cos, sin }, attributes, { y: qkv }).y)
 }
 
 /** o [M, queryHeads · headDim] */
 function attend(
-  { tape, tokens: { context, positions }, options: { activation } }: ForwardPass,
-  { shape: { queryHeads, keyHeads, headDim, window }, scale }: AttentionParts,
+  { tape, tensors, tokens: { context, positions }, options: { activation } }: ForwardPass,
+  { shape: { queryHeads, keyHeads, headDim, window }, scale, cap = 0, sinks: parameter }: AttentionParts,
   qkv: Tensor,
   cache: CacheShape,
 ): Tensor {
-  const attributes = { headDim, queryHeads, keyHeads, scale, window }
+  const attributes = { headDim, queryHeads, keyHeads, scale, cap, window }
+  const sinks = parameter ? tensors.tensor(parameter) : null
   const o = { dtype: activation, shape: [qkv.shape[0], queryHeads * headDim] }
   if ('starts' in context) {
     const lse = { dtype: 'float32' as const, shape: [qkv.shape[0], queryHeads] }
-    return present(tape.apply('attention', { qkv, starts: context.starts }, attributes, { o, lse }).o)
+    return present(tape.apply('attention', { qkv, starts: context.starts, sinks }, attributes, { o, lse }).o)
   }
   const { slots, caches } = context
   const [keyCache, valueCache] = caches.get(cache) ?? []
-  const inputs = { qkv, slots, positions, keyCache, valueCache }
+  const inputs = { qkv, slots, positions, keyCache, valueCache, sinks }
   return present(tape.apply('cachedAttention', inputs, attributes, { o }).o)
 }

@@ -1,6 +1,6 @@
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import type { Architecture } from './architecture.ts'
+import type { Architecture, LogitBounds } from './architecture.ts'
 import type { ForwardPass } from './forward-pass.ts'
 import { present } from './forward-pass.ts'
 
@@ -38,7 +38,12 @@ function addRows(
 ): Tensor {
   const [width, rows] = weight.shape
   const shape = [ids.shape[0], rows]
-  const { y: x } = tape.apply('embedding', { ids, table: indicator }, {}, { y: { dtype: 'float32', shape } })
+  const { y: x } = tape.apply(
+    'embedding',
+    { ids, table: indicator },
+    { scale: 1 },
+    { y: { dtype: 'float32', shape } },
+  )
   const { y } = tape.apply(
     'linear',
     { x, weight, bias: null, residual: stream, loraA: null, loraB: null, dropoutSeed: null },
@@ -49,7 +54,7 @@ function addRows(
 }
 
 /** Logits [m, vocabulary] float32 of normalised hidden states. */
-export function headLogits(tape: Tape, hidden: Tensor, head: Tensor): Tensor {
+export function headLogits(tape: Tape, hidden: Tensor, head: Tensor, bounds: LogitBounds): Tensor {
   const rows = head.shape[0]
   const { y } = tape.apply(
     'linear',
@@ -57,5 +62,7 @@ export function headLogits(tape: Tape, hidden: Tensor, head: Tensor): Tensor {
     { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [rows, 0, 0] },
     { y: { dtype: 'float32', shape: [hidden.shape[0], rows] }, t: null },
   )
-  return present(y)
+  const products = present(y)
+  if (bounds.scale === 1 && bounds.cap === 0) return products
+  return present(tape.apply('capLogits', { x: products }, { ...bounds }, { y: products }).y)
 }

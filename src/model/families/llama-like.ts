@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Architecture, Layer } from '../blocks/architecture.ts'
+import { plainLogits, type Architecture, type Layer } from '../blocks/architecture.ts'
 import { attention } from '../blocks/attention.ts'
 import { tokenEmbedding } from '../blocks/embedding.ts'
 import { gatedMlp } from '../blocks/gated-mlp.ts'
@@ -87,6 +87,7 @@ export function llamaLike(
     norm: rmsNorm(gain({ safetensors: 'model.norm', gguf: 'output_norm' }, width), eps),
     head: table({ safetensors: 'lm_head', gguf: 'output' }),
     isTied: config.tie_word_embeddings,
+    logits: plainLogits,
   }
 }
 

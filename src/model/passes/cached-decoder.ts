@@ -144,7 +144,7 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
       },
     }
     const hidden = architecture.norm.record(pass, decode(pass, architecture))
-    const logits = headLogits(tape, hidden, decodingHead(state))
+    const logits = headLogits(tape, hidden, decodingHead(state), state.architecture.logits)
     const { y: best } = tape.apply('argmax', { x: logits }, {}, { y: { dtype: 'int32', shape: [wanted] } })
     if (!best) throw new Error('argmax was recorded without its output')
     return { program: engine.compile(tape.commands(), [logits, best]), inputs, outputs: { logits, best } }

@@ -3,7 +3,7 @@ import { backward, bytesPerElement, createTape, rowsOf } from '../../engine/inde
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
-import { headOf, linearParameters } from '../blocks/architecture.ts'
+import { headOf, linearParameters, type LogitBounds } from '../blocks/architecture.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
 import type { ForwardPass, PassOptions, Recomputation } from '../blocks/forward-pass.ts'
 import { keepEverything } from '../blocks/forward-pass.ts'
@@ -69,7 +69,7 @@ export function createPasses(state: ModelState): Passes {
         const tensors = passTensors(state)
         const recorded = { tape, tensors, tokens: withStarts(inputs), options: plain }
         const hidden = architecture.norm.record(recorded, decode(recorded, architecture))
-        const logits = headLogits(tape, hidden, tensors.tensor(headOf(architecture)))
+        const logits = headLogits(tape, hidden, tensors.tensor(headOf(architecture)), architecture.logits)
         return { program: engine.compile(tape.commands(), [logits]), inputs, outputs: { logits } }
       })
       writeTokens(engine, pass.inputs, batch)
@@ -95,10 +95,10 @@ export function createPasses(state: ModelState): Passes {
         ...targetTensors(engine, capacity),
         alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
       }
-      const { hidden, head } = learnedHidden(tape, inputs, plain)
-      const { logProbs } = targetLogProbs(tape, hidden, head, inputs.targets, null)
+      const learned = learnedHidden(tape, inputs, plain)
+      const { logProbs } = targetLogProbs(tape, learned, inputs.targets, null)
       const { logProbs: alternative } =
-        token === undefined ? { logProbs } : targetLogProbs(tape, hidden, head, inputs.alternatives, null)
+        token === undefined ? { logProbs } : targetLogProbs(tape, learned, inputs.alternatives, null)
       const readable = token === undefined ? [logProbs] : [logProbs, alternative]
       return {
         program: engine.compile(tape.commands(), readable),
@@ -177,8 +177,9 @@ export function createPasses(state: ModelState): Passes {
       weights: engine.tensor('float32', [rowsOf('tokens', count)]),
     }
     const rowGradient = state.tokenRows?.tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
-    const { hidden, head } = learnedHidden(tape, inputs, options, rowGradient)
-    const { logProbs, lse } = targetLogProbs(tape, hidden, head, inputs.targets, inputs.weights)
+    const learned = learnedHidden(tape, inputs, options, rowGradient)
+    const { hidden } = learned
+    const { logProbs, lse } = targetLogProbs(tape, learned, inputs.targets, inputs.weights)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
     if (rowGradient) gradients.set(rowGradient.weight.id, rowGradient.gradient)
     const forward = tape.commands()
@@ -196,12 +197,16 @@ export function createPasses(state: ModelState): Passes {
     inputs: TokenTensors & TargetTensors,
     options: PassOptions,
     rowGradient?: ForwardPass['rowGradient'],
-  ): { hidden: Tensor; head: Tensor } {
+  ): LearnedHidden {
     const { architecture } = state
     const tensors = passTensors(state)
     const pass = { tape, tensors, tokens: withStarts(inputs), options, rowGradient }
     const chosen = selectRows(tape, decode(pass, architecture), inputs.rows)
-    return { hidden: architecture.norm.record(pass, chosen), head: tensors.tensor(headOf(architecture)) }
+    return {
+      hidden: architecture.norm.record(pass, chosen),
+      head: tensors.tensor(headOf(architecture)),
+      bounds: architecture.logits,
+    }
   }
 
   function recomputationOf(
@@ -233,11 +238,17 @@ type ScoringTensors = TokenTensors & TargetTensors & { alternatives: Tensor }
 type TrainingTensors = TokenTensors & TargetTensors & { weights: Tensor }
 type TrainingOutputs = { logProbs: Tensor; hidden: Tensor; lse: Tensor }
 
+/** Normalised hidden states of the rows that are learned, and the head that they meet. */
+interface LearnedHidden {
+  hidden: Tensor
+  head: Tensor
+  bounds: LogitBounds
+}
+
 /** Log-probabilities [m] of the targets; with weights the hidden states' gradient is made on the way. */
 function targetLogProbs(
   tape: Tape,
-  hidden: Tensor,
-  head: Tensor,
+  { hidden, head, bounds }: LearnedHidden,
   targets: Tensor,
   weights: Tensor | null,
 ): { logProbs: Tensor; lse: Tensor } {
@@ -245,7 +256,7 @@ function targetLogProbs(
   const { logProbs, lse } = tape.apply(
     'targetLogProbs',
     { hidden, weight: head, targets, weights },
-    {},
+    { ...bounds },
     { logProbs: vector, lse: vector, dHidden: weights && hidden },
   )
   if (!logProbs || !lse) throw new Error('targetLogProbs was recorded without its outputs')

@@ -44,14 +44,26 @@ compileWith('a freed tensor', changed(1, { handle: freed }), commandsOfEmbedding
 compileWith("another engine's tensor", changed(1, { handle: noHandles.at(-2) }), commandsOfEmbedding)
 compileWith('rows of another width', changed(2, { shape: [3, 5] }), commandsOfEmbedding)
 compileWith('fewer rows than ids', changed(2, { shape: [2, 4] }), commandsOfEmbedding)
-compileWith('floats as ids', tensorsOfEmbedding, [{ op: 'embedding', inputs: [1, 1], outputs: [2] }])
-compileWith('no table', tensorsOfEmbedding, [{ op: 'embedding', inputs: [0, -1], outputs: [2] }])
-compileWith('no output', tensorsOfEmbedding, [{ op: 'embedding', inputs: [0, 1], outputs: [] }])
-compileWith('an index that is none', tensorsOfEmbedding, [{ op: 'embedding', inputs: [0, 1], outputs: [4] }])
-compileWith('too many inputs', tensorsOfEmbedding, [{ op: 'embedding', inputs: [0, 1, 1], outputs: [2] }])
-compileWith('17 inputs', tensorsOfEmbedding, [{ op: 'embedding', inputs: Array(17).fill(0), outputs: [2] }])
+compileWith('floats as ids', tensorsOfEmbedding, [
+  { op: 'embedding', inputs: [1, 1], outputs: [2], attributes: [1] },
+])
+compileWith('no table', tensorsOfEmbedding, [
+  { op: 'embedding', inputs: [0, -1], outputs: [2], attributes: [1] },
+])
+compileWith('no output', tensorsOfEmbedding, [
+  { op: 'embedding', inputs: [0, 1], outputs: [], attributes: [1] },
+])
+compileWith('an index that is none', tensorsOfEmbedding, [
+  { op: 'embedding', inputs: [0, 1], outputs: [4], attributes: [1] },
+])
+compileWith('too many inputs', tensorsOfEmbedding, [
+  { op: 'embedding', inputs: [0, 1, 1], outputs: [2], attributes: [1] },
+])
+compileWith('17 inputs', tensorsOfEmbedding, [
+  { op: 'embedding', inputs: Array(17).fill(0), outputs: [2], attributes: [1] },
+])
 compileWith('attributes that the op has none of', tensorsOfEmbedding, [
-  { op: 'embedding', inputs: [0, 1], outputs: [2], attributes: [1] },
+  { op: 'embedding', inputs: [0, 1], outputs: [2], attributes: [1, 1] },
 ])
 compileWith('an opcode that is none', tensorsOfEmbedding, [{ op: 'no op' }])
 compileWith('the gradient of an op without one', tensorsOfEmbedding, [
@@ -62,7 +74,7 @@ compileWith('a vjp without the gradient that it is given', tensorsOfEmbedding, [
 ])
 compileWith('an output over the ids', changed(3, { place: 0, dtype: int32, shape: [3] }), [
   { op: 'argmax', inputs: [2], outputs: [3] },
-  { op: 'embedding', inputs: [3, 1], outputs: [2] },
+  { op: 'embedding', inputs: [3, 1], outputs: [2], attributes: [1] },
 ])
 compileWith('a file as output', [{ handle: mapped }], [{ op: 'fill', outputs: [0], attributes: [0] }])
 compileWith('a stack as output', [{ handle: stack }], [{ op: 'fill', outputs: [0], attributes: [0] }])
@@ -102,15 +114,15 @@ const qkv = [
   { place: 192, shape: [2, 2] },
 ]
 for (const attributes of [
-  [2, 2, 0, 1, 0],
-  [-2, -2, -2, 1, 0],
-  [2, 2, 2, 1, -1],
-  [2 ** 30, 2 ** 30, 2 ** 30, 1, 0],
-  [2, 3, 2, 1, 0],
-  [2, 2, Number.NaN, 1, 0],
+  [2, 2, 0, 1, 0, 0],
+  [-2, -2, -2, 1, 0, 0],
+  [2, 2, 2, 1, 0, -1],
+  [2 ** 30, 2 ** 30, 2 ** 30, 1, 0, 0],
+  [2, 3, 2, 1, 0, 0],
+  [2, 2, Number.NaN, 1, 0, 0],
 ])
   compileWith(`attention with attributes ${attributes}`, qkv, [
-    { op: 'attention', inputs: [0, 1], outputs: [2, 3], attributes },
+    { op: 'attention', inputs: [0, 1, -1], outputs: [2, 3], attributes },
   ])
 
 // Places that are none.
@@ -135,7 +147,7 @@ for (const value of [-1, 5])
   runWith('position', [0, 4, 1], 0, value, (values) =>
     encode(
       [{ place: 0, shape: [3, 4] }, { handle: values }, { handle: tables }],
-      [{ op: 'rope', inputs: [0, 1, 2, 2], outputs: [0], attributes: [4, 4, 1] }],
+      [{ op: 'rope', inputs: [0, 1, 2, 2], outputs: [0], attributes: [4, 4, 0, 1] }],
     ),
   )
 const cache = runner.tensor(float32, [2, 5, 4], null)
@@ -154,7 +166,14 @@ for (const [name, limit] of [
           { handle: cache },
           { place: 192, shape: [3, 4] },
         ],
-        [{ op: 'cachedAttention', inputs: [0, 1, 2, 3, 3], outputs: [4], attributes: [4, 1, 1, 1, 0] }],
+        [
+          {
+            op: 'cachedAttention',
+            inputs: [0, 1, 2, 3, 3, -1],
+            outputs: [4],
+            attributes: [4, 1, 1, 1, 0, 0],
+          },
+        ],
       ),
     )
 for (const [place, limit] of [

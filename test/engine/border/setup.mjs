@@ -107,7 +107,7 @@ export const tensorsOfEmbedding = [
   { place: 64, dtype: int32, shape: [3] },
 ]
 export const commandsOfEmbedding = [
-  { op: 'embedding', inputs: [0, 1], outputs: [2] },
+  { op: 'embedding', inputs: [0, 1], outputs: [2], attributes: [1] },
   { op: 'argmax', inputs: [2], outputs: [3] },
 ]
 export const embedding = encode(tensorsOfEmbedding, commandsOfEmbedding)

@@ -1,0 +1,41 @@
+import { activations, type Activation } from '../../engine/ops.ts'
+import type { Block } from './architecture.ts'
+import { present } from './forward-pass.ts'
+import type { Linear } from './linear.ts'
+import { linearParts, recordLinear } from './linear.ts'
+import type { Norm } from './norm.ts'
+
+/** What an MLP without a gate is made of. */
+export interface MlpParts {
+  norm: Norm
+  up: Linear
+  down: Linear
+  activation: Activation
+}
+
+/**
+ * x + down(f(up(norm(x)))).
+ * Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762
+ */
+export function mlp({ norm, up, down, activation }: MlpParts): Block {
+  const inner = down.weight.columns
+  return {
+    parameters: [...norm.parameters, ...linearParts(up), ...linearParts(down)],
+    mixesTokens: false,
+    kept: { activations: up.weight.columns + 2 * inner, again: 2 * inner, float32: 0 },
+    record(pass, stream, { computesAgain }) {
+      const input = norm.record(pass, stream)
+      const activated = () => {
+        const x = recordLinear(pass, input, up, null)
+        const number = { activation: activations.indexOf(activation) }
+        return recordLinear(
+          pass,
+          present(pass.tape.apply('activation', { x }, number, { y: x }).y),
+          down,
+          stream,
+        )
+      }
+      return computesAgain ? pass.tape.recomputed(activated) : activated()
+    },
+  }
+}
