@@ -3,8 +3,8 @@
 // Nothing here knows of models: model/ records ops, this room computes them.
 export { mostThreads } from './engine.ts'
 export type { Engine } from './engine.ts'
-export { infoOf } from './ops.ts'
-export type { Command } from './ops.ts'
+export { activations, infoOf } from './ops.ts'
+export type { Activation, Command } from './ops.ts'
 export { createEngine, engineNames, engineProblem } from './registry.ts'
 export type { EngineName } from './registry.ts'
 export type { ActivationQuantization, Quantization } from './quantization.ts'

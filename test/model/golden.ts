@@ -3,7 +3,18 @@ import { join } from 'node:path'
 import { readSafetensorsHeader, readTensorBytes, toFloat32 } from '../../src/formats/index.ts'
 
 /** The cases that Transformers and PEFT recorded; see the README of the fixtures. */
-export const goldenModels = ['llama', 'llama-tied-rope3', 'mistral', 'qwen2', 'qwen3', 'smollm3'] as const
+export const goldenModels = [
+  'llama',
+  'llama-tied-rope3',
+  'mistral',
+  'qwen2',
+  'qwen3',
+  'smollm3',
+  'gemma2',
+  'gemma3',
+  'granite',
+  'olmo2',
+] as const
 
 export const fixture = (model: string, ...path: string[]): string =>
   join(import.meta.dirname, '..', 'fixtures', 'models', model, ...path)

@@ -3,6 +3,7 @@ import { adapterName } from '../../peft/index.ts'
 import { dropFrozen, keepFrozen, readParameter } from '../state/frozen-weights.ts'
 import { exactReader, knownReader } from '../state/exact-values.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
+import type { LogitBounds } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
 import type { RowTable, TokenRows } from '../state/token-rows.ts'
 import type { TrainableEntry } from '../state/trainable-set.ts'
@@ -18,7 +19,8 @@ import type { SavedTensor } from './whole-entries.ts'
  *
  * - embedding: R'[t] = Σ over tokens with id t of stream'. The stream gets `indicator · zerosᵀ` added, where row m of
  *   the indicator says which trained row token m has and zeros are a weight [H, n]: its gradient is R'ᵀ.
- * - head: R'[t] = Σ over rows of weight · (softmax_t − [target = t]) · hidden, with softmax_t = exp(hidden · R[t] − lse):
+ * - head: R'[t] = Σ over rows of weight · (softmax_t − [target = t]) · c' · hidden, with softmax_t = exp(c(hidden · R[t]) − lse)
+ *   and c the bounds of the logits:
  *   n numbers a row, where a gradient of the whole head would be as many as the vocabulary.
  */
 
@@ -171,14 +173,22 @@ export async function addTokenRowGradients(state: ModelState, pass: HeadPass): P
     if (isHead)
       for (const [i, id] of ids.entries()) {
         const row = (await engine.read(places[i])) as Float32Array
-        addHeadGradient(gradient.subarray(i * columns, (i + 1) * columns), { hidden, lse, row, id, pass })
+        const bounds = state.architecture.logits
+        addHeadGradient(gradient.subarray(i * columns, (i + 1) * columns), {
+          hidden,
+          lse,
+          row,
+          id,
+          pass,
+          bounds,
+        })
       }
     const trained = state.trainable?.byKey.get(keyOf(parameter))
     if (trained) engine.write(trained.gradient, gradient)
   }
 }
 
-/** gradient += Σ_m weights_m · (exp(h_m · row − lse_m) − [target_m = id]) · h_m */
+/** gradient += Σ_m weights_m · (exp(c(h_m · row) − lse_m) − [target_m = id]) · c'(h_m · row) · h_m */
 function addHeadGradient(
   gradient: Float32Array,
   {
@@ -187,14 +197,25 @@ function addHeadGradient(
     row,
     id,
     pass: { targets, weights },
-  }: { hidden: Float32Array; lse: Float32Array; row: Float32Array; id: number; pass: HeadPass },
+    bounds: { scale, cap },
+  }: {
+    hidden: Float32Array
+    lse: Float32Array
+    row: Float32Array
+    id: number
+    pass: HeadPass
+    bounds: LogitBounds
+  },
 ): void {
   const width = row.length
   targets.forEach((target, m) => {
     const h = hidden.subarray(m * width, (m + 1) * width)
     let logit = 0
     for (let k = 0; k < width; k += 1) logit += h[k] * row[k]
-    const factor = weights[m] * (Math.exp(logit - lse[m]) - (target === id ? 1 : 0))
+    const t = cap === 0 ? 0 : Math.tanh((scale * logit) / cap)
+    const bounded = cap === 0 ? scale * logit : cap * t
+    const slope = scale * (1 - t * t)
+    const factor = weights[m] * slope * (Math.exp(bounded - lse[m]) - (target === id ? 1 : 0))
     for (let k = 0; k < width; k += 1) gradient[k] += factor * h[k]
   })
 }

@@ -57,7 +57,7 @@ export function attention(parts: AttentionParts): Block {
     kept: {
       activations: qkv.weight.columns + qkvWidth * (headNorms ? 2 : 1) + queryHeads * headDim + added.kept,
       again: 0,
-      float32: queryHeads,
+      float32: queryHeads + added.float32,
     },
     record(pass, stream, { rows }) {
       const projected = recordLinear(pass, norm.record(pass, stream), qkv, null)

@@ -12,7 +12,10 @@ export function decode(pass: ForwardPass, { embedding, layers }: Architecture): 
   const { tape, tensors, tokens, rowGradient } = pass
   const { wholeLayers, gatedLayers } = pass.options.recomputation
   let stream = embedding.record(pass, tensors.tensor(embedding.table))
-  if (rowGradient) stream = addRows(tape, stream, tokens.ids, rowGradient)
+  if (rowGradient) {
+    const scale = embedding.scaleIn(pass.options.activation)
+    stream = addRows(tape, stream, tokens.ids, { ...rowGradient, scale })
+  }
   const lastMixing = layers.flat().findLast(({ mixesTokens }) => mixesTokens)
   layers.forEach((layer, index) => {
     const compute = () =>
@@ -29,19 +32,19 @@ export function decode(pass: ForwardPass, { embedding, layers }: Architecture): 
   return stream
 }
 
-/** stream + indicator[ids] · weightᵀ: the rows of a zero weight, for the sake of its gradient. */
+/** stream + scale · indicator[ids] · weightᵀ: the rows of a zero weight, for the sake of its gradient. */
 function addRows(
   tape: Tape,
   stream: Tensor,
   ids: Tensor,
-  { indicator, weight }: { indicator: Tensor; weight: Tensor },
+  { indicator, weight, scale }: { indicator: Tensor; weight: Tensor; scale: number },
 ): Tensor {
   const [width, rows] = weight.shape
   const shape = [ids.shape[0], rows]
   const { y: x } = tape.apply(
     'embedding',
     { ids, table: indicator },
-    { scale: 1 },
+    { scale },
     { y: { dtype: 'float32', shape } },
   )
   const { y } = tape.apply(

@@ -1,4 +1,4 @@
-import type { Tensor } from '../../engine/tensor.ts'
+import type { DType, Tensor } from '../../engine/tensor.ts'
 import { bfloat16ToNumber, numberToBfloat16 } from '../../float16.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import type { ForwardPass } from './forward-pass.ts'
@@ -10,26 +10,36 @@ export interface Embedding {
   table: Parameter
   /** What it reads besides. */
   others: readonly Parameter[]
+  /** What a row of the table is multiplied by when the model computes in this type. */
+  scaleIn(activation: DType): number
   /** The stream [M, width] float32. */
   record(pass: ForwardPass, table: Tensor): Tensor
 }
 
-/**
- * scale · table[ids]; the scale is rounded as the table's numbers are, as transformers does it.
- *
- * @param scale  default 1
- */
-export function tokenEmbedding(table: Parameter, scale = 1): Embedding {
+/** A factor of the embedding; Gemma rounds it to the compute type, as the numbers that it meets. */
+export interface EmbeddingScale {
+  factor: number
+  isRounded: boolean
+}
+
+const unscaled: EmbeddingScale = { factor: 1, isRounded: false }
+
+/** scale · table[ids] */
+export function tokenEmbedding(table: Parameter, scale = unscaled): Embedding {
   return {
     table,
     others: [],
+    scaleIn: (activation) => scaleIn(scale, activation),
     record({ tape, tokens: { ids }, options: { activation } }, weights) {
       const y = { dtype: 'float32' as const, shape: [ids.shape[0], weights.shape[1]] }
-      const rounded =
-        activation === 'bfloat16' ? bfloat16ToNumber(numberToBfloat16(scale)) : Math.fround(scale)
-      return present(tape.apply('embedding', { ids, table: weights }, { scale: rounded }, { y }).y)
+      const attributes = { scale: scaleIn(scale, activation) }
+      return present(tape.apply('embedding', { ids, table: weights }, attributes, { y }).y)
     },
   }
+}
+
+function scaleIn({ factor, isRounded }: EmbeddingScale, activation: DType): number {
+  return isRounded && activation === 'bfloat16' ? bfloat16ToNumber(numberToBfloat16(factor)) : factor
 }
 
 /**
@@ -40,6 +50,7 @@ export function positionedEmbedding(table: Parameter, positions: Parameter): Emb
   return {
     table,
     others: [positions],
+    scaleIn: () => 1,
     record({ tape, tensors, tokens }, weights) {
       const y = { dtype: 'float32' as const, shape: [tokens.ids.shape[0], weights.shape[1]] }
       const rows = (ids: Tensor, from: Tensor) =>

@@ -1,4 +1,4 @@
-import { activations, type Activation } from '../../engine/ops.ts'
+import { activations, type Activation } from '../../engine/index.ts'
 import type { Block } from './architecture.ts'
 import { present } from './forward-pass.ts'
 import type { Linear } from './linear.ts'
@@ -15,7 +15,7 @@ export interface GatedMlpParts {
   down: Linear
   residual?: Residual
   /** Of the gate; default silu. */
-  activation?: Activation
+  activation?: Activation | undefined
 }
 
 /**
@@ -28,7 +28,11 @@ export function gatedMlp({ norm, gateUp, down, residual = {}, activation = 'silu
   return {
     parameters: [...norm.parameters, ...linearParts(gateUp), ...added.parameters],
     mixesTokens: false,
-    kept: { activations: gateUp.weight.columns + 2 * inner + added.kept, again: 2 * inner, float32: 0 },
+    kept: {
+      activations: gateUp.weight.columns + 2 * inner + added.kept,
+      again: 2 * inner,
+      float32: added.float32,
+    },
     record(pass, stream, { computesAgain }) {
       const input = norm.record(pass, stream)
       const gated = () => {

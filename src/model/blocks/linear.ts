@@ -19,7 +19,7 @@ export function linearParts({ weight, bias }: Linear): Parameter[] {
 }
 
 /**
- * y = x Wᵀ + bias + LoRA, in the compute type; with a residual that is added, float32 as the stream.
+ * y = x Wᵀ + bias + LoRA, in the compute type, or `inFloat32`; with a residual that is added always so, as the stream.
  *
  * @param x  [M, inputs]
  */
@@ -28,6 +28,7 @@ export function recordLinear(
   x: Tensor,
   { weight: parameter, bias }: Linear,
   residual: Tensor | null,
+  inFloat32 = residual !== null,
 ): Tensor {
   const { weight, lora, segments, place, isInt8 } = tensors.linear(parameter)
   const [count] = x.shape
@@ -43,14 +44,14 @@ export function recordLinear(
       dropoutSeed: lora && options.dropoutSeed,
     },
     {
-      float32Output: residual ? 1 : 0,
+      float32Output: inFloat32 ? 1 : 0,
       dropout: options.dropoutSeed ? (lora?.dropout ?? 0) : 0,
       seed: place,
       int8Activations: options.int8Activations && isInt8 ? 1 : 0,
       segments,
     },
     {
-      y: { dtype: residual ? 'float32' : options.activation, shape: [count, weight.shape[0]] },
+      y: { dtype: inFloat32 ? 'float32' : options.activation, shape: [count, weight.shape[0]] },
       t: lora && { dtype: options.activation, shape: [count, lora.totalRank] },
     },
   )

@@ -1,4 +1,4 @@
-import { activations, type Activation } from '../../engine/ops.ts'
+import { activations, type Activation } from '../../engine/index.ts'
 import type { Block } from './architecture.ts'
 import { present } from './forward-pass.ts'
 import type { Linear } from './linear.ts'

@@ -27,7 +27,7 @@ export function addToStream(
   { norm, scale = 1 }: Residual,
 ): Tensor {
   if (!norm && scale === 1) return recordLinear(pass, x, output, stream)
-  const made = recordLinear(pass, x, output, null)
+  const made = recordLinear(pass, x, output, null, true)
   const normalised = norm ? norm.record(pass, made) : made
   const y = { dtype: 'float32' as const, shape: stream.shape }
   return present(pass.tape.apply('addScaled', { x: normalised, residual: stream }, { scale }, { y }).y)
@@ -38,6 +38,10 @@ export function residualParts(
   output: Linear,
   width: number,
   { norm }: Residual,
-): { parameters: Parameter[]; kept: number } {
-  return { parameters: [...linearParts(output), ...(norm?.parameters ?? [])], kept: norm ? 2 * width : 0 }
+): { parameters: Parameter[]; kept: number; float32: number } {
+  return {
+    parameters: [...linearParts(output), ...(norm?.parameters ?? [])],
+    kept: norm ? width : 0,
+    float32: norm ? width : 0,
+  }
 }

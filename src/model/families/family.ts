@@ -43,7 +43,8 @@ export interface Family {
   modelType: string
   /** The class of transformers, as `architectures` of config.json names it. */
   className: string
-  gguf: GgufKeys
+  /** null: its GGUF files are not read. */
+  gguf: GgufKeys | null
   /** Keys of config.json that it obeys. */
   keys: readonly string[]
   /**
@@ -60,25 +61,31 @@ type FamilyConfig = CommonConfig & { num_hidden_layers: number }
  * A family from a schema of its keys, with the defaults of the class that writes the file, and what they describe.
  *
  * @param unobeyed  keys that change what this class computes, and that it does not obey
+ * @param harmless  keys of this class that change nothing of what it computes
+ * @param within    keys of objects in the file; default those of one rotation
  * @param check     what is wrong with several keys together
  */
 export function defineFamily<Keys extends z.ZodObject>({
   keys,
   unobeyed,
+  harmless = [],
+  within = ropeWithin,
   check,
   describe,
   ...family
 }: Pick<Family, 'modelType' | 'className' | 'gguf'> & {
   keys: Keys
   unobeyed?: ForeignKeys['unobeyed']
+  harmless?: readonly string[]
+  within?: ForeignKeys['within']
   check?: (config: z.output<Keys> & FamilyConfig) => readonly KeyProblem[]
   describe: (config: z.output<Keys> & FamilyConfig) => Architecture
 }): Family {
   const known = {
     obeyed: keys,
-    harmless: commonHarmless,
+    harmless: [...commonHarmless, ...harmless],
     unobeyed: { ...commonUnobeyed, ...unobeyed },
-    within: ropeWithin,
+    within: within,
   }
   return {
     ...family,

@@ -2,7 +2,7 @@ import type { Problem } from '../../error.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import { readGgufFloat32 } from '../../formats/index.ts'
 import { ropeFrequencies } from '../blocks/rope.ts'
-import type { Family } from './family.ts'
+import type { Family, GgufKeys } from './family.ts'
 import { readGgufKeys, type GgufConfig } from './gguf-keys.ts'
 
 /**
@@ -13,12 +13,13 @@ import { readGgufKeys, type GgufConfig } from './gguf-keys.ts'
  */
 export async function ggufConfig(
   family: Family,
+  gguf: GgufKeys,
   file: GgufFile,
   path: string,
 ): Promise<{ raw: Record<string, unknown>; notices: readonly Problem[] }> {
   const { metadata, tensors } = file
   const hasWindow = family.keys.includes('sliding_window')
-  const { values, notices } = readGgufKeys(path, file, family.gguf.architecture, hasWindow)
+  const { values, notices } = readGgufKeys(path, file, gguf.architecture, hasWindow)
   const token = (key: string) => {
     const value = metadata.get(`tokenizer.ggml.${key}`)
     return value === undefined ? null : Number(value)
@@ -41,9 +42,9 @@ export async function ggufConfig(
     tie_word_embeddings: !tensors.has('output.weight'),
     bos_token_id: token('bos_token_id'),
     eos_token_id: token('eos_token_id'),
-    ...family.gguf.metadata?.(values),
+    ...gguf.metadata?.(values),
   }
-  for (const [key, tensor] of Object.entries(family.gguf.tensors ?? {})) known[key] = tensors.has(tensor)
+  for (const [key, tensor] of Object.entries(gguf.tensors ?? {})) known[key] = tensors.has(tensor)
   const raw = {
     architectures: [family.className],
     model_type: family.modelType,

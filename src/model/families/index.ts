@@ -6,15 +6,19 @@ import { isJsonObject } from '../../formats/foreign/index.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import type { Family, ModelDescription } from './family.ts'
 import { ggufConfig } from './gguf-config.ts'
+import { gemma2 } from './gemma2.ts'
+import { gemma3 } from './gemma3.ts'
+import { granite } from './granite.ts'
 import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
+import { olmo2 } from './olmo2.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
 import { smollm3 } from './smollm3.ts'
 
 export type { ModelConfig, ModelDescription } from './family.ts'
 
-const families: readonly Family[] = [llama, mistral, qwen2, qwen3, smollm3]
+const families: readonly Family[] = [llama, mistral, qwen2, qwen3, smollm3, gemma2, gemma3, granite, olmo2]
 
 /**
  * Reads a Hugging Face config.json, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`, `torch_dtype`)
@@ -44,11 +48,11 @@ export function describeModel(
  * @throws FettleError on an unknown architecture, and on values that the family's keys cannot have
  */
 export async function describeGguf(path: string, file: GgufFile): Promise<ModelDescription> {
-  const known = families.map(({ gguf }) => gguf.architecture)
+  const known = families.flatMap(({ gguf }) => gguf?.architecture ?? [])
   const architecture = String(file.metadata.get('general.architecture'))
-  const family = families.find(({ gguf }) => gguf.architecture === architecture)
-  if (!family) throw unknown(path, `architecture ${quoteValue(architecture)}`, architecture, known)
-  const { raw, notices } = await ggufConfig(family, file, path)
+  const family = families.find(({ gguf }) => gguf?.architecture === architecture)
+  if (!family?.gguf) throw unknown(path, `architecture ${quoteValue(architecture)}`, architecture, known)
+  const { raw, notices } = await ggufConfig(family, family.gguf, file, path)
   const described = family.read(raw, path, layersOf(file.tensors.keys()))
   return { ...described, notices: [...notices, ...described.notices] }
 }

@@ -1,14 +1,15 @@
 import { z } from 'zod'
-import { plainLogits, type Architecture, type Layer } from '../blocks/architecture.ts'
+import type { Activation } from '../../engine/index.ts'
+import { plainLogits, type Architecture, type Layer, type LogitBounds } from '../blocks/architecture.ts'
 import { attention } from '../blocks/attention.ts'
-import { tokenEmbedding } from '../blocks/embedding.ts'
+import { tokenEmbedding, type EmbeddingScale } from '../blocks/embedding.ts'
 import { gatedMlp } from '../blocks/gated-mlp.ts'
 import { linear } from '../blocks/linear.ts'
-import { rmsNorm } from '../blocks/norm.ts'
+import { noNorm, rmsNorm } from '../blocks/norm.ts'
 import type { Rope } from '../blocks/rope.ts'
 import type { ModuleName } from '../weights/parameters.ts'
 import { gain, matrix } from '../weights/parameters.ts'
-import { interleavedHalves } from '../weights/transforms.ts'
+import { interleavedHalves, type Transform } from '../weights/transforms.ts'
 import type { KeyProblem } from './keys.ts'
 import { commonKeys, count, flag, number, optionalCount } from './keys.ts'
 import { checkRope, ropeKeys, ropeOf } from './rope-keys.ts'
@@ -53,26 +54,52 @@ export const llamaKeys = (defaults: {
     layer_types: z.array(z.enum(['full_attention', 'sliding_attention', 'attention'])).nullish(),
   })
 
-export type LlamaConfig = z.output<ReturnType<typeof llamaKeys>>
+/** Families call the activation differently, and say it themselves. */
+export type LlamaConfig = Omit<z.output<ReturnType<typeof llamaKeys>>, 'hidden_act'>
 
 /** What the relatives' layers have that Llama's do not, or the other way round. */
 export interface LlamaLayerOptions {
   /** Which projections have a bias; default none. */
   biases?: { qkv?: boolean; output?: boolean; mlp?: boolean }
-  /** Norms of each query and key head. */
-  headNorms?: boolean
+  /** Projections of one input that are one module: their names instead of those of three and of two. */
+  fused?: { qkv: readonly [safetensors: string, gguf: string]; gateUp: readonly [string, string] }
+  /** Norms of queries and keys: of each head, or of all heads together. */
+  headNorms?: 'each' | 'together'
+  /** Where a block's norms are: before it (default), after it, before it is added to the stream, or both. */
+  norms?: 'before' | 'after' | 'both'
   /** How many tokens back it sees; default 0: all. */
   window?: number | null
   /** Whether queries and keys are rotated by their positions (default). */
   rotates?: boolean
+  /** Another rotation than the model's. */
+  rope?: Rope
+  /** Of the scores q · k; default 1 / √headDim. */
+  scale?: number
+  /** Bound of the scores; default none. */
+  cap?: number | null
+  /** Of what each block adds to the stream; default 1. */
+  residualScale?: number
+  /** Of the gate; default silu. */
+  activation?: Activation
   /** Whether GGUF files have the two halves of each query and key head interleaved. */
   ggufInterleaves?: boolean
+}
+
+/** What the relatives have outside of their layers that Llama does not. */
+export interface LlamaModelOptions {
+  /** Of what the layers begin with; default 1. */
+  embeddingScale?: EmbeddingScale
+  /** Default plain. */
+  logits?: LogitBounds
+  /** What happens to every norm's gain between file and memory. */
+  gain?: Transform
 }
 
 /** Root mean square norms, rotated grouped heads and a gated MLP. */
 export function llamaLike(
   config: LlamaConfig,
   optionsOf: (layer: number) => LlamaLayerOptions,
+  { embeddingScale, logits = plainLogits, gain: transform }: LlamaModelOptions = {},
 ): Architecture {
   const { vocab_size: vocabSize, hidden_size: width, rms_norm_eps: eps } = config
   const rope = ropeOf(config, headsOf(config).headDim)
@@ -80,14 +107,17 @@ export function llamaLike(
   return {
     width,
     maxPositions: config.max_position_embeddings,
-    embedding: tokenEmbedding(table({ safetensors: 'model.embed_tokens', gguf: 'token_embd' })),
-    layers: Array.from({ length: config.num_hidden_layers }, (_, layer) =>
-      llamaLayer(config, rope, layer, optionsOf(layer)),
+    embedding: tokenEmbedding(
+      table({ safetensors: 'model.embed_tokens', gguf: 'token_embd' }),
+      embeddingScale,
     ),
-    norm: rmsNorm(gain({ safetensors: 'model.norm', gguf: 'output_norm' }, width), eps),
+    layers: Array.from({ length: config.num_hidden_layers }, (_, layer) =>
+      llamaLayer(config, layer, { rope, ...optionsOf(layer) }, transform),
+    ),
+    norm: rmsNorm(gain({ safetensors: 'model.norm', gguf: 'output_norm' }, width, transform), eps),
     head: table({ safetensors: 'lm_head', gguf: 'output' }),
     isTied: config.tie_word_embeddings,
-    logits: plainLogits,
+    logits,
   }
 }
 
@@ -122,7 +152,13 @@ export function checkLlama(config: LlamaConfig, window: number | null): KeyProbl
   ]
 }
 
-function headsOf({ num_attention_heads: heads, num_key_value_heads, head_dim, hidden_size }: LlamaConfig) {
+/** How many heads of which length. */
+export function headsOf({
+  num_attention_heads: heads,
+  num_key_value_heads,
+  head_dim,
+  hidden_size,
+}: LlamaConfig) {
   return {
     queryHeads: heads,
     keyHeads: num_key_value_heads ?? heads,
@@ -130,19 +166,48 @@ function headsOf({ num_attention_heads: heads, num_key_value_heads, head_dim, hi
   }
 }
 
+/** What the norms of a layer are called; null: there is none. */
+const normNames = {
+  before: {
+    attention: ['input_layernorm', 'attn_norm'],
+    mlp: ['post_attention_layernorm', 'ffn_norm'],
+    attended: null,
+    mapped: null,
+  },
+  after: {
+    attention: null,
+    mlp: null,
+    attended: ['post_attention_layernorm', 'post_attention_norm'],
+    mapped: ['post_feedforward_layernorm', 'post_ffw_norm'],
+  },
+  both: {
+    attention: ['input_layernorm', 'attn_norm'],
+    mlp: ['pre_feedforward_layernorm', 'ffn_norm'],
+    attended: ['post_attention_layernorm', 'post_attention_norm'],
+    mapped: ['post_feedforward_layernorm', 'post_ffw_norm'],
+  },
+} as const
+
 function llamaLayer(
   config: LlamaConfig,
-  rope: Rope,
   layer: number,
-  { biases = {}, headNorms = false, window = null, rotates = true, ggufInterleaves }: LlamaLayerOptions,
+  options: LlamaLayerOptions & { rope: Rope },
+  transform: Transform | undefined,
 ): Layer {
   const { hidden_size: width, intermediate_size: inner, rms_norm_eps: eps } = config
   const { queryHeads, keyHeads, headDim } = headsOf(config)
+  const { biases = {}, fused, headNorms, window, rotates = true, residualScale: scale } = options
   const named = (safetensors: string, gguf: string): ModuleName => ({
     safetensors: `model.layers.${layer}.${safetensors}`,
     gguf: `blk.${layer}.${gguf}`,
   })
-  const ggufTransform = ggufInterleaves ? interleavedHalves(headDim) : undefined
+  const names = normNames[options.norms ?? 'before']
+  const norm = (name: readonly [string, string] | null) =>
+    name ? rmsNorm(gain(named(...name), width, transform), eps) : undefined
+  const [queries, keys] = [queryHeads * headDim, keyHeads * headDim]
+  const ggufTransform = options.ggufInterleaves ? interleavedHalves(headDim) : undefined
+  const headGain = (name: string, gguf: string, all: number) =>
+    gain(named(name, gguf), headNorms === 'together' ? all : headDim, transform)
   return [
     attention({
       shape: {
@@ -150,43 +215,52 @@ function llamaLayer(
         keyHeads,
         headDim,
         window: Math.min(window ?? 0, farthest),
-        rope: rotates ? rope : null,
+        rope: rotates ? options.rope : null,
       },
-      scale: headDim ** -0.5,
-      norm: rmsNorm(gain(named('input_layernorm', 'attn_norm'), width), eps),
+      scale: options.scale ?? headDim ** -0.5,
+      cap: options.cap ?? 0,
+      norm: norm(names.attention) ?? noNorm,
       qkv: linear(
         width,
-        [
-          { module: named('self_attn.q_proj', 'attn_q'), rows: queryHeads * headDim, ggufTransform },
-          { module: named('self_attn.k_proj', 'attn_k'), rows: keyHeads * headDim, ggufTransform },
-          { module: named('self_attn.v_proj', 'attn_v'), rows: keyHeads * headDim },
-        ],
+        fused
+          ? [{ module: named(...fused.qkv), rows: queries + 2 * keys }]
+          : [
+              { module: named('self_attn.q_proj', 'attn_q'), rows: queries, ggufTransform },
+              { module: named('self_attn.k_proj', 'attn_k'), rows: keys, ggufTransform },
+              { module: named('self_attn.v_proj', 'attn_v'), rows: keys },
+            ],
         biases.qkv ?? false,
       ),
       headNorms: headNorms
         ? {
-            query: gain(named('self_attn.q_norm', 'attn_q_norm'), headDim),
-            key: gain(named('self_attn.k_norm', 'attn_k_norm'), headDim),
+            query: headGain('self_attn.q_norm', 'attn_q_norm', queries),
+            key: headGain('self_attn.k_norm', 'attn_k_norm', keys),
             eps,
+            together: headNorms === 'together',
           }
         : null,
       output: linear(
-        queryHeads * headDim,
+        queries,
         [{ module: named('self_attn.o_proj', 'attn_output'), rows: width }],
         biases.output ?? false,
       ),
+      residual: { norm: norm(names.attended), scale },
     }),
     gatedMlp({
-      norm: rmsNorm(gain(named('post_attention_layernorm', 'ffn_norm'), width), eps),
+      norm: norm(names.mlp) ?? noNorm,
       gateUp: linear(
         width,
-        [
-          { module: named('mlp.gate_proj', 'ffn_gate'), rows: inner },
-          { module: named('mlp.up_proj', 'ffn_up'), rows: inner },
-        ],
+        fused
+          ? [{ module: named(...fused.gateUp), rows: 2 * inner }]
+          : [
+              { module: named('mlp.gate_proj', 'ffn_gate'), rows: inner },
+              { module: named('mlp.up_proj', 'ffn_up'), rows: inner },
+            ],
         biases.mlp ?? false,
       ),
       down: linear(inner, [{ module: named('mlp.down_proj', 'ffn_down'), rows: width }], biases.mlp ?? false),
+      residual: { norm: norm(names.mapped), scale },
+      activation: options.activation,
     }),
   ]
 }

@@ -24,7 +24,7 @@ export const qwen3 = defineFamily({
   describe: (config) =>
     llamaLike(config, (layer) => ({
       biases: { qkv: config.attention_bias, output: config.attention_bias },
-      headNorms: true,
+      headNorms: 'each',
       window: windowOf(config, layer),
     })),
   gguf: {

@@ -43,6 +43,11 @@ export const ropeKeys = {
 const onlyOne = { isHarmless: isOneOf(null), expected: 'one rotation for all layers' }
 const noLists = { isHarmless: isOneOf(null), expected: 'rope_type default, linear, llama3 or yarn' }
 
+/** In files whose layers of different types turn differently. */
+export const ropeOfTypes = z
+  .object({ full_attention: ropeParameters.optional(), sliding_attention: ropeParameters.optional() })
+  .nullish()
+
 const within: ForeignKeys = {
   obeyed: ropeParameters,
   harmless: ['finetuned'],
@@ -53,6 +58,16 @@ const within: ForeignKeys = {
     long_factor: noLists,
     mrope_section: noLists,
   },
+}
+
+/** What else an object for each type can hold. */
+export const ropeTypesWithin: NonNullable<ForeignKeys['within']> = {
+  rope_parameters: {
+    obeyed: z.object({}),
+    harmless: [],
+    within: { full_attention: within, sliding_attention: within },
+  },
+  rope_scaling: within,
 }
 
 /** What else such an object can hold. */

@@ -1,0 +1,91 @@
+import { z } from 'zod'
+import type { ForeignKeys } from '../../formats/foreign/index.ts'
+import { isOneOf } from '../../formats/foreign/index.ts'
+import type { Activation } from '../../engine/index.ts'
+import type { LlamaLayerOptions, LlamaModelOptions } from './llama-like.ts'
+import { count, flag } from './keys.ts'
+import { llamaKeys } from './llama-like.ts'
+import { windowSize } from './window-keys.ts'
+import { onePlus } from '../weights/transforms.ts'
+
+const bound = (fallback: number | null) => z.number().positive().nullable().default(fallback)
+
+/** What transformers' names of activations compute. */
+export const activationNames = {
+  silu: 'silu',
+  swish: 'silu',
+  gelu: 'gelu',
+  gelu_new: 'geluTanh',
+  gelu_pytorch_tanh: 'geluTanh',
+  gelu_fast: 'geluTanh',
+} as const satisfies Record<string, Activation>
+
+export const activationName = (fallback: keyof typeof activationNames) =>
+  z.enum(Object.keys(activationNames) as (keyof typeof activationNames)[]).default(fallback)
+
+/** The keys that config.json of a Gemma has; the caps differ by generation. */
+export const gemmaKeys = (defaults: {
+  vocabSize: number
+  maxPositions: number
+  attentionCap: number | null
+  logitCap: number | null
+}) =>
+  llamaKeys({
+    vocabSize: defaults.vocabSize,
+    hiddenSize: 2304,
+    intermediateSize: 9216,
+    layers: 26,
+    heads: 8,
+    keyHeads: 4,
+    maxPositions: defaults.maxPositions,
+    tied: true,
+    bos: 2,
+    eos: 1,
+  })
+    .omit({ hidden_act: true })
+    .extend({
+      num_key_value_heads: count(4),
+      head_dim: count(256),
+      hidden_activation: activationName('gelu_pytorch_tanh'),
+      query_pre_attn_scalar: z.number().positive().default(256),
+      attention_bias: flag(false),
+      sliding_window: windowSize(4096),
+      attn_logit_softcapping: bound(defaults.attentionCap),
+      final_logit_softcapping: bound(defaults.logitCap),
+    })
+
+export type GemmaConfig = z.output<ReturnType<typeof gemmaKeys>>
+
+/** `hidden_act` stands in old files beside `hidden_activation`, which decides. */
+export const gemmaHarmless = ['hidden_act', 'cache_implementation']
+
+export const gemmaUnobeyed: NonNullable<ForeignKeys['unobeyed']> = {
+  use_bidirectional_attention: {
+    isHarmless: isOneOf(false, null),
+    expected: 'false: each token sees those before it',
+  },
+}
+
+/**
+ * Norms with gains from one, before and after each block, GELU gates, an embedding times √width.
+ *
+ * @param window  of this layer; null: it sees everything
+ */
+export function gemmaLayer(config: GemmaConfig, window: number | null): LlamaLayerOptions {
+  return {
+    biases: { qkv: config.attention_bias, output: config.attention_bias },
+    norms: 'both',
+    window,
+    scale: config.query_pre_attn_scalar ** -0.5,
+    cap: config.attn_logit_softcapping,
+    activation: activationNames[config.hidden_activation],
+  }
+}
+
+export function gemmaModel(config: GemmaConfig): LlamaModelOptions {
+  return {
+    embeddingScale: { factor: Math.sqrt(config.hidden_size), isRounded: true },
+    logits: { scale: 1, cap: config.final_logit_softcapping ?? 0 },
+    gain: onePlus,
+  }
+}

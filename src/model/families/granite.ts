@@ -1,0 +1,46 @@
+import { defineFamily } from './family.ts'
+import { flag, number } from './keys.ts'
+import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+
+const keys = llamaKeys({
+  vocabSize: 32000,
+  hiddenSize: 4096,
+  intermediateSize: 11008,
+  layers: 32,
+  heads: 32,
+  keyHeads: null,
+  maxPositions: 2048,
+  bos: 1,
+  eos: 2,
+})
+  .omit({ layer_types: true })
+  .extend({
+    attention_bias: flag(false),
+    mlp_bias: flag(false),
+    embedding_multiplier: number(1),
+    attention_multiplier: number(1),
+    residual_multiplier: number(1),
+    logits_scaling: number(1).refine((scaling) => scaling > 0, 'a number above 0'),
+  })
+
+/** Granite 3: a Llama with four multipliers, of embedding, scores, what blocks add, and logits. */
+export const granite = defineFamily({
+  modelType: 'granite',
+  className: 'GraniteForCausalLM',
+  keys,
+  check: (config) => checkLlama({ ...config, head_dim: null, layer_types: null }, null),
+  describe: (config) =>
+    llamaLike(
+      { ...config, head_dim: null, layer_types: null },
+      () => ({
+        biases: { qkv: config.attention_bias, output: config.attention_bias, mlp: config.mlp_bias },
+        scale: config.attention_multiplier,
+        residualScale: config.residual_multiplier,
+      }),
+      {
+        embeddingScale: { factor: config.embedding_multiplier, isRounded: false },
+        logits: { scale: 1 / config.logits_scaling, cap: 0 },
+      },
+    ),
+  gguf: null,
+})

@@ -1,0 +1,32 @@
+import { defineFamily } from './family.ts'
+import { flag } from './keys.ts'
+import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+
+/** The keys of OLMo 2 and 3. */
+export const olmoKeys = llamaKeys({
+  vocabSize: 50304,
+  hiddenSize: 4096,
+  intermediateSize: 11008,
+  layers: 32,
+  heads: 32,
+  keyHeads: null,
+  maxPositions: 2048,
+  normEps: 1e-5,
+  bos: null,
+  eos: 50279,
+}).extend({ attention_bias: flag(false) })
+
+/** OLMo 2: norms of what is added, and of all queries and all keys together (https://arxiv.org/abs/2501.00656). */
+export const olmo2 = defineFamily({
+  modelType: 'olmo2',
+  className: 'Olmo2ForCausalLM',
+  keys: olmoKeys.omit({ layer_types: true }),
+  check: (config) => checkLlama({ ...config, layer_types: null }, null),
+  describe: (config) =>
+    llamaLike({ ...config, layer_types: null }, () => ({
+      biases: { qkv: config.attention_bias, output: config.attention_bias },
+      headNorms: 'together',
+      norms: 'after',
+    })),
+  gguf: null,
+})
