@@ -3,7 +3,7 @@ import type { ForeignKeys } from '../../formats/foreign/index.ts'
 import { isOneOf } from '../../formats/foreign/index.ts'
 import type { Activation } from '../../engine/index.ts'
 import type { LlamaLayerOptions, LlamaModelOptions } from './llama-like.ts'
-import { count, flag } from './keys.ts'
+import { count, flag, type KeyProblem } from './keys.ts'
 import { llamaKeys } from './llama-like.ts'
 import { windowSize } from './window-keys.ts'
 import { onePlus } from '../weights/transforms.ts'
@@ -69,17 +69,23 @@ export const gemmaUnobeyed: NonNullable<ForeignKeys['unobeyed']> = {
 /**
  * Norms with gains from one, before and after each block, GELU gates, an embedding times √width.
  *
- * @param window  of this layer; null: it sees everything
+ * @param slides  whether it sees a window only
  */
-export function gemmaLayer(config: GemmaConfig, window: number | null): LlamaLayerOptions {
+export function gemmaLayer(config: GemmaConfig, slides: boolean): LlamaLayerOptions {
   return {
     biases: { qkv: config.attention_bias, output: config.attention_bias },
     norms: 'both',
-    window,
+    window: slides ? config.sliding_window : null,
     scale: config.query_pre_attn_scalar ** -0.5,
     cap: config.attn_logit_softcapping,
     activation: activationNames[config.hidden_activation],
   }
+}
+
+/** What is wrong beside what a Llama's keys can have. */
+export function checkGemma({ sliding_window }: GemmaConfig, slides: readonly boolean[]): KeyProblem[] {
+  if (sliding_window !== null || !slides.includes(true)) return []
+  return [{ key: 'sliding_window', expected: 'a number: there are layers that see a window' }]
 }
 
 export function gemmaModel(config: GemmaConfig): LlamaModelOptions {

@@ -1,5 +1,6 @@
 import { defineFamily } from './family.ts'
-import { gemmaHarmless, gemmaKeys, gemmaLayer, gemmaModel, gemmaUnobeyed } from './gemma-keys.ts'
+import type { GemmaConfig } from './gemma-keys.ts'
+import { checkGemma, gemmaHarmless, gemmaKeys, gemmaLayer, gemmaModel, gemmaUnobeyed } from './gemma-keys.ts'
 import { checkLlama, llamaLike } from './llama-like.ts'
 import { isSliding } from './window-keys.ts'
 
@@ -10,15 +11,15 @@ export const gemma2 = defineFamily({
   keys: gemmaKeys({ vocabSize: 256_000, maxPositions: 8192, attentionCap: 50, logitCap: 30 }),
   harmless: gemmaHarmless,
   unobeyed: gemmaUnobeyed,
-  check: (config) => checkLlama(config, config.sliding_window),
-  describe: (config) =>
-    llamaLike(
-      config,
-      (layer) => {
-        const type = config.layer_types?.[layer] ?? (layer % 2 === 0 ? 'sliding_attention' : 'full_attention')
-        return gemmaLayer(config, isSliding(type) ? config.sliding_window : null)
-      },
-      gemmaModel(config),
-    ),
+  check: (config) => [...checkLlama(config, config.sliding_window), ...checkGemma(config, slidingOf(config))],
+  describe(config) {
+    const slides = slidingOf(config)
+    return llamaLike(config, (layer) => gemmaLayer(config, slides[layer]), gemmaModel(config))
+  },
   gguf: null,
 })
+
+/** Which layers see a window: unless the file says it, the first, the third and so on. */
+function slidingOf({ layer_types: types, num_hidden_layers: layers }: GemmaConfig): boolean[] {
+  return Array.from({ length: layers }, (_, layer) => (types ? isSliding(types[layer]) : layer % 2 === 0))
+}

@@ -1,5 +1,6 @@
+import { z } from 'zod'
 import { defineFamily } from './family.ts'
-import { flag, number } from './keys.ts'
+import { flag, noWindow } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 
 const keys = llamaKeys({
@@ -12,26 +13,28 @@ const keys = llamaKeys({
   maxPositions: 2048,
   bos: 1,
   eos: 2,
+}).extend({
+  attention_bias: flag(false),
+  mlp_bias: flag(false),
+  embedding_multiplier: z.number().default(1),
+  attention_multiplier: z.number().default(1),
+  residual_multiplier: z.number().default(1),
+  logits_scaling: z
+    .number()
+    .refine((scaling) => scaling !== 0, 'another number than 0')
+    .default(1),
 })
-  .omit({ layer_types: true })
-  .extend({
-    attention_bias: flag(false),
-    mlp_bias: flag(false),
-    embedding_multiplier: number(1),
-    attention_multiplier: number(1),
-    residual_multiplier: number(1),
-    logits_scaling: number(1).refine((scaling) => scaling > 0, 'a number above 0'),
-  })
 
 /** Granite 3: a Llama with four multipliers, of embedding, scores, what blocks add, and logits. */
 export const granite = defineFamily({
   modelType: 'granite',
   className: 'GraniteForCausalLM',
   keys,
-  check: (config) => checkLlama({ ...config, head_dim: null, layer_types: null }, null),
+  unobeyed: noWindow,
+  check: (config) => checkLlama(config, null),
   describe: (config) =>
     llamaLike(
-      { ...config, head_dim: null, layer_types: null },
+      config,
       () => ({
         biases: { qkv: config.attention_bias, output: config.attention_bias, mlp: config.mlp_bias },
         scale: config.attention_multiplier,

@@ -79,3 +79,12 @@ export const commonUnobeyed: NonNullable<ForeignKeys['unobeyed']> = {
     severity: 'notice',
   },
 }
+
+/** `sliding_window` of a family that has no windows. */
+export const noWindow: NonNullable<ForeignKeys['unobeyed']> = {
+  sliding_window: {
+    isHarmless: (value, { max_position_embeddings: positions = 2048 }) =>
+      value === null || Number(value) >= Number(positions),
+    expected: 'null: each layer sees everything',
+  },
+}

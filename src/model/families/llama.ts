@@ -1,5 +1,5 @@
 import { defineFamily } from './family.ts'
-import { flag } from './keys.ts'
+import { flag, noWindow } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 
 const keys = llamaKeys({
@@ -19,13 +19,7 @@ export const llama = defineFamily({
   modelType: 'llama',
   className: 'LlamaForCausalLM',
   keys,
-  unobeyed: {
-    sliding_window: {
-      isHarmless: (value, { max_position_embeddings: positions = 2048 }) =>
-        value === null || Number(value) >= Number(positions),
-      expected: 'null: a Llama sees everything',
-    },
-  },
+  unobeyed: noWindow,
   check: (config) => [
     ...(config.hidden_size % config.num_attention_heads === 0
       ? []

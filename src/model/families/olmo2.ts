@@ -1,5 +1,5 @@
 import { defineFamily } from './family.ts'
-import { flag } from './keys.ts'
+import { flag, noWindow } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 
 /** The keys of OLMo 2 and 3. */
@@ -20,10 +20,11 @@ export const olmoKeys = llamaKeys({
 export const olmo2 = defineFamily({
   modelType: 'olmo2',
   className: 'Olmo2ForCausalLM',
-  keys: olmoKeys.omit({ layer_types: true }),
-  check: (config) => checkLlama({ ...config, layer_types: null }, null),
+  keys: olmoKeys,
+  unobeyed: noWindow,
+  check: (config) => checkLlama(config, null),
   describe: (config) =>
-    llamaLike({ ...config, layer_types: null }, () => ({
+    llamaLike(config, () => ({
       biases: { qkv: config.attention_bias, output: config.attention_bias },
       headNorms: 'together',
       norms: 'after',
