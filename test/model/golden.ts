@@ -14,6 +14,7 @@ export const goldenModels = [
   'gemma3',
   'granite',
   'olmo2',
+  'gpt2',
 ] as const
 
 export const fixture = (model: string, ...path: string[]): string =>

@@ -54,8 +54,7 @@ export interface Family {
   read(raw: Record<string, unknown>, place: string, storedLayers?: number): ModelDescription
 }
 
-/** The keys that a family's config.json must have for its layers to be counted. */
-type FamilyConfig = CommonConfig & { num_hidden_layers: number }
+type FamilyConfig = CommonConfig
 
 /**
  * A family from a schema of its keys, with the defaults of the class that writes the file, and what they describe.
@@ -63,6 +62,7 @@ type FamilyConfig = CommonConfig & { num_hidden_layers: number }
  * @param unobeyed  keys that change what this class computes, and that it does not obey
  * @param harmless  keys of this class that change nothing of what it computes
  * @param within    keys of objects in the file; default those of one rotation
+ * @param layersKey the key that counts the layers; default num_hidden_layers
  * @param check     what is wrong with several keys together
  */
 export function defineFamily<Keys extends z.ZodObject>({
@@ -70,6 +70,7 @@ export function defineFamily<Keys extends z.ZodObject>({
   unobeyed,
   harmless = [],
   within = ropeWithin,
+  layersKey = 'num_hidden_layers',
   check,
   describe,
   ...family
@@ -78,6 +79,7 @@ export function defineFamily<Keys extends z.ZodObject>({
   unobeyed?: ForeignKeys['unobeyed']
   harmless?: readonly string[]
   within?: ForeignKeys['within']
+  layersKey?: keyof Keys['shape'] & string
   check?: (config: z.output<Keys> & FamilyConfig) => readonly KeyProblem[]
   describe: (config: z.output<Keys> & FamilyConfig) => Architecture
 }): Family {
@@ -93,7 +95,10 @@ export function defineFamily<Keys extends z.ZodObject>({
     read(raw, place, storedLayers = Number.POSITIVE_INFINITY) {
       const { values, notices } = readForeign(known, raw, place)
       const config = values as z.output<Keys> & FamilyConfig
-      const problems = [...countLayers(config, storedLayers), ...(check?.(config) ?? [])]
+      const problems = [
+        ...countLayers(layersKey, config[layersKey], storedLayers),
+        ...(check?.(config) ?? []),
+      ]
       if (problems.length > 0)
         throw new FettleError(
           problems.map(({ key, ...rest }) => ({
@@ -117,11 +122,11 @@ export function defineFamily<Keys extends z.ZodObject>({
   }
 }
 
-function countLayers({ num_hidden_layers: layers }: FamilyConfig, storedLayers: number): KeyProblem[] {
-  if (layers <= storedLayers) return []
+function countLayers(key: string, layers: unknown, storedLayers: number): KeyProblem[] {
+  if (Number(layers) <= storedLayers) return []
   return [
     {
-      key: 'num_hidden_layers',
+      key,
       expected: `at most ${storedLayers}, the layers that the weights have`,
       cure: 'The weights belong to another config.json, or are incomplete: download the model again.',
     },

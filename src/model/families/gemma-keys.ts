@@ -1,27 +1,14 @@
 import { z } from 'zod'
 import type { ForeignKeys } from '../../formats/foreign/index.ts'
 import { isOneOf } from '../../formats/foreign/index.ts'
-import type { Activation } from '../../engine/index.ts'
 import type { LlamaLayerOptions, LlamaModelOptions } from './llama-like.ts'
+import { activationName, activationNames } from './activation-keys.ts'
 import { count, flag, type KeyProblem } from './keys.ts'
 import { llamaKeys } from './llama-like.ts'
 import { windowSize } from './window-keys.ts'
 import { onePlus } from '../weights/transforms.ts'
 
 const bound = (fallback: number | null) => z.number().positive().nullable().default(fallback)
-
-/** What transformers' names of activations compute. */
-export const activationNames = {
-  silu: 'silu',
-  swish: 'silu',
-  gelu: 'gelu',
-  gelu_new: 'geluTanh',
-  gelu_pytorch_tanh: 'geluTanh',
-  gelu_fast: 'geluTanh',
-} as const satisfies Record<string, Activation>
-
-export const activationName = (fallback: keyof typeof activationNames) =>
-  z.enum(Object.keys(activationNames) as (keyof typeof activationNames)[]).default(fallback)
 
 /** The keys that config.json of a Gemma has; the caps differ by generation. */
 export const gemmaKeys = (defaults: {

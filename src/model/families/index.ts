@@ -8,6 +8,7 @@ import type { Family, ModelDescription } from './family.ts'
 import { ggufConfig } from './gguf-config.ts'
 import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
+import { gpt2 } from './gpt2.ts'
 import { granite } from './granite.ts'
 import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
@@ -18,7 +19,18 @@ import { smollm3 } from './smollm3.ts'
 
 export type { ModelConfig, ModelDescription } from './family.ts'
 
-const families: readonly Family[] = [llama, mistral, qwen2, qwen3, smollm3, gemma2, gemma3, granite, olmo2]
+const families: readonly Family[] = [
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
+  smollm3,
+  gemma2,
+  gemma3,
+  granite,
+  olmo2,
+  gpt2,
+]
 
 /**
  * Reads a Hugging Face config.json, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`, `torch_dtype`)

@@ -7,6 +7,11 @@ export const count = (fallback: number) => z.int().positive().default(fallback)
 export const number = (fallback: number) => z.number().nonnegative().default(fallback)
 export const flag = (fallback: boolean) => z.boolean().default(fallback)
 
+/** More than any model has: without weights beside it, nothing else bounds the layers of a config.json. */
+const mostLayers = 10_000
+
+export const layerCount = (fallback: number) => z.int().positive().max(mostLayers).default(fallback)
+
 /** A whole number or null; absent: `fallback`. */
 export const optionalCount = (fallback: number | null) => z.int().positive().nullable().default(fallback)
 

@@ -11,14 +11,11 @@ import type { ModuleName } from '../weights/parameters.ts'
 import { gain, matrix } from '../weights/parameters.ts'
 import { interleavedHalves, type Transform } from '../weights/transforms.ts'
 import type { KeyProblem } from './keys.ts'
-import { commonKeys, count, flag, number, optionalCount } from './keys.ts'
+import { commonKeys, count, flag, layerCount, number, optionalCount } from './keys.ts'
 import { checkRope, ropeKeys, ropeOf } from './rope-keys.ts'
 
 /** A window beyond every sequence is none; engines count up to there. */
 const farthest = 2 ** 30
-
-/** More than any model has: without weights beside it, nothing else bounds the layers of a config.json. */
-const mostLayers = 10_000
 
 /** The keys that config.json of a Llama and of its many relatives has, with the defaults of the class that writes it. */
 export const llamaKeys = (defaults: {
@@ -41,7 +38,7 @@ export const llamaKeys = (defaults: {
     vocab_size: count(defaults.vocabSize),
     hidden_size: count(defaults.hiddenSize),
     intermediate_size: count(defaults.intermediateSize),
-    num_hidden_layers: z.int().positive().max(mostLayers).default(defaults.layers),
+    num_hidden_layers: layerCount(defaults.layers),
     num_attention_heads: count(defaults.heads),
     num_key_value_heads: optionalCount(defaults.keyHeads),
     /** null: hidden_size / heads. */

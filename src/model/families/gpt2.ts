@@ -1,0 +1,109 @@
+import { z } from 'zod'
+import type { ForeignKeys } from '../../formats/foreign/index.ts'
+import { isOneOf } from '../../formats/foreign/index.ts'
+import { plainLogits, type Layer } from '../blocks/architecture.ts'
+import { attention } from '../blocks/attention.ts'
+import { positionedEmbedding } from '../blocks/embedding.ts'
+import { linear } from '../blocks/linear.ts'
+import { mlp } from '../blocks/mlp.ts'
+import { layerNorm } from '../blocks/norm.ts'
+import { biases, gain, matrix } from '../weights/parameters.ts'
+import { transposed } from '../weights/transforms.ts'
+import { activationName, activationNames } from './activation-keys.ts'
+import { defineFamily } from './family.ts'
+import { commonKeys, count, flag, layerCount, number } from './keys.ts'
+
+const keys = z.object({
+  ...commonKeys(50256, 50256),
+  vocab_size: count(50257),
+  n_positions: count(1024),
+  n_embd: count(768),
+  n_layer: layerCount(12),
+  n_head: count(12),
+  /** null: 4 · n_embd. */
+  n_inner: z.int().positive().nullable().default(null),
+  activation_function: activationName('gelu_new'),
+  layer_norm_epsilon: number(1e-5),
+  tie_word_embeddings: flag(true),
+})
+
+type Gpt2Config = z.output<typeof keys>
+
+const dropout: NonNullable<ForeignKeys['unobeyed']>[string] = {
+  isHarmless: isOneOf(0),
+  expected: '0: fettle trains without this dropout; nothing else changes',
+  severity: 'notice',
+}
+
+/** GPT-2: learned positions, layer norms, an MLP without gates, and weights stored as [inputs, outputs] (Radford et al. 2019). */
+export const gpt2 = defineFamily({
+  modelType: 'gpt2',
+  className: 'GPT2LMHeadModel',
+  keys,
+  layersKey: 'n_layer',
+  harmless: [
+    'summary_type',
+    'summary_use_proj',
+    'summary_activation',
+    'summary_proj_to_labels',
+    'summary_first_dropout',
+    'n_ctx',
+    'reorder_and_upcast_attn',
+  ],
+  unobeyed: {
+    attn_pdrop: dropout,
+    embd_pdrop: dropout,
+    resid_pdrop: dropout,
+    scale_attn_weights: { isHarmless: isOneOf(true), expected: 'true' },
+    scale_attn_by_inverse_layer_idx: { isHarmless: isOneOf(false), expected: 'false' },
+  },
+  check: ({ n_embd, n_head }) =>
+    n_embd % n_head === 0 ? [] : [{ key: 'n_head', expected: `a divisor of n_embd, ${n_embd}` }],
+  describe(config) {
+    const { n_embd: width, vocab_size: rows, n_positions: maxPositions } = config
+    const table = (name: string, count: number) =>
+      matrix('matrix', width, [{ module: named(name, name), rows: count }])
+    return {
+      width,
+      maxPositions,
+      embedding: positionedEmbedding(table('transformer.wte', rows), table('transformer.wpe', maxPositions)),
+      layers: Array.from({ length: config.n_layer }, (_, layer) => gpt2Layer(config, layer)),
+      norm: norm('transformer.ln_f', config),
+      head: table('lm_head', rows),
+      isTied: config.tie_word_embeddings,
+      logits: plainLogits,
+    }
+  },
+  gguf: null,
+})
+
+const named = (safetensors: string, gguf: string) => ({ safetensors, gguf })
+
+function norm(name: string, { n_embd: width, layer_norm_epsilon: eps }: Gpt2Config) {
+  const module = named(name, name)
+  return layerNorm(gain(module, width), biases([{ module, rows: width }]), eps)
+}
+
+function gpt2Layer(config: Gpt2Config, layer: number): Layer {
+  const { n_embd: width, n_head: heads, n_inner } = config
+  const inner = n_inner ?? 4 * width
+  const name = (module: string) => `transformer.h.${layer}.${module}`
+  const conv1d = (module: string, inputs: number, rows: number) =>
+    linear(inputs, [{ module: named(name(module), name(module)), rows, transform: transposed }], true)
+  return [
+    attention({
+      shape: { queryHeads: heads, keyHeads: heads, headDim: width / heads, window: 0, rope: null },
+      scale: (width / heads) ** -0.5,
+      norm: norm(name('ln_1'), config),
+      qkv: conv1d('attn.c_attn', width, 3 * width),
+      headNorms: null,
+      output: conv1d('attn.c_proj', width, width),
+    }),
+    mlp({
+      norm: norm(name('ln_2'), config),
+      up: conv1d('mlp.c_fc', width, inner),
+      down: conv1d('mlp.c_proj', inner, width),
+      activation: activationNames[config.activation_function],
+    }),
+  ]
+}
