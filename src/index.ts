@@ -15,6 +15,7 @@ export type {
   MaskPolicy,
   Message,
   RenderBeginning,
+  RenderedBeginning,
   Rendered,
   RenderOptions,
   Segment,
@@ -53,6 +54,7 @@ export type {
   TokenizerFileContents,
   TokenSpan,
   Truncation,
+  TurnEncoding,
 } from './tokenizer/index.ts'
 
 export {

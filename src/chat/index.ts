@@ -1,7 +1,8 @@
 // From messages to a text that knows its authors, and from there to the part that a model learns.
 // template runs chat templates so that each character has its author; mask finds the learned spans; check stops at doubtful ones.
 // known-templates holds well-known templates for models that have none.
-export { parseChatTemplate, type ChatTemplate, type RenderBeginning, type RenderOptions } from './template.ts'
+export { parseChatTemplate } from './template.ts'
+export type { ChatTemplate, RenderBeginning, RenderedBeginning, RenderOptions } from './template.ts'
 export type {
   ContentPart,
   DroppedField,

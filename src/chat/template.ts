@@ -1,3 +1,4 @@
+import { checkText } from '../check-argument.ts'
 import {
   adoptValue,
   compileTemplate,
@@ -46,6 +47,7 @@ export type RenderBeginning = (count: number, addGenerationPrompt: boolean) => R
 
 /** Compiles a chat template. Throws a FettleError with line and column where jinja2 would not compile it. */
 export function parseChatTemplate(source: string): ChatTemplate {
+  checkText('chat template', source)
   const template = compileTemplate(source)
   return {
     source,

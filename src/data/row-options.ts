@@ -26,10 +26,18 @@ export const columnNames = [
 type ColumnName = (typeof columnNames)[number]
 
 /** What of a message may stand under another key; `message_keys` says what a file calls it. */
-export const messageKeyNames = ['role', 'content', 'train', 'tool_calls', 'reasoning_content'] as const
+export const messageKeyNames = [
+  'role',
+  'content',
+  'train',
+  'tool_calls',
+  'reasoning_content',
+] as const satisfies (keyof MessageKeys)[]
 
 /** fettle's key of a message → the file's: `{ role: 'speaker', content: 'text' }`. */
-export type MessageKeys = { [Name in (typeof messageKeyNames)[number]]?: string | undefined }
+export type MessageKeys = {
+  [Name in 'role' | 'content' | 'train' | 'tool_calls' | 'reasoning_content']?: string | undefined
+}
 
 /** How to read the rows of a source. */
 export interface RowOptions {

@@ -1,3 +1,4 @@
+import { checkMessages } from '../check-argument.ts'
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import type { Backend } from './backend.ts'
@@ -243,6 +244,7 @@ export class Tokenizer {
 
   /** The text of a conversation. Encode it with `addSpecialTokens: false`: the template wrote them already. */
   applyChatTemplate(messages: readonly Message[], options: ChatTemplateOptions = {}): string {
+    checkMessages('messages', messages)
     return renderChat(this.#templates, messages, options, this.#known.named)
   }
 
@@ -251,6 +253,7 @@ export class Tokenizer {
     messages: readonly Message[],
     { tools, ...options }: EncodeChatOptions & { tools?: readonly unknown[] | undefined } = {},
   ): Promise<EncodedChat> {
+    checkMessages('messages', messages)
     const [encoding] = await this.encodeChats([{ messages, tools }], options)
     return { ...encoding, inputIds: [...encoding.inputIds], mask: [...encoding.mask] }
   }
