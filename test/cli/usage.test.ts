@@ -22,7 +22,7 @@ test('the help of train shows the values that options may have', async () => {
   const { stdout } = await runCli(['train', '--help'])
   for (const value of [
     '--quantization <nf4|fp4|int8|null>',
-    '--accept <inferred|no-stop,…>',
+    '--accept <dropped|inferred|no-stop,…>',
     '--model <path>',
   ])
     expect(stdout).toContain(value)
