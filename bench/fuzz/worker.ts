@@ -94,6 +94,8 @@ async function outcomeOf(
   } catch (thrown) {
     if (!(thrown instanceof FettleError))
       return { kind: 'fault', fault: 'stack trace', detail: stackOf(thrown) }
+    const odd = thrown.problems.find(({ found }) => typeof found !== 'string')
+    if (odd) return { kind: 'fault', fault: 'long message', detail: `${odd.place}: nothing found` }
     const long = thrown.problems.find(
       ({ found, expected = '' }) => found.length + expected.length > longestProblem,
     )

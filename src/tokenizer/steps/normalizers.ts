@@ -1,3 +1,4 @@
+import { FettleError } from '../../error.ts'
 import {
   applyChanges,
   mapCharacters,
@@ -30,7 +31,11 @@ export const normalizerReaders: Readers<Normalizer> = {
   Replace(part) {
     const find = readFinder(part, { mayBeEmpty: false })
     const content = readText(part, 'content')
-    return (text) => replaceMatches(text, findIn(text.text, find), content)
+    return (text) => {
+      const matches = findIn(text.text, find)
+      checkGrowth(part, text.text.length, (matches.length / 2) * content.length)
+      return replaceMatches(text, matches, content)
+    }
   },
   Prepend(part) {
     const before = readText(part, 'prepend')
@@ -54,6 +59,16 @@ export const normalizerReaders: Readers<Normalizer> = {
     const steps = readParts(part, 'normalizers', normalizerReaders)
     return (text) => steps.reduce((result, step) => step(result), text)
   },
+}
+
+/** What replacements may add to a text, whatever its length: a million characters, or eight times as many as it has. */
+function checkGrowth({ place }: Part, length: number, added: number): void {
+  if (added <= Math.max(1_000_000, 8 * length)) return
+  throw new FettleError({
+    place,
+    found: `${added} characters in the place of ${length}`,
+    expected: 'replacements that leave a text about as long as it is',
+  })
 }
 
 function formReader(form: NormalForm): (part: Part) => Normalizer {

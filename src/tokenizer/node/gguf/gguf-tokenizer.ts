@@ -1,4 +1,4 @@
-import { FettleError } from '../../../error.ts'
+import { FettleError, quoteValue } from '../../../error.ts'
 import { readGguf, type GgufFile } from '../../../formats/index.ts'
 import type { TokenizerFiles } from '../../files.ts'
 import type { JsonObject } from '../../json.ts'
@@ -101,7 +101,7 @@ function readParts(metadata: GgufFile['metadata'], vocabulary: GgufVocabulary, p
   if (model === 'llama') return sentencePieceParts(metadata, vocabulary)
   throw new FettleError({
     place: `${path}: tokenizer.ggml.model`,
-    found: JSON.stringify(model),
+    found: quoteValue(model),
     expected: 'gpt2 or llama',
     cure: 'Use the Hugging Face folder of this model.',
   })

@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, expect, test } from 'vitest'
+import type { Verdict } from '../../bench/fuzz/campaign.ts'
+import { targets } from '../../bench/fuzz/targets/index.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const run = promisify(execFile)
+
+beforeAll(async () => {
+  await run('npx', ['tsdown', '-c', 'bench/tsdown.config.mjs', '--logLevel', 'warn'], { cwd: root })
+}, 120_000)
+
+// The arguments of public functions (`api`) are fuzzed by command only, until each door checks what it is given.
+const files = targets.map(({ name }) => name).filter((name) => name !== 'api')
+
+test.each(files)(
+  '500 mutations of %s: refused with a message or accepted, and nothing else',
+  async (target) => {
+    const args = ['build/bench/fuzz.mjs', '--target', target, '--count', '500', '--seed', '1', '--json']
+    // Another file of tests computes beside this one: a case may take longer than the 5 s of a quiet machine.
+    const { stdout } = await run(process.execPath, [...args, '--limit-ms', '20000'], {
+      cwd: root,
+      maxBuffer: 2 ** 26,
+    }).catch((failed: { stdout: string }) => failed)
+    const { cases, faults } = JSON.parse(stdout) as Verdict
+    expect(faults).toEqual([])
+    expect(cases).toBe(500)
+  },
+  300_000,
+)
