@@ -10,10 +10,16 @@ export function checkArgument(name: string, value: unknown, isRight: boolean, ex
   if (!isRight) throw new FettleError({ place: name, found: quoteValue(value), expected })
 }
 
+export const isText = (value: unknown): boolean => typeof value === 'string'
+
+/** Whether a value is an object, and no list. */
+export function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** An object that is no list. */
 export function checkObject(name: string, value: unknown): void {
-  const isRight = typeof value === 'object' && value !== null && !Array.isArray(value)
-  checkArgument(name, value, isRight, 'an object')
+  checkArgument(name, value, isObject(value), 'an object')
 }
 
 /** Options, which may be left out. */
@@ -23,7 +29,7 @@ export function checkOptions(name: string, value: unknown): void {
 
 /** A text. */
 export function checkText(name: string, value: unknown): void {
-  checkArgument(name, value, typeof value === 'string', 'a text')
+  checkArgument(name, value, isText(value), 'a text')
 }
 
 /** A path that a file can have. */

@@ -1,3 +1,4 @@
+import { checkArgument, checkList, checkObject, isObject } from '../check-argument.ts'
 import { ignoredLabel } from '../data/index.ts'
 
 /** A tokenised row with Hugging Face's labels: unshifted, -100 = not learned; without labels all is learned. */
@@ -31,6 +32,7 @@ export interface PaddedBatch {
  * doubles as pad, stays learned.
  */
 export function collatePadded(rows: readonly LabelledRow[], options: PaddingOptions): PaddedBatch {
+  checkCollating(rows, options)
   const { padTokenId, padToMultipleOf = 1, paddingSide = 'right' } = options
   const longest = rows.reduce((length, { inputIds }) => Math.max(length, inputIds.length), 0)
   const width = Math.ceil(longest / padToMultipleOf) * padToMultipleOf
@@ -44,6 +46,41 @@ export function collatePadded(rows: readonly LabelledRow[], options: PaddingOpti
     labels: rows.map(({ inputIds, labels = inputIds }) => padded(labels, ignoredLabel)),
     ...(options.positionIds ? { positionIds: rows.map((row) => padded(positionsOf(row), 0)) } : {}),
   }
+}
+
+/** @throws FettleError that names what a program without types passed */
+function checkCollating(rows: readonly LabelledRow[], options: PaddingOptions): void {
+  checkList('rows', rows, isObject, 'a row: { inputIds }')
+  rows.forEach(({ inputIds, labels, documentLengths }, i) => {
+    checkNumbers(`rows[${i}].inputIds`, inputIds)
+    if (labels !== undefined) checkNumbers(`rows[${i}].labels`, labels, inputIds.length)
+    if (documentLengths === undefined) return
+    checkNumbers(`rows[${i}].documentLengths`, documentLengths)
+    const total = documentLengths.reduce((sum, length) => sum + length, 0)
+    const isWhole = documentLengths.every((length) => isCount(length, 0)) && total === inputIds.length
+    checkArgument(
+      `rows[${i}].documentLengths`,
+      documentLengths,
+      isWhole,
+      `lengths that add up to ${inputIds.length}`,
+    )
+  })
+  checkObject('options', options)
+  const { padTokenId, padToMultipleOf = 1 } = options
+  checkArgument('padTokenId', padTokenId, isCount(padTokenId, 0), 'a token id')
+  const isMultiple = isCount(padToMultipleOf, 1) && padToMultipleOf <= 1_000_000
+  checkArgument('padToMultipleOf', padToMultipleOf, isMultiple, 'a whole number from 1 to 1,000,000')
+}
+
+const isCount = (value: unknown, least: number): boolean => Number.isInteger(value) && Number(value) >= least
+
+/** A list of numbers, of this length if one is given. */
+function checkNumbers(name: string, values: unknown, length?: number): void {
+  const isList = Array.isArray(values) || (ArrayBuffer.isView(values) && !(values instanceof DataView))
+  const list = values as ArrayLike<unknown>
+  const isRight =
+    isList && (length === undefined || list.length === length) && Array.from(list).every(Number.isInteger)
+  checkArgument(name, values, isRight, length === undefined ? 'whole numbers' : `${length} whole numbers`)
 }
 
 function positionsOf({ inputIds, documentLengths = [inputIds.length] }: LabelledRow): number[] {

@@ -1,3 +1,12 @@
+import {
+  checkArgument,
+  checkList,
+  checkMessages,
+  checkObject,
+  checkOptions,
+  isObject,
+  isText,
+} from '../check-argument.ts'
 import type { ChatTemplate, RenderBeginning, RenderOptions } from './template.ts'
 import { droppedFields } from './dropped-fields.ts'
 import { findMarkedSpans } from './marked-spans.ts'
@@ -98,6 +107,13 @@ export function findLearnedSpans(
   conversation: RenderOptions,
   settings: SpanSettings,
 ): LearnedSpan[] {
+  const isTemplate = isObject(template) && typeof template.prepare === 'function'
+  checkArgument('template', template, isTemplate, 'what parseChatTemplate gives')
+  checkObject('conversation', conversation)
+  checkMessages('messages', conversation.messages)
+  checkObject('settings', settings)
+  checkList('settings.specialTokens', settings.specialTokens ?? [], isText, 'a text')
+  checkOptions('settings.policy', settings.policy)
   return renderWithSpans(template, conversation, settings).spans
 }
 

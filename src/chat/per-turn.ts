@@ -1,3 +1,4 @@
+import { checkMessages } from '../check-argument.ts'
 import type { Message } from './messages.ts'
 
 /** A conversation up to one answer, of which that answer alone is learned. */
@@ -11,6 +12,7 @@ export interface ConversationTurn {
  * earlier turns shows every answer's thinking once.
  */
 export function splitPerTurn(messages: readonly Message[]): ConversationTurn[] {
+  checkMessages('messages', messages)
   const unlearned = messages.map((message): Message => ({ ...message, train: false }))
   return messages.flatMap((message, index) => {
     if (message.role !== 'assistant' || message.train === false) return []

@@ -1,4 +1,4 @@
-import { checkText } from '../check-argument.ts'
+import { checkList, checkObject, checkText, isObject } from '../check-argument.ts'
 import {
   adoptValue,
   compileTemplate,
@@ -73,10 +73,12 @@ type LookUp = (name: string) => Value | undefined
  * Looks variables up; values are converted when first asked for, and once for all beginnings of the conversation: no
  * template can change them.
  */
-function makeLookUp({
-  messages,
-  ...variables
-}: RenderOptions): (beginning?: { count: number; addGenerationPrompt: boolean }) => LookUp {
+function makeLookUp(
+  options: RenderOptions,
+): (beginning?: { count: number; addGenerationPrompt: boolean }) => LookUp {
+  checkObject('options', options)
+  const { messages, ...variables } = options
+  checkList('messages', messages, isObject, 'a message: { role, content }')
   const given = new Map<string, unknown>()
   // transformers passes these always, so that they are None and false rather than undefined.
   given.set('tools', null)

@@ -45,6 +45,15 @@ interface GeneratingModel extends AssistantModel {
   readonly generationConfig: GenerationConfig
 }
 
+/** More tokens than any model's positions: a cache has room for each. */
+const mostTokens = 10_000_000
+
+function checkTokenCount(name: string, count: unknown): void {
+  const isRight =
+    count === undefined || (Number.isInteger(count) && Number(count) >= 0 && Number(count) <= mostTokens)
+  checkArgument(name, count, isRight, 'a whole number from 0 to 10,000,000')
+}
+
 /**
  * Continues each prompt, in a key-value cache that lives as long as it takes. What no option says, generation_config.json says.
  */
@@ -57,6 +66,8 @@ export async function generateWith(
   const { assistantModel, numAssistantTokens, maxLength: asked = Infinity, ...options } = settings
   if (assistantModel) checkAssistant(model, assistantModel)
   checkObject('inputs', inputs)
+  checkTokenCount('maxNewTokens', options.maxNewTokens)
+  checkTokenCount('maxLength', given.maxLength)
   const prompts = promptsOf(inputs, model.vocabSize)
   checkArgument('inputIds', inputs.inputIds, prompts.length > 0, 'at least one prompt')
   const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)

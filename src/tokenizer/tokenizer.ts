@@ -1,3 +1,4 @@
+import { checkEncoding, checkIds } from './check-tokens.ts'
 import { checkMessages } from '../check-argument.ts'
 import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
@@ -87,6 +88,7 @@ export class Tokenizer {
     text: string | readonly string[],
     options: EncodeOptions = {},
   ): Promise<Encoding | BatchEncoding> {
+    checkEncoding(text, options)
     const backend = options.splitSpecialTokens === true ? this.#withoutSpecialTokens() : this.#known.backend
     const texts = typeof text === 'string' ? [text] : text
     const pairs = typeof options.pair === 'string' ? [options.pair] : options.pair
@@ -115,6 +117,7 @@ export class Tokenizer {
 
   /** The text of tokens. */
   decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
+    checkIds('ids', ids)
     return this.#vocabulary.decode(ids, skipSpecialTokens)
   }
 

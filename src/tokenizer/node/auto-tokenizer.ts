@@ -1,3 +1,4 @@
+import { checkPath } from '../../check-argument.ts'
 import { readFileContents, type TokenizerFileContents, type TokenizerFiles } from '../files.ts'
 import { Tokenizer } from '../tokenizer.ts'
 import { readGgufTokenizerFiles } from './gguf/gguf-tokenizer.ts'
@@ -16,6 +17,7 @@ export const AutoTokenizer = {
    * @throws FettleError that says what is there when the files are missing, broken or contradict each other
    */
   async fromPretrained(path: string): Promise<Tokenizer> {
+    checkPath('path', path)
     return path.endsWith('.gguf')
       ? make(readGgufTokenizerFiles(path))
       : make(await readTokenizerFiles(path), sentencePieceOf(path))
