@@ -31,8 +31,9 @@ export interface PaddedBatch {
  * Pads rows to the longest one. Labels are -100 at padding by position: a pad token inside a row, such as an eos that
  * doubles as pad, stays learned.
  */
-export function collatePadded(rows: readonly LabelledRow[], options: PaddingOptions): PaddedBatch {
-  checkCollating(rows, options)
+export function collatePadded(given: readonly LabelledRow[], options: PaddingOptions): PaddedBatch {
+  checkCollating(given, options)
+  const rows = [...given]
   const { padTokenId, padToMultipleOf = 1, paddingSide = 'right' } = options
   const longest = rows.reduce((length, { inputIds }) => Math.max(length, inputIds.length), 0)
   const width = Math.ceil(longest / padToMultipleOf) * padToMultipleOf

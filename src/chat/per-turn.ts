@@ -13,8 +13,8 @@ export interface ConversationTurn {
  */
 export function splitPerTurn(messages: readonly Message[]): ConversationTurn[] {
   checkMessages('messages', messages)
-  const unlearned = messages.map((message): Message => ({ ...message, train: false }))
-  return messages.flatMap((message, index) => {
+  const unlearned = Array.from(messages, (message): Message => ({ ...message, train: false }))
+  return [...messages].flatMap((message, index) => {
     if (message.role !== 'assistant' || message.train === false) return []
     return [{ messages: [...unlearned.slice(0, index), message], learn: 'last' as const }]
   })

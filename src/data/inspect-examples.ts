@@ -1,3 +1,4 @@
+import { checkArgument, checkObject } from '../check-argument.ts'
 import { splitPerTurn } from '../chat/index.ts'
 import type { MaskPolicy, Message } from '../chat/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
@@ -35,9 +36,11 @@ export async function* inspect(
   tokenizer: Tokenizer,
   options: ExampleOptions = {},
 ): AsyncGenerator<InspectedExample> {
+  checkArgument('sources', sources, Array.isArray(sources), 'a list of paths or sources')
+  checkObject('options', options)
   const policy: MaskPolicy = { ...options.policy, accept: ['dropped', 'inferred', 'no-stop'] }
   const report = options.report ?? createDataReport()
-  for (const source of sources.map(sourceOf)) {
+  for (const source of Array.from(sources, sourceOf)) {
     const before = { ...report }
     let examples = 0
     const conversations = toConversations(readRows(source, { ...options, report }), {

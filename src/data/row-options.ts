@@ -1,3 +1,5 @@
+import { checkArgument, checkObject, checkPath, checkText } from '../check-argument.ts'
+
 /** How the rows of a source are laid out; `auto` decides by the columns of the first row. */
 export type DataFormat = 'messages' | 'sharegpt' | 'prompt_completion' | 'instruct' | 'text' | 'tokens'
 
@@ -62,7 +64,19 @@ export type DataSource = RowOptions &
 
 /** A source of which only the path was given. */
 export function sourceOf(given: string | DataSource): DataSource {
+  if (typeof given !== 'string') {
+    checkObject('data', given)
+    if ('path' in given) checkPath('data.path', given.path)
+    else checkArgument('data.rows', given.rows, isIterable(given.rows), 'rows, or a path')
+    if ('name' in given && given.name !== undefined) checkText('data.name', given.name)
+  }
   return typeof given === 'string' ? { path: given } : given
+}
+
+function isIterable(value: unknown): boolean {
+  return (
+    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
+  )
 }
 
 /** How errors and summaries call a source. */

@@ -1,4 +1,4 @@
-import { FettleError } from '../error.ts'
+import { clipText, FettleError, quoteValue } from '../error.ts'
 import type { Engine, EngineEntry } from './engine.ts'
 
 /** Every engine, the preferred one first; none is loaded before it is asked for. A new one is its folder and a line here. */
@@ -42,5 +42,9 @@ async function preferredEngine(): Promise<EngineName> {
 function nameOfEngine(given: string): EngineName {
   const name = engineNames.find((known) => known === given)
   if (name) return name
-  throw new FettleError({ place: 'engine', found: given, expected: engineNames.join(' or ') })
+  throw new FettleError({
+    place: 'engine',
+    found: typeof given === 'string' ? clipText(given) : quoteValue(given),
+    expected: engineNames.join(' or '),
+  })
 }

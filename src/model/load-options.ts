@@ -1,7 +1,7 @@
 import type { EngineName } from '../engine/index.ts'
 import { activationQuantizations, quantizations } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Engine, Quantization } from '../engine/index.ts'
-import { FettleError } from '../error.ts'
+import { clipText, FettleError, quoteValue } from '../error.ts'
 import type { WeightStore } from './weights/weight-store.ts'
 
 /** How a model is loaded. */
@@ -63,7 +63,7 @@ export function computeType(
   if (wanted === 'auto') return engine.activationTypes[0]
   throw new FettleError({
     place: 'dtype',
-    found: wanted,
+    found: typeof wanted === 'string' ? clipText(wanted) : quoteValue(wanted),
     expected: `${engine.activationTypes.join(' or ')} on the ${engine.name} engine`,
   })
 }

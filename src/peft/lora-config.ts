@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { FettleError, type Problem } from '../error.ts'
+import { FettleError, quoteValue, type Problem } from '../error.ts'
 import { expectedBy } from '../schema-issue.ts'
 
 /** Beyond the width of any published model no rank can do more. */
@@ -103,7 +103,7 @@ function problemsOf(issue: z.core.$ZodIssue, given: object): Problem[] {
   return [
     {
       place: ['lora', ...issue.path].join('.'),
-      found: JSON.stringify(value) ?? String(value),
+      found: quoteValue(value),
       expected: expectedBy(issue),
     },
   ]

@@ -1,3 +1,4 @@
+import { checkText } from '../check-argument.ts'
 import { FettleError } from '../error.ts'
 import type { Tokenizer } from './tokenizer.ts'
 
@@ -44,6 +45,7 @@ export function ensurePadToken(
   policy: PadPolicy = 'auto',
   embeddingRows: number = tokenizer.length,
 ): PadChoice {
+  checkText('policy', policy)
   if (policy === 'auto' && tokenizer.padToken !== undefined)
     return choose(tokenizer, tokenizer.padToken, 'existing', embeddingRows)
   switch (policy) {
