@@ -38,6 +38,14 @@ export function checkPath(name: string, value: unknown): void {
   checkArgument(name, value, isRight, 'the path of a file or folder')
 }
 
+/** More items than a program holds: a length without items, which would be counted through. */
+const mostItems = 100_000_000
+
+/** Whether a value is a list that may be gone through. */
+export function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value) && value.length <= mostItems
+}
+
 /** A list whose items are right, each named by its index where it is not. */
 export function checkList(
   name: string,
@@ -45,7 +53,7 @@ export function checkList(
   isRight: (item: unknown) => boolean,
   expected: string,
 ): void {
-  checkArgument(name, value, Array.isArray(value), `a list, each item ${expected}`)
+  checkArgument(name, value, isList(value), `a list, each item ${expected}`)
   if (!Array.isArray(value)) return
   const odd = value.findIndex((item) => !isRight(item))
   if (odd >= 0) checkArgument(`${name}[${odd}]`, value[odd], false, expected)

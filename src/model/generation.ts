@@ -10,7 +10,7 @@ import type {
 } from '../generate/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
 import { checkAssistant, openAssistant, type AssistantModel } from './assistant-model.ts'
-import { checkArgument, checkList, checkObject } from '../check-argument.ts'
+import { checkArgument, checkList, checkObject, isList } from '../check-argument.ts'
 import { flattenBatch, type TokenMatrix } from './passes/flatten.ts'
 
 /** What a model goes on from. */
@@ -66,7 +66,7 @@ export async function generateWith(
   const { assistantModel, numAssistantTokens, maxLength: asked = Infinity, ...options } = settings
   if (assistantModel) checkAssistant(model, assistantModel)
   checkObject('inputs', inputs)
-  checkTokenCount('maxNewTokens', options.maxNewTokens)
+  checkTokenCount('maxNewTokens', given.maxNewTokens)
   checkTokenCount('maxLength', given.maxLength)
   const prompts = promptsOf(inputs, model.vocabSize)
   checkArgument('inputIds', inputs.inputIds, prompts.length > 0, 'at least one prompt')
@@ -123,7 +123,12 @@ function checkedRow(row: readonly number[], index: number, vocabSize: number): r
 
 /** The tokens of each row without its padding. */
 function promptsOf({ inputIds, attentionMask }: GenerateInputs, vocabSize: number): (readonly number[])[] {
-  if ((attentionMask ?? undefined) === undefined && Array.isArray(inputIds) && inputIds.every(Array.isArray))
+  if (
+    (attentionMask ?? undefined) === undefined &&
+    Array.isArray(inputIds) &&
+    isList(inputIds) &&
+    inputIds.every(Array.isArray)
+  )
     return inputIds.map((row, i) => checkedRow(row, i, vocabSize))
   const { batch, time, places } = flattenBatch(
     { inputIds, ...(attentionMask && { attentionMask }) },

@@ -1,4 +1,4 @@
-import { checkArgument, checkList, checkObject, isText } from '../check-argument.ts'
+import { checkArgument, checkList, checkObject, isList, isText } from '../check-argument.ts'
 import type { EncodeOptions } from './encode-texts.ts'
 
 /** What `encode` is given. */
@@ -13,7 +13,8 @@ export function checkEncoding(text: unknown, options: EncodeOptions): void {
 /** Token ids, as any iterable. */
 export function checkIds(name: string, ids: unknown): void {
   const isIterable = typeof ids === 'object' && ids !== null && Symbol.iterator in ids
-  checkArgument(name, ids, isIterable, 'token ids')
+  const isRight = isIterable && (!Array.isArray(ids) || isList(ids))
+  checkArgument(name, ids, isRight, 'token ids')
 }
 
 function checkTexts(name: string, value: unknown): void {

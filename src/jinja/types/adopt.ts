@@ -5,6 +5,9 @@ import { normalize } from './numbers.ts'
 import { Text, type Owner } from './text.ts'
 import { PyDict, PyFloat, listOf, Scalar, type Key, type Value } from './values.ts'
 
+/** More than a program holds: an array of a length without items would be counted through. */
+const mostItems = 100_000_000
+
 /**
  * A JSON value as the template sees it. With an owner, every part of it has one.
  * A JavaScript integer is a Python int; a JsonFloat says that it was written as a float.
@@ -18,6 +21,7 @@ export function adoptValue(value: unknown, owner?: Owner, depth = 0): Value {
     return owner === undefined ? scalar : new Scalar(scalar, owner)
   }
   if (!Array.isArray(value)) return adoptObject(value, owner, depth)
+  if (value.length > mostItems) throw new Fault('Limit', `a list of ${value.length} items`)
   return listOf(
     value.map((item, index) => adoptValue(item, owner?.part(index), depth + 1)),
     owner,

@@ -1,6 +1,6 @@
 import type { Batch } from '../../batch/index.ts'
 import { batchOf } from '../../batch/index.ts'
-import { checkObject } from '../../check-argument.ts'
+import { checkArgument, checkObject, isList } from '../../check-argument.ts'
 import { FettleError, quoteValue } from '../../error.ts'
 
 /** Token matrices as users give them: nested arrays, or flat with a shape [batch, time]. */
@@ -174,6 +174,7 @@ function readMatrix(name: string, matrix: unknown) {
   const rows: readonly (readonly number[])[] = matrix
   const batch = rows.length
   const time = rows[0]?.length ?? 0
+  checkArgument(`${name}[0]`, rows[0], batch === 0 || isList(rows[0]), 'a row of numbers')
   const odd = rows.findIndex((row) => row.length !== time)
   if (odd >= 0)
     throw new FettleError({
