@@ -23,7 +23,8 @@ export function expectedBy(issue: z.core.$ZodIssue): string {
     case 'too_big':
       return `a number ${issue.inclusive ? 'up to' : 'below'} ${issue.maximum}`
     case 'invalid_union':
-      return issue.errors.flatMap((errors) => errors.map(expectedBy)).join(' or ')
+      // A list with many wrong items has an issue for each.
+      return [...new Set(issue.errors.flatMap((errors) => errors.map(expectedBy)))].join(' or ')
     case 'invalid_key':
       return issue.issues.map(expectedBy).join(' or ')
     default:

@@ -1,4 +1,4 @@
-import { FettleError, type Problem } from '../error.ts'
+import { clipText, FettleError, type Problem } from '../error.ts'
 
 /** Python's exceptions that a template can meet, some of which jinja2's own operations catch, and fettle's own two. */
 export type FaultKind =
@@ -37,9 +37,18 @@ function placeOf(source: string, offset: number): string {
   return `chat template:${line}:${column}`
 }
 
+/** Names in a template may be of any length; what is said of them is not. */
+const longestPart = 500
+
 /** An error in the template's text. */
 export function syntaxError(source: string, offset: number, problem: Omit<Problem, 'place'>): FettleError {
-  return new FettleError({ place: placeOf(source, offset), ...problem })
+  const { found, expected, cure } = problem
+  return new FettleError({
+    place: placeOf(source, offset),
+    found: clipText(found, longestPart),
+    ...(expected !== undefined && { expected: clipText(expected, longestPart) }),
+    ...(cure !== undefined && { cure: clipText(cure, longestPart) }),
+  })
 }
 
 /** What a thrown value is to the user: a fault gets its place, anything unknown stays as it is. */
@@ -49,7 +58,7 @@ export function describeThrown(thrown: unknown, source: string, offset: number):
     thrown instanceof RangeError ? new Fault('Limit', `the template goes too far: ${thrown.message}`) : thrown
   if (!(fault instanceof Fault)) return thrown
   const said = namelessKinds.has(fault.kind) ? fault.message : `${fault.kind}: ${fault.message}`
-  const problem = { place: placeOf(source, offset), found: said.replace(/\.$/, '') }
+  const problem = { place: placeOf(source, offset), found: clipText(said.replace(/\.$/, ''), longestPart) }
   return new FettleError(fault.cure === undefined ? problem : { ...problem, cure: fault.cure }, {
     cause: thrown,
   })
