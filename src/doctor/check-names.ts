@@ -10,6 +10,7 @@ export const checkNames = [
   'pad-equals-eos',
   'pad-token-missing',
   'double-bos',
+  'weights-not-finite',
   'embedding-size',
   'new-token-rows',
   'template-loses-messages',

@@ -110,6 +110,11 @@ export const cases: Record<CheckName, CheckCase> = {
       { input_ids: [597, 70, 71, 599] },
     ]),
   },
+  'weights-not-finite': {
+    fires: withModel({ scaledRows: { 300: Number.NaN } }),
+    says: /weights are NaN or infinite, in 1 tensor/,
+    silent: withModel({ scaledRows: { 300: 2 } }),
+  },
   'embedding-size': {
     fires: withModel({ tokenizer: { config: { additional_special_tokens: ['<|new|>'] } } }),
     says: 'has 600 rows and the tokenizer',

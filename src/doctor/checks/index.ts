@@ -26,6 +26,7 @@ import { templateMissing } from './template-missing.ts'
 import { textEncoding } from './text-encoding.ts'
 import { cutAnswers } from './cut-answers.ts'
 import { twoEndTokens } from './two-end-tokens.ts'
+import { weightsNotFinite } from './weights-not-finite.ts'
 
 /** Everything that the doctor looks for. */
 export const checks: { readonly [K in CheckName]: Check } = {
@@ -39,6 +40,7 @@ export const checks: { readonly [K in CheckName]: Check } = {
   'pad-equals-eos': padEqualsEos,
   'pad-token-missing': padTokenMissing,
   'double-bos': doubleBos,
+  'weights-not-finite': weightsNotFinite,
   'embedding-size': embeddingSize,
   'new-token-rows': newTokenRows,
   'template-loses-messages': templateLosesMessages,
