@@ -94,7 +94,7 @@ function writeString(builder: TextBuilder, text: Str): void {
 const needsEscape = /[\\'"\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]|(?! )\p{Zs}/u
 
 function escapePart(part: string, quote: string): string {
-  spendCharacterWork(part.length, 2)
+  spendCharacterWork(part.length, 8)
   if (!needsEscape.test(part)) return part
   spendCharacterWork(part.length, 48)
   return Array.from(part, (character) => escapeCharacter(character, quote)).join('')

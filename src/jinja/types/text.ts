@@ -174,9 +174,15 @@ function isAstral(value: string): boolean {
   return surrogate.test(value)
 }
 
+/** Code points that are gone through one by one, each at the price of five copied characters. */
+function spendCounting(count: number): void {
+  if (count > 64) spendCharacterWork(count, 5)
+}
+
 /** Python's len(): the number of code points. */
 export function codePointLength(value: string): number {
   if (!isAstral(value)) return value.length
+  spendCounting(value.length)
   let count = value.length
   for (let index = 1; index < value.length; index += 1) {
     const isLow = (value.charCodeAt(index) & 0xfc00) === 0xdc00
@@ -188,6 +194,7 @@ export function codePointLength(value: string): number {
 /** The UTF-16 offset of a code point index, 0 ≤ index ≤ length. */
 export function utf16Offset(value: string, codePoints: number): number {
   if (!isAstral(value)) return codePoints
+  spendCounting(codePoints)
   let offset = 0
   for (let index = 0; index < codePoints && offset < value.length; index += 1) {
     offset += (value.codePointAt(offset) ?? 0) > 0xffff ? 2 : 1
