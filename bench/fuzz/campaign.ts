@@ -76,6 +76,7 @@ function runWorker(campaign: Campaign, job: number, from: number, verdict: Verdi
     let next = from
     let timer = setTimeout(() => child.kill('SIGKILL'), openingMs)
     let isHanging = false
+    let isReplaced = false
     const tally = (number: number, outcome: Outcome) => {
       verdict.cases += 1
       if (outcome.kind === 'fault')
@@ -84,10 +85,15 @@ function runWorker(campaign: Campaign, job: number, from: number, verdict: Verdi
       next = number + stride
       current = undefined
       // A process that has grown would hide the next growth.
-      if (outcome.kind === 'fault' && outcome.fault === 'growth') child.kill('SIGKILL')
+      if (outcome.kind === 'fault' && outcome.fault === 'growth') {
+        isReplaced = true
+        child.kill('SIGKILL')
+      }
     }
     child.on('message', (report: Report) => {
       clearTimeout(timer)
+      // The next worker does what this one may have begun.
+      if (isReplaced) return
       if (report.kind === 'begin') {
         current = report.number
         timer = setTimeout(() => {

@@ -111,7 +111,8 @@ function mutateOnce(random: Random, root: Node, odd: ((random: Random) => string
       else setValue(place, oddNode())
       break
     default:
-      if (holder.kind === 'array' && holder.items.length < 100)
+      // Many of what is small: a file of gigabytes is another test.
+      if (holder.kind === 'array' && holder.items.length < 100 && print(value).length < 5000)
         holder.items.push(...Array.from({ length: 500 }, () => value))
       else setValue(place, oddNode())
   }
