@@ -1,4 +1,3 @@
-import { FettleError } from '../../error.ts'
 import {
   applyChanges,
   mapCharacters,
@@ -10,6 +9,7 @@ import {
 import { writeBytes } from './byte-alphabet.ts'
 import { normalForm, type NormalForm } from './normal-forms.ts'
 import { findIn, readFinder } from './finder.ts'
+import { checkGrowth } from './growth.ts'
 import { readFlag, readParts, readText, type Part, type Readers } from './options.ts'
 import { mapGraphemes, readCharacterMap } from './precompiled.ts'
 import { isCombiningMark, isControl, isNonspacingMark, isSpace } from './unicode.ts'
@@ -33,7 +33,7 @@ export const normalizerReaders: Readers<Normalizer> = {
     const content = readText(part, 'content')
     return (text) => {
       const matches = findIn(text.text, find)
-      checkGrowth(part, text.text.length, (matches.length / 2) * content.length)
+      checkGrowth(part.place, text.text.length, (matches.length / 2) * content.length)
       return replaceMatches(text, matches, content)
     }
   },
@@ -57,18 +57,13 @@ export const normalizerReaders: Readers<Normalizer> = {
   BertNormalizer: readBert,
   Sequence(part) {
     const steps = readParts(part, 'normalizers', normalizerReaders)
-    return (text) => steps.reduce((result, step) => step(result), text)
+    return (text) =>
+      steps.reduce((result, step) => {
+        const changed = step(result)
+        checkGrowth(part.place, text.text.length, changed.text.length)
+        return changed
+      }, text)
   },
-}
-
-/** What replacements may add to a text, whatever its length: a million characters, or eight times as many as it has. */
-function checkGrowth({ place }: Part, length: number, added: number): void {
-  if (added <= Math.max(1_000_000, 8 * length)) return
-  throw new FettleError({
-    place,
-    found: `${added} characters in the place of ${length}`,
-    expected: 'replacements that leave a text about as long as it is',
-  })
 }
 
 function formReader(form: NormalForm): (part: Part) => Normalizer {

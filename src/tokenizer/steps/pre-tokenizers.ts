@@ -1,6 +1,7 @@
 import { prependText, replaceMatches } from './aligned-text.ts'
 import { writeBytes } from './byte-alphabet.ts'
 import { behaviors, changeWords, splitAt, type Cut, type PreTokenizer } from './cut.ts'
+import { checkGrowth } from './growth.ts'
 import { findCharacters, findIn, findPattern, findText, readFinder } from './finder.ts'
 import {
   readCharacter,
@@ -54,12 +55,17 @@ const preTokenizerReaders: Readers<PreTokenizer> = {
   },
   Sequence(part) {
     const steps = readParts(part, 'pretokenizers', preTokenizerReaders)
-    return inTurn(steps)
+    return inTurn(steps, part.place)
   },
 }
 
-function inTurn(steps: readonly PreTokenizer[]): PreTokenizer {
-  return (cut) => steps.reduce((words, step) => step(words), cut)
+function inTurn(steps: readonly PreTokenizer[], place: string): PreTokenizer {
+  return (cut) =>
+    steps.reduce((words, step) => {
+      const changed = step(words)
+      checkGrowth(place, cut.text.text.length, changed.text.text.length)
+      return changed
+    }, cut)
 }
 
 /** How a text is cut, and whether each word is written as its bytes afterwards, as byte-level tokenizers do at the end. */
@@ -82,7 +88,7 @@ export function readCutting(json: unknown): Cutting {
     .slice(0, spellsBytes ? -1 : undefined)
     .map((part) => readPart(part, place, preTokenizerReaders))
   if (spellsBytes) steps.push(readPart(last, place, { ByteLevel: readByteLevel }))
-  return { cut: steps.length === 1 ? steps[0] : inTurn(steps), spellsBytes }
+  return { cut: steps.length === 1 ? steps[0] : inTurn(steps, place), spellsBytes }
 }
 
 /** What `ByteLevel` does before it writes bytes. */
