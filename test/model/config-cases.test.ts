@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,12 +10,10 @@ import { maxDifference, readTensors } from './golden.ts'
 
 // What transformers 5.24 makes of config.json with each key left out, null or odd: test/fixtures/configs/record.py.
 const folder = join(import.meta.dirname, '..', 'fixtures', 'configs')
-const golden = await readTensors(join(folder, 'logits.safetensors'))
 
 interface Case {
-  family: string
   what: string
-  /** Keys of `configs[family]` with another value, and those that are gone. */
+  /** Keys of the family's config with another value, and those that are gone. */
   change: Record<string, unknown>
   gone?: string[]
   /** What the class makes of it, unless it refuses it. */
@@ -30,12 +29,11 @@ interface Case {
 
 interface Recorded {
   input_ids: number[]
-  kept: number
-  configs: Record<string, Record<string, unknown>>
+  config: Record<string, unknown>
   cases: Case[]
 }
 
-const recorded = JSON.parse(await readFile(join(folder, 'cases.json'), 'utf8')) as Recorded
+const families = readdirSync(folder).flatMap((name) => /^(\w+)\.json$/.exec(name)?.[1] ?? [])
 
 /** What transformers takes and fettle does not: it says so instead of computing something else. */
 const refusedHere =
@@ -60,21 +58,6 @@ beforeAll(async () => {
 })
 afterAll(() => rm(scratch, { recursive: true }))
 
-function configOf({ family, change, gone = [] }: Case): Record<string, unknown> {
-  const config = { ...recorded.configs[family], ...change }
-  for (const key of gone) delete config[key]
-  return config
-}
-
-async function load(each: Case): Promise<AutoModelForCausalLM> {
-  const place = join(scratch, 'model')
-  await rm(place, { recursive: true, force: true })
-  await mkdir(place)
-  await writeFile(join(place, 'config.json'), JSON.stringify(configOf(each)))
-  await symlink(join(folder, `${each.family}.safetensors`), join(place, 'model.safetensors'))
-  return AutoModelForCausalLM.fromPretrained(place, { dtype: 'float32', engine: 'reference' })
-}
-
 /** The numbers that an architecture was built from, by transformers' names. */
 function shapeOf(architecture: Architecture): Record<string, unknown> {
   const [attention] = architecture.layers[0].flatMap((block) => block.attention ?? [])
@@ -91,10 +74,27 @@ function shapeOf(architecture: Architecture): Record<string, unknown> {
   }
 }
 
-describe.each(Object.keys(recorded.configs))('%s', (family) => {
-  const cases = recorded.cases
-    .map((each, number) => ({ ...each, number }))
-    .filter((each) => each.family === family && !sameHere.test(each.what))
+describe.each(families)('%s', async (family) => {
+  const recorded = JSON.parse(readFileSync(join(folder, `${family}.json`), 'utf8')) as Recorded
+  const golden = await readTensors(join(folder, `${family}.logits.safetensors`))
+  const numbered = recorded.cases.map((each, number) => ({ ...each, number }))
+  const cases = numbered.filter((each) => !sameHere.test(each.what))
+
+  function configOf({ change, gone = [] }: Case): Record<string, unknown> {
+    const config = { ...recorded.config, ...change }
+    for (const key of gone) delete config[key]
+    return config
+  }
+
+  async function load(each: Case): Promise<AutoModelForCausalLM> {
+    const place = join(scratch, 'model')
+    await rm(place, { recursive: true, force: true })
+    await mkdir(place)
+    await writeFile(join(place, 'config.json'), JSON.stringify(configOf(each)))
+    await symlink(join(folder, `${family}.safetensors`), join(place, 'model.safetensors'))
+    return AutoModelForCausalLM.fromPretrained(place, { dtype: 'float32', engine: 'reference' })
+  }
+
   const isRefused = ({ what, refused, fits }: Case) =>
     !acceptedHere.test(what) &&
     (refused !== undefined ||
