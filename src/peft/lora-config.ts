@@ -21,6 +21,7 @@ export const loraFields = {
   rankPattern: z.record(z.string(), rank()),
   alphaPattern: z.record(z.string(), positive()),
   layersToTransform: z.array(countOrZero()).min(1),
+  layersPattern: names(),
   modulesToSave: names(),
   ensureWeightTying: z.boolean(),
   trainableTokenIndices: z.union([
@@ -54,6 +55,9 @@ export const loraSchema = z.strictObject({
   rankPattern: loraFields.rankPattern.default({}).describe('Other ranks for modules by name.'),
   alphaPattern: loraFields.alphaPattern.default({}).describe('Other alphas for modules by name.'),
   layersToTransform: loraFields.layersToTransform.optional().describe('Only these layers.'),
+  layersPattern: loraFields.layersPattern
+    .optional()
+    .describe('What the list is called that layers_to_transform counts in; default any.'),
   modulesToSave: loraFields.modulesToSave
     .optional()
     .describe('Modules trained whole and saved with the adapter.'),
@@ -73,8 +77,6 @@ export interface LoraOptions extends z.output<typeof loraSchema> {}
 export interface LoraConfig extends Omit<LoraOptions, 'initLoraWeights'> {
   initLoraWeights: boolean | LoadedInit
   taskType: 'CAUSAL_LM'
-  /** What the list of layers is called that `layersToTransform` counts in; without it, any. */
-  layersPattern?: readonly string[]
   /** The model that the adapter belongs to: a path, or a name on the hub. */
   baseModelNameOrPath?: string
 }
@@ -91,6 +93,12 @@ export function loraConfig({
 }: Partial<LoraConfig> = {}): LoraConfig {
   const result = loraSchema.safeParse(given)
   if (!result.success) throw new FettleError(result.error.issues.flatMap((issue) => problemsOf(issue, given)))
+  if (result.data.layersPattern && !result.data.layersToTransform)
+    throw new FettleError({
+      place: 'lora.layers_pattern',
+      found: quoteValue(result.data.layersPattern),
+      expected: 'layers_to_transform beside it: it says what these numbers count',
+    })
   return { ...result.data, taskType, ...(baseModelNameOrPath !== undefined && { baseModelNameOrPath }) }
 }
 

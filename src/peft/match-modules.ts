@@ -36,7 +36,10 @@ export function matchModules(
   const isTarget =
     targetModules === 'all-linear' ? () => true : matcher(targetModules, `${prefix}target_modules`)
   const isOfLayers = layerMatcher(config, prefix)
-  const isWhole = (module: string) => modulesToSave.some((name) => `.${module}.`.includes(`.${name}.`))
+  const whole = modulesToSave.map((name) =>
+    wholeMatcher(String.raw`(?:^|.*\.)${name}(?:$|\..*)`, `${prefix}modules_to_save`),
+  )
+  const isWhole = (module: string) => whole.some((matches) => matches(module))
   const adaptable = targetModules === 'all-linear' ? modules.linear : [...modules.linear, ...modules.tables]
   const matched = adaptable.filter(
     (module) => isTarget(module) && !isExcluded(module) && !isWhole(module) && isOfLayers(module),
@@ -78,24 +81,40 @@ function noModule(
   })
 }
 
-/** Whether a module is in one of the layers that an adapter is of. */
+/**
+ * Whether a module is in one of the layers that an adapter is of. Modules that a list names by their whole path are, whatever
+ * layer they are in.
+ */
 function layerMatcher(
   { layersToTransform, layersPattern = [], targetModules }: LoraConfig,
   prefix: string,
 ): (module: string) => boolean {
   if (layersToTransform === undefined) return () => true
-  if (layersPattern.length === 0 || typeof targetModules === 'string')
-    return (module) => layersToTransform.includes(layerOf(module) ?? Number.NaN)
-  const names = layersPattern.join('|')
-  const layers = layersToTransform.join('|')
-  const pattern = String.raw`(?:.*\.)?(?:${names})\.(?:${layers})\..*`
-  return wholeMatcher(pattern, `${prefix}layers_pattern`)
+  const lists = layersPattern.map((name) =>
+    wholeMatcher(String.raw`(?:^|.*?\.)${name}`, `${prefix}layers_pattern`),
+  )
+  const layer = (module: string) =>
+    lists.length === 0
+      ? layerOf(module)
+      : lists.map((isList) => layerOf(module, isList)).find((found) => found !== undefined)
+  return (module) =>
+    (Array.isArray(targetModules) && targetModules.includes(module)) ||
+    layersToTransform.includes(layer(module) ?? Number.NaN)
 }
 
-/** The last number in a path that stands behind a name, whatever it is called: `layers` here, `h` there. */
-function layerOf(module: string): number | undefined {
-  const found = /^.*\.[^.]*\.(\d+)\./.exec(module)
-  return found ? Number(found[1]) : undefined
+/**
+ * The first number in a path that stands behind the path of a list: `model.layers` or `transformer.h`, whatever it is called.
+ * Later ones count experts.
+ */
+function layerOf(
+  module: string,
+  isList: (path: string) => boolean = (path) => path.includes('.'),
+): number | undefined {
+  const names = module.split('.')
+  const place = names.findIndex(
+    (name, i) => i < names.length - 1 && /^\d+$/.test(name) && isList(names.slice(0, i).join('.')),
+  )
+  return place < 0 ? undefined : Number(names[place])
 }
 
 function checkLayers(layers: readonly number[] = [], modules: readonly string[]): void {
