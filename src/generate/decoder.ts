@@ -8,6 +8,8 @@ export interface FedTokens {
   slots: Int32Array
   /** [n] 0 for the first token of a sequence */
   positions: Int32Array
+  /** Of how many tokens the longest prompt is, where these are of prompts that several passes may read. */
+  promptLength?: number
 }
 
 /** A slot that takes over the first `count` positions of another one. */

@@ -83,7 +83,7 @@ export async function generateSequences(
     options.onToken?.(token, row.index, finishReason)
   }
   /** One pass of the model, and the tokens that follow from it. */
-  const feed = async (pass: readonly Fed[]): Promise<void> => {
+  const feed = async (pass: readonly Fed[], promptLength?: number): Promise<void> => {
     const ending = pass.flatMap(({ isLast }, i) => (isLast ? [i] : []))
     // A pass from the middle of a prompt asks for its last row, to ask for something; the answer is not used.
     const wanted = {
@@ -91,17 +91,19 @@ export async function generateSequences(
       rules: ending.map((at) => ruleOf(pass[at].row)),
       mostSeen: Math.max(0, ...ending.map((at) => pass[at].row.seen.size)),
     }
-    const choose = await nextTokens(decoder, fedTokens(pass), wanted, settings)
+    const tokens = { ...fedTokens(pass), ...(promptLength !== undefined && { promptLength }) }
+    const choose = await nextTokens(decoder, tokens, wanted, settings)
     ending.forEach((at, i) => accept(pass[at].row, choose(i, pass[at].row, placeOf(pass[at].row))))
   }
 
   const copies = sharedBeginnings(prompts, options.cachedTokens)
   const copied = new Map(copies.map(({ slot, count }) => [slot, count]))
   const heldOf = ({ index }: Row): number => copied.get(index) ?? options.cachedTokens?.[index] ?? 0
+  const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
   const readPrompts = async (some: readonly Row[]): Promise<void> => {
     for (const pass of promptPasses(some, heldOf)) {
       if (options.signal?.aborted) return
-      await feed(pass)
+      await feed(pass, longest)
     }
   }
   await readPrompts(rows.filter(({ index }) => !copied.has(index)))

@@ -201,13 +201,23 @@ describe('names what it cannot read', () => {
     ],
     [
       'an activation',
-      { model_type: 'llama', hidden_act: 'gelu' },
-      'hidden_act: "gelu"; expected silu or swish',
+      { model_type: 'llama', hidden_act: 'relu' },
+      'hidden_act: "relu"; expected silu or swish or gelu',
     ],
     [
       'a rotation',
-      { model_type: 'llama', rope_scaling: { type: 'dynamic' } },
-      'rope_scaling.type: "dynamic"; expected default or linear or llama3 or yarn',
+      { model_type: 'llama', rope_scaling: { type: 'axial' } },
+      'rope_scaling.type: "axial"; expected default or linear or llama3 or yarn',
+    ],
+    [
+      'a rotation without what it needs',
+      { model_type: 'llama', rope_scaling: { type: 'longrope', factor: 2 } },
+      'expected short_factor and long_factor for rope_type longrope',
+    ],
+    [
+      'a rotation with lists of another length',
+      { model_type: 'phi3', rope_scaling: { type: 'longrope', short_factor: [1], long_factor: [1] } },
+      'expected 48 numbers each in short_factor and long_factor',
     ],
     ['an end token', { model_type: 'llama', eos_token_id: ['</s>'] }, 'eos_token_id'],
   ])('%s', (_, raw, says) => {

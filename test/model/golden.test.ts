@@ -190,8 +190,8 @@ describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () 
     const largest = maxDifference(logits.data, await tensors.floats('logits'))
     logitRatios.push(largest / noise.logits)
     expect(largest).toBeLessThanOrEqual(noise.logits * (outliers[name] ?? 1))
-    // One number: PyTorch's own errors scatter from 0.0007 to 0.0116 over these cases.
-    expect(Math.abs((loss ?? NaN) - expected)).toBeLessThanOrEqual(0.0116)
+    // One number: PyTorch's own errors scatter from 0.0007 to 0.0116 over most of these cases.
+    expect(Math.abs((loss ?? NaN) - expected)).toBeLessThanOrEqual(Math.max(0.0116, noise.loss))
     const gradients = await model.gradients(inputs)
     const errors: number[] = []
     for (const key of tensors.names.filter((each) => each.startsWith('grad.')))

@@ -14,6 +14,9 @@ export const goldenModels = [
   'gemma3',
   'granite',
   'olmo2',
+  'phi3',
+  'phi3-long',
+  'phi4-mini',
   'gpt2',
 ] as const
 

@@ -1,12 +1,14 @@
 /** Rotary position embedding (Su et al. 2021, https://arxiv.org/abs/2104.09864): which columns turn, and how fast. */
 export interface Rope {
-  /** Columns at the start of each head that are rotated. */
+  /** Columns at the start of each head that are rotated; even. */
   rotaryDim: number
+  /** What the exponents are divided by, where it is not rotaryDim: an odd number of columns is rounded up. */
+  exponentDim?: number
   theta: number
   scaling: RopeScaling
 }
 
-/** How the frequencies θ_i = theta^(−2i / rotaryDim) are changed for longer contexts; as in transformers' modeling_rope_utils. */
+/** How the frequencies θ_i = theta^(−2i / exponentDim) are changed for longer contexts; as in transformers' modeling_rope_utils. */
 export type RopeScaling =
   | { type: 'default' }
   /** θ / factor */
@@ -31,6 +33,21 @@ export type RopeScaling =
       mscale?: number | undefined
       mscaleAllDim?: number | undefined
     }
+  /** Beyond maxPositions a larger theta, by the length of the sequence (NTK-aware scaling, by u/bloc97 and u/emozilla). */
+  | { type: 'dynamic'; factor: number; maxPositions: number }
+  /**
+   * θ_i / factors[i]: the long ones where the longest sequence of a pass has more than originalMaxPositions tokens, else the short
+   * ones (Ding et al. 2024, https://arxiv.org/abs/2402.13753). Entropy is kept by attentionFactor in both.
+   */
+  | {
+      type: 'longrope'
+      shortFactors: readonly number[]
+      longFactors: readonly number[]
+      originalMaxPositions: number
+      attentionFactor: number
+    }
+  /** The first so many θ_i / factor; the others are zero: their columns do not turn (Gemma 4). */
+  | { type: 'proportional'; turning: number; factor: number }
   /** θ_i / divisors[i], as llama.cpp stores a scaling (`rope_freqs.weight`). */
   | { type: 'divisors'; divisors: readonly number[] }
 
@@ -40,25 +57,68 @@ export interface RopeFrequencies {
   attentionScaling: number
 }
 
-export function ropeFrequencies(rope: Rope): RopeFrequencies {
-  const { rotaryDim, theta, scaling } = rope
-  const plain = Float64Array.from({ length: rotaryDim / 2 }, (_, i) => theta ** (-(2 * i) / rotaryDim))
+/** @param length  of the longest sequence of the pass; some scalings depend on it */
+export function ropeFrequencies(rope: Rope, length = 0): RopeFrequencies {
+  const { scaling } = rope
+  const plain = plainFrequencies(rope, rope.theta)
   const unscaled = (inverse: Float64Array) => ({ inverse, attentionScaling: 1 })
   switch (scaling.type) {
     case 'default':
       return unscaled(plain)
     case 'linear':
       return unscaled(plain.map((f) => f / scaling.factor))
+    case 'proportional':
+      return unscaled(plain.map((f, i) => (i < scaling.turning ? f / scaling.factor : 0)))
     case 'divisors':
       return unscaled(plain.map((f, i) => f / scaling.divisors[i]))
     case 'llama3':
       return unscaled(plain.map((f) => llama3(f, scaling)))
     case 'yarn':
       return yarn(plain, rope, scaling)
+    case 'dynamic':
+      return unscaled(plainFrequencies(rope, dynamicTheta(rope, scaling, length)))
+    case 'longrope': {
+      const { shortFactors, longFactors, originalMaxPositions, attentionFactor } = scaling
+      const factors = length > originalMaxPositions ? longFactors : shortFactors
+      return { inverse: plain.map((f, i) => f / factors[i]), attentionScaling: attentionFactor }
+    }
   }
 }
 
+/** theta^(−2i / exponentDim) */
+function plainFrequencies({ rotaryDim, exponentDim = rotaryDim }: Rope, theta: number): Float64Array {
+  return Float64Array.from({ length: rotaryDim / 2 }, (_, i) => theta ** (-(2 * i) / exponentDim))
+}
+
+/** Two lengths with the same number have the same tables up to the shorter one. */
+export function tableVersion({ scaling }: Rope, length: number): number {
+  if (scaling.type === 'longrope') return length > scaling.originalMaxPositions ? 1 : 0
+  return scaling.type === 'dynamic' ? Math.max(length, scaling.maxPositions) : 0
+}
+
+/** How long a sequence of this length may become before what it has already needs other tables. */
+export function longestWithTable({ scaling }: Rope, length: number): number {
+  return scaling.type === 'longrope' && length <= scaling.originalMaxPositions
+    ? scaling.originalMaxPositions
+    : Number.POSITIVE_INFINITY
+}
+
+/** Whether its tables depend on the length of the longest sequence. */
+export function followsLength({ scaling: { type } }: Rope): boolean {
+  return type === 'longrope' || type === 'dynamic'
+}
+
 type Scaling<T extends RopeScaling['type']> = Extract<RopeScaling, { type: T }>
+
+/** theta · (factor · length / maxPositions − (factor − 1))^(dim / (dim − 2)) */
+function dynamicTheta(
+  { rotaryDim: dim, theta }: Rope,
+  { factor, maxPositions }: Scaling<'dynamic'>,
+  length: number,
+): number {
+  const stretched = (factor * Math.max(length, maxPositions)) / maxPositions - (factor - 1)
+  return theta * stretched ** (dim / (dim - 2))
+}
 
 function llama3(
   f: number,
@@ -94,21 +154,29 @@ function yarn(plain: Float64Array, { rotaryDim, theta }: Rope, scaling: Scaling<
   return { inverse, attentionScaling }
 }
 
-/** cos and sin of position · θ_i, times the attention scaling; both [positions, rotaryDim / 2]. */
+/**
+ * cos and sin of position · θ_i, times the attention scaling; both [positions, rotaryDim / 2]. Positions from `length` on are
+ * those of tokens that are generated after a sequence of that length: each has the frequencies of its own length.
+ */
 export function ropeTables(
-  { inverse, attentionScaling }: RopeFrequencies,
+  rope: Rope,
   positions: number,
+  length: number,
 ): { cos: Float32Array; sin: Float32Array } {
-  const half = inverse.length
+  const half = rope.rotaryDim / 2
   const cos = new Float32Array(positions * half)
   const sin = new Float32Array(positions * half)
+  const { inverse, attentionScaling } = ropeFrequencies(rope, length)
   // transformers rounds θ to float32 and multiplies in float32; so do we, to the bit of the angle.
-  const rounded = Float32Array.from(inverse)
-  for (let position = 0; position < positions; position += 1)
+  let rounded = Float32Array.from(inverse)
+  const own = rope.scaling.type === 'dynamic' ? Math.max(length, rope.scaling.maxPositions) : positions
+  for (let position = 0; position < positions; position += 1) {
+    if (position >= own) rounded = Float32Array.from(ropeFrequencies(rope, position + 1).inverse)
     for (let i = 0; i < half; i += 1) {
       const angle = Math.fround(position * rounded[i])
       cos[position * half + i] = Math.cos(angle) * attentionScaling
       sin[position * half + i] = Math.sin(angle) * attentionScaling
     }
+  }
   return { cos, sin }
 }

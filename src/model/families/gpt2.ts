@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { ForeignKeys } from '../../formats/foreign/index.ts'
 import { isOneOf } from '../../formats/foreign/index.ts'
 import { plainLogits, type Layer } from '../blocks/architecture.ts'
 import { attention } from '../blocks/attention.ts'
@@ -11,7 +10,7 @@ import { biases, gain, matrix } from '../weights/parameters.ts'
 import { transposed } from '../weights/transforms.ts'
 import { activationName, activationNames } from './activation-keys.ts'
 import { defineFamily } from './family.ts'
-import { commonKeys, count, flag, layerCount, number } from './keys.ts'
+import { commonKeys, count, dropout, flag, layerCount, number } from './keys.ts'
 
 const keys = z.object({
   ...commonKeys(50256, 50256),
@@ -28,12 +27,6 @@ const keys = z.object({
 })
 
 type Gpt2Config = z.output<typeof keys>
-
-const dropout: NonNullable<ForeignKeys['unobeyed']>[string] = {
-  isHarmless: isOneOf(0),
-  expected: '0: fettle trains without this dropout; nothing else changes',
-  severity: 'notice',
-}
 
 /** GPT-2: learned positions, layer norms, an MLP without gates, and weights stored as [inputs, outputs] (Radford et al. 2019). */
 export const gpt2 = defineFamily({

@@ -13,6 +13,7 @@ import { granite } from './granite.ts'
 import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
 import { olmo2 } from './olmo2.ts'
+import { phi3 } from './phi3.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
 import { smollm3 } from './smollm3.ts'
@@ -29,6 +30,7 @@ const families: readonly Family[] = [
   gemma3,
   granite,
   olmo2,
+  phi3,
   gpt2,
 ]
 

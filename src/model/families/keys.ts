@@ -85,6 +85,13 @@ export const commonUnobeyed: NonNullable<ForeignKeys['unobeyed']> = {
   },
 }
 
+/** A probability that something is dropped in training. */
+export const dropout: UnobeyedKey = {
+  isHarmless: isOneOf(0),
+  expected: '0: fettle trains without this dropout; nothing else changes',
+  severity: 'notice',
+}
+
 /** `sliding_window` of a family that has no windows. */
 export const noWindow: NonNullable<ForeignKeys['unobeyed']> = {
   sliding_window: {

@@ -12,6 +12,8 @@ import { gain, matrix } from '../weights/parameters.ts'
 import { interleavedHalves, type Transform } from '../weights/transforms.ts'
 import type { KeyProblem } from './keys.ts'
 import { commonKeys, count, flag, layerCount, number, optionalCount } from './keys.ts'
+import { activationName, activationNames } from './activation-keys.ts'
+import type { RotaryOptions } from './rope-keys.ts'
 import { checkRope, ropeKeys, ropeOf } from './rope-keys.ts'
 
 /** A window beyond every sequence is none; engines count up to there. */
@@ -45,14 +47,16 @@ export const llamaKeys = (defaults: {
     head_dim: optionalCount(null),
     max_position_embeddings: count(defaults.maxPositions),
     rms_norm_eps: number(defaults.normEps ?? 1e-6),
-    hidden_act: z.enum(['silu', 'swish']).default('silu'),
+    hidden_act: activationName('silu'),
     tie_word_embeddings: flag(defaults.tied ?? false),
     /** `attention` is what older files call `full_attention`. */
     layer_types: z.array(z.enum(['full_attention', 'sliding_attention', 'attention'])).nullish(),
   })
 
-/** Families call the activation differently, and say it themselves. */
-export type LlamaConfig = Omit<z.output<ReturnType<typeof llamaKeys>>, 'hidden_act'>
+/** Families that call the activation differently say it themselves. */
+export type LlamaConfig = Omit<z.output<ReturnType<typeof llamaKeys>>, 'hidden_act'> & {
+  hidden_act?: keyof typeof activationNames
+}
 
 /** What the relatives' layers have that Llama's do not, or the other way round. */
 export interface LlamaLayerOptions {
@@ -76,7 +80,7 @@ export interface LlamaLayerOptions {
   cap?: number | null
   /** Of what each block adds to the stream; default 1. */
   residualScale?: number
-  /** Of the gate; default silu. */
+  /** Of the gate; default that of hidden_act. */
   activation?: Activation
   /** Whether GGUF files have the two halves of each query and key head interleaved. */
   ggufInterleaves?: boolean
@@ -90,16 +94,18 @@ export interface LlamaModelOptions {
   logits?: LogitBounds
   /** What happens to every norm's gain between file and memory. */
   gain?: Transform
+  /** Whether `partial_rotary_factor` is the share of each head that turns. */
+  isPartial?: boolean
 }
 
 /** Root mean square norms, rotated grouped heads and a gated MLP. */
 export function llamaLike(
   config: LlamaConfig,
   optionsOf: (layer: number) => LlamaLayerOptions,
-  { embeddingScale, logits = plainLogits, gain: transform }: LlamaModelOptions = {},
+  { embeddingScale, logits = plainLogits, gain: transform, isPartial }: LlamaModelOptions = {},
 ): Architecture {
   const { vocab_size: vocabSize, hidden_size: width, rms_norm_eps: eps } = config
-  const rope = ropeOf(config, headsOf(config).headDim)
+  const rope = ropeOf(config, headsOf(config).headDim, { isPartial })
   const table = (module: ModuleName) => matrix('matrix', width, [{ module, rows: vocabSize }])
   return {
     width,
@@ -123,7 +129,11 @@ export function llamaLike(
  *
  * @param window  of the layers whose type is `sliding_attention`; null: such a layer cannot be computed
  */
-export function checkLlama(config: LlamaConfig, window: number | null): KeyProblem[] {
+export function checkLlama(
+  config: LlamaConfig,
+  window: number | null,
+  rotary: RotaryOptions = {},
+): KeyProblem[] {
   const { num_attention_heads: heads, num_hidden_layers: layers, layer_types: types } = config
   const { keyHeads, headDim } = headsOf(config)
   const isAny = types?.includes('sliding_attention') === true
@@ -145,7 +155,7 @@ export function checkLlama(config: LlamaConfig, window: number | null): KeyProbl
       ? [{ key: 'layer_types', expected: 'full_attention: there is no sliding_window' }]
       : []),
     ...(window === 0 ? [{ key: 'sliding_window', expected: 'a number from 1, or null' }] : []),
-    ...checkRope(config),
+    ...checkRope(config, headDim, rotary),
   ]
 }
 
@@ -212,7 +222,7 @@ function llamaLayer(
         keyHeads,
         headDim,
         window: Math.min(window ?? 0, farthest),
-        rope: rotates ? options.rope : null,
+        rope: rotates && options.rope.rotaryDim > 0 ? options.rope : null,
       },
       scale: options.scale ?? headDim ** -0.5,
       cap: options.cap ?? 0,
@@ -257,7 +267,7 @@ function llamaLayer(
       ),
       down: linear(inner, [{ module: named('mlp.down_proj', 'ffn_down'), rows: width }], biases.mlp ?? false),
       residual: { norm: norm(names.mapped), scale },
-      activation: options.activation,
+      activation: options.activation ?? activationNames[config.hidden_act ?? 'silu'],
     }),
   ]
 }

@@ -6,10 +6,11 @@ import type { KeyProblem } from './keys.ts'
 
 const optional = z.number().nullish()
 const positive = z.number().positive()
-const type = z.enum(['default', 'linear', 'llama3', 'yarn']).optional()
+const type = z.enum(['default', 'linear', 'llama3', 'yarn', 'dynamic', 'longrope', 'proportional']).optional()
+const factors = z.array(positive).nullish()
 
 /** What a config.json says of one rotation. */
-const ropeParameters = z.object({
+export const ropeParameters = z.object({
   rope_type: type,
   /** The older spelling. */
   type,
@@ -25,6 +26,8 @@ const ropeParameters = z.object({
   attention_factor: optional,
   mscale: optional,
   mscale_all_dim: optional,
+  short_factor: factors,
+  long_factor: factors,
   /** Not a key of Hugging Face: divisors of the frequencies in a GGUF file that are those of no type. */
   gguf_divisors: z.array(z.number()).optional(),
 })
@@ -41,7 +44,7 @@ export const ropeKeys = {
 }
 
 const onlyOne = { isHarmless: isOneOf(null), expected: 'one rotation for all layers' }
-const noLists = { isHarmless: isOneOf(null), expected: 'rope_type default, linear, llama3 or yarn' }
+const noSections = { isHarmless: isOneOf(null), expected: 'one position of each token' }
 
 /** In files whose layers of different types turn differently. */
 export const ropeOfTypes = z
@@ -54,9 +57,7 @@ const within: ForeignKeys = {
   unobeyed: {
     full_attention: onlyOne,
     sliding_attention: onlyOne,
-    short_factor: noLists,
-    long_factor: noLists,
-    mrope_section: noLists,
+    mrope_section: noSections,
   },
 }
 
@@ -88,62 +89,146 @@ function mergedParameters(config: RopeConfig): { key: string; parameters: Partia
     : { key: 'rope_parameters', parameters: newer ?? {} }
 }
 
+type RopeType = Exclude<RopeScaling['type'], 'divisors'>
+
+const always = ['default', 'proportional'] as const
+
+/** How a class takes `partial_rotary_factor`: not at all, or as the share of a head's columns that turn. */
+export interface RotaryOptions {
+  isPartial?: boolean | undefined
+}
+
 /**
  * What a scaling needs and does not have, and what Transformers' classes of this kind cannot compute.
  * Source: transformers 5.24, modeling_rope_utils.py
  */
-export function checkRope(config: RopeConfig): KeyProblem[] {
+export function checkRope(
+  config: RopeConfig,
+  headDim: number,
+  { isPartial = false }: RotaryOptions = {},
+): KeyProblem[] {
   const { key, parameters } = mergedParameters(config)
   const ropeType = typeOf(parameters)
-  const needed: Record<typeof ropeType, ('factor' | 'low_freq_factor' | 'high_freq_factor')[]> = {
+  const needed: Record<RopeType, (keyof RopeParameters)[]> = {
     default: [],
+    proportional: [],
     linear: ['factor'],
+    dynamic: ['factor'],
     llama3: ['factor', 'low_freq_factor', 'high_freq_factor'],
     // A factor of null is the ratio of the two lengths.
     yarn: parameters.factor === null ? [] : ['factor'],
+    longrope: ['short_factor', 'long_factor'],
   }
-  const missing = needed[ropeType].filter(
-    (name) => parameters[name] === undefined || parameters[name] === null,
-  )
-  const partial = parameters.partial_rotary_factor ?? config.partial_rotary_factor ?? 1
+  const missing = needed[ropeType].filter((name) => (parameters[name] ?? null) === null)
+  const obeysShare = isPartial || ropeType === 'proportional'
+  const { partial_rotary_factor: within } = parameters
+  const isNull =
+    within === null || (isPartial && within === undefined && config.partial_rotary_factor === null)
+  const share = shareOf(config, parameters)
+  const problem = (expected: string) => [{ key, expected }]
   return [
-    ...(missing.length > 0 ? [{ key, expected: `${missing.join(' and ')} for rope_type ${ropeType}` }] : []),
-    ...(partial !== 1 && ropeType !== 'default'
-      ? [{ key, expected: `partial_rotary_factor 1 for rope_type ${ropeType}` }]
+    ...(missing.length > 0 ? problem(`${missing.join(' and ')} for rope_type ${ropeType}`) : []),
+    ...(share !== 1 && !isPartial && !isOneOf(...always)(ropeType)
+      ? problem(`partial_rotary_factor 1 for rope_type ${ropeType}`)
+      : []),
+    ...(obeysShare && (isNull || share < 0 || share > 1)
+      ? problem('a partial_rotary_factor from 0 to 1')
+      : []),
+    ...(ropeType === 'proportional' && parameters.factor === null
+      ? problem('a factor that is a number')
       : []),
     ...(parameters.rope_theta === undefined && config.rope_theta === null
       ? [{ key: 'rope_theta', expected: 'a number above 0' }]
       : []),
+    ...(ropeType === 'longrope' && missing.length === 0 ? checkLongrope(config, headDim, isPartial) : []),
+    ...(ropeType === 'dynamic' && rotaryColumns(headDim, isPartial ? share : 1) <= 2
+      ? problem('more than 2 columns of each head that turn, for rope_type dynamic')
+      : []),
   ]
 }
 
-/** The rotation of heads of `headDim` columns, all of which turn; `theta` where the file names none. */
-export function ropeOf(config: RopeConfig, headDim: number, theta = 10_000): Rope {
+function checkLongrope(config: RopeConfig, headDim: number, isPartial: boolean): KeyProblem[] {
+  const { key, parameters } = mergedParameters(config)
+  const count = rotaryColumns(headDim, isPartial ? shareOf(config, parameters) : 1) / 2
+  const lists = [parameters.short_factor, parameters.long_factor]
+  const { originalMaxPositions, factor } = lengthsOf(config, parameters)
+  return [
+    ...(lists.every((list) => list?.length === count)
+      ? []
+      : [
+          { key, expected: `${count} numbers each in short_factor and long_factor, for half of the columns` },
+        ]),
+    ...(originalMaxPositions === 1 && factor > 1
+      ? [{ key, expected: 'original_max_position_embeddings above 1' }]
+      : []),
+  ]
+}
+
+/** The rotation of heads of `headDim` columns; `theta` where the file names none. */
+export function ropeOf(
+  config: RopeConfig,
+  headDim: number,
+  { theta = 10_000, isPartial = false }: RotaryOptions & { theta?: number } = {},
+): Rope {
   const { parameters } = mergedParameters(config)
+  const share = isPartial && typeOf(parameters) !== 'proportional' ? shareOf(config, parameters) : 1
+  const columns = rotaryColumns(headDim, share)
   return {
-    rotaryDim: headDim,
+    rotaryDim: 2 * Math.ceil(columns / 2),
+    ...(columns % 2 === 1 && { exponentDim: columns }),
     theta: parameters.rope_theta ?? config.rope_theta ?? theta,
-    scaling: scalingOf(parameters, config),
+    scaling: scalingOf(parameters, config, headDim),
   }
+}
+
+function rotaryColumns(headDim: number, share: number): number {
+  return Math.trunc(headDim * share)
+}
+
+function shareOf(config: RopeConfig, { partial_rotary_factor: within }: Partial<RopeParameters>): number {
+  return within ?? config.partial_rotary_factor ?? 1
 }
 
 function typeOf({ rope_type, type }: Partial<RopeParameters>) {
   return rope_type ?? type ?? 'default'
 }
 
-function scalingOf(parameters: Partial<RopeParameters>, config: RopeConfig): RopeScaling {
-  if (parameters.gguf_divisors) return { type: 'divisors', divisors: parameters.gguf_divisors }
+/** What the model was made for at first, and how many times that it is made for now. */
+function lengthsOf(config: RopeConfig, parameters: Partial<RopeParameters>) {
   const maxPositions = config.max_position_embeddings
   // Outside of the object it wins.
   const originalMaxPositions =
     config.original_max_position_embeddings ?? parameters.original_max_position_embeddings ?? maxPositions
-  const factor = parameters.factor ?? maxPositions / originalMaxPositions
+  return { originalMaxPositions, factor: parameters.factor ?? maxPositions / originalMaxPositions }
+}
+
+function scalingOf(parameters: Partial<RopeParameters>, config: RopeConfig, headDim: number): RopeScaling {
+  if (parameters.gguf_divisors) return { type: 'divisors', divisors: parameters.gguf_divisors }
+  const { originalMaxPositions, factor } = lengthsOf(config, parameters)
   const ropeType = typeOf(parameters)
   switch (ropeType) {
     case 'default':
       return { type: ropeType }
     case 'linear':
       return { type: ropeType, factor }
+    case 'dynamic':
+      return { type: ropeType, factor, maxPositions: config.max_position_embeddings }
+    case 'proportional':
+      return {
+        type: ropeType,
+        turning: Math.floor((shareOf(config, parameters) * headDim) / 2),
+        factor: parameters.factor ?? 1,
+      }
+    case 'longrope':
+      return {
+        type: ropeType,
+        shortFactors: parameters.short_factor ?? [],
+        longFactors: parameters.long_factor ?? [],
+        originalMaxPositions,
+        attentionFactor:
+          parameters.attention_factor ??
+          (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalMaxPositions))),
+      }
     case 'llama3':
       return {
         type: ropeType,

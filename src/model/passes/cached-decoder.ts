@@ -11,6 +11,7 @@ import { passTensors } from '../state/pass-tensors.ts'
 import { ensurePositions } from '../state/rotations.ts'
 import { decodingHead, packForDecoding } from '../weights/decoding-weights.ts'
 import type { Queue } from '../queue.ts'
+import { followLength } from './follow-length.ts'
 import { createProgramCache } from './program-cache.ts'
 import { createSlotCopies } from './slot-copies.ts'
 
@@ -48,7 +49,7 @@ export function decoderInTurn(queue: Queue, state: ModelState, slotCount: number
 export function createCachedDecoder(state: ModelState, slotCount: number, capacity: number): Decoder {
   const { engine, architecture, activation } = state
   packForDecoding(state)
-  ensurePositions(state, capacity)
+  ensurePositions(state, capacity, 0)
   const vocabSize = vocabularyOf(architecture)
   const caches = new Map<CacheShape, readonly Tensor[]>()
   for (const { cache } of architecture.layers.flat())
@@ -60,7 +61,7 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
   const passes = createProgramCache<StepInputs, { logits: Tensor; best: Tensor }>(state)
   const copies = createSlotCopies(engine, [...caches.values()])
 
-  return {
+  const decoder: Decoder = {
     vocabSize,
     capacity,
     async feed(tokens, rows) {
@@ -92,6 +93,7 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
       for (const tensor of [...caches.values()].flat()) engine.free(tensor)
     },
   }
+  return followLength(decoder, state, slotCount)
 
   /** One pass over some tokens. */
   async function run(tokens: FedTokens, rows: Int32Array) {

@@ -46,7 +46,7 @@ export async function loadModelState(
     isTraining: false,
     revision: 0,
   }
-  ensurePositions(state, Math.min(architecture.maxPositions, 2048))
+  ensurePositions(state, Math.min(architecture.maxPositions, 2048), 0)
   const quantized = new Set(quantization ? linearParameters(architecture.layers) : [])
   for (const parameter of parametersOf(architecture)) {
     const form = quantized.has(parameter) ? quantization : (store.form?.(parameter) ?? null)

@@ -35,6 +35,14 @@ export interface FixedTables {
   adapted: readonly ReplacedParameter[]
 }
 
+/** Rotation tables [positions, rotaryDim / 2], of which the first `rows` are those of this version of the rotation. */
+export interface Rotation {
+  cos: Tensor
+  sin: Tensor
+  version: number
+  rows: number
+}
+
 /** A loaded model: what is frozen, what is trained, and the rotation tables. Only functions of this room write to it. */
 export interface ModelState {
   readonly engine: Engine
@@ -65,7 +73,7 @@ export interface ModelState {
   readonly base: ReadonlyMap<string, Tensor>
   /** Whether passes leave the adapter out; see without-adapter.ts. */
   readonly isAdapterOff: boolean
-  readonly rotations: ReadonlyMap<Rope, { cos: Tensor; sin: Tensor }>
+  readonly rotations: ReadonlyMap<Rope, Rotation>
   /** Whether an optimiser has been made for it. */
   readonly isTraining: boolean
   /** Counts up whenever a tensor is replaced: programs compiled before are stale. */
@@ -85,7 +93,7 @@ export interface WritableState extends ModelState {
   tokenRows: TokenRows | null
   base: Map<string, Tensor>
   isAdapterOff: boolean
-  rotations: Map<Rope, { cos: Tensor; sin: Tensor }>
+  rotations: Map<Rope, Rotation>
   isTraining: boolean
   revision: number
 }
