@@ -12,8 +12,10 @@ export interface ModelConfig {
   modelType: string
   bosTokenId: number | null
   eosTokenIds: readonly number[]
-  /** config.json as it was read; kept for saving. */
+  /** config.json as it was read, or its part for the text model; kept for saving. */
   raw: Record<string, unknown>
+  /** What the tensors of embedding and layers are called under; `model` but where a text model is inside of another one. */
+  root: string
 }
 
 /** A model without its numbers. */
@@ -49,12 +51,14 @@ export interface Family {
   keys: readonly string[]
   /**
    * @param storedLayers  how many layers the weights have, where there are weights: no others are described
+   * @param root  what the tensors are called under, default `model`
    * @throws FettleError that lists every key of config.json with a value that it cannot have, or that it does not obey
    */
-  read(raw: Record<string, unknown>, place: string, storedLayers?: number): ModelDescription
+  read(raw: Record<string, unknown>, place: string, storedLayers?: number, root?: string): ModelDescription
 }
 
-type FamilyConfig = CommonConfig
+/** `root` is what the tensors are called under. */
+type FamilyConfig = CommonConfig & { root: string }
 
 /**
  * A family from a schema of its keys, with the defaults of the class that writes the file, and what they describe.
@@ -92,9 +96,9 @@ export function defineFamily<Keys extends z.ZodObject>({
   return {
     ...family,
     keys: Object.keys(keys.shape),
-    read(raw, place, storedLayers = Number.POSITIVE_INFINITY) {
+    read(raw, place, storedLayers = Number.POSITIVE_INFINITY, root = 'model') {
       const { values, notices } = readForeign(known, raw, place)
-      const config = values as z.output<Keys> & FamilyConfig
+      const config = { ...(values as z.output<Keys> & CommonConfig), root }
       const problems = [
         ...countLayers(layersKey, config[layersKey], storedLayers),
         ...(check?.(config) ?? []),
@@ -114,6 +118,7 @@ export function defineFamily<Keys extends z.ZodObject>({
           bosTokenId: config.bos_token_id,
           eosTokenIds: eos === null ? [] : [eos].flat(),
           raw,
+          root,
         },
         architecture: describe(config),
         notices,

@@ -17,8 +17,10 @@ import { phi3 } from './phi3.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
 import { smollm3 } from './smollm3.ts'
+import { textConfig } from './wrappers.ts'
 
 export type { ModelConfig, ModelDescription } from './family.ts'
+export { textConfig } from './wrappers.ts'
 
 const families: readonly Family[] = [
   llama,
@@ -36,7 +38,7 @@ const families: readonly Family[] = [
 
 /**
  * Reads a Hugging Face config.json, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`, `torch_dtype`)
- * or 5 (`rope_parameters`, `dtype`).
+ * or 5 (`rope_parameters`, `dtype`). Of a model with a text model inside it is the text model's.
  *
  * @param place         the file, for messages
  * @param storedLayers  how many layers the weights have, where there are weights
@@ -50,10 +52,12 @@ export function describeModel(
   if (!isJsonObject(raw))
     throw new FettleError({ place, found: quoteValue(raw), expected: 'the fields of a config.json' })
   const known = families.map(({ modelType }) => modelType)
-  const modelType = raw['model_type']
+  const text = textConfig(raw, place)
+  const modelType = text.raw['model_type']
   const family = families.find((each) => each.modelType === modelType)
-  if (!family) throw unknown(place, `model_type ${quoteValue(modelType)}`, modelType, known)
-  return family.read(raw, place, storedLayers)
+  if (!family) throw unknown(text.place, `model_type ${quoteValue(modelType)}`, modelType, known)
+  const own = text.isInside ? { architectures: [family.className], ...text.raw } : raw
+  return family.read(own, text.place, storedLayers, text.root)
 }
 
 /**
@@ -81,10 +85,15 @@ export function layersOf(names: Iterable<string>): number {
   return layers.size
 }
 
-/** The one that a name continues, such as qwen3 of qwen3_moe, else one that is spelled alike. */
+/** The one that a name continues, such as qwen3 of qwen3_next; else one that is spelled alike; else one of the same first letters. */
 function nearestOf(name: string, known: readonly string[]): string | undefined {
   const longestFirst = known.toSorted((a, b) => b.length - a.length)
-  return longestFirst.find((each) => name.startsWith(each)) ?? closestName(name, known)
+  const stem = (each: string) => /^[a-z]+/.exec(each)?.[0]
+  return (
+    longestFirst.find((each) => name.startsWith(each.replace(/_text$/, ''))) ??
+    closestName(name, known) ??
+    known.find((each) => stem(each) === stem(name))
+  )
 }
 
 function unknown(place: string, found: string, name: unknown, known: readonly string[]): FettleError {

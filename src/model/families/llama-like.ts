@@ -56,6 +56,8 @@ export const llamaKeys = (defaults: {
 /** Families that call the activation differently say it themselves. */
 export type LlamaConfig = Omit<z.output<ReturnType<typeof llamaKeys>>, 'hidden_act'> & {
   hidden_act?: keyof typeof activationNames
+  /** What the tensors are called under; default `model`. */
+  root?: string
 }
 
 /** What the relatives' layers have that Llama's do not, or the other way round. */
@@ -104,20 +106,20 @@ export function llamaLike(
   optionsOf: (layer: number) => LlamaLayerOptions,
   { embeddingScale, logits = plainLogits, gain: transform, isPartial }: LlamaModelOptions = {},
 ): Architecture {
-  const { vocab_size: vocabSize, hidden_size: width, rms_norm_eps: eps } = config
+  const { vocab_size: vocabSize, hidden_size: width, rms_norm_eps: eps, root = 'model' } = config
   const rope = ropeOf(config, headsOf(config).headDim, { isPartial })
   const table = (module: ModuleName) => matrix('matrix', width, [{ module, rows: vocabSize }])
   return {
     width,
     maxPositions: config.max_position_embeddings,
     embedding: tokenEmbedding(
-      table({ safetensors: 'model.embed_tokens', gguf: 'token_embd' }),
+      table({ safetensors: `${root}.embed_tokens`, gguf: 'token_embd' }),
       embeddingScale,
     ),
     layers: Array.from({ length: config.num_hidden_layers }, (_, layer) =>
       llamaLayer(config, layer, { rope, ...optionsOf(layer) }, transform),
     ),
-    norm: rmsNorm(gain({ safetensors: 'model.norm', gguf: 'output_norm' }, width, transform), eps),
+    norm: rmsNorm(gain({ safetensors: `${root}.norm`, gguf: 'output_norm' }, width, transform), eps),
     head: table({ safetensors: 'lm_head', gguf: 'output' }),
     isTied: config.tie_word_embeddings,
     logits,
@@ -201,11 +203,11 @@ function llamaLayer(
   options: LlamaLayerOptions & { rope: Rope },
   transform: Transform | undefined,
 ): Layer {
-  const { hidden_size: width, intermediate_size: inner, rms_norm_eps: eps } = config
+  const { hidden_size: width, intermediate_size: inner, rms_norm_eps: eps, root = 'model' } = config
   const { queryHeads, keyHeads, headDim } = headsOf(config)
   const { biases = {}, fused, headNorms, window, rotates = true, residualScale: scale } = options
   const named = (safetensors: string, gguf: string): ModuleName => ({
-    safetensors: `model.layers.${layer}.${safetensors}`,
+    safetensors: `${root}.layers.${layer}.${safetensors}`,
     gguf: `blk.${layer}.${gguf}`,
   })
   const names = normNames[options.norms ?? 'before']

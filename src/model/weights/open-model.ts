@@ -4,11 +4,12 @@ import { FettleError } from '../../error.ts'
 import { readGguf, readJsonFile } from '../../formats/index.ts'
 import { parametersOf } from '../blocks/architecture.ts'
 import type { ModelDescription } from '../families/index.ts'
-import { describeGguf, describeModel, layersOf } from '../families/index.ts'
+import { describeGguf, describeModel, layersOf, textConfig } from '../families/index.ts'
 import { refuseQuantized, wholeNotice } from './foreign-quantization.ts'
 import { openGgufStore, unreadGgufTensors } from './gguf-store.ts'
 import { openSafetensorsStore } from './safetensors-store.ts'
 import { openStoredTensors, unreadNotice, unreadTensors } from './stored-tensors.ts'
+import { leftNotice, textTensors } from './text-part.ts'
 import { withStoredHead } from './tied-head.ts'
 import type { WeightStore } from './weight-store.ts'
 
@@ -60,15 +61,22 @@ export async function openModel(path: string): Promise<StoredModel> {
   const raw = await readJsonFile(place)
   const tensors = await openStoredTensors(path)
   refuseQuantized(raw, place, tensors.names)
-  const said = describeModel(raw, place, layersOf(tensors.names))
-  const { described, stored } = await withStoredHead(said, place, tensors)
+  const { isInside, root } = textConfig(raw, place)
+  const { text, left } = isInside ? textTensors(tensors, root) : { text: tensors, left: [] }
+  const said = describeModel(raw, place, layersOf(text.names))
+  const { described, stored } = await withStoredHead(said, place, text)
   const { architecture, notices } = described
   const unread = unreadNotice(path, unreadTensors(stored, architecture))
   const store = openSafetensorsStore(stored, parametersOf(architecture), unread)
   const generation = join(path, 'generation_config.json')
   return {
     ...described,
-    notices: [...notices, ...wholeNotice(raw, place, stored.isQuantized), ...unread],
+    notices: [
+      ...notices,
+      ...wholeNotice(raw, place, stored.isQuantized),
+      ...leftNotice(path, left),
+      ...unread,
+    ],
     store,
     generationConfig: existsSync(generation) ? await readJsonFile(generation) : null,
   }

@@ -81,7 +81,7 @@ function checkFloat16(name: string, values: Float32Array): void {
 
 /** The model's tensors one after the other, each read when it is written: in one type, or each in its own. */
 function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorToWrite[] {
-  const { architecture, store } = state
+  const { architecture, store, config } = state
   // Projections that are one tensor here stand beside one another in the file.
   let latest: { parameter: Parameter; values: Float32Array } | undefined
   const read = async (parameter: Parameter): Promise<Float32Array> => {
@@ -92,7 +92,7 @@ function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorTo
     slicesOf(parameter).map((slice, i): TensorToWrite => {
       const type = dtype === 'stored' ? store.dtypeOf(parameter.parts[i]) : stored[dtype]
       return {
-        name: slice.name,
+        name: nameAlone(slice.name, config.root),
         dtype: type,
         shape: slice.shape,
         async data() {
@@ -105,4 +105,9 @@ function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorTo
       }
     }),
   )
+}
+
+/** The name of a tensor in a model that is the text model alone. */
+function nameAlone(name: string, root: string): string {
+  return name.startsWith(`${root}.`) ? `model${name.slice(root.length)}` : name
 }
