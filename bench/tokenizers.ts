@@ -45,7 +45,7 @@ for (const name of names) {
       const encoding = own.encode(given, undefined, i % 2 === 0)
       const list = {
         text: given,
-        ids: encoding.ids(),
+        ids: [...encoding.ids()],
         typeIds: encoding.typeIds(),
         sequences: encoding.sequences(),
         offsets: encoding.offsets(),

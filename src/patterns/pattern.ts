@@ -1,4 +1,5 @@
 import { FettleError } from '../error.ts'
+import { makeAutomaton, type Automaton } from './automaton.ts'
 import { shortened } from './cursor.ts'
 import { matchAt, PatternGaveUp, type StepBudget } from './machine.ts'
 import { parsePattern } from './parse.ts'
@@ -50,7 +51,9 @@ export function compilePattern(source: string, dialect: Dialect, place: string):
       found: `${found} in the pattern ${shortened(source)}`,
       expected: 'a pattern without it',
     })
-  const program = compileProgram(parsePattern(source, dialect, place), refuse)
+  const syntax = parsePattern(source, dialect, place)
+  const program = compileProgram(syntax, refuse)
+  const automaton = makeAutomaton(syntax)
   const forWholes = { left: stepsForWholes }
   const withinBounds = <T>(text: string, work: () => T): T => {
     try {
@@ -69,7 +72,7 @@ export function compilePattern(source: string, dialect: Dialect, place: string):
   }
   return {
     findAll: (text, start, end, budget, found) =>
-      withinBounds(text, () => findAll(program, text, start, end, budget, found)),
+      withinBounds(text, () => findAll(program, automaton, text, start, end, budget, found)),
     matchesWhole: (text) =>
       withinBounds(text, () => matchAt(program, text, 0, 0, text.length, forWholes, true) >= 0),
     matchesNothing: withinBounds('', () => matchAt(program, '', 0, 0, 0, forWholes, false) >= 0),
@@ -78,6 +81,7 @@ export function compilePattern(source: string, dialect: Dialect, place: string):
 
 function findAll(
   program: Program,
+  automaton: Automaton | undefined,
   text: string,
   start: number,
   end: number,
@@ -94,7 +98,8 @@ function findAll(
       budget.left -= at - from
       if (at >= end) return
     }
-    const matchEnd = matchAt(program, text, at, start, end, budget, false)
+    const matchEnd =
+      automaton?.endOf(text, at, end, budget) ?? matchAt(program, text, at, start, end, budget, false)
     if (matchEnd < 0 || (matchEnd === at && lastEnd === at)) {
       at += at < end ? unitsAt(text, at, end) : 1
       from = at

@@ -28,7 +28,7 @@ export interface Backend {
  * it may cost more than tokenising.
  */
 export interface BackendEncoding {
-  ids(): number[]
+  ids(): Uint32Array
   /** 1 for tokens of the pair, where the tokenizer tells them apart. */
   typeIds(): number[]
   /** 0 for tokens of the text, 1 for those of its pair; null for those around them. */

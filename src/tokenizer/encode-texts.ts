@@ -75,7 +75,7 @@ export async function encodeRows(
   const strategy = options.truncation === true ? 'longest_first' : options.truncation || undefined
   const rows = await mapInTurns(texts, (text, i) => {
     const encoding = backend.encode(text, pairs?.[i], options.addSpecialTokens ?? true)
-    const inputIds = encoding.ids()
+    const inputIds = [...encoding.ids()]
     const row: Encoding = {
       inputIds,
       attentionMask: inputIds.map(() => 1),

@@ -61,14 +61,14 @@ describe('patterns that explode', () => {
     String.raw`a*a*a*a*a*a*b`,
   ])('%s is given up within seconds', (pattern) => {
     const text = `${'a'.repeat(5000)}x`.repeat(3)
-    const begun = performance.now()
+    const begun = process.cpuUsage().user
     try {
       compile(pattern, 'python').matchesWhole(text)
       matchesOf(pattern, text)
     } catch (error) {
       expect(String(error)).toMatch(/takes too (long|much memory) for a text of 15003 characters/)
     }
-    expect(performance.now() - begun).toBeLessThan(5000)
+    expect((process.cpuUsage().user - begun) / 1000).toBeLessThan(5000)
   })
 
   test('a small pattern that would become a large program is refused', () => {

@@ -168,7 +168,7 @@ function makeItems(added: readonly string[], count: number) {
 /** What the Rust library says of a text, looked up the slow way. */
 function encodingOf({ ids, offsets, sequences }: Lists): BackendEncoding {
   return {
-    ids: () => ids,
+    ids: () => Uint32Array.from(ids),
     typeIds: () => [],
     sequences: () => sequences,
     offsets: () => offsets,

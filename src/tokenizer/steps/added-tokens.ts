@@ -8,9 +8,11 @@ import type { Normalizer } from './normalizers.ts'
 import { unsupported } from './options.ts'
 import { isSpace, isWordCharacter } from './unicode.ts'
 
-/** Part of a text: an added token, or text between them that is still to be tokenised. */
+/** Part [start, end) of a text: an added token, or text between them that is still to be tokenised. */
 export interface Extract {
   readonly text: AlignedText
+  readonly start: number
+  readonly end: number
   /** Id of the added token. */
   readonly id: number | undefined
 }
@@ -36,7 +38,7 @@ export interface AddedTokens {
  *
  * @param vocabulary  the model's: a token that is in it keeps its id, others get ids behind it
  */
-export function makeAddedTokens(vocabulary: ModelVocabulary, normalize: Normalizer): AddedTokens {
+export function makeAddedTokens(vocabulary: ModelVocabulary, normalize: Normalizer | undefined): AddedTokens {
   const ids = new Map<string, number>()
   const tokens = new Map<number, KnownToken>()
   /** What a token is matched as, where that is not its content. */
@@ -56,7 +58,7 @@ export function makeAddedTokens(vocabulary: ModelVocabulary, normalize: Normaliz
         const known = ids.get(content)
         if (content === '' || (known !== undefined && isSame(tokens.get(known), token))) continue
         const id = known ?? vocabulary.ids.get(content) ?? nextId++
-        const form = token.normalized ? normalize(alignedText(content)).text : content
+        const form = token.normalized ? (normalize?.(alignedText(content)).text ?? content) : content
         if (form !== content) normalized.set(id, form)
         ids.set(content, id)
         tokens.set(id, token)
@@ -73,10 +75,18 @@ export function makeAddedTokens(vocabulary: ModelVocabulary, normalize: Normaliz
       inNormalized = finderOf(true)
       return count
     },
-    extract: (text) =>
-      inGiven(alignedText(text)).flatMap((part) =>
-        part.id === undefined ? inNormalized(normalize(part.text)) : [part],
-      ),
+    extract(given) {
+      const parts: Extract[] = []
+      for (const part of inGiven(alignedText(given), 0, given.length)) {
+        if (part.id !== undefined) parts.push(part)
+        else if (normalize === undefined) append(parts, inNormalized(part.text, part.start, part.end))
+        else {
+          const text = normalize(sliceText(part.text, part.start, part.end))
+          append(parts, inNormalized(text, 0, text.text.length))
+        }
+      }
+      return parts
+    },
     idOf: (token) => ids.get(token),
     tokenOf(id) {
       const token = tokens.get(id)
@@ -108,42 +118,51 @@ interface Entry {
   token: KnownToken
 }
 
-/** Cuts a text at the tokens that it finds. */
-function makeFinder(entries: readonly Entry[]): (aligned: AlignedText) => Extract[] {
+/** Adds one by one: a call takes only so many arguments. */
+function append(parts: Extract[], more: readonly Extract[]): void {
+  for (const part of more) parts.push(part)
+}
+
+/** Cuts the part [first, last) of a text at the tokens that it finds. */
+function makeFinder(
+  entries: readonly Entry[],
+): (aligned: AlignedText, first: number, last: number) => Extract[] {
   const find = longestFinder(entries.filter(({ text }) => text !== '').map((entry) => [entry.text, entry]))
-  return (aligned) => {
+  return (aligned, first, last) => {
     const { text } = aligned
     const parts: Extract[] = []
-    let position = 0
-    for (let found = find(text, 0); found !== undefined; found = find(text, found.end)) {
+    let position = first
+    for (let found = find(text, first, last); found !== undefined; found = find(text, found.end, last)) {
       const { start, end, value: entry } = found
-      if (entry.token.singleWord && isInWord(text, start, end)) continue
-      const from = entry.token.leftStrip ? Math.max(position, spaceStart(text, start)) : start
-      const to = entry.token.rightStrip ? spaceEnd(text, end) : end
-      if (position < from) parts.push({ text: sliceText(aligned, position, from), id: undefined })
-      parts.push({ text: sliceText(aligned, from, to), id: entry.id })
+      if (entry.token.singleWord && isInWord(text.slice(first, start), text.slice(end, last))) continue
+      const from = entry.token.leftStrip ? spaceStart(text, position, start) : start
+      const to = entry.token.rightStrip ? spaceEnd(text, end, last) : end
+      if (position < from) parts.push({ text: aligned, start: position, end: from, id: undefined })
+      parts.push({ text: aligned, start: from, end: to, id: entry.id })
       position = to
     }
-    if (position < text.length) parts.push({ text: sliceText(aligned, position, text.length), id: undefined })
+    if (position < last) parts.push({ text: aligned, start: position, end: last, id: undefined })
     return parts
   }
 }
 
-function isInWord(text: string, start: number, end: number): boolean {
-  const [before = ''] = /.$/su.exec(text.slice(Math.max(0, start - 2), start)) ?? []
-  const [after = ''] = /^./su.exec(text.slice(end, end + 2)) ?? []
-  return isWordCharacter(before) || isWordCharacter(after)
+/** @param before  the text in front of a token, and `after` the text behind it */
+function isInWord(before: string, after: string): boolean {
+  const [left = ''] = /.$/su.exec(before.slice(-2)) ?? []
+  const [right = ''] = /^./su.exec(after) ?? []
+  return isWordCharacter(left) || isWordCharacter(right)
 }
 
-function spaceStart(text: string, index: number): number {
-  let start = index
-  while (start > 0 && isSpace(text[start - 1])) start--
+/** Where the white space in front of a place begins, but not before another. */
+function spaceStart(text: string, least: number, place: number): number {
+  let start = place
+  while (start > least && isSpace(text[start - 1])) start--
   return start
 }
 
-function spaceEnd(text: string, index: number): number {
-  let end = index
-  while (end < text.length && isSpace(text[end])) end++
+function spaceEnd(text: string, place: number, most: number): number {
+  let end = place
+  while (end < most && isSpace(text[end])) end++
   return end
 }
 

@@ -5,7 +5,7 @@ import type { TokenList } from './token-list.ts'
 export function makeEncoding(lists: readonly TokenList[]): BackendEncoding {
   const [only] = lists
   // What stands around texts is the tokenizer's own.
-  const ids = lists.length === 1 && only.sequence !== null ? only.ids : lists.flatMap((list) => list.ids)
+  const ids = lists.length === 1 && only.sequence !== null ? only.ids : joined(lists)
   /** The list of the text itself, and the index of its first token. */
   let first = 0
   let text: TokenList | undefined
@@ -18,8 +18,8 @@ export function makeEncoding(lists: readonly TokenList[]): BackendEncoding {
   }
   return {
     ids: () => ids,
-    typeIds: () => lists.flatMap((list) => list.ids.map(() => list.typeId)),
-    sequences: () => lists.flatMap((list) => list.ids.map(() => list.sequence)),
+    typeIds: () => lists.flatMap((list) => Array.from(list.ids, () => list.typeId)),
+    sequences: () => lists.flatMap((list) => Array.from(list.ids, () => list.sequence)),
     offsets: () => lists.flatMap(offsetsOf),
     tokenAt(offset) {
       const token = text === undefined ? -1 : firstWith(text, offset)
@@ -30,6 +30,16 @@ export function makeEncoding(lists: readonly TokenList[]): BackendEncoding {
       return text === undefined || own < 0 || own >= text.ids.length ? undefined : text.bounds().starts[own]
     },
   }
+}
+
+function joined(lists: readonly TokenList[]): Uint32Array {
+  const ids = new Uint32Array(lists.reduce((count, list) => count + list.ids.length, 0))
+  let count = 0
+  for (const list of lists) {
+    ids.set(list.ids, count)
+    count += list.ids.length
+  }
+  return ids
 }
 
 function offsetsOf(list: TokenList): [number, number][] {

@@ -12,12 +12,12 @@ interface Branch<T> {
 }
 
 /**
- * Finds the first of several texts from a place on, and of those that begin at one place the longest, as added tokens are
+ * Finds the first of several texts in a part of a text, and of those that begin at one place the longest, as added tokens are
  * matched. Of equal texts the last counts.
  */
 export function longestFinder<T>(
   entries: readonly (readonly [text: string, value: T])[],
-): (text: string, from: number) => Found<T> | undefined {
+): (text: string, from: number, last: number) => Found<T> | undefined {
   const root: Branch<T> = { next: new Map(), value: undefined }
   const begins = new Uint8Array(entries.length === 0 ? 0 : 0x10000)
   for (const [text, value] of entries) {
@@ -31,15 +31,15 @@ export function longestFinder<T>(
     }
     branch.value = value
   }
-  return (text, from) => {
+  return (text, from, last) => {
     if (entries.length === 0) return undefined
-    for (let start = from; start < text.length; start++) {
+    for (let start = from; start < last; start++) {
       if (begins[text.charCodeAt(start)] === 0) continue
       let branch = root.next.get(text.charCodeAt(start))
       let found: Found<T> | undefined
       for (let at = start + 1; branch !== undefined; at++) {
         if (branch.value !== undefined) found = { start, end: at, value: branch.value }
-        branch = at < text.length ? branch.next.get(text.charCodeAt(at)) : undefined
+        branch = at < last ? branch.next.get(text.charCodeAt(at)) : undefined
       }
       if (found !== undefined) return found
     }

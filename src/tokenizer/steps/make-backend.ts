@@ -15,7 +15,7 @@ import { normalizerReaders, type Normalizer } from './normalizers.ts'
 import { readPart, unsupported, type Readers } from './options.ts'
 import { postProcessorReaders, templateAround, type PostProcessor } from './post-processors.ts'
 import { readCutting, type Cutting } from './pre-tokenizers.ts'
-import { makeListBuilder, type TokenList } from './token-list.ts'
+import { makeTokenCollector, type TokenList } from './token-list.ts'
 import { checkKnown } from './unicode.ts'
 import { makeWordTokenizer } from './words.ts'
 
@@ -28,7 +28,7 @@ const modelReaders: Readers<Model> = {
 
 /** What a tokenizer.json says, read. */
 interface Steps extends Cutting {
-  normalize: Normalizer
+  normalize: Normalizer | undefined
   model: Model
   finish: PostProcessor
   decode: Decoder | undefined
@@ -49,7 +49,7 @@ function readSteps(json: JsonObject): Steps {
   const optional = <T>(key: string, read: (part: unknown) => T): T | undefined =>
     json[key] === null || json[key] === undefined ? undefined : read(json[key])
   return {
-    normalize: optional('normalizer', (part) => readPart(part, 'normalizer', normalizerReaders)) ?? unchanged,
+    normalize: optional('normalizer', (part) => readPart(part, 'normalizer', normalizerReaders)),
     ...(optional('pre_tokenizer', readCutting) ?? uncut),
     model: readPart(withType(json.model), 'model', modelReaders),
     finish: optional('post_processor', readFinish) ?? unchanged,
@@ -68,6 +68,7 @@ function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ..
   const added = makeAddedTokens(vocabulary, normalize)
   added.add(addedTokens)
   const tokenizeWord = makeWordTokenizer(model, spellsBytes)
+  const collector = makeTokenCollector()
   const idOf = (token: string): number | undefined => added.idOf(token) ?? vocabulary.ids.get(token)
   const spellingOf = (id: number): string => vocabulary.tokenOf(id) ?? ''
 
@@ -75,18 +76,18 @@ function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ..
     // Half a surrogate pair is no character; the Rust library gets U+FFFD for it as well.
     const text = /[\ud800-\udfff]/.test(given) ? given.replaceAll(/\p{Cs}/gu, '\ufffd') : given
     checkKnown(text)
-    const list = makeListBuilder()
+    collector.clear()
     const budget = stepBudget(text.length)
-    for (const part of added.extract(text)) {
-      if (part.id !== undefined) {
-        list.addFound(part.text, part.id)
+    for (const { text: part, start, end, id } of added.extract(text)) {
+      if (id !== undefined) {
+        collector.addFound(part, start, end, id)
         continue
       }
-      const { text: changed, borders } = cut({ text: part.text, borders: [0, part.text.text.length], budget })
+      const { text: changed, borders } = cut({ text: part, borders: [start, end], budget })
       for (let i = 0; i < borders.length; i += 2)
-        list.add(changed, borders[i], tokenizeWord(changed.text, borders[i], borders[i + 1]))
+        collector.add(changed, borders[i], tokenizeWord(changed.text, borders[i], borders[i + 1]))
     }
-    return list.build(text, sequence, spellingOf)
+    return collector.list(text, sequence, spellingOf)
   }
 
   return {

@@ -11,22 +11,21 @@ export interface Bounds {
 export interface TokenList {
   /** The text of which these are tokens; empty around texts. */
   readonly text: string
-  readonly ids: number[]
+  readonly ids: Uint32Array
   readonly typeId: number
   /** 0 text, 1 pair, null around them. */
   readonly sequence: 0 | 1 | null
-  /** Found when asked for: most callers do not, and finding them takes as long as the tokens. */
   readonly bounds: () => Bounds
   /** Of one token, the vocabulary's spelling, or of added tokens what they matched. */
   readonly spelling: (token: number) => string
 }
 
 /** Tokens that stand for no characters. */
-export function aroundList(ids: number[], typeId: number): TokenList {
+export function aroundList(ids: readonly number[], typeId: number): TokenList {
   const nowhere = new Int32Array(ids.length)
   return {
     text: '',
-    ids,
+    ids: Uint32Array.from(ids),
     typeId,
     sequence: null,
     bounds: () => ({ starts: nowhere, ends: nowhere }),
@@ -34,79 +33,77 @@ export function aroundList(ids: number[], typeId: number): TokenList {
   }
 }
 
-/** Collects the tokens of a text. */
-export interface ListBuilder {
-  readonly ids: number[]
+/** Collects the tokens of one text after the other, always in the same memory. */
+export interface TokenCollector {
+  /** Forgets what was collected. */
+  clear(): void
   /** Adds the tokens of a word that begins at a unit of a text. */
   add(text: AlignedText, start: number, tokens: WordTokens): void
   /** Adds a token that was found as it is, white space around it included. */
-  addFound(text: AlignedText, id: number): void
-  build(text: string, sequence: 0 | 1, spellingOf: (id: number) => string): TokenList
+  addFound(text: AlignedText, start: number, end: number, id: number): void
+  /** What was collected, as the tokens of a text. */
+  list(text: string, sequence: 0 | 1, spellingOf: (id: number) => string): TokenList
 }
 
-export function makeListBuilder(): ListBuilder {
-  const ids: number[] = []
-  // Words one after the other, and of each text how many words had come before it.
-  const texts: { text: AlignedText; firstWord: number }[] = []
-  const starts: number[] = []
-  const words: WordTokens[] = []
+/** Room for tokens that is kept from text to text. */
+const keptTokens = 1 << 16
+
+export function makeTokenCollector(): TokenCollector {
+  let ids = new Uint32Array(keptTokens)
+  let starts = new Int32Array(keptTokens)
+  let ends = new Int32Array(keptTokens)
+  let count = 0
   /** What added tokens matched, by their place. */
-  const matched = new Map<number, string>()
-  let current: AlignedText | undefined
-  const add: ListBuilder['add'] = (text, start, tokens) => {
-    if (current !== text) {
-      texts.push({ text, firstWord: words.length })
-      current = text
+  let matched = new Map<number, string>()
+
+  const grow = (least: number): void => {
+    const size = Math.max(least, 2 * ids.length)
+    const longer = <T extends Uint32Array | Int32Array>(old: T, array: T): T => {
+      array.set(old)
+      return array
     }
-    starts.push(start)
-    words.push(tokens)
-    const own = tokens.ids
-    for (let i = 0; i < own.length; i++) ids.push(own[i])
+    ids = longer(ids, new Uint32Array(size))
+    starts = longer(starts, new Int32Array(size))
+    ends = longer(ends, new Int32Array(size))
+  }
+  const add: TokenCollector['add'] = (text, start, tokens) => {
+    const { ids: own, bounds } = tokens
+    if (count + own.length > ids.length) grow(count + own.length)
+    const { offset } = text
+    for (let i = 0; i < own.length; i++, count++) {
+      ids[count] = own[i]
+      const from = start + bounds[2 * i]
+      const to = start + bounds[2 * i + 1]
+      starts[count] = offset === undefined ? startAt(text, from) : offset + from
+      ends[count] = offset === undefined ? endAt(text, to - 1) : offset + to
+    }
   }
   return {
-    ids,
     add,
-    addFound(text, id) {
-      matched.set(ids.length, text.text)
-      add(text, 0, { ids: [id], bounds: [0, text.text.length] })
+    clear() {
+      count = 0
+      matched = new Map()
+      if (ids.length === keptTokens) return
+      ids = new Uint32Array(keptTokens)
+      starts = new Int32Array(keptTokens)
+      ends = new Int32Array(keptTokens)
     },
-    build(text, sequence, spellingOf) {
-      let known: Bounds | undefined
+    addFound(text, start, end, id) {
+      matched.set(count, text.text.slice(start, end))
+      add(text, start, { ids: [id], bounds: [0, end - start] })
+    },
+    list(text, sequence, spellingOf) {
+      const own = ids.slice(0, count)
+      const bounds = { starts: starts.slice(0, count), ends: ends.slice(0, count) }
+      const found = matched
       return {
         text,
-        ids,
+        ids: own,
         typeId: sequence,
         sequence,
-        bounds: () => (known ??= boundsOf(ids.length, texts, starts, words)),
-        spelling: (token) => matched.get(token) ?? spellingOf(ids[token]),
+        bounds: () => bounds,
+        spelling: (token) => found.get(token) ?? spellingOf(own[token]),
       }
     },
   }
-}
-
-function boundsOf(
-  count: number,
-  texts: readonly { text: AlignedText; firstWord: number }[],
-  wordStarts: readonly number[],
-  words: readonly WordTokens[],
-): Bounds {
-  const starts = new Int32Array(count)
-  const ends = new Int32Array(count)
-  let token = 0
-  texts.forEach(({ text }, i) => {
-    const last = texts.at(i + 1)?.firstWord ?? words.length
-    for (let word = texts[i].firstWord; word < last; word++) {
-      const { bounds } = words[word]
-      const start = wordStarts[word]
-      for (let j = 0; j < bounds.length; j += 2, token++) {
-        starts[token] =
-          text.offset === undefined ? startAt(text, start + bounds[j]) : text.offset + start + bounds[j]
-        ends[token] =
-          text.offset === undefined
-            ? endAt(text, start + bounds[j + 1] - 1)
-            : text.offset + start + bounds[j + 1]
-      }
-    }
-  })
-  return { starts, ends }
 }

@@ -64,7 +64,7 @@ export function lists(
     const encoding = backend.encode(text, pairs?.[i], addsSpecial)
     return {
       text,
-      ids: encoding.ids(),
+      ids: [...encoding.ids()],
       typeIds: encoding.typeIds(),
       sequences: encoding.sequences(),
       offsets: encoding.offsets(),
