@@ -28,6 +28,7 @@ export interface Backend {
  * it may cost more than tokenising.
  */
 export interface BackendEncoding {
+  /** Not to be changed: other texts' may stand beside them. */
   ids(): Uint32Array
   /** 1 for tokens of the pair, where the tokenizer tells them apart. */
   typeIds(): number[]

@@ -33,9 +33,9 @@ export function aroundList(ids: readonly number[], typeId: number): TokenList {
   }
 }
 
-/** Collects the tokens of one text after the other, always in the same memory. */
+/** Collects the tokens of one text after the other. */
 export interface TokenCollector {
-  /** Forgets what was collected. */
+  /** Forgets what was collected since the last list. */
   clear(): void
   /** Adds the tokens of a word that begins at a unit of a text. */
   add(text: AlignedText, start: number, tokens: WordTokens): void
@@ -45,64 +45,66 @@ export interface TokenCollector {
   list(text: string, sequence: 0 | 1, spellingOf: (id: number) => string): TokenList
 }
 
-/** Room for tokens that is kept from text to text. */
-const keptTokens = 1 << 16
+/** Tokens that share an array, which is cheaper than arrays for each short text. */
+const tokensPerBlock = 1 << 16
+
+/** @param size  in tokens */
+function makeBlock(size: number) {
+  return { ids: new Uint32Array(size), starts: new Int32Array(size), ends: new Int32Array(size) }
+}
 
 export function makeTokenCollector(): TokenCollector {
-  let ids = new Uint32Array(keptTokens)
-  let starts = new Int32Array(keptTokens)
-  let ends = new Int32Array(keptTokens)
-  let count = 0
+  let block = makeBlock(0)
+  let first = 0
+  let end = 0
   /** What added tokens matched, by their place. */
   let matched = new Map<number, string>()
 
-  const grow = (least: number): void => {
-    const size = Math.max(least, 2 * ids.length)
-    const longer = <T extends Uint32Array | Int32Array>(old: T, array: T): T => {
-      array.set(old)
-      return array
-    }
-    ids = longer(ids, new Uint32Array(size))
-    starts = longer(starts, new Int32Array(size))
-    ends = longer(ends, new Int32Array(size))
+  /** Goes on in another block; lists keep the one before. */
+  const makeRoom = (count: number): void => {
+    const old = block
+    block = makeBlock(Math.max(tokensPerBlock, 2 * (end - first + count)))
+    block.ids.set(old.ids.subarray(first, end))
+    block.starts.set(old.starts.subarray(first, end))
+    block.ends.set(old.ends.subarray(first, end))
+    end -= first
+    first = 0
   }
   const add: TokenCollector['add'] = (text, start, tokens) => {
     const { ids: own, bounds } = tokens
-    if (count + own.length > ids.length) grow(count + own.length)
+    if (end + own.length > block.ids.length) makeRoom(own.length)
+    const { ids, starts, ends } = block
     const { offset } = text
-    for (let i = 0; i < own.length; i++, count++) {
-      ids[count] = own[i]
+    for (let i = 0; i < own.length; i++, end++) {
+      ids[end] = own[i]
       const from = start + bounds[2 * i]
       const to = start + bounds[2 * i + 1]
-      starts[count] = offset === undefined ? startAt(text, from) : offset + from
-      ends[count] = offset === undefined ? endAt(text, to - 1) : offset + to
+      starts[end] = offset === undefined ? startAt(text, from) : offset + from
+      ends[end] = offset === undefined ? endAt(text, to - 1) : offset + to
     }
   }
   return {
     add,
     clear() {
-      count = 0
+      end = first
       matched = new Map()
-      if (ids.length === keptTokens) return
-      ids = new Uint32Array(keptTokens)
-      starts = new Int32Array(keptTokens)
-      ends = new Int32Array(keptTokens)
     },
-    addFound(text, start, end, id) {
-      matched.set(count, text.text.slice(start, end))
-      add(text, start, { ids: [id], bounds: [0, end - start] })
+    addFound(text, start, last, id) {
+      matched.set(end - first, text.text.slice(start, last))
+      add(text, start, { ids: [id], bounds: [0, last - start] })
     },
     list(text, sequence, spellingOf) {
-      const own = ids.slice(0, count)
-      const bounds = { starts: starts.slice(0, count), ends: ends.slice(0, count) }
+      const ids = block.ids.subarray(first, end)
+      const bounds = { starts: block.starts.subarray(first, end), ends: block.ends.subarray(first, end) }
       const found = matched
+      first = end
       return {
         text,
-        ids: own,
+        ids,
         typeId: sequence,
         sequence,
         bounds: () => bounds,
-        spelling: (token) => found.get(token) ?? spellingOf(own[token]),
+        spelling: (token) => found.get(token) ?? spellingOf(ids[token]),
       }
     },
   }
