@@ -32,9 +32,8 @@ export type Behavior = (typeof behaviors)[number]
 export function splitAt(find: Finder, behavior: Behavior, inverts = false): PreTokenizer {
   return ({ text, borders, budget }) => {
     const words: number[] = []
-    const found: number[] = []
     for (let i = 0; i < borders.length; i += 2) {
-      found.length = 0
+      const found: number[] = []
       find(text.text, borders[i], borders[i + 1], budget, found)
       if (behavior === 'Isolated') isolate(found, borders[i], borders[i + 1], words)
       else merge(found, borders[i], borders[i + 1], behavior, inverts, words)

@@ -31,10 +31,20 @@ export function longestFinder<T>(
     }
     branch.value = value
   }
+  // Looking for one character is what engines are fastest at; most tokenizers' added tokens begin with `<`.
+  const onlyFirst = root.next.size === 1 ? entries[0][0][0] : undefined
+  const nextStart = (text: string, from: number, last: number): number => {
+    if (onlyFirst !== undefined) {
+      const at = text.indexOf(onlyFirst, from)
+      return at === -1 ? last : at
+    }
+    let start = from
+    while (start < last && begins[text.charCodeAt(start)] === 0) start++
+    return start
+  }
   return (text, from, last) => {
     if (entries.length === 0) return undefined
-    for (let start = from; start < last; start++) {
-      if (begins[text.charCodeAt(start)] === 0) continue
+    for (let start = nextStart(text, from, last); start < last; start = nextStart(text, start + 1, last)) {
       let branch = root.next.get(text.charCodeAt(start))
       let found: Found<T> | undefined
       for (let at = start + 1; branch !== undefined; at++) {

@@ -17,7 +17,7 @@ import { postProcessorReaders, templateAround, type PostProcessor } from './post
 import { readCutting, type Cutting } from './pre-tokenizers.ts'
 import { makeTokenCollector, type TokenList } from './token-list.ts'
 import { checkKnown } from './unicode.ts'
-import { makeWordTokenizer } from './words.ts'
+import { makeWordStore } from './words.ts'
 
 const modelReaders: Readers<Model> = {
   BPE: readBpe,
@@ -67,7 +67,7 @@ function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ..
   const { vocabulary } = model
   const added = makeAddedTokens(vocabulary, normalize)
   added.add(addedTokens)
-  const tokenizeWord = makeWordTokenizer(model, spellsBytes)
+  const words = makeWordStore(model, spellsBytes)
   const collector = makeTokenCollector()
   const idOf = (token: string): number | undefined => added.idOf(token) ?? vocabulary.ids.get(token)
   const spellingOf = (id: number): string => vocabulary.tokenOf(id) ?? ''
@@ -77,6 +77,7 @@ function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ..
     const text = /[\ud800-\udfff]/.test(given) ? given.replaceAll(/\p{Cs}/gu, '\ufffd') : given
     checkKnown(text)
     collector.clear()
+    words.tidy()
     const budget = stepBudget(text.length)
     for (const { text: part, start, end, id } of added.extract(text)) {
       if (id !== undefined) {
@@ -84,8 +85,10 @@ function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ..
         continue
       }
       const { text: changed, borders } = cut({ text: part, borders: [start, end], budget })
-      for (let i = 0; i < borders.length; i += 2)
-        collector.add(changed, borders[i], tokenizeWord(changed.text, borders[i], borders[i + 1]))
+      for (let i = 0; i < borders.length; i += 2) {
+        const place = words.find(changed.text, borders[i], borders[i + 1])
+        collector.add(changed, borders[i], words.tokens, place)
+      }
     }
     return collector.list(text, sequence, spellingOf)
   }

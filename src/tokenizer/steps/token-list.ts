@@ -1,5 +1,4 @@
 import { endAt, startAt, type AlignedText } from './aligned-text.ts'
-import type { WordTokens } from './models/model.ts'
 
 /** Where tokens begin and end in their text, in UTF-16 units. */
 export interface Bounds {
@@ -37,8 +36,8 @@ export function aroundList(ids: readonly number[], typeId: number): TokenList {
 export interface TokenCollector {
   /** Forgets what was collected since the last list. */
   clear(): void
-  /** Adds the tokens of a word that begins at a unit of a text. */
-  add(text: AlignedText, start: number, tokens: WordTokens): void
+  /** Adds the tokens of a word that begins at a unit of a text, as they stand at a place of a store. */
+  add(text: AlignedText, start: number, tokens: Uint32Array, place: number): void
   /** Adds a token that was found as it is, white space around it included. */
   addFound(text: AlignedText, start: number, end: number, id: number): void
   /** What was collected, as the tokens of a text. */
@@ -70,28 +69,31 @@ export function makeTokenCollector(): TokenCollector {
     end -= first
     first = 0
   }
-  const add: TokenCollector['add'] = (text, start, tokens) => {
-    const { ids: own, bounds } = tokens
-    if (end + own.length > block.ids.length) makeRoom(own.length)
-    const { ids, starts, ends } = block
-    const { offset } = text
-    for (let i = 0; i < own.length; i++, end++) {
-      ids[end] = own[i]
-      const from = start + bounds[2 * i]
-      const to = start + bounds[2 * i + 1]
-      starts[end] = offset === undefined ? startAt(text, from) : offset + from
-      ends[end] = offset === undefined ? endAt(text, to - 1) : offset + to
-    }
-  }
   return {
-    add,
+    add(text, start, tokens, place) {
+      const count = tokens[place]
+      if (end + count > block.ids.length) makeRoom(count)
+      const { ids, starts, ends } = block
+      const { offset } = text
+      for (let i = 0, at = place + 1; i < count; i++, at += 3, end++) {
+        ids[end] = tokens[at]
+        const from = start + tokens[at + 1]
+        const to = start + tokens[at + 2]
+        starts[end] = offset === undefined ? startAt(text, from) : offset + from
+        ends[end] = offset === undefined ? endAt(text, to - 1) : offset + to
+      }
+    },
     clear() {
       end = first
       matched = new Map()
     },
     addFound(text, start, last, id) {
       matched.set(end - first, text.text.slice(start, last))
-      add(text, start, { ids: [id], bounds: [0, last - start] })
+      if (end === block.ids.length) makeRoom(1)
+      block.ids[end] = id
+      block.starts[end] = startAt(text, start)
+      block.ends[end] = endAt(text, last - 1)
+      end++
     },
     list(text, sequence, spellingOf) {
       const ids = block.ids.subarray(first, end)
