@@ -136,8 +136,8 @@ function run(steps: readonly Step[], first: number, table: SetTable): Automaton 
   /** The sets that characters of a kind are in. */
   const setsOf: number[] = [0]
   const kindOf = new Map<number, number>()
-  /** By UTF-16 unit divided by 256; 0 where the sets of the character were not asked for yet, or where it is half of one. */
-  const pages: (Uint8Array | undefined)[] = Array.from({ length: 256 })
+  /** By UTF-16 unit; 0 where the sets of the character were not asked for yet, or where it is half of one. */
+  const kinds = new Uint8Array(0x10000)
   let isFull = false
 
   function findKind(text: string, at: number, end: number): number {
@@ -149,7 +149,7 @@ function run(steps: readonly Step[], first: number, table: SetTable): Automaton 
       kindOf.set(sets, kind)
     }
     const unit = text.charCodeAt(at)
-    if (unit < 0xd800 || unit > 0xdbff) (pages[unit >> 8] ??= new Uint8Array(256))[unit & 255] = kind
+    if (unit < 0xd800 || unit > 0xdbff) kinds[unit] = kind
     return kind
   }
 
@@ -205,8 +205,7 @@ function run(steps: readonly Step[], first: number, table: SetTable): Automaton 
         let kind = 0
         let units = 1
         if (at < end) {
-          const unit = text.charCodeAt(at)
-          kind = pages[unit >> 8]?.[unit & 255] ?? 0
+          kind = kinds[text.charCodeAt(at)]
           if (kind === 0) {
             kind = findKind(text, at, end)
             units = unitsAt(text, at, end)

@@ -30,16 +30,29 @@ export type Behavior = (typeof behaviors)[number]
  * @param inverts  whether what lies between counts as found, and what is found as lying between
  */
 export function splitAt(find: Finder, behavior: Behavior, inverts = false): PreTokenizer {
+  const keepsFound = behavior === 'Isolated' || (behavior === 'Removed' && inverts)
   return ({ text, borders, budget }) => {
-    const words: number[] = []
+    let words: number[] = []
     for (let i = 0; i < borders.length; i += 2) {
       const found: number[] = []
       find(text.text, borders[i], borders[i + 1], budget, found)
-      if (behavior === 'Isolated') isolate(found, borders[i], borders[i + 1], words)
+      // Most patterns of tokenizers find all of a text.
+      if (keepsFound && words.length === 0 && isWhole(found, borders[i], borders[i + 1])) words = found
+      else if (behavior === 'Isolated') isolate(found, borders[i], borders[i + 1], words)
       else merge(found, borders[i], borders[i + 1], behavior, inverts, words)
     }
     return { text, borders: words, budget }
   }
+}
+
+/** Whether stretches, none of them empty, follow on each other from start to end. */
+function isWhole(found: readonly number[], start: number, end: number): boolean {
+  let position = start
+  for (let i = 0; i < found.length; i += 2) {
+    if (found[i] !== position || found[i + 1] === position) return false
+    position = found[i + 1]
+  }
+  return position === end
 }
 
 function isolate(found: readonly number[], start: number, end: number, words: number[]): void {

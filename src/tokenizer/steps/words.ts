@@ -1,12 +1,12 @@
 import { characterOfByte } from './byte-alphabet.ts'
 import type { Model, WordTokens } from './models/model.ts'
 
-/** Words that are kept with their tokens; a language's text repeats far fewer. About 4 MB when full. */
+/** Words that are kept with their tokens; a language's text repeats far fewer. About 8 MB when full. */
 const maxWords = 1 << 16
 /** Longer words hardly come again. */
 const maxKeptLength = 64
-/** Numbers of tokens that are kept beside those of known words: of long words, or of more than are kept. */
-const maxSpare = 1 << 20
+/** Numbers of the store, those of words that are not kept among them. */
+const maxSize = 1 << 21
 
 /**
  * The tokens of words, those of known words found by their characters where they stand: cutting each out of its text first, as a Map
@@ -27,63 +27,66 @@ export interface WordStore {
 /** @param spellsBytes  whether the model's tokens spell bytes, and not characters */
 export function makeWordStore(model: Model, spellsBytes: boolean): WordStore {
   const tokenize = spellsBytes ? (word: string) => tokenizeBytes(word, model) : model.tokenize
-  /** By hash, one more than the index of a word; 0 where there is none. At least half are 0. */
+  /** By hash, one more than the place of a word in `store`; 0 where there is none. At least half are 0. */
   let index = new Int32Array(0)
-  /** Of each word: its hash, the place of its characters, its length, the place of its tokens. */
-  let words = new Int32Array(0)
-  let characters = new Uint16Array(0)
-  let tokens = new Uint32Array(0)
+  /** Of each word: its hash, its length, its characters, its tokens; all beside each other, because memory is what takes the time. */
+  let store = new Uint32Array(0)
   let wordCount = 0
-  let characterCount = 0
-  let tokenCount = 0
+  let size = 0
 
   function forget(): void {
     index = new Int32Array(1 << 12)
-    words = new Int32Array(1 << 13)
-    characters = new Uint16Array(1 << 13)
-    tokens = new Uint32Array(1 << 13)
-    wordCount = characterCount = tokenCount = 0
+    store = new Uint32Array(1 << 14)
+    wordCount = size = 0
   }
   forget()
 
-  const placeOf = (hash: number): number => (Math.imul(hash, 0x9e3779b1) >>> 8) & (index.length - 1)
+  const slotOf = (hash: number): number => (Math.imul(hash, 0x9e3779b1) >>> 8) & (index.length - 1)
+
+  function enter(place: number): void {
+    let slot = slotOf(store[place])
+    while (index[slot] !== 0) slot = (slot + 1) & (index.length - 1)
+    index[slot] = place + 1
+  }
 
   function enlargeIndex(): void {
+    const words = index.filter((word) => word !== 0)
     index = new Int32Array(2 * index.length)
-    for (let word = 0; word < wordCount; word++) {
-      let place = placeOf(words[4 * word])
-      while (index[place] !== 0) place = (place + 1) & (index.length - 1)
-      index[place] = word + 1
-    }
+    for (const word of words) enter(word - 1)
+  }
+
+  function makeRoom(count: number): void {
+    if (size + count <= store.length) return
+    const old = store
+    store = new Uint32Array(2 * (size + count))
+    store.set(old)
   }
 
   /** Appends tokens; gives their place. */
   function append({ ids, bounds }: WordTokens): number {
-    const place = tokenCount
-    if (place + 3 * ids.length + 1 > tokens.length)
-      tokens = enlarged(tokens, new Uint32Array(2 * (place + 3 * ids.length + 1)))
-    tokens[tokenCount++] = ids.length
+    makeRoom(3 * ids.length + 1)
+    const place = size
+    store[size++] = ids.length
     for (let i = 0; i < ids.length; i++) {
-      tokens[tokenCount++] = ids[i]
-      tokens[tokenCount++] = bounds[2 * i]
-      tokens[tokenCount++] = bounds[2 * i + 1]
+      store[size++] = ids[i]
+      store[size++] = bounds[2 * i]
+      store[size++] = bounds[2 * i + 1]
     }
     return place
   }
 
   function learn(text: string, start: number, end: number, hash: number): number {
-    const place = append(tokenize(text.slice(start, end)))
-    if (wordCount === maxWords) return place
+    const tokens = tokenize(text.slice(start, end))
+    if (wordCount === maxWords) return append(tokens)
     if (2 * wordCount >= index.length) enlargeIndex()
-    if (4 * wordCount === words.length) words = enlarged(words, new Int32Array(2 * words.length))
-    if (characterCount + end - start > characters.length)
-      characters = enlarged(characters, new Uint16Array(2 * characters.length))
-    words.set([hash, characterCount, end - start, place], 4 * wordCount++)
-    for (let at = start; at < end; at++) characters[characterCount++] = text.charCodeAt(at)
-    let own = placeOf(hash)
-    while (index[own] !== 0) own = (own + 1) & (index.length - 1)
-    index[own] = wordCount
-    return place
+    makeRoom(end - start + 2)
+    const place = size
+    store[size++] = hash
+    store[size++] = end - start
+    for (let at = start; at < end; at++) store[size++] = text.charCodeAt(at)
+    enter(place)
+    wordCount++
+    return append(tokens)
   }
 
   return {
@@ -92,29 +95,25 @@ export function makeWordStore(model: Model, spellsBytes: boolean): WordStore {
       if (length > maxKeptLength) return append(tokenize(text.slice(start, end)))
       let hash = length
       for (let at = start; at < end; at++) hash = Math.imul(hash, 0x01000193) ^ text.charCodeAt(at)
+      hash >>>= 0
       const mask = index.length - 1
-      for (let place = placeOf(hash); ; place = (place + 1) & mask) {
-        const word = 4 * (index[place] - 1)
-        if (word < 0) return learn(text, start, end, hash)
-        if (words[word] !== hash || words[word + 2] !== length) continue
-        const first = words[word + 1]
+      for (let slot = slotOf(hash); ; slot = (slot + 1) & mask) {
+        const place = index[slot] - 1
+        if (place < 0) return learn(text, start, end, hash)
+        if (store[place] !== hash || store[place + 1] !== length) continue
+        const first = place + 2
         let same = 0
-        while (same < length && characters[first + same] === text.charCodeAt(start + same)) same++
-        if (same === length) return words[word + 3]
+        while (same < length && store[first + same] === text.charCodeAt(start + same)) same++
+        if (same === length) return first + length
       }
     },
     get tokens() {
-      return tokens
+      return store
     },
     tidy() {
-      if (wordCount === maxWords || tokenCount > 16 * wordCount + maxSpare) forget()
+      if (wordCount === maxWords || size > maxSize) forget()
     },
   }
-}
-
-function enlarged<T extends Int32Array | Uint32Array | Uint16Array>(old: T, array: T): T {
-  array.set(old)
-  return array
 }
 
 const encoder = new TextEncoder()
