@@ -1,12 +1,12 @@
 // All kernels for one instruction set. The build compiles this file for each, with FETTLE_ISA (a name), FETTLE_TABLE
 // (the function of kernels.h that it defines), FETTLE_LANES, FETTLE_HAS_BF16, FETTLE_AMX and the compiler's -m flags; and
-// in five parts, FETTLE_PART 0 to 4, so that the large kernel families compile side by side.
+// in six parts, FETTLE_PART 0 to 5, so that the large kernel families compile side by side.
 // Kernels are functions of their op's name, rmsNormForward and rmsNormVjp, of the arguments that ops.h names.
 #include "kernels.h"
 
 namespace fettle::FETTLE_ISA {
 
-// Those of the parts 1 to 4.
+// Those of the parts 1 to 5.
 void linearForward(const args::Linear& op);
 void linearVjp(const args::LinearVjp& op);
 void targetLogProbsForward(const args::TargetLogProbs& op);
@@ -14,6 +14,9 @@ void targetLogProbsVjp(const args::TargetLogProbsVjp& op);
 void attentionForward(const args::Attention& op);
 void attentionVjp(const args::AttentionVjp& op);
 void cachedAttentionForward(const args::CachedAttention& op);
+void causalConvForward(const args::CausalConv& op);
+void causalConvVjp(const args::CausalConvVjp& op);
+void cachedCausalConvForward(const args::CachedCausalConv& op);
 
 }  // namespace fettle::FETTLE_ISA
 
@@ -28,6 +31,8 @@ void cachedAttentionForward(const args::CachedAttention& op);
 #include "kernels/attention.h"
 #include "kernels/attention_vjp.h"
 #include "kernels/cached_attention.h"
+#elif FETTLE_PART == 5
+#include "kernels/causal_conv.h"
 #else
 #include "kernels/activation.h"
 #include "kernels/adamw.h"

@@ -118,15 +118,40 @@ constexpr OpRule cachedAttention{
     {{"headDim", AttributeKind::count}, {"queryHeads", AttributeKind::count}, {"keyHeads", AttributeKind::count}, {"scale", AttributeKind::number}, {"cap", AttributeKind::number}, {"window", AttributeKind::count}},
     0, {}, {}, 0x1, -1};
 
+constexpr ArgumentRule causalConvArguments[] = {
+    {"weight", ArgumentType::parameter, 0, 2, {"K", "W"}},
+    {"x", ArgumentType::act, 0, 2, {"M", "parts * W"}},
+    {"starts", ArgumentType::int32, 0, 1, {"M"}, 0, "M"},
+    {"bias", ArgumentType::float32, kOptional, 1, {"W"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "W"}},
+};
+constexpr OpRule causalConv{
+    causalConvArguments, 4, 1,
+    {{"parts", AttributeKind::count}, {"silu", AttributeKind::flag}},
+    3, {1, 0, 3}, {0xf, 0xf, 0xf, 0xf, 0xf, 0xf}, 0x1, -1};
+
+constexpr ArgumentRule cachedCausalConvArguments[] = {
+    {"weight", ArgumentType::parameter, 0, 2, {"K", "W"}},
+    {"x", ArgumentType::act, 0, 2, {"M", "parts * W"}},
+    {"slots", ArgumentType::int32, 0, 1, {"M"}, 0, "S"},
+    {"positions", ArgumentType::int32, 0, 1, {"M"}},
+    {"bias", ArgumentType::float32, kOptional, 1, {"W"}},
+    {"state", ArgumentType::act, kChanges, 3, {"S", "R", "W"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "W"}},
+};
+constexpr OpRule cachedCausalConv{
+    cachedCausalConvArguments, 6, 1,
+    {{"parts", AttributeKind::count}, {"silu", AttributeKind::flag}},
+    0, {}, {}, 0x1, -1};
+
 constexpr ArgumentRule copySlotsArguments[] = {
     {"sources", ArgumentType::int32, 0, 1, {"n"}, 0, "S"},
     {"slots", ArgumentType::int32, 0, 1, {"n"}, 0, "S"},
     {"counts", ArgumentType::int32, 0, 1, {"n"}, 0, "C + 1"},
-    {"keyCache", ArgumentType::act, kChanges, 3, {"S", "C", "W"}},
-    {"valueCache", ArgumentType::act, kChanges, 3, {"S", "C", "W"}},
+    {"cache", ArgumentType::stream, kChanges, 3, {"S", "C", "W"}},
 };
 constexpr OpRule copySlots{
-    copySlotsArguments, 5, 0,
+    copySlotsArguments, 4, 0,
     {},
     0, {}, {}, 0x0, -1};
 
@@ -250,6 +275,8 @@ constexpr const OpRule* kOpRules[] = {
     &rules::rope,
     &rules::attention,
     &rules::cachedAttention,
+    &rules::causalConv,
+    &rules::cachedCausalConv,
     &rules::copySlots,
     &rules::linear,
     &rules::glu,

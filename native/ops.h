@@ -5,15 +5,15 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "499d7e7e39273e04";
+constexpr char kTableHash[] = "2ec64c2d67200c42";
 
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(qkNorm) X(rope) X(attention) \
-  X(cachedAttention) X(copySlots) X(linear) X(glu) X(activation) X(capLogits) X(targetLogProbs) X(scaleRows) X(argmax) \
-  X(fill) X(gradNorm) X(adamw)
+  X(cachedAttention) X(causalConv) X(cachedCausalConv) X(copySlots) X(linear) X(glu) X(activation) X(capLogits) \
+  X(targetLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
-  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(qkNorm) X(rope) X(attention) X(linear) \
-  X(glu) X(activation) X(targetLogProbs)
+  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(qkNorm) X(rope) X(attention) X(causalConv) \
+  X(linear) X(glu) X(activation) X(targetLogProbs)
 
 enum class Op : int {
 #define X(name) name,
@@ -261,13 +261,53 @@ struct CachedAttention : Arguments {
   int64_t window() const { return int64_t(call.attributes[5]); }
 };
 
+struct CausalConv : Arguments {
+  using Arguments::Arguments;
+  const Tensor& weight() const { return *call.in[0]; }
+  const Tensor& x() const { return *call.in[1]; }
+  const Tensor& starts() const { return *call.in[2]; }
+  const Tensor* bias() const { return call.in[3]; }
+  const Tensor& y() const { return *call.out[0]; }
+  int64_t parts() const { return int64_t(call.attributes[0]); }
+  bool silu() const { return call.attributes[1] != 0; }
+};
+
+struct CausalConvVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& weight() const { return *call.in[0]; }
+  const Tensor& x() const { return *call.in[1]; }
+  const Tensor& starts() const { return *call.in[2]; }
+  const Tensor* bias() const { return call.in[3]; }
+  const Tensor& dY() const { return *call.in[5]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dWeight() const { return call.out[1]; }
+  bool accumulatesWeight() const { return call.accumulate[1]; }
+  const Tensor* dBias() const { return call.out[2]; }
+  bool accumulatesBias() const { return call.accumulate[2]; }
+  int64_t parts() const { return int64_t(call.attributes[0]); }
+  bool silu() const { return call.attributes[1] != 0; }
+};
+
+struct CachedCausalConv : Arguments {
+  using Arguments::Arguments;
+  const Tensor& weight() const { return *call.in[0]; }
+  const Tensor& x() const { return *call.in[1]; }
+  const Tensor& slots() const { return *call.in[2]; }
+  const Tensor& positions() const { return *call.in[3]; }
+  const Tensor* bias() const { return call.in[4]; }
+  const Tensor& state() const { return *call.in[5]; }
+  const Tensor& y() const { return *call.out[0]; }
+  int64_t parts() const { return int64_t(call.attributes[0]); }
+  bool silu() const { return call.attributes[1] != 0; }
+};
+
 struct CopySlots : Arguments {
   using Arguments::Arguments;
   const Tensor& sources() const { return *call.in[0]; }
   const Tensor& slots() const { return *call.in[1]; }
   const Tensor& counts() const { return *call.in[2]; }
-  const Tensor& keyCache() const { return *call.in[3]; }
-  const Tensor& valueCache() const { return *call.in[4]; }
+  const Tensor& cache() const { return *call.in[3]; }
 };
 
 struct Linear : Arguments {

@@ -41,7 +41,7 @@ const isX86 = architecture === 'x64'
 const variants = variantsOf(architecture)
 
 /** native/isa.cc is compiled in these parts, the longest first. */
-const parts = [2, 1, 3, 4, 0]
+const parts = [2, 1, 3, 4, 0, 5]
 
 /**
  * What the compiler says against a variant's instructions, or undefined when it knows them: g++ 10 has no AMX, g++ 9 no

@@ -1,4 +1,4 @@
-// Beginnings of sequences in a key and value cache, copied from slot to slot; each copy is divided between threads.
+// Beginnings of sequences in a cache, copied from slot to slot; each copy is divided between threads.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +14,18 @@ static void copySlotsForward(const args::CopySlots& op) {
                 *counts = op.counts().as<const int32_t>();
   const int64_t copies = op.sources().size();
   Pool& pool = op.pool();
-  withType(op.keyCache().dtype, [&](auto zero) {
-    using Act = decltype(zero);
-    for (const Tensor* cache : {&op.keyCache(), &op.valueCache()}) {
-      const int64_t width = cache->cols(), slot = cache->shape[1] * width;
-      Act* data = cache->as<Act>();
-      pool.run([&](int thread) {
-        for (int64_t i = 0; i < copies; i++) {
-          const Range mine = partOf(counts[i], thread, pool.threads());
-          std::memcpy(data + slots[i] * slot + mine.begin * width, data + sources[i] * slot + mine.begin * width,
-                      (mine.end - mine.begin) * width * sizeof(Act));
-        }
-      });
-    }
+  const Tensor& cache = op.cache();
+  withType(cache.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const int64_t width = cache.cols(), slot = cache.shape[1] * width;
+    T* data = cache.as<T>();
+    pool.run([&](int thread) {
+      for (int64_t i = 0; i < copies; i++) {
+        const Range mine = partOf(counts[i], thread, pool.threads());
+        std::memcpy(data + slots[i] * slot + mine.begin * width, data + sources[i] * slot + mine.begin * width,
+                    (mine.end - mine.begin) * width * sizeof(T));
+      }
+    });
   });
 }
 

@@ -2,6 +2,7 @@ import type { Message } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import type { Assistant, Decoder, FinishReason, GenerateOptions, TextPiece } from '../generate/index.ts'
 import {
+  defaultAssistantTokens,
   generateSequences,
   obeyGenerationConfig,
   sharedBeginning,
@@ -23,6 +24,11 @@ export interface ChatSession {
   /** Earliest turns that no longer fit and were forgotten, so far. */
   readonly forgotten: number
   free(): void
+}
+
+/** How many tokens are guessed at once, at most. */
+function guessesOf(assistant: LoadedAssistant | undefined, { promptLookupNumTokens }: GenerateOptions): number {
+  return (assistant ? (assistant.numAssistantTokens ?? defaultAssistantTokens) : promptLookupNumTokens) || 1
 }
 
 /** Tokens that an answer should have room for before turns are forgotten. */
@@ -49,7 +55,7 @@ export function createChatSession(
     async *ask(content, options) {
       const asked: Message[] = [...history, { role: 'user', content }]
       const prompt = await fittingPrompt(asked)
-      decoder ??= model.decoder(1, context)
+      decoder ??= model.decoder(1, context, guessesOf(assistant, options))
       if (assistant)
         drafter ??= openAssistant(assistant.assistantModel, context, assistant.numAssistantTokens)
       const sharedTokens = sharedBeginning(cached, prompt)

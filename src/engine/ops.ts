@@ -162,21 +162,55 @@ export const ops = {
   }),
 
   /**
-   * cache[slots[i], p] = cache[sources[i], p] for p < counts[i], both caches. No slot is both a source and overwritten.
-   * No gradient.
+   * Depthwise convolution over the tokens of each document: y = f(z), z[m] = bias + Σ_k weight[K − 1 − k] · x[m − k] over k < K
+   * with m − k ≥ starts[m], f(z) = silu(z) where `silu` is 1, else z. With `parts` 3 x is b, c and v beside each other: the
+   * convolution is of b · v, and y = c · f(z).
    */
+  causalConv: op({
+    inputs: {
+      weight: parameter('K', 'W'),
+      x: act('M', 'parts * W'),
+      starts: int32('M', { below: 'M' }),
+      bias: optional(float32('W')),
+    },
+    outputs: { y: act('M', 'W') },
+    attributes: { parts: 'count', silu: 'flag' },
+    gradients: ['x', 'weight', 'bias'],
+    saved: () => ['weight', 'x', 'starts', 'bias'],
+  }),
+
+  /**
+   * The same over tokens of slots, one after the other: what is convolved of token m is kept as
+   * state[slots[m], positions[m] mod R], R ≥ K − 1, and what is read are the K − 1 positions before, of which those below 0 are
+   * zero. So a slot may be fed again from any of its last R − K + 2 positions on. No gradient.
+   */
+  cachedCausalConv: op({
+    inputs: {
+      weight: parameter('K', 'W'),
+      x: act('M', 'parts * W'),
+      slots: int32('M', { below: 'S' }),
+      positions: int32('M'),
+      bias: optional(float32('W')),
+      state: act('S', 'R', 'W'),
+    },
+    outputs: { y: act('M', 'W') },
+    attributes: { parts: 'count', silu: 'flag' },
+    gradients: [],
+    changes: ['state'],
+  }),
+
+  /** cache[slots[i], p] = cache[sources[i], p] for p < counts[i]. No slot is both a source and overwritten. No gradient. */
   copySlots: op({
     inputs: {
       sources: int32('n', { below: 'S' }),
       slots: int32('n', { below: 'S' }),
       counts: int32('n', { below: 'C + 1' }),
-      keyCache: act('S', 'C', 'W'),
-      valueCache: act('S', 'C', 'W'),
+      cache: stream('S', 'C', 'W'),
     },
     outputs: {},
     attributes: {},
     gradients: [],
-    changes: ['keyCache', 'valueCache'],
+    changes: ['cache'],
   }),
 
   /**

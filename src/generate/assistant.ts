@@ -9,6 +9,9 @@ export interface Assistant extends Drafter {
   free(): void
 }
 
+/** How many tokens an assistant guesses at once where nobody says. */
+export const defaultAssistantTokens = 3
+
 /**
  * A smaller or coarser model that guesses: its own most likely tokens. Its cache follows the sequence, so that a guess
  * only computes what is new, from turn to turn of a conversation too.
@@ -21,7 +24,7 @@ export interface Assistant extends Drafter {
  * @param decoder one slot of a model with the same tokens; it belongs to the assistant from now on
  * @param count   how many tokens are guessed at once
  */
-export function createAssistant(decoder: Decoder, count = 3): Assistant {
+export function createAssistant(decoder: Decoder, count = defaultAssistantTokens): Assistant {
   if (!Number.isInteger(count) || count < 1)
     throw new FettleError({
       place: 'numAssistantTokens',

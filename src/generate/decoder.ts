@@ -25,6 +25,13 @@ export interface Decoder {
   /** Positions a slot has room for. */
   readonly capacity: number
   /**
+   * How many of a slot's newest tokens may be fed again, differently: all where the cache remembers every position, which states
+   * of convolutions and of linear attention do not.
+   */
+  readonly rewinds: number
+  /** With how many first tokens, at most `count`, a slot can go on: with all of them, or from the beginning, 0. */
+  resumable(slot: number, count: number): number
+  /**
    * Feeds tokens and returns the logits [rows, vocabSize] after those of them that `rows` lists, in ascending order.
    * Feeding a position again replaces what was there. The array is the caller's.
    */

@@ -96,9 +96,10 @@ export async function generateSequences(
     ending.forEach((at, i) => accept(pass[at].row, choose(i, pass[at].row, placeOf(pass[at].row))))
   }
 
-  const copies = sharedBeginnings(prompts, options.cachedTokens)
+  const held = prompts.map((_, slot) => decoder.resumable(slot, options.cachedTokens?.[slot] ?? 0))
+  const copies = sharedBeginnings(prompts, held, decoder.rewinds)
   const copied = new Map(copies.map(({ slot, count }) => [slot, count]))
-  const heldOf = ({ index }: Row): number => copied.get(index) ?? options.cachedTokens?.[index] ?? 0
+  const heldOf = ({ index }: Row): number => copied.get(index) ?? held[index]
   const longest = prompts.reduce((length, prompt) => Math.max(length, prompt.length), 0)
   const readPrompts = async (some: readonly Row[]): Promise<void> => {
     for (const pass of promptPasses(some, heldOf)) {
@@ -115,7 +116,7 @@ export async function generateSequences(
     rules.areOver({ promptLength: prompt.length }, tokenIds.length)
   while (active.size > 0 && !options.signal?.aborted) {
     const [first] = active
-    const drafts = await drafter?.draft(sequenceOf(first), roomOf(first) - 1)
+    const drafts = await drafter?.draft(sequenceOf(first), Math.min(roomOf(first) - 1, decoder.rewinds))
     if (drafts !== undefined && drafts.length > 0) {
       await verify(first, drafts)
       continue

@@ -2,7 +2,7 @@
 // It works on any Decoder (a key-value cache of several sequences); model/ implements one.
 // The processors and their order are those of Hugging Face's generate.
 export type { Assistant } from './assistant.ts'
-export { createAssistant } from './assistant.ts'
+export { createAssistant, defaultAssistantTokens } from './assistant.ts'
 export type { Candidates } from './candidates.ts'
 export type { Decoder, FedTokens, SlotCopy } from './decoder.ts'
 export type { Drafter } from './drafter.ts'

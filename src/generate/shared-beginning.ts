@@ -11,11 +11,13 @@ const fewestOfAll = 64
  * Which beginnings of prompts need not be computed since an earlier prompt has them: the first prompt of each kind is
  * computed whole, later ones copy the longest beginning that they share with one of those. Prompt i lives in slot i.
  *
- * @param cached how many first tokens of each prompt its slot already holds
+ * @param cached   how many first tokens of each prompt its slot already holds
+ * @param rewinds  of the decoder: beginnings without more of a prompt's last tokens than these cannot be copied
  */
 export function sharedBeginnings(
   prompts: readonly (readonly number[])[],
   cached: readonly number[] = [],
+  rewinds = Infinity,
 ): SlotCopy[] {
   const firsts: number[] = []
   const copies: SlotCopy[] = []
@@ -25,7 +27,7 @@ export function sharedBeginnings(
     for (const source of firsts) {
       // The last token is computed in any case, since the next one is chosen from what comes out after it.
       const count = Math.min(sharedBeginning(prompts[source], prompt), prompt.length - 1)
-      if (count > longest.count) longest = { source, slot, count }
+      if (count > longest.count && prompts[source].length - count <= rewinds) longest = { source, slot, count }
     }
     const gain = longest.count - (cached[slot] ?? 0)
     if (gain < fewestOfRow) firsts.push(slot)

@@ -1,13 +1,16 @@
 import { FettleError } from '../error.ts'
-import { createAssistant } from '../generate/index.ts'
+import { createAssistant, defaultAssistantTokens } from '../generate/index.ts'
 import type { Assistant, Decoder } from '../generate/index.ts'
 
 /** What guesses tokens for another model. */
 export interface AssistantModel {
   readonly vocabSize: number
   readonly maxPositions: number
-  /** A key-value cache for `slots` sequences of at most `capacity` tokens each. */
-  decoder(slots: number, capacity: number): Decoder
+  /**
+   * A cache for `slots` sequences of at most `capacity` tokens each, of whose newest tokens `rewinds` may be fed again,
+   * differently; default 1, for models whose cache does not remember every position.
+   */
+  decoder(slots: number, capacity: number, rewinds?: number): Decoder
 }
 
 /**
@@ -29,6 +32,10 @@ export function checkAssistant(model: { readonly vocabSize: number }, assistant:
  * @param capacity  tokens of the longest sequence; where it has more than the assistant can, the rest goes without guesses
  * @param count     how many tokens are guessed at once
  */
-export function openAssistant(model: AssistantModel, capacity: number, count?: number): Assistant {
-  return createAssistant(model.decoder(1, Math.min(capacity, model.maxPositions)), count)
+export function openAssistant(
+  model: AssistantModel,
+  capacity: number,
+  count = defaultAssistantTokens,
+): Assistant {
+  return createAssistant(model.decoder(1, Math.min(capacity, model.maxPositions), count), count)
 }

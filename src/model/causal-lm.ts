@@ -233,13 +233,14 @@ export class AutoModelForCausalLM {
   /** What generates, for a call that has its turn: caches that do not wait for one. */
   #inTurn(): AssistantModel & { generationConfig: GenerationConfig } {
     const { vocabSize, maxPositions, generationConfig } = this
-    const decoder = (slots: number, capacity: number) => createCachedDecoder(this.#state, slots, capacity)
+    const decoder = (slots: number, capacity: number, rewinds?: number) =>
+      createCachedDecoder(this.#state, slots, capacity, rewinds)
     return { vocabSize, maxPositions, generationConfig, decoder }
   }
 
   /** A key-value cache for `slots` sequences of at most `capacity` tokens each. */
-  decoder(slots: number, capacity: number): Decoder {
-    return decoderInTurn(this.#queue, this.#state, slots, capacity)
+  decoder(slots: number, capacity: number, rewinds?: number): Decoder {
+    return decoderInTurn(this.#queue, this.#state, slots, capacity, rewinds)
   }
 
   /** Puts a fresh LoRA adapter on the model; its base weights are frozen from now on. */

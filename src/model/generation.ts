@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import { generateSequences, obeyGenerationConfig, streamTokens, withText } from '../generate/index.ts'
+import { defaultAssistantTokens, generateSequences, obeyGenerationConfig, streamTokens, withText } from '../generate/index.ts'
 import type {
   FinishReason,
   LengthOptions,
@@ -82,7 +82,10 @@ export async function generateWith(
   // A file may ask for any number; memory is taken for what the model can.
   const maxLength = isOfFile ? Math.min(asked, Math.max(model.maxPositions, longest)) : asked
   const capacity = Math.min(longest + (options.maxNewTokens ?? 256), maxLength)
-  const decoder = model.decoder(prompts.length, capacity)
+  const guesses = assistantModel
+    ? (numAssistantTokens ?? defaultAssistantTokens)
+    : options.promptLookupNumTokens
+  const decoder = model.decoder(prompts.length, capacity, guesses || 1)
   const assistant = assistantModel && openAssistant(assistantModel, capacity, numAssistantTokens)
   try {
     return await generateSequences(decoder, prompts, {

@@ -1,7 +1,10 @@
 import type { Attributes, OpName } from '../../src/engine/ops.ts'
 import { infoOf } from '../../src/engine/ops.ts'
-import type { Case, CaseOptions } from './make-case.ts'
+import type { Case, CaseOptions, Data } from './make-case.ts'
 import { exactly, gains, makeCase, range } from './make-case.ts'
+
+/** Two documents, the first of three tokens. */
+const documents: Data = (_, count) => Int32Array.from(range(count), (i) => (i < 3 ? 0 : 3))
 
 /** What the cases that follow from an entry of the op table need besides it. */
 type Needs<K extends OpName> = Partial<Omit<CaseOptions<K>, 'attributes' | 'absent' | 'large'>>
@@ -24,11 +27,20 @@ const needs: {
   rope: { attributes: { headDim: 6, rotaryDim: 4, firstHead: 0, heads: 3 }, sizes: { C: 21 } },
   attention: {
     attributes: { headDim: 5, queryHeads: 2, keyHeads: 1, scale: 0.5, cap: 3, window: 0 },
-    data: { starts: (_, count) => Int32Array.from(range(count), (i) => (i < 3 ? 0 : 3)) },
+    data: { starts: documents },
   },
   cachedAttention: {
     attributes: { headDim: 5, queryHeads: 4, keyHeads: 2, scale: 0.5, cap: 3, window: 0 },
     sizes: { M: 7, S: 3, C: 70 },
+    data: {
+      slots: (_, count) => Int32Array.from(range(count), (i) => i % 3),
+      positions: (_, count) => Int32Array.from(range(count), (i) => Math.floor(i / 3)),
+    },
+  },
+  causalConv: { attributes: { parts: 3, silu: 1 }, sizes: { M: 7, W: 5, K: 3 }, data: { starts: documents } },
+  cachedCausalConv: {
+    attributes: { parts: 3, silu: 1 },
+    sizes: { M: 7, S: 3, W: 5, K: 3, R: 3 },
     data: {
       slots: (_, count) => Int32Array.from(range(count), (i) => i % 3),
       positions: (_, count) => Int32Array.from(range(count), (i) => Math.floor(i / 3)),

@@ -123,6 +123,38 @@ export function cachedAttention(
   })
 }
 
+/** Documents of so many tokens; W is as wide as one of the parts. */
+export function causalConv(
+  name: string,
+  options: { documents: number[]; W: number; K: number; parts?: 1 | 3; silu?: 0 | 1; bias?: boolean },
+): Case<'causalConv'> {
+  const { documents, W, K, parts = 1, silu = 0, bias } = options
+  const starts: number[] = []
+  for (const length of documents) starts.push(...Array<number>(length).fill(starts.length))
+  return makeCase('causalConv', name, {
+    sizes: { M: starts.length, W, K },
+    attributes: { parts, silu },
+    ...(!bias && { absent: ['bias'] as const }),
+    roles: { weight: 'float32' },
+    data: { starts: exactly(starts) },
+  })
+}
+
+/** Slot i goes on from position starts[i] by counts[i] tokens. */
+export function cachedCausalConv(
+  name: string,
+  options: { starts: number[]; counts: number[]; W: number; K: number; R: number; parts?: 1 | 3 },
+): Case<'cachedCausalConv'> {
+  const { starts, counts, W, K, R, parts = 1 } = options
+  const slots = counts.flatMap((count, slot) => Array<number>(count).fill(slot))
+  const positions = counts.flatMap((count, slot) => range(count).map((i) => starts[slot] + i))
+  return makeCase('cachedCausalConv', name, {
+    sizes: { M: slots.length, S: starts.length, W, K, R },
+    attributes: { parts, silu: parts === 1 ? 1 : 0 },
+    data: { slots: exactly(slots), positions: exactly(positions) },
+  })
+}
+
 export function copySlots(
   name: string,
   options: { copies: [number, number, number][]; slots: number; capacity: number; width: number },

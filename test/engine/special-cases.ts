@@ -6,6 +6,8 @@ import {
   argmax,
   attention,
   cachedAttention,
+  cachedCausalConv,
+  causalConv,
   copySlots,
   linear,
   qkNorm,
@@ -166,6 +168,28 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     }),
     cachedAttention('64 channels', { starts: [100, 0], counts: [3, 77], capacity: 128, headDim: 64 }),
     cachedAttention('80 channels, one token', { starts: [255], counts: [1], capacity: 256, headDim: 80 }),
+  ],
+  causalConv: [
+    causalConv('one token', { documents: [1], W: 5, K: 3 }),
+    causalConv('documents shorter than the taps', { documents: [1, 2, 4, 1], W: 6, K: 4, silu: 1 }),
+    causalConv('between gates', { documents: [5, 3], W: 7, K: 3, parts: 3, bias: true }),
+    causalConv('one tap', { documents: [3, 2], W: 4, K: 1, parts: 3 }),
+    { ...causalConv('larger', { documents: [70, 1, 2, 60], W: 83, K: 4, silu: 1, bias: true }), large: true },
+    { ...causalConv('larger, between gates', { documents: [90, 41], W: 67, K: 3, parts: 3 }), large: true },
+    { ...causalConv('many taps', { documents: [40, 9], W: 19, K: 11 }), large: true },
+  ],
+  cachedCausalConv: [
+    cachedCausalConv('first tokens', { starts: [0], counts: [6], W: 7, K: 4, R: 3 }),
+    cachedCausalConv('one token each of three slots', {
+      starts: [7, 0, 1],
+      counts: [1, 1, 1],
+      W: 33,
+      K: 3,
+      R: 4,
+      parts: 3,
+    }),
+    cachedCausalConv('prompt and continuation', { starts: [0, 5], counts: [40, 20], W: 67, K: 4, R: 5 }),
+    cachedCausalConv('one tap', { starts: [0, 3], counts: [2, 1], W: 5, K: 1, R: 1 }),
   ],
   copySlots: [
     copySlots('one slot to all others', {

@@ -25,6 +25,8 @@ export function bigramDecoder(table: readonly (readonly number[])[], capacity = 
   const decoder: Decoder = {
     vocabSize: table.length,
     capacity,
+    rewinds: Infinity,
+    resumable: (_, count) => count,
     feed: async (tokens, rows) => feed(tokens, rows),
     async feedLargest(tokens, rows, count) {
       const logits = feed(tokens, rows)

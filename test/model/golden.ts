@@ -18,6 +18,7 @@ export const goldenModels = [
   'phi3-long',
   'phi4-mini',
   'gpt2',
+  'lfm2',
 ] as const
 
 export const fixture = (model: string, ...path: string[]): string =>

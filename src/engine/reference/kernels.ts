@@ -4,6 +4,7 @@ import { addScaled, cast } from './add-scaled.ts'
 import { argmax } from './argmax.ts'
 import { attention } from './attention.ts'
 import { cachedAttention } from './cached-attention.ts'
+import { cachedCausalConv, causalConv } from './causal-conv.ts'
 import { capLogits } from './cap-logits.ts'
 import { copySlots } from './copy-slots.ts'
 import { embedding, selectRows } from './embedding.ts'
@@ -29,6 +30,8 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   rope,
   attention,
   cachedAttention,
+  causalConv,
+  cachedCausalConv,
   copySlots,
   linear,
   glu,

@@ -10,6 +10,7 @@ import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
 import { gpt2 } from './gpt2.ts'
 import { granite } from './granite.ts'
+import { lfm2 } from './lfm2.ts'
 import { llama } from './llama.ts'
 import { mistral } from './mistral.ts'
 import { olmo2 } from './olmo2.ts'
@@ -34,6 +35,7 @@ const families: readonly Family[] = [
   olmo2,
   phi3,
   gpt2,
+  lfm2,
 ]
 
 /**

@@ -12,6 +12,7 @@ import { ensurePositions } from '../state/rotations.ts'
 import { decodingHead, packForDecoding } from '../weights/decoding-weights.ts'
 import type { Queue } from '../queue.ts'
 import { followLength } from './follow-length.ts'
+import { createHistory } from './slot-history.ts'
 import { createProgramCache } from './program-cache.ts'
 import { createSlotCopies } from './slot-copies.ts'
 
@@ -27,12 +28,20 @@ type StepInputs = { ids: Tensor; positions: Tensor; slots: Tensor; rows: Tensor 
 const fewTokens = 16
 
 /** The same as `createCachedDecoder` makes, but for what other rooms call: it is made, and feeds, when the model's calls before are done. */
-export function decoderInTurn(queue: Queue, state: ModelState, slotCount: number, capacity: number): Decoder {
+export function decoderInTurn(
+  queue: Queue,
+  state: ModelState,
+  slotCount: number,
+  capacity: number,
+  rewinds?: number,
+): Decoder {
   let made: Decoder | undefined
-  const decoder = () => (made ??= createCachedDecoder(state, slotCount, capacity))
+  const decoder = () => (made ??= createCachedDecoder(state, slotCount, capacity, rewinds))
   return {
     vocabSize: vocabularyOf(state.architecture),
     capacity,
+    rewinds: rewindsOf(state, rewinds),
+    resumable: (slot, count) => made?.resumable(slot, count) ?? 0,
     feed: (...given) => queue.run(() => decoder().feed(...given)),
     feedLargest: (...given) => queue.run(() => decoder().feedLargest(...given)),
     feedGreedy: (...given) => queue.run(() => decoder().feedGreedy(...given)),
@@ -42,28 +51,52 @@ export function decoderInTurn(queue: Queue, state: ModelState, slotCount: number
   }
 }
 
+/** How many of a slot's newest tokens may be fed again: states have room for `rewinds`. */
+function rewindsOf({ architecture }: ModelState, rewinds = 1): number {
+  return architecture.layers.flat().some(({ cache }) => cache?.states) ? rewinds : Infinity
+}
+
 /**
- * A key-value cache for `slotCount` sequences of up to `capacity` tokens, and the passes that read and extend it.
- * Shapes: what a block remembers (keys, values) is [slots, capacity, width] in the compute type.
+ * A cache for `slotCount` sequences of up to `capacity` tokens, and the passes that read and extend it.
+ * Shapes: what a block remembers of each position (keys, values) is [slots, capacity, width] in the compute type, states are
+ * [slots, positions + rewinds, width].
+ *
+ * @param rewinds  how many of a slot's newest tokens may be fed again, differently, where there are states
  */
-export function createCachedDecoder(state: ModelState, slotCount: number, capacity: number): Decoder {
+export function createCachedDecoder(
+  state: ModelState,
+  slotCount: number,
+  capacity: number,
+  rewinds = 1,
+): Decoder {
   const { engine, architecture, activation } = state
   packForDecoding(state)
   ensurePositions(state, capacity, 0)
   const vocabSize = vocabularyOf(architecture)
   const caches = new Map<CacheShape, readonly Tensor[]>()
-  for (const { cache } of architecture.layers.flat())
-    if (cache)
-      caches.set(
-        cache,
-        cache.widths.map((width) => engine.tensor(activation, [slotCount, capacity, width])),
-      )
+  const beginnings: Tensor[] = []
+  const wholes: Tensor[] = []
+  for (const { cache } of architecture.layers.flat()) {
+    if (!cache) continue
+    const { widths, states = [] } = cache
+    const remembered = widths.map((width) => engine.tensor(activation, [slotCount, capacity, width]))
+    const newest = states.map(({ positions, width, isFloat32 = false }) =>
+      engine.tensor(isFloat32 ? 'float32' : activation, [slotCount, positions + rewinds, width]),
+    )
+    beginnings.push(...remembered)
+    wholes.push(...newest)
+    caches.set(cache, [...remembered, ...newest])
+  }
+  const hasStates = wholes.length > 0
+  const history = createHistory(slotCount, rewindsOf(state, rewinds))
   const passes = createProgramCache<StepInputs, { logits: Tensor; best: Tensor }>(state)
-  const copies = createSlotCopies(engine, [...caches.values()])
+  const copies = createSlotCopies(engine, slotCount, { beginnings, wholes })
 
   const decoder: Decoder = {
     vocabSize,
     capacity,
+    rewinds: rewindsOf(state, rewinds),
+    resumable: history.resumable,
     async feed(tokens, rows) {
       const { logits } = await run(tokens, rows)
       const values = (await engine.read(logits)) as Float32Array
@@ -84,9 +117,19 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
       const pass = passes.get(`${count} again and again`, () => compile(count, count))
       fill(pass.inputs, tokens, Int32Array.from(tokens.ids.keys()))
       const { ids: input, positions: counted } = pass.inputs
-      await engine.repeat(pass.program, { times, output: pass.outputs.best, input, counted }, onTokens)
+      const feedback = { output: pass.outputs.best, input, counted }
+      if (!hasStates) return engine.repeat(pass.program, { times, ...feedback }, onTokens)
+      // One pass at a time: an engine that is ahead would feed tokens that nobody asked for to states that cannot go back.
+      let goesOn = true
+      for (let run = 0; run < times && goesOn; run += 1) {
+        history.feed({ ...tokens, positions: tokens.positions.map((position) => position + run) })
+        await engine.repeat(pass.program, { times: 1, ...feedback }, (best) => (goesOn = onTokens(best)))
+      }
     },
-    copySlots: copies.run,
+    async copySlots(given) {
+      history.copy(given)
+      await copies.run(given)
+    },
     free() {
       passes.clear()
       copies.free()
@@ -98,6 +141,7 @@ export function createCachedDecoder(state: ModelState, slotCount: number, capaci
   /** One pass over some tokens. */
   async function run(tokens: FedTokens, rows: Int32Array) {
     const count = tokens.ids.length
+    history.feed(tokens)
     // Where every token asks for its row, one program serves any count up to its own: sequences end, guesses vary in number.
     const takesAnyCount = rows.length === count
     const compiled = takesAnyCount ? Math.ceil(count / sharedCounts) * sharedCounts : count

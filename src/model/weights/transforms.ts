@@ -28,6 +28,12 @@ export const transposed: Transform = {
   toFile: (values, [rows, columns]) => transpose(values, rows, columns),
 }
 
+/** Weights [taps, channels] of a depthwise convolution, which are stored as PyTorch's Conv1d has them: [channels, 1, taps]. */
+export const depthwise: Transform = {
+  ...transposed,
+  fileShape: ([taps, channels]) => [channels, 1, taps],
+}
+
 /** A matrix or vector whose rows are stored in another order: row i of memory is row `fileRow(i)` of the file. */
 export function reordered(fileRow: (row: number) => number): Transform {
   const transform: Transform = {
