@@ -27,7 +27,10 @@ export interface ChatSession {
 }
 
 /** How many tokens are guessed at once, at most. */
-function guessesOf(assistant: LoadedAssistant | undefined, { promptLookupNumTokens }: GenerateOptions): number {
+function guessesOf(
+  assistant: LoadedAssistant | undefined,
+  { promptLookupNumTokens }: GenerateOptions,
+): number {
   return (assistant ? (assistant.numAssistantTokens ?? defaultAssistantTokens) : promptLookupNumTokens) || 1
 }
 

@@ -27,7 +27,8 @@ export function sharedBeginnings(
     for (const source of firsts) {
       // The last token is computed in any case, since the next one is chosen from what comes out after it.
       const count = Math.min(sharedBeginning(prompts[source], prompt), prompt.length - 1)
-      if (count > longest.count && prompts[source].length - count <= rewinds) longest = { source, slot, count }
+      if (count > longest.count && prompts[source].length - count <= rewinds)
+        longest = { source, slot, count }
     }
     const gain = longest.count - (cached[slot] ?? 0)
     if (gain < fewestOfRow) firsts.push(slot)

@@ -1,5 +1,11 @@
 import { FettleError } from '../error.ts'
-import { defaultAssistantTokens, generateSequences, obeyGenerationConfig, streamTokens, withText } from '../generate/index.ts'
+import {
+  defaultAssistantTokens,
+  generateSequences,
+  obeyGenerationConfig,
+  streamTokens,
+  withText,
+} from '../generate/index.ts'
 import type {
   FinishReason,
   LengthOptions,

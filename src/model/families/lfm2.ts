@@ -152,11 +152,7 @@ function lfm2Layer(config: Lfm2Config, layer: number, rope: Rope): Layer {
           key: headGain('k_layernorm', 'attn_k_norm'),
           eps,
         },
-        output: linear(
-          queries,
-          [{ module: named('self_attn.out_proj', 'attn_output'), rows: width }],
-          false,
-        ),
+        output: linear(queries, [{ module: named('self_attn.out_proj', 'attn_output'), rows: width }], false),
       })
     : shortConv({
         norm,
