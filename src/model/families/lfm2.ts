@@ -71,7 +71,7 @@ export const lfm2 = defineFamily({
   describe(config) {
     const { hidden_size: width, vocab_size: rows } = config
     const table = (module: ModuleName) => matrix('matrix', width, [{ module, rows }])
-    const rope = ropeOf(config, headDimOf(config), 1_000_000)
+    const rope = ropeOf(config, headDimOf(config), { theta: 1_000_000 })
     return {
       width,
       maxPositions: config.max_position_embeddings,
