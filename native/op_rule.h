@@ -29,7 +29,7 @@ struct AttributeRule {
 struct OpRule {
   const ArgumentRule* arguments;  // inputs, then outputs
   int inputs, outputs;
-  AttributeRule attributes[6];
+  AttributeRule attributes[8];
   // Of the vjp: the inputs that have a gradient; for each setting of the flags (the first is the lowest bit) and each gradient
   // the arguments that it needs, as bits; the outputs whose gradient it is given, as bits; the output that it makes again, or −1.
   int gradientCount, gradients[6];

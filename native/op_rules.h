@@ -68,17 +68,37 @@ constexpr OpRule addScaled{
     {{"scale", AttributeKind::number}},
     1, {0}, {0x0}, 0x1, -1};
 
+constexpr ArgumentRule scaleByArguments[] = {
+    {"x", ArgumentType::stream, 0, 2, {"M", "W"}},
+    {"factor", ArgumentType::float32, 0, 1, {"1"}},
+    {"y", ArgumentType::stream, 0, 2, {"M", "W"}},
+};
+constexpr OpRule scaleBy{
+    scaleByArguments, 2, 1,
+    {},
+    1, {0}, {0x2}, 0x1, -1};
+
 constexpr ArgumentRule qkNormArguments[] = {
-    {"qkv", ArgumentType::act, 0, 2, {"M", "queryParts * queryWidth + keyParts * keyWidth + valueWidth"}},
+    {"qkv", ArgumentType::act, 0, 2, {"M", "queryParts * queryWidth + keyParts * keyWidth + givenWidth"}},
     {"qGain", ArgumentType::parameter, 0, 1, {"queryWidth"}},
-    {"kGain", ArgumentType::parameter, 0, 1, {"keyWidth"}},
+    {"kGain", ArgumentType::parameter, kOptional, 1, {"keyWidth"}},
     {"y", ArgumentType::act, 0, 2, {"M", "queryParts * queryWidth + keyParts * keyWidth + valueWidth"}},
-    {"rstd", ArgumentType::float32, kAuxiliary, 2, {"M", "queryParts + keyParts"}},
+    {"rstd", ArgumentType::float32, kAuxiliary, 2, {"M", "queryParts + keyParts + valueParts"}},
 };
 constexpr OpRule qkNorm{
     qkNormArguments, 3, 2,
-    {{"eps", AttributeKind::number}, {"queryParts", AttributeKind::count}, {"queryWidth", AttributeKind::count}, {"keyParts", AttributeKind::count}, {"keyWidth", AttributeKind::count}, {"valueWidth", AttributeKind::count}},
+    {{"eps", AttributeKind::number}, {"queryParts", AttributeKind::count}, {"queryWidth", AttributeKind::count}, {"keyParts", AttributeKind::count}, {"keyWidth", AttributeKind::count}, {"valueWidth", AttributeKind::count}, {"valueParts", AttributeKind::count}, {"givenWidth", AttributeKind::count}},
     3, {0, 1, 2}, {0x17, 0x17, 0x17}, 0x1, -1};
+
+constexpr ArgumentRule joinColumnsArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"M", "X"}},
+    {"from", ArgumentType::act, 0, 2, {"M", "C"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "X + width"}},
+};
+constexpr OpRule joinColumns{
+    joinColumnsArguments, 2, 1,
+    {{"first", AttributeKind::count}, {"width", AttributeKind::count}},
+    2, {0, 1}, {0x0, 0x0}, 0x1, -1};
 
 constexpr ArgumentRule ropeArguments[] = {
     {"qkv", ArgumentType::act, 0, 2, {"M", "C"}},
@@ -180,6 +200,16 @@ constexpr OpRule glu{
     {{"activation", AttributeKind::count}},
     1, {0}, {0x1}, 0x1, 0};
 
+constexpr ArgumentRule gateColumnsArguments[] = {
+    {"gate", ArgumentType::act, 0, 2, {"M", "I"}},
+    {"up", ArgumentType::stream, 0, 2, {"M", "C"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "I"}},
+};
+constexpr OpRule gateColumns{
+    gateColumnsArguments, 2, 1,
+    {{"activation", AttributeKind::count}, {"first", AttributeKind::count}},
+    2, {0, 1}, {0x3, 0x3}, 0x1, -1};
+
 constexpr ArgumentRule activationArguments[] = {
     {"x", ArgumentType::act, 0, 2, {"M", "I"}},
     {"y", ArgumentType::act, 0, 2, {"M", "I"}},
@@ -271,7 +301,9 @@ constexpr const OpRule* kOpRules[] = {
     &rules::layerNorm,
     &rules::cast,
     &rules::addScaled,
+    &rules::scaleBy,
     &rules::qkNorm,
+    &rules::joinColumns,
     &rules::rope,
     &rules::attention,
     &rules::cachedAttention,
@@ -280,6 +312,7 @@ constexpr const OpRule* kOpRules[] = {
     &rules::copySlots,
     &rules::linear,
     &rules::glu,
+    &rules::gateColumns,
     &rules::activation,
     &rules::capLogits,
     &rules::targetLogProbs,

@@ -5,15 +5,15 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "2ec64c2d67200c42";
+constexpr char kTableHash[] = "abcaf2b821df50a6";
 
 #define FETTLE_OPS(X) \
-  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(qkNorm) X(rope) X(attention) \
-  X(cachedAttention) X(causalConv) X(cachedCausalConv) X(copySlots) X(linear) X(glu) X(activation) X(capLogits) \
-  X(targetLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
+  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(qkNorm) X(joinColumns) X(rope) \
+  X(attention) X(cachedAttention) X(causalConv) X(cachedCausalConv) X(copySlots) X(linear) X(glu) X(gateColumns) \
+  X(activation) X(capLogits) X(targetLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
-  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(qkNorm) X(rope) X(attention) X(causalConv) \
-  X(linear) X(glu) X(activation) X(targetLogProbs)
+  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(qkNorm) X(joinColumns) X(rope) \
+  X(attention) X(causalConv) X(linear) X(glu) X(gateColumns) X(activation) X(targetLogProbs)
 
 enum class Op : int {
 #define X(name) name,
@@ -146,11 +146,26 @@ struct AddScaledVjp : Arguments {
   double scale() const { return call.attributes[0]; }
 };
 
+struct ScaleBy : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& factor() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct ScaleByVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& factor() const { return *call.in[1]; }
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+};
+
 struct QkNorm : Arguments {
   using Arguments::Arguments;
   const Tensor& qkv() const { return *call.in[0]; }
   const Tensor& qGain() const { return *call.in[1]; }
-  const Tensor& kGain() const { return *call.in[2]; }
+  const Tensor* kGain() const { return call.in[2]; }
   const Tensor& y() const { return *call.out[0]; }
   const Tensor* rstd() const { return call.out[1]; }
   double eps() const { return call.attributes[0]; }
@@ -159,13 +174,15 @@ struct QkNorm : Arguments {
   int64_t keyParts() const { return int64_t(call.attributes[3]); }
   int64_t keyWidth() const { return int64_t(call.attributes[4]); }
   int64_t valueWidth() const { return int64_t(call.attributes[5]); }
+  int64_t valueParts() const { return int64_t(call.attributes[6]); }
+  int64_t givenWidth() const { return int64_t(call.attributes[7]); }
 };
 
 struct QkNormVjp : Arguments {
   using Arguments::Arguments;
   const Tensor& qkv() const { return *call.in[0]; }
   const Tensor& qGain() const { return *call.in[1]; }
-  const Tensor& kGain() const { return *call.in[2]; }
+  const Tensor* kGain() const { return call.in[2]; }
   const Tensor& rstd() const { return *call.in[4]; }
   const Tensor& dY() const { return *call.in[5]; }
   const Tensor* dQkv() const { return call.out[0]; }
@@ -180,6 +197,28 @@ struct QkNormVjp : Arguments {
   int64_t keyParts() const { return int64_t(call.attributes[3]); }
   int64_t keyWidth() const { return int64_t(call.attributes[4]); }
   int64_t valueWidth() const { return int64_t(call.attributes[5]); }
+  int64_t valueParts() const { return int64_t(call.attributes[6]); }
+  int64_t givenWidth() const { return int64_t(call.attributes[7]); }
+};
+
+struct JoinColumns : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& from() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+  int64_t first() const { return int64_t(call.attributes[0]); }
+  int64_t width() const { return int64_t(call.attributes[1]); }
+};
+
+struct JoinColumnsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dFrom() const { return call.out[1]; }
+  bool accumulatesFrom() const { return call.accumulate[1]; }
+  int64_t first() const { return int64_t(call.attributes[0]); }
+  int64_t width() const { return int64_t(call.attributes[1]); }
 };
 
 struct Rope : Arguments {
@@ -369,6 +408,28 @@ struct GluVjp : Arguments {
   bool accumulatesGateUp() const { return call.accumulate[0]; }
   const Tensor* remadeY() const { return call.out[1]; }
   int64_t activation() const { return int64_t(call.attributes[0]); }
+};
+
+struct GateColumns : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gate() const { return *call.in[0]; }
+  const Tensor& up() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+  int64_t activation() const { return int64_t(call.attributes[0]); }
+  int64_t first() const { return int64_t(call.attributes[1]); }
+};
+
+struct GateColumnsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gate() const { return *call.in[0]; }
+  const Tensor& up() const { return *call.in[1]; }
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dGate() const { return call.out[0]; }
+  bool accumulatesGate() const { return call.accumulate[0]; }
+  const Tensor* dUp() const { return call.out[1]; }
+  bool accumulatesUp() const { return call.accumulate[1]; }
+  int64_t activation() const { return int64_t(call.attributes[0]); }
+  int64_t first() const { return int64_t(call.attributes[1]); }
 };
 
 struct Activation : Arguments {

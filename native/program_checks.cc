@@ -222,6 +222,20 @@ class CommandCheck {
         if (sizeOf("headDim") < 0 || sizeOf("heads") < 0 || sizeOf("rotaryDim") > sizeOf("headDim") || sizeOf("rotaryDim") % 2 != 0 || sizeOf("heads") * sizeOf("headDim") > sizeOf("C"))
           fail("heads that do not fit: " + sizes_.text(), "an even rotaryDim of at most headDim, and heads * headDim of at most C");
         break;
+      case Op::qkNorm: {
+        const int64_t values = sizeOf("valueWidth"), parts = sizeOf("valueParts"), given = sizeOf("givenWidth");
+        if (parts > 0 && values % parts != 0) fail("values in parts of no equal width: " + sizes_.text(), "valueParts that divide valueWidth");
+        if (given != values && (given != 0 || values > sizeOf("keyParts") * sizeOf("keyWidth")))
+          fail("values that are not there: " + sizes_.text(), "givenWidth of valueWidth, or of 0 and at most as many values as keys");
+        break;
+      }
+      case Op::joinColumns:
+        // A vjp that makes only the gradient of x does not know C, and needs no columns.
+        if (sizeOf("first") < 0 || (sizes_.find("C") && sizeOf("first") + sizeOf("width") > sizeOf("C"))) fail("columns that are not there: " + sizes_.text(), "first + width of at most C");
+        break;
+      case Op::gateColumns:
+        if (sizeOf("first") < 0 || sizeOf("first") + sizeOf("I") > sizeOf("C")) fail("columns that are not there: " + sizes_.text(), "first + I of at most C");
+        break;
       case Op::attention:
       case Op::cachedAttention:
         if (sizeOf("window") < 0) fail("a window of " + std::to_string(sizeOf("window")), "0 or more");

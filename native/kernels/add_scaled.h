@@ -1,5 +1,6 @@
 // Element-wise sums of the residual stream, elements divided between threads.
 //   addScaled: y = residual + scale · x,  dX = scale · dY        cast: y = x,  dX = dY
+//   scaleBy: y = factor · x,  dX = factor · dY
 #pragma once
 
 #include <cstdint>
@@ -54,6 +55,11 @@ static void addScaledVjp(const args::AddScaledVjp& op) {
 static void castForward(const args::Cast& op) { storeScaled(op.pool(), op.y(), op.x(), 1, false); }
 static void castVjp(const args::CastVjp& op) {
   if (op.dX()) storeScaled(op.pool(), *op.dX(), op.dY(), 1, op.accumulatesX());
+}
+
+static void scaleByForward(const args::ScaleBy& op) { storeScaled(op.pool(), op.y(), op.x(), *op.factor().as<const float>(), false); }
+static void scaleByVjp(const args::ScaleByVjp& op) {
+  if (op.dX()) storeScaled(op.pool(), *op.dX(), op.dY(), *op.factor().as<const float>(), op.accumulatesX());
 }
 
 }  // namespace fettle::FETTLE_ISA

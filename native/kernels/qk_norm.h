@@ -1,9 +1,11 @@
 // Root mean square normalisation of the queries (gain qGain) and keys (kGain) of qkv, in parts of one head or of all together;
-// values are copied. Formulas: rms_norm.h, with a part for a row. Tokens are divided between threads; the gains' gradients are summed by
+// values are copied, or normalised without a gain. Where qkv has no values they are its first keys, before their norm.
+// Formulas: rms_norm.h, with a part for a row. Tokens are divided between threads; the gains' gradients are summed by
 // thread, then in the order of the threads.
-// Source: Henry et al. 2020, https://arxiv.org/abs/2010.04245, in the forms of Qwen3 and OLMo 2
+// Source: Henry et al. 2020, https://arxiv.org/abs/2010.04245, in the forms of Qwen3, OLMo 2 and Gemma 4
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
@@ -12,22 +14,45 @@
 
 namespace fettle::FETTLE_ISA {
 
-// What is normalised for itself: columns [at, at + width) of a row.
+// What is normalised for itself: columns [from, from + width) of a row of qkv, which become [at, at + width) of y.
 struct QkNormPart {
-  int64_t at, width;
-  bool isQuery;
+  int64_t from, at, width;
+  int side;  // 0: queries, 1: keys, 2: values
 };
 
 struct QkNormShape {
-  int64_t columns, queryParts, queryWidth, keyWidth, parts;  // columns of a row; parts: of queries and keys
+  int64_t queryParts, queryWidth, keyParts, keyWidth, valueParts, valueWidth, givenWidth;
   template <class Op>
   explicit QkNormShape(const Op& op)
-      : columns(op.qkv().cols()), queryParts(op.queryParts()), queryWidth(op.queryWidth()), keyWidth(op.keyWidth()),
-        parts(queryParts + op.keyParts()) {}
-  int64_t done() const { return queryParts * queryWidth + (parts - queryParts) * keyWidth; }
+      : queryParts(op.queryParts()), queryWidth(op.queryWidth()), keyParts(op.keyParts()), keyWidth(op.keyWidth()),
+        valueParts(op.valueParts()), valueWidth(op.valueWidth()), givenWidth(op.givenWidth()) {}
+  int64_t keysAt() const { return queryParts * queryWidth; }
+  int64_t valuesAt() const { return keysAt() + keyParts * keyWidth; }
+  int64_t valuesFrom() const { return givenWidth ? valuesAt() : keysAt(); }
+  int64_t given() const { return valuesAt() + givenWidth; }
+  int64_t made() const { return valuesAt() + valueWidth; }
+  int64_t parts() const { return queryParts + keyParts + valueParts; }
+  int64_t partWidth() const { return valueParts ? valueWidth / valueParts : 0; }
   QkNormPart part(int64_t i) const {
-    if (i < queryParts) return {i * queryWidth, queryWidth, true};
-    return {queryParts * queryWidth + (i - queryParts) * keyWidth, keyWidth, false};
+    if (i < queryParts) return {i * queryWidth, i * queryWidth, queryWidth, 0};
+    i -= queryParts;
+    if (i < keyParts) return {keysAt() + i * keyWidth, keysAt() + i * keyWidth, keyWidth, 1};
+    i -= keyParts;
+    return {valuesFrom() + i * partWidth(), valuesAt() + i * partWidth(), partWidth(), 2};
+  }
+};
+
+// The gains of queries, keys and values; ones where there is none.
+struct QkNormGains {
+  const float* of[3];
+  QkNormGains(Pool& pool, const QkNormShape& shape, const Tensor& query, const Tensor* key) {
+    const bool hasOnes = !key || shape.valueParts;
+    const int64_t width = hasOnes ? std::max(key ? 0 : shape.keyWidth, shape.partWidth()) : 0;
+    float* ones = hasOnes ? static_cast<float*>(pool.scratch(0, 4, width * sizeof(float))) : nullptr;
+    for (int64_t i = 0; i < width; i++) ones[i] = 1.0f;
+    of[0] = gainAsFloats(pool, query, 0);
+    of[1] = key ? gainAsFloats(pool, *key, 1) : ones;
+    of[2] = ones;
   }
 };
 
@@ -35,33 +60,33 @@ static void qkNormForward(const args::QkNorm& op) {
   const QkNormShape shape(op);
   const Tensor &qkv = op.qkv(), &y = op.y();
   Pool& pool = op.pool();
-  const int64_t done = shape.done();
   const float eps = (float)op.eps();
-  const float *qGain = gainAsFloats(pool, op.qGain(), 0), *kGain = gainAsFloats(pool, op.kGain(), 1);
+  const QkNormGains gains(pool, shape, op.qGain(), op.kGain());
+  const int64_t parts = shape.parts();
   float* rstds = dataOf<float>(op.rstd());
   withType(qkv.dtype, [&](auto zero) {
     using T = decltype(zero);
-    pool.run(qkv.size(), [&](int thread) {
+    pool.run(y.size(), [&](int thread) {
       const Range range = partOf(qkv.rows(), thread, pool.threads());
       for (int64_t m = range.begin; m < range.end; m++) {
-        const T* row = qkv.as<const T>() + m * shape.columns;
-        T* out = y.as<T>() + m * shape.columns;
-        for (int64_t part = 0; part < shape.parts; part++) {
-          const auto [at, width, isQuery] = shape.part(part);
-          const T* x = row + at;
+        const T* row = qkv.as<const T>() + m * shape.given();
+        T* out = y.as<T>() + m * shape.made();
+        for (int64_t i = 0; i < parts; i++) {
+          const auto [from, at, width, side] = shape.part(i);
+          const T* x = row + from;
           T* to = out + at;
-          const float* gain = isQuery ? qGain : kGain;
+          const float* gain = gains.of[side];
           const float squares = sumOfTerms(width, [&](int64_t i, auto count) {
             const vf v = loadPart(x + i, count);
             return v * v;
           });
           const float rstd = 1.0f / __builtin_sqrtf(squares / (float)width + eps);
-          if (rstds) rstds[m * shape.parts + part] = rstd;
+          if (rstds) rstds[m * parts + i] = rstd;
           eachVector(width, [&](int64_t i, auto count) {
             storePart(to + i, loadPart(x + i, count) * splat(rstd) * loadPart(gain + i, count), count);
           });
         }
-        if (row != out) std::memcpy(out + done, row + done, (shape.columns - done) * sizeof(T));
+        if (!shape.valueParts) std::memcpy(out + shape.valuesAt(), row + shape.valuesFrom(), shape.valueWidth * sizeof(T));
       }
     });
   });
@@ -70,39 +95,40 @@ static void qkNormForward(const args::QkNorm& op) {
 static void qkNormVjp(const args::QkNormVjp& op) {
   const QkNormShape shape(op);
   Pool& pool = op.pool();
-  const int64_t done = shape.done();
   const int threads = pool.threads();
   const Tensor &qkv = op.qkv(), &dY = op.dY();
   const Tensor *dQkv = op.dQkv(), *dQGain = op.dQGain(), *dKGain = op.dKGain();
   const float* rstds = op.rstd().as<const float>();
-  const float *qGain = gainAsFloats(pool, op.qGain(), 0), *kGain = gainAsFloats(pool, op.kGain(), 1);
+  const QkNormGains gains(pool, shape, op.qGain(), op.kGain());
   const auto partsOf = [&](const Tensor* wanted, int slot, int64_t width) {
     return wanted ? static_cast<float*>(pool.scratch(0, slot, threads * width * sizeof(float))) : nullptr;
   };
-  const int64_t qWidth = shape.queryWidth, kWidth = shape.keyWidth;
+  const int64_t qWidth = shape.queryWidth, kWidth = shape.keyWidth, parts = shape.parts();
   float *qParts = partsOf(dQGain, 2, qWidth), *kParts = partsOf(dKGain, 3, kWidth);
+  // What is both key and value has two gradients.
+  const bool addsValues = op.accumulatesQkv() || !shape.givenWidth;
   withType(qkv.dtype, [&](auto zero) {
     using T = decltype(zero);
     pool.run([&](int thread) {
-      float *qPart = qParts ? qParts + thread * qWidth : nullptr, *kPart = kParts ? kParts + thread * kWidth : nullptr;
-      if (qPart) std::memset(qPart, 0, qWidth * sizeof(float));
-      if (kPart) std::memset(kPart, 0, kWidth * sizeof(float));
+      float* dGains[3] = {qParts ? qParts + thread * qWidth : nullptr, kParts ? kParts + thread * kWidth : nullptr, nullptr};
+      if (dGains[0]) std::memset(dGains[0], 0, qWidth * sizeof(float));
+      if (dGains[1]) std::memset(dGains[1], 0, kWidth * sizeof(float));
       const Range range = partOf(qkv.rows(), thread, threads);
       for (int64_t m = range.begin; m < range.end; m++) {
-        const T *row = qkv.as<const T>() + m * shape.columns, *dRow = dY.as<const T>() + m * shape.columns;
-        T* dX = dQkv ? dQkv->as<T>() + m * shape.columns : nullptr;
-        for (int64_t part = 0; part < shape.parts; part++) {
-          const auto [at, width, isQuery] = shape.part(part);
-          const T* x = row + at;
-          const float rstd = rstds[m * shape.parts + part];
-          rmsNormRowVjp([&](int64_t i, auto count) { return loadPart(x + i, count) * splat(rstd); }, isQuery ? qGain : kGain,
-                        dRow + at, rstd, width, dX ? dX + at : nullptr, op.accumulatesQkv(), isQuery ? qPart : kPart);
+        const T *row = qkv.as<const T>() + m * shape.given(), *dRow = dY.as<const T>() + m * shape.made();
+        T* dX = dQkv ? dQkv->as<T>() + m * shape.given() : nullptr;
+        for (int64_t i = 0; i < parts; i++) {
+          const auto [from, at, width, side] = shape.part(i);
+          const T* x = row + from;
+          const float rstd = rstds[m * parts + i];
+          rmsNormRowVjp([&](int64_t i, auto count) { return loadPart(x + i, count) * splat(rstd); }, gains.of[side], dRow + at,
+                        rstd, width, dX ? dX + from : nullptr, side == 2 ? addsValues : op.accumulatesQkv(), dGains[side]);
         }
-        if (!dX) continue;
-        eachVector(shape.columns - done, [&](int64_t i, auto count) {
-          vf d = loadPart(dRow + done + i, count);
-          if (op.accumulatesQkv()) d += loadPart(dX + done + i, count);
-          storePart(dX + done + i, d, count);
+        if (!dX || shape.valueParts) continue;
+        T* to = dX + shape.valuesFrom();
+        const T* d = dRow + shape.valuesAt();
+        eachVector(shape.valueWidth, [&](int64_t i, auto count) {
+          storePart(to + i, addsValues ? loadPart(d + i, count) + loadPart(to + i, count) : loadPart(d + i, count), count);
         });
       }
     });

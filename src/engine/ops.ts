@@ -78,19 +78,32 @@ export const ops = {
     passesGradient: ['residual', 'y'],
   }),
 
+  /** y = factor[0] · x */
+  scaleBy: op({
+    inputs: { x: stream('M', 'W'), factor: float32('1') },
+    outputs: { y: stream('M', 'W') },
+    attributes: {},
+    gradients: ['x'],
+    saved: () => ['factor'],
+    inPlace: ['x', 'y'],
+    inPlaceGradient: ['y', 'x'],
+  }),
+
   /**
    * rmsNorm of the queries of qkv (qGain) and of its keys (kGain), in parts that are normalised each for itself: one a head, or
-   * all heads together. The values, the last columns, are copied.
+   * all heads together. The values, the last columns, are copied, or where `valueParts` is not 0 normalised too, without a gain.
+   * `givenWidth` is what qkv has of the values: valueWidth, or 0, and then they are the first of the keys as they were projected.
+   * Without kGain the keys have none.
    */
   qkNorm: op({
     inputs: {
-      qkv: act('M', 'queryParts * queryWidth + keyParts * keyWidth + valueWidth'),
+      qkv: act('M', 'queryParts * queryWidth + keyParts * keyWidth + givenWidth'),
       qGain: parameter('queryWidth'),
-      kGain: parameter('keyWidth'),
+      kGain: optional(parameter('keyWidth')),
     },
     outputs: {
       y: act('M', 'queryParts * queryWidth + keyParts * keyWidth + valueWidth'),
-      rstd: auxiliary(float32('M', 'queryParts + keyParts')),
+      rstd: auxiliary(float32('M', 'queryParts + keyParts + valueParts')),
     },
     attributes: {
       eps: 'number',
@@ -99,9 +112,19 @@ export const ops = {
       keyParts: 'count',
       keyWidth: 'count',
       valueWidth: 'count',
+      valueParts: 'count',
+      givenWidth: 'count',
     },
     gradients: ['qkv', 'qGain', 'kGain'],
     saved: () => ['qkv', 'qGain', 'kGain', 'rstd'],
+  }),
+
+  /** y = x beside the columns [first, first + width) of `from`. */
+  joinColumns: op({
+    inputs: { x: act('M', 'X'), from: act('M', 'C') },
+    outputs: { y: act('M', 'X + width') },
+    attributes: { first: 'count', width: 'count' },
+    gradients: ['x', 'from'],
   }),
 
   /**
@@ -265,6 +288,15 @@ export const ops = {
     saved: () => ['gateUp'],
     remade: 'y',
     overwritesInput: 'gateUp',
+  }),
+
+  /** y = f(gate) · up[first … first + I), columns of `up`; `activation` is f's place in `activations`. */
+  gateColumns: op({
+    inputs: { gate: act('M', 'I'), up: stream('M', 'C') },
+    outputs: { y: act('M', 'I') },
+    attributes: { activation: 'count', first: 'count' },
+    gradients: ['gate', 'up'],
+    saved: () => ['gate', 'up'],
   }),
 
   /** y = f(x); `activation` is f's place in `activations`. */

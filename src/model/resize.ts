@@ -4,6 +4,7 @@ import { vocabularyOf, withVocabulary } from './blocks/architecture.ts'
 import { readParameter, setFrozen } from './state/frozen-weights.ts'
 import type { ModelState } from './state/model-state.ts'
 import { setArchitecture } from './state/model-state.ts'
+import { rowCount } from './weights/parameters.ts'
 
 /** More tokens than any vocabulary has; each is a row in memory. */
 const maxRows = 10_000_000
@@ -51,22 +52,27 @@ export async function resizeEmbeddings(
   )
   const rows = Math.ceil(size / padToMultipleOf) * padToMultipleOf
   const { architecture } = state
-  const { embedding, head, isTied } = architecture
+  const { embedding, layerInputs, head, isTied } = architecture
   const old = vocabularyOf(architecture)
   const spare = newTokenIds.filter((id) => id < Math.min(rows, old))
   if (rows === old && spare.length === 0) return
-  for (const parameter of [embedding.table, ...(isTied ? [] : [head])]) {
+  const tables = [embedding.table, ...(layerInputs ? [layerInputs.table] : []), ...(isTied ? [] : [head])]
+  for (const parameter of tables) {
     const { columns } = parameter
+    const had = rowCount(parameter)
     const values = await readParameter(state, parameter)
     const resized = new Float32Array(rows * columns)
-    resized.set(values.subarray(0, Math.min(rows, old) * columns))
+    resized.set(values.subarray(0, Math.min(rows, had) * columns))
     // Rows from the first new token on were never learned, so they say nothing about an average token.
-    const mean = meanRow(values, Math.min(old, ...spare), columns)
-    for (let row = old; row < rows; row += 1) resized.set(mean, row * columns)
+    const mean = meanRow(values, Math.min(had, ...spare), columns)
+    for (let row = had; row < rows; row += 1) resized.set(mean, row * columns)
     for (const row of spare) resized.set(mean, row * columns)
     await setFrozen(state, parameter, resized)
   }
-  setArchitecture(state, withVocabulary(architecture, rows), { vocab_size: rows })
+  setArchitecture(state, withVocabulary(architecture, rows), {
+    vocab_size: rows,
+    ...(layerInputs && { vocab_size_per_layer_input: rows }),
+  })
 }
 
 /** Mean of the first `rows` rows; zeros without rows. */

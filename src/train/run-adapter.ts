@@ -41,7 +41,7 @@ export async function refuseOtherAdapter(
   const config = adapter === null ? model.adapterConfig : (await readAdapterConfig(adapter)).values
   if (config === null) return
   const { architecture } = internalsOf(model).state
-  const modules = linearParameters(architecture.layers).flatMap(({ parts }) =>
+  const modules = linearParameters(architecture).flatMap(({ parts }) =>
     parts.map(({ safetensors: { name } }) => name.slice(0, name.lastIndexOf('.'))),
   )
   refuseOtherLora(config, givenLora([programLayer(given)]), modules)

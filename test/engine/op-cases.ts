@@ -16,7 +16,7 @@ export function selectRows(name: string, role: Role, sizes: { M: number; H: numb
 
 export function qkNorm(
   name: string,
-  { M, headDim, queryHeads, keyHeads, together = false }: QkNormOptions,
+  { M, headDim, queryHeads, keyHeads, together = false, values = 'copied' }: QkNormOptions,
   large = false,
 ): Case<'qkNorm'> {
   const [queries, keys] = [queryHeads * headDim, keyHeads * headDim]
@@ -25,7 +25,14 @@ export function qkNorm(
     : { queryParts: queryHeads, queryWidth: headDim, keyParts: keyHeads, keyWidth: headDim }
   return makeCase('qkNorm', name, {
     sizes: { M },
-    attributes: { eps: 1e-6, ...parts, valueWidth: keys },
+    attributes: {
+      eps: 1e-6,
+      ...parts,
+      valueWidth: keys,
+      valueParts: values === 'normalised' || values === 'normalised keys' ? keyHeads : 0,
+      givenWidth: values === 'keys' || values === 'normalised keys' ? 0 : keys,
+    },
+    ...(keyHeads === 0 && { absent: ['kGain'] as const }),
     roles: { qGain: 'float32', kGain: 'float32' },
     data: { qGain: gains, kGain: gains },
     large,
@@ -38,6 +45,7 @@ interface QkNormOptions {
   queryHeads: number
   keyHeads: number
   together?: boolean
+  values?: 'copied' | 'normalised' | 'keys' | 'normalised keys'
 }
 
 /** With the tables of rotary embedding. */

@@ -25,6 +25,11 @@ const rmsNorm = casesOf('rmsNorm', {
 const fromOutput = { attributes: { eps: 1e-5, fromOutput: 1 }, gradients: ['x'] } as const
 const glu = casesOf('glu', { attributes: { activation: 0 } })
 const activation = casesOf('activation', { attributes: { activation: 0 } })
+const gateColumns = casesOf('gateColumns', {
+  attributes: { activation: 0, first: 0 },
+  roles: { up: 'float32' },
+})
+const joinColumns = casesOf('joinColumns', { attributes: { first: 0, width: 1 } })
 const layerNorm = casesOf('layerNorm', { attributes: { eps: 1e-5 }, data: { gain: gains } })
 const gradNorm = casesOf('gradNorm', { attributes: { maxNorm: 1 } })
 
@@ -60,6 +65,11 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     qkNorm('one group', { M: 4, headDim: 6, queryHeads: 1, keyHeads: 1 }),
     qkNorm('grouped heads', { M: 5, headDim: 12, queryHeads: 6, keyHeads: 2 }),
     qkNorm('all heads together', { M: 5, headDim: 12, queryHeads: 6, keyHeads: 2, together: true }),
+    ...(['normalised', 'keys', 'normalised keys'] as const).flatMap((values) => [
+      qkNorm(`values: ${values}`, { M: 5, headDim: 6, queryHeads: 3, keyHeads: 2, values }),
+      qkNorm(`values: ${values}, larger`, { M: 67, headDim: 48, queryHeads: 4, keyHeads: 2, values }, true),
+    ]),
+    qkNorm('queries only', { M: 5, headDim: 7, queryHeads: 3, keyHeads: 0 }),
     qkNorm('larger', { M: 131, headDim: 80, queryHeads: 4, keyHeads: 1 }, true),
   ],
   rope: [
@@ -106,7 +116,7 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
       }),
     ),
     attention('window of one', { documents: [5], headDim: 3, queryHeads: 1, keyHeads: 1, window: 1 }),
-    ...[12, 16, 64, 80].map((headDim) => ({
+    ...[12, 16, 64, 80, 256, 512].map((headDim) => ({
       ...attention(`300 tokens, headDim ${headDim}`, {
         documents: [120, 1, 33, 146],
         headDim,
@@ -168,6 +178,7 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     }),
     cachedAttention('64 channels', { starts: [100, 0], counts: [3, 77], capacity: 128, headDim: 64 }),
     cachedAttention('80 channels, one token', { starts: [255], counts: [1], capacity: 256, headDim: 80 }),
+    cachedAttention('512 channels', { starts: [40, 0], counts: [1, 35], capacity: 64, headDim: 512 }),
   ],
   causalConv: [
     causalConv('one token', { documents: [1], W: 5, K: 3 }),
@@ -463,6 +474,28 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
       glu(`activation ${number}, larger`, { M: 131, I: 203 }, { attributes, large: true }),
     ]
   }),
+  gateColumns: [0, 1, 2].flatMap((number) => [
+    gateColumns(
+      `activation ${number}, first columns`,
+      { M: 3, I: 5, C: 11 },
+      { attributes: { activation: number, first: 0 } },
+    ),
+    gateColumns(
+      `activation ${number}, last columns, in the compute type`,
+      { M: 4, I: 33, C: 40 },
+      { attributes: { activation: number, first: 7 }, roles: {} },
+    ),
+    gateColumns(
+      `activation ${number}, larger`,
+      { M: 131, I: 67, C: 203 },
+      { attributes: { activation: number, first: 67 }, large: true },
+    ),
+  ]),
+  joinColumns: [
+    joinColumns('first columns', { M: 3, X: 5, C: 9 }, { attributes: { first: 0, width: 4 } }),
+    joinColumns('all columns', { M: 1, X: 3, C: 7 }, { attributes: { first: 0, width: 7 } }),
+    joinColumns('last columns', { M: 37, X: 40, C: 96 }, { attributes: { first: 35, width: 61 } }),
+  ],
   activation: [0, 1, 2].flatMap((number) => {
     const attributes = { activation: number }
     return [

@@ -17,7 +17,7 @@ function summary(raw: Record<string, unknown>) {
   const { config, architecture } = read(raw)
   const blocks = architecture.layers.flat()
   const [attention] = blocks.flatMap((block) => block.attention ?? [])
-  const linear = linearParameters(architecture.layers)
+  const linear = linearParameters(architecture)
   return {
     vocabulary: vocabularyOf(architecture),
     width: architecture.width,

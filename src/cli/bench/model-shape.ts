@@ -20,7 +20,7 @@ export function modelShape(architecture: Architecture): ModelShape {
   const { layers, width } = architecture
   const attentions = layers.flatMap((layer) => layer.flatMap(({ attention }) => attention ?? []))
   const [attention] = attentions
-  if (attentions.length !== layers.length || linearParameters(layers).length !== 4 * layers.length)
+  if (attentions.length !== layers.length || linearParameters({ layers }).length !== 4 * layers.length)
     throw new FettleError({
       place: 'bench',
       found: 'a model with layers of several kinds',
@@ -29,7 +29,7 @@ export function modelShape(architecture: Architecture): ModelShape {
   return {
     vocabSize: vocabularyOf(architecture),
     hiddenSize: width,
-    intermediateSize: linearParameters(layers)[3].columns,
+    intermediateSize: linearParameters({ layers })[3].columns,
     layerCount: layers.length,
     headCount: attention.queryHeads,
     keyHeadCount: attention.keyHeads,

@@ -87,3 +87,30 @@ export const glu: Kernel<'glu'> = {
       }
   },
 }
+
+/**
+ * y = f(gate) · up, of columns of `up`;  up' = y' · f(gate),  gate' = y' · up · f'(gate).
+ *
+ * gate [M, I], up [M, C] → y [M, I]
+ */
+export const gateColumns: Kernel<'gateColumns'> = {
+  forward({ gate, up }, { y }, { activation: number, first }) {
+    const f = activationOf(number)
+    for (let m = 0; m < y.rows; m += 1)
+      for (let i = 0; i < y.columns; i += 1) {
+        const at = m * y.columns + i
+        y.data[at] = f(gate.data[at]).value * up.data[m * up.columns + first + i]
+      }
+  },
+  vjp({ gate, up }, { y: dy }, { gate: dGate, up: dUp }, { activation: number, first }) {
+    const f = activationOf(number)
+    for (let m = 0; m < dy.rows; m += 1)
+      for (let i = 0; i < dy.columns; i += 1) {
+        const at = m * dy.columns + i
+        const other = m * up.columns + first + i
+        const { value, slope } = f(gate.data[at])
+        if (dGate) dGate.data[at] += dy.data[at] * up.data[other] * slope
+        if (dUp) dUp.data[other] += dy.data[at] * value
+      }
+  },
+}

@@ -1,5 +1,5 @@
 import type { OpName } from '../ops.ts'
-import { activation, glu } from './activation.ts'
+import { activation, gateColumns, glu } from './activation.ts'
 import { addScaled, cast } from './add-scaled.ts'
 import { argmax } from './argmax.ts'
 import { attention } from './attention.ts'
@@ -9,12 +9,14 @@ import { capLogits } from './cap-logits.ts'
 import { copySlots } from './copy-slots.ts'
 import { embedding, selectRows } from './embedding.ts'
 import { fill } from './fill.ts'
+import { joinColumns } from './join-columns.ts'
 import type { Kernel } from './kernel.ts'
 import { layerNorm } from './layer-norm.ts'
 import { linear } from './linear.ts'
 import { adamw, gradNorm } from './optimiser.ts'
 import { qkNorm, rmsNorm } from './rms-norm.ts'
 import { rope } from './rope.ts'
+import { scaleBy } from './scale-by.ts'
 import { scaleRows } from './scale-rows.ts'
 import { targetLogProbs } from './target-log-probs.ts'
 
@@ -26,7 +28,9 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   layerNorm,
   cast,
   addScaled,
+  scaleBy,
   qkNorm,
+  joinColumns,
   rope,
   attention,
   cachedAttention,
@@ -35,6 +39,7 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   copySlots,
   linear,
   glu,
+  gateColumns,
   activation,
   capLogits,
   targetLogProbs,

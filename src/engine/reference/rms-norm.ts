@@ -1,5 +1,5 @@
 import type { Attributes } from '../ops.ts'
-import type { Kernel } from './kernel.ts'
+import type { Kernel, Matrix } from './kernel.ts'
 
 /**
  * Root mean square normalisation: y = x · rstd · gain, rstd = 1 / sqrt(mean(x²) + eps).
@@ -25,99 +25,122 @@ export const rmsNorm: Kernel<'rmsNorm'> = {
     for (let m = 0; m < dy.rows; m += 1) {
       for (let i = 0; i < width; i += 1)
         normalised[i] = fromOutput === 1 ? source[m * width + i] / gain[i] : source[m * width + i] * rstd[m]
-      normaliseVjp(normalised, gain, rstd[m], dy.data, m * width, dx?.data, dGain?.data)
+      normaliseVjp(normalised, gain, rstd[m], dy.data, m * width, dx?.data, m * width, dGain?.data)
     }
   },
 }
 
-/** What qkNorm normalises for itself: columns [at, at + width) of qkv, its gain, and the place of its rstd. */
+/** What qkNorm normalises for itself: columns [from, from + width) of qkv, which become [at, at + width) of y. */
 interface NormalisedPart {
-  side: 'query' | 'key'
+  side: 'query' | 'key' | 'value'
+  from: number
   at: number
   width: number
 }
 
-function normalisedParts({
-  queryParts,
-  queryWidth,
-  keyParts,
-  keyWidth,
-}: Attributes<'qkNorm'>): NormalisedPart[] {
-  const parts = (side: NormalisedPart['side'], begin: number, width: number, count: number) =>
-    Array.from({ length: count }, (_, i) => ({ side, at: begin + i * width, width }))
+/** Where the values of qkNorm begin: in qkv, and in y. */
+function valuesOf({ queryParts, queryWidth, keyParts, keyWidth, givenWidth }: Attributes<'qkNorm'>) {
+  const keys = queryParts * queryWidth
+  const at = keys + keyParts * keyWidth
+  return { from: givenWidth === 0 ? keys : at, at }
+}
+
+function normalisedParts(shape: Attributes<'qkNorm'>): NormalisedPart[] {
+  const { queryParts, queryWidth, keyParts, keyWidth, valueParts, valueWidth } = shape
+  const { from: valuesFrom, at: valuesAt } = valuesOf(shape)
+  const parts = (side: NormalisedPart['side'], from: number, at: number, width: number, count: number) =>
+    Array.from({ length: count }, (_, i) => ({ side, from: from + i * width, at: at + i * width, width }))
+  const keys = queryParts * queryWidth
   return [
-    ...parts('query', 0, queryWidth, queryParts),
-    ...parts('key', queryParts * queryWidth, keyWidth, keyParts),
+    ...parts('query', 0, 0, queryWidth, queryParts),
+    ...parts('key', keys, keys, keyWidth, keyParts),
+    ...parts('value', valuesFrom, valuesAt, valueWidth / valueParts, valueParts),
   ]
 }
 
 /**
- * rmsNorm over each of the queries' parts with qGain and each of the keys' with kGain; the values are copied.
- * Source: Henry et al. 2020, https://arxiv.org/abs/2010.04245, in the forms of Qwen3 (each head) and OLMo 2 (all heads)
+ * rmsNorm over each of the queries' parts with qGain and each of the keys' with kGain; the values are copied, or normalised
+ * without a gain.
+ * Source: Henry et al. 2020, https://arxiv.org/abs/2010.04245, in the forms of Qwen3 (each head), OLMo 2 (all heads) and Gemma 4
+ * (values too)
  *
- * qkv [M, queries, keys and values], gains [width of a part] → y like qkv, rstd [M, queryParts + keyParts]
+ * qkv [M, queries, keys and values], gains [width of a part] → y like qkv, rstd [M, queryParts + keyParts + valueParts]
  */
 export const qkNorm: Kernel<'qkNorm'> = {
   forward({ qkv, qGain, kGain }, { y, rstd }, shape) {
     const parts = normalisedParts(shape)
-    y.data.set(qkv.data)
-    for (let m = 0; m < qkv.rows; m += 1)
-      parts.forEach(({ side, at, width }, i) => {
-        const gain = side === 'query' ? qGain.data : kGain.data
-        const scale = normalise(qkv.data, gain, m * qkv.columns + at, width, shape.eps, y.data)
+    const values = valuesOf(shape)
+    for (let m = 0; m < qkv.rows; m += 1) {
+      const [row, out] = [m * qkv.columns, m * y.columns]
+      for (let i = 0; i < shape.valueWidth; i += 1)
+        y.data[out + values.at + i] = qkv.data[row + values.from + i]
+      parts.forEach(({ side, from, at, width }, i) => {
+        const gain = gainOf(side, qGain, kGain)
+        const scale = normalise(qkv.data, gain, row + from, width, shape.eps, y.data, out + at)
         if (rstd) rstd.data[m * parts.length + i] = scale
       })
+    }
   },
   vjp(saved, { y: dy }, wanted, shape) {
     const { qkv, qGain, kGain, rstd } = saved
     const parts = normalisedParts(shape)
-    const values = shape.queryParts * shape.queryWidth + shape.keyParts * shape.keyWidth
+    const values = valuesOf(shape)
+    const dx = wanted.qkv
     for (let m = 0; m < dy.rows; m += 1) {
-      const row = m * dy.columns
-      parts.forEach(({ side, at, width }, i) => {
-        const [gain, dGain] = side === 'query' ? [qGain, wanted.qGain] : [kGain, wanted.kGain]
+      const [row, out] = [m * qkv.columns, m * dy.columns]
+      parts.forEach(({ side, from, at, width }, i) => {
+        const dGain = gainOf(side, wanted.qGain, wanted.kGain)
         const scale = rstd.data[m * parts.length + i]
-        const normalised = Float64Array.from({ length: width }, (_, j) => qkv.data[row + at + j] * scale)
-        normaliseVjp(normalised, gain.data, scale, dy.data, row + at, wanted.qkv?.data, dGain?.data)
+        const normalised = Float64Array.from({ length: width }, (_, j) => qkv.data[row + from + j] * scale)
+        const gain = gainOf(side, qGain, kGain)
+        normaliseVjp(normalised, gain, scale, dy.data, out + at, dx?.data, row + from, dGain)
       })
-      if (wanted.qkv)
-        for (let i = row + values; i < row + dy.columns; i += 1) wanted.qkv.data[i] += dy.data[i]
+      if (!dx || shape.valueParts > 0) continue
+      for (let i = 0; i < shape.valueWidth; i += 1)
+        dx.data[row + values.from + i] += dy.data[out + values.at + i]
     }
   },
 }
 
-/** Normalises x[at … at + width) into y and returns rstd. */
+function gainOf(side: NormalisedPart['side'], query: Matrix | null, key: Matrix | null) {
+  return { query, key, value: null }[side]?.data
+}
+
+/** Normalises x[from … from + width) into y[at … at + width) and returns rstd. */
 function normalise(
   x: Float32Array,
-  gain: Float32Array,
-  at: number,
+  gain: Float32Array | undefined,
+  from: number,
   width: number,
   eps: number,
   y: Float32Array,
+  at = from,
 ): number {
   let squares = 0
-  for (let i = at; i < at + width; i += 1) squares += x[i] * x[i]
+  for (let i = from; i < from + width; i += 1) squares += x[i] * x[i]
   const rstd = 1 / Math.sqrt(squares / width + eps)
-  for (let i = 0; i < width; i += 1) y[at + i] = x[at + i] * rstd * gain[i]
+  for (let i = 0; i < width; i += 1) y[at + i] = x[from + i] * rstd * (gain ? gain[i] : 1)
   return rstd
 }
 
-/** Gradients of one normalised row whose dy begins at `at`; adds to dx[at …] and dGain. */
+/** Gradients of one normalised row whose dy begins at `at`; adds to dx[from …] and dGain. */
 function normaliseVjp(
   normalised: Float64Array,
-  gain: Float32Array,
+  gain: Float32Array | undefined,
   rstd: number,
   dy: Float32Array,
   at: number,
-  dx?: Float32Array,
-  dGain?: Float32Array,
+  dx: Float32Array | undefined,
+  from: number,
+  dGain: Float32Array | undefined,
 ): void {
   const width = normalised.length
+  const gained = Float64Array.from({ length: width }, (_, i) => (gain ? gain[i] : 1) * dy[at + i])
   let projection = 0
-  for (let i = 0; i < width; i += 1) projection += gain[i] * dy[at + i] * normalised[i]
+  for (let i = 0; i < width; i += 1) projection += gained[i] * normalised[i]
   projection /= width
   for (let i = 0; i < width; i += 1) {
-    if (dx) dx[at + i] += rstd * (gain[i] * dy[at + i] - normalised[i] * projection)
+    if (dx) dx[from + i] += rstd * (gained[i] - normalised[i] * projection)
     if (dGain) dGain[i] += dy[at + i] * normalised[i]
   }
 }

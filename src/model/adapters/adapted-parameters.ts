@@ -27,7 +27,7 @@ export function adaptedParameters(
   { architecture }: ModelState,
   modules: ReadonlyMap<string, ModuleAdapter>,
 ): AdaptedParameter[] {
-  return linearParameters(architecture.layers).flatMap((parameter) => {
+  return linearParameters(architecture).flatMap((parameter) => {
     let firstRow = 0
     let firstRank = 0
     const parts = parameter.parts.map(({ rows, safetensors: { name, transform } }) => {

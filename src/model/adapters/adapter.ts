@@ -100,7 +100,7 @@ function checkTableInit({ initLoraWeights: init }: LoraConfig, module: string): 
 }
 
 function linearModules({ architecture }: ModelState): string[] {
-  return linearParameters(architecture.layers).flatMap(({ parts }) =>
+  return linearParameters(architecture).flatMap(({ parts }) =>
     parts.map(({ safetensors }) => moduleOf(safetensors.name)),
   )
 }

@@ -75,7 +75,7 @@ function wholeParameters(
   modules: ReadonlyMap<string, ModuleAdapter>,
 ): Parameter[] {
   const parameters = parametersOf(architecture)
-  const single = parameters.filter(({ parts }) => parts.length === 1)
+  const single = parameters.filter(({ parts, isFixed }) => parts.length === 1 && isFixed !== true)
   const saved = config.modulesToSave ?? []
   const { embedding, head, isTied } = architecture
   const matches = ({ key }: Parameter, given: string) => {

@@ -4,7 +4,8 @@ import { rowCount, withRows } from '../weights/parameters.ts'
 import type { AttentionShape } from './attention-shape.ts'
 import type { CacheShape } from './cache-shape.ts'
 import type { Embedding } from './embedding.ts'
-import type { ForwardPass } from './forward-pass.ts'
+import type { LayerPass } from './forward-pass.ts'
+import type { LayerInputs } from './layer-inputs.ts'
 import type { Norm } from './norm.ts'
 import type { Rope } from './rope.ts'
 
@@ -18,12 +19,16 @@ export interface Architecture {
   /** How many positions it was made for. */
   maxPositions: number
   embedding: Embedding
+  /** What layers read besides the stream; most families have none. */
+  layerInputs?: LayerInputs
   layers: readonly Layer[]
   norm: Norm
   /** Output head [vocabulary, width]. */
   head: Parameter
   /** The head's numbers are the embedding's. */
   isTied: boolean
+  /** Tensors that files may have, and that the class of transformers leaves unread without a word; by name. */
+  ignored?: ReadonlySet<string>
   /** Logits are cap · tanh(scale · h W / cap), or scale · h W where cap is 0. */
   logits: LogitBounds
 }
@@ -51,7 +56,7 @@ export interface Block {
   mixesTokens: boolean
   kept: KeptValues
   /** Records what it computes; takes the stream [M, width] float32 and gives it on. */
-  record(pass: ForwardPass, stream: Tensor, within: BlockPass): Tensor
+  record(pass: LayerPass, stream: Tensor, within: BlockPass): Tensor
 }
 
 /** Values that a block keeps of each token for the backward pass. */
@@ -67,6 +72,8 @@ export interface KeptValues {
 export interface BlockPass {
   /** Behind this block only these rows of the stream are read. */
   rows: Tensor | undefined
+  /** The stream has only these rows of the tokens already. */
+  chosen?: Tensor | undefined
   /** Whether `kept.again` is computed again in the backward pass. */
   computesAgain: boolean
 }
@@ -78,19 +85,24 @@ export function headOf({ head, embedding, isTied }: Architecture): Parameter {
 
 /** All parameters in the order of the forward pass. */
 export function parametersOf(architecture: Architecture): Parameter[] {
-  const { embedding, layers, norm, head, isTied } = architecture
+  const { embedding, layerInputs, layers, norm, head, isTied } = architecture
   return [
     embedding.table,
     ...embedding.others,
+    ...(layerInputs?.parameters ?? []),
     ...layers.flatMap(layerParameters),
     ...norm.parameters,
     ...(isTied ? [] : [head]),
   ]
 }
 
-/** The projections of a layer, or of all: what LoRA can adapt. */
-export function linearParameters(layers: readonly Layer[]): Parameter[] {
-  return layers.flatMap(layerParameters).filter(({ kind }) => kind === 'linear')
+/** The projections of an architecture, or of some of its layers: what LoRA can adapt. */
+export function linearParameters({
+  layerInputs,
+  layers,
+}: Pick<Architecture, 'layerInputs' | 'layers'>): Parameter[] {
+  const all = [...(layerInputs?.parameters ?? []), ...layers.flatMap(layerParameters)]
+  return all.filter(({ kind }) => kind === 'linear')
 }
 
 function layerParameters(layer: Layer): Parameter[] {
@@ -104,9 +116,13 @@ export function vocabularyOf({ embedding }: Architecture): number {
 
 /** The same architecture for so many tokens. */
 export function withVocabulary(architecture: Architecture, rows: number): Architecture {
-  const { embedding, head } = architecture
-  const table = withRows(embedding.table, rows)
-  return { ...architecture, embedding: { ...embedding, table }, head: withRows(head, rows) }
+  const { embedding, layerInputs, head } = architecture
+  return {
+    ...architecture,
+    embedding: { ...embedding, table: withRows(embedding.table, rows) },
+    ...(layerInputs && { layerInputs: layerInputs.withVocabulary(rows) }),
+    head: withRows(head, rows),
+  }
 }
 
 /** Every rotation that the layers use, once. */

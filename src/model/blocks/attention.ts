@@ -1,9 +1,11 @@
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
+import { rowCount } from '../weights/parameters.ts'
 import type { Block } from './architecture.ts'
 import type { AttentionShape } from './attention-shape.ts'
 import type { CacheShape } from './cache-shape.ts'
 import type { ForwardPass } from './forward-pass.ts'
+import type { LayerPass } from './forward-pass.ts'
 import { present } from './forward-pass.ts'
 import type { Linear } from './linear.ts'
 import { linearParts, recordLinear } from './linear.ts'
@@ -17,10 +19,11 @@ export interface AttentionParts {
   shape: AttentionShape
   /** Before the projections. */
   norm: Norm
-  /** Queries, keys and values, in this order. */
+  /** Queries, keys and values, in this order; without values they are the keys, without keys those of `keysOf`. */
   qkv: Linear
-  /** RMS norms of queries and keys before they are rotated: of each head, or of all heads together. */
-  headNorms: { query: Parameter; key: Parameter; eps: number; together?: boolean } | null
+  headNorms: HeadNorms | null
+  /** What an earlier block with heads of the same length remembers: its keys and values are read, too. */
+  keysOf?: CacheShape | undefined
   output: Linear
   residual?: Residual
   /** Of the scores q · k. */
@@ -31,23 +34,35 @@ export interface AttentionParts {
   sinks?: Parameter
 }
 
+/** RMS norms of queries and keys before they are rotated: of each head, or of all heads together. */
+export interface HeadNorms {
+  query: Parameter
+  /** null: there are no keys. */
+  key: Parameter | null
+  eps: number
+  together?: boolean
+  /** Values are normalised, too, without a gain; default no. */
+  values?: boolean
+}
+
 /**
  * x + o(attention(rope(qkv(norm(x))))).
  * Source: Vaswani et al. 2017, https://arxiv.org/abs/1706.03762; grouped heads: Ainslie et al. 2023,
  * https://arxiv.org/abs/2305.13245
  */
 export function attention(parts: AttentionParts): Block {
-  const { shape, norm, qkv, headNorms, output, sinks, residual = {} } = parts
+  const { shape, norm, qkv, headNorms, keysOf, output, sinks, residual = {} } = parts
   const { queryHeads, keyHeads, headDim } = shape
   const qkvWidth = (queryHeads + 2 * keyHeads) * headDim
   const added = residualParts(output, qkv.weight.columns, residual)
   // Keys, and values.
-  const cache: CacheShape = { widths: [keyHeads * headDim, keyHeads * headDim] }
+  const cache: CacheShape = keysOf ?? { widths: [keyHeads * headDim, keyHeads * headDim] }
   return {
     parameters: [
       ...norm.parameters,
       ...linearParts(qkv),
-      ...(headNorms ? [headNorms.query, headNorms.key] : []),
+      ...(headNorms ? [headNorms.query] : []),
+      ...(headNorms?.key ? [headNorms.key] : []),
       ...(sinks ? [sinks] : []),
       ...added.parameters,
     ],
@@ -55,13 +70,20 @@ export function attention(parts: AttentionParts): Block {
     cache,
     mixesTokens: true,
     kept: {
-      activations: qkv.weight.columns + qkvWidth * (headNorms ? 2 : 1) + queryHeads * headDim + added.kept,
+      activations:
+        qkv.weight.columns +
+        (headNorms ? rowCount(qkv.weight) : 0) +
+        qkvWidth +
+        queryHeads * headDim +
+        added.kept,
       again: 0,
       float32: queryHeads + added.float32,
     },
     record(pass, stream, { rows }) {
       const projected = recordLinear(pass, norm.record(pass, stream), qkv, null)
-      const rotated = rotate(pass, shape, normaliseHeads(pass, parts, projected))
+      const turned = rotate(pass, parts, normaliseHeads(pass, parts, projected))
+      const rotated = keysOf ? joinKeys(pass, shape, turned, keysOf) : turned
+      pass.keyValues.set(cache, rotated)
       const attended = attend(pass, parts, rotated, cache)
       if (!rows) return addToStream(pass, attended, output, stream, residual)
       const chosen = selectRows(pass.tape, attended, rows)
@@ -76,33 +98,56 @@ function normaliseHeads(
   qkv: Tensor,
 ): Tensor {
   if (!headNorms) return qkv
-  const { query, key, eps, together } = headNorms
+  const { query, key, eps, together, values = false } = headNorms
   const [queryParts, keyParts] = together ? [1, 1] : [queryHeads, keyHeads]
-  const valueWidth = keyHeads * headDim
+  const [count, given] = qkv.shape
+  const keyWidth = key ? keyHeads * headDim : 0
+  const widths = {
+    queryParts,
+    queryWidth: (queryHeads * headDim) / queryParts,
+    keyParts: key ? keyParts : 0,
+    keyWidth: keyWidth / keyParts,
+    valueWidth: keyWidth,
+    valueParts: values && key ? keyHeads : 0,
+    givenWidth: given - queryHeads * headDim - keyWidth,
+  }
   const { y } = tape.apply(
     'qkNorm',
-    { qkv, qGain: tensors.tensor(query), kGain: tensors.tensor(key) },
+    { qkv, qGain: tensors.tensor(query), kGain: key && tensors.tensor(key) },
+    { eps, ...widths },
     {
-      eps,
-      queryParts,
-      queryWidth: (queryHeads * headDim) / queryParts,
-      keyParts,
-      keyWidth: valueWidth / keyParts,
-      valueWidth,
+      y: { dtype: qkv.dtype, shape: [count, queryHeads * headDim + 2 * keyWidth] },
+      rstd: { dtype: 'float32', shape: [count, queryParts + widths.keyParts + widths.valueParts] },
     },
-    { y: qkv, rstd: { dtype: 'float32', shape: [qkv.shape[0], queryParts + keyParts] } },
   )
   return present(y)
 }
 
+/** Queries beside the keys and values of an earlier block, which are normalised and rotated already. */
+function joinKeys(
+  { tape, keyValues }: LayerPass,
+  { keyHeads, headDim }: AttentionShape,
+  queries: Tensor,
+  keysOf: CacheShape,
+): Tensor {
+  const from = keyValues.get(keysOf)
+  if (!from) throw new Error('keys are read of a block that comes later')
+  const width = 2 * keyHeads * headDim
+  const [count, own] = queries.shape
+  const y = { dtype: queries.dtype, shape: [count, own + width] }
+  const attributes = { first: from.shape[1] - width, width }
+  return present(tape.apply('joinColumns', { x: queries, from }, attributes, { y }).y)
+}
+
 function rotate(
   { tape, tensors, tokens: { positions } }: ForwardPass,
-  { queryHeads, keyHeads, headDim, rope }: AttentionShape,
+  { shape: { queryHeads, keyHeads, headDim, rope }, keysOf }: AttentionParts,
   qkv: Tensor,
 ): Tensor {
   if (!rope) return qkv
   const { cos, sin } = tensors.rotation(rope)
-  const attributes = { headDim, rotaryDim: 2 * cos.shape[1], firstHead: 0, heads: queryHeads + keyHeads }
+  const heads = queryHeads + (keysOf ? 0 : keyHeads)
+  const attributes = { headDim, rotaryDim: 2 * cos.shape[1], firstHead: 0, heads }
   return present(tape.apply('rope', { qkv, positions, cos, sin }, attributes, { y: qkv }).y)
 }
 

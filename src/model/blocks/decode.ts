@@ -1,14 +1,14 @@
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Architecture, LogitBounds } from './architecture.ts'
-import type { ForwardPass } from './forward-pass.ts'
+import type { ForwardPass, LayerPass } from './forward-pass.ts'
 import { present } from './forward-pass.ts'
 
 /**
  * Embedding and layers: the residual stream float32 of all tokens, or of those that `rows` lists, before the final
  * norm. Of the others nothing is computed but what the last block that mixes tokens takes from them.
  */
-export function decode(pass: ForwardPass, { embedding, layers }: Architecture): Tensor {
+export function decode(pass: ForwardPass, { embedding, layerInputs, layers }: Architecture): Tensor {
   const { tape, tensors, tokens, rowGradient } = pass
   const { wholeLayers, gatedLayers } = pass.options.recomputation
   let stream = embedding.record(pass, tensors.tensor(embedding.table))
@@ -16,13 +16,21 @@ export function decode(pass: ForwardPass, { embedding, layers }: Architecture): 
     const scale = embedding.scaleIn(pass.options.activation)
     stream = addRows(tape, stream, tokens.ids, { ...rowGradient, scale })
   }
-  const lastMixing = layers.flat().findLast(({ mixesTokens }) => mixesTokens)
+  const inner: LayerPass = {
+    ...pass,
+    layerInputs: layerInputs?.record(pass, stream) ?? null,
+    keyValues: new Map(),
+  }
+  const blocks = layers.flat()
+  const last = blocks.findLastIndex(({ mixesTokens }) => mixesTokens)
+  const behind = new Set(blocks.slice(last + 1))
   layers.forEach((layer, index) => {
     const compute = () =>
       layer.reduce(
         (x, block) =>
-          block.record(pass, x, {
-            rows: block === lastMixing ? tokens.rows : undefined,
+          block.record(inner, x, {
+            rows: block === blocks[last] ? tokens.rows : undefined,
+            chosen: behind.has(block) ? tokens.rows : undefined,
             computesAgain: index < wholeLayers + gatedLayers,
           }),
         stream,

@@ -38,7 +38,8 @@ export function tokenEmbedding(table: Parameter, scale = unscaled): Embedding {
   }
 }
 
-function scaleIn({ factor, isRounded }: EmbeddingScale, activation: DType): number {
+/** The factor as it is in this type. */
+export function scaleIn({ factor, isRounded }: EmbeddingScale, activation: DType): number {
   return isRounded && activation === 'bfloat16' ? bfloat16ToNumber(numberToBfloat16(factor)) : factor
 }
 

@@ -14,6 +14,14 @@ export interface ForwardPass {
   rowGradient?: { indicator: Tensor; weight: Tensor } | undefined
 }
 
+/** A forward pass inside of the layers. */
+export interface LayerPass extends ForwardPass {
+  /** What the architecture's `layerInputs` made of all tokens; null: it has none. */
+  layerInputs: Tensor | null
+  /** Queries, keys and values [M, …] of blocks that have attended already, by what they remember them as. */
+  keyValues: Map<CacheShape, Tensor>
+}
+
 /** The tensors behind a model's parameters as a pass reads them: with its adapter or without. */
 export interface PassTensors {
   tensor(parameter: Parameter): Tensor

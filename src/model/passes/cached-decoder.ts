@@ -77,7 +77,7 @@ export function createCachedDecoder(
   const beginnings: Tensor[] = []
   const wholes: Tensor[] = []
   for (const { cache } of architecture.layers.flat()) {
-    if (!cache) continue
+    if (!cache || caches.has(cache)) continue
     const { widths, states = [] } = cache
     const remembered = widths.map((width) => engine.tensor(activation, [slotCount, capacity, width]))
     const newest = states.map(({ positions, width, isFloat32 = false }) =>

@@ -146,7 +146,7 @@ export function createPasses(state: ModelState): Passes {
     writeTokens(engine, inputs, batch)
     writeTargets(engine, inputs, batch, places)
     if (drops) {
-      const places = linearParameters(state.architecture.layers).length
+      const places = linearParameters(state.architecture).length
       engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, places)))
     }
     let known: ArrayLike<number> =

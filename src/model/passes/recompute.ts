@@ -20,13 +20,21 @@ function layerBytes(layer: Layer, width: number, elementBytes: number): LayerByt
   return bytes
 }
 
+/** What the inputs of all layers hold of each token, whatever is computed again. */
+function inputBytes({ layerInputs }: Architecture, elementBytes: number): number {
+  return layerInputs ? layerInputs.kept.activations * elementBytes + layerInputs.kept.float32 * 4 : 0
+}
+
 function bytesOfLayers({ layers, width }: Architecture, elementBytes: number): LayerBytes[] {
   return layers.map((layer) => layerBytes(layer, width, elementBytes))
 }
 
 /** Bytes that all layers keep of one token for the backward pass. */
 export function activationBytesPerToken(architecture: Architecture, elementBytes: number): number {
-  return bytesOfLayers(architecture, elementBytes).reduce((sum, { all }) => sum + all, 0)
+  return bytesOfLayers(architecture, elementBytes).reduce(
+    (sum, { all }) => sum + all,
+    inputBytes(architecture, elementBytes),
+  )
 }
 
 /** Bytes that the activations of `tokens` take in a pass that may keep `budget` bytes of them. */
@@ -40,7 +48,7 @@ export function activationBytesWithin(
   const kept = bytesOfLayers(architecture, elementBytes).map(({ all, again, input }, layer) =>
     layer < wholeLayers ? input : layer < wholeLayers + gatedLayers ? all - again : all,
   )
-  return tokens * kept.reduce((sum, bytes) => sum + bytes, 0)
+  return tokens * kept.reduce((sum, bytes) => sum + bytes, inputBytes(architecture, elementBytes))
 }
 
 /**
@@ -55,7 +63,8 @@ export function recomputationWithin(
   budget: number,
 ): Recomputation {
   const layers = bytesOfLayers(architecture, elementBytes)
-  let excess = layers.reduce((sum, { all }) => sum + all, 0) - budget / tokens
+  let excess =
+    layers.reduce((sum, { all }) => sum + all, inputBytes(architecture, elementBytes)) - budget / tokens
   let gatedLayers = 0
   for (; excess > 0 && gatedLayers < layers.length; gatedLayers += 1) excess -= layers[gatedLayers].again
   let wholeLayers = 0

@@ -68,7 +68,7 @@ export function trainingState(state: ModelState): Training {
     parametersChanged: () => refreshTokenRows(state),
     streamWeights(share) {
       const { layers } = architecture
-      const streamed = linearParameters(layers.slice(0, Math.round(share * layers.length)))
+      const streamed = linearParameters({ layers: layers.slice(0, Math.round(share * layers.length)) })
       engine.stream(streamed.flatMap(({ key }) => state.frozen.get(key) ?? []))
     },
     rest: () => engine.release(),

@@ -47,7 +47,7 @@ export async function loadModelState(
     revision: 0,
   }
   ensurePositions(state, Math.min(architecture.maxPositions, 2048), 0)
-  const quantized = new Set(quantization ? linearParameters(architecture.layers) : [])
+  const quantized = new Set(quantization ? linearParameters(architecture) : [])
   for (const parameter of parametersOf(architecture)) {
     const form = quantized.has(parameter) ? quantization : (store.form?.(parameter) ?? null)
     const { tensor, hasZero } = await loadTensor(state, parameter, form)

@@ -10,7 +10,7 @@ export function passTensors(state: ModelState): PassTensors {
   const { isAdapterOff, architecture } = state
   const trainable = isAdapterOff ? undefined : state.trainable
   const adapter = isAdapterOff ? null : state.adapter
-  const places = new Map(linearParameters(architecture.layers).map(({ key }, place) => [key, place]))
+  const places = new Map(linearParameters(architecture).map(({ key }, place) => [key, place]))
   const tensor = (parameter: Parameter) =>
     (isAdapterOff ? state.base.get(parameter.key) : undefined) ?? parameterTensor(state, parameter)
   return {

@@ -57,7 +57,7 @@ export async function setTrainable(state: ModelState, entries: readonly Trainabl
 export async function trainAllParameters(state: ModelState): Promise<void> {
   if (state.trainable) return
   const quantization = quantizationOf(state)
-  const isStored = linearParameters(state.architecture.layers).some((each) => state.store.form?.(each))
+  const isStored = linearParameters(state.architecture).some((each) => state.store.form?.(each))
   if (quantization)
     throw new FettleError({
       place: 'quantization',
@@ -69,6 +69,8 @@ export async function trainAllParameters(state: ModelState): Promise<void> {
     })
   await setTrainable(
     state,
-    parametersOf(state.architecture).map((parameter) => parameterEntry(state, parameter, (name) => name)),
+    parametersOf(state.architecture)
+      .filter(({ isFixed }) => isFixed !== true)
+      .map((parameter) => parameterEntry(state, parameter, (name) => name)),
   )
 }

@@ -12,7 +12,7 @@ import { passTensors } from '../state/pass-tensors.ts'
 export function packForDecoding(state: ModelState): void {
   const { engine, frozen, forms, architecture } = state
   if (!packs(state)) return
-  for (const parameter of linearParameters(architecture.layers)) {
+  for (const parameter of linearParameters(architecture)) {
     const plain = forms.has(parameter.key) ? undefined : frozen.get(parameter.key)
     if (plain) holdAs(state, parameter, engine.quantized(plain, 'bfloat12'), 'bfloat12')
   }

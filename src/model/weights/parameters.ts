@@ -30,6 +30,8 @@ export interface Parameter {
   parts: readonly ParameterPart[]
   /** What a model that was never trained has here. */
   fresh: 'normal' | 'zeros' | 'ones'
+  /** Numbers that are stored and read, and never trained: a buffer of PyTorch's modules. */
+  isFixed?: true
 }
 
 /** What a module is called: in Hugging Face's files and adapters, and in GGUF files. */
@@ -84,6 +86,12 @@ export function gain(module: ModuleName, width: number, transform?: Transform): 
     [{ rows: width, safetensors, gguf: { name: `${module.gguf}.weight` } }],
     'ones',
   )
+}
+
+/** One number of its own, which is not trained. */
+export function fixedNumber({ safetensors, gguf }: ModuleName): Parameter {
+  const part = { rows: 1, safetensors: { name: safetensors }, gguf: { name: `${gguf}.weight` } }
+  return { ...parameter('vector', 1, [part], 'ones'), isFixed: true }
 }
 
 function parameter(

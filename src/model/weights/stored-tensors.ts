@@ -41,6 +41,7 @@ export function unreadTensors(stored: StoredTensors, architecture: Architecture)
     parts.map(({ safetensors }) => safetensors.name),
   )
   const read = new Set(wanted.flatMap((name) => quantized(name)?.names ?? find(name)?.name ?? []))
+  for (const name of architecture.ignored ?? []) read.add(find(name)?.name ?? name)
   return names.filter((name) => !read.has(name) && !harmless.test(name))
 }
 
