@@ -65,7 +65,7 @@ function shapeOf(architecture: Architecture): Record<string, unknown> {
   return {
     vocab_size: vocabularyOf(architecture),
     hidden_size: architecture.width,
-    intermediate_size: linearParameters(architecture.layers)[3].columns,
+    intermediate_size: linearParameters(architecture)[3].columns,
     num_hidden_layers: architecture.layers.length,
     num_attention_heads: attention.queryHeads,
     num_key_value_heads: attention.keyHeads,

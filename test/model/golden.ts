@@ -12,6 +12,7 @@ export const goldenModels = [
   'smollm3',
   'gemma2',
   'gemma3',
+  'gemma4',
   'granite',
   'olmo2',
   'phi3',

@@ -8,6 +8,7 @@ import type { Family, ModelDescription } from './family.ts'
 import { ggufConfig } from './gguf-config.ts'
 import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
+import { gemma4 } from './gemma4.ts'
 import { gpt2 } from './gpt2.ts'
 import { granite } from './granite.ts'
 import { lfm2 } from './lfm2.ts'
@@ -31,6 +32,7 @@ const families: readonly Family[] = [
   smollm3,
   gemma2,
   gemma3,
+  gemma4,
   granite,
   olmo2,
   phi3,
