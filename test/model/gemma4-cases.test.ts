@@ -92,7 +92,7 @@ async function load(each: Case, engine: 'reference' | 'native'): Promise<AutoMod
       const count = shape.reduce((product, size) => product * size, 1)
       const data = Float32Array.from({ length: count }, (_, i) => {
         const value = mixed(number, i) - 0.5
-        return shape.length > 1 ? value * 1.2 : 1 + value * 0.8
+        return shape.length > 1 ? value * 0.6 : 1 + value * 0.8
       })
       return { name, dtype: 'F32' as const, shape, data: () => data }
     }),
@@ -118,6 +118,9 @@ describe('config.json of a Gemma 4', () => {
     },
   )
 })
+
+/** Of a gradient's norm: scores are not scaled, so that float32 loses more here than in the golden models. */
+const tolerance = 1e-4
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
 
@@ -147,8 +150,8 @@ describe.each(engines)('%s engine computes as transformers', (engine) => {
         square += value * value
         dot += value * (mixed(number, i) - 0.5)
       }
-      expect(Math.abs(Math.sqrt(square) - norm) / Math.max(norm, 1e-6), name).toBeLessThan(1e-4)
-      expect(Math.abs(dot - product) / Math.max(norm, 1e-6), name).toBeLessThan(1e-4)
+      expect(Math.abs(Math.sqrt(square) - norm) / Math.max(norm, 1e-6), name).toBeLessThan(tolerance)
+      expect(Math.abs(dot - product) / Math.max(norm, 1e-6), name).toBeLessThan(tolerance)
     }
     await model.free()
   })

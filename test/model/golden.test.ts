@@ -22,6 +22,7 @@ interface Training {
   optimizer: { lr: number; betas: [number, number]; eps: number; weight_decay: number }
   max_grad_norm: number
   steps: { loss: number; grad_norm: number; lr: number; num_items: number }[]
+  noise_f32_vs_f64: { grad_norm: number }
 }
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
@@ -126,7 +127,10 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
     test('12 training steps', async () => {
       const model = await load(name)
       await model.loadAdapter(fixture(name, 'lora_init'))
-      const { optimizer, max_grad_norm, steps } = readGoldenJson<Training>(name, 'train.json')
+      const training = readGoldenJson<Training>(name, 'train.json')
+      const { optimizer, max_grad_norm, steps, noise_f32_vs_f64: noise } = training
+      // Where steps amplify rounding, two runs in float32 are a few times as far apart as one is from float64.
+      const normTolerance = Math.max(tolerance.trainLoss, 4 * noise.grad_norm)
       const batches = await readTensors(fixture(name, 'train_batches.safetensors'))
       const trainer = await createTrainer(model, {
         weightDecay: optimizer.weight_decay,
@@ -149,7 +153,7 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
           tolerance.trainLoss,
         )
         const norm = await trainer.step(step.lr, max_grad_norm)
-        expect(Math.abs(norm - step.grad_norm), `norm of step ${i}`).toBeLessThan(tolerance.trainLoss)
+        expect(Math.abs(norm - step.grad_norm), `norm of step ${i}`).toBeLessThan(normTolerance)
       }
       const saved = join(scratch, `${engine}-${name}-trained`)
       await model.saveAdapter(saved)

@@ -1,17 +1,12 @@
-import { activations, type Activation } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { rowCount, withRows } from '../weights/parameters.ts'
-import type { Block } from './architecture.ts'
 import { scaleIn } from './embedding.ts'
 import type { ForwardPass } from './forward-pass.ts'
 import { present } from './forward-pass.ts'
 import type { Linear } from './linear.ts'
 import { linearParts, recordLinear } from './linear.ts'
-import type { Norm } from './norm.ts'
 import { noNorm } from './norm.ts'
-import { addToStream, residualParts } from './residual.ts'
-import { selectRows } from './select-rows.ts'
 
 /** What every layer reads of each token besides the stream, columns of one tensor. */
 export interface LayerInputs {
@@ -86,48 +81,5 @@ export function embeddedInputs(parts: LayerInputParts): LayerInputs {
       const sum = { x: present(normalised), residual: present(rows) }
       return present(tape.apply('addScaled', sum, { scale: Math.SQRT1_2 }, { y }).y)
     },
-  }
-}
-
-/** What a layer does with its inputs. */
-export interface LayerInputBlockParts {
-  gate: Linear
-  activation: Activation
-  output: Linear
-  /** Of what is added. */
-  norm: Norm
-  /** Its place among the layers. */
-  layer: number
-}
-
-/** x + norm(output(f(gate(x)) · inputs of the layer)) */
-export function layerInput({ gate, activation, output, norm, layer }: LayerInputBlockParts): Block {
-  const inputs = output.weight.columns
-  const width = gate.weight.columns
-  const added = residualParts(output, width, { norm })
-  return {
-    parameters: [...linearParts(gate), ...added.parameters],
-    mixesTokens: false,
-    kept: { activations: width + 2 * inputs + added.kept, again: 0, float32: added.float32 },
-    record(pass, stream, { chosen }) {
-      const { tape, layerInputs } = pass
-      if (!layerInputs) throw new Error('a layer reads inputs that the architecture does not make')
-      const up = chosen ? selectRows(tape, layerInputs, chosen) : layerInputs
-      const opened = recordLinear(pass, noNorm.record(pass, stream), gate, null)
-      const attributes = { activation: activations.indexOf(activation), first: layer * inputs }
-      const { y } = tape.apply('gateColumns', { gate: opened, up }, attributes, { y: opened })
-      return addToStream(pass, present(y), output, stream, { norm })
-    },
-  }
-}
-
-/** factor · x, of one number that the model's files have. */
-export function scaledStream(factor: Parameter): Block {
-  return {
-    parameters: [factor],
-    mixesTokens: false,
-    kept: { activations: 0, again: 0, float32: 0 },
-    record: ({ tape, tensors }, x) =>
-      present(tape.apply('scaleBy', { x, factor: tensors.tensor(factor) }, {}, { y: x }).y),
   }
 }

@@ -3,13 +3,15 @@ import { attention } from '../blocks/attention.ts'
 import type { CacheShape } from '../blocks/cache-shape.ts'
 import { gatedMlp } from '../blocks/gated-mlp.ts'
 import type { LayerInputs } from '../blocks/layer-inputs.ts'
-import { embeddedInputs, layerInput, scaledStream } from '../blocks/layer-inputs.ts'
+import { layerInput } from '../blocks/layer-input.ts'
+import { embeddedInputs } from '../blocks/layer-inputs.ts'
 import { linear } from '../blocks/linear.ts'
 import { rmsNorm } from '../blocks/norm.ts'
+import { scaledStream } from '../blocks/scaled-stream.ts'
 import { fixedNumber, gain, matrix } from '../weights/parameters.ts'
 import { activationNames } from './activation-keys.ts'
 import type { Gemma4Shape } from './gemma4-shapes.ts'
-import type { Gemma4Config } from './gemma4.ts'
+import type { Gemma4Config } from './gemma4-keys.ts'
 
 /** Inputs of all layers; undefined: they have none. */
 export function gemma4Inputs(config: Gemma4Config): LayerInputs | undefined {

@@ -1,5 +1,5 @@
 import type { Rope } from '../blocks/rope.ts'
-import type { Gemma4Config } from './gemma4.ts'
+import type { Gemma4Config } from './gemma4-keys.ts'
 import type { KeyProblem } from './keys.ts'
 import { checkRope, ropeOf } from './rope-keys.ts'
 
@@ -108,7 +108,9 @@ export function checkGemma4(config: Gemma4Config): KeyProblem[] {
       problems.push({ key: 'per_layer_config', expected: `the same heads in every layer of ${type}` })
     const rope = ropeConfig(config, type)
     const { rope_parameters: parameters, rope_theta: theta } = rope
-    if (!parameters || (parameters.rope_theta ?? theta ?? null) === null)
+    // The types that are checked by transformers need a number of their own.
+    const shared = (parameters?.rope_type ?? 'default') === 'default' ? theta : undefined
+    if (!parameters || (parameters.rope_theta ?? shared ?? null) === null)
       problems.push({ key: 'rope_parameters', expected: `${type}, with the rope_theta of these layers` })
     else if (parameters.rope_type === 'proportional' && parameters.partial_rotary_factor === null)
       problems.push({ key: 'rope_parameters', expected: `a number as partial_rotary_factor of ${type}` })
