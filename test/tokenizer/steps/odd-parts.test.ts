@@ -38,7 +38,7 @@ test('a pattern that explodes is an error that names it', () => {
 
 test('an exploding pattern behind a million words is given up as soon', () => {
   const backend = backendOf(
-    pieces({ pre_tokenizer: sequence({ type: 'WhitespaceSplit' }, split(regex('(a+)+b'))) }),
+    pieces({ pre_tokenizer: sequence({ type: 'WhitespaceSplit' }, split(regex('(a+)+b$'))) }),
   )
   const begun = performance.now()
   expect(() => backend.encode(`${'a'.repeat(24)} `.repeat(20_000), undefined, false)).toThrow(
