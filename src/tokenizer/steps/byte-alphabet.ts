@@ -7,9 +7,11 @@ import { mapCharacters, type AlignedText } from './aligned-text.ts'
  */
 export const characterOfByte: readonly string[] = makeAlphabet()
 
-const byteOfCharacter: ReadonlyMap<string, number> = new Map(
-  characterOfByte.map((character, byte) => [character, byte]),
-)
+/** Stands for no byte. */
+const none = -1
+/** By UTF-16 unit. */
+const byteOfCharacter = new Int16Array(0x200).fill(none)
+characterOfByte.forEach((character, byte) => (byteOfCharacter[character.charCodeAt(0)] = byte))
 
 function makeAlphabet(): string[] {
   let others = 0
@@ -38,9 +40,19 @@ export function writeBytes(aligned: AlignedText): AlignedText {
 
 /** The text of tokens in the alphabet; a token with other characters is text already. */
 export function readBytes(tokens: readonly string[]): string {
-  const bytes = tokens.flatMap((token): number[] => {
-    const own = Array.from(token, (character) => byteOfCharacter.get(character))
-    return own.every((byte) => byte !== undefined) ? own : [...encoder.encode(token)]
-  })
-  return decoder.decode(Uint8Array.from(bytes))
+  // A UTF-16 unit is three bytes at most.
+  const bytes = new Uint8Array(3 * tokens.reduce((length, token) => length + token.length, 0))
+  let count = 0
+  for (const token of tokens) {
+    const first = count
+    for (let at = 0; at < token.length; at++) {
+      const byte = byteOfCharacter[token.charCodeAt(at)] ?? none
+      if (byte === none) {
+        count = first + encoder.encodeInto(token, bytes.subarray(first)).written
+        break
+      }
+      bytes[count++] = byte
+    }
+  }
+  return decoder.decode(bytes.subarray(0, count))
 }
