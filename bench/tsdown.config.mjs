@@ -13,6 +13,7 @@ export default defineConfig({
     'fuzz-worker': 'fuzz/worker.ts',
     'quantization-accuracy': 'quantization-accuracy.ts',
     tokenizers: 'tokenizers.ts',
+    'tokenizer-speed': 'tokenizer-speed.ts',
   },
   outDir: '../build/bench',
   // Node's own code of another language, which nothing can bundle; its types are ours.
