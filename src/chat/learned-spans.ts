@@ -128,9 +128,10 @@ function everything({ text, owned }: Ownership, { messages }: RenderOptions): Le
 }
 
 function findSpan(search: Search, message: number): LearnedSpan[] {
-  const found = findTurnStart({ ...search, message })
+  const turn = { ...search, message }
+  const found = findTurnStart(turn)
   if (found === undefined) return []
-  const { end, stopToken, stopStart } = findTurnEnd({ ...search, message, start: found.start })
+  const { end, stopToken, stopStart } = findTurnEnd(turn, found.start)
   const start = search.policy.includeHeader ? headerStart(search, found.start, found.lowest) : found.start
   const saysNothing = search.ownership.contentOf(message).length === 0
   if (start > end || (start === end && !saysNothing)) return []

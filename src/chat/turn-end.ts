@@ -17,7 +17,6 @@ interface Turn {
   readonly facts: TemplateFacts
   readonly stopTokens: readonly string[]
   readonly message: number
-  readonly start: number
 }
 
 /** A stop token in the template's own text. */
@@ -30,16 +29,18 @@ interface Stop {
 /**
  * The end of message i's turn: behind the stop token that follows its last character, and behind further ones
  * that only white space parts from it (an end-of-turn token and, at the end of the text, the eos).
+ *
+ * @param start  where the turn begins
  */
-export function findTurnEnd(turn: Turn): TurnEnd {
-  const { ownership, message, start } = turn
+export function findTurnEnd(turn: Turn, start: number): TurnEnd {
+  const { ownership, message } = turn
   const { text } = ownership
   const next = ownership.owned.find((segment) => segment.start >= start && segment.message > message)
   const own = ownership
     .contentOf(message)
     .filter((segment) => segment.end > start && segment.end <= (next?.start ?? text.length))
   const limit = next?.start ?? text.length
-  const lastOwn = lastOwnEnd(turn, own, limit)
+  const lastOwn = lastOwnEnd(turn, own, start, limit)
   const first = findStop(turn, lastOwn, limit)
   if (first === undefined) return { end: endWithoutStop(turn, lastOwn, limit) }
   let last = first
@@ -54,9 +55,9 @@ export function findTurnEnd(turn: Turn): TurnEnd {
 }
 
 /** The end of what the message says in this turn; a later turn may show parts of it again (a called tool's name). */
-function lastOwnEnd(turn: Turn, own: readonly OwnedSegment[], limit: number): number {
+function lastOwnEnd(turn: Turn, own: readonly OwnedSegment[], start: number, limit: number): number {
   const last = own.at(-1)
-  if (last === undefined) return turn.start
+  if (last === undefined) return start
   const isSplit = own.some((segment, index) => {
     const following = own[index + 1]
     return following !== undefined && findStop(turn, segment.end, following.start) !== undefined
