@@ -37,6 +37,7 @@ async function renamed(name: string, rename: (tensor: string) => string): Promis
 
 describe.each([
   ['gemma3', 'gemma3_text', ['vision_tower', 'multi_modal_projector']],
+  ['gemma4', 'gemma4_text', ['vision_tower', 'audio_tower', 'embed_vision']],
   ['llava', 'llama', ['vision_tower', 'multi_modal_projector']],
   ['mistral3', 'mistral', ['vision_tower', 'multi_modal_projector']],
   ['smolvlm', 'llama', ['vision_model', 'connector']],

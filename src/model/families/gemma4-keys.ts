@@ -46,4 +46,5 @@ export const gemma4Keys = z.object({
     .nullish(),
 })
 
-export type Gemma4Config = z.output<typeof gemma4Keys>
+/** `root` is what the tensors are called under. */
+export type Gemma4Config = z.output<typeof gemma4Keys> & { root: string }

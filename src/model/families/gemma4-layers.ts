@@ -17,7 +17,10 @@ import type { Gemma4Config } from './gemma4-keys.ts'
 export function gemma4Inputs(config: Gemma4Config): LayerInputs | undefined {
   const { hidden_size: width, hidden_size_per_layer_input: inputs, num_hidden_layers: layers } = config
   if (inputs === 0) return undefined
-  const named = (safetensors: string, gguf: string) => ({ safetensors: `model.${safetensors}`, gguf })
+  const named = (safetensors: string, gguf: string) => ({
+    safetensors: `${config.root}.${safetensors}`,
+    gguf,
+  })
   return embeddedInputs({
     table: matrix('matrix', layers * inputs, [
       {
@@ -51,7 +54,7 @@ export function gemma4Layers(
     source === null
       ? []
       : unused.flatMap((name) =>
-          ['weight', 'bias'].map((kind) => `model.layers.${layer}.self_attn.${name}.${kind}`),
+          ['weight', 'bias'].map((kind) => `${config.root}.layers.${layer}.self_attn.${name}.${kind}`),
         ),
   )
   return { layers, ignored: new Set(ignored) }
@@ -69,7 +72,7 @@ function gemma4Layer(
   const inner = config.intermediate_size * (config.use_double_wide_mlp && source !== null ? 2 : 1)
   const activation = activationNames[config.hidden_activation]
   const named = (safetensors: string, gguf: string) => ({
-    safetensors: `model.layers.${layer}.${safetensors}`,
+    safetensors: `${config.root}.layers.${layer}.${safetensors}`,
     gguf: `blk.${layer}.${gguf}`,
   })
   const norm = (safetensors: string, gguf: string) => rmsNorm(gain(named(safetensors, gguf), width), eps)

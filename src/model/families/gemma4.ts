@@ -33,7 +33,7 @@ export const gemma4 = defineFamily({
   within: { rope_parameters: ropeTypesWithin.rope_parameters },
   check: checkGemma4,
   describe(config): Architecture {
-    const { hidden_size: width, vocab_size: rows, rms_norm_eps: eps } = config
+    const { root, hidden_size: width, vocab_size: rows, rms_norm_eps: eps } = config
     const table = (safetensors: string, gguf: string) =>
       matrix('matrix', width, [{ module: { safetensors, gguf }, rows }])
     const shapes = layerShapes(config, ropesOfTypes(config))
@@ -41,13 +41,13 @@ export const gemma4 = defineFamily({
     return {
       width,
       maxPositions: config.max_position_embeddings,
-      embedding: tokenEmbedding(table('model.embed_tokens', 'token_embd'), {
+      embedding: tokenEmbedding(table(`${root}.embed_tokens`, 'token_embd'), {
         factor: Math.sqrt(width),
         isRounded: true,
       }),
       ...(layerInputs && { layerInputs }),
       ...gemma4Layers(config, shapes),
-      norm: rmsNorm(gain({ safetensors: 'model.norm', gguf: 'output_norm' }, width), eps),
+      norm: rmsNorm(gain({ safetensors: `${root}.norm`, gguf: 'output_norm' }, width), eps),
       head: table('lm_head', 'output'),
       isTied: config.tie_word_embeddings,
       logits: { scale: 1, cap: config.final_logit_softcapping ?? 0 },

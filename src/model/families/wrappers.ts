@@ -16,6 +16,7 @@ const languageModel = 'model.language_model'
 /** By `model_type`; defaults are those of the classes of transformers 5.24. A family of any text model is one of families/. */
 const wrappers: Readonly<Record<string, Wrapper>> = {
   gemma3: { textType: 'gemma3_text', root: languageModel, isTied: true },
+  gemma4: { textType: 'gemma4_text', root: languageModel, isTied: true },
   mistral3: { textType: 'mistral', root: languageModel, isTied: true },
   llava: { textType: 'llama', root: languageModel, isTied: false },
   llava_next: { textType: 'llama', root: languageModel, isTied: false },
