@@ -171,8 +171,16 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
 const native = nativeProblem() === undefined
 
 describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () => {
-  /** The largest of a few thousand errors is one draw on both sides: where PyTorch's was a lucky one, more than it. */
-  const outliers: Partial<Record<(typeof goldenModels)[number], number>> = { gemma2: 1.3, olmo2: 1.05 }
+  /**
+   * The largest of a few thousand errors is one draw on both sides: where PyTorch's was a lucky one, more than it. Root mean squares
+   * are below: olmo3 0.021 of 0.026, ministral3 0.033 of 0.038.
+   */
+  const outliers: Partial<Record<(typeof goldenModels)[number], number>> = {
+    gemma2: 1.3,
+    olmo2: 1.05,
+    olmo3: 1.05,
+    ministral3: 1.15,
+  }
   /** Largest error of a logit over PyTorch's own, by case. */
   const logitRatios: number[] = []
   /** Largest error of a gradient over PyTorch's own in bfloat16, by case. */

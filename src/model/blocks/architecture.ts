@@ -127,6 +127,6 @@ export function withVocabulary(architecture: Architecture, rows: number): Archit
 
 /** Every rotation that the layers use, once. */
 export function ropesOf({ layers }: Architecture): Rope[] {
-  const ropes = layers.flat().flatMap(({ attention }) => (attention?.rope ? [attention.rope] : []))
-  return [...new Set(ropes)]
+  const ropes = layers.flat().flatMap(({ attention }) => [attention?.rope, attention?.queryRope])
+  return [...new Set(ropes.filter((rope) => rope !== null && rope !== undefined))]
 }

@@ -9,4 +9,6 @@ export interface AttentionShape {
   window: number
   /** null: positions are not rotated. */
   rope: Rope | null
+  /** Where queries are turned otherwise than keys. */
+  queryRope?: Rope | undefined
 }

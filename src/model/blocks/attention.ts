@@ -11,6 +11,7 @@ import type { Linear } from './linear.ts'
 import { linearParts, recordLinear } from './linear.ts'
 import type { Norm } from './norm.ts'
 import type { Residual } from './residual.ts'
+import type { Rope } from './rope.ts'
 import { addToStream, residualParts } from './residual.ts'
 import { selectRows } from './select-rows.ts'
 
@@ -139,15 +140,25 @@ function joinKeys(
   return present(tape.apply('joinColumns', { x: queries, from }, attributes, { y }).y)
 }
 
-function rotate(
-  { tape, tensors, tokens: { positions } }: ForwardPass,
-  { shape: { queryHeads, keyHeads, headDim, rope }, keysOf }: AttentionParts,
-  qkv: Tensor,
-): Tensor {
+function rotate(pass: ForwardPass, { shape, keysOf }: AttentionParts, qkv: Tensor): Tensor {
+  const { queryHeads, keyHeads, rope, queryRope } = shape
   if (!rope) return qkv
+  const own = keysOf ? 0 : keyHeads
+  if (!queryRope) return rotateHeads(pass, shape, rope, qkv, 0, queryHeads + own)
+  const turned = rotateHeads(pass, shape, queryRope, qkv, 0, queryHeads)
+  return own === 0 ? turned : rotateHeads(pass, shape, rope, turned, queryHeads, own)
+}
+
+function rotateHeads(
+  { tape, tensors, tokens: { positions } }: ForwardPass,
+  { headDim }: AttentionShape,
+  rope: Rope,
+  qkv: Tensor,
+  firstHead: number,
+  heads: number,
+): Tensor {
   const { cos, sin } = tensors.rotation(rope)
-  const heads = queryHeads + (keysOf ? 0 : keyHeads)
-  const attributes = { headDim, rotaryDim: 2 * cos.shape[1], firstHead: 0, heads }
+  const attributes = { headDim, rotaryDim: 2 * cos.shape[1], firstHead, heads }
   return present(tape.apply('rope', { qkv, positions, cos, sin }, attributes, { y: qkv }).y)
 }
 

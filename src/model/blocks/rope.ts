@@ -6,6 +6,8 @@ export interface Rope {
   exponentDim?: number
   theta: number
   scaling: RopeScaling
+  /** What is turned grows with its position, in steps of `every`: by 1 + beta · ln(1 + ⌊position / every⌋). */
+  growth?: { beta: number; every: number } | undefined
 }
 
 /** How the frequencies θ_i = theta^(−2i / exponentDim) are changed for longer contexts; as in transformers' modeling_rope_utils. */
@@ -155,7 +157,7 @@ function yarn(plain: Float64Array, { rotaryDim, theta }: Rope, scaling: Scaling<
 }
 
 /**
- * cos and sin of position · θ_i, times the attention scaling; both [positions, rotaryDim / 2]. Positions from `length` on are
+ * cos and sin of position · θ_i, times the attention scaling and what grows with the position; both [positions, rotaryDim / 2]. Positions from `length` on are
  * those of tokens that are generated after a sequence of that length: each has the frequencies of its own length.
  */
 export function ropeTables(
@@ -172,11 +174,16 @@ export function ropeTables(
   const own = rope.scaling.type === 'dynamic' ? Math.max(length, rope.scaling.maxPositions) : positions
   for (let position = 0; position < positions; position += 1) {
     if (position >= own) rounded = Float32Array.from(ropeFrequencies(rope, position + 1).inverse)
+    const factor = attentionScaling * growthAt(rope, position)
     for (let i = 0; i < half; i += 1) {
       const angle = Math.fround(position * rounded[i])
-      cos[position * half + i] = Math.cos(angle) * attentionScaling
-      sin[position * half + i] = Math.sin(angle) * attentionScaling
+      cos[position * half + i] = Math.cos(angle) * factor
+      sin[position * half + i] = Math.sin(angle) * factor
     }
   }
   return { cos, sin }
+}
+
+function growthAt({ growth }: Rope, position: number): number {
+  return growth ? 1 + growth.beta * Math.log(1 + Math.floor(position / growth.every)) : 1
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
 import { checkGemma, gemmaHarmless, gemmaKeys, gemmaLayer, gemmaModel, gemmaUnobeyed } from './gemma-keys.ts'
-import { checkLlama, headsOf, llamaLike } from './llama-like.ts'
-import { ropeOf, ropeOfTypes, ropeTypesWithin } from './rope-keys.ts'
+import { checkLlama, llamaLike } from './llama-like.ts'
+import { checkOlderRope, checkRope, ropeOf, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './rope-keys.ts'
 import { isSliding } from './window-keys.ts'
 
 const keys = gemmaKeys({
@@ -30,22 +30,13 @@ export const gemma3 = defineFamily({
   within: ropeTypesWithin,
   check: (config) => [
     ...checkLlama(wholeConfig(config), config.sliding_window),
+    ...checkRope(ropesOf(config).sliding, config.head_dim),
     ...checkGemma(wholeConfig(config), slidingOf(config)),
-    ...(config.rope_scaling && config.rope_parameters && !config.rope_parameters.full_attention
-      ? [{ key: 'rope_parameters', expected: 'full_attention and sliding_attention, beside rope_scaling' }]
-      : []),
+    ...checkOlderRope(config),
   ],
   describe(config) {
     const whole = wholeConfig(config)
-    const local = ropeOf(
-      {
-        ...config,
-        rope_scaling: null,
-        rope_parameters: config.rope_parameters?.sliding_attention,
-        rope_theta: config.rope_local_base_freq,
-      },
-      headsOf(whole).headDim,
-    )
+    const local = ropeOf(ropesOf(config).sliding, config.head_dim)
     const slides = slidingOf(config)
     return llamaLike(
       whole,
@@ -62,14 +53,13 @@ export const gemma3 = defineFamily({
   gguf: null,
 })
 
-/** With the rotation of the layers that see everything as the only one; `rope_scaling` of older files changes it. */
-function wholeConfig({ rope_parameters: types, rope_scaling: older, ...config }: Gemma3Config) {
-  const { type: _, ...changed } = older ?? {}
-  return {
-    ...config,
-    rope_scaling: null,
-    rope_parameters: { truncate: true, ...types?.full_attention, ...changed },
-  }
+function ropesOf(config: Gemma3Config) {
+  return ropesOfTypes(config, { full: config.rope_theta, sliding: config.rope_local_base_freq })
+}
+
+/** With the rotation of the layers that see everything as the only one. */
+function wholeConfig<Config extends Gemma3Config>(config: Config) {
+  return { ...config, ...ropesOf(config).full }
 }
 
 function slidingOf(config: Gemma3Config): boolean[] {

@@ -13,12 +13,15 @@ import { gpt2 } from './gpt2.ts'
 import { granite } from './granite.ts'
 import { lfm2 } from './lfm2.ts'
 import { llama } from './llama.ts'
+import { ministral3 } from './ministral3.ts'
 import { mistral } from './mistral.ts'
 import { olmo2 } from './olmo2.ts'
+import { olmo3 } from './olmo3.ts'
 import { phi3 } from './phi3.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
 import { smollm3 } from './smollm3.ts'
+import { starcoder2 } from './starcoder2.ts'
 import { textConfig } from './wrappers.ts'
 
 export type { ModelConfig, ModelDescription } from './family.ts'
@@ -27,6 +30,7 @@ export { textConfig } from './wrappers.ts'
 const families: readonly Family[] = [
   llama,
   mistral,
+  ministral3,
   qwen2,
   qwen3,
   smollm3,
@@ -35,7 +39,9 @@ const families: readonly Family[] = [
   gemma4,
   granite,
   olmo2,
+  olmo3,
   phi3,
+  starcoder2,
   gpt2,
   lfm2,
 ]

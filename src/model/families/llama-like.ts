@@ -1,10 +1,18 @@
 import { z } from 'zod'
 import type { Activation } from '../../engine/index.ts'
-import { plainLogits, type Architecture, type Layer, type LogitBounds } from '../blocks/architecture.ts'
+import {
+  plainLogits,
+  type Architecture,
+  type Block,
+  type Layer,
+  type LogitBounds,
+} from '../blocks/architecture.ts'
 import { attention } from '../blocks/attention.ts'
 import { tokenEmbedding, type EmbeddingScale } from '../blocks/embedding.ts'
 import { gatedMlp } from '../blocks/gated-mlp.ts'
 import { linear } from '../blocks/linear.ts'
+import { mlp } from '../blocks/mlp.ts'
+import type { Norm } from '../blocks/norm.ts'
 import { noNorm, rmsNorm } from '../blocks/norm.ts'
 import type { Rope } from '../blocks/rope.ts'
 import type { ModuleName } from '../weights/parameters.ts'
@@ -76,13 +84,17 @@ export interface LlamaLayerOptions {
   rotates?: boolean
   /** Another rotation than the model's. */
   rope?: Rope
+  /** Another one of the queries alone. */
+  queryRope?: Rope | undefined
   /** Of the scores q · k; default 1 / √headDim. */
   scale?: number
   /** Bound of the scores; default none. */
   cap?: number | null
   /** Of what each block adds to the stream; default 1. */
   residualScale?: number
-  /** Of the gate; default that of hidden_act. */
+  /** Names of the projections of an MLP without a gate. */
+  ungated?: { up: readonly [safetensors: string, gguf: string]; down: readonly [string, string] }
+  /** Of the MLP; default that of hidden_act. */
   activation?: Activation
   /** Whether GGUF files have the two halves of each query and key head interleaved. */
   ggufInterleaves?: boolean
@@ -96,6 +108,8 @@ export interface LlamaModelOptions {
   logits?: LogitBounds
   /** What happens to every norm's gain between file and memory. */
   gain?: Transform
+  /** Other norms of the stream than by the root mean square. */
+  norm?: (module: ModuleName) => Norm
   /** Whether `partial_rotary_factor` is the share of each head that turns. */
   isPartial?: boolean
 }
@@ -104,10 +118,12 @@ export interface LlamaModelOptions {
 export function llamaLike(
   config: LlamaConfig,
   optionsOf: (layer: number) => LlamaLayerOptions,
-  { embeddingScale, logits = plainLogits, gain: transform, isPartial }: LlamaModelOptions = {},
+  model: LlamaModelOptions = {},
 ): Architecture {
   const { vocab_size: vocabSize, hidden_size: width, rms_norm_eps: eps, root = 'model' } = config
+  const { embeddingScale, logits = plainLogits, gain: transform, isPartial } = model
   const rope = ropeOf(config, headsOf(config).headDim, { isPartial })
+  const norm = model.norm ?? ((module: ModuleName) => rmsNorm(gain(module, width, transform), eps))
   const table = (module: ModuleName) => matrix('matrix', width, [{ module, rows: vocabSize }])
   return {
     width,
@@ -117,9 +133,9 @@ export function llamaLike(
       embeddingScale,
     ),
     layers: Array.from({ length: config.num_hidden_layers }, (_, layer) =>
-      llamaLayer(config, layer, { rope, ...optionsOf(layer) }, transform),
+      llamaLayer(config, layer, { rope, ...optionsOf(layer) }, { gain: transform, norm }),
     ),
-    norm: rmsNorm(gain({ safetensors: `${root}.norm`, gguf: 'output_norm' }, width, transform), eps),
+    norm: norm({ safetensors: `${root}.norm`, gguf: 'output_norm' }),
     head: table({ safetensors: 'lm_head', gguf: 'output' }),
     isTied: config.tie_word_embeddings,
     logits,
@@ -201,9 +217,9 @@ function llamaLayer(
   config: LlamaConfig,
   layer: number,
   options: LlamaLayerOptions & { rope: Rope },
-  transform: Transform | undefined,
+  made: { gain: Transform | undefined; norm: (module: ModuleName) => Norm },
 ): Layer {
-  const { hidden_size: width, intermediate_size: inner, rms_norm_eps: eps, root = 'model' } = config
+  const { hidden_size: width, rms_norm_eps: eps, root = 'model' } = config
   const { queryHeads, keyHeads, headDim } = headsOf(config)
   const { biases = {}, fused, headNorms, window, rotates = true, residualScale: scale } = options
   const named = (safetensors: string, gguf: string): ModuleName => ({
@@ -211,12 +227,11 @@ function llamaLayer(
     gguf: `blk.${layer}.${gguf}`,
   })
   const names = normNames[options.norms ?? 'before']
-  const norm = (name: readonly [string, string] | null) =>
-    name ? rmsNorm(gain(named(...name), width, transform), eps) : undefined
+  const norm = (name: readonly [string, string] | null) => (name ? made.norm(named(...name)) : undefined)
   const [queries, keys] = [queryHeads * headDim, keyHeads * headDim]
   const ggufTransform = options.ggufInterleaves ? interleavedHalves(headDim) : undefined
   const headGain = (name: string, gguf: string, all: number) =>
-    gain(named(name, gguf), headNorms === 'together' ? all : headDim, transform)
+    gain(named(name, gguf), headNorms === 'together' ? all : headDim, made.gain)
   return [
     attention({
       shape: {
@@ -225,6 +240,7 @@ function llamaLayer(
         headDim,
         window: Math.min(window ?? 0, farthest),
         rope: rotates && options.rope.rotaryDim > 0 ? options.rope : null,
+        queryRope: options.queryRope,
       },
       scale: options.scale ?? headDim ** -0.5,
       cap: options.cap ?? 0,
@@ -255,21 +271,44 @@ function llamaLayer(
       ),
       residual: { norm: norm(names.attended), scale },
     }),
-    gatedMlp({
-      norm: norm(names.mlp) ?? noNorm,
-      gateUp: linear(
-        width,
-        fused
-          ? [{ module: named(...fused.gateUp), rows: 2 * inner }]
-          : [
-              { module: named('mlp.gate_proj', 'ffn_gate'), rows: inner },
-              { module: named('mlp.up_proj', 'ffn_up'), rows: inner },
-            ],
-        biases.mlp ?? false,
-      ),
-      down: linear(inner, [{ module: named('mlp.down_proj', 'ffn_down'), rows: width }], biases.mlp ?? false),
-      residual: { norm: norm(names.mapped), scale },
-      activation: options.activation ?? activationNames[config.hidden_act ?? 'silu'],
-    }),
+    llamaMlp(config, options, named, { before: norm(names.mlp) ?? noNorm, after: norm(names.mapped) }),
   ]
+}
+
+function llamaMlp(
+  { hidden_size: width, intermediate_size: inner, hidden_act }: LlamaConfig,
+  {
+    biases: { mlp: hasBias = false } = {},
+    fused,
+    ungated,
+    residualScale: scale,
+    activation,
+  }: LlamaLayerOptions,
+  named: (safetensors: string, gguf: string) => ModuleName,
+  norms: { before: Norm; after: Norm | undefined },
+): Block {
+  const project = (inputs: number, rows: number, ...names: (readonly [string, string])[]) =>
+    linear(
+      inputs,
+      names.map((name) => ({ module: named(...name), rows })),
+      hasBias,
+    )
+  const parts = {
+    norm: norms.before,
+    activation: activation ?? activationNames[hidden_act ?? 'silu'],
+    residual: { norm: norms.after, scale },
+  }
+  if (ungated)
+    return mlp({
+      ...parts,
+      up: project(width, inner, ungated.up),
+      down: project(inner, width, ungated.down),
+    })
+  return gatedMlp({
+    ...parts,
+    gateUp: fused
+      ? project(width, 2 * inner, fused.gateUp)
+      : project(width, inner, ['mlp.gate_proj', 'ffn_gate'], ['mlp.up_proj', 'ffn_up']),
+    down: project(inner, width, ['mlp.down_proj', 'ffn_down']),
+  })
 }

@@ -1,5 +1,6 @@
 import { defineFamily } from './family.ts'
 import { flag, noWindow } from './keys.ts'
+import type { LlamaLayerOptions } from './llama-like.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 
 /** The keys of OLMo 2 and 3. */
@@ -23,11 +24,11 @@ export const olmo2 = defineFamily({
   keys: olmoKeys,
   unobeyed: noWindow,
   check: (config) => checkLlama(config, null),
-  describe: (config) =>
-    llamaLike(config, () => ({
-      biases: { qkv: config.attention_bias, output: config.attention_bias },
-      headNorms: 'together',
-      norms: 'after',
-    })),
+  describe: (config) => llamaLike(config, () => olmoLayer(config)),
   gguf: null,
 })
+
+/** What the layers of OLMo 2 and 3 have. */
+export function olmoLayer({ attention_bias: bias }: { attention_bias: boolean }): LlamaLayerOptions {
+  return { biases: { qkv: bias, output: bias }, headNorms: 'together', norms: 'after' }
+}

@@ -26,6 +26,8 @@ export const ropeParameters = z.object({
   attention_factor: optional,
   mscale: optional,
   mscale_all_dim: optional,
+  /** By how much queries grow with their positions; of Ministral 3 only. */
+  llama_4_scaling_beta: optional,
   short_factor: factors,
   long_factor: factors,
   /** Not a key of Hugging Face: divisors of the frequencies in a GGUF file that are those of no type. */
@@ -53,7 +55,7 @@ export const ropeOfTypes = z
 
 const within: ForeignKeys = {
   obeyed: ropeParameters,
-  harmless: ['finetuned'],
+  harmless: ['finetuned', 'max_position_embeddings'],
   unobeyed: {
     full_attention: onlyOne,
     sliding_attention: onlyOne,
@@ -87,6 +89,44 @@ function mergedParameters(config: RopeConfig): { key: string; parameters: Partia
   return older && Object.keys(given).length > 0
     ? { key: 'rope_scaling', parameters: older }
     : { key: 'rope_parameters', parameters: newer ?? {} }
+}
+
+/** What a file says where layers of different types turn differently. */
+interface TypedRopeConfig {
+  rope_parameters?: z.output<typeof ropeOfTypes>
+  rope_scaling?: RopeParameters | null | undefined
+  max_position_embeddings: number
+}
+
+/**
+ * The rotations of the layers that see everything, which `rope_scaling` of older files changes, and of those that see a window.
+ *
+ * @param theta  where the file names none within
+ */
+export function ropesOfTypes(
+  { rope_parameters: types, rope_scaling: older, max_position_embeddings }: TypedRopeConfig,
+  theta: { full: number; sliding: number },
+): { full: RopeConfig; sliding: RopeConfig } {
+  const { type: _, ...changed } = older ?? {}
+  const only = (parameters: Partial<RopeParameters>, rope_theta: number): RopeConfig => ({
+    max_position_embeddings,
+    rope_theta,
+    rope_scaling: null,
+    // The class looks for it outside of the types.
+    rope_parameters: { ...parameters, truncate: true },
+    original_max_position_embeddings: undefined,
+    partial_rotary_factor: undefined,
+  })
+  return {
+    full: only({ ...types?.full_attention, ...changed }, theta.full),
+    sliding: only(types?.sliding_attention ?? {}, theta.sliding),
+  }
+}
+
+/** `rope_scaling` changes a rotation that must be there. */
+export function checkOlderRope({ rope_scaling, rope_parameters }: TypedRopeConfig): KeyProblem[] {
+  if (!rope_scaling || !rope_parameters || rope_parameters.full_attention) return []
+  return [{ key: 'rope_parameters', expected: 'full_attention and sliding_attention, beside rope_scaling' }]
 }
 
 type RopeType = Exclude<RopeScaling['type'], 'divisors'>
@@ -200,6 +240,17 @@ function lengthsOf(config: RopeConfig, parameters: Partial<RopeParameters>) {
   const originalMaxPositions =
     config.original_max_position_embeddings ?? parameters.original_max_position_embeddings ?? maxPositions
   return { originalMaxPositions, factor: parameters.factor ?? maxPositions / originalMaxPositions }
+}
+
+/** By how much queries grow, and every how many positions; undefined where the file does not say it. */
+export function growthOf(config: RopeConfig): Rope['growth'] {
+  const { parameters } = mergedParameters(config)
+  const { llama_4_scaling_beta: beta } = parameters
+  // Only of these the class looks for the original length elsewhere.
+  const every = isOneOf('llama3', 'yarn', 'longrope')(typeOf(parameters))
+    ? lengthsOf(config, parameters).originalMaxPositions
+    : parameters.original_max_position_embeddings
+  return typeof beta === 'number' && every !== undefined ? { beta, every } : undefined
 }
 
 function scalingOf(parameters: Partial<RopeParameters>, config: RopeConfig, headDim: number): RopeScaling {

@@ -1,0 +1,61 @@
+import { defineFamily } from './family.ts'
+import { count } from './keys.ts'
+import { checkLlama, headsOf, llamaKeys, llamaLike } from './llama-like.ts'
+import { growthOf, ropeOf, ropeParameters } from './rope-keys.ts'
+import { windowSize } from './window-keys.ts'
+
+/** Where the file has none. */
+const defaultRope = ropeParameters.parse({
+  rope_type: 'yarn',
+  rope_theta: 1_000_000,
+  factor: 16,
+  original_max_position_embeddings: 16_384,
+  beta_fast: 32,
+  beta_slow: 1,
+  mscale: 1,
+  mscale_all_dim: 1,
+  llama_4_scaling_beta: 0.1,
+})
+
+const keys = llamaKeys({
+  vocabSize: 131_072,
+  hiddenSize: 4096,
+  intermediateSize: 14_336,
+  layers: 34,
+  heads: 32,
+  keyHeads: 8,
+  maxPositions: 262_144,
+  normEps: 1e-5,
+  bos: 1,
+  eos: 2,
+}).extend({
+  num_key_value_heads: count(8),
+  head_dim: count(128),
+  rope_parameters: ropeParameters.nullish().transform((given) => given ?? defaultRope),
+  sliding_window: windowSize(null),
+})
+
+/** Ministral 3: a Mistral whose queries grow with their positions, and with yarn (https://huggingface.co/mistralai). */
+export const ministral3 = defineFamily({
+  modelType: 'ministral3',
+  className: 'Ministral3ForCausalLM',
+  keys,
+  check: (config) => [
+    ...checkLlama(config, config.sliding_window),
+    ...(growthOf(config)
+      ? []
+      : [
+          {
+            key: 'rope_parameters',
+            expected: 'llama_4_scaling_beta and original_max_position_embeddings',
+          },
+        ]),
+  ],
+  describe(config) {
+    const plain = ropeOf(config, headsOf(config).headDim)
+    const growth = growthOf(config)
+    const queryRope = growth && { ...plain, growth }
+    return llamaLike(config, () => ({ rope: plain, queryRope, window: config.sliding_window }))
+  },
+  gguf: null,
+})
