@@ -11,6 +11,8 @@ void linearForward(const args::Linear& op);
 void linearVjp(const args::LinearVjp& op);
 void targetLogProbsForward(const args::TargetLogProbs& op);
 void targetLogProbsVjp(const args::TargetLogProbsVjp& op);
+void adaptedLogProbsForward(const args::AdaptedLogProbs& op);
+void adaptedLogProbsVjp(const args::AdaptedLogProbsVjp& op);
 void attentionForward(const args::Attention& op);
 void attentionVjp(const args::AttentionVjp& op);
 void cachedAttentionForward(const args::CachedAttention& op);
@@ -37,9 +39,11 @@ void cachedCausalConvForward(const args::CachedCausalConv& op);
 #include "kernels/activation.h"
 #include "kernels/adamw.h"
 #include "kernels/add_scaled.h"
+#include "kernels/append_columns.h"
 #include "kernels/argmax.h"
 #include "kernels/cap_logits.h"
 #include "kernels/copy_slots.h"
+#include "kernels/dropout.h"
 #include "kernels/embedding.h"
 #include "kernels/fill.h"
 #include "kernels/gate_columns.h"
@@ -50,6 +54,7 @@ void cachedCausalConvForward(const args::CachedCausalConv& op);
 #include "kernels/qk_norm.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rope.h"
+#include "kernels/scale_columns.h"
 #include "kernels/scale_rows.h"
 #include "kernels/select_rows.h"
 

@@ -78,6 +78,27 @@ constexpr OpRule scaleBy{
     {},
     1, {0}, {0x2}, 0x1, -1};
 
+constexpr ArgumentRule addNoiseArguments[] = {
+    {"x", ArgumentType::float32, 0, 2, {"M", "H"}},
+    {"magnitude", ArgumentType::float32, 0, 1, {"1"}},
+    {"seed", ArgumentType::int32, 0, 1, {"1"}},
+    {"y", ArgumentType::float32, 0, 2, {"M", "H"}},
+};
+constexpr OpRule addNoise{
+    addNoiseArguments, 3, 1,
+    {},
+    0, {}, {}, 0x1, -1};
+
+constexpr ArgumentRule dropoutArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"M", "K"}},
+    {"dropoutSeed", ArgumentType::int32, 0, 1, {"1"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "K"}},
+};
+constexpr OpRule dropout{
+    dropoutArguments, 2, 1,
+    {{"dropout", AttributeKind::number}, {"seed", AttributeKind::count}, {"rest", AttributeKind::flag}},
+    1, {0}, {0x2, 0x2}, 0x1, -1};
+
 constexpr ArgumentRule qkNormArguments[] = {
     {"qkv", ArgumentType::act, 0, 2, {"M", "queryParts * queryWidth + keyParts * keyWidth + givenWidth"}},
     {"qGain", ArgumentType::parameter, 0, 1, {"queryWidth"}},
@@ -191,6 +212,31 @@ constexpr OpRule linear{
     {{"float32Output", AttributeKind::flag}, {"dropout", AttributeKind::number}, {"seed", AttributeKind::count}, {"int8Activations", AttributeKind::flag}, {"segments", AttributeKind::list}},
     5, {0, 1, 2, 4, 5}, {0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170, 0x172, 0x171, 0x170, 0x171, 0x170}, 0x1, -1};
 
+constexpr ArgumentRule scaleColumnsArguments[] = {
+    {"x", ArgumentType::stream, 0, 2, {"M", "N"}},
+    {"magnitude", ArgumentType::float32, 0, 1, {"N"}},
+    {"inverseNorms", ArgumentType::float32, 0, 1, {"N"}},
+    {"bias", ArgumentType::float32, kOptional, 1, {"N"}},
+    {"residual", ArgumentType::float32, kOptional, 2, {"M", "N"}},
+    {"y", ArgumentType::stream, 0, 2, {"M", "N"}},
+};
+constexpr OpRule scaleColumns{
+    scaleColumnsArguments, 5, 1,
+    {},
+    3, {0, 1, 3}, {0x6, 0x5, 0x4}, 0x1, -1};
+
+constexpr ArgumentRule inverseNormsArguments[] = {
+    {"squares", ArgumentType::float32, 0, 1, {"N"}},
+    {"products", ArgumentType::float32, 0, 2, {"R", "N"}},
+    {"loraA", ArgumentType::float32, 0, 2, {"R", "K"}},
+    {"loraB", ArgumentType::float32, 0, 2, {"N", "largestRank"}},
+    {"y", ArgumentType::float32, 0, 1, {"N"}},
+};
+constexpr OpRule inverseNorms{
+    inverseNormsArguments, 4, 1,
+    {{"segments", AttributeKind::list}},
+    0, {}, {}, 0x1, -1};
+
 constexpr ArgumentRule gluArguments[] = {
     {"gateUp", ArgumentType::act, 0, 2, {"M", "2 * I"}},
     {"y", ArgumentType::act, 0, 2, {"M", "I"}},
@@ -241,6 +287,31 @@ constexpr OpRule targetLogProbs{
     targetLogProbsArguments, 4, 3,
     {{"scale", AttributeKind::number}, {"cap", AttributeKind::number}},
     1, {1}, {0x2f}, 0x0, -1};
+
+constexpr ArgumentRule appendColumnsArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"M", "width"}},
+    {"t", ArgumentType::act, 0, 2, {"M", "added"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "width + added"}},
+};
+constexpr OpRule appendColumns{
+    appendColumnsArguments, 2, 1,
+    {{"scale", AttributeKind::number}, {"width", AttributeKind::count}, {"added", AttributeKind::count}},
+    2, {0, 1}, {0x0, 0x0}, 0x1, -1};
+
+constexpr ArgumentRule adaptedLogProbsArguments[] = {
+    {"targets", ArgumentType::int32, 0, 1, {"m"}, -1, "V"},
+    {"weight", ArgumentType::parameter, 0, 2, {"V", "H"}},
+    {"loraB", ArgumentType::float32, 0, 2, {"V", "R"}},
+    {"hidden", ArgumentType::act, 0, 2, {"m", "H + R"}},
+    {"weights", ArgumentType::float32, kOptional, 1, {"m"}},
+    {"logProbs", ArgumentType::float32, 0, 1, {"m"}},
+    {"lse", ArgumentType::float32, kAuxiliary, 1, {"m"}},
+    {"dHidden", ArgumentType::act, kOptional | kAuxiliary, 2, {"m", "H + R"}},
+};
+constexpr OpRule adaptedLogProbs{
+    adaptedLogProbsArguments, 5, 3,
+    {{"scale", AttributeKind::number}, {"cap", AttributeKind::number}},
+    1, {2}, {0x5f}, 0x0, -1};
 
 constexpr ArgumentRule scaleRowsArguments[] = {
     {"x", ArgumentType::stream, 0, 2, {"M", "W"}},
@@ -302,6 +373,8 @@ constexpr const OpRule* kOpRules[] = {
     &rules::cast,
     &rules::addScaled,
     &rules::scaleBy,
+    &rules::addNoise,
+    &rules::dropout,
     &rules::qkNorm,
     &rules::joinColumns,
     &rules::rope,
@@ -311,11 +384,15 @@ constexpr const OpRule* kOpRules[] = {
     &rules::cachedCausalConv,
     &rules::copySlots,
     &rules::linear,
+    &rules::scaleColumns,
+    &rules::inverseNorms,
     &rules::glu,
     &rules::gateColumns,
     &rules::activation,
     &rules::capLogits,
     &rules::targetLogProbs,
+    &rules::appendColumns,
+    &rules::adaptedLogProbs,
     &rules::scaleRows,
     &rules::argmax,
     &rules::fill,

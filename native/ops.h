@@ -5,15 +5,17 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "abcaf2b821df50a6";
+constexpr char kTableHash[] = "8e01e91ecbab2483";
 
 #define FETTLE_OPS(X) \
-  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(qkNorm) X(joinColumns) X(rope) \
-  X(attention) X(cachedAttention) X(causalConv) X(cachedCausalConv) X(copySlots) X(linear) X(glu) X(gateColumns) \
-  X(activation) X(capLogits) X(targetLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
+  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(addNoise) X(dropout) X(qkNorm) \
+  X(joinColumns) X(rope) X(attention) X(cachedAttention) X(causalConv) X(cachedCausalConv) X(copySlots) X(linear) \
+  X(scaleColumns) X(inverseNorms) X(glu) X(gateColumns) X(activation) X(capLogits) X(targetLogProbs) X(appendColumns) \
+  X(adaptedLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
-  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(qkNorm) X(joinColumns) X(rope) \
-  X(attention) X(causalConv) X(linear) X(glu) X(gateColumns) X(activation) X(targetLogProbs)
+  X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(dropout) X(qkNorm) \
+  X(joinColumns) X(rope) X(attention) X(causalConv) X(linear) X(scaleColumns) X(glu) X(gateColumns) X(activation) \
+  X(targetLogProbs) X(appendColumns) X(adaptedLogProbs)
 
 enum class Op : int {
 #define X(name) name,
@@ -159,6 +161,35 @@ struct ScaleByVjp : Arguments {
   const Tensor& dY() const { return *call.in[3]; }
   const Tensor* dX() const { return call.out[0]; }
   bool accumulatesX() const { return call.accumulate[0]; }
+};
+
+struct AddNoise : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& magnitude() const { return *call.in[1]; }
+  const Tensor& seed() const { return *call.in[2]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct Dropout : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& dropoutSeed() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+  double dropout() const { return call.attributes[0]; }
+  int64_t seed() const { return int64_t(call.attributes[1]); }
+  bool rest() const { return call.attributes[2] != 0; }
+};
+
+struct DropoutVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& dropoutSeed() const { return *call.in[1]; }
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  double dropout() const { return call.attributes[0]; }
+  int64_t seed() const { return int64_t(call.attributes[1]); }
+  bool rest() const { return call.attributes[2] != 0; }
 };
 
 struct QkNorm : Arguments {
@@ -393,6 +424,40 @@ struct LinearVjp : Arguments {
   List segments() const { return {call.attributes + 5, int(call.attributes[4])}; }
 };
 
+struct ScaleColumns : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& magnitude() const { return *call.in[1]; }
+  const Tensor& inverseNorms() const { return *call.in[2]; }
+  const Tensor* bias() const { return call.in[3]; }
+  const Tensor* residual() const { return call.in[4]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct ScaleColumnsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor* x() const { return call.in[0]; }
+  const Tensor* magnitude() const { return call.in[1]; }
+  const Tensor& inverseNorms() const { return *call.in[2]; }
+  const Tensor& dY() const { return *call.in[6]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dMagnitude() const { return call.out[1]; }
+  bool accumulatesMagnitude() const { return call.accumulate[1]; }
+  const Tensor* dBias() const { return call.out[2]; }
+  bool accumulatesBias() const { return call.accumulate[2]; }
+};
+
+struct InverseNorms : Arguments {
+  using Arguments::Arguments;
+  const Tensor& squares() const { return *call.in[0]; }
+  const Tensor& products() const { return *call.in[1]; }
+  const Tensor& loraA() const { return *call.in[2]; }
+  const Tensor& loraB() const { return *call.in[3]; }
+  const Tensor& y() const { return *call.out[0]; }
+  List segments() const { return {call.attributes + 1, int(call.attributes[0])}; }
+};
+
 struct Glu : Arguments {
   using Arguments::Arguments;
   const Tensor& gateUp() const { return *call.in[0]; }
@@ -479,6 +544,56 @@ struct TargetLogProbsVjp : Arguments {
   const Tensor& lse() const { return *call.in[5]; }
   const Tensor* dWeight() const { return call.out[0]; }
   bool accumulatesWeight() const { return call.accumulate[0]; }
+  double scale() const { return call.attributes[0]; }
+  double cap() const { return call.attributes[1]; }
+};
+
+struct AppendColumns : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& t() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+  double scale() const { return call.attributes[0]; }
+  int64_t width() const { return int64_t(call.attributes[1]); }
+  int64_t added() const { return int64_t(call.attributes[2]); }
+};
+
+struct AppendColumnsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dT() const { return call.out[1]; }
+  bool accumulatesT() const { return call.accumulate[1]; }
+  double scale() const { return call.attributes[0]; }
+  int64_t width() const { return int64_t(call.attributes[1]); }
+  int64_t added() const { return int64_t(call.attributes[2]); }
+};
+
+struct AdaptedLogProbs : Arguments {
+  using Arguments::Arguments;
+  const Tensor& targets() const { return *call.in[0]; }
+  const Tensor& weight() const { return *call.in[1]; }
+  const Tensor& loraB() const { return *call.in[2]; }
+  const Tensor& hidden() const { return *call.in[3]; }
+  const Tensor* weights() const { return call.in[4]; }
+  const Tensor& logProbs() const { return *call.out[0]; }
+  const Tensor* lse() const { return call.out[1]; }
+  const Tensor* dHidden() const { return call.out[2]; }
+  double scale() const { return call.attributes[0]; }
+  double cap() const { return call.attributes[1]; }
+};
+
+struct AdaptedLogProbsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& targets() const { return *call.in[0]; }
+  const Tensor& weight() const { return *call.in[1]; }
+  const Tensor& loraB() const { return *call.in[2]; }
+  const Tensor& hidden() const { return *call.in[3]; }
+  const Tensor* weights() const { return call.in[4]; }
+  const Tensor& lse() const { return *call.in[6]; }
+  const Tensor* dLoraB() const { return call.out[0]; }
+  bool accumulatesLoraB() const { return call.accumulate[0]; }
   double scale() const { return call.attributes[0]; }
   double cap() const { return call.attributes[1]; }
 };

@@ -98,6 +98,7 @@ export type {
   ModelGenerateOptions,
   NumberArray,
   ResizeOptions,
+  SaveAdapterOptions,
   StreamOptions,
   TokenMatrix,
 } from './model/index.ts'

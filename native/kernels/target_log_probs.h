@@ -15,6 +15,9 @@
 // Measured, Zen 5, H = 576: 192 to 576 words and tiles of 64 to 256 rows differ by 1 %; asking for the next block of W ahead of
 // time gains nothing.
 //
+// LoRA on the head (adaptedLogProbs): W continues with the columns of B, and h with those of A h. A block of both is copied together
+// before it is packed; all else is the same.
+//
 // Source of the online softmax: Dao et al. 2022, https://arxiv.org/abs/2205.14135
 #pragma once
 
@@ -47,6 +50,22 @@ template <class S> struct RowsFrom {
   int64_t runEnd(int64_t i) const {
     const int64_t end = all.runEnd(first + i);
     return end == INT64_MAX ? end : end - first;
+  }
+};
+
+// A head, and where LoRA is on it the columns that continue it.
+struct Head {
+  const Tensor& weight;
+  const Tensor* loraB;  // float
+  int64_t rows() const { return weight.rows(); }
+  int64_t width() const { return weight.cols() + (loraB ? loraB->cols() : 0); }
+  // Row v: itself, or copied together into `copy` [width].
+  template <class Weight> const Weight* row(int64_t v, Weight* copy) const {
+    const Weight* own = weight.row<const Weight>(v);
+    if (!loraB) return own;
+    std::memcpy(copy, own, weight.cols() * sizeof(Weight));
+    convert(copy + weight.cols(), loraB->as<const float>() + v * loraB->cols(), loraB->cols());
+    return copy;
   }
 };
 
@@ -113,7 +132,8 @@ struct StoreMaximum {
 // One thread's state while it walks through its part of the vocabulary.
 template <class C, class Weight> struct HeadWalk {
   const HeadChunk<C>& chunk;
-  const Tensor& weight;
+  const Head& head;
+  Weight* copied;             // the block's rows where LoRA continues them, else null
   HeadPart part;
   C *forward, *backward, *p;  // panels of W for h Wᵀ and for p W, tile of probabilities
   float* kept;                // sums of the tile's rows before the block; the rows' largest s in raiseReferences
@@ -128,12 +148,18 @@ template <class C, class Weight> struct HeadWalk {
   }
 
   void pack() {
+    if (!copied) return packFrom(Stacked<Weight>(head.weight), firstWord, RowsFrom<Weight>(head.weight, firstWord));
+    for (int64_t v = 0; v < words; v++) head.row<Weight>(firstWord + v, copied + v * chunk.width);
+    const Plain<Weight> block{copied, chunk.width};
+    packFrom(block, 0, block);
+  }
+  template <class Rows, class Columns> void packFrom(const Rows& rows, int64_t first, const Columns& across) {
     eachPanel(words, [&](int64_t v, int n) {
-      packRows(forward + v / columns * panelSize(chunk.width), Stacked<Weight>(weight), firstWord + v, n, chunk.width);
+      packRows(forward + v / columns * panelSize(chunk.width), rows, first + v, n, chunk.width);
     });
     if (!part.outputs) return;
     eachPanel(chunk.width, [&](int64_t j, int n) {
-      packColumns(backward + j / columns * panelSize(kHeadVocabulary), RowsFrom<Weight>(weight, firstWord), j, n, words);
+      packColumns(backward + j / columns * panelSize(kHeadVocabulary), across, j, n, words);
     });
   }
 
@@ -209,7 +235,7 @@ template <class C> static Range headWords(int64_t vocabulary, int t, int n) {
 
 // Z, O and r of one thread's part of the vocabulary.
 template <class C, class Weight>
-static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, const Tensor& weight, Range words, bool gradient) {
+static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, const Head& head, Range words, bool gradient) {
   const auto scratch = [&](int slot, size_t bytes) { return pool.scratch(thread, slot, bytes); };
   const int64_t panels = roundUp(kHeadVocabulary, kPanelColumns<C>), across = roundUp(chunk.width, kPanelColumns<C>);
   HeadPart part;
@@ -222,7 +248,8 @@ static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, cons
   C* backward = gradient ? static_cast<C*>(scratch(3, kHeadVocabulary * across * sizeof(C))) : nullptr;
   C* p = gradient ? static_cast<C*>(scratch(4, kHeadTile * kHeadVocabulary * sizeof(C))) : nullptr;
   float* kept = static_cast<float*>(scratch(5, kHeadTile * kLanes * sizeof(float)));
-  HeadWalk<C, Weight>{chunk, weight, part, forward, backward, p, kept}.walk(words.begin, words.end);
+  Weight* copied = head.loraB ? static_cast<Weight*>(scratch(8, kHeadVocabulary * chunk.width * sizeof(Weight))) : nullptr;
+  HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept}.walk(words.begin, words.end);
   return part;
 }
 
@@ -280,10 +307,10 @@ static float headTargetLogit(const C* hidden, const Weight* weight, C* copy, int
 }
 
 template <class Act, class Weight>
-static void headChunk(Pool& pool, const Act* hidden, const Tensor& weight, const int32_t* targets, int64_t rows,
+static void headChunk(Pool& pool, const Act* hidden, const Head& head, const int32_t* targets, int64_t rows,
                       Capped capped, const HeadResults<Act>& results) {
   using C = Cell<Act>;
-  const int64_t width = weight.cols(), vocabulary = weight.rows();
+  const int64_t width = head.width(), vocabulary = head.rows();
   const int threads = pool.threads();
   C* copy = std::is_same<C, Act>::value ? nullptr : static_cast<C*>(pool.scratch(0, 6, rows * width * sizeof(C)));
   float* targetLogits = static_cast<float*>(pool.scratch(0, 7, rows * sizeof(float)));
@@ -294,9 +321,10 @@ static void headChunk(Pool& pool, const Act* hidden, const Tensor& weight, const
   });
   pool.run([&](int thread) {
     C* row = static_cast<C*>(pool.scratch(thread, 5, width * sizeof(C)));
+    std::vector<Weight> together(head.loraB ? width : 0);
     const Range mine = partOf(rows, thread, threads);
     for (int64_t m = mine.begin; m < mine.end; m++)
-      targetLogits[m] = headTargetLogit(chunk.hidden + m * width, weight.row<const Weight>(targets[m]), row, width, capped);
+      targetLogits[m] = headTargetLogit(chunk.hidden + m * width, head.row<Weight>(targets[m], together.data()), row, width, capped);
   });
   const int64_t panels = (vocabulary + kPanelColumns<C> - 1) / kPanelColumns<C>;
   std::vector<HeadPart> parts(std::min<int64_t>(threads, panels));
@@ -304,13 +332,14 @@ static void headChunk(Pool& pool, const Act* hidden, const Tensor& weight, const
   pool.run([&](int thread) {
     if (thread >= count) return;
     const Range words = headWords<C>(vocabulary, thread, count);
-    parts[thread] = headWalk<C, Weight>(pool, thread, chunk, weight, words, results.dHidden != nullptr);
+    parts[thread] = headWalk<C, Weight>(pool, thread, chunk, head, words, results.dHidden != nullptr);
   });
   pool.run([&](int thread) {
     std::vector<float> shares(count);
+    std::vector<Weight> together(head.loraB ? width : 0);
     const Range mine = partOf(rows, thread, threads);
     for (int64_t m = mine.begin; m < mine.end; m++)
-      headMergeRow(chunk, parts, shares.data(), m, weight.row<const Weight>(targets[m]), results);
+      headMergeRow(chunk, parts, shares.data(), m, head.row<Weight>(targets[m], together.data()), results);
   });
 }
 
@@ -320,12 +349,13 @@ static int64_t headChunks(int64_t rows, int64_t width, int threads) {
   return (rows + most - 1) / most;
 }
 
-void targetLogProbsForward(const args::TargetLogProbs& op) {
+// `op` is targetLogProbs or adaptedLogProbs.
+template <class Op> static void headForward(const Op& op, const Head& head) {
   const Tensor &hidden = op.hidden(), &weight = op.weight();
-  const int32_t* targets = op.targets().as<int32_t>();
+  const int32_t* targets = dataOf<const int32_t>(&op.targets());
   const int64_t width = hidden.cols(), learned = rowsBeforePadding(targets, hidden.rows()), padding = hidden.rows() - learned;
   const int64_t chunks = headChunks(learned, width, op.pool().threads());
-  float *logProbs = op.logProbs().as<float>(), *lse = dataOf<float>(op.lse());
+  float *logProbs = dataOf<float>(&op.logProbs()), *lse = dataOf<float>(op.lse());
   const float* weights = dataOf<const float>(op.weights());
   for (float* results : {logProbs, lse})
     if (results) std::memset(results + learned, 0, padding * sizeof(float));
@@ -343,11 +373,14 @@ void targetLogProbsForward(const args::TargetLogProbs& op) {
             dHidden ? dHidden + rows.begin * width : nullptr,
             weights ? weights + rows.begin : nullptr,
         };
-        headChunk<Act, Weight>(op.pool(), hidden.as<const Act>() + rows.begin * width, weight, targets + rows.begin,
+        headChunk<Act, Weight>(op.pool(), hidden.as<const Act>() + rows.begin * width, head, targets + rows.begin,
                                rows.end - rows.begin, Capped((float)op.scale(), (float)op.cap()), results);
       }
     });
   });
 }
+
+void targetLogProbsForward(const args::TargetLogProbs& op) { headForward(op, Head{op.weight(), nullptr}); }
+void adaptedLogProbsForward(const args::AdaptedLogProbs& op) { headForward(op, Head{op.weight(), &op.loraB()}); }
 
 }  // namespace fettle::FETTLE_ISA

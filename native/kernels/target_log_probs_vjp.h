@@ -14,6 +14,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "ops.h"
 #include "gemm.h"
@@ -44,19 +45,19 @@ template <class C> struct StoreSoftmaxGradient {
   }
 };
 
-// The hidden states of a chunk, packed for W hᵀ (panels of tokens) and for gᵀ h (panels of h's columns).
+// The hidden states of a chunk, packed for W hᵀ (panels of tokens) and for gᵀ h (panels of h's columns from `first` on).
 template <class C> struct HeadGradientPanels {
   C *tokens, *columns;
-  int64_t rows, width;
+  int64_t rows, width, first;
   int64_t tokenPanel() const { return panelCells<C>(width, kPanelColumns<C>); }
   int64_t columnPanel() const { return panelCells<C>(rows, kPanelColumns<C>); }
 };
 
 template <class C, class Act>
-static HeadGradientPanels<C> packHidden(Pool& pool, const Act* hidden, int64_t rows, int64_t width) {
+static HeadGradientPanels<C> packHidden(Pool& pool, const Act* hidden, int64_t rows, int64_t width, int64_t first) {
   constexpr int most = kPanelColumns<C>;
-  const int64_t tokenPanels = (rows + most - 1) / most, columnPanels = (width + most - 1) / most;
-  HeadGradientPanels<C> panels{nullptr, nullptr, rows, width};
+  const int64_t tokenPanels = (rows + most - 1) / most, columnPanels = (width - first + most - 1) / most;
+  HeadGradientPanels<C> panels{nullptr, nullptr, rows, width, first};
   panels.tokens = static_cast<C*>(pool.scratch(0, 6, tokenPanels * panels.tokenPanel() * sizeof(C)));
   panels.columns = static_cast<C*>(pool.scratch(0, 7, columnPanels * panels.columnPanel() * sizeof(C)));
   const Plain<Act> source{hidden, width};
@@ -68,33 +69,35 @@ static HeadGradientPanels<C> packHidden(Pool& pool, const Act* hidden, int64_t r
         packRows(panels.tokens + u * panels.tokenPanel(), source, u * most, n, width);
       } else {
         const int64_t j = u - tokenPanels;
-        const int n = (int)std::min<int64_t>(most, width - j * most);
-        packColumns(panels.columns + j * panels.columnPanel(), source, j * most, n, rows);
+        const int n = (int)std::min<int64_t>(most, width - first - j * most);
+        packColumns(panels.columns + j * panels.columnPanel(), source, first + j * most, n, rows);
       }
     }
   });
   return panels;
 }
 
-// dW of words [begin, end), read through `cells` (the block of W) and `g`, both scratch of this thread.
+// Columns from panels.first on of dW for words [begin, end), read through `cells` (the block of W) and `g`, both scratch of this thread.
 template <class C, class Weight>
-static void headGradientBlock(const HeadGradientPanels<C>& panels, const Tensor& weight, Range words, const int32_t* targets,
+static void headGradientBlock(const HeadGradientPanels<C>& panels, const Head& head, Range words, const int32_t* targets,
                               const float* lse, const float* shares, C* cells, C* g, float* dWeight, float largestWeight,
                               Capped capped, bool accumulate) {
   constexpr int most = kPanelColumns<C>;
   const int64_t rows = panels.rows, width = panels.width, count = words.end - words.begin;
   const int64_t stride = roundUp(rows, kLanes);
   const TileScope tiles;
-  for (int64_t v = 0; v < count; v++) convert(cells + v * width, weight.row<const Weight>(words.begin + v), width);
+  std::vector<Weight> together(head.loraB ? width : 0);
+  for (int64_t v = 0; v < count; v++) convert(cells + v * width, (const Weight*)head.row<Weight>(words.begin + v, together.data()), width);
   for (int64_t m = 0; m < rows; m += most) {
     const Term<C> term{cells, width, panels.tokens + m / most * panels.tokenPanel(), width};
     multiply(term, 0, count, (int)std::min<int64_t>(most, rows - m),
              StoreSoftmaxGradient<C>{capped, lse + m, targets + m, shares + m, g + m, stride, words.begin});
   }
-  for (int64_t j = 0; j < width; j += most) {
+  const int64_t made = width - panels.first;
+  for (int64_t j = 0; j < made; j += most) {
     const Term<C> term{g, stride, panels.columns + j / most * panels.columnPanel(), rows};
-    multiply(term, 0, count, (int)std::min<int64_t>(most, width - j),
-             StoreTo<float>{dWeight + words.begin * width + j, width, accumulate, largestWeight});
+    multiply(term, 0, count, (int)std::min<int64_t>(most, made - j),
+             StoreTo<float>{dWeight + words.begin * made + j, made, accumulate, largestWeight});
   }
 }
 
@@ -111,19 +114,20 @@ static float sharesOfWeights(float* shares, const float* weights, int64_t rows) 
   return largest;
 }
 
-void targetLogProbsVjp(const args::TargetLogProbsVjp& op) {
-  if (!op.dWeight()) return;
+// The gradient of the head's columns from `first` on, to dWeight [vocabulary, width − first]; `op` is the vjp of targetLogProbs or of
+// adaptedLogProbs.
+template <class Op>
+static void headGradient(const Op& op, const Head& head, int64_t first, float* dWeight, bool accumulate) {
   const Tensor &hidden = op.hidden(), &weight = op.weight();
   const int64_t width = hidden.cols(), vocabulary = weight.rows(), block = kHeadGradientWords;
-  const int32_t* targets = op.targets().as<int32_t>();
-  const float* lse = op.lse().as<float>();
-  float* dWeight = op.dWeight()->as<float>();
+  const int32_t* targets = dataOf<const int32_t>(&op.targets());
+  const float* lse = dataOf<const float>(&op.lse());
   const int64_t learned = rowsBeforePadding(targets, hidden.rows());
   const int64_t chunks = (learned + kHeadRows - 1) / kHeadRows, blocks = (vocabulary + block - 1) / block;
   Pool& pool = op.pool();
   float* shares = static_cast<float*>(pool.scratch(0, 2, learned * sizeof(float)));
   const float largestWeight = sharesOfWeights(shares, dataOf<const float>(op.weights()), learned);
-  if (chunks == 0 && !op.accumulatesWeight()) std::memset(dWeight, 0, vocabulary * width * sizeof(float));
+  if (chunks == 0 && !accumulate) std::memset(dWeight, 0, vocabulary * (width - first) * sizeof(float));
   withType(hidden.dtype, [&](auto actZero) {
     withType(weight.dtype, [&](auto weightZero) {
       using Act = decltype(actZero);
@@ -131,19 +135,26 @@ void targetLogProbsVjp(const args::TargetLogProbsVjp& op) {
       using C = Cell<Act>;
       for (int64_t c = 0; c < chunks; c++) {
         const Range rows = partOf(learned, (int)c, (int)chunks);
-        const auto panels = packHidden<C>(pool, hidden.as<const Act>() + rows.begin * width, rows.end - rows.begin, width);
+        const auto panels = packHidden<C>(pool, hidden.as<const Act>() + rows.begin * width, rows.end - rows.begin, width, first);
         pool.run([&](int thread) {
           C* cells = static_cast<C*>(pool.scratch(thread, 0, block * width * sizeof(C)));
           C* g = static_cast<C*>(pool.scratch(thread, 1, block * roundUp(panels.rows, kLanes) * sizeof(C)));
           const Range mine = partOf(blocks, thread, pool.threads());
           for (int64_t b = mine.begin; b < mine.end; b++)
-            headGradientBlock<C, Weight>(panels, weight, {b * block, std::min((b + 1) * block, vocabulary)}, targets + rows.begin,
+            headGradientBlock<C, Weight>(panels, head, {b * block, std::min((b + 1) * block, vocabulary)}, targets + rows.begin,
                                          lse + rows.begin, shares + rows.begin, cells, g, dWeight, largestWeight,
-                                         Capped((float)op.scale(), (float)op.cap()), op.accumulatesWeight() || c > 0);
+                                         Capped((float)op.scale(), (float)op.cap()), accumulate || c > 0);
         });
       }
     });
   });
+}
+
+void targetLogProbsVjp(const args::TargetLogProbsVjp& op) {
+  if (op.dWeight()) headGradient(op, Head{op.weight(), nullptr}, 0, op.dWeight()->as<float>(), op.accumulatesWeight());
+}
+void adaptedLogProbsVjp(const args::AdaptedLogProbsVjp& op) {
+  if (op.dLoraB()) headGradient(op, Head{op.weight(), &op.loraB()}, op.weight().cols(), op.dLoraB()->as<float>(), op.accumulatesLoraB());
 }
 
 }  // namespace fettle::FETTLE_ISA

@@ -90,6 +90,31 @@ export const ops = {
   }),
 
   /**
+   * y = x + magnitude[0] · u, u uniform in (−1, 1): element i of x gets the same u from the same seed[0], see dropout.ts. The
+   * gradient passes unchanged.
+   */
+  addNoise: op({
+    inputs: { x: float32('M', 'H'), magnitude: float32('1'), seed: int32('1') },
+    outputs: { y: float32('M', 'H') },
+    attributes: {},
+    gradients: [],
+    inPlace: ['x', 'y'],
+    passesGradient: ['x', 'y'],
+  }),
+
+  /**
+   * y = k · x with k = keep / (1 − p): dropout with inverted scaling, p in [0, 1), of the mask that `linear` draws for its first
+   * segment from (dropoutSeed[0] + seed, element). `rest` = 1: what it takes away, y = (1 − k) · x.
+   */
+  dropout: op({
+    inputs: { x: act('M', 'K'), dropoutSeed: int32('1') },
+    outputs: { y: act('M', 'K') },
+    attributes: { dropout: 'number', seed: 'count', rest: 'flag' },
+    gradients: ['x'],
+    saved: () => ['dropoutSeed'],
+  }),
+
+  /**
    * rmsNorm of the queries of qkv (qGain) and of its keys (kGain), in parts that are normalised each for itself: one a head, or
    * all heads together. The values, the last columns, are copied, or where `valueParts` is not 0 normalised too, without a gain.
    * `givenWidth` is what qkv has of the values: valueWidth, or 0, and then they are the first of the keys as they were projected.
@@ -279,6 +304,47 @@ export const ops = {
     passesGradient: ['residual', 'y'],
   }),
 
+  /**
+   * y = residual + bias + x · magnitude · inverseNorms, column by column. y is float32 with a residual, else as x is. Gradients of
+   * the norms are not made (DoRA).
+   */
+  scaleColumns: op({
+    inputs: {
+      x: stream('M', 'N'),
+      magnitude: float32('N'),
+      inverseNorms: float32('N'),
+      bias: optional(float32('N')),
+      residual: optional(float32('M', 'N')),
+    },
+    outputs: { y: stream('M', 'N') },
+    attributes: {},
+    gradients: ['x', 'magnitude', 'bias'],
+    saved: (wanted) => [
+      'inverseNorms',
+      ...(wanted.has('x') ? (['magnitude'] as const) : []),
+      ...(wanted.has('magnitude') ? (['x'] as const) : []),
+    ],
+    inPlace: ['residual', 'y'],
+    passesGradient: ['residual', 'y'],
+  }),
+
+  /**
+   * y[n] = 1 / ‖W_n + scaling · B_n A‖ of the rows of a weight with LoRA; segments, loraA and loraB as of `linear`. squares are
+   * ‖W_n‖², products A Wᵀ: ‖W_n + s B_n A‖² = ‖W_n‖² + 2 s B_n · (A W_n) + s² B_n (A Aᵀ) B_nᵀ. y = 1 where a segment's rank is 0. No
+   * gradient.
+   */
+  inverseNorms: op({
+    inputs: {
+      squares: float32('N'),
+      products: float32('R', 'N'),
+      loraA: float32('R', 'K'),
+      loraB: float32('N', 'largestRank'),
+    },
+    outputs: { y: float32('N') },
+    attributes: { segments: 'list' },
+    gradients: [],
+  }),
+
   /** y = f(gate) · up, gateUp is gate beside up; `activation` is f's place in `activations`. */
   glu: op({
     inputs: { gateUp: act('M', '2 * I') },
@@ -342,6 +408,37 @@ export const ops = {
     attributes: { scale: 'number', cap: 'number' },
     gradients: ['weight'],
     saved: () => ['hidden', 'weight', 'targets', 'weights', 'lse'],
+    gradientMadeForward: ['hidden', 'dHidden', 'weights'],
+  }),
+
+  /** y = x, and behind its columns scale · t. */
+  appendColumns: op({
+    inputs: { x: act('M', 'width'), t: act('M', 'added') },
+    outputs: { y: act('M', 'width + added') },
+    attributes: { scale: 'number', width: 'count', added: 'count' },
+    gradients: ['x', 't'],
+  }),
+
+  /**
+   * targetLogProbs with a head W whose columns loraB continues, as `appendColumns` does the hidden states': LoRA on the head. The vjp
+   * makes the gradient of loraB only.
+   */
+  adaptedLogProbs: op({
+    inputs: {
+      targets: int32('m', { from: -1, below: 'V' }),
+      weight: parameter('V', 'H'),
+      loraB: float32('V', 'R'),
+      hidden: act('m', 'H + R'),
+      weights: optional(float32('m')),
+    },
+    outputs: {
+      logProbs: float32('m'),
+      lse: auxiliary(float32('m')),
+      dHidden: optional(auxiliary(act('m', 'H + R'))),
+    },
+    attributes: { scale: 'number', cap: 'number' },
+    gradients: ['loraB'],
+    saved: () => ['targets', 'weight', 'loraB', 'hidden', 'weights', 'lse'],
     gradientMadeForward: ['hidden', 'dHidden', 'weights'],
   }),
 

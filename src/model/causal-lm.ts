@@ -8,9 +8,11 @@ import type { LoraConfig } from '../peft/index.ts'
 import { loraConfig } from '../peft/index.ts'
 import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
-import { addAdapter, loadAdapter, saveAdapter } from './adapters/adapter.ts'
+import { addAdapter, loadAdapter } from './adapters/adapter.ts'
 import { checkNoAdaptedTables } from './adapters/fixed-tables.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
+import { saveAdapter } from './adapters/save-adapter.ts'
+import type { SaveAdapterOptions } from './adapters/save-adapter.ts'
 import { runWithoutAdapter } from './adapters/without-adapter.ts'
 import type { AssistantModel } from './assistant-model.ts'
 import { parametersOf, vocabularyOf } from './blocks/architecture.ts'
@@ -264,11 +266,12 @@ export class AutoModelForCausalLM {
   }
 
   /** Writes adapter_config.json and adapter_model.safetensors. */
-  async saveAdapter(folder: string): Promise<void> {
+  async saveAdapter(folder: string, options: SaveAdapterOptions = {}): Promise<void> {
     checkPath('saveAdapter: folder', folder)
+    checkOptions('saveAdapter: options', options)
     return this.#queue.run(() => {
       checkOwnFolder(folder, this.nameOrPath)
-      return saveAdapter(this.#state, folder)
+      return saveAdapter(this.#state, folder, options)
     })
   }
 

@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import { trainedTensors } from './adapters/adapter.ts'
+import { trainedTensors } from './adapters/save-adapter.ts'
 import { vocabularyOf } from './blocks/architecture.ts'
 import type { ForwardInputs } from './passes/flatten.ts'
 import { flattenBatch } from './passes/flatten.ts'

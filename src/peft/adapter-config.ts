@@ -5,8 +5,8 @@ import { FettleError, quoteValue } from '../error.ts'
 import { isOneOf, readForeign } from '../formats/foreign/index.ts'
 import type { ForeignKeys, ForeignValues, UnobeyedKey } from '../formats/foreign/index.ts'
 import { readJsonFile } from '../formats/index.ts'
-import type { LoadedInit, LoraConfig } from './lora-config.ts'
-import { loadedInits, loraFields } from './lora-config.ts'
+import type { LoadedInit, LoftqConfig, LoraConfig } from './lora-config.ts'
+import { loadedInits, loftqFields, loraFields } from './lora-config.ts'
 
 const cure = 'In PEFT, save the model of merge_and_unload(), and load that one here.'
 
@@ -15,7 +15,7 @@ function without(expected: string, ...harmless: readonly unknown[]): UnobeyedKey
   return { isHarmless: isOneOf(null, ...harmless), expected, cure }
 }
 
-const { r, loraAlpha, loraDropout, targetModules, excludeModules, bias, useRslora } = loraFields
+const { r, loraAlpha, loraDropout, targetModules, excludeModules, bias, useRslora, useDora } = loraFields
 const { rankPattern, alphaPattern, layersToTransform, modulesToSave, ensureWeightTying } = loraFields
 const { trainableTokenIndices } = loraFields
 
@@ -37,6 +37,7 @@ const adapterKeys = {
     exclude_modules: orNothing(excludeModules),
     bias: bias.default('none'),
     use_rslora: useRslora.nullish(),
+    use_dora: useDora.nullish(),
     rank_pattern: rankPattern.nullish(),
     alpha_pattern: alphaPattern.nullish(),
     // PEFT takes a single layer as a number.
@@ -45,6 +46,9 @@ const adapterKeys = {
     modules_to_save: orNothing(modulesToSave),
     ensure_weight_tying: ensureWeightTying.nullish(),
     trainable_token_indices: orNothing(trainableTokenIndices),
+    loftq_config: z
+      .object({ loftq_bits: loftqFields.loftqBits, loftq_iter: loftqFields.loftqIter })
+      .nullish(),
   }),
   harmless: [
     'auto_mapping',
@@ -57,14 +61,12 @@ const adapterKeys = {
     // Of other frameworks, and of initialisations whose name says whether they matter.
     'megatron_config',
     'megatron_core',
-    'loftq_config',
     'eva_config',
     'corda_config',
     'lora_ga_config',
     'qalora_group_size',
   ],
   unobeyed: {
-    use_dora: without('false: fettle has no DoRA', false),
     lora_bias: without('false', false),
     use_qalora: without('false', false),
     use_bdlora: without('null', false),
@@ -84,6 +86,10 @@ const adapterKeys = {
     },
   },
 } satisfies ForeignKeys
+
+function loftqOf(given: { loftq_bits: 4 | 8; loftq_iter: number } | null | undefined): LoftqConfig {
+  return { loftqBits: given?.loftq_bits ?? 4, loftqIter: given?.loftq_iter ?? 1 }
+}
 
 function isEmpty(value: unknown): boolean {
   return value === null || (Array.isArray(value) && value.length === 0)
@@ -127,6 +133,7 @@ export async function readAdapterConfig(folder: string): Promise<ForeignValues<L
       typeof values.layers_pattern === 'string' ? [values.layers_pattern] : values.layers_pattern,
     modulesToSave: values.modules_to_save,
     trainableTokenIndices: values.trainable_token_indices,
+    loftqConfig: raw['init_lora_weights'] === 'loftq' ? loftqOf(values.loftq_config) : undefined,
   }
   const given = Object.entries(optional).filter(([, value]) => value !== undefined && !isEmpty(value))
   const config: LoraConfig = {
@@ -137,6 +144,7 @@ export async function readAdapterConfig(folder: string): Promise<ForeignValues<L
     targetModules: values.target_modules,
     bias: values.bias,
     useRslora: values.use_rslora ?? false,
+    useDora: values.use_dora ?? false,
     rankPattern: values.rank_pattern ?? {},
     alphaPattern: values.alpha_pattern ?? {},
     ensureWeightTying: values.ensure_weight_tying ?? false,

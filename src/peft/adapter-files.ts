@@ -43,9 +43,15 @@ export function toPeftConfig(config: LoraConfig, targetModules: readonly string[
     exclude_modules: config.excludeModules ?? null,
     bias: config.bias,
     use_rslora: config.useRslora,
-    use_dora: false,
+    use_dora: config.useDora,
     fan_in_fan_out: false,
     init_lora_weights: config.initLoraWeights,
+    ...(config.initLoraWeights === 'loftq' && {
+      loftq_config: {
+        loftq_bits: config.loftqConfig?.loftqBits ?? 4,
+        loftq_iter: config.loftqConfig?.loftqIter ?? 1,
+      },
+    }),
     rank_pattern: config.rankPattern,
     alpha_pattern: config.alphaPattern,
     layers_to_transform: config.layersToTransform ?? null,

@@ -1,37 +1,64 @@
-import { dot, largestEigenvectors } from './eigenvectors.ts'
+import { dot } from './eigenvectors.ts'
+import type { SplitInit } from './lora-config.ts'
+import { nearestProduct, projected, roughlyNearestProduct } from './nearest-product.ts'
 
 /**
  * What PEFT takes out of a weight when it begins an adapter with PiSSA or OLoRA, so that the model computes as before: scaling · B₀A₀
  * with the A₀ and B₀ that LoRA begins with. The file of the adapter has A and B as they were trained, and the base is stored
  * with all of its weights, so that PEFT takes it out again when it loads the two.
  * - PiSSA: B₀A₀ · scaling is the nearest matrix of rank r, Σ σᵢ uᵢ vᵢᵀ over the r largest singular values.
+ * - PiSSA of N iterations: nearly that, by a randomised decomposition (nearest-product.ts).
  * - OLoRA: B₀A₀ = Q_r Q_rᵀ W with the first r columns of W = QR: what of W lies in the span of its first r columns.
- * Both are products of W with a projection P of rank r, P W, made in float64.
+ * All are products of W with a projection P of rank r, P W, made in float64.
  * Sources: Meng et al. 2024, https://arxiv.org/abs/2404.02948; Büyükakyüz 2024, https://arxiv.org/abs/2406.01775
  *
  * @param weight   W [rows, columns]
  * @param adapter  rank and scaling
+ * @param random   numbers from 0 to 1, for the randomised decomposition
  */
 export function initialPart(
-  init: 'pissa' | 'olora',
+  init: SplitInit,
   weight: Float32Array,
   columns: number,
   { rank, scaling }: { rank: number; scaling: number },
+  random: () => number,
 ): InitialPart {
   const rows = weight.length / columns
   const most = Math.min(rank, rows, columns)
   if (init === 'olora')
     return projected(weight, columns, spanOfFirstColumns(weight, rows, columns, most), scaling)
-  if (rows <= columns)
-    return projected(weight, columns, largestEigenvectors(gram(weight, rows, columns), rows, most), 1)
-  const turned = transpose(weight, rows, columns)
-  const { left, right } = projected(
-    turned,
-    rows,
-    largestEigenvectors(gram(turned, columns, rows), columns, most),
-    1,
-  )
-  return { left: right, right: left }
+  const iterations = init === 'pissa' ? null : Number(init.slice('pissa_niter_'.length))
+  if (iterations === null) return nearestProduct(weight, columns, most)
+  return roughlyNearestProduct(weight, columns, most, { iterations, random })
+}
+
+/** The A [rank, columns] and B [rows, rank] whose product, times the scaling, a part is. */
+export function initialFactors(
+  init: SplitInit,
+  { left, right }: InitialPart,
+  columns: number,
+  { rank, scaling }: { rank: number; scaling: number },
+): LoraFactors {
+  const count = right.length / columns
+  const rows = left.length / count
+  const a = new Float32Array(rank * columns)
+  const b = new Float32Array(rows * rank)
+  for (let k = 0; k < count; k += 1) {
+    const [u, v] = [left.subarray(k * rows, (k + 1) * rows), right.subarray(k * columns, (k + 1) * columns)]
+    const [lengthU, lengthV] = [Math.sqrt(dot(u, u)), Math.sqrt(dot(v, v))]
+    // PiSSA divides a singular value between the two.
+    const share = Math.sqrt((lengthU * lengthV) / scaling)
+    const [forA, forB] = init === 'olora' ? [1 / scaling, 1] : [share / lengthV || 0, share / lengthU || 0]
+    for (let i = 0; i < columns; i += 1) a[k * columns + i] = forA * v[i]
+    for (let i = 0; i < rows; i += 1) b[i * rank + k] = forB * u[i]
+  }
+  return { a, b }
+}
+
+/** LoRA's A [rank, columns] and B [rows, rank] of a module. */
+export interface LoraFactors {
+  a: Float32Array
+  b: Float32Array
 }
 
 /** Σ left_k right_kᵀ: what is taken out of a weight. */
@@ -58,95 +85,38 @@ export function takeOut(weight: Float32Array, columns: number, { left, right }: 
   }
 }
 
-/** scaling · Σ u (uᵀ W) over orthonormal vectors u [count, rows]. */
-function projected(
-  weight: Float32Array,
-  columns: number,
-  vectors: Float64Array,
-  scaling: number,
-): InitialPart {
-  const rows = weight.length / columns
-  const count = vectors.length / rows
-  const right = new Float64Array(count * columns)
-  for (let k = 0; k < count; k += 1)
-    for (let row = 0; row < rows; row += 1) {
-      const factor = scaling * vectors[k * rows + row]
-      const [share, values] = [right.subarray(k * columns), weight.subarray(row * columns)]
-      for (let i = 0; i < columns; i += 1) share[i] += factor * values[i]
-    }
-  return { left: vectors, right }
-}
-
-/** W Wᵀ [rows, rows], in tiles of four rows times two: a number that is read is used several times. */
-function gram(values: Float32Array, rows: number, columns: number): Float64Array {
-  // Rows of zeros make it whole tiles.
-  const padded = Math.ceil(rows / 4) * 4
-  const w = new Float64Array(padded * columns)
-  w.set(values)
-  const products = new Float64Array(rows * rows)
-  const put = (i: number, j: number, product: number): void => {
-    if (i >= rows || j > i) return
-    products[i * rows + j] = product
-    products[j * rows + i] = product
-  }
-  for (let i = 0; i < padded; i += 4)
-    for (let j = 0; j < Math.min(i + 4, rows); j += 2) {
-      const [i0, i1, i2, i3] = [i * columns, (i + 1) * columns, (i + 2) * columns, (i + 3) * columns]
-      const [j0, j1] = [j * columns, (j + 1) * columns]
-      let [s00, s01, s10, s11, s20, s21, s30, s31] = [0, 0, 0, 0, 0, 0, 0, 0]
-      for (let k = 0; k < columns; k += 1) {
-        const x = w[j0 + k]
-        const y = w[j1 + k]
-        const [a0, a1, a2, a3] = [w[i0 + k], w[i1 + k], w[i2 + k], w[i3 + k]]
-        s00 += a0 * x
-        s01 += a0 * y
-        s10 += a1 * x
-        s11 += a1 * y
-        s20 += a2 * x
-        s21 += a2 * y
-        s30 += a3 * x
-        s31 += a3 * y
-      }
-      put(i, j, s00)
-      put(i, j + 1, s01)
-      put(i + 1, j, s10)
-      put(i + 1, j + 1, s11)
-      put(i + 2, j, s20)
-      put(i + 2, j + 1, s21)
-      put(i + 3, j, s30)
-      put(i + 3, j + 1, s31)
-    }
-  return products
-}
-
-/** Orthonormal vectors [count, rows] that span the first `count` columns, by Gram and Schmidt's method, each time twice. */
+/**
+ * The first `count` columns of Q [count, rows], W = QR, by Householder's reflections, with the signs that LAPACK gives them.
+ * Source: Golub and Van Loan, Matrix Computations, 4th edition, 5.2
+ */
 function spanOfFirstColumns(
   weight: Float32Array,
   rows: number,
   columns: number,
   count: number,
 ): Float64Array {
+  const reflections: { v: Float64Array; factor: number }[] = []
+  for (let k = 0; k < count; k += 1) {
+    const column = Float64Array.from({ length: rows }, (_, row) => weight[row * columns + k])
+    reflections.forEach((reflection, i) => reflect(column.subarray(i), reflection))
+    const v = column.subarray(k)
+    const below = dot(v.subarray(1), v.subarray(1))
+    const norm = Math.sqrt(v[0] * v[0] + below)
+    if (below > 0) v[0] += v[0] >= 0 ? norm : -norm
+    reflections.push({ v, factor: below > 0 ? 2 / (v[0] * v[0] + below) : 0 })
+  }
   const vectors = new Float64Array(count * rows)
   for (let k = 0; k < count; k += 1) {
     const vector = vectors.subarray(k * rows, (k + 1) * rows)
-    for (let row = 0; row < rows; row += 1) vector[row] = weight[row * columns + k]
-    for (let again = 0; again < 2; again += 1)
-      for (let other = 0; other < k; other += 1) {
-        const before = vectors.subarray(other * rows, (other + 1) * rows)
-        const share = dot(vector, before)
-        for (let i = 0; i < rows; i += 1) vector[i] -= share * before[i]
-      }
-    const norm = Math.sqrt(dot(vector, vector))
-    // A column that says nothing new leaves a direction open, which LAPACK fills with one of its own.
-    for (let i = 0; i < rows; i += 1) vector[i] = norm === 0 ? 0 : vector[i] / norm
+    vector[k] = 1
+    for (let i = count - 1; i >= 0; i -= 1) reflect(vector.subarray(i), reflections[i])
   }
   return vectors
 }
 
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const turned = new Float32Array(values.length)
-  for (let row = 0; row < rows; row += 1)
-    for (let column = 0; column < columns; column += 1)
-      turned[column * rows + row] = values[row * columns + column]
-  return turned
+/** x ← x − factor · v (v · x) */
+function reflect(x: Float64Array, { v, factor }: { v: Float64Array; factor: number }): void {
+  if (factor === 0) return
+  const share = factor * dot(v, x)
+  for (let i = 0; i < v.length; i += 1) x[i] -= share * v[i]
 }

@@ -18,6 +18,7 @@ export const loraFields = {
   excludeModules: z.union([z.string().min(1), names()]),
   bias: z.enum(['none', 'all', 'lora_only']),
   useRslora: z.boolean(),
+  useDora: z.boolean(),
   rankPattern: z.record(z.string(), rank()),
   alphaPattern: z.record(z.string(), positive()),
   layersToTransform: z.array(countOrZero()).min(1),
@@ -31,11 +32,34 @@ export const loraFields = {
 } as const
 
 /**
- * How LoRA's weights of a loaded adapter began. `pissa` and `olora` took something out of the base's weights, which is taken out
- * again when they are loaded; the others left them as they were.
+ * How LoRA's weights begin. `pissa` and `olora` take something out of the base's weights, and `loftq` rounds these: that is done again
+ * when the adapter is loaded. The others leave them as they are.
  */
-export const loadedInits = ['gaussian', 'orthogonal', 'eva', 'pissa', 'olora'] as const
+export const loadedInits = ['gaussian', 'orthogonal', 'eva', 'pissa', 'olora', 'loftq'] as const
 export type LoadedInit = (typeof loadedInits)[number]
+
+/** What begins with a part of the base's weights. */
+export type SplitInit = 'pissa' | 'olora' | `pissa_niter_${number}`
+
+/** Whether LoRA begins with a part of the base's weights. */
+export function isSplitInit(init: LoraConfig['initLoraWeights']): init is SplitInit {
+  return init === 'olora' || (typeof init === 'string' && init.startsWith('pissa'))
+}
+
+const isRandomised = (text: unknown): text is `pissa_niter_${number}` =>
+  typeof text === 'string' && /^pissa_niter_\d{1,3}$/.test(text)
+const newInits = ['gaussian', 'pissa', 'olora', 'loftq'] as const
+
+/** How LoftQ rounds, and how often it goes round. */
+export const loftqFields = {
+  loftqBits: z
+    .literal([4, 8])
+    .default(4)
+    .describe('Bits of the weights that LoftQ makes up for: nf4, or int8.'),
+  loftqIter: z.int().min(1).max(100).default(1).describe('How often LoftQ rounds and decomposes in turn.'),
+}
+const loftqConfig = z.strictObject(loftqFields)
+export interface LoftqConfig extends z.output<typeof loftqConfig> {}
 
 /**
  * The fields of LoRA with their defaults, for `addAdapter`, `trainSft`, run files and flags alike. Names and meaning are
@@ -52,6 +76,10 @@ export const loraSchema = z.strictObject({
   bias: loraFields.bias.default('none').describe('Which biases are trained.'),
   // Kalajdzievski 2023, https://arxiv.org/abs/2312.03732
   useRslora: loraFields.useRslora.default(false).describe('Scaling alpha / √r (rsLoRA).'),
+  // Liu et al. 2024, https://arxiv.org/abs/2402.09353
+  useDora: loraFields.useDora
+    .default(false)
+    .describe('DoRA: the length of each row of a weight is trained apart from its direction.'),
   rankPattern: loraFields.rankPattern.default({}).describe('Other ranks for modules by name.'),
   alphaPattern: loraFields.alphaPattern.default({}).describe('Other alphas for modules by name.'),
   layersToTransform: loraFields.layersToTransform.optional().describe('Only these layers.'),
@@ -67,7 +95,13 @@ export const loraSchema = z.strictObject({
   trainableTokenIndices: loraFields.trainableTokenIndices
     .optional()
     .describe('Tokens whose embedding rows are trained too, or such lists for embed_tokens and lm_head.'),
-  initLoraWeights: z.boolean().default(true).describe('B starts at zero; false starts both at random.'),
+  initLoraWeights: z
+    .union([z.boolean(), z.enum(newInits), z.custom<`pissa_niter_${number}`>(isRandomised)])
+    .default(true)
+    .describe(
+      'true: B starts at zero; false: both at random; or gaussian, pissa, pissa_niter_N, olora, loftq, which begin as in PEFT.',
+    ),
+  loftqConfig: loftqConfig.optional().describe('With init_lora_weights: loftq.'),
 })
 
 /** LoRA's fields, all of them there that have a default. */
@@ -75,7 +109,7 @@ export interface LoraOptions extends z.output<typeof loraSchema> {}
 
 /** The configuration of an adapter: its fields, and what its file says besides. */
 export interface LoraConfig extends Omit<LoraOptions, 'initLoraWeights'> {
-  initLoraWeights: boolean | LoadedInit
+  initLoraWeights: boolean | LoadedInit | `pissa_niter_${number}`
   taskType: 'CAUSAL_LM'
   /** The model that the adapter belongs to: a path, or a name on the hub. */
   baseModelNameOrPath?: string

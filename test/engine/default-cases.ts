@@ -70,6 +70,18 @@ const needs: {
     sizes: { N: 9, R: 5, largestRank: 3 },
     roles: { y: 'float32' },
   },
+  dropout: { attributes: { dropout: 0.25, seed: 5, rest: 0 } },
+  appendColumns: { attributes: { scale: 0.5, width: 5, added: 3 } },
+  adaptedLogProbs: {
+    attributes: { scale: 0.5, cap: 2 },
+    data: { loraB: (r, count) => r.normal(count).map((x) => 0.1 * x) },
+  },
+  inverseNorms: {
+    attributes: { segments: [5, 2, 0.5, 4, 3, 2] },
+    sizes: { N: 9, R: 5, largestRank: 3, K: 7 },
+    // Rows of weights are longer than what LoRA adds to them.
+    data: { squares: (r, count) => r.normal(count).map((x) => 900 + x * x) },
+  },
   layerNorm: { attributes: { eps: 1e-5 }, data: { gain: gains } },
   addScaled: { attributes: { scale: 0.25 } },
   embedding: { attributes: { scale: 1.5 } },

@@ -31,6 +31,17 @@ const gateColumns = casesOf('gateColumns', {
 })
 const joinColumns = casesOf('joinColumns', { attributes: { first: 0, width: 1 } })
 const layerNorm = casesOf('layerNorm', { attributes: { eps: 1e-5 }, data: { gain: gains } })
+const dropout = casesOf('dropout', { attributes: { dropout: 0.3, seed: 3, rest: 1 } })
+const scaleColumns = casesOf('scaleColumns', { attributes: {} })
+const appendColumns = casesOf('appendColumns', { attributes: { scale: 2, width: 65, added: 16 } })
+const adaptedLogProbs = casesOf('adaptedLogProbs', {
+  attributes: { scale: 1, cap: 0 },
+  data: { weight: normal(0.3), loraB: normal(0.1) },
+})
+const inverseNorms = casesOf('inverseNorms', {
+  attributes: { segments: [16, 4, 2, 5, 0, 1, 12, 8, 0.5] },
+  data: { squares: (r, count) => r.normal(count).map((x) => 9000 + x * x) },
+})
 const gradNorm = casesOf('gradNorm', { attributes: { maxNorm: 1 } })
 
 const shifted =
@@ -465,6 +476,19 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
       large: true,
     },
   ],
+  dropout: [
+    dropout('what it takes away', { M: 5, K: 33 }),
+    dropout('larger', { M: 131, K: 203 }, { large: true }),
+  ],
+  scaleColumns: [
+    scaleColumns('no residual', { M: 5, N: 37 }, { absent: ['residual'] }),
+    scaleColumns('float32 products', { M: 5, N: 37 }, { roles: { x: 'float32' }, absent: ['bias'] }),
+    scaleColumns('larger', { M: 131, N: 203 }, { large: true }),
+  ],
+  inverseNorms: [
+    inverseNorms('a projection without LoRA', { N: 33, R: 12, largestRank: 8, K: 37 }),
+    inverseNorms('larger', { N: 33, R: 12, largestRank: 8, K: 640 }, { large: true }),
+  ],
   glu: [0, 1, 2].flatMap((number) => {
     const attributes = { activation: number }
     return [
@@ -546,6 +570,26 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     { ...targetLogProbs('larger evaluation', { m: 67, H: 64, V: 1009, evaluation: true }), large: true },
     { ...targetLogProbs('vocabulary of 1,009', { m: 131, H: 97, V: 1009 }), large: true },
     { ...targetLogProbs('confident', { m: 37, H: 64, V: 1536, scale: 8 }), large: true },
+  ],
+  appendColumns: [appendColumns('one row', { M: 1 }), appendColumns('larger', { M: 131 }, { large: true })],
+  adaptedLogProbs: [
+    adaptedLogProbs('float32 weight', { m: 5, H: 7, V: 51, R: 2 }, { roles: { weight: 'float32' } }),
+    adaptedLogProbs(
+      'nothing but padding',
+      { m: 3, H: 8, V: 9, R: 2 },
+      { data: { targets: (_, count) => new Int32Array(count).fill(-1) } },
+    ),
+    adaptedLogProbs('capped', { m: 19, H: 7, V: 51, R: 3 }, { attributes: { scale: 1, cap: 1.5 } }),
+    adaptedLogProbs(
+      'evaluation',
+      { m: 5, H: 6, V: 8, R: 1 },
+      { absent: ['weights', 'dHidden'] as const, gradients: [] },
+    ),
+    adaptedLogProbs(
+      'larger',
+      { m: 131, H: 97, V: 1009, R: 16 },
+      { large: true, data: { weight: normal(97 ** -0.5), loraB: normal(0.1) } },
+    ),
   ],
   argmax: [
     argmax('random', { M: 5, V: 1003 }),

@@ -15,7 +15,7 @@ const recorded = JSON.parse(readFileSync(fixture, 'utf8')) as Recorded[]
 
 const residual = (init: 'pissa' | 'olora', weight: readonly number[], columns: number, rank = 3) => {
   const values = Float32Array.from(weight)
-  takeOut(values, columns, initialPart(init, values, columns, { rank, scaling: 2 }))
+  takeOut(values, columns, initialPart(init, values, columns, { rank, scaling: 2 }, Math.random))
   return values
 }
 

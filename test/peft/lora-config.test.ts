@@ -59,20 +59,14 @@ describe('adapter_config.json', () => {
     ['patterns in a list', { rank_pattern: [4] }, 'rank_pattern: [4]; expected names with values'],
     ['another bias', { bias: 'some' }, 'bias: "some"; expected none or all or lora_only'],
     ['another task', { task_type: 'SEQ_CLS' }, 'task_type: "SEQ_CLS"; expected CAUSAL_LM'],
-    [
-      'DoRA',
-      { use_dora: true },
-      'use_dora: true; expected false: fettle has no DoRA. In PEFT, save the model of',
-    ],
+    ['a DoRA that is neither', { use_dora: 'yes' }, 'use_dora: "yes"; expected true or false'],
     ['routed adapters', { arrow_config: { top_k: 2 } }, 'arrow_config: {"top_k": 2}; expected null'],
     ['replicated layers', { layer_replication: [[0, 2]] }, 'layer_replication: [[0, 2]]; expected null'],
-    ...['pissa_niter_4', 'corda', 'loftq', 'lora_ga', 'mica', 'newly_found'].map(
-      (init): [string, object, string] => [
-        `initial weights by ${init}`,
-        { init_lora_weights: init },
-        `init_lora_weights: "${init}"; expected true, false, gaussian or orthogonal or eva or pissa or olora. What it made`,
-      ],
-    ),
+    ...['pissa_niter_4', 'corda', 'lora_ga', 'mica', 'newly_found'].map((init): [string, object, string] => [
+      `initial weights by ${init}`,
+      { init_lora_weights: init },
+      `init_lora_weights: "${init}"; expected true, false, gaussian or orthogonal or eva or pissa or olora or loftq. What it made`,
+    ]),
   ]
   test.each(wrong)('%s is an error about the field', async (_, config, message) => {
     await expect(read({ target_modules: ['q_proj'], ...config })).rejects.toThrow(
@@ -81,8 +75,8 @@ describe('adapter_config.json', () => {
   })
 
   test('everything that is wrong is said at once, and no value at length', async () => {
-    const reading = read({ target_modules: 5, r: 'x'.repeat(5000), use_dora: true })
-    await expect(reading).rejects.toThrow(/r: "x{1,200}….*\n.*target_modules: 5.*\n.*use_dora: true/)
+    const reading = read({ target_modules: 5, r: 'x'.repeat(5000), lora_bias: true })
+    await expect(reading).rejects.toThrow(/r: "x{1,200}….*\n.*target_modules: 5.*\n.*lora_bias: true/)
   })
 
   test.each([

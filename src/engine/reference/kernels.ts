@@ -1,12 +1,16 @@
 import type { OpName } from '../ops.ts'
 import { activation, gateColumns, glu } from './activation.ts'
+import { adaptedLogProbs } from './adapted-log-probs.ts'
+import { addNoise } from './add-noise.ts'
 import { addScaled, cast } from './add-scaled.ts'
+import { appendColumns } from './append-columns.ts'
 import { argmax } from './argmax.ts'
 import { attention } from './attention.ts'
 import { cachedAttention } from './cached-attention.ts'
 import { cachedCausalConv, causalConv } from './causal-conv.ts'
 import { capLogits } from './cap-logits.ts'
 import { copySlots } from './copy-slots.ts'
+import { dropout } from './dropout.ts'
 import { embedding, selectRows } from './embedding.ts'
 import { fill } from './fill.ts'
 import { joinColumns } from './join-columns.ts'
@@ -17,6 +21,7 @@ import { adamw, gradNorm } from './optimiser.ts'
 import { qkNorm, rmsNorm } from './rms-norm.ts'
 import { rope } from './rope.ts'
 import { scaleBy } from './scale-by.ts'
+import { inverseNorms, scaleColumns } from './scale-columns.ts'
 import { scaleRows } from './scale-rows.ts'
 import { targetLogProbs } from './target-log-probs.ts'
 
@@ -29,6 +34,8 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   cast,
   addScaled,
   scaleBy,
+  addNoise,
+  dropout,
   qkNorm,
   joinColumns,
   rope,
@@ -38,11 +45,15 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   cachedCausalConv,
   copySlots,
   linear,
+  scaleColumns,
+  inverseNorms,
   glu,
   gateColumns,
   activation,
   capLogits,
   targetLogProbs,
+  appendColumns,
+  adaptedLogProbs,
   scaleRows,
   argmax,
   fill,

@@ -1,49 +1,44 @@
 import { FettleError } from '../../error.ts'
 import type { Problem } from '../../error.ts'
-import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
-import {
-  checkTargets,
-  matchModules,
-  readAdapterConfig,
-  readAdapterTensors,
-  toPeftConfig,
-  writeAdapter,
-} from '../../peft/index.ts'
+import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
+import { checkTargets, matchModules, readAdapterConfig, readAdapterTensors } from '../../peft/index.ts'
 import { createRandom } from '../../random.ts'
 import { linearParameters } from '../blocks/architecture.ts'
 import type { Adapter, ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'
 import { freeze, setTrainable } from '../state/train-state.ts'
 import { moduleOf } from '../weights/parameters.ts'
-import { extractSlice } from '../weights/tensor-slice.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
 import { adapterFile } from './adapter-file.ts'
+import { changeBase } from './changed-base.ts'
+import { installDora, startMagnitudes } from './dora.ts'
 import { adaptTables, tableModules, takeTables } from './fixed-tables.ts'
+import { factorTensors, initialLora } from './initial-lora.ts'
 import type { InitialLora } from './lora-entries.ts'
 import { loraEntries } from './lora-entries.ts'
 import { planTokenRows } from './plan-token-rows.ts'
-import { rebuildBase } from './rebuild-base.ts'
 import { installTokenRows, tokenRowEntries } from './token-rows.ts'
 import { untieHead } from './untie-head.ts'
 import type { SavedTensor } from './whole-entries.ts'
 import { savesTable, wholeEntries } from './whole-entries.ts'
 
 /**
- * Puts a fresh adapter on the model: A uniform in ±1/√K (PEFT's Kaiming initialisation with a = √5), B zero, or with
- * `initLoraWeights: false` uniform in ±1/√r. The base weights are frozen, but for `modulesToSave` and the biases that
- * `bias` names.
+ * Puts a fresh adapter on the model. The base weights are frozen, but for `modulesToSave` and the biases that `bias` names; PiSSA,
+ * OLoRA and LoftQ change those of its modules.
  */
 export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
   checkNoAdapter(state)
-  checkTargets(config, { linear: linearModules(state), tables: [] })
+  const linear = { linear: linearModules(state), tables: [] }
+  checkTargets(config, linear)
   const random = createRandom(seed)
-  const initial: InitialLora = ({ rows, columns }, matrix) =>
-    matrix === 'A' || !config.initLoraWeights
-      ? Float32Array.from({ length: rows * columns }, () => (2 * random() - 1) / Math.sqrt(columns))
-      : new Float32Array(rows * columns)
+  const modules = modulesOf(matchModules(config, linear))
   await prepareBase(state, config, false)
-  const modules = modulesOf(matchModules(config, { linear: linearModules(state), tables: [] }))
-  await installAdapter(state, { config, modules, fixed: { tensors: [], adapted: [] }, rebuilt: [] }, initial)
+  const { replaced, factors } = await changeBase(state, config, modules, random)
+  const begun = factorTensors(adaptedParameters(state, modules), factors)
+  const adapter = { config, modules, fixed: { tensors: [], adapted: [] }, replaced, begun }
+  await installAdapter(state, adapter, initialLora(config, begun, random))
+  await installDora(state)
+  await startMagnitudes(state)
 }
 
 /**
@@ -62,7 +57,7 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<re
   const modules = modulesOf(matched.filter(({ module }) => !tables.includes(module)))
   // What can be wrong is found before the model is changed.
   for (const adapted of adaptedParameters(state, modules))
-    for (const { slices } of loraEntries(adapted, () => new Float32Array(0)))
+    for (const { slices } of loraEntries(adapted, () => new Float32Array(0), config))
       for (const { name, shape } of slices) file.take(name, shape)
   const onTables = matched.filter(({ module }) => tables.includes(module))
   for (const { module } of onTables) checkTableInit(config, module)
@@ -70,12 +65,19 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<re
   await prepareBase(state, config, onTables.length > 0)
   const fixed = await adaptTables(state, file, onTables, saved)
   const initial: InitialLora = ({ name, shape }) => file.take(name, shape)
-  const adapter = { config, modules, fixed, rebuilt: [] }
+  const adapter = { config, modules, fixed, replaced: [], begun: new Map<string, Float32Array>() }
   await installAdapter(state, adapter, initial, file.take)
   file.checkNothingLeft()
-  const rebuilt = await rebuildBase(state, config, modules)
-  setAdapter(state, { ...adapter, rebuilt }, state.tokenRows)
+  const { replaced, factors } = await changeBase(state, config, modules, neverAsked)
+  const begun = factorTensors(adaptedParameters(state, modules), factors)
+  setAdapter(state, { ...adapter, replaced, begun }, state.tokenRows)
+  await installDora(state)
   return notices
+}
+
+/** What a randomised decomposition began with cannot be loaded, so nothing random is asked for. */
+function neverAsked(): number {
+  throw new Error('loading an adapter draws no random numbers')
 }
 
 function checkNoAdapter({ adapter }: ModelState): void {
@@ -89,8 +91,15 @@ function checkNoAdapter({ adapter }: ModelState): void {
 }
 
 /** @throws FettleError for LoRA on a table that begins with a part of it: PEFT changes a tied one twice */
-function checkTableInit({ initLoraWeights: init }: LoraConfig, module: string): void {
-  if (init === 'pissa' || init === 'olora')
+function checkTableInit({ initLoraWeights: init, useDora }: LoraConfig, module: string): void {
+  if (useDora)
+    throw new FettleError({
+      place: 'use_dora',
+      found: `DoRA on ${module}`,
+      expected: 'LoRA there, or DoRA on linear layers of the decoder only',
+      cure: 'In PEFT, save the model of merge_and_unload(), and load that one here.',
+    })
+  if (init === 'pissa' || init === 'olora' || init === 'loftq')
     throw new FettleError({
       place: 'adapter_config.json: init_lora_weights',
       found: `"${init}" for ${module}`,
@@ -126,36 +135,9 @@ async function installAdapter(
   const { config, modules } = adapter
   const rowPlans = planTokenRows(state, config)
   await setTrainable(state, [
-    ...adaptedParameters(state, modules).flatMap((adapted) => loraEntries(adapted, initial)),
+    ...adaptedParameters(state, modules).flatMap((adapted) => loraEntries(adapted, initial, config)),
     ...wholeEntries(state, config, modules, saved),
     ...tokenRowEntries(state, rowPlans, saved),
   ])
   setAdapter(state, adapter, await installTokenRows(state, rowPlans))
-}
-
-/** The trained tensors by their names in the file, to be read one at a time. */
-export function trainedTensors(state: ModelState, source: 'tensor' | 'gradient'): AdapterTensorToWrite[] {
-  const kind = source === 'gradient' ? 'gradient' : 'values'
-  return (state.trainable?.tensors ?? []).flatMap((trained) =>
-    trained.slices.map((slice) => ({
-      name: slice.name,
-      shape: slice.shape,
-      data: async () => extractSlice((await state.engine.read(trained[source])) as Float32Array, slice, kind),
-    })),
-  )
-}
-
-/** Writes adapter_model.safetensors and adapter_config.json as PEFT does. */
-export async function saveAdapter(state: ModelState, folder: string): Promise<void> {
-  if (!state.adapter)
-    throw new FettleError({
-      place: 'saveAdapter',
-      found: 'a model without an adapter',
-      cure: 'Call addAdapter first.',
-    })
-  const { config, modules, fixed } = state.adapter
-  const trained = trainedTensors(state, 'tensor')
-  const names = new Set(trained.map(({ name }) => name))
-  const tensors = [...trained, ...fixed.tensors.filter(({ name }) => !names.has(name))]
-  await writeAdapter(folder, toPeftConfig(config, [...modules.keys()]), tensors)
 }

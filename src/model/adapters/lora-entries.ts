@@ -1,17 +1,21 @@
 import { adapterName } from '../../peft/index.ts'
+import type { LoraConfig } from '../../peft/index.ts'
 import type { TrainableEntry } from '../state/trainable-set.ts'
 import type { TensorSlice } from '../weights/tensor-slice.ts'
 import { insertSlice } from '../weights/tensor-slice.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
 
-/** The numbers that A or B of a module begins with, as the adapter's file has them. */
-export type InitialLora = (slice: TensorSlice, matrix: 'A' | 'B') => Float32Array
+/** The numbers that A, B or the magnitudes of a module begin with, as the adapter's file has them. */
+export type InitialLora = (slice: TensorSlice, matrix: 'A' | 'B' | 'magnitude') => Float32Array
 
-/** The stacked A [ΣR, K] and B [N, maxRank] of a parameter. */
+/** The stacked A [ΣR, K] and B [N, maxRank] of a parameter, and with DoRA its magnitudes [N]. */
 export function loraEntries(
-  { parameter: { key, columns }, rows, totalRank, maxRank, parts }: AdaptedParameter,
+  adapted: AdaptedParameter,
   initial: InitialLora,
+  { useDora }: Pick<LoraConfig, 'useDora'>,
 ): TrainableEntry[] {
+  const { key, columns } = adapted.parameter
+  const { rows, totalRank, maxRank, parts } = adapted
   const a: TensorSlice[] = []
   const b: TensorSlice[] = []
   for (const { module, firstRow, rows: outputs, firstRank, adapter, outputs: transform } of parts) {
@@ -47,5 +51,31 @@ export function loraEntries(
       return values
     },
   })
-  return [entry('A', [totalRank, columns], a), entry('B', [rows, maxRank], b)]
+  const lora = [entry('A', [totalRank, columns], a), entry('B', [rows, maxRank], b)]
+  return useDora ? [...lora, magnitudeEntry(adapted, initial)] : lora
+}
+
+/** Outputs without LoRA have a magnitude of 1 that is not trained. */
+function magnitudeEntry(
+  { parameter: { key }, rows, parts }: AdaptedParameter,
+  initial: InitialLora,
+): TrainableEntry {
+  const slices = parts.flatMap(({ module, firstRow, rows: outputs, adapter, outputs: transform }) => {
+    if (!adapter) return []
+    const shape = [outputs]
+    const name = adapterName(`${module}.lora_magnitude_vector`)
+    const stored = transform && { transform, shape }
+    return [{ name, shape, offset: firstRow, rows: outputs, columns: 1, stride: 1, stored }]
+  })
+  return {
+    key: `${key}.magnitude`,
+    shape: [rows],
+    slices,
+    decay: true,
+    async initial() {
+      const values = new Float32Array(rows).fill(1)
+      for (const slice of slices) insertSlice(values, slice, initial(slice, 'magnitude'))
+      return values
+    },
+  }
 }

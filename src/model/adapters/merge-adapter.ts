@@ -11,10 +11,11 @@ import type { AdaptedParameter } from './adapted-parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
 import { addProduct } from './add-product.ts'
 import type { Product } from './add-product.ts'
+import { freeDora } from './dora.ts'
 import { exactTable, freeTokenRows } from './token-rows.ts'
 
 /**
- * W ← W + scaling · B A for each adapted module; then the model has no adapter. Sums are made in float32 from the values of the
+ * W ← W + scaling · B A for each adapted module, with DoRA at the lengths that it trained; then the model has no adapter. Sums are made in float32 from the values of the
  * files, or those that quantising left, and rounded once to what the model computes in; saving makes them again and rounds
  * them once to what is saved.
  */
@@ -26,7 +27,13 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
     const { parameter } = adapted
     const product = await loraProduct(state, adapted)
     const base = await exactReader(state, parameter)
-    sums.push({ parameter, exact: async () => addProduct(engine, await base(), product) })
+    const magnitudes = await magnitudesOf(state, adapted)
+    const exact = async () => {
+      const sum = await addProduct(engine, await base(), product)
+      if (magnitudes) lengthen(sum, adapted, magnitudes)
+      return sum
+    }
+    sums.push({ parameter, exact })
   }
   const kept: typeof sums = []
   for (const parameter of parametersOf(state.architecture))
@@ -45,7 +52,31 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
   // These tensors have their values already.
   for (const { parameter, exact } of kept) keepExact(state, parameter, exact)
   freeTokenRows(state)
+  freeDora(state)
   setAdapter(state, null, null)
+}
+
+/** With DoRA the lengths that the rows of a weight are to have. [N] */
+async function magnitudesOf(
+  { engine, trainable }: ModelState,
+  { parameter }: AdaptedParameter,
+): Promise<Float32Array | undefined> {
+  const trained = trainable?.byKey.get(`${parameter.key}.magnitude`)
+  return trained && ((await engine.read(trained.tensor)) as Float32Array)
+}
+
+/** W_n ← magnitude_n · W_n / ‖W_n‖ of the rows of modules with LoRA. */
+function lengthen(
+  weight: Float32Array,
+  { parameter: { columns }, parts }: AdaptedParameter,
+  magnitudes: Float32Array,
+): void {
+  for (const { adapter, firstRow, rows } of parts)
+    for (let n = firstRow; adapter && n < firstRow + rows; n += 1) {
+      const row = weight.subarray(n * columns, (n + 1) * columns)
+      const factor = magnitudes[n] / Math.sqrt(row.reduce((sum, value) => sum + value * value, 0))
+      for (let i = 0; i < columns; i += 1) row[i] *= factor
+    }
 }
 
 /** @throws FettleError where the adapter has a number that is none: the weights would be lost with it */

@@ -38,6 +38,8 @@ export interface LinearTensors {
   weight: Tensor
   /** A [ΣR, K] and B [N, maxRank]. */
   lora: { a: Tensor; b: Tensor; dropout: number; totalRank: number } | null
+  /** With DoRA what the outputs are multiplied by: magnitude · inverseNorms [N]. */
+  dora: { magnitude: Tensor; inverseNorms: Tensor } | null
   /** Output rows, LoRA rank and LoRA scaling of each stacked projection, one after the other. */
   segments: readonly number[]
   /** Which of the model's projections it is: the seed of its dropout. */

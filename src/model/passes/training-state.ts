@@ -2,6 +2,7 @@ import type { Engine, Program } from '../../engine/engine.ts'
 import type { Command } from '../../engine/ops.ts'
 import { createTape } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
+import { refreshDora } from '../adapters/dora.ts'
 import { refreshTokenRows } from '../adapters/token-rows.ts'
 import { linearParameters } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
@@ -45,6 +46,10 @@ export function trainingState(state: ModelState): Training {
   const { parameters, gradients, size, decayed } = trainable
   const stats = engine.tensor('float32', [2])
   const normPrograms = new Map<number, Program>()
+  const parametersChanged = async () => {
+    await refreshTokenRows(state)
+    await refreshDora(state)
+  }
   return {
     trainable: { engine, size, parameters, gradients, stats, decayed },
     async gradientNorm(maxNorm) {
@@ -62,10 +67,10 @@ export function trainingState(state: ModelState): Training {
       const program = engine.compile([...commands, clearCommand(gradients)], [])
       return async () => {
         await engine.run(program)
-        await refreshTokenRows(state)
+        await parametersChanged()
       }
     },
-    parametersChanged: () => refreshTokenRows(state),
+    parametersChanged,
     streamWeights(share) {
       const { layers } = architecture
       const streamed = linearParameters({ layers: layers.slice(0, Math.round(share * layers.length)) })

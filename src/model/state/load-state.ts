@@ -40,6 +40,7 @@ export async function loadModelState(
     trainable: null,
     adapter: null,
     tokenRows: null,
+    norms: new Map(),
     base: new Map(),
     isAdapterOff: false,
     rotations: new Map(),

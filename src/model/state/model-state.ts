@@ -17,8 +17,10 @@ export interface Adapter {
   modules: ReadonlyMap<string, ModuleAdapter>
   /** What it changes besides and is not trained; see adapters/fixed-tables.ts. */
   fixed: FixedTables
-  /** Weights that a part was taken out of when it was loaded, as they were before; see adapters/rebuild-base.ts. */
-  rebuilt: readonly ReplacedParameter[]
+  /** Weights that it changed when it began, as they were before; see adapters/changed-base.ts. */
+  replaced: readonly ReplacedParameter[]
+  /** The A and B that it began with where it changed them, by their names in the file. */
+  begun: ReadonlyMap<string, Float32Array>
 }
 
 /** A parameter that an adapter replaced when it was loaded, and its values without the adapter. */
@@ -41,6 +43,16 @@ export interface Rotation {
   sin: Tensor
   version: number
   rows: number
+}
+
+/** Lengths of the rows W_n of a projection with DoRA. */
+export interface DoraNorms {
+  /** ‖W_n‖² [N] */
+  squares: Tensor
+  /** 1 / ‖W_n + scaling · B_n A‖ [N], as of the last update; 1 where a projection has no LoRA. */
+  inverse: Tensor
+  /** Magnitudes of projections without LoRA, which are stacked with others: they stay 1. */
+  ones: readonly Tensor[]
 }
 
 /** A loaded model: what is frozen, what is trained, and the rotation tables. Only functions of this room write to it. */
@@ -69,6 +81,8 @@ export interface ModelState {
   readonly adapter: Adapter | null
   /** Single rows of embedding and head that are trained; see token-rows.ts. */
   readonly tokenRows: TokenRows | null
+  /** Of each projection that has DoRA, by its key; see adapters/dora.ts. */
+  readonly norms: ReadonlyMap<string, DoraNorms>
   /** What an adapter trains whole, as it was before; see base-weights.ts. */
   readonly base: ReadonlyMap<string, Tensor>
   /** Whether passes leave the adapter out; see without-adapter.ts. */
@@ -91,6 +105,7 @@ export interface WritableState extends ModelState {
   trainable: TrainableSet | null
   adapter: Adapter | null
   tokenRows: TokenRows | null
+  norms: ReadonlyMap<string, DoraNorms>
   base: Map<string, Tensor>
   isAdapterOff: boolean
   rotations: Map<Rope, Rotation>
@@ -124,6 +139,13 @@ export function setAdapter(state: ModelState, adapter: Adapter | null, tokenRows
   const written = writable(state)
   written.adapter = adapter
   written.tokenRows = tokenRows
+  written.revision += 1
+}
+
+/** Takes the lengths of rows that DoRA divides by. */
+export function setNorms(state: ModelState, norms: ReadonlyMap<string, DoraNorms>): void {
+  const written = writable(state)
+  written.norms = norms
   written.revision += 1
 }
 

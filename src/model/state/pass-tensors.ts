@@ -20,10 +20,13 @@ export function passTensors(state: ModelState): PassTensors {
       const { key, parts } = parameter
       const a = trainable?.byKey.get(`${key}.loraA`)
       const b = trainable?.byKey.get(`${key}.loraB`)
+      const magnitude = trainable?.byKey.get(`${key}.magnitude`)
+      const norms = state.norms.get(key)
       const dropout = adapter?.config.loraDropout ?? 0
       return {
         weight: tensor(parameter),
         lora: a && b ? { a: a.tensor, b: b.tensor, dropout, totalRank: a.shape[0] } : null,
+        dora: magnitude && norms ? { magnitude: magnitude.tensor, inverseNorms: norms.inverse } : null,
         segments: parts.flatMap(({ rows, safetensors: { name } }) => {
           const module = adapter?.modules.get(moduleOf(name))
           return [rows, module?.rank ?? 0, module?.scaling ?? 0]
