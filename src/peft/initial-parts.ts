@@ -1,6 +1,7 @@
 import { dot } from './eigenvectors.ts'
 import type { SplitInit } from './lora-config.ts'
 import { nearestProduct, projected, roughlyNearestProduct } from './nearest-product.ts'
+import type { InitialPart } from './nearest-product.ts'
 
 /**
  * What PEFT takes out of a weight when it begins an adapter with PiSSA or OLoRA, so that the model computes as before: scaling · B₀A₀
@@ -59,14 +60,6 @@ export function initialFactors(
 export interface LoraFactors {
   a: Float32Array
   b: Float32Array
-}
-
-/** Σ left_k right_kᵀ: what is taken out of a weight. */
-export interface InitialPart {
-  /** [count, rows] */
-  left: Float64Array
-  /** [count, columns] */
-  right: Float64Array
 }
 
 /** W ← W − Σ left_k right_kᵀ */

@@ -1,5 +1,12 @@
 import { dot, largestEigenvectors } from './eigenvectors.ts'
-import type { InitialPart } from './initial-parts.ts'
+
+/** Σ left_k right_kᵀ: a matrix of low rank, as what is taken out of a weight. */
+export interface InitialPart {
+  /** [count, rows] */
+  left: Float64Array
+  /** [count, columns] */
+  right: Float64Array
+}
 
 /**
  * The nearest matrix of rank `count` to W [rows, columns], Σ σ u vᵀ over the largest singular values, in float64.
