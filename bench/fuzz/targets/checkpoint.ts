@@ -7,9 +7,16 @@ import { mutateJsonFile } from './model-files.ts'
 import { demoData, digest, tinyModel } from './seeds.ts'
 
 const lastStep = 3
+/** Rows of the demo's data: a run of three steps sees no more, and preparing is most of a case. */
+const rowCount = 24
 
 /** Trains to the last step in a folder and gives its adapter. */
-async function train(outputDir: string, resumeFromCheckpoint: boolean, maxSteps = lastStep): Promise<string> {
+async function train(
+  data: string,
+  outputDir: string,
+  resumeFromCheckpoint: boolean,
+  maxSteps = lastStep,
+): Promise<string> {
   const model = await AutoModelForCausalLM.fromPretrained(tinyModel)
   const tokenizer = await AutoTokenizer.fromPretrained(tinyModel)
   const controller = new AbortController()
@@ -17,7 +24,7 @@ async function train(outputDir: string, resumeFromCheckpoint: boolean, maxSteps 
     const events = trainSft({
       model,
       tokenizer,
-      data: [demoData],
+      data: [data],
       outputDir,
       maxSteps: lastStep,
       saveSteps: 1,
@@ -38,9 +45,12 @@ async function train(outputDir: string, resumeFromCheckpoint: boolean, maxSteps 
 export const checkpoint: Target = {
   name: 'checkpoint',
   async open(folder) {
-    const expected = await train(join(folder, 'whole'), false)
+    const data = join(folder, 'data.jsonl')
+    const rows = (await readFile(demoData, 'utf8')).split('\n').slice(0, rowCount)
+    await writeFile(data, rows.join('\n'))
+    const expected = await train(data, join(folder, 'whole'), false)
     const interrupted = join(folder, 'interrupted')
-    await train(interrupted, false, lastStep - 1)
+    await train(data, interrupted, false, lastStep - 1)
     const copy = join(folder, 'copy')
     const files = await readdir(join(interrupted, `checkpoint-${lastStep - 1}`), {
       recursive: true,
@@ -67,7 +77,7 @@ export const checkpoint: Target = {
               : mutateBytes(random, bytes, Math.min(bytes.length, 4000)),
           )
         }
-        return train(copy, true)
+        return train(data, copy, true)
       },
     }
   },
