@@ -6,6 +6,7 @@ import { showExample, showReport, showTurn } from './inspect-view.ts'
 import { createDataReport, inspect as inspectData, type InspectedExample } from '../data/index.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
+import { showNotices } from './notices.ts'
 import { readRun, runFlags } from './run-flags.ts'
 import { loadTokenizer } from '../pipeline/index.ts'
 import type { TurnParity } from './serve-parity.ts'
@@ -73,6 +74,7 @@ export const inspect = defineCommand({
     const options = await readRun(flags, positionals, repeated)
     const { model, adapter } = options
     const tokenizer = await loadTokenizer(await pathsOf({ model, adapter: adapter ?? undefined }))
+    showNotices(tokenizer.notices)
     await applyRunTemplate(tokenizer, options.chatTemplate)
     const terminal = terminalOf(process.stdout)
     const variables = options.chatTemplateKwargs

@@ -55,7 +55,7 @@ export async function loadModelOf(choice: ModelChoice): Promise<LoadedModel> {
     engine: oneOf(choice.engine, modelFlags.engine.options),
     ...(threads !== undefined && { threads }),
   })
-  showNotices(loaded.model.notices)
+  showNotices([...loaded.model.notices, ...loaded.tokenizer.notices])
   return loaded
 }
 

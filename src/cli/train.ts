@@ -53,7 +53,7 @@ export const train = defineCommand({
       ...(threads !== undefined && { threads }),
     })
     const { notices } = model
-    showNotices(notices)
+    showNotices([...notices, ...tokenizer.notices])
     const json = flags.json === true
     const people = terminalOf(process.stderr)
     const view = json ? undefined : createRunView(terminalOf(process.stdout))

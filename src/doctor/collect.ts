@@ -198,6 +198,7 @@ function withSettings(path: string, run: RunSettings | undefined): DataReference
 
 async function readTokenizer(path: string, patient: Patient): Promise<TokenizerFacts> {
   const tokenizer = await AutoTokenizer.fromPretrained(path)
+  patient.notices.push(...tokenizer.notices)
   const config = path.endsWith('.gguf')
     ? undefined
     : await readJsonObject(join(path, 'tokenizer_config.json'))

@@ -1,4 +1,3 @@
-import type { JsonObject } from './json.ts'
 import type { AddedToken } from './named-tokens.ts'
 
 /** The steps between text and tokens that a tokenizer.json describes; `steps/` makes them. */
@@ -19,8 +18,6 @@ export interface Backend {
   addTokens(tokens: readonly AddedToken[]): number
   /** The tokens that are matched as a whole, by id. */
   addedTokens(): [id: number, token: Required<AddedToken>][]
-  /** Decides which tokens stand around every text from now on; gives the post-processor that says so in tokenizer.json. */
-  surround(before: string | undefined, after: string | undefined): JsonObject
 }
 
 /**

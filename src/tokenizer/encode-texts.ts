@@ -1,6 +1,5 @@
 import { FettleError } from '../error.ts'
 import type { Backend } from './backend.ts'
-import type { TokenizerFiles } from './files.ts'
 import { padRows, type Padding } from './padding.ts'
 import type { Encoding } from './encoding.ts'
 import { keptTokens, type Truncation } from './max-length.ts'
@@ -30,30 +29,10 @@ export interface EncodeOptions {
 interface EncodeDefaults {
   place: string
   padId: number | undefined
-  padTypeId: number
   paddingSide: 'left' | 'right'
   truncationSide: 'left' | 'right'
   /** Infinity where the configuration does not say. */
   maxLength: number
-}
-
-/** Beyond this a configuration means "no limit"; transformers writes 10^30. */
-const noLimit = 1e9
-
-/** The defaults that tokenizer_config.json sets. */
-export function readEncodeDefaults(
-  { place, config }: TokenizerFiles,
-  padId: number | undefined,
-): EncodeDefaults {
-  const limit = config.model_max_length
-  return {
-    place,
-    padId,
-    padTypeId: typeof config.pad_token_type_id === 'number' ? config.pad_token_type_id : 0,
-    paddingSide: config.padding_side === 'left' ? 'left' : 'right',
-    truncationSide: config.truncation_side === 'left' ? 'left' : 'right',
-    maxLength: typeof limit === 'number' && limit < noLimit ? limit : Infinity,
-  }
 }
 
 /** Tokenises texts (and their pairs), cuts and pads them. */
@@ -120,6 +99,5 @@ function paddingOf(options: EncodeOptions, defaults: EncodeDefaults): Padding | 
     multipleOf: options.padToMultipleOf ?? 1,
     side: options.paddingSide ?? defaults.paddingSide,
     padId: defaults.padId,
-    padTypeId: defaults.padTypeId,
   }
 }

@@ -16,6 +16,8 @@ export interface TokenizerFiles {
   addedTokens: JsonObject | undefined
   /** By name; the usual one is called `default`. */
   chatTemplates: Map<string, string>
+  /** What config.json beside them says of the tokenizer's class, where there is one. */
+  model?: { modelType?: string; tokenizerClass?: string }
 }
 
 /** The files of a tokenizer by name, each as its text or its UTF-8 bytes. Only tokenizer.json must be there. */
@@ -85,6 +87,10 @@ function readChatTemplates(contents: TokenizerFileContents, config: JsonObject):
   for (const entry of Array.isArray(config.chat_template) ? config.chat_template : [])
     if (isJsonObject(entry) && typeof entry.name === 'string' && typeof entry.template === 'string')
       templates.set(entry.name, entry.template)
+  // Odd ones are refused with the rest of the configuration.
+  if (isJsonObject(config.chat_template))
+    for (const [name, source] of Object.entries(config.chat_template))
+      if (typeof source === 'string') templates.set(name, source)
   const usual = contents['chat_template.jinja']
   if (usual !== undefined) templates.set('default', textOf(usual))
   for (const [file, content] of Object.entries<string | Uint8Array | undefined>({ ...contents })) {

@@ -1,15 +1,11 @@
-import { FettleError, messageOf } from '../error.ts'
+import { FettleError, listNames, messageOf, quoteValue, type Problem } from '../error.ts'
 import type { Backend } from './backend.ts'
 import { textOf, type TokenizerFiles } from './files.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
-import {
-  readExtraTokens,
-  readNamedTokens,
-  readNumberedTokens,
-  type AddedToken,
-  type NamedToken,
-} from './named-tokens.ts'
+import type { AddedToken, NamedToken } from './named-tokens.ts'
+import { readSettings, type TokenizerSettings } from './settings/settings.ts'
 import { makeBackend } from './steps/make-backend.ts'
+import { unreadKeys } from './steps/part-keys.ts'
 import { readTokenizerJson } from './steps/tokenizer-json.ts'
 
 /** A token that is matched as a whole, as the tokenizer knows it now. */
@@ -24,38 +20,39 @@ export interface KnownTokens {
   modelType: string
   named: Map<NamedToken, string>
   added: Map<string, KnownToken>
-  /** What the configuration puts around texts, as tokenizer.json spells it; undefined where that decides itself. */
-  postProcessor: JsonObject | undefined
+  settings: TokenizerSettings
+  /** What to tell the user of the files: keys that nothing reads, values that are not obeyed. */
+  notices: readonly Problem[]
 }
 
-/** Makes the backend as transformers would: named and numbered tokens added, bos and eos where asked for. */
+/** Makes the backend as transformers would: named and numbered tokens added. */
 export function readKnownTokens(files: TokenizerFiles): KnownTokens {
   const json = parseTokenizer(textOf(files.tokenizerJson), files.place)
   const backend = inFile(files.place, () => makeBackend(json))
   const added = new Map<string, KnownToken>()
   for (const [id, { content, special }] of backend.addedTokens()) added.set(content, { id, special })
-  const named = readNamedTokens(files.config, files.specialTokensMap)
-  const numbered = readNumberedTokens(files.config, files.addedTokens)
-  const wanted = [
+  const { settings, notices } = readSettings(files, json)
+  const { named, numbered, further } = settings
+  // How a token is matched stands where it has an id; whoever names it says only that it is special.
+  const byContent = new Map(numbered.map(([, token]) => [token.content, token]))
+  const special = [...named.values(), ...further].map((token) => ({
+    ...byContent.get(token.content),
+    ...token,
+  }))
+  addTokens(backend, added, [
+    // Where both files have a token, the configuration decides how it is matched.
     ...numbered.map(([, token]) => token),
-    ...named.values(),
-    ...readExtraTokens(files.config, files.specialTokensMap),
-  ]
-  addTokens(
-    backend,
-    added,
-    wanted.filter(({ content }) => !added.has(content)),
-  )
-  const known: KnownTokens = {
+    ...special.filter(({ content }) => !added.has(content)),
+  ])
+  checkNumbers(files.place, backend, numbered)
+  return {
     backend,
     modelType: isJsonObject(json.model) && typeof json.model.type === 'string' ? json.model.type : 'BPE',
     named: new Map([...named].map(([name, { content }]) => [name, content])),
     added,
-    postProcessor: undefined,
+    settings,
+    notices: [...unreadParts(json, backend, files.place), ...notices, ...aroundTexts(files, backend, named)],
   }
-  checkNumbers(files.place, backend, numbered)
-  applyBosEos(known, files.config)
-  return known
 }
 
 function parseTokenizer(text: string, place: string): JsonObject {
@@ -72,6 +69,29 @@ function parseTokenizer(text: string, place: string): JsonObject {
       { cause: error },
     )
   }
+}
+
+/** Keys of tokenizer.json that nothing reads, and tokens that do not get the id that stands there. */
+function unreadParts(json: JsonObject, backend: Backend, folder: string): Problem[] {
+  const place = `${folder}/tokenizer.json`
+  const unread = unreadKeys(json)
+  const entries: unknown[] = Array.isArray(json.added_tokens) ? json.added_tokens : []
+  const moved = entries.flatMap((entry) => {
+    const { content, id }: JsonObject = isJsonObject(entry) ? entry : {}
+    const own = typeof content === 'string' && content !== '' ? backend.idOf(content) : id
+    return own === id ? [] : [`${quoteValue(content)} (${String(own)} instead of ${String(id)})`]
+  })
+  const problems: Problem[] = []
+  if (unread.length > 0)
+    problems.push({ place, found: `keys that fettle does not read: ${listNames(unread)}` })
+  if (moved.length > 0)
+    problems.push({
+      place,
+      found: `added tokens that get other ids than the file says: ${listNames(moved)}`,
+      expected: 'ids in the order of the list behind the vocabulary, as the tokenizers library gives them',
+      cure: 'Save the tokenizer again with transformers.',
+    })
+  return problems
 }
 
 /** Says of an error in which folder or file it is. */
@@ -121,16 +141,41 @@ export function addTokens(
 }
 
 /**
- * Where the configuration says `add_bos_token` or `add_eos_token`, it decides what stands around a text,
- * whatever tokenizer.json says; so does transformers 5.
+ * What stands around a text is tokenizer.json's to say; where the configuration has `add_bos_token` or `add_eos_token`, transformers
+ * 5 leaves them unread. Files in which both say the same are many, others must be seen.
  */
-export function applyBosEos(known: KnownTokens, config: JsonObject): void {
-  const { backend, named } = known
-  if (typeof config.add_bos_token !== 'boolean' && typeof config.add_eos_token !== 'boolean') return
-  known.postProcessor = backend.surround(
-    config.add_bos_token === true ? named.get('bos_token') : undefined,
-    config.add_eos_token === true ? named.get('eos_token') : undefined,
-  )
+function aroundTexts(
+  { place, config }: TokenizerFiles,
+  backend: Backend,
+  named: ReadonlyMap<NamedToken, AddedToken>,
+): Problem[] {
+  if (typeof config.add_bos_token !== 'boolean' && typeof config.add_eos_token !== 'boolean') return []
+  const ids = idsAround(backend)
+  if (ids === undefined) return []
+  const [first, last] = [ids.at(0), ids.at(-1)]
+  const problem = (key: string, name: NamedToken, id: number | undefined): Problem[] => {
+    const token = named.get(name)?.content
+    const asked = config[key]
+    if (token === undefined || typeof asked !== 'boolean' || asked === (backend.idOf(token) === id)) return []
+    return [
+      {
+        place: `${place}/tokenizer_config.json`,
+        found: `${key}: ${asked}, which is not obeyed`,
+        expected: `${!asked}, as tokenizer.json ${asked ? 'does not put' : 'puts'} ${quoteValue(token)} ${name === 'bos_token' ? 'before' : 'behind'} each text: it decides, as in transformers 5`,
+      },
+    ]
+  }
+  return [...problem('add_bos_token', 'bos_token', first), ...problem('add_eos_token', 'eos_token', last)]
+}
+
+/** The tokens of an empty text; none where tokenizers cannot even do that, which they say when they are used. */
+function idsAround(backend: Backend): number[] | undefined {
+  try {
+    return backend.encode('', undefined, true).ids()
+  } catch (error) {
+    if (error instanceof FettleError) return undefined
+    throw error
+  }
 }
 
 /**
@@ -153,7 +198,7 @@ export function withoutSpecialTokens(json: JsonObject): JsonObject {
 }
 
 /** The text of tokenizer.json with the tokens that were added since it was read; cutting and padding are the caller's to decide. */
-export function withAddedTokens(tokenizerJson: string, { backend, postProcessor }: KnownTokens): string {
+export function withAddedTokens(tokenizerJson: string, { backend }: KnownTokens): string {
   const json = JSON.parse(tokenizerJson) as JsonObject
   const entries = backend.addedTokens().map(([id, token]) => ({
     id,
@@ -164,6 +209,5 @@ export function withAddedTokens(tokenizerJson: string, { backend, postProcessor 
     normalized: token.normalized,
     special: token.special,
   }))
-  if (postProcessor !== undefined) json.post_processor = postProcessor
   return JSON.stringify({ ...json, truncation: null, padding: null, added_tokens: entries }, null, 2)
 }

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from './json.ts'
+import { isJsonObject } from './json.ts'
 
 /** A special token by its name in configurations. */
 export type NamedToken =
@@ -44,46 +44,4 @@ export function parseToken(entry: unknown): AddedToken | undefined {
   if (typeof entry.rstrip === 'boolean') token.rightStrip = entry.rstrip
   if (typeof entry.normalized === 'boolean') token.normalized = entry.normalized
   return token
-}
-
-/** The named tokens of tokenizer_config.json; what it does not say, special_tokens_map.json may. */
-export function readNamedTokens(
-  config: JsonObject,
-  specialTokensMap: JsonObject = {},
-): Map<NamedToken, AddedToken> {
-  const found = new Map<NamedToken, AddedToken>()
-  for (const name of namedTokens) {
-    const token = parseToken(config[name]) ?? parseToken(specialTokensMap[name])
-    if (token !== undefined) found.set(name, { ...token, special: true })
-  }
-  return found
-}
-
-/** Further special tokens: `extra_special_tokens` of transformers 5, `additional_special_tokens` before. */
-export function readExtraTokens(config: JsonObject, specialTokensMap: JsonObject = {}): AddedToken[] {
-  const lists = [
-    config.extra_special_tokens,
-    config.additional_special_tokens,
-    specialTokensMap.additional_special_tokens,
-  ]
-  return lists.flatMap((list) => {
-    const entries = Array.isArray(list) ? list : isJsonObject(list) ? Object.values(list) : []
-    return entries.flatMap((entry: unknown) => {
-      const token = parseToken(entry)
-      return token === undefined ? [] : [{ ...token, special: true }]
-    })
-  })
-}
-
-/** Tokens with fixed ids that tokenizer.json may lack: `added_tokens_decoder` and added_tokens.json, by id. */
-export function readNumberedTokens(config: JsonObject, addedTokens: JsonObject = {}): [number, AddedToken][] {
-  const found = new Map<number, AddedToken>()
-  for (const [content, id] of Object.entries(addedTokens))
-    if (typeof id === 'number') found.set(id, { content })
-  const decoder = isJsonObject(config.added_tokens_decoder) ? config.added_tokens_decoder : {}
-  for (const [id, entry] of Object.entries(decoder)) {
-    const token = parseToken(entry)
-    if (token !== undefined) found.set(Number(id), token)
-  }
-  return [...found].toSorted(([a], [b]) => a - b)
 }

@@ -7,13 +7,12 @@ export interface Padding {
   multipleOf: number
   side: 'left' | 'right'
   padId: number
-  padTypeId: number
 }
 
 /** Lengthens rows in place; the attention mask is 0 where they were padded. */
 export function padRows(rows: readonly Encoding[], padding: Padding | undefined): void {
   if (padding === undefined) return
-  const { multipleOf, side, padId, padTypeId } = padding
+  const { multipleOf, side, padId } = padding
   const longest = rows.reduce((most, { inputIds }) => Math.max(most, inputIds.length), 0)
   const least = padding.length === 'longest' ? longest : padding.length
   const length = Math.ceil(least / multipleOf) * multipleOf
@@ -24,7 +23,7 @@ export function padRows(rows: readonly Encoding[], padding: Padding | undefined)
   for (const row of rows) {
     row.inputIds = extend(row.inputIds, () => padId)
     row.attentionMask = extend(row.attentionMask, () => 0)
-    row.tokenTypeIds = extend(row.tokenTypeIds, () => padTypeId)
+    row.tokenTypeIds = extend(row.tokenTypeIds, () => 0)
     row.offsets = extend(row.offsets, () => [0, 0])
   }
 }

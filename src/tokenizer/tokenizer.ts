@@ -1,7 +1,7 @@
 import { checkEncoding, checkIds } from './check-tokens.ts'
 import { checkMessages } from '../check-argument.ts'
 import type { Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
+import { FettleError, type Problem } from '../error.ts'
 import type { Backend } from './backend.ts'
 import {
   makeChatTemplates,
@@ -20,18 +20,12 @@ import {
 import { encodeTurns, type TurnEncoding } from './chats/encode-turns.ts'
 import { continuedTexts } from './continued-text.ts'
 import { makeDecodeStream, type DecodeStream } from './decode-stream.ts'
-import { encodeRows, readEncodeDefaults, type EncodeOptions } from './encode-texts.ts'
+import { encodeRows, type EncodeOptions } from './encode-texts.ts'
 import type { BatchEncoding, Encoding } from './encoding.ts'
 import { encodeTextsWithSpans, type TextWithSpans } from './encode-with-spans.ts'
 import { textOf, type TokenizerFiles } from './files.ts'
 import type { JsonObject } from './json.ts'
-import {
-  applyBosEos,
-  readKnownTokens,
-  withAddedTokens,
-  withoutSpecialTokens,
-  type KnownTokens,
-} from './known-tokens.ts'
+import { readKnownTokens, withAddedTokens, withoutSpecialTokens, type KnownTokens } from './known-tokens.ts'
 import type { AddedToken, NamedToken } from './named-tokens.ts'
 import { filesOf } from './to-files.ts'
 import { makeVocabulary, type Vocabulary } from './vocabulary.ts'
@@ -70,13 +64,18 @@ export class Tokenizer {
     this.#files = files
     this.#saveFiles = saveFiles
     this.#known = readKnownTokens(files)
-    this.#vocabulary = makeVocabulary(this.#known, files.config.clean_up_tokenization_spaces === true)
+    this.#vocabulary = makeVocabulary(this.#known, this.#known.settings.cleansUp)
     this.#templates = makeChatTemplates(files.place, files.chatTemplates)
   }
 
   /** Folder or file that the tokenizer came from. */
   get place(): string {
     return this.#files.place
+  }
+
+  /** What its files hold that is not read or not obeyed, for the user to see. */
+  get notices(): readonly Problem[] {
+    return this.#known.notices
   }
 
   // ------------------------------------------------------------------ texts to tokens
@@ -92,13 +91,11 @@ export class Tokenizer {
     const backend = options.splitSpecialTokens === true ? this.#withoutSpecialTokens() : this.#known.backend
     const texts = typeof text === 'string' ? [text] : text
     const pairs = typeof options.pair === 'string' ? [options.pair] : options.pair
-    const rows = await encodeRows(
-      backend,
-      texts,
-      pairs,
-      options,
-      readEncodeDefaults(this.#files, this.padTokenId),
-    )
+    const rows = await encodeRows(backend, texts, pairs, options, {
+      ...this.#known.settings,
+      place: this.place,
+      padId: this.padTokenId,
+    })
     if (typeof text === 'string') return rows[0]
     return {
       inputIds: rows.map((row) => row.inputIds),
@@ -226,7 +223,6 @@ export class Tokenizer {
       throw new FettleError({ place: name, found: 'an empty token', expected: 'at least one character' })
     if (this.#known.added.get(token)?.special !== true) this.addSpecialTokens([token])
     this.#known.named.set(name, token)
-    if (name === 'bos_token' || name === 'eos_token') applyBosEos(this.#known, this.#files.config)
   }
 
   // ------------------------------------------------------------------ chats

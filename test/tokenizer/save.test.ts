@@ -116,16 +116,14 @@ describe('where things stand in the files', () => {
     )
   })
 
-  test('add_bos_token and add_eos_token decide what stands around a text', async () => {
+  test('tokenizer.json decides what stands around a text, as in transformers 5', async () => {
     const names = { bos_token: '<|im_start|>', eos_token: '<|im_end|>' }
     const both = await folderWith('both', {
       'tokenizer_config.json': { ...names, add_bos_token: true, add_eos_token: true },
     })
     const tokenizer = await AutoTokenizer.fromPretrained(both)
-    expect((await tokenizer.encode('a')).inputIds).toEqual([598, 64, 599])
-    expect((await tokenizer.encode('a', { pair: 'a' })).tokenTypeIds).toEqual([0, 0, 0, 1, 1, 1])
-    tokenizer.setNamedToken('eos_token', '<|endoftext|>')
-    expect((await tokenizer.encode('a')).inputIds).toEqual([598, 64, 597])
+    expect((await tokenizer.encode('a')).inputIds).toEqual([64])
+    expect(tokenizer.notices).toHaveLength(2)
   })
 })
 

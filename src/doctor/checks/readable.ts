@@ -16,14 +16,14 @@ function asDraft({ place, found, expected, cure }: Problem): Draft {
   }
 }
 
-function noticeDraft({ place, found, expected }: Problem): Draft {
+function noticeDraft({ place, found, expected, cure }: Problem): Draft {
   return {
     severity: 'note',
     place,
     found: expected === undefined ? found : `${found}; expected ${expected}`,
     evidence: [],
     why: 'Who made the file meant something by it, and fettle computes without it.',
-    cure: 'Nothing, where the model answers as it should.',
+    cure: cure ?? 'Nothing, where the model answers as it should.',
   }
 }
 

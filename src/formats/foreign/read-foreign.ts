@@ -13,6 +13,8 @@ export interface ForeignKeys<Obeyed extends z.ZodObject = z.ZodObject> {
   unobeyed?: Readonly<Record<string, UnobeyedKey>>
   /** The same of objects in the file, by their key; what they hold of `obeyed` is read with the file. */
   within?: Readonly<Record<string, ForeignKeys>>
+  /** The same of the objects in a list, or in an object of which any key is known. */
+  each?: ForeignKeys
 }
 
 /** A key that fettle does not obey. */
@@ -51,7 +53,8 @@ export function readForeign<Obeyed extends z.ZodObject>(
   const notices: Problem[] = []
   const classify = (known: ForeignKeys, object: JsonObject, path: string): void => {
     for (const [key, value] of Object.entries(object)) {
-      const inner = entryOf(known.within, key)
+      const inner = known.each ?? entryOf(known.within, key)
+      if (inner?.each && Array.isArray(value)) classify(inner, { ...value }, `${path}${key}.`)
       if (inner && isJsonObject(value)) classify(inner, value, `${path}${key}.`)
       if (inner || Object.hasOwn(known.obeyed.shape, key) || known.harmless.includes(key)) continue
       const unobeyed = entryOf(known.unobeyed, key)

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
+import { readJsonFile } from '../../formats/index.ts'
 import {
   readFileContents,
   templateFolder,
@@ -27,7 +28,17 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
         contents[`${templateFolder}/${name.slice(0, -'.jinja'.length)}.jinja`] = await readFile(
           join(folder, templateFolder, name),
         )
-  return readFileContents(contents, folder)
+  return { ...readFileContents(contents, folder), model: await readClass(folder) }
+}
+
+/** The model's type and class of tokenizer; what is wrong with config.json is not the tokenizer's to say. */
+async function readClass(folder: string): Promise<NonNullable<TokenizerFiles['model']>> {
+  const raw = await readJsonFile(join(folder, 'config.json')).catch(() => ({}))
+  const { model_type: modelType, tokenizer_class: tokenizerClass } = raw as Record<string, unknown>
+  return {
+    ...(typeof modelType === 'string' && { modelType }),
+    ...(typeof tokenizerClass === 'string' && { tokenizerClass }),
+  }
 }
 
 /** Path of the sentencepiece model that older tools want beside tokenizer.json. */

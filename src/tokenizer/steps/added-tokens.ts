@@ -2,7 +2,7 @@ import { quoteValue } from '../../error.ts'
 import { isJsonObject } from '../json.ts'
 import { parseToken, type AddedToken } from '../named-tokens.ts'
 import { alignedText, sliceText, type AlignedText } from './aligned-text.ts'
-import type { ModelVocabulary } from './models/model.ts'
+import { isId, type ModelVocabulary } from './models/model.ts'
 import { longestFinder } from './longest-finder.ts'
 import type { Normalizer } from './normalizers.ts'
 import { unsupported } from './options.ts'
@@ -166,6 +166,8 @@ function spaceEnd(text: string, place: number, most: number): number {
   return end
 }
 
+const tokenFlags = ['single_word', 'lstrip', 'rstrip', 'normalized', 'special']
+
 /**
  * The added tokens that a tokenizer.json lists.
  *
@@ -174,9 +176,13 @@ function spaceEnd(text: string, place: number, most: number): number {
 export function readAddedTokens(json: unknown): AddedToken[] {
   if (json === undefined || json === null) return []
   if (!Array.isArray(json)) throw unsupported('added_tokens', quoteValue(json), 'a list')
-  return json.map((entry: unknown) => {
+  return json.map((entry: unknown, i) => {
     const token = isJsonObject(entry) ? parseToken(entry) : undefined
-    if (token === undefined) throw unsupported('added_tokens', quoteValue(entry), 'an object with content')
+    if (token === undefined || !isJsonObject(entry) || !isId(entry.id))
+      throw unsupported('added_tokens', quoteValue(entry), 'an object with content and id')
+    const odd = tokenFlags.find((key) => typeof entry[key] !== 'boolean')
+    if (odd !== undefined)
+      throw unsupported(`added_tokens[${i}]`, `${odd}: ${quoteValue(entry[odd])}`, 'true or false')
     return token
   })
 }

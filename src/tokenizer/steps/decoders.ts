@@ -1,17 +1,33 @@
 import { readBytes } from './byte-alphabet.ts'
 import { findIn, readFinder } from './finder.ts'
-import { readCharacter, readCount, readFlag, readParts, readText, type Readers } from './options.ts'
+import {
+  readCharacter,
+  readChoice,
+  readCount,
+  readFlag,
+  readFlagOrNull,
+  readParts,
+  readText,
+  type Readers,
+} from './options.ts'
 
 /** Turns tokens as the vocabulary spells them into texts that are joined. */
 export type Decoder = (tokens: string[]) => string[]
 
 export const decoderReaders: Readers<Decoder> = {
-  ByteLevel: () => (tokens) => [readBytes(tokens)],
+  ByteLevel(part) {
+    // They are there, and decide nothing when tokens become text.
+    readFlag(part, 'add_prefix_space')
+    readFlag(part, 'trim_offsets')
+    readFlag(part, 'use_regex', true)
+    return (tokens) => [readBytes(tokens)]
+  },
   ByteFallback: () => readByteTokens,
   Fuse: () => (tokens) => [tokens.join('')],
   Metaspace(part) {
     const mark = readCharacter(part, 'replacement')
-    const isPrepended = readText(part, 'prepend_scheme', 'always') !== 'never'
+    readFlagOrNull(part, 'split', true)
+    const isPrepended = readChoice(part, 'prepend_scheme', ['always', 'first', 'never'], 'always') !== 'never'
     return (tokens) => tokens.map((token, i) => token.replaceAll(mark, i === 0 && isPrepended ? '' : ' '))
   },
   Replace(part) {
@@ -26,8 +42,8 @@ export const decoderReaders: Readers<Decoder> = {
     return (tokens) => tokens.map((token) => stripEnds([...token], content, start, stop))
   },
   WordPiece(part) {
-    const prefix = readText(part, 'prefix', '##')
-    const cleans = readFlag(part, 'cleanup', true)
+    const prefix = readText(part, 'prefix')
+    const cleans = readFlag(part, 'cleanup')
     return (tokens) =>
       tokens.map((token, i) => {
         const goesOn = i > 0 && token.startsWith(prefix)
@@ -36,7 +52,7 @@ export const decoderReaders: Readers<Decoder> = {
       })
   },
   BPEDecoder(part) {
-    const suffix = readText(part, 'suffix', '</w>')
+    const suffix = readText(part, 'suffix')
     return (tokens) => tokens.map((token, i) => token.replaceAll(suffix, i === tokens.length - 1 ? '' : ' '))
   },
   CTC(part) {

@@ -53,8 +53,9 @@ export function findPattern(source: string, place: string): Finder {
 export function readFinder({ json, place }: Part, { mayBeEmpty }: { mayBeEmpty: boolean }): Finder {
   const pattern = isJsonObject(json.pattern) ? json.pattern : {}
   const { String: wanted, Regex: source } = pattern
-  if (typeof wanted === 'string' && wanted !== '') return findText(wanted)
-  if (typeof wanted !== 'string' && typeof source !== 'string')
+  const isOne = Object.keys(pattern).length === 1
+  if (isOne && typeof wanted === 'string' && wanted !== '') return findText(wanted)
+  if (!isOne || (typeof wanted !== 'string' && typeof source !== 'string'))
     throw unsupported(place, `pattern ${quoteValue(json.pattern)}`, '{ "String": … } or { "Regex": … }')
   const compiled = compilePattern(String(wanted ?? source), 'oniguruma', `tokenizer.json: ${place}`)
   if (compiled.matchesNothing && !mayBeEmpty)

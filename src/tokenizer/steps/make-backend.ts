@@ -1,4 +1,4 @@
-import { quoteValue } from '../../error.ts'
+import { clipText, quoteValue } from '../../error.ts'
 import { stepBudget } from '../../patterns/index.ts'
 import type { Backend } from '../backend.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
@@ -13,7 +13,8 @@ import { readUnigram } from './models/unigram.ts'
 import { readWordLevel, readWordPiece } from './models/word-piece.ts'
 import { normalizerReaders, type Normalizer } from './normalizers.ts'
 import { readPart, unsupported, type Readers } from './options.ts'
-import { postProcessorReaders, templateAround, type PostProcessor } from './post-processors.ts'
+import { tokenizerKeys } from './part-keys.ts'
+import { postProcessorReaders, type PostProcessor } from './post-processors.ts'
 import { readCutting, type Cutting } from './pre-tokenizers.ts'
 import { makeTokenCollector, type TokenList } from './token-list.ts'
 import { checkKnown } from './unicode.ts'
@@ -48,22 +49,20 @@ export function makeBackend(json: JsonObject): Backend {
 function readSteps(json: JsonObject): Steps {
   const optional = <T>(key: string, read: (part: unknown) => T): T | undefined =>
     json[key] === null || json[key] === undefined ? undefined : read(json[key])
+  checkFile(json)
   return {
     normalize: optional('normalizer', (part) => readPart(part, 'normalizer', normalizerReaders)),
     ...(optional('pre_tokenizer', readCutting) ?? uncut),
     model: readPart(withType(json.model), 'model', modelReaders),
-    finish: optional('post_processor', readFinish) ?? unchanged,
+    finish:
+      optional('post_processor', (part) => readPart(part, 'post_processor', postProcessorReaders)) ??
+      unchanged,
     decode: optional('decoder', (part) => readPart(part, 'decoder', decoderReaders)),
     addedTokens: readAddedTokens(json.added_tokens),
   }
 }
 
-function readFinish(part: unknown): PostProcessor {
-  return readPart(part, 'post_processor', postProcessorReaders)
-}
-
-function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ...steps }: Steps): Backend {
-  let { finish } = steps
+function backendOf({ normalize, cut, spellsBytes, model, finish, decode, addedTokens }: Steps): Backend {
   const { vocabulary } = model
   const added = makeAddedTokens(vocabulary, normalize)
   added.add(addedTokens)
@@ -108,12 +107,15 @@ function backendOf({ normalize, cut, spellsBytes, model, decode, addedTokens, ..
     },
     addTokens: added.add,
     addedTokens: added.entries,
-    surround(before, after) {
-      const part = templateAround(before, after, idOf)
-      finish = readFinish(part)
-      return part
-    },
   }
+}
+
+/** What the Rust library refuses of the file itself. */
+function checkFile(json: JsonObject): void {
+  const odd = Object.keys(json).find((key) => !tokenizerKeys.includes(key))
+  if (odd !== undefined) throw unsupported(clipText(odd), quoteValue(json[odd]), tokenizerKeys.join(', '))
+  if (json.version !== undefined && json.version !== '1.0')
+    throw unsupported('version', quoteValue(json.version), '1.0')
 }
 
 const unchanged = <T>(same: T): T => same

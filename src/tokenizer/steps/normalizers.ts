@@ -10,7 +10,7 @@ import { writeBytes } from './byte-alphabet.ts'
 import { normalForm, type NormalForm } from './normal-forms.ts'
 import { findIn, readFinder } from './finder.ts'
 import { checkGrowth } from './growth.ts'
-import { readFlag, readParts, readText, type Part, type Readers } from './options.ts'
+import { readFlag, readFlagOrNull, readParts, readText, type Part, type Readers } from './options.ts'
 import { mapGraphemes, readCharacterMap } from './precompiled.ts'
 import { isCombiningMark, isControl, isNonspacingMark, isSpace } from './unicode.ts'
 
@@ -107,7 +107,7 @@ function readBert(part: Part): Normalizer {
     steps.push((text) =>
       mapCharacters(text, (character) => (ideograph.test(character) ? ` ${character} ` : character)),
     )
-  if (readFlag(part, 'strip_accents', lowers)) {
+  if (readFlagOrNull(part, 'strip_accents', lowers)) {
     const decompose = formReader('NFD')(part)
     steps.push((text) =>
       mapCharacters(decompose(text), (character) => (isNonspacingMark(character) ? '' : character)),

@@ -44,15 +44,26 @@ export function unsupported(place: string, found: string, expected: string): Fet
   return new FettleError({ place: `tokenizer.json: ${place}`, found, expected })
 }
 
+/** @param otherwise  where the key is absent; null is a value like any other, and wrong */
 export function readFlag(part: Part, key: string, otherwise?: boolean): boolean {
-  const value = part.json[key] ?? otherwise
+  const value = valueOf(part, key, otherwise)
   if (typeof value !== 'boolean')
     throw unsupported(part.place, `${key}: ${quoteValue(value)}`, 'true or false')
   return value
 }
 
+/** A flag that may be null, which is as good as absent. */
+export function readFlagOrNull(part: Part, key: string, otherwise: boolean): boolean {
+  return part.json[key] === null ? otherwise : readFlag(part, key, otherwise)
+}
+
+function valueOf(part: Part, key: string, otherwise: unknown): unknown {
+  const value = part.json[key]
+  return value === undefined ? otherwise : value
+}
+
 export function readText(part: Part, key: string, otherwise?: string): string {
-  const value = part.json[key] ?? otherwise
+  const value = valueOf(part, key, otherwise)
   if (typeof value !== 'string') throw unsupported(part.place, `${key}: ${quoteValue(value)}`, 'a text')
   return value
 }
@@ -67,7 +78,7 @@ export function readCharacter(part: Part, key: string): string {
 
 /** A whole number, not negative. */
 export function readCount(part: Part, key: string, otherwise?: number): number {
-  const value = part.json[key] ?? otherwise
+  const value = valueOf(part, key, otherwise)
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > Number.MAX_SAFE_INTEGER)
     throw unsupported(part.place, `${key}: ${quoteValue(value)}`, 'a whole number')
   return value
@@ -80,7 +91,7 @@ export function readChoice<T extends string>(
   choices: readonly T[],
   otherwise?: T,
 ): T {
-  const value = part.json[key] ?? otherwise
+  const value = valueOf(part, key, otherwise)
   const found = choices.find((choice) => choice === value)
   if (found === undefined) throw unsupported(part.place, `${key}: ${quoteValue(value)}`, choices.join(', '))
   return found

@@ -115,11 +115,17 @@ function readTemplate(part: Part): PostProcessor {
 }
 
 function readPlaces({ json, place }: Part, key: string): TemplatePlace[] {
-  const specials = isJsonObject(json.special_tokens) ? json.special_tokens : {}
+  const specials = json.special_tokens
+  if (!isJsonObject(specials))
+    throw unsupported(place, `special_tokens: ${quoteValue(specials)}`, 'tokens by name')
+  for (const token of Object.values(specials))
+    if (!isJsonObject(token) || typeof token.id !== 'string' || !Array.isArray(token.tokens))
+      throw unsupported(place, quoteValue(token), 'a special token with id, ids and tokens')
   if (!Array.isArray(json[key])) throw unsupported(place, `${key}: ${quoteValue(json[key])}`, 'a list')
   const entries: unknown[] = json[key]
   return entries.map((entry): TemplatePlace => {
-    const { Sequence: sequence, SpecialToken: special } = isJsonObject(entry) ? entry : {}
+    const isOne = isJsonObject(entry) && Object.keys(entry).length === 1
+    const { Sequence: sequence, SpecialToken: special } = isOne ? entry : {}
     if (isJsonObject(sequence) && isId(sequence.type_id) && (sequence.id === 'A' || sequence.id === 'B')) {
       const typeId = sequence.type_id
       const i = sequence.id === 'A' ? 0 : 1

@@ -8,6 +8,7 @@ import {
   readChoice,
   readCount,
   readFlag,
+  readFlagOrNull,
   readPart,
   readParts,
   unsupported,
@@ -119,7 +120,7 @@ function readMetaspace(part: Part): PreTokenizer {
     const isMarked = text.text.startsWith(mark) || scheme === 'never' || (scheme === 'first' && !isFirst)
     return isMarked ? text : prependText(text, mark)
   })
-  if (!readFlag(part, 'split', true)) return change
+  if (!readFlagOrNull(part, 'split', true)) return change
   const split = splitAt(findText(mark), 'MergedWithNext')
   return (cut) => split(change(cut))
 }

@@ -2,6 +2,7 @@ import { FettleError, quoteValue } from '../../../error.ts'
 import { readGguf, type GgufFile } from '../../../formats/index.ts'
 import type { TokenizerFiles } from '../../files.ts'
 import type { JsonObject } from '../../json.ts'
+import { templateAround } from '../../steps/post-processors.ts'
 import { preTokenizers } from './pre-tokenizers.ts'
 import { mergesFromScores } from './spm-merges.ts'
 
@@ -62,7 +63,11 @@ export function readGgufTokenizerFiles(path: string): TokenizerFiles {
     padding: null,
     added_tokens: addedTokens(vocabulary),
     ...pipeline,
-    post_processor: postProcessor(config, tokens),
+    post_processor: templateAround(
+      config.add_bos_token === true ? named('bos') : undefined,
+      config.add_eos_token === true ? named('eos') : undefined,
+      (token) => tokens.indexOf(token),
+    ),
   }
   return {
     place: path,
@@ -199,27 +204,6 @@ function addedTokens({ tokens, types }: GgufVocabulary): JsonObject[] {
     if ((!special && !visible) || content === '') return []
     return [{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special }]
   })
-}
-
-/** The same as `applyBosEos` makes, so that tokenizer.json alone is right too. */
-function postProcessor(config: JsonObject, tokens: readonly string[]): JsonObject {
-  const used = [
-    config.add_bos_token === true ? config.bos_token : undefined,
-    config.add_eos_token === true ? config.eos_token : undefined,
-  ]
-  const around = (sequence: string, type: number) => {
-    const [bos, eos] = used.map((id) => (id === undefined ? [] : [{ SpecialToken: { id, type_id: type } }]))
-    return [...bos, { Sequence: { id: sequence, type_id: type } }, ...eos]
-  }
-  const specials = used.flatMap((token) =>
-    typeof token === 'string' ? [[token, { id: token, ids: [tokens.indexOf(token)], tokens: [token] }]] : [],
-  )
-  return {
-    type: 'TemplateProcessing',
-    single: around('A', 0),
-    pair: [...around('A', 0), ...around('B', 1)],
-    special_tokens: Object.fromEntries(specials),
-  }
 }
 
 function readContextLength(metadata: GgufFile['metadata']): number {

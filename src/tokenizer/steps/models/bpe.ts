@@ -1,6 +1,6 @@
 import { quoteValue } from '../../../error.ts'
 import { lengthAt } from '../aligned-text.ts'
-import { readFlag, unsupported, type Part } from '../options.ts'
+import { readFlagOrNull, readText, unsupported, type Part } from '../options.ts'
 import { utf8Length } from '../utf8-length.ts'
 import { mergeAll, readMerges, type Row } from './merges.ts'
 import {
@@ -33,7 +33,7 @@ export function readBpe(part: Part): Model {
   const merges = readMerges(part, vocabulary, affixes.prefix)
   const cut = makeCutter(part, vocabulary, affixes)
   const { ids } = vocabulary
-  const keepsWholes = readFlag(part, 'ignore_merges', false)
+  const keepsWholes = readFlagOrNull(part, 'ignore_merges', false)
   const row: Row = { ids: new Int32Array(256), starts: new Int32Array(257), count: 0 }
 
   return {
@@ -63,6 +63,8 @@ function optionalText({ json, place }: Part, key: string): string {
   return value
 }
 
+const isAbsent = (value: unknown): boolean => value === null || value === undefined
+
 function tokensOf({ ids, starts, count }: Row): WordTokens {
   const found: number[] = []
   const bounds: number[] = []
@@ -85,10 +87,12 @@ function makeCutter(
   { prefix, suffix }: { prefix: string; suffix: string },
 ): Cutter {
   const { json, place } = part
-  const unknown = typeof json.unk_token === 'string' ? json.unk_token : undefined
-  const fuses = readFlag(part, 'fuse_unk', false)
+  const unknown = isAbsent(json.unk_token) ? undefined : readText(part, 'unk_token')
+  const fuses = readFlagOrNull(part, 'fuse_unk', false)
   const isPlain = prefix + suffix === ''
-  const bytes = readFlag(part, 'byte_fallback', false) ? byteTokens.map((token) => ids.get(token)) : undefined
+  const bytes = readFlagOrNull(part, 'byte_fallback', false)
+    ? byteTokens.map((token) => ids.get(token))
+    : undefined
   if (bytes !== undefined && !isPlain)
     throw unsupported(place, 'byte_fallback with prefixes or suffixes', 'one of both')
   const encoder = new TextEncoder()

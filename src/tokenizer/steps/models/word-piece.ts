@@ -11,9 +11,9 @@ import { readModelVocabulary, wholeWord, type Model, type ModelVocabulary, type 
 export function readWordPiece(part: Part): Model {
   const vocabulary = readModelVocabulary(part)
   const { ids } = vocabulary
-  const prefix = readText(part, 'continuing_subword_prefix', '##')
-  const maxLength = readCount(part, 'max_input_chars_per_word', 100)
-  const unknown = unknownOf(part, vocabulary, '[UNK]')
+  const prefix = readText(part, 'continuing_subword_prefix')
+  const maxLength = readCount(part, 'max_input_chars_per_word')
+  const unknown = unknownOf(part, vocabulary)
   const longest = [...ids.entries()].reduce((most, [token]) => Math.max(most, token.length), 0)
 
   /** The id and the end of the longest token at a place. */
@@ -49,7 +49,7 @@ export function readWordPiece(part: Part): Model {
 /** Words as they are. */
 export function readWordLevel(part: Part): Model {
   const vocabulary = readModelVocabulary(part)
-  const unknown = unknownOf(part, vocabulary, '<unk>')
+  const unknown = unknownOf(part, vocabulary)
   return {
     vocabulary,
     tokenize(word) {
@@ -59,8 +59,8 @@ export function readWordLevel(part: Part): Model {
   }
 }
 
-function unknownOf(part: Part, { ids }: ModelVocabulary, usual: string): (word: string) => WordTokens {
-  const token = readText(part, 'unk_token', usual)
+function unknownOf(part: Part, { ids }: ModelVocabulary): (word: string) => WordTokens {
+  const token = readText(part, 'unk_token')
   const { place } = part
   return (word) => {
     const id = ids.get(token)
