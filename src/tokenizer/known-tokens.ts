@@ -1,5 +1,5 @@
 import { FettleError, listNames, messageOf, quoteValue, type Problem } from '../error.ts'
-import type { Backend } from './backend.ts'
+import type { Backend, BackendEncoding } from './backend.ts'
 import { textOf, type TokenizerFiles } from './files.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 import type { AddedToken, NamedToken } from './named-tokens.ts'
@@ -169,7 +169,7 @@ function aroundTexts(
 }
 
 /** The tokens of an empty text; none where tokenizers cannot even do that, which they say when they are used. */
-function idsAround(backend: Backend): number[] | undefined {
+function idsAround(backend: Backend): ReturnType<BackendEncoding['ids']> | undefined {
   try {
     return backend.encode('', undefined, true).ids()
   } catch (error) {
