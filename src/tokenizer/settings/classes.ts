@@ -82,29 +82,26 @@ const classes: Readonly<Record<string, TokenizerClass>> = {
   T5Tokenizer: t5,
 }
 
-/** The class that transformers knows a model's tokenizer to be of, by the `model_type` of config.json. */
-const classOfModel: Readonly<Record<string, readonly string[]>> = {
-  Qwen2Tokenizer: ['qwen2', 'qwen2_moe', 'qwen3', 'qwen3_moe', 'qwen3_next', 'qwen2_vl', 'qwen2_5_vl'],
-  Qwen3_5Tokenizer: ['qwen3_5', 'qwen3_5_text', 'qwen3_5_moe', 'qwen3_5_moe_text'],
-  GemmaTokenizer: ['gemma', 'gemma2', 'gemma3', 'gemma3_text', 'gemma3n', 'gemma3n_text', 'recurrent_gemma'],
-  GPT2Tokenizer: ['gpt2', 'gpt_neo', 'gptj', 'codegen', 'opt', 'phi', 'starcoder2', 'dbrx'],
-  GPTNeoXTokenizer: ['gpt_neox', 'olmo', 'olmoe', 'mpt', 'mamba', 'mamba2', 'falcon_mamba', 'rwkv'],
-  CohereTokenizer: ['cohere', 'cohere2'],
-  BertTokenizer: ['bert', 'distilbert', 'electra'],
-  T5Tokenizer: ['t5', 'mt5'],
+/** The classes that transformers knows the tokenizers of models to be of: values of `model_type` in config.json. */
+const classOfModel: Readonly<Record<string, string>> = {
+  Qwen2Tokenizer: 'qwen2 qwen2_moe qwen3 qwen3_moe qwen3_next qwen2_vl qwen2_5_vl',
+  Qwen3_5Tokenizer: 'qwen3_5 qwen3_5_text qwen3_5_moe qwen3_5_moe_text',
+  GemmaTokenizer: 'gemma gemma2 gemma3 gemma3_text gemma3n gemma3n_text recurrent_gemma',
+  GPT2Tokenizer: 'gpt2 gpt_neo gptj codegen opt phi starcoder2 dbrx',
+  GPTNeoXTokenizer: 'gpt_neox olmo olmoe mpt mamba mamba2 falcon_mamba rwkv',
+  CohereTokenizer: 'cohere cohere2',
+  BertTokenizer: 'bert distilbert electra',
+  T5Tokenizer: 't5 mt5',
   // Generic ones, whatever class the tokenizer's configuration names.
-  TokenizersBackend: [
-    ...['mistral', 'mixtral', 'ministral', 'ministral3', 'mistral3', 'pixtral', 'voxtral'],
-    ...['granite', 'granitemoe', 'granitemoehybrid', 'granitemoeshared', 'gpt_bigcode'],
-    ...['olmo2', 'olmo3', 'olmo_hybrid', 'flex_olmo', 'phi3', 'phimoe', 'nemotron', 'stablelm', 'jamba'],
-    ...['glm', 'glm4', 'glm4_moe', 'glm4v', 'persimmon', 'kimi_linear', 'internlm2', 'internlm3'],
-  ],
+  TokenizersBackend: `
+    mistral mixtral ministral ministral3 mistral3 pixtral voxtral granite granitemoe granitemoehybrid
+    granitemoeshared gpt_bigcode olmo2 olmo3 olmo_hybrid flex_olmo phi3 phimoe nemotron stablelm jamba
+    glm glm4 glm4_moe glm4v persimmon kimi_linear internlm2 internlm3
+  `,
 }
 
 /** Models whose published configurations name a wrong class. */
 const misnamed = new Set(['qwen2', 'qwen3_5', 'qwen3_5_moe', 'qwen3_5_moe_text'])
-/** Where Mistral's own tokenizer would come first, transformers does not look at what the file is made of. */
-const mistrals = new Set(['mistral', 'mixtral', 'ministral', 'ministral3', 'mistral3', 'pixtral', 'voxtral'])
 
 /**
  * The class that transformers makes of a tokenizer.
@@ -120,9 +117,11 @@ export function tokenizerClass(
   spellsBytes: boolean,
 ): TokenizerClass {
   const own = named?.replace(/Fast$/, '')
-  const known = Object.entries(classOfModel).find(([, types]) => types.includes(modelType ?? ''))?.[0]
+  const known = Object.entries(classOfModel).find(([, types]) =>
+    types.split(/\s+/).includes(modelType ?? ''),
+  )?.[0]
   const isMisnamed = modelType !== undefined && misnamed.has(modelType)
-  if (own === 'LlamaTokenizer' && spellsBytes && !isMisnamed && !mistrals.has(modelType ?? '')) return generic
+  if (own === 'LlamaTokenizer' && spellsBytes && !isMisnamed) return generic
   const isKnownBetter = known !== undefined && own !== '' && (known === 'TokenizersBackend' || isMisnamed)
   return byName(isKnownBetter || own === undefined ? known : own)
 }

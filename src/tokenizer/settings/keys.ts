@@ -40,6 +40,9 @@ const templates = z.union([
   z.record(z.string(), z.string()),
 ])
 
+/** Names with spaces between them. */
+const words = (text: string): string[] => text.trim().split(/\s+/)
+
 /** In tokens; 10^30 where there is no limit. */
 const length = z.custom<number>(
   (value) => typeof value === 'number' && Number.isInteger(value) && value > 0,
@@ -62,46 +65,24 @@ export const tokenizerConfigKeys = {
   }),
   harmless: [
     // Where it came from, and with what.
-    ...[
-      'name_or_path',
-      'transformers_version',
-      'tokenizer_file',
-      'vocab_file',
-      'merges_file',
-      'tokenizer_type',
-    ],
-    ...['special_tokens_map_file', 'processor_class', 'backend', 'is_local', 'local_files_only', 'use_fast'],
-    ...[
-      'files_loaded',
-      'init_inputs',
-      'from_slow',
-      'verbose',
-      'device_map',
-      'trust_remote_code',
-      'vocab_size',
-    ],
-    ...['is_fast', 'private', 'revision', 'token', 'cache_dir', 'fast_tokenizer_files', '_commit_hash'],
+    ...words(`
+      name_or_path transformers_version tokenizer_file vocab_file merges_file tokenizer_type
+      special_tokens_map_file processor_class backend is_local local_files_only use_fast
+      files_loaded init_inputs from_slow verbose device_map trust_remote_code vocab_size is_fast
+      private revision token cache_dir fast_tokenizer_files _commit_hash
+    `),
     // What tokenizer.json says itself; `add_bos_token` and `add_eos_token` are compared with it.
-    ...['add_bos_token', 'add_eos_token', 'add_prefix_space', 'trim_offsets', 'errors', 'legacy', 'unk_id'],
-    ...[
-      'sp_model_kwargs',
-      'spaces_between_special_tokens',
-      'do_lower_case',
-      'do_basic_tokenize',
-      'never_split',
-    ],
-    ...[
-      'strip_accents',
-      'tokenize_chinese_chars',
-      'remove_space',
-      'keep_accents',
-      'do_lowercase',
-      'extra_ids',
-    ],
+    ...words(`
+      add_bos_token add_eos_token add_prefix_space trim_offsets errors legacy unk_id
+      sp_model_kwargs spaces_between_special_tokens do_lower_case do_basic_tokenize never_split
+      strip_accents tokenize_chinese_chars remove_space keep_accents do_lowercase extra_ids
+    `),
     // What callers decide, or what models of text alone have no use for.
-    ...['model_input_names', 'max_length', 'stride', 'truncation_strategy', 'truncation', 'padding'],
-    ...['pad_to_multiple_of', 'pad_token_type_id', 'return_token_type_ids', 'use_default_system_prompt'],
-    ...['language', 'task', 'response_template', 'response_schema', 'model_specific_special_tokens'],
+    ...words(`
+      model_input_names max_length stride truncation_strategy truncation padding
+      pad_to_multiple_of pad_token_type_id return_token_type_ids use_default_system_prompt
+      language task response_template response_schema model_specific_special_tokens
+    `),
   ],
   unobeyed: {
     split_special_tokens: {
