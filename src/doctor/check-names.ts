@@ -23,6 +23,7 @@ export const checkNames = [
   'text-encoding',
   'target-modules',
   'adapter-matches-base',
+  'served-where',
   'hyperparameters',
   'dtype',
   'memory',

@@ -48,6 +48,8 @@ interface LoraSettings {
   modulesToSave?: string[]
   trainableTokens?: unknown
   useRslora?: boolean
+  /** Everything that was said of it, by PEFT's names. */
+  values: Values
 }
 
 type Values = Record<string, unknown>
@@ -186,6 +188,7 @@ function loraOf(values: Values): LoraSettings | null | undefined {
     ...(saved !== undefined && saved !== null && { modulesToSave: [namesOf(saved)].flat() }),
     ...(tokens !== undefined && tokens !== null && { trainableTokens: tokens }),
     useRslora: find(block, keys.useRslora) === true,
+    values: block,
   }
 }
 

@@ -194,6 +194,11 @@ export const cases: Record<CheckName, CheckCase> = {
     says: "another chat template than the base model's",
     silent: async () => ({ adapter: await adapterOf(await modelOf(), { tokenizer: {} }) }),
   },
+  'served-where': {
+    fires: withRun('lora: { r: 24, modules_to_save: [embed_tokens] }'),
+    says: /^note .*: an adapter that 0 programs serve as it is, and vLLM, llama.cpp, Ollama, Transformers.js only merged\nmerged: modules_to_save: embed_tokens\n/,
+    silent: withRun('lora: null'),
+  },
   hyperparameters: {
     fires: withRun('learning_rate: 0.05'),
     says: /^error .*0\.05 with LoRA/,
@@ -239,8 +244,8 @@ export const furtherCases: [string, CheckName, () => Promise<DiagnoseInput>, str
   [
     'what loading refuses',
     'readable',
-    withModel({ config: { hidden_act: 'gelu' } }),
-    /^error .*hidden_act: "gelu"/,
+    withModel({ config: { hidden_act: 'mish' } }),
+    /^error .*hidden_act: "mish"/,
   ],
   [
     'layers that the weights have not',
@@ -451,6 +456,43 @@ export const furtherCases: [string, CheckName, () => Promise<DiagnoseInput>, str
     'adapter-matches-base',
     async () => ({ adapter: await adapterOf('someone/model') }),
     'not on this machine',
+  ],
+  [
+    'a rank that vLLM has to be told',
+    'served-where',
+    withRun('lora: { r: 24, use_rslora: true }'),
+    /1 program serves as it is.*\nas it is, with --max-lora-rank 32\nmerged: use_rslora.*\nmerged: use_rslora.*\nmerged: it has no adapters$/,
+  ],
+  [
+    'an adapter that most take, with a template of its own',
+    'served-where',
+    async () => ({ adapter: await adapterOf(await modelOf(), { tokenizer: { template: loop(chatml) } }) }),
+    /3 programs serve as it is.*\nas it is, with --chat-template and the adapter's template: it takes the base's\n/,
+  ],
+  [
+    'what no server has a place for',
+    'served-where',
+    async () => ({
+      adapter: await adapterOf(await modelOf({ config: { tie_word_embeddings: true } }), {
+        config: {
+          use_dora: true,
+          bias: 'all',
+          init_lora_weights: 'pissa_niter_4',
+          rank_pattern: { q_proj: 600 },
+        },
+      }),
+    }),
+    /\nmerged: use_dora; bias: all; init_lora_weights: pissa_niter_4, which changes the base's weights; r: 600, and at most 512\n/,
+  ],
+  [
+    'a run of another tool that trains an adapter',
+    'served-where',
+    async () => ({
+      run: runOf(
+        `base_model: ${await modelOf()}\nadapter: lora\nlora_r: 8\nlora_modules_to_save: [lm_head]\n`,
+      ),
+    }),
+    'modules_to_save: lm_head',
   ],
   [
     'too small an alpha',

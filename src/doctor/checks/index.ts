@@ -15,6 +15,7 @@ import { padTokenMissing } from './pad-token-missing.ts'
 import { paddingSide } from './padding-side.ts'
 import { positionLimit } from './position-limit.ts'
 import { readable } from './readable.ts'
+import { servedWhere } from './served-where.ts'
 import { spanBorders } from './span-borders.ts'
 import { stopTokenDisagreement } from './stop-token-disagreement.ts'
 import { stopTokenInGenerationConfig } from './stop-token-in-generation-config.ts'
@@ -53,6 +54,7 @@ export const checks: { readonly [K in CheckName]: Check } = {
   'text-encoding': textEncoding,
   'target-modules': targetModules,
   'adapter-matches-base': adapterMatchesBase,
+  'served-where': servedWhere,
   hyperparameters,
   dtype,
   memory,
