@@ -230,7 +230,10 @@ it('reads the folder of a real run of TRL', async () => {
     packing: false,
   })
   const diagnoses = await diagnose({ paths: [path], machine })
-  expect(diagnoses.map(({ check, severity }) => `${severity} ${check}`)).toEqual(['note served-where', 'note padding-side'])
+  expect(diagnoses.map(({ check, severity }) => `${severity} ${check}`)).toEqual([
+    'note served-where',
+    'note padding-side',
+  ])
 })
 
 it('reads numbers of pickled training arguments without unpickling them', async () => {
