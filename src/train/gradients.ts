@@ -2,6 +2,7 @@ import { splitBatch, type Document, type TrainingBatch } from '../batch/index.ts
 import type { ModelInternals, Training } from '../model/index.ts'
 import type { ForwardPasses } from './forward-passes.ts'
 import type { Objective, StepLoss } from './objectives/objective.ts'
+import { neftuneNoise } from './neftune.ts'
 import { passSize, streamedLayers } from './pass-size.ts'
 import type { TrainOptions } from './options/index.ts'
 
@@ -16,7 +17,14 @@ export interface StepGradients extends StepLoss {
 /** How the gradients of a step are made. */
 export interface GradientOptions extends Pick<
   TrainOptions,
-  'seed' | 'maxGradNorm' | 'lowMemory' | 'gradientCheckpointing'
+  | 'seed'
+  | 'maxGradNorm'
+  | 'lowMemory'
+  | 'gradientCheckpointing'
+  | 'neftuneNoiseAlpha'
+  | 'packing'
+  | 'packingStrategy'
+  | 'maxLength'
 > {
   /** Training passes that the run made before this step. */
   passesBefore: number
@@ -26,7 +34,7 @@ export interface GradientOptions extends Pick<
 export async function addGradients<D extends Document>(
   objective: Objective<D>,
   batches: readonly TrainingBatch<D>[],
-  { passes, activationBytesPerToken }: ModelInternals,
+  { passes, activationBytesPerToken, state }: ModelInternals,
   training: Training,
   forward: ForwardPasses,
   options: GradientOptions,
@@ -34,17 +42,20 @@ export async function addGradients<D extends Document>(
   const { perPass, activationBytes } = passSize(activationBytesPerToken(), options.lowMemory)
   const step = await objective.begin(batches, forward)
   let made = 0
-  for (const batch of batches)
+  for (const batch of batches) {
+    const noise = neftuneNoise(batch, state.architecture.width, options)
     for (const part of splitBatch(batch, perPass, objective.together)) {
       const weights = await step.weights(part)
       training.streamWeights(streamedLayers(part.inputIds.length, options.lowMemory))
       const logProbs = await passes.train(part, weights, {
         dropout: { seed: options.seed, pass: options.passesBefore + made },
+        noise,
         recompute: options.gradientCheckpointing,
         activationBytes,
       })
       step.passed?.(part, logProbs)
       made += 1
     }
+  }
   return { ...step.end(), norm: await training.gradientNorm(options.maxGradNorm), passes: made }
 }

@@ -55,7 +55,7 @@ export async function openRun<D extends Document>(
   { model, tokenizer, objective, data, options, ...task }: TrainingTask<D>,
   folder: RunFolder,
 ): Promise<TrainingRun<D>> {
-  const { seed, maxGradNorm, lowMemory, gradientCheckpointing } = options
+  const { lowMemory } = options
   const internals = internalsOf(model)
   const training = await internals.training()
   const optimiser = task.optimiser(training.trainable)
@@ -136,7 +136,7 @@ export async function openRun<D extends Document>(
       const stepBegun = performance.now()
       const { epoch, batches } = await data.stepAt(step)
       const learningRate = learningRateAt(step, data.steps, options)
-      const how = { seed, maxGradNorm, lowMemory, gradientCheckpointing, passesBefore: passes }
+      const how = { ...options, passesBefore: passes }
       const made = await internals.inTurn(async () => {
         const gradients = await addGradients(objective, batches, internals, training, forward, how)
         if (!isFinite(gradients)) return gradients

@@ -1,6 +1,7 @@
 import { FettleError } from '../../error.ts'
 import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import { adapterName } from '../../peft/index.ts'
+import type { Architecture } from '../blocks/architecture.ts'
 import { parametersOf } from '../blocks/architecture.ts'
 import { readParameter } from '../state/frozen-weights.ts'
 import type { ModelState } from '../state/model-state.ts'
@@ -46,7 +47,7 @@ export function savesTable({ architecture }: ModelState, { modulesToSave = [] }:
 function wholeEntry(
   state: ModelState,
   parameter: Parameter,
-  { bias }: LoraConfig,
+  { bias, modulesToSave = [] }: LoraConfig,
   modules: ReadonlyMap<string, ModuleAdapter>,
 ): TrainableEntry {
   const { architecture } = state
@@ -56,7 +57,7 @@ function wholeEntry(
     const headName = adapterName(architecture.head.key)
     return { ...entry, slices: entry.slices.flatMap((slice) => [slice, { ...slice, name: headName }]) }
   }
-  if (!isBias(parameter)) return entry
+  if (!isBias(parameter) || isSaved(architecture, modulesToSave, parameter)) return entry
   const slices = parameter.parts.flatMap(({ safetensors: { name } }, i) => {
     const module = moduleOf(name)
     if (modules.has(module)) return [{ ...entry.slices[i], name: adapterName(`${module}.base_layer.bias`) }]
@@ -77,13 +78,8 @@ function wholeParameters(
   const parameters = parametersOf(architecture)
   const single = parameters.filter(({ parts, isFixed }) => parts.length === 1 && isFixed !== true)
   const saved = config.modulesToSave ?? []
-  const { embedding, head, isTied } = architecture
-  const matches = ({ key }: Parameter, given: string) => {
-    const name = isTied && given === leafName(head) ? leafName(embedding.table) : given
-    // PEFT asks for no dot before the name: `norm` is every norm.
-    return moduleOf(key).endsWith(name)
-  }
-  const unknown = saved.find((name) => !single.some((parameter) => matches(parameter, name)))
+  const { embedding, head } = architecture
+  const unknown = saved.find((name) => !single.some((parameter) => isSaved(architecture, [name], parameter)))
   if (unknown !== undefined)
     throw new FettleError({
       place: 'lora.modules_to_save',
@@ -97,5 +93,19 @@ function wholeParameters(
         (config.bias === 'lora_only' &&
           parameter.parts.some(({ safetensors: { name } }) => modules.has(moduleOf(name))))),
   )
-  return [...single.filter((parameter) => saved.some((name) => matches(parameter, name))), ...biased]
+  const whole = single.filter((parameter) => isSaved(architecture, saved, parameter))
+  return [...whole, ...biased.filter((parameter) => !whole.includes(parameter))]
+}
+
+/** Whether a parameter is of a module that is trained whole. */
+function isSaved(
+  { embedding, head, isTied }: Architecture,
+  modulesToSave: readonly string[],
+  { key }: Parameter,
+): boolean {
+  return modulesToSave.some((given) => {
+    const name = isTied && given === leafName(head) ? leafName(embedding.table) : given
+    // PEFT asks for no dot before the name: `norm` is every norm.
+    return moduleOf(key).endsWith(name)
+  })
 }

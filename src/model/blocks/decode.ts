@@ -16,6 +16,8 @@ export function decode(pass: ForwardPass, { embedding, layerInputs, layers }: Ar
     const scale = embedding.scaleIn(pass.options.activation)
     stream = addRows(tape, stream, tokens.ids, { ...rowGradient, scale })
   }
+  const { noise } = pass.options
+  if (noise) stream = present(tape.apply('addNoise', { x: stream, ...noise }, {}, { y: stream }).y)
   const inner: LayerPass = {
     ...pass,
     layerInputs: layerInputs?.record(pass, stream) ?? null,

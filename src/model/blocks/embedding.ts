@@ -12,6 +12,8 @@ export interface Embedding {
   others: readonly Parameter[]
   /** What a row of the table is multiplied by when the model computes in this type. */
   scaleIn(activation: DType): number
+  /** Of that factor, what Transformers applies behind the embedding's module: noise on its output gets it too. */
+  laterScale: number
   /** The stream [M, width] float32. */
   record(pass: ForwardPass, table: Tensor): Tensor
 }
@@ -30,6 +32,7 @@ export function tokenEmbedding(table: Parameter, scale = unscaled): Embedding {
     table,
     others: [],
     scaleIn: (activation) => scaleIn(scale, activation),
+    laterScale: scale.isRounded ? 1 : scale.factor,
     record({ tape, tokens: { ids }, options: { activation } }, weights) {
       const y = { dtype: 'float32' as const, shape: [ids.shape[0], weights.shape[1]] }
       const attributes = { scale: scaleIn(scale, activation) }
@@ -52,6 +55,7 @@ export function positionedEmbedding(table: Parameter, positions: Parameter): Emb
     table,
     others: [positions],
     scaleIn: () => 1,
+    laterScale: 1,
     record({ tape, tensors, tokens }, weights) {
       const y = { dtype: 'float32' as const, shape: [tokens.ids.shape[0], weights.shape[1]] }
       const rows = (ids: Tensor, from: Tensor) =>

@@ -64,6 +64,8 @@ export interface PassOptions {
   activation: DType
   /** int32 [1]; null: no dropout. */
   dropoutSeed: Tensor | null
+  /** Noise on the embedding's output, float32 [1] and int32 [1]; without it none. */
+  noise?: { magnitude: Tensor; seed: Tensor } | null
   /** Rounds what meets an int8 weight to 8 bits, too. */
   int8Activations: boolean
   recomputation: Recomputation

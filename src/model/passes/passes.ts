@@ -36,8 +36,10 @@ export interface Passes {
 export type Weights = ArrayLike<number> | ((logProbs: Float32Array) => ArrayLike<number>)
 
 export interface TrainingPassOptions {
-  /** Without it nothing is dropped. */
+  /** Which numbers dropout and noise draw; without it there is neither. */
   dropout?: PassDropout
+  /** Half the width of the uniform noise on the embedding's output (NEFTune); 0 or absent: none. */
+  noise?: number
   /** Computes every layer again in the backward pass, instead of keeping its activations. */
   recompute?: boolean
   /** What the activations may take; beyond it the cheapest of them are computed again. */
@@ -50,6 +52,7 @@ export function createPasses(state: ModelState): Passes {
   const scoringPasses = createProgramCache<ScoringTensors, { logProbs: Tensor; alternative: Tensor }>(state)
   const trainingPasses = createProgramCache<TrainingTensors, TrainingOutputs>(state)
   const dropoutSeed = engine.tensor('int32', [1])
+  let noise: { magnitude: Tensor; seed: Tensor } | undefined
   const capacities = new Set<number>()
   const plain: PassOptions = {
     activation,
@@ -135,11 +138,19 @@ export function createPasses(state: ModelState): Passes {
     const capacity = capacityFor(count)
     const recomputation = recomputationOf(count, options)
     const { wholeLayers, gatedLayers } = recomputation
-    const key = `${capacity} ${later !== null} ${drops} ${wholeLayers} ${gatedLayers}`
+    const isNoisy = dropout !== undefined && (options.noise ?? 0) > 0
+    const key = `${capacity} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers}`
+    if (isNoisy) {
+      noise ??= { magnitude: engine.tensor('float32', [1]), seed: engine.tensor('int32', [1]) }
+      const { laterScale } = state.architecture.embedding
+      engine.write(noise.magnitude, Float32Array.of(laterScale * (options.noise ?? 0)))
+      engine.write(noise.seed, Int32Array.of(dropoutSeedOf(dropout, 1)))
+    }
     const { program, inputs, outputs } = trainingPasses.get(key, () =>
       compileTraining(capacity, later !== null, {
         ...plain,
         dropoutSeed: drops ? dropoutSeed : null,
+        noise: isNoisy ? noise : null,
         recomputation,
       }),
     )

@@ -7,6 +7,7 @@ import { refreshTokenRows } from '../adapters/token-rows.ts'
 import { linearParameters } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { beginTraining } from '../state/model-state.ts'
+import type { UpdateGroup } from '../state/update-groups.ts'
 
 /** What an optimiser works on: everything trainable in one float32 buffer, its gradients in another. */
 export interface TrainableParameters {
@@ -19,8 +20,8 @@ export interface TrainableParameters {
   readonly gradients: Tensor
   /** [2] norm of the gradients, and the factor that clips them; as of the last `gradientNorm`. */
   readonly stats: Tensor
-  /** How many of the numbers, from the first on, weight decay is for: norms and biases stand behind them. */
-  readonly decayed: number
+  /** Stretches of them that differ in weight decay, or in LoRA+'s learning rates. */
+  readonly groups: readonly UpdateGroup[]
 }
 
 /** A model in training: its parameters, and what surrounds an optimiser's step. */
@@ -43,7 +44,7 @@ export function trainingState(state: ModelState): Training {
   const { engine, trainable, architecture } = state
   if (!trainable) throw new Error('nothing is trainable')
   beginTraining(state)
-  const { parameters, gradients, size, decayed } = trainable
+  const { parameters, gradients, size, groups } = trainable
   const stats = engine.tensor('float32', [2])
   const normPrograms = new Map<number, Program>()
   const parametersChanged = async () => {
@@ -51,7 +52,7 @@ export function trainingState(state: ModelState): Training {
     await refreshDora(state)
   }
   return {
-    trainable: { engine, size, parameters, gradients, stats, decayed },
+    trainable: { engine, size, parameters, gradients, stats, groups },
     async gradientNorm(maxNorm) {
       let program = normPrograms.get(maxNorm)
       if (!program) {

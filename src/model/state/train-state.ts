@@ -1,7 +1,7 @@
 import { FettleError } from '../../error.ts'
 import { linearParameters, parametersOf } from '../blocks/architecture.ts'
 import type { Parameter } from '../weights/parameters.ts'
-import { shapeOf } from '../weights/parameters.ts'
+import { moduleOf, shapeOf } from '../weights/parameters.ts'
 import { slicesOf } from '../weights/tensor-slice.ts'
 import { dropBase, moveToBase } from './base-weights.ts'
 import { dropFrozen, quantizationOf, readParameter, setFrozen } from './frozen-weights.ts'
@@ -9,6 +9,7 @@ import type { ModelState } from './model-state.ts'
 import { writable } from './model-state.ts'
 import type { TrainableEntry } from './trainable-set.ts'
 import { createTrainableSet, freeTrainableSet } from './trainable-set.ts'
+import { decaysByName } from './update-groups.ts'
 
 /** A whole parameter as something to train: its present values in float32. */
 export function parameterEntry(
@@ -16,13 +17,21 @@ export function parameterEntry(
   parameter: Parameter,
   nameOf: (name: string) => string,
 ): TrainableEntry {
+  const { decays, decaysInLoraPlus } = decaysByName(parameter.key, isLayerNorm(state, parameter))
   return {
     key: parameter.key,
     shape: shapeOf(parameter),
     slices: slicesOf(parameter).map((slice) => ({ ...slice, name: nameOf(slice.name) })),
-    decay: parameter.kind !== 'vector',
+    decay: decays,
+    decaysInLoraPlus,
     initial: () => readParameter(state, parameter),
   }
+}
+
+/** Of norms only those of PyTorch's LayerNorm have a bias. */
+function isLayerNorm({ architecture }: ModelState, { key, kind }: Parameter): boolean {
+  const bias = `${moduleOf(key)}.bias`
+  return kind === 'vector' && parametersOf(architecture).some((other) => other.key === bias)
 }
 
 /** Makes frozen weights of whole parameters that are trainable, at their present values; nothing is trainable then. */

@@ -4,6 +4,8 @@ import type { Tensor } from '../../engine/tensor.ts'
 import { elementCount } from '../../engine/index.ts'
 import { FettleError } from '../../error.ts'
 import type { TensorSlice } from '../weights/tensor-slice.ts'
+import type { UpdateGroup } from './update-groups.ts'
+import { updateGroups } from './update-groups.ts'
 
 /** What is to become trainable. */
 export interface TrainableEntry {
@@ -12,8 +14,10 @@ export interface TrainableEntry {
   shape: readonly number[]
   /** The tensors of a file that it is made of. */
   slices: readonly TensorSlice[]
-  /** Norms and biases are exempt from weight decay, as in transformers' Trainer. */
+  /** Norms and biases are exempt from weight decay, as transformers' Trainer finds them by their names. */
   decay: boolean
+  /** The same as LoRA+ decides it; default true. */
+  decaysInLoraPlus?: boolean
   initial: () => Promise<Float32Array>
 }
 
@@ -32,8 +36,8 @@ export interface TrainableSet {
   parameters: Tensor
   gradients: Tensor
   size: number
-  /** Elements at the start that decay. */
-  decayed: number
+  /** How an optimiser divides them. */
+  groups: readonly UpdateGroup[]
   tensors: TrainableTensor[]
   byKey: ReadonlyMap<string, TrainableTensor>
   /** Gradients of what shares a vector with trained parts and is not trained itself: they stay zero. */
@@ -67,7 +71,7 @@ export async function createTrainableSet(
     parameters,
     gradients,
     size,
-    decayed: tensors.reduce((sum, { decay }, i) => sum + (decay ? elementCount(tensors[i].shape) : 0), 0),
+    groups: updateGroups(tensors),
     tensors,
     byKey: new Map(tensors.map((tensor) => [tensor.key, tensor])),
     untrained: tensors.flatMap(({ shape, slices, gradient }) =>

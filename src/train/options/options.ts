@@ -182,6 +182,15 @@ export const trainOptionsSchema = z.strictObject({
   adamBeta1: z.number().min(0).lt(1).default(0.9).describe("AdamW's decay of the first moment."),
   adamBeta2: z.number().min(0).lt(1).default(0.999).describe("AdamW's decay of the second moment."),
   adamEpsilon: positive().default(1e-8).describe("AdamW's ε."),
+  loraplusLrRatio: positive()
+    .optional()
+    .describe("LoRA+: learning rate of LoRA's B, and of vectors, as a multiple of that of A."),
+  loraplusLrEmbedding: positive()
+    .optional()
+    .describe('With loraplus_lr_ratio: learning rate of LoRA on the embedding; default 1e-6.'),
+  neftuneNoiseAlpha: positive()
+    .optional()
+    .describe('NEFTune: noise on the embeddings in training, uniform within alpha / √(length · width).'),
   maxGradNorm: z.number().min(0).default(1).describe('Clip gradients to this norm; 0 does not.'),
   gradientCheckpointing: z
     .boolean()

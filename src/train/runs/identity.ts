@@ -71,6 +71,9 @@ const roles: {
   adamBeta1: 'fixed',
   adamBeta2: 'fixed',
   adamEpsilon: 'fixed',
+  loraplusLrRatio: 'fixed',
+  loraplusLrEmbedding: 'fixed',
+  neftuneNoiseAlpha: 'fixed',
   maxGradNorm: 'extendable',
   // The numbers stay the same, bit for bit.
   gradientCheckpointing: 'none',
