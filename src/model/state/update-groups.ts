@@ -1,5 +1,4 @@
 import { elementCount } from '../../engine/index.ts'
-import type { TrainableTensor } from './trainable-set.ts'
 
 /**
  * Which of LoRA+'s learning rates a tensor has, as PEFT's create_loraplus_optimizer groups them: `outputs` are LoRA's B and all vectors,
@@ -18,8 +17,17 @@ export interface UpdateGroup {
   rate: RateGroup
 }
 
+/** What is known of a trainable tensor. */
+interface Updated {
+  start: number
+  shape: readonly number[]
+  decay: boolean
+  decaysInLoraPlus?: boolean
+  slices: readonly { name: string }[]
+}
+
 /** Neighbours that are alike in all of it are one. */
-export function updateGroups(tensors: readonly TrainableTensor[]): UpdateGroup[] {
+export function updateGroups(tensors: readonly Updated[]): UpdateGroup[] {
   const groups: UpdateGroup[] = []
   for (const tensor of tensors) {
     const { start, shape, decay: decays, decaysInLoraPlus = true } = tensor
@@ -35,7 +43,7 @@ function isAlike(a: UpdateGroup, b: UpdateGroup): boolean {
   return a.decays === b.decays && a.decaysInLoraPlus === b.decaysInLoraPlus && a.rate === b.rate
 }
 
-function rateOf({ slices: [slice], shape }: TrainableTensor): RateGroup {
+function rateOf({ slices: [slice], shape }: Updated): RateGroup {
   if (slice?.name.includes('.lora_embedding_')) return 'embedding'
   return shape.length === 1 || slice?.name.includes('.lora_B.') ? 'outputs' : 'inputs'
 }
