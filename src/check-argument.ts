@@ -38,12 +38,21 @@ export function checkPath(name: string, value: unknown): void {
   checkArgument(name, value, isRight, 'the path of a file or folder')
 }
 
-/** More items than a program holds: a length without items, which would be counted through. */
+/** A text, which may be left out. */
+export function checkOptionalText(name: string, value: unknown): void {
+  checkArgument(name, value, value === undefined || value === null || isText(value), 'a text')
+}
+
+/** More items than a program holds. */
 const mostItems = 100_000_000
 
-/** Whether a value is a list that may be gone through. */
+/**
+ * Whether a value is a list that may be gone through. A length without items would be counted through, and a list that has a
+ * `constructor` of its own would make others with it when it is mapped.
+ */
 export function isList(value: unknown): value is readonly unknown[] {
-  return Array.isArray(value) && value.length <= mostItems
+  if (!Array.isArray(value) || value.length > mostItems || Object.hasOwn(value, 'constructor')) return false
+  return value.length === 0 || Object.hasOwn(value, value.length - 1)
 }
 
 /** A list whose items are right, each named by its index where it is not. */
@@ -69,11 +78,11 @@ export function checkMessages(name: string, value: unknown): void {
     const isContent =
       content === undefined || content === null || typeof content === 'string' || isParts(content)
     checkArgument(`${name}[${i}].content`, content, isContent, 'a text, or a list of parts')
-    const isCalls = calls === undefined || calls === null || Array.isArray(calls)
+    const isCalls = calls === undefined || calls === null || isList(calls)
     checkArgument(`${name}[${i}].tool_calls`, calls, isCalls, 'a list of calls')
   })
 }
 
 function isParts(content: unknown): boolean {
-  return Array.isArray(content) && content.every((part) => typeof part === 'object' && part !== null)
+  return isList(content) && !content.some((part) => typeof part !== 'object' || part === null)
 }

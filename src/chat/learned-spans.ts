@@ -3,6 +3,7 @@ import {
   checkList,
   checkMessages,
   checkObject,
+  checkOptionalText,
   checkOptions,
   isObject,
   isText,
@@ -112,6 +113,10 @@ export function findLearnedSpans(
   checkObject('conversation', conversation)
   checkMessages('messages', conversation.messages)
   checkObject('settings', settings)
+  for (const [place, given] of Object.entries({ conversation, settings })) {
+    checkOptionalText(`${place}.bosToken`, given.bosToken)
+    checkOptionalText(`${place}.eosToken`, given.eosToken)
+  }
   checkList('settings.specialTokens', settings.specialTokens ?? [], isText, 'a text')
   checkOptions('settings.policy', settings.policy)
   return renderWithSpans(template, conversation, settings).spans

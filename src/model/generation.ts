@@ -136,7 +136,7 @@ function promptsOf({ inputIds, attentionMask }: GenerateInputs, vocabSize: numbe
     (attentionMask ?? undefined) === undefined &&
     Array.isArray(inputIds) &&
     isList(inputIds) &&
-    inputIds.every(Array.isArray)
+    inputIds.findIndex((row) => !Array.isArray(row)) < 0
   )
     return inputIds.map((row, i) => checkedRow(row, i, vocabSize))
   const { batch, time, places } = flattenBatch(

@@ -12,9 +12,33 @@ export function checkEncoding(text: unknown, options: EncodeOptions): void {
 
 /** Token ids, as any iterable. */
 export function checkIds(name: string, ids: unknown): void {
-  const isIterable = typeof ids === 'object' && ids !== null && Symbol.iterator in ids
-  const isRight = isIterable && (!Array.isArray(ids) || isList(ids))
-  checkArgument(name, ids, isRight, 'token ids')
+  checkIterable(name, ids, 'token ids')
+}
+
+/** What can be gone through. */
+export function checkIterable(name: string, value: unknown, expected: string): void {
+  const isIterable = typeof value === 'object' && value !== null && Symbol.iterator in value
+  checkArgument(name, value, isIterable && (!Array.isArray(value) || isList(value)), expected)
+}
+
+/** Tokens to add: texts, or objects with `content` and flags. */
+export function checkTokens(name: string, tokens: unknown): void {
+  checkList(name, tokens, isAddedToken, 'a text, or { content }')
+}
+
+function isAddedToken(token: unknown): boolean {
+  if (isText(token)) return true
+  if (typeof token !== 'object' || token === null || !('content' in token)) return false
+  const { content, ...flags } = token
+  return (
+    isText(content) && Object.values(flags).every((flag) => flag === undefined || typeof flag === 'boolean')
+  )
+}
+
+/** Whether a value is a text of which parts are learned. */
+export function isTextWithSpans(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('text' in value && 'spans' in value)) return false
+  return isText(value.text) && isList(value.spans)
 }
 
 function checkTexts(name: string, value: unknown): void {

@@ -1,5 +1,15 @@
-import { checkEncoding, checkIds } from './check-tokens.ts'
-import { checkMessages } from '../check-argument.ts'
+import { checkEncoding, checkIds, checkIterable, checkTokens, isTextWithSpans } from './check-tokens.ts'
+import {
+  checkArgument,
+  checkList,
+  checkMessages,
+  checkObject,
+  checkOptionalText,
+  checkPath,
+  isList,
+  isObject,
+  isText,
+} from '../check-argument.ts'
 import type { Message } from '../chat/index.ts'
 import { FettleError, type Problem } from '../error.ts'
 import type { Backend } from './backend.ts'
@@ -26,7 +36,7 @@ import { encodeTextsWithSpans, type TextWithSpans } from './encode-with-spans.ts
 import { textOf, type TokenizerFiles } from './files.ts'
 import type { JsonObject } from './json.ts'
 import { readKnownTokens, withAddedTokens, withoutSpecialTokens, type KnownTokens } from './known-tokens.ts'
-import type { AddedToken, NamedToken } from './named-tokens.ts'
+import { namedTokens, type AddedToken, type NamedToken } from './named-tokens.ts'
 import { filesOf } from './to-files.ts'
 import { makeVocabulary, type Vocabulary } from './vocabulary.ts'
 import { makeBackend } from './steps/make-backend.ts'
@@ -113,18 +123,21 @@ export class Tokenizer {
   // ------------------------------------------------------------------ tokens to texts
 
   /** The text of tokens. */
-  decode(ids: Iterable<number>, { skipSpecialTokens = false }: DecodeOptions = {}): string {
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
     checkIds('ids', ids)
-    return this.#vocabulary.decode(ids, skipSpecialTokens)
+    checkObject('options', options)
+    return this.#vocabulary.decode(ids, options.skipSpecialTokens ?? false)
   }
 
   /** The texts of several lists of tokens. */
   batchDecode(rows: Iterable<Iterable<number>>, options: DecodeOptions = {}): string[] {
+    checkIterable('rows', rows, 'lists of token ids')
     return Array.from(rows, (ids) => this.decode(ids, options))
   }
 
   /** Decodes tokens one by one as a model makes them, in whole characters. */
   createDecodeStream(options: DecodeOptions = {}): DecodeStream {
+    checkObject('options', options)
     return makeDecodeStream((ids) => this.decode(ids, options))
   }
 
@@ -135,7 +148,9 @@ export class Tokenizer {
   convertTokensToIds(tokens: readonly string[]): (number | undefined)[]
   convertTokensToIds(tokens: string | readonly string[]): number | undefined | (number | undefined)[] {
     const { idOf } = this.#vocabulary
-    return typeof tokens === 'string' ? idOf(tokens) : tokens.map(idOf)
+    if (typeof tokens === 'string') return idOf(tokens)
+    checkList('tokens', tokens, isText, 'a text')
+    return tokens.map(idOf)
   }
 
   /** The token of an id as the vocabulary spells it; undefined when there is none. */
@@ -143,7 +158,9 @@ export class Tokenizer {
   convertIdsToTokens(ids: Iterable<number>): (string | undefined)[]
   convertIdsToTokens(ids: number | Iterable<number>): string | undefined | (string | undefined)[] {
     const { tokenOf } = this.#vocabulary
-    return typeof ids === 'number' ? tokenOf(ids) : Array.from(ids, tokenOf)
+    if (typeof ids === 'number') return tokenOf(ids)
+    checkIds('ids', ids)
+    return Array.from(ids, tokenOf)
   }
 
   /** Tokens of the model's own vocabulary. */
@@ -158,6 +175,7 @@ export class Tokenizer {
 
   /** Adds tokens that are matched as a whole; returns how many are new. */
   addTokens(tokens: readonly (string | AddedToken)[]): number {
+    checkTokens('tokens', tokens)
     this.#changed = true
     this.#blind = undefined
     return this.#vocabulary.add(tokens)
@@ -165,6 +183,7 @@ export class Tokenizer {
 
   /** Adds tokens that `skipSpecialTokens` leaves out; returns how many are new. */
   addSpecialTokens(tokens: readonly (string | AddedToken)[]): number {
+    checkTokens('tokens', tokens)
     return this.addTokens(
       tokens.map((token) => ({ ...(typeof token === 'string' ? { content: token } : token), special: true })),
     )
@@ -219,8 +238,8 @@ export class Tokenizer {
 
   /** Gives a token a role, as `pad_token`; a token that does not exist is added. */
   setNamedToken(name: NamedToken, token: string): void {
-    if (token === '')
-      throw new FettleError({ place: name, found: 'an empty token', expected: 'at least one character' })
+    checkArgument('name', name, namedTokens.includes(name), namedTokens.join(', '))
+    checkArgument(name, token, isText(token) && token !== '', 'a text of at least one character')
     if (this.#known.added.get(token)?.special !== true) this.addSpecialTokens([token])
     this.#known.named.set(name, token)
   }
@@ -232,6 +251,7 @@ export class Tokenizer {
     return this.#templates.sources.get('default')
   }
   set chatTemplate(source: string | undefined) {
+    checkOptionalText('chatTemplate', source)
     if (source === undefined) this.#templates.sources.delete('default')
     else this.#templates.sources.set('default', source)
   }
@@ -244,26 +264,37 @@ export class Tokenizer {
   /** The text of a conversation. Encode it with `addSpecialTokens: false`: the template wrote them already. */
   applyChatTemplate(messages: readonly Message[], options: ChatTemplateOptions = {}): string {
     checkMessages('messages', messages)
+    checkObject('options', options)
     return renderChat(this.#templates, messages, options, this.#known.named)
   }
 
   /** A conversation's text and tokens, with what a model learns of it. */
   async encodeChat(
     messages: readonly Message[],
-    { tools, ...options }: EncodeChatOptions & { tools?: readonly unknown[] | undefined } = {},
+    given: EncodeChatOptions & { tools?: readonly unknown[] | undefined } = {},
   ): Promise<EncodedChat> {
     checkMessages('messages', messages)
+    checkObject('options', given)
+    const { tools, ...options } = given
     const [encoding] = await this.encodeChats([{ messages, tools }], options)
     return { ...encoding, inputIds: [...encoding.inputIds], mask: [...encoding.mask] }
   }
 
   /** The same for many conversations, several times as fast, in typed arrays. */
-  encodeChats(chats: readonly Chat[], options: EncodeChatOptions = {}): Promise<ChatEncoding[]> {
+  async encodeChats(chats: readonly Chat[], options: EncodeChatOptions = {}): Promise<ChatEncoding[]> {
+    checkList('chats', chats, isObject, 'a chat: { messages }')
+    checkObject('options', options)
+    chats.forEach(({ messages }, i) =>
+      checkArgument(`chats[${i}].messages`, messages, isList(messages), 'a list of messages'),
+    )
     return encodeChats(this.#chatEncoder(), chats, options)
   }
 
   /** Each answer of a conversation by itself, with what precedes it, as it is served. */
   encodeTurns(chat: Chat, options: EncodeChatOptions = {}): AsyncGenerator<TurnEncoding> {
+    checkObject('chat', chat)
+    checkMessages('chat.messages', chat.messages)
+    checkObject('options', options)
     return encodeTurns(this.#chatEncoder(), continuedTexts(this), chat, options)
   }
 
@@ -272,6 +303,8 @@ export class Tokenizer {
     messages: readonly Message[],
     options: Pick<ChatTemplateOptions, 'tools' | 'variables' | 'template'> = {},
   ): (count: number) => string {
+    checkMessages('messages', messages)
+    checkObject('options', options)
     return renderPrompts(this.#templates, messages, options, this.#known.named)
   }
 
@@ -289,6 +322,8 @@ export class Tokenizer {
     items: readonly TextWithSpans[],
     options: { addSpecialTokens?: boolean } = {},
   ): Promise<ChatEncoding[]> {
+    checkList('items', items, isTextWithSpans, 'a text with spans: { text, spans }')
+    checkObject('options', options)
     return encodeTextsWithSpans(this.#known.backend, items, options)
   }
 
@@ -300,6 +335,7 @@ export class Tokenizer {
    * @throws FettleError where there are no folders, as in a browser: see `toFiles`
    */
   async save(folder: string): Promise<void> {
+    checkPath('folder', folder)
     if (this.#saveFiles === undefined)
       throw new FettleError({
         place: 'tokenizer.save',

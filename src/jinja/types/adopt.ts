@@ -22,10 +22,10 @@ export function adoptValue(value: unknown, owner?: Owner, depth = 0): Value {
   }
   if (!Array.isArray(value)) return adoptObject(value, owner, depth)
   if (value.length > mostItems) throw new Fault('Limit', `a list of ${value.length} items`)
-  return listOf(
-    value.map((item, index) => adoptValue(item, owner?.part(index), depth + 1)),
-    owner,
-  )
+  const items: Value[] = []
+  // Not with map, which makes a list of the class that the value says it is of.
+  for (let i = 0; i < value.length; i++) items.push(adoptValue(value[i], owner?.part(i), depth + 1))
+  return listOf(items, owner)
 }
 
 function adoptScalar(value: unknown): Scalar['value'] {

@@ -163,7 +163,8 @@ function readMatrix(name: string, matrix: unknown) {
       })
     return { batch, time, at: (place: number) => data[place] }
   }
-  if (!Array.isArray(matrix)) throw new FettleError({ place: name, found: quoteValue(matrix), expected })
+  if (!Array.isArray(matrix) || !isList(matrix))
+    throw new FettleError({ place: name, found: quoteValue(matrix), expected })
   const single = matrix.findIndex((row) => !Array.isArray(row))
   if (single >= 0)
     throw new FettleError(
