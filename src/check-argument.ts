@@ -32,9 +32,13 @@ export function checkText(name: string, value: unknown): void {
   checkArgument(name, value, isText(value), 'a text')
 }
 
+/** Longer paths no system has. */
+const longestPath = 4096
+
 /** A path that a file can have. */
 export function checkPath(name: string, value: unknown): void {
-  const isRight = typeof value === 'string' && value !== '' && !value.includes('\0')
+  const isRight =
+    typeof value === 'string' && value !== '' && !value.includes('\0') && value.length <= longestPath
   checkArgument(name, value, isRight, 'the path of a file or folder')
 }
 
