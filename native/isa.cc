@@ -19,6 +19,15 @@ void cachedAttentionForward(const args::CachedAttention& op);
 void causalConvForward(const args::CausalConv& op);
 void causalConvVjp(const args::CausalConvVjp& op);
 void cachedCausalConvForward(const args::CachedCausalConv& op);
+void gatedDeltaForward(const args::GatedDelta& op);
+void gatedDeltaVjp(const args::GatedDeltaVjp& op);
+void cachedGatedDeltaForward(const args::CachedGatedDelta& op);
+void gatedNormForward(const args::GatedNorm& op);
+void gatedNormVjp(const args::GatedNormVjp& op);
+void splitGatesForward(const args::SplitGates& op);
+void splitGatesVjp(const args::SplitGatesVjp& op);
+void sigmoidGateForward(const args::SigmoidGate& op);
+void sigmoidGateVjp(const args::SigmoidGateVjp& op);
 
 }  // namespace fettle::FETTLE_ISA
 
@@ -35,6 +44,9 @@ void cachedCausalConvForward(const args::CachedCausalConv& op);
 #include "kernels/cached_attention.h"
 #elif FETTLE_PART == 5
 #include "kernels/causal_conv.h"
+#include "kernels/gated_delta.h"
+#include "kernels/gated_delta_vjp.h"
+#include "kernels/gates.h"
 #else
 #include "kernels/activation.h"
 #include "kernels/adamw.h"

@@ -185,6 +185,66 @@ constexpr OpRule cachedCausalConv{
     {{"parts", AttributeKind::count}, {"silu", AttributeKind::flag}},
     0, {}, {}, 0x1, -1};
 
+constexpr ArgumentRule gatedDeltaArguments[] = {
+    {"qkv", ArgumentType::act, 0, 2, {"M", "2 * keyHeads * keyDim + valueHeads * valueDim"}},
+    {"ba", ArgumentType::act, 0, 2, {"M", "2 * valueHeads"}},
+    {"aLog", ArgumentType::float32, 0, 1, {"valueHeads"}},
+    {"dtBias", ArgumentType::float32, 0, 1, {"valueHeads"}},
+    {"starts", ArgumentType::int32, 0, 1, {"M"}, 0, "M"},
+    {"o", ArgumentType::act, 0, 2, {"M", "valueHeads * valueDim"}},
+};
+constexpr OpRule gatedDelta{
+    gatedDeltaArguments, 5, 1,
+    {{"keyHeads", AttributeKind::count}, {"keyDim", AttributeKind::count}, {"valueHeads", AttributeKind::count}, {"valueDim", AttributeKind::count}},
+    4, {0, 1, 2, 3}, {0x1f, 0x1f, 0x1f, 0x1f}, 0x1, -1};
+
+constexpr ArgumentRule cachedGatedDeltaArguments[] = {
+    {"qkv", ArgumentType::act, 0, 2, {"M", "2 * keyHeads * keyDim + valueHeads * valueDim"}},
+    {"ba", ArgumentType::act, 0, 2, {"M", "2 * valueHeads"}},
+    {"aLog", ArgumentType::float32, 0, 1, {"valueHeads"}},
+    {"dtBias", ArgumentType::float32, 0, 1, {"valueHeads"}},
+    {"slots", ArgumentType::int32, 0, 1, {"M"}, 0, "S"},
+    {"positions", ArgumentType::int32, 0, 1, {"M"}},
+    {"state", ArgumentType::float32, kChanges, 3, {"S", "R", "valueHeads * keyDim * valueDim"}},
+    {"o", ArgumentType::act, 0, 2, {"M", "valueHeads * valueDim"}},
+};
+constexpr OpRule cachedGatedDelta{
+    cachedGatedDeltaArguments, 7, 1,
+    {{"keyHeads", AttributeKind::count}, {"keyDim", AttributeKind::count}, {"valueHeads", AttributeKind::count}, {"valueDim", AttributeKind::count}},
+    0, {}, {}, 0x1, -1};
+
+constexpr ArgumentRule gatedNormArguments[] = {
+    {"gain", ArgumentType::parameter, 0, 1, {"W"}},
+    {"x", ArgumentType::act, 0, 2, {"M", "parts * W"}},
+    {"gate", ArgumentType::act, 0, 2, {"M", "parts * W"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "parts * W"}},
+    {"rstd", ArgumentType::float32, kAuxiliary, 2, {"M", "parts"}},
+};
+constexpr OpRule gatedNorm{
+    gatedNormArguments, 3, 2,
+    {{"eps", AttributeKind::number}, {"parts", AttributeKind::count}},
+    3, {0, 1, 2}, {0x17, 0x17, 0x17}, 0x1, -1};
+
+constexpr ArgumentRule splitGatesArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"M", "2 * heads * headDim + rest"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "heads * headDim + rest"}},
+    {"gate", ArgumentType::act, 0, 2, {"M", "heads * headDim"}},
+};
+constexpr OpRule splitGates{
+    splitGatesArguments, 1, 2,
+    {{"headDim", AttributeKind::count}, {"heads", AttributeKind::count}, {"rest", AttributeKind::count}},
+    1, {0}, {0x0}, 0x3, -1};
+
+constexpr ArgumentRule sigmoidGateArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"M", "W"}},
+    {"gate", ArgumentType::act, 0, 2, {"M", "W"}},
+    {"y", ArgumentType::act, 0, 2, {"M", "W"}},
+};
+constexpr OpRule sigmoidGate{
+    sigmoidGateArguments, 2, 1,
+    {},
+    2, {0, 1}, {0x3, 0x3}, 0x1, -1};
+
 constexpr ArgumentRule copySlotsArguments[] = {
     {"sources", ArgumentType::int32, 0, 1, {"n"}, 0, "S"},
     {"slots", ArgumentType::int32, 0, 1, {"n"}, 0, "S"},
@@ -382,6 +442,11 @@ constexpr const OpRule* kOpRules[] = {
     &rules::cachedAttention,
     &rules::causalConv,
     &rules::cachedCausalConv,
+    &rules::gatedDelta,
+    &rules::cachedGatedDelta,
+    &rules::gatedNorm,
+    &rules::splitGates,
+    &rules::sigmoidGate,
     &rules::copySlots,
     &rules::linear,
     &rules::scaleColumns,

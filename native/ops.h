@@ -5,17 +5,18 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "8e01e91ecbab2483";
+constexpr char kTableHash[] = "57deb10175ec3f23";
 
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(addNoise) X(dropout) X(qkNorm) \
-  X(joinColumns) X(rope) X(attention) X(cachedAttention) X(causalConv) X(cachedCausalConv) X(copySlots) X(linear) \
-  X(scaleColumns) X(inverseNorms) X(glu) X(gateColumns) X(activation) X(capLogits) X(targetLogProbs) X(appendColumns) \
-  X(adaptedLogProbs) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw)
+  X(joinColumns) X(rope) X(attention) X(cachedAttention) X(causalConv) X(cachedCausalConv) X(gatedDelta) \
+  X(cachedGatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(copySlots) X(linear) X(scaleColumns) X(inverseNorms) \
+  X(glu) X(gateColumns) X(activation) X(capLogits) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scaleRows) \
+  X(argmax) X(fill) X(gradNorm) X(adamw)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(dropout) X(qkNorm) \
-  X(joinColumns) X(rope) X(attention) X(causalConv) X(linear) X(scaleColumns) X(glu) X(gateColumns) X(activation) \
-  X(targetLogProbs) X(appendColumns) X(adaptedLogProbs)
+  X(joinColumns) X(rope) X(attention) X(causalConv) X(gatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(linear) \
+  X(scaleColumns) X(glu) X(gateColumns) X(activation) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs)
 
 enum class Op : int {
 #define X(name) name,
@@ -370,6 +371,125 @@ struct CachedCausalConv : Arguments {
   const Tensor& y() const { return *call.out[0]; }
   int64_t parts() const { return int64_t(call.attributes[0]); }
   bool silu() const { return call.attributes[1] != 0; }
+};
+
+struct GatedDelta : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& ba() const { return *call.in[1]; }
+  const Tensor& aLog() const { return *call.in[2]; }
+  const Tensor& dtBias() const { return *call.in[3]; }
+  const Tensor& starts() const { return *call.in[4]; }
+  const Tensor& o() const { return *call.out[0]; }
+  int64_t keyHeads() const { return int64_t(call.attributes[0]); }
+  int64_t keyDim() const { return int64_t(call.attributes[1]); }
+  int64_t valueHeads() const { return int64_t(call.attributes[2]); }
+  int64_t valueDim() const { return int64_t(call.attributes[3]); }
+};
+
+struct GatedDeltaVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& ba() const { return *call.in[1]; }
+  const Tensor& aLog() const { return *call.in[2]; }
+  const Tensor& dtBias() const { return *call.in[3]; }
+  const Tensor& starts() const { return *call.in[4]; }
+  const Tensor& dO() const { return *call.in[6]; }
+  const Tensor* dQkv() const { return call.out[0]; }
+  bool accumulatesQkv() const { return call.accumulate[0]; }
+  const Tensor* dBa() const { return call.out[1]; }
+  bool accumulatesBa() const { return call.accumulate[1]; }
+  const Tensor* dALog() const { return call.out[2]; }
+  bool accumulatesALog() const { return call.accumulate[2]; }
+  const Tensor* dDtBias() const { return call.out[3]; }
+  bool accumulatesDtBias() const { return call.accumulate[3]; }
+  int64_t keyHeads() const { return int64_t(call.attributes[0]); }
+  int64_t keyDim() const { return int64_t(call.attributes[1]); }
+  int64_t valueHeads() const { return int64_t(call.attributes[2]); }
+  int64_t valueDim() const { return int64_t(call.attributes[3]); }
+};
+
+struct CachedGatedDelta : Arguments {
+  using Arguments::Arguments;
+  const Tensor& qkv() const { return *call.in[0]; }
+  const Tensor& ba() const { return *call.in[1]; }
+  const Tensor& aLog() const { return *call.in[2]; }
+  const Tensor& dtBias() const { return *call.in[3]; }
+  const Tensor& slots() const { return *call.in[4]; }
+  const Tensor& positions() const { return *call.in[5]; }
+  const Tensor& state() const { return *call.in[6]; }
+  const Tensor& o() const { return *call.out[0]; }
+  int64_t keyHeads() const { return int64_t(call.attributes[0]); }
+  int64_t keyDim() const { return int64_t(call.attributes[1]); }
+  int64_t valueHeads() const { return int64_t(call.attributes[2]); }
+  int64_t valueDim() const { return int64_t(call.attributes[3]); }
+};
+
+struct GatedNorm : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gain() const { return *call.in[0]; }
+  const Tensor& x() const { return *call.in[1]; }
+  const Tensor& gate() const { return *call.in[2]; }
+  const Tensor& y() const { return *call.out[0]; }
+  const Tensor* rstd() const { return call.out[1]; }
+  double eps() const { return call.attributes[0]; }
+  int64_t parts() const { return int64_t(call.attributes[1]); }
+};
+
+struct GatedNormVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gain() const { return *call.in[0]; }
+  const Tensor& x() const { return *call.in[1]; }
+  const Tensor& gate() const { return *call.in[2]; }
+  const Tensor& rstd() const { return *call.in[4]; }
+  const Tensor& dY() const { return *call.in[5]; }
+  const Tensor* dGain() const { return call.out[0]; }
+  bool accumulatesGain() const { return call.accumulate[0]; }
+  const Tensor* dX() const { return call.out[1]; }
+  bool accumulatesX() const { return call.accumulate[1]; }
+  const Tensor* dGate() const { return call.out[2]; }
+  bool accumulatesGate() const { return call.accumulate[2]; }
+  double eps() const { return call.attributes[0]; }
+  int64_t parts() const { return int64_t(call.attributes[1]); }
+};
+
+struct SplitGates : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& y() const { return *call.out[0]; }
+  const Tensor& gate() const { return *call.out[1]; }
+  int64_t headDim() const { return int64_t(call.attributes[0]); }
+  int64_t heads() const { return int64_t(call.attributes[1]); }
+  int64_t rest() const { return int64_t(call.attributes[2]); }
+};
+
+struct SplitGatesVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor& dGate() const { return *call.in[4]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  int64_t headDim() const { return int64_t(call.attributes[0]); }
+  int64_t heads() const { return int64_t(call.attributes[1]); }
+  int64_t rest() const { return int64_t(call.attributes[2]); }
+};
+
+struct SigmoidGate : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& gate() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct SigmoidGateVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& gate() const { return *call.in[1]; }
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dGate() const { return call.out[1]; }
+  bool accumulatesGate() const { return call.accumulate[1]; }
 };
 
 struct CopySlots : Arguments {

@@ -243,6 +243,15 @@ class CommandCheck {
           fail("heads in no groups: " + sizes_.text(), "as many query heads for each key head");
         break;
       case Op::linear: checkLinear(); break;
+      case Op::causalConv:
+      case Op::cachedCausalConv:
+        if (sizeOf("parts") != 1 && sizeOf("parts") != 3) fail(std::to_string(sizeOf("parts")) + " parts", "1 or 3");
+        break;
+      case Op::gatedDelta:
+      case Op::cachedGatedDelta:
+        if (sizeOf("keyHeads") < 1 || sizeOf("valueHeads") % sizeOf("keyHeads") != 0)
+          fail("heads in no groups: " + sizes_.text(), "as many value heads for each key head");
+        break;
       default: break;
     }
   }

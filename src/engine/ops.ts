@@ -247,6 +247,73 @@ export const ops = {
     changes: ['state'],
   }),
 
+  /**
+   * The gated delta rule, for each value head a memory S [keyDim, valueDim] that is zero before the first token of a document:
+   * S_t = d S_(t−1) + k u^T,  u = β (v − d S_(t−1)^T k),  o = S_t^T q,  β = σ(b),  d = exp(−exp(aLog) · softplus(a + dtBias)).
+   * qkv holds q and k of the key heads, then v; q and k are divided by sqrt(Σ x² + 1e-6), q by sqrt(keyDim), too, and each serves
+   * valueHeads / keyHeads value heads. ba holds b, then a.
+   */
+  gatedDelta: op({
+    inputs: {
+      qkv: act('M', deltaColumns()),
+      ba: act('M', '2 * valueHeads'),
+      aLog: float32('valueHeads'),
+      dtBias: float32('valueHeads'),
+      starts: int32('M', { below: 'M' }),
+    },
+    outputs: { o: act('M', 'valueHeads * valueDim') },
+    attributes: deltaAttributes(),
+    gradients: ['qkv', 'ba', 'aLog', 'dtBias'],
+    saved: () => ['qkv', 'ba', 'aLog', 'dtBias', 'starts'],
+  }),
+
+  /**
+   * The same over tokens of slots, one after the other: token m reads state[slots[m], positions[m] mod R], or zeros at position
+   * 0, and writes state[slots[m], (positions[m] + 1) mod R]. So a slot may be fed again from any of its last R − 1 positions
+   * on. No gradient.
+   */
+  cachedGatedDelta: op({
+    inputs: {
+      qkv: act('M', deltaColumns()),
+      ba: act('M', '2 * valueHeads'),
+      aLog: float32('valueHeads'),
+      dtBias: float32('valueHeads'),
+      slots: int32('M', { below: 'S' }),
+      positions: int32('M'),
+      state: float32('S', 'R', 'valueHeads * keyDim * valueDim'),
+    },
+    outputs: { o: act('M', 'valueHeads * valueDim') },
+    attributes: deltaAttributes(),
+    gradients: [],
+    changes: ['state'],
+  }),
+
+  /** y = rmsNorm(x) · silu(gate), the norm of each of the parts of a row for itself, with one gain. */
+  gatedNorm: op({
+    inputs: { gain: parameter('W'), x: act('M', 'parts * W'), gate: act('M', 'parts * W') },
+    outputs: { y: act('M', 'parts * W'), rstd: auxiliary(float32('M', 'parts')) },
+    attributes: { eps: 'number', parts: 'count' },
+    gradients: ['gain', 'x', 'gate'],
+    saved: () => ['gain', 'x', 'gate', 'rstd'],
+  }),
+
+  /** Takes apart what stands in each row head by head, a query beside its gate: y are the queries and the `rest` columns behind. */
+  splitGates: op({
+    inputs: { x: act('M', '2 * heads * headDim + rest') },
+    outputs: { y: act('M', 'heads * headDim + rest'), gate: act('M', 'heads * headDim') },
+    attributes: { headDim: 'count', heads: 'count', rest: 'count' },
+    gradients: ['x'],
+  }),
+
+  /** y = x · σ(gate) */
+  sigmoidGate: op({
+    inputs: { x: act('M', 'W'), gate: act('M', 'W') },
+    outputs: { y: act('M', 'W') },
+    attributes: {},
+    gradients: ['x', 'gate'],
+    saved: () => ['x', 'gate'],
+  }),
+
   /** cache[slots[i], p] = cache[sources[i], p] for p < counts[i]. No slot is both a source and overwritten. No gradient. */
   copySlots: op({
     inputs: {
@@ -503,6 +570,15 @@ export type Activation = (typeof activations)[number]
 /** Queries, then keys, then values. */
 function qkvColumns() {
   return 'queryHeads * headDim + 2 * keyHeads * headDim'
+}
+
+/** Queries and keys of the key heads, then values. */
+function deltaColumns() {
+  return '2 * keyHeads * keyDim + valueHeads * valueDim'
+}
+
+function deltaAttributes() {
+  return { keyHeads: 'count', keyDim: 'count', valueHeads: 'count', valueDim: 'count' } as const
 }
 
 function attentionAttributes() {

@@ -55,6 +55,21 @@ const needs: {
       positions: (_, count) => Int32Array.from(range(count), (i) => Math.floor(i / 3)),
     },
   },
+  gatedDelta: {
+    attributes: { keyHeads: 2, keyDim: 3, valueHeads: 4, valueDim: 5 },
+    sizes: { M: 7 },
+    data: { starts: documents },
+  },
+  cachedGatedDelta: {
+    attributes: { keyHeads: 2, keyDim: 3, valueHeads: 4, valueDim: 5 },
+    sizes: { M: 7, S: 3, R: 2 },
+    data: {
+      slots: (_, count) => Int32Array.from(range(count), (i) => i % 3),
+      positions: (_, count) => Int32Array.from(range(count), (i) => Math.floor(i / 3)),
+    },
+  },
+  gatedNorm: { attributes: { eps: 1e-5, parts: 3 }, sizes: { M: 7, W: 5 }, data: { gain: gains } },
+  splitGates: { attributes: { headDim: 3, heads: 2, rest: 5 } },
   copySlots: {
     sizes: { n: 3, S: 4 },
     data: { sources: exactly([0, 0, 0]), slots: exactly([1, 3, 2]) },

@@ -163,6 +163,49 @@ export function cachedCausalConv(
   })
 }
 
+interface DeltaHeads {
+  keyHeads: number
+  keyDim: number
+  valueHeads: number
+  valueDim: number
+}
+
+/** Rates around −1 a token, as trained models have them, and slower. */
+const deltaData = { aLog: normal(1), dtBias: normal(1), qkv: normal(1), ba: normal(1) } as const
+
+export function gatedDelta(
+  name: string,
+  documents: number[],
+  heads: DeltaHeads,
+  large = false,
+): Case<'gatedDelta'> {
+  const starts: number[] = []
+  for (const length of documents) starts.push(...Array<number>(length).fill(starts.length))
+  return makeCase('gatedDelta', name, {
+    sizes: { M: starts.length },
+    attributes: { ...heads },
+    data: { ...deltaData, starts: exactly(starts) },
+    seed: starts.length,
+    large,
+  })
+}
+
+/** Slot i goes on from position starts[i] by counts[i] tokens. */
+export function cachedGatedDelta(
+  name: string,
+  options: { starts: number[]; counts: number[]; R: number } & DeltaHeads,
+): Case<'cachedGatedDelta'> {
+  const { starts, counts, R, ...heads } = options
+  const slots = counts.flatMap((count, slot) => Array<number>(count).fill(slot))
+  const positions = counts.flatMap((count, slot) => range(count).map((i) => starts[slot] + i))
+  return makeCase('cachedGatedDelta', name, {
+    sizes: { M: slots.length, S: starts.length, R },
+    attributes: { ...heads },
+    data: { ...deltaData, slots: exactly(slots), positions: exactly(positions) },
+    seed: slots.length,
+  })
+}
+
 export function copySlots(
   name: string,
   options: { copies: [number, number, number][]; slots: number; capacity: number; width: number },

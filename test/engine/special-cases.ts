@@ -7,8 +7,10 @@ import {
   attention,
   cachedAttention,
   cachedCausalConv,
+  cachedGatedDelta,
   causalConv,
   copySlots,
+  gatedDelta,
   linear,
   qkNorm,
   rope,
@@ -42,6 +44,7 @@ const inverseNorms = casesOf('inverseNorms', {
   attributes: { segments: [16, 4, 2, 5, 0, 1, 12, 8, 0.5] },
   data: { squares: (r, count) => r.normal(count).map((x) => 9000 + x * x) },
 })
+const gatedNorm = casesOf('gatedNorm', { attributes: { eps: 1e-5, parts: 3 }, data: { gain: gains } })
 const gradNorm = casesOf('gradNorm', { attributes: { maxNorm: 1 } })
 
 const shifted =
@@ -212,6 +215,62 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     }),
     cachedCausalConv('prompt and continuation', { starts: [0, 5], counts: [40, 20], W: 67, K: 4, R: 5 }),
     cachedCausalConv('one tap', { starts: [0, 3], counts: [2, 1], W: 5, K: 1, R: 1 }),
+  ],
+  gatedDelta: [
+    gatedDelta('one token', [1], { keyHeads: 1, keyDim: 4, valueHeads: 1, valueDim: 4 }),
+    gatedDelta('documents', [3, 1, 4], { keyHeads: 1, keyDim: 3, valueHeads: 2, valueDim: 2 }),
+    gatedDelta('a chunk and some', [70, 3], { keyHeads: 1, keyDim: 5, valueHeads: 2, valueDim: 6 }, true),
+    gatedDelta(
+      'larger',
+      [64, 1, 200, 35],
+      { keyHeads: 3, keyDim: 16, valueHeads: 6, valueDim: 20 },
+      true,
+    ),
+    gatedDelta('wide', [150], { keyHeads: 2, keyDim: 128, valueHeads: 2, valueDim: 128 }, true),
+  ],
+  cachedGatedDelta: [
+    cachedGatedDelta('first tokens', {
+      starts: [0],
+      counts: [5],
+      R: 2,
+      keyHeads: 1,
+      keyDim: 4,
+      valueHeads: 2,
+      valueDim: 3,
+    }),
+    cachedGatedDelta('prompt, continuation and one token', {
+      starts: [0, 7, 4],
+      counts: [90, 13, 1],
+      R: 3,
+      keyHeads: 2,
+      keyDim: 20,
+      valueHeads: 4,
+      valueDim: 37,
+    }),
+    cachedGatedDelta('one memory a slot', {
+      starts: [0, 3],
+      counts: [20, 2],
+      R: 1,
+      keyHeads: 1,
+      keyDim: 16,
+      valueHeads: 1,
+      valueDim: 16,
+    }),
+  ],
+  gatedNorm: [
+    gatedNorm('one part', { M: 3, W: 6 }, { attributes: { eps: 1e-5, parts: 1 } }),
+    gatedNorm('larger', { M: 67, W: 83 }, { large: true }),
+  ],
+  splitGates: [
+    makeCase('splitGates', 'larger', {
+      sizes: { M: 67 },
+      attributes: { headDim: 20, heads: 4, rest: 40 },
+      large: true,
+    }),
+    makeCase('splitGates', 'nothing behind the gates', {
+      sizes: { M: 3 },
+      attributes: { headDim: 3, heads: 1, rest: 0 },
+    }),
   ],
   copySlots: [
     copySlots('one slot to all others', {

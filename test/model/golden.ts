@@ -23,6 +23,7 @@ export const goldenModels = [
   'phi4-mini',
   'gpt2',
   'lfm2',
+  'qwen3-5',
 ] as const
 
 export const fixture = (model: string, ...path: string[]): string =>

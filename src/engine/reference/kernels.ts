@@ -13,6 +13,8 @@ import { copySlots } from './copy-slots.ts'
 import { dropout } from './dropout.ts'
 import { embedding, selectRows } from './embedding.ts'
 import { fill } from './fill.ts'
+import { cachedGatedDelta, gatedDelta } from './gated-delta.ts'
+import { gatedNorm, sigmoidGate, splitGates } from './gates.ts'
 import { joinColumns } from './join-columns.ts'
 import type { Kernel } from './kernel.ts'
 import { layerNorm } from './layer-norm.ts'
@@ -43,6 +45,11 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   cachedAttention,
   causalConv,
   cachedCausalConv,
+  gatedDelta,
+  cachedGatedDelta,
+  gatedNorm,
+  splitGates,
+  sigmoidGate,
   copySlots,
   linear,
   scaleColumns,

@@ -22,6 +22,8 @@ export interface AttentionParts {
   norm: Norm
   /** Queries, keys and values, in this order; without values they are the keys, without keys those of `keysOf`. */
   qkv: Linear
+  /** Beside each head's query stands a gate: what it attends to is multiplied by its sigmoid. */
+  hasGates?: boolean
   headNorms: HeadNorms | null
   /** What an earlier block with heads of the same length remembers: its keys and values are read, too. */
   keysOf?: CacheShape | undefined
@@ -52,7 +54,7 @@ export interface HeadNorms {
  * https://arxiv.org/abs/2305.13245
  */
 export function attention(parts: AttentionParts): Block {
-  const { shape, norm, qkv, headNorms, keysOf, output, sinks, residual = {} } = parts
+  const { shape, norm, qkv, hasGates, headNorms, keysOf, output, sinks, residual = {} } = parts
   const { queryHeads, keyHeads, headDim } = shape
   const qkvWidth = (queryHeads + 2 * keyHeads) * headDim
   const added = residualParts(output, qkv.weight.columns, residual)
@@ -75,22 +77,43 @@ export function attention(parts: AttentionParts): Block {
         qkv.weight.columns +
         (headNorms ? rowCount(qkv.weight) : 0) +
         qkvWidth +
-        queryHeads * headDim +
+        queryHeads * headDim * (hasGates ? 2 : 1) +
         added.kept,
       again: 0,
       float32: queryHeads + added.float32,
     },
     record(pass, stream, { rows }) {
       const projected = recordLinear(pass, norm.record(pass, stream), qkv, null)
-      const turned = rotate(pass, parts, normaliseHeads(pass, parts, projected))
+      const split = hasGates ? splitGates(pass, shape, projected) : { qkv: projected }
+      const turned = rotate(pass, parts, normaliseHeads(pass, parts, split.qkv))
       const rotated = keysOf ? joinKeys(pass, shape, turned, keysOf) : turned
       pass.keyValues.set(cache, rotated)
-      const attended = attend(pass, parts, rotated, cache)
+      const attended = multiplyByGate(pass, attend(pass, parts, rotated, cache), split.gate)
       if (!rows) return addToStream(pass, attended, output, stream, residual)
       const chosen = selectRows(pass.tape, attended, rows)
       return addToStream(pass, chosen, output, selectRows(pass.tape, stream, rows), residual)
     },
   }
+}
+
+function splitGates(
+  { tape, options: { activation } }: ForwardPass,
+  { queryHeads: heads, keyHeads, headDim }: AttentionShape,
+  x: Tensor,
+): { qkv: Tensor; gate?: Tensor } {
+  const rest = 2 * keyHeads * headDim
+  const columns = (count: number) => ({ dtype: activation, shape: [x.shape[0], count] })
+  const { y, gate } = tape.apply(
+    'splitGates',
+    { x },
+    { headDim, heads, rest },
+    { y: columns(heads * headDim + rest), gate: columns(heads * headDim) },
+  )
+  return { qkv: present(y), gate: present(gate) }
+}
+
+function multiplyByGate({ tape }: ForwardPass, x: Tensor, gate: Tensor | undefined): Tensor {
+  return gate ? present(tape.apply('sigmoidGate', { x, gate }, {}, { y: x }).y) : x
 }
 
 function normaliseHeads(

@@ -20,6 +20,7 @@ import { olmo3 } from './olmo3.ts'
 import { phi3 } from './phi3.ts'
 import { qwen2 } from './qwen2.ts'
 import { qwen3 } from './qwen3.ts'
+import { qwen35 } from './qwen3-5.ts'
 import { smollm3 } from './smollm3.ts'
 import { starcoder2 } from './starcoder2.ts'
 import { textConfig } from './wrappers.ts'
@@ -44,6 +45,7 @@ const families: readonly Family[] = [
   starcoder2,
   gpt2,
   lfm2,
+  qwen35,
 ]
 
 /**

@@ -74,6 +74,10 @@ export interface LlamaLayerOptions {
   biases?: { qkv?: boolean; output?: boolean; mlp?: boolean }
   /** Projections of one input that are one module: their names instead of those of three and of two. */
   fused?: { qkv: readonly [safetensors: string, gguf: string]; gateUp: readonly [string, string] }
+  /** What mixes tokens instead of attention. */
+  mixer?: (named: (safetensors: string, gguf: string) => ModuleName, norm: Norm) => Block
+  /** Whether each head's query has a gate of its output beside it. */
+  hasGates?: boolean
   /** Norms of queries and keys: of each head, or of all heads together. */
   headNorms?: 'each' | 'together'
   /** Where a block's norms are: before it (default), after it, before it is added to the stream, or both. */
@@ -221,7 +225,7 @@ function llamaLayer(
 ): Layer {
   const { hidden_size: width, rms_norm_eps: eps, root = 'model' } = config
   const { queryHeads, keyHeads, headDim } = headsOf(config)
-  const { biases = {}, fused, headNorms, window, rotates = true, residualScale: scale } = options
+  const { biases = {}, fused, hasGates, headNorms, window, rotates = true, residualScale: scale } = options
   const named = (safetensors: string, gguf: string): ModuleName => ({
     safetensors: `${root}.layers.${layer}.${safetensors}`,
     gguf: `blk.${layer}.${gguf}`,
@@ -232,7 +236,8 @@ function llamaLayer(
   const ggufTransform = options.ggufInterleaves ? interleavedHalves(headDim) : undefined
   const headGain = (name: string, gguf: string, all: number) =>
     gain(named(name, gguf), headNorms === 'together' ? all : headDim, made.gain)
-  return [
+  const before = norm(names.attention) ?? noNorm
+  const attends = () =>
     attention({
       shape: {
         queryHeads,
@@ -244,13 +249,18 @@ function llamaLayer(
       },
       scale: options.scale ?? headDim ** -0.5,
       cap: options.cap ?? 0,
-      norm: norm(names.attention) ?? noNorm,
+      norm: before,
+      hasGates: hasGates ?? false,
       qkv: linear(
         width,
         fused
           ? [{ module: named(...fused.qkv), rows: queries + 2 * keys }]
           : [
-              { module: named('self_attn.q_proj', 'attn_q'), rows: queries, ggufTransform },
+              {
+                module: named('self_attn.q_proj', 'attn_q'),
+                rows: hasGates ? 2 * queries : queries,
+                ggufTransform,
+              },
               { module: named('self_attn.k_proj', 'attn_k'), rows: keys, ggufTransform },
               { module: named('self_attn.v_proj', 'attn_v'), rows: keys },
             ],
@@ -270,7 +280,9 @@ function llamaLayer(
         biases.output ?? false,
       ),
       residual: { norm: norm(names.attended), scale },
-    }),
+    })
+  return [
+    options.mixer ? options.mixer(named, before) : attends(),
     llamaMlp(config, options, named, { before: norm(names.mlp) ?? noNorm, after: norm(names.mapped) }),
   ]
 }

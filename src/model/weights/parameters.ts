@@ -94,6 +94,11 @@ export function fixedNumber({ safetensors, gguf }: ModuleName): Parameter {
   return { ...parameter('vector', 1, [part], 'ones'), isFixed: true }
 }
 
+/** A vector [rows] whose tensor is no module's weight: its whole name. */
+export function vector({ safetensors, gguf }: ModuleName, rows: number): Parameter {
+  return parameter('vector', 1, [{ rows, safetensors: { name: safetensors }, gguf: { name: gguf } }], 'zeros')
+}
+
 function parameter(
   kind: Parameter['kind'],
   columns: number,

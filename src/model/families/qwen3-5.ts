@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import type { ForeignKeys } from '../../formats/foreign/index.ts'
+import { causalConv } from '../blocks/causal-conv.ts'
+import { deltaNet } from '../blocks/delta-net.ts'
+import { linear } from '../blocks/linear.ts'
+import { gain, vector } from '../weights/parameters.ts'
+import { onePlus } from '../weights/transforms.ts'
+import { defineFamily } from './family.ts'
+import { count, flag } from './keys.ts'
+import { checkLlama, llamaKeys, llamaLike, type LlamaLayerOptions } from './llama-like.ts'
+import { ropeParameters, ropeWithin } from './rope-keys.ts'
+
+const keys = llamaKeys({
+  vocabSize: 248_320,
+  hiddenSize: 4096,
+  intermediateSize: 12288,
+  layers: 32,
+  heads: 16,
+  keyHeads: 4,
+  maxPositions: 32768,
+  bos: null,
+  eos: null,
+}).extend({
+  head_dim: count(256),
+  num_key_value_heads: count(4),
+  attention_bias: flag(false),
+  partial_rotary_factor: z.number().nullable().default(0.25),
+  linear_conv_kernel_dim: count(4),
+  linear_key_head_dim: count(128),
+  linear_value_head_dim: count(128),
+  linear_num_key_heads: count(16),
+  linear_num_value_heads: count(32),
+  layer_types: z.array(z.enum(['linear_attention', 'full_attention'])).nullish(),
+  /** Where there are no layer_types, every so many layers one attends. */
+  full_attention_interval: z
+    .int()
+    .refine((interval) => interval !== 0, 'another number than 0')
+    .default(4),
+})
+
+type Qwen35Config = z.output<typeof keys>
+
+const rotary = { isPartial: true }
+
+/** Text has one position where pictures have three: sections of a head for each of them change nothing. */
+const rope: ForeignKeys = {
+  obeyed: ropeParameters,
+  harmless: ['finetuned', 'mrope_section', 'mrope_interleaved'],
+}
+
+/**
+ * Qwen3.5's text models: three of four layers have a memory that is written by the gated delta rule, the others attend with
+ * gates (https://huggingface.co/Qwen/Qwen3.5-9B).
+ */
+export const qwen35 = defineFamily({
+  modelType: 'qwen3_5_text',
+  className: 'Qwen3_5ForCausalLM',
+  keys,
+  within: { ...ropeWithin, rope_parameters: rope, rope_scaling: rope },
+  check: (config) => [
+    ...checkLlama(llamaConfig(config), null, rotary),
+    ...(config.layer_types && config.layer_types.length !== config.num_hidden_layers
+      ? [{ key: 'layer_types', expected: `a type for each of num_hidden_layers, ${config.num_hidden_layers}` }]
+      : []),
+    ...(config.linear_num_value_heads % config.linear_num_key_heads === 0
+      ? []
+      : [{ key: 'linear_num_key_heads', expected: 'a divisor of linear_num_value_heads' }]),
+    ...(['silu', 'swish'].includes(config.hidden_act) ? [] : [{ key: 'hidden_act', expected: 'silu' }]),
+  ],
+  describe: (config) =>
+    llamaLike(
+      llamaConfig(config),
+      (layer) =>
+        attends(config, layer)
+          ? {
+              biases: { qkv: config.attention_bias, output: config.attention_bias },
+              hasGates: true,
+              headNorms: 'each',
+            }
+          : remembers(config),
+      { gain: onePlus, ...rotary },
+    ),
+  gguf: null,
+})
+
+function llamaConfig(config: Qwen35Config) {
+  return { ...config, layer_types: null }
+}
+
+function attends({ layer_types, full_attention_interval }: Qwen35Config, layer: number): boolean {
+  return layer_types
+    ? layer_types[layer] === 'full_attention'
+    : (layer + 1) % full_attention_interval === 0
+}
+
+function remembers(config: Qwen35Config): LlamaLayerOptions {
+  const { hidden_size: width, rms_norm_eps: eps } = config
+  const { linear_num_key_heads: keyHeads, linear_key_head_dim: keyDim } = config
+  const { linear_num_value_heads: valueHeads, linear_value_head_dim: valueDim } = config
+  const values = valueHeads * valueDim
+  const channels = 2 * keyHeads * keyDim + values
+  return {
+    mixer: (named, norm) =>
+      deltaNet({
+        norm,
+        heads: { keyHeads, keyDim, valueHeads, valueDim },
+        qkv: linear(
+          width,
+          [{ module: named('linear_attn.in_proj_qkv', 'attn_qkv'), rows: channels }],
+          false,
+        ),
+        conv: causalConv(named('linear_attn.conv1d', 'ssm_conv1d'), {
+          channels,
+          taps: config.linear_conv_kernel_dim,
+          silu: true,
+          parts: 1,
+        }),
+        gate: linear(width, [{ module: named('linear_attn.in_proj_z', 'attn_gate'), rows: values }], false),
+        rates: linear(
+          width,
+          [
+            { module: named('linear_attn.in_proj_b', 'ssm_beta'), rows: valueHeads },
+            { module: named('linear_attn.in_proj_a', 'ssm_alpha'), rows: valueHeads },
+          ],
+          false,
+        ),
+        decay: {
+          aLog: vector(named('linear_attn.A_log', 'ssm_a'), valueHeads),
+          dtBias: vector(named('linear_attn.dt_bias', 'ssm_dt.bias'), valueHeads),
+        },
+        headNorm: { gain: gain(named('linear_attn.norm', 'ssm_norm'), valueDim), eps },
+        output: linear(values, [{ module: named('linear_attn.out_proj', 'ssm_out'), rows: width }], false),
+      }),
+  }
+}
