@@ -25,13 +25,15 @@ struct DeltaVjpBuffers {
   DeltaChunk chunk;
   SmallMatrix memory, dMemory, turned, dO, dU, uT, keys, decays, dA, dP, z;
   SmallMatrix dQ, dK, us;      // of all tokens of a document
-  float *memories, *dSum, *dBeta, *columns;
+  float *memories, *dBeta;
+  // Of G: most of what is added to it is taken away again, so that float32 would leave little of the rest.
+  double dSum[kDeltaChunk];
 
   static int64_t chunksOf(int64_t count) { return (count + kDeltaChunk - 1) / kDeltaChunk; }
   static int64_t floats(const DeltaShape& shape, int64_t longest) {
     const int64_t whole = chunksOf(longest);
     return DeltaChunk::floats(shape) + shape.memory() * (2 + whole) + shape.valueRow * shape.keyRow +
-           kDeltaChunk * (3 * shape.valueRow + 4 * kDeltaChunk + shape.keyRow + 3) + longest * (2 * shape.keyRow + shape.valueRow) +
+           kDeltaChunk * (3 * shape.valueRow + 4 * kDeltaChunk + shape.keyRow + 1) + longest * (2 * shape.keyRow + shape.valueRow) +
            32 * kLanes;
   }
   DeltaVjpBuffers(const DeltaShape& shape, DeltaBuffer buffer, int64_t longest)
@@ -43,7 +45,7 @@ struct DeltaVjpBuffers {
         dP(buffer.matrix(kDeltaChunk, kDeltaChunk)), z(buffer.matrix(kDeltaChunk, shape.keyRow)),
         dQ(buffer.matrix(longest, shape.keyRow)), dK(buffer.matrix(longest, shape.keyRow)),
         us(buffer.matrix(longest, shape.valueRow)), memories(buffer.take(shape.memory() * chunksOf(longest))),
-        dSum(buffer.take(kDeltaChunk)), dBeta(buffer.take(kDeltaChunk)), columns(buffer.take(kDeltaChunk)) {}
+        dBeta(buffer.take(kDeltaChunk)) {}
 };
 
 inline float dotOf(const float* a, const float* b, int64_t whole) {
@@ -71,9 +73,10 @@ static inline void pairsOfChunk(const DeltaShape& shape, DeltaVjpBuffers& b, int
 // From A' and P', as products of B' and O' with U: what they give to G and β, and in their place the gradients of K Kᵀ and Q Kᵀ.
 static inline void pairsVjp(DeltaVjpBuffers& b, int64_t n) {
   const vf lanes = laneNumbers(), zero = splat(0.0f);
-  std::memset(b.columns, 0, kDeltaChunk * sizeof(float));
+  double columns[kDeltaChunk] = {};
   for (int64_t i = 0; i < n; i++) {
-    vf rowSum = zero, beta = zero;
+    double rowSum = 0.0;
+    vf beta = zero;
     const vf row = splat((float)i), rate = splat(b.chunk.beta[i]);
     for (int64_t j = 0; j < wholeVectors(n); j += kLanes) {
       const int64_t at = i * kDeltaChunk + j;
@@ -82,16 +85,20 @@ static inline void pairsVjp(DeltaVjpBuffers& b, int64_t n) {
       const vf dA = select(column < row, zero - load(b.dA.data + at), zero), dP = select(column <= row, load(b.dP.data + at), zero);
       // The chunk has −A.
       const vf h = dP * load(b.chunk.p.data + at) - dA * load(b.chunk.a.data + at);
-      rowSum += h;
-      store(b.columns + j, load(b.columns + j) + h);
+      float each[kLanes];
+      store(each, h);
+      for (int lane = 0; lane < kLanes; lane++) {
+        columns[j + lane] += each[lane];
+        rowSum += each[lane];
+      }
       beta += select(column < row, dA * load(b.keys.data + at) * decay, zero);
       store(b.dA.data + at, dA * rate * decay);
       store(b.dP.data + at, dP * decay);
     }
-    b.dSum[i] = sum(rowSum);
+    b.dSum[i] = rowSum;
     b.dBeta[i] = sum(beta);
   }
-  for (int64_t i = 0; i < n; i++) b.dSum[i] -= b.columns[i];
+  for (int64_t i = 0; i < n; i++) b.dSum[i] -= columns[i];
 }
 
 // One chunk backwards; its tokens are loaded, O' is in b.dO, U in b.chunk.u. dQ and dK are added to.
@@ -187,6 +194,7 @@ static void valueHeadVjp(const DeltaShape& shape, const DeltaGateInputs& gates, 
     if (c + 1 < chunks) advanceMemory(shape, b.chunk, b.memory, n);
   }
   std::memset(b.dMemory.data, 0, shape.memory() * sizeof(float));
+  double dALog = 0.0, dDtBias = 0.0;
   for (int64_t c = chunks - 1; c >= 0; c--) {
     const int64_t begin = c * kDeltaChunk, n = std::min(kDeltaChunk, count - begin);
     if (chunks > 1) load(begin, n);
@@ -194,7 +202,7 @@ static void valueHeadVjp(const DeltaShape& shape, const DeltaGateInputs& gates, 
     for (int64_t i = 0; i < n; i++)
       loadRow(dOs + (begin + i) * oRow + head * shape.valueDim, b.dO.data + i * valueRow, shape.valueDim, valueRow);
     chunkVjp(shape, b, {b.memories + c * shape.memory(), valueRow}, b.dQ.from(begin), b.dK.from(begin), n);
-    float running = 0.0f;
+    double running = 0.0;
     for (int64_t i = n - 1; i >= 0; i--) {
       const int64_t m = begin + i;
       if (to.qkv) {
@@ -207,16 +215,18 @@ static void valueHeadVjp(const DeltaShape& shape, const DeltaGateInputs& gates, 
       }
       running += b.dSum[i];
       const DeltaGates gate = gates.at(ba + m * baRow, head);
-      const float da = running * -std::exp(gates.aLog[head]) * gate.slope, db = b.dBeta[i] * gate.beta * (1.0f - gate.beta);
+      const float da = (float)running * -std::exp(gates.aLog[head]) * gate.slope, db = b.dBeta[i] * gate.beta * (1.0f - gate.beta);
       if (to.ba) {
         T *dB = to.ba + m * baRow + head, *dA = dB + shape.valueHeads;
         *dB = fromFloat<T>(to.accumulatesBa ? toFloat(*dB) + db : db);
         *dA = fromFloat<T>(to.accumulatesBa ? toFloat(*dA) + da : da);
       }
-      if (to.dtBias) to.dtBias[head] += da;
-      if (to.aLog) to.aLog[head] += running * gate.g;
+      dDtBias += da;
+      dALog += running * gate.g;
     }
   }
+  if (to.dtBias) to.dtBias[head] += (float)dDtBias;
+  if (to.aLog) to.aLog[head] += (float)dALog;
 }
 
 void gatedDeltaVjp(const args::GatedDeltaVjp& op) {
