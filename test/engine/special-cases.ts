@@ -220,12 +220,7 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     gatedDelta('one token', [1], { keyHeads: 1, keyDim: 4, valueHeads: 1, valueDim: 4 }),
     gatedDelta('documents', [3, 1, 4], { keyHeads: 1, keyDim: 3, valueHeads: 2, valueDim: 2 }),
     gatedDelta('a chunk and some', [70, 3], { keyHeads: 1, keyDim: 5, valueHeads: 2, valueDim: 6 }, true),
-    gatedDelta(
-      'larger',
-      [64, 1, 200, 35],
-      { keyHeads: 3, keyDim: 16, valueHeads: 6, valueDim: 20 },
-      true,
-    ),
+    gatedDelta('larger', [64, 1, 200, 35], { keyHeads: 3, keyDim: 16, valueHeads: 6, valueDim: 20 }, true),
     gatedDelta('wide', [150], { keyHeads: 2, keyDim: 128, valueHeads: 2, valueDim: 128 }, true),
   ],
   cachedGatedDelta: [

@@ -9,12 +9,20 @@ import { batchOf } from '../../src/batch/index.ts'
 import { createTrainer } from './trainer.ts'
 
 /** Tolerances that the fixtures' README suggests for a float32 engine. */
-const tolerance = { logits: 1e-4, loss: 1e-5, gradient: 5e-5, trainLoss: 1e-4, finalWeights: 2e-4 }
+const suggested = { logits: 1e-4, loss: 1e-5, gradient: 5e-5, trainLoss: 1e-4, finalWeights: 2e-4 }
+
+/** How far PyTorch's float32 is from float64. */
+interface Noise {
+  logits: number
+  loss: number
+  grad: { max_rel_norm: number }
+}
 
 interface Golden {
   loss: number
   packed_loss: number
-  lora: { loss: number }
+  noise_f32_vs_f64: Noise
+  lora: { loss: number; noise_f32_vs_f64: Noise }
   noise_bf16_vs_f64: { logits: number; loss: number; grad: { max_rel_norm: number } }
 }
 
@@ -22,7 +30,23 @@ interface Training {
   optimizer: { lr: number; betas: [number, number]; eps: number; weight_decay: number }
   max_grad_norm: number
   steps: { loss: number; grad_norm: number; lr: number; num_items: number }[]
-  noise_f32_vs_f64: { grad_norm: number }
+  noise_f32_vs_f64: { loss: number; grad_norm: number; final_weights_max_abs: number }
+}
+
+/**
+ * What is suggested, but where PyTorch's own float32 is further than half of that from float64: there two engines that are as
+ * exact differ by up to four times its distance. So it is in Qwen3.5's case only, whose norms of few channels are steep.
+ */
+function allowed(most: number, noise: number): number {
+  return noise > most / 2 ? 4 * noise : most
+}
+
+function toleranceOf({ logits, loss, grad }: Noise) {
+  return {
+    logits: allowed(suggested.logits, logits),
+    loss: allowed(suggested.loss, loss),
+    gradient: allowed(suggested.gradient, grad.max_rel_norm),
+  }
 }
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
@@ -38,6 +62,7 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
 
   describe.each(goldenModels)('%s', (name) => {
     const golden = readGoldenJson<Golden>(name, 'golden.json')
+    const tolerance = toleranceOf(golden.noise_f32_vs_f64)
 
     test('logits, loss and every gradient', async () => {
       const model = await load(name)
@@ -92,6 +117,7 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
     })
 
     test('a PEFT adapter: logits, loss, gradients and merged weights', async () => {
+      const adapted = toleranceOf(golden.lora.noise_f32_vs_f64)
       const model = await load(name)
       await model.loadAdapter(fixture(name, 'lora'))
       const tensors = await readTensors(fixture(name, 'golden.safetensors'))
@@ -101,8 +127,8 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
         labels: await tensors.rows('labels'),
       }
       const { logits, loss } = await model.forward(inputs)
-      expect(maxDifference(logits.data, await tensors.floats('lora.logits'))).toBeLessThan(tolerance.logits)
-      expect(Math.abs((loss ?? NaN) - golden.lora.loss)).toBeLessThan(tolerance.loss)
+      expect(maxDifference(logits.data, await tensors.floats('lora.logits'))).toBeLessThan(adapted.logits)
+      expect(Math.abs((loss ?? NaN) - golden.lora.loss)).toBeLessThan(adapted.loss)
       const gradients = await model.gradients(inputs)
       const names = tensors.names.filter((key) => key.startsWith('lora.grad.'))
       expect([...gradients.keys()].toSorted()).toEqual(names.map((key) => key.slice(10)).toSorted())
@@ -111,7 +137,7 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
           gradients.get(key.slice(10))?.data ?? new Float32Array(),
           await tensors.floats(key),
         )
-        expect(error, key).toBeLessThan(tolerance.gradient)
+        expect(error, key).toBeLessThan(adapted.gradient)
       }
       const saved = join(scratch, `${engine}-${name}-merged`)
       await model.mergeAdapter()
@@ -130,7 +156,7 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
       const training = readGoldenJson<Training>(name, 'train.json')
       const { optimizer, max_grad_norm, steps, noise_f32_vs_f64: noise } = training
       // Where steps amplify rounding, two runs in float32 are a few times as far apart as one is from float64.
-      const normTolerance = Math.max(tolerance.trainLoss, 4 * noise.grad_norm)
+      const normTolerance = Math.max(suggested.trainLoss, 4 * noise.grad_norm)
       const batches = await readTensors(fixture(name, 'train_batches.safetensors'))
       const trainer = await createTrainer(model, {
         weightDecay: optimizer.weight_decay,
@@ -150,7 +176,7 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
           sum += await trainer.add(inputs, 1 / step.num_items)
         }
         expect(Math.abs(sum / step.num_items - step.loss), `loss of step ${i}`).toBeLessThan(
-          tolerance.trainLoss,
+          allowed(suggested.trainLoss, noise.loss),
         )
         const norm = await trainer.step(step.lr, max_grad_norm)
         expect(Math.abs(norm - step.grad_norm), `norm of step ${i}`).toBeLessThan(normTolerance)
@@ -162,7 +188,7 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
       expect(actual.names.toSorted()).toEqual(expected.names.toSorted())
       for (const key of expected.names)
         expect(maxDifference(await actual.floats(key), await expected.floats(key)), key).toBeLessThan(
-          tolerance.finalWeights,
+          allowed(suggested.finalWeights, noise.final_weights_max_abs),
         )
     })
   })
@@ -181,6 +207,11 @@ describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () 
     olmo3: 1.05,
     ministral3: 1.15,
   }
+  /**
+   * What is usual for a case with larger errors: half of PyTorch's own are above 0.027 over 30 batches of random tokens, the
+   * largest is 0.16, and 0.001 for the one that is recorded.
+   */
+  const lossErrors: Partial<Record<(typeof goldenModels)[number], number>> = { 'qwen3-5': 0.027 }
   /** Largest error of a logit over PyTorch's own, by case. */
   const logitRatios: number[] = []
   /** Largest error of a gradient over PyTorch's own in bfloat16, by case. */
@@ -203,7 +234,9 @@ describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () 
     logitRatios.push(largest / noise.logits)
     expect(largest).toBeLessThanOrEqual(noise.logits * (outliers[name] ?? 1))
     // One number: PyTorch's own errors scatter from 0.0007 to 0.0116 over most of these cases.
-    expect(Math.abs((loss ?? NaN) - expected)).toBeLessThanOrEqual(Math.max(0.0116, noise.loss))
+    expect(Math.abs((loss ?? NaN) - expected)).toBeLessThanOrEqual(
+      lossErrors[name] ?? Math.max(0.0116, noise.loss),
+    )
     const gradients = await model.gradients(inputs)
     const errors: number[] = []
     for (const key of tensors.names.filter((each) => each.startsWith('grad.')))

@@ -8,7 +8,7 @@ import { fixture } from './golden.ts'
 
 // Models whose layers keep states that know the newest tokens only.
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
-const cases = engines.flatMap((engine) => (['lfm2'] as const).map((name) => ({ engine, name })))
+const cases = engines.flatMap((engine) => (['lfm2', 'qwen3-5'] as const).map((name) => ({ engine, name })))
 
 const prompts = [
   [5, 6, 7],

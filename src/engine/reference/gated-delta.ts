@@ -154,7 +154,12 @@ function readBack(memory: Float64Array, x: ArrayLike<number>, rows: number): Flo
 }
 
 /** Changes the memory by one token, and writes what is read of it to o[at …]. */
-function step({ q, k, v, beta, decay }: Token, memory: Float64Array, o: Float32Array | Float64Array, at: number) {
+function step(
+  { q, k, v, beta, decay }: Token,
+  memory: Float64Array,
+  o: Float32Array | Float64Array,
+  at: number,
+) {
   const w = read(memory, k, v.length)
   const u = v.map((value, j) => beta * (value - decay * w[j]))
   k.forEach((key, i) => {
@@ -219,7 +224,13 @@ function addGradients(
   if (wanted.qkv) {
     const { data, columns } = wanted.qkv
     const at = columnsOf(shape, head)
-    const addNormalised = (begin: number, x: Float64Array, dx: Float64Array, scale: number, square: number) => {
+    const addNormalised = (
+      begin: number,
+      x: Float64Array,
+      dx: Float64Array,
+      scale: number,
+      square: number,
+    ) => {
       const projection = x.reduce((sum, value, i) => sum + value * dx[i], 0) / square
       x.forEach((value, i) => (data[m * columns + begin + i] += scale * (dx[i] - value * projection)))
     }

@@ -62,7 +62,8 @@ export const splitGates: Kernel<'splitGates'> = {
     if (!dx) return
     eachColumn(dx.columns, shape, (from, to, isGate) => {
       const source = isGate ? dGate : dy
-      for (let m = 0; m < dx.rows; m += 1) dx.data[m * dx.columns + from] += source.data[m * source.columns + to]
+      for (let m = 0; m < dx.rows; m += 1)
+        dx.data[m * dx.columns + from] += source.data[m * source.columns + to]
     })
   },
 }

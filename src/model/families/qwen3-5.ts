@@ -8,7 +8,7 @@ import { onePlus } from '../weights/transforms.ts'
 import { defineFamily } from './family.ts'
 import { count, flag } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike, type LlamaLayerOptions } from './llama-like.ts'
-import { ropeParameters, ropeWithin } from './rope-keys.ts'
+import { ropeWithin } from './rope-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 248_320,
@@ -35,6 +35,7 @@ const keys = llamaKeys({
   full_attention_interval: z
     .int()
     .refine((interval) => interval !== 0, 'another number than 0')
+    .nullable()
     .default(4),
 })
 
@@ -44,7 +45,7 @@ const rotary = { isPartial: true }
 
 /** Text has one position where pictures have three: sections of a head for each of them change nothing. */
 const rope: ForeignKeys = {
-  obeyed: ropeParameters,
+  ...ropeWithin['rope_parameters'],
   harmless: ['finetuned', 'mrope_section', 'mrope_interleaved'],
 }
 
@@ -56,15 +57,23 @@ export const qwen35 = defineFamily({
   modelType: 'qwen3_5_text',
   className: 'Qwen3_5ForCausalLM',
   keys,
-  within: { ...ropeWithin, rope_parameters: rope, rope_scaling: rope },
+  within: { rope_parameters: rope, rope_scaling: rope },
   check: (config) => [
     ...checkLlama(llamaConfig(config), null, rotary),
     ...(config.layer_types && config.layer_types.length !== config.num_hidden_layers
-      ? [{ key: 'layer_types', expected: `a type for each of num_hidden_layers, ${config.num_hidden_layers}` }]
+      ? [
+          {
+            key: 'layer_types',
+            expected: `a type for each of num_hidden_layers, ${config.num_hidden_layers}`,
+          },
+        ]
       : []),
     ...(config.linear_num_value_heads % config.linear_num_key_heads === 0
       ? []
       : [{ key: 'linear_num_key_heads', expected: 'a divisor of linear_num_value_heads' }]),
+    ...(config.layer_types || config.full_attention_interval !== null
+      ? []
+      : [{ key: 'full_attention_interval', expected: 'a whole number, where there are no layer_types' }]),
     ...(['silu', 'swish'].includes(config.hidden_act) ? [] : [{ key: 'hidden_act', expected: 'silu' }]),
   ],
   describe: (config) =>
@@ -90,7 +99,7 @@ function llamaConfig(config: Qwen35Config) {
 function attends({ layer_types, full_attention_interval }: Qwen35Config, layer: number): boolean {
   return layer_types
     ? layer_types[layer] === 'full_attention'
-    : (layer + 1) % full_attention_interval === 0
+    : (layer + 1) % (full_attention_interval ?? 1) === 0
 }
 
 function remembers(config: Qwen35Config): LlamaLayerOptions {
@@ -104,11 +113,7 @@ function remembers(config: Qwen35Config): LlamaLayerOptions {
       deltaNet({
         norm,
         heads: { keyHeads, keyDim, valueHeads, valueDim },
-        qkv: linear(
-          width,
-          [{ module: named('linear_attn.in_proj_qkv', 'attn_qkv'), rows: channels }],
-          false,
-        ),
+        qkv: linear(width, [{ module: named('linear_attn.in_proj_qkv', 'attn_qkv'), rows: channels }], false),
         conv: causalConv(named('linear_attn.conv1d', 'ssm_conv1d'), {
           channels,
           taps: config.linear_conv_kernel_dim,
