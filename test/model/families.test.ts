@@ -196,7 +196,7 @@ describe('names what it cannot read', () => {
     ['an older relative', { model_type: 'olmo' }, 'the nearest that it knows is olmo2'],
     ['a distant relative', { model_type: 'phi' }, 'the nearest that it knows is phi3'],
     ['nothing alike', { model_type: 'xlnet' }, 'choose a model of one of these families'],
-    ['no type', {}, 'model_type nothing; expected llama, mistral, qwen2, qwen3, smollm3'],
+    ['no type', {}, 'model_type nothing; expected llama, mistral, ministral3, qwen2, qwen3, smollm3'],
     [
       'a size',
       { model_type: 'llama', hidden_size: 'big' },
@@ -273,6 +273,8 @@ describe('a GGUF file stands for a config.json', () => {
     ['mistral', {}, [], { sliding_window: null, eos_token_id: null }],
     ['qwen2', { 'attention.sliding_window': 7 }, [], { sliding_window: 7, use_sliding_window: true }],
     ['qwen3', { 'attention.key_length': 16 }, [], { head_dim: 16, use_sliding_window: false }],
+    ['granite', {}, [], { attention_multiplier: 8 ** -0.5, embedding_multiplier: 1, logits_scaling: 1 }],
+    ['olmo2', {}, [], { rms_norm_eps: expect.any(Number) as number }],
   ])('%s with %j and %j', async (architecture, numbers, tensors, raw) => {
     const { config } = await described(architecture, numbers, tensors)
     expect(config.raw).toMatchObject({ model_type: architecture, hidden_size: 32, ...raw })
@@ -308,8 +310,18 @@ describe('a GGUF file stands for a config.json', () => {
     ],
     [
       'another scaling',
+      { 'rope.scaling.type': 'su' },
+      'rope.scaling.type: "su"; expected none or linear or yarn or longrope',
+    ],
+    [
+      'a scaling without its tensors',
       { 'rope.scaling.type': 'longrope' },
-      'rope.scaling.type: "longrope"; expected none or linear or yarn',
+      'expected short_factor and long_factor for rope_type longrope',
+    ],
+    [
+      'a factor of what is turned',
+      { 'rope.scaling.attn_factor': 1.5 },
+      'rope.scaling.attn_factor: 1.5; expected 1 for a scaling of type none',
     ],
     [
       'more layers than the file has',

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { FettleError, quoteValue, type Problem } from '../../error.ts'
 import { readForeign, type ForeignKeys } from '../../formats/foreign/index.ts'
 import type { Architecture } from '../blocks/architecture.ts'
-import type { GgufConfig } from './gguf-keys.ts'
+import type { FurtherGgufKey, GgufConfig } from './gguf-keys.ts'
 import type { CommonConfig, KeyProblem } from './keys.ts'
 import { commonHarmless, commonUnobeyed } from './keys.ts'
 import { ropeWithin } from './rope-keys.ts'
@@ -30,10 +30,14 @@ export interface ModelDescription {
 export interface GgufKeys {
   /** `general.architecture` */
   architecture: string
+  /** Of several families with this architecture: the one whose files have this key, and not 0. */
+  marked?: FurtherGgufKey
+  /** Keys of the metadata that it obeys beside those that every family does. */
+  obeys?: readonly FurtherGgufKey[]
   /** Keys of config.json that are true where the file has this tensor. */
   tensors?: Readonly<Record<string, string>>
-  /** Other keys of config.json, from the architecture's metadata. */
-  metadata?(values: GgufConfig): Record<string, unknown>
+  /** Other keys of config.json, from the architecture's metadata; `rope` is the rotation that they say. */
+  metadata?(values: GgufConfig, rope: Record<string, unknown>): Record<string, unknown>
 }
 
 /**

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ForeignKeys } from '../../formats/foreign/index.ts'
 import { isOneOf } from '../../formats/foreign/index.ts'
+import type { GgufConfig } from './gguf-keys.ts'
 import type { LlamaLayerOptions, LlamaModelOptions } from './llama-like.ts'
 import { activationName, activationNames } from './activation-keys.ts'
 import { count, flag, type KeyProblem } from './keys.ts'
@@ -80,5 +81,18 @@ export function gemmaModel(config: GemmaConfig): LlamaModelOptions {
     embeddingScale: { factor: Math.sqrt(config.hidden_size), isRounded: true },
     logits: { scale: 1, cap: config.final_logit_softcapping ?? 0 },
     gain: onePlus,
+  }
+}
+
+/**
+ * The same keys from the metadata of a GGUF file.
+ *
+ * @param largest  layers of the model whose scores are scaled by its width: llama.cpp tells it by them
+ */
+export function gemmaMetadata(values: GgufConfig, largest: number): Record<string, unknown> {
+  const share = values.embedding_length / values['attention.head_count']
+  return {
+    query_pre_attn_scalar: values.block_count === largest ? share : (values['attention.key_length'] ?? share),
+    sliding_window: values['attention.sliding_window'] || null,
   }
 }

@@ -1,6 +1,14 @@
 import { defineFamily } from './family.ts'
 import type { GemmaConfig } from './gemma-keys.ts'
-import { checkGemma, gemmaHarmless, gemmaKeys, gemmaLayer, gemmaModel, gemmaUnobeyed } from './gemma-keys.ts'
+import {
+  checkGemma,
+  gemmaHarmless,
+  gemmaKeys,
+  gemmaLayer,
+  gemmaMetadata,
+  gemmaModel,
+  gemmaUnobeyed,
+} from './gemma-keys.ts'
 import { checkLlama, llamaLike } from './llama-like.ts'
 import { isSliding } from './window-keys.ts'
 
@@ -16,7 +24,16 @@ export const gemma2 = defineFamily({
     const slides = slidingOf(config)
     return llamaLike(config, (layer) => gemmaLayer(config, slides[layer]), gemmaModel(config))
   },
-  gguf: null,
+  gguf: {
+    architecture: 'gemma2',
+    obeys: ['attn_logit_softcapping', 'final_logit_softcapping'],
+    metadata: (values) => ({
+      ...gemmaMetadata(values, 46),
+      sliding_window: values['attention.sliding_window'] ?? 4096,
+      attn_logit_softcapping: values.attn_logit_softcapping ?? 50,
+      final_logit_softcapping: values.final_logit_softcapping ?? 30,
+    }),
+  },
 })
 
 /** Which layers see a window: unless the file says it, the first, the third and so on. */

@@ -1,9 +1,17 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
-import { checkGemma, gemmaHarmless, gemmaKeys, gemmaLayer, gemmaModel, gemmaUnobeyed } from './gemma-keys.ts'
+import {
+  checkGemma,
+  gemmaHarmless,
+  gemmaKeys,
+  gemmaLayer,
+  gemmaMetadata,
+  gemmaModel,
+  gemmaUnobeyed,
+} from './gemma-keys.ts'
 import { checkLlama, llamaLike } from './llama-like.ts'
 import { checkOlderRope, checkRope, ropeOf, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './rope-keys.ts'
-import { isSliding } from './window-keys.ts'
+import { isSliding, typedMetadata } from './window-keys.ts'
 
 const keys = gemmaKeys({
   vocabSize: 262_208,
@@ -50,7 +58,15 @@ export const gemma3 = defineFamily({
       gemmaModel(whole),
     )
   },
-  gguf: null,
+  gguf: {
+    architecture: 'gemma3',
+    obeys: ['final_logit_softcapping', 'attention.sliding_window_pattern', 'rope.freq_base_swa'],
+    metadata: (values, rope) => ({
+      ...gemmaMetadata(values, 62),
+      final_logit_softcapping: values.final_logit_softcapping ?? null,
+      ...typedMetadata(values, rope, { pattern: 6, theta: 10_000 }),
+    }),
+  },
 })
 
 function ropesOf(config: Gemma3Config) {

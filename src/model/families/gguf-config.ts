@@ -1,4 +1,4 @@
-import type { Problem } from '../../error.ts'
+import { FettleError, type Problem } from '../../error.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import { readGgufFloat32 } from '../../formats/index.ts'
 import { ropeFrequencies } from '../blocks/rope.ts'
@@ -18,8 +18,9 @@ export async function ggufConfig(
   path: string,
 ): Promise<{ raw: Record<string, unknown>; notices: readonly Problem[] }> {
   const { metadata, tensors } = file
-  const hasWindow = family.keys.includes('sliding_window')
-  const { values, notices } = readGgufKeys(path, file, gguf.architecture, hasWindow)
+  const window = family.keys.includes('sliding_window') ? (['attention.sliding_window'] as const) : []
+  const { values, notices } = readGgufKeys(path, file, gguf.architecture, [...window, ...(gguf.obeys ?? [])])
+  const rope = await ropeParameters(file, values, path)
   const token = (key: string) => {
     const value = metadata.get(`tokenizer.ggml.${key}`)
     return value === undefined ? null : Number(value)
@@ -38,11 +39,11 @@ export async function ggufConfig(
     hidden_act: 'silu',
     rms_norm_eps: values['attention.layer_norm_rms_epsilon'],
     max_position_embeddings: values.context_length,
-    rope_parameters: await ropeParameters(file, values),
+    rope_parameters: rope,
     tie_word_embeddings: !tensors.has('output.weight'),
     bos_token_id: token('bos_token_id'),
     eos_token_id: token('eos_token_id'),
-    ...gguf.metadata?.(values),
+    ...gguf.metadata?.(values, rope),
   }
   for (const [key, tensor] of Object.entries(gguf.tensors ?? {})) known[key] = tensors.has(tensor)
   const raw = {
@@ -56,10 +57,33 @@ export async function ggufConfig(
   return { raw, notices }
 }
 
-async function ropeParameters({ tensors }: GgufFile, values: GgufConfig): Promise<Record<string, unknown>> {
+async function ropeParameters(
+  { tensors }: GgufFile,
+  values: GgufConfig,
+  path: string,
+): Promise<Record<string, unknown>> {
   const theta = values['rope.freq_base'] ?? 10000
   const factor = values['rope.scaling.factor'] ?? values['rope.scale_linear']
+  const attention = values['rope.scaling.attn_factor'] ?? 1
+  const original = values['rope.scaling.original_context_length']
+  const lists = [tensors.get('rope_factors_short.weight'), tensors.get('rope_factors_long.weight')]
+  const [short, long] = await Promise.all(lists.map((list) => list && readGgufFloat32(list)))
+  if (short && long)
+    return withoutUndefined({
+      rope_type: 'longrope',
+      rope_theta: theta,
+      short_factor: [...short],
+      long_factor: [...long],
+      original_max_position_embeddings: original,
+      attention_factor: attention,
+    })
   const type = values['rope.scaling.type'] ?? (factor === undefined ? 'none' : 'linear')
+  if (attention !== 1 && type !== 'yarn')
+    throw new FettleError({
+      place: `${path}: rope.scaling.attn_factor`,
+      found: String(attention),
+      expected: `1 for a scaling of type ${type}`,
+    })
   const written =
     type === 'none'
       ? { rope_type: 'default', rope_theta: theta }
@@ -68,9 +92,11 @@ async function ropeParameters({ tensors }: GgufFile, values: GgufConfig): Promis
           rope_theta: theta,
           // As llama.cpp: a scaling without a factor changes nothing.
           factor: factor || 1,
-          original_max_position_embeddings: values['rope.scaling.original_context_length'],
+          original_max_position_embeddings: original,
           beta_fast: values['rope.scaling.yarn_beta_fast'],
           beta_slow: values['rope.scaling.yarn_beta_slow'],
+          attention_factor:
+            attention === 1 ? undefined : attention * (1 + 0.1 * Math.log(Math.max(1, factor ?? 1))),
         })
   const tensor = tensors.get('rope_freqs.weight')
   if (!tensor) return written

@@ -16,19 +16,42 @@ const obeyed = z.object({
   'attention.head_count_kv': optional,
   'attention.key_length': optional,
   'attention.layer_norm_rms_epsilon': number,
-  'attention.sliding_window': optional,
   'rope.freq_base': optional,
-  'rope.scaling.type': z.enum(['none', 'linear', 'yarn']).optional(),
+  'rope.scaling.type': z.enum(['none', 'linear', 'yarn', 'longrope']).optional(),
   'rope.scaling.factor': optional,
   /** What older files call the factor of a linear scaling. */
   'rope.scale_linear': optional,
   'rope.scaling.original_context_length': optional,
   'rope.scaling.yarn_beta_fast': optional,
   'rope.scaling.yarn_beta_slow': optional,
+  /** Of longrope; with other scalings it must be 1. */
+  'rope.scaling.attn_factor': optional,
 })
 
+/** Further keys, which a family obeys where it says so. */
+const further = z.object({
+  /** In place of the root mean square's. */
+  'attention.layer_norm_epsilon': number,
+  'attention.sliding_window': optional,
+  /** Every so many layers one sees everything, or whether each sees a window only. */
+  'attention.sliding_window_pattern': z.union([number, z.array(z.boolean())]).optional(),
+  'attention.scale': optional,
+  'attention.temperature_scale': optional,
+  attn_logit_softcapping: optional,
+  final_logit_softcapping: optional,
+  embedding_scale: optional,
+  residual_scale: optional,
+  logit_scale: optional,
+  'rope.dimension_count': optional,
+  'rope.freq_base_swa': optional,
+  'rope.scaling.yarn_log_multiplier': optional,
+})
+
+/** A key that a family obeys beside those that every one does. */
+export type FurtherGgufKey = keyof typeof further.shape
+
 /** The metadata of an architecture that fettle obeys. */
-export type GgufConfig = z.output<typeof obeyed>
+export type GgufConfig = z.output<typeof obeyed> & Partial<z.output<typeof further>>
 
 const none = { isHarmless: isOneOf(0), expected: '0' }
 const one = { isHarmless: isOneOf(1), expected: '1' }
@@ -59,7 +82,8 @@ const unobeyed: NonNullable<ForeignKeys['unobeyed']> = {
   residual_scale: one,
   embedding_scale: one,
   use_parallel_residual: { isHarmless: isOneOf(false), expected: 'false' },
-  'rope.scaling.attn_factor': one,
+  'attention.temperature_scale': none,
+  'rope.freq_base_swa': { isHarmless: () => false, expected: 'one rotation for all layers' },
   'rope.scaling.yarn_attn_factor': one,
   'rope.scaling.yarn_ext_factor': { isHarmless: isOneOf(1, -1), expected: '1' },
   'rope.scaling.yarn_log_multiplier': none,
@@ -67,10 +91,19 @@ const unobeyed: NonNullable<ForeignKeys['unobeyed']> = {
 
 const harmless = ['vocab_size', 'rope.scaling.finetuned', 'tensor_data_layout', 'expert_used_count']
 
-function headLength(file: JsonObject): number {
+/** Columns of a head. */
+export function headLength(file: Readonly<Record<string, unknown>>): number {
   return Number(
     file['attention.key_length'] ?? Number(file['embedding_length']) / Number(file['attention.head_count']),
   )
+}
+
+/** What a family obeys: keys of layer norms stand in place of the root mean square's. */
+function schemaOf(own: readonly FurtherGgufKey[]): z.ZodObject {
+  const added = Object.fromEntries(own.map((key) => [key, further.shape[key]]))
+  const { 'attention.layer_norm_rms_epsilon': _, ...shape } = obeyed.shape
+  const isOther = own.includes('attention.layer_norm_epsilon')
+  return z.object({ ...(isOther ? shape : obeyed.shape), ...added })
 }
 
 /** Metadata that describe the file, are the tokenizer's, or tell how its numbers were rounded. */
@@ -79,29 +112,29 @@ const elsewhere = /^(general\.(?!sampling\.)|tokenizer\.|split\.|quantize\.|imat
 /**
  * Reads what the metadata of a GGUF file say of the architecture.
  *
- * @param hasWindow  whether the family's layers can see a window
+ * @param own  keys that the family obeys beside those that every one does
  * @throws FettleError that lists every value that its key cannot have, and every key that would change results
  */
 export function readGgufKeys(
   path: string,
   { metadata }: GgufFile,
   architecture: string,
-  hasWindow: boolean,
+  own: readonly FurtherGgufKey[],
 ): { values: GgufConfig; notices: readonly Problem[] } {
   const prefix = `${architecture}.`
-  const own: [string, unknown][] = []
+  const entries: [string, unknown][] = []
   const unread: string[] = []
   for (const [key, value] of metadata) {
-    if (key.startsWith(prefix)) own.push([key.slice(prefix.length), value])
+    if (key.startsWith(prefix)) entries.push([key.slice(prefix.length), value])
     else if (!elsewhere.test(key)) unread.push(key)
   }
-  const windowed = hasWindow ? obeyed : obeyed.omit({ 'attention.sliding_window': true })
-  const { values, notices } = readForeign(
-    { obeyed: windowed, harmless, unobeyed },
-    Object.fromEntries(own),
+  const read = readForeign(
+    { obeyed: schemaOf(own), harmless, unobeyed },
+    Object.fromEntries(entries),
     `${path}: ${architecture}`,
   )
-  if (unread.length === 0) return { values, notices }
+  const values = read.values as GgufConfig
+  if (unread.length === 0) return { values, notices: read.notices }
   const found = `metadata that fettle does not read: ${listNames(unread)}`
-  return { values, notices: [...notices, { place: path, found }] }
+  return { values, notices: [...read.notices, { place: path, found }] }
 }

@@ -6,7 +6,7 @@ import { positionedEmbedding } from '../blocks/embedding.ts'
 import { linear } from '../blocks/linear.ts'
 import { mlp } from '../blocks/mlp.ts'
 import { layerNorm } from '../blocks/norm.ts'
-import { biases, gain, matrix } from '../weights/parameters.ts'
+import { biases, gain, matrix, type ModuleName } from '../weights/parameters.ts'
 import { transposed } from '../weights/transforms.ts'
 import { activationName, activationNames } from './activation-keys.ts'
 import { defineFamily } from './family.ts'
@@ -54,48 +54,63 @@ export const gpt2 = defineFamily({
     n_embd % n_head === 0 ? [] : [{ key: 'n_head', expected: `a divisor of n_embd, ${n_embd}` }],
   describe(config) {
     const { n_embd: width, vocab_size: rows, n_positions: maxPositions } = config
-    const table = (name: string, count: number) =>
-      matrix('matrix', width, [{ module: named(name, name), rows: count }])
+    const table = (name: string, gguf: string, count: number) =>
+      matrix('matrix', width, [{ module: named(name, gguf), rows: count }])
     return {
       width,
       maxPositions,
-      embedding: positionedEmbedding(table('transformer.wte', rows), table('transformer.wpe', maxPositions)),
+      embedding: positionedEmbedding(
+        table('transformer.wte', 'token_embd', rows),
+        table('transformer.wpe', 'position_embd', maxPositions),
+      ),
       layers: Array.from({ length: config.n_layer }, (_, layer) => gpt2Layer(config, layer)),
-      norm: norm('transformer.ln_f', config),
-      head: table('lm_head', rows),
+      norm: norm(named('transformer.ln_f', 'output_norm'), config),
+      head: table('lm_head', 'output', rows),
       isTied: config.tie_word_embeddings,
       logits: plainLogits,
     }
   },
-  gguf: null,
+  gguf: {
+    architecture: 'gpt2',
+    obeys: ['attention.layer_norm_epsilon'],
+    metadata: (values) => ({
+      n_positions: values.context_length,
+      n_embd: values.embedding_length,
+      n_layer: values.block_count,
+      n_head: values['attention.head_count'],
+      n_inner: values.feed_forward_length,
+      activation_function: 'gelu_new',
+      layer_norm_epsilon: values['attention.layer_norm_epsilon'],
+    }),
+  },
 })
 
 const named = (safetensors: string, gguf: string) => ({ safetensors, gguf })
 
-function norm(name: string, { n_embd: width, layer_norm_epsilon: eps }: Gpt2Config) {
-  const module = named(name, name)
+function norm(module: ModuleName, { n_embd: width, layer_norm_epsilon: eps }: Gpt2Config) {
   return layerNorm(gain(module, width), biases([{ module, rows: width }]), eps)
 }
 
 function gpt2Layer(config: Gpt2Config, layer: number): Layer {
   const { n_embd: width, n_head: heads, n_inner } = config
   const inner = n_inner ?? 4 * width
-  const name = (module: string) => `transformer.h.${layer}.${module}`
-  const conv1d = (module: string, inputs: number, rows: number) =>
-    linear(inputs, [{ module: named(name(module), name(module)), rows, transform: transposed }], true)
+  const module = (name: string, gguf: string) =>
+    named(`transformer.h.${layer}.${name}`, `blk.${layer}.${gguf}`)
+  const conv1d = (name: string, gguf: string, inputs: number, rows: number) =>
+    linear(inputs, [{ module: module(name, gguf), rows, transform: transposed }], true)
   return [
     attention({
       shape: { queryHeads: heads, keyHeads: heads, headDim: width / heads, window: 0, rope: null },
       scale: (width / heads) ** -0.5,
-      norm: norm(name('ln_1'), config),
-      qkv: conv1d('attn.c_attn', width, 3 * width),
+      norm: norm(module('ln_1', 'attn_norm'), config),
+      qkv: conv1d('attn.c_attn', 'attn_qkv', width, 3 * width),
       headNorms: null,
-      output: conv1d('attn.c_proj', width, width),
+      output: conv1d('attn.c_proj', 'attn_output', width, width),
     }),
     mlp({
-      norm: norm(name('ln_2'), config),
-      up: conv1d('mlp.c_fc', width, inner),
-      down: conv1d('mlp.c_proj', inner, width),
+      norm: norm(module('ln_2', 'ffn_norm'), config),
+      up: conv1d('mlp.c_fc', 'ffn_up', width, inner),
+      down: conv1d('mlp.c_proj', 'ffn_down', inner, width),
       activation: activationNames[config.activation_function],
     }),
   ]

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
+import { headLength } from './gguf-keys.ts'
 import { flag, noWindow } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 
@@ -39,11 +40,23 @@ export const granite = defineFamily({
         biases: { qkv: config.attention_bias, output: config.attention_bias, mlp: config.mlp_bias },
         scale: config.attention_multiplier,
         residualScale: config.residual_multiplier,
+        ggufInterleaves: true,
       }),
       {
         embeddingScale: { factor: config.embedding_multiplier, isRounded: false },
         logits: { scale: 1 / config.logits_scaling, cap: 0 },
       },
     ),
-  gguf: null,
+  gguf: {
+    architecture: 'granite',
+    obeys: ['attention.scale', 'embedding_scale', 'residual_scale', 'logit_scale'],
+    tensors: { attention_bias: 'blk.0.attn_q.bias', mlp_bias: 'blk.0.ffn_gate.bias' },
+    metadata: (values) => ({
+      // 0 is as absent: no scale, and that of the heads.
+      attention_multiplier: values['attention.scale'] || headLength(values) ** -0.5,
+      embedding_multiplier: values.embedding_scale || 1,
+      residual_multiplier: values.residual_scale || 1,
+      logits_scaling: values.logit_scale || 1,
+    }),
+  },
 })

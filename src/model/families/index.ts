@@ -78,9 +78,13 @@ export function describeModel(
  * @throws FettleError on an unknown architecture, and on values that the family's keys cannot have
  */
 export async function describeGguf(path: string, file: GgufFile): Promise<ModelDescription> {
-  const known = families.flatMap(({ gguf }) => gguf?.architecture ?? [])
+  const known = [...new Set(families.flatMap(({ gguf }) => gguf?.architecture ?? []))]
   const architecture = String(file.metadata.get('general.architecture'))
-  const family = families.find(({ gguf }) => gguf?.architecture === architecture)
+  const related = families.filter(({ gguf }) => gguf?.architecture === architecture)
+  const isMarked = (key: string | undefined) =>
+    key !== undefined && Boolean(Number(file.metadata.get(`${architecture}.${key}`) ?? 0))
+  const family =
+    related.find(({ gguf }) => isMarked(gguf?.marked)) ?? related.find(({ gguf }) => !gguf?.marked)
   if (!family?.gguf) throw unknown(path, `architecture ${quoteValue(architecture)}`, architecture, known)
   const { raw, notices } = await ggufConfig(family, family.gguf, file, path)
   const described = family.read(raw, path, layersOf(file.tensors.keys()))

@@ -55,7 +55,27 @@ export const ministral3 = defineFamily({
     const plain = ropeOf(config, headsOf(config).headDim)
     const growth = growthOf(config)
     const queryRope = growth && { ...plain, growth }
-    return llamaLike(config, () => ({ rope: plain, queryRope, window: config.sliding_window }))
+    return llamaLike(config, () => ({
+      rope: plain,
+      queryRope,
+      window: config.sliding_window,
+      ggufInterleaves: true,
+    }))
   },
-  gguf: null,
+  gguf: {
+    architecture: 'mistral3',
+    obeys: ['attention.temperature_scale', 'rope.scaling.yarn_log_multiplier'],
+    metadata: (values, rope) => ({
+      rope_parameters: {
+        ...rope,
+        llama_4_scaling_beta: values['attention.temperature_scale'] ?? 0,
+        original_max_position_embeddings: rope['original_max_position_embeddings'] ?? values.context_length,
+        ...(values['rope.scaling.yarn_log_multiplier'] && {
+          mscale: 1,
+          mscale_all_dim: values['rope.scaling.yarn_log_multiplier'],
+        }),
+      },
+      sliding_window: values['attention.sliding_window'] || null,
+    }),
+  },
 })

@@ -25,7 +25,7 @@ export const olmo2 = defineFamily({
   unobeyed: noWindow,
   check: (config) => checkLlama(config, null),
   describe: (config) => llamaLike(config, () => olmoLayer(config)),
-  gguf: null,
+  gguf: { architecture: 'olmo2', tensors: { attention_bias: 'blk.0.attn_q.bias' } },
 })
 
 /** What the layers of OLMo 2 and 3 have. */

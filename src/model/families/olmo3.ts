@@ -3,7 +3,7 @@ import { defineFamily } from './family.ts'
 import { checkLlama, headsOf, llamaLike } from './llama-like.ts'
 import { olmoKeys, olmoLayer } from './olmo2.ts'
 import { checkOlderRope, checkRope, ropeOf, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './rope-keys.ts'
-import { isSliding, windowSize } from './window-keys.ts'
+import { isSliding, typedMetadata, windowSize } from './window-keys.ts'
 
 const theta = 500_000
 
@@ -37,7 +37,16 @@ export const olmo3 = defineFamily({
       ...(slides(config, layer) && { window: config.sliding_window, rope: local }),
     }))
   },
-  gguf: null,
+  gguf: {
+    architecture: 'olmo2',
+    tensors: { attention_bias: 'blk.0.attn_q.bias' },
+    marked: 'attention.sliding_window',
+    obeys: ['attention.sliding_window_pattern'],
+    metadata: (values, rope) => ({
+      ...typedMetadata(values, rope, { pattern: 4, theta: values['rope.freq_base'] ?? 10_000 }),
+      sliding_window: values['attention.sliding_window'],
+    }),
+  },
 })
 
 function slides({ layer_types: types }: Olmo3Config, layer: number): boolean {

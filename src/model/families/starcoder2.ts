@@ -48,5 +48,14 @@ export const starcoder2 = defineFamily({
       },
     )
   },
-  gguf: null,
+  gguf: {
+    architecture: 'starcoder2',
+    obeys: ['attention.layer_norm_epsilon'],
+    tensors: { use_bias: 'blk.0.attn_q.bias' },
+    metadata: (values) => ({
+      hidden_act: 'gelu_pytorch_tanh',
+      norm_epsilon: values['attention.layer_norm_epsilon'],
+      sliding_window: values['attention.sliding_window'] || null,
+    }),
+  },
 })

@@ -37,3 +37,31 @@ export function windowOf(config: WindowConfig, layer: number): number | null {
 export function windowMetadata({ 'attention.sliding_window': size }: GgufConfig): Record<string, unknown> {
   return { sliding_window: size ?? null, use_sliding_window: size !== undefined }
 }
+
+/**
+ * Keys of layers of which some see a window, and turn otherwise, from the metadata of a GGUF file.
+ *
+ * @param rope      the rotation of those that see everything
+ * @param defaults  every so many layers one sees everything, and theta of those that see a window; llama.cpp's
+ */
+export function typedMetadata(
+  values: GgufConfig,
+  rope: Record<string, unknown>,
+  defaults: { pattern: number; theta: number },
+): Record<string, unknown> {
+  const pattern = values['attention.sliding_window_pattern'] ?? defaults.pattern
+  const slides = (layer: number) =>
+    typeof pattern === 'number' ? (layer + 1) % pattern !== 0 : pattern[layer] === true
+  return {
+    layer_types: Array.from({ length: values.block_count }, (_, layer) =>
+      slides(layer) ? 'sliding_attention' : 'full_attention',
+    ),
+    rope_parameters: {
+      full_attention: rope,
+      sliding_attention: {
+        rope_type: 'default',
+        rope_theta: values['rope.freq_base_swa'] ?? defaults.theta,
+      },
+    },
+  }
+}

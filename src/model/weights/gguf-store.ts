@@ -55,11 +55,11 @@ function checkTypes(path: string, tensors: GgufFile['tensors'], parameters: read
 }
 
 /** Tensors without parameters: rotation tables of old converters, and the scaling that the family reads. */
-const harmless = /\.(attn_rot_embd|attn_q_rope|inv_freq)\b|rope_freqs\b/
+const harmless = /\.(attn_rot_embd|attn_q_rope|inv_freq)\b|rope_(freqs|factors_long|factors_short)\b/
 
 /** A layer's tensor that no parameter takes is a part of the computation that would silently be left out. */
 function checkNothingLeft(path: string, names: readonly string[], parameters: readonly Parameter[]): void {
-  const left = unreadGgufTensors(names, parameters).filter((name) => /^(blk\.|rope_factors)/.test(name))
+  const left = unreadGgufTensors(names, parameters).filter((name) => name.startsWith('blk.'))
   if (left.length === 0) return
   throw new FettleError({
     place: `${path}: tensor ${clipText(left[0])}`,
