@@ -40,6 +40,7 @@ describe.each([
   ['gemma4', 'gemma4_text', ['vision_tower', 'audio_tower', 'embed_vision']],
   ['llava', 'llama', ['vision_tower', 'multi_modal_projector']],
   ['mistral3', 'mistral', ['vision_tower', 'multi_modal_projector']],
+  ['qwen3_5', 'qwen3_5_text', ['visual']],
   ['smolvlm', 'llama', ['vision_model', 'connector']],
 ] as const)('%s', async (name, textType, left) => {
   const golden = await readTensors(fixture(name, 'golden.safetensors'))

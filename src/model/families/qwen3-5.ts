@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { ForeignKeys } from '../../formats/foreign/index.ts'
+import { isOneOf, type ForeignKeys } from '../../formats/foreign/index.ts'
 import { causalConv } from '../blocks/causal-conv.ts'
 import { deltaNet } from '../blocks/delta-net.ts'
 import { linear } from '../blocks/linear.ts'
@@ -57,6 +57,15 @@ export const qwen35 = defineFamily({
   modelType: 'qwen3_5_text',
   className: 'Qwen3_5ForCausalLM',
   keys,
+  // Of the head that guesses two tokens ahead, which the class does not load, and how other software computes.
+  harmless: ['mtp_num_hidden_layers', 'mtp_use_dedicated_embeddings', 'mamba_ssm_dtype', 'mlp_only_layers'],
+  unobeyed: {
+    attn_output_gate: {
+      isHarmless: isOneOf(true),
+      expected: 'true: the class always gates what attention gives',
+      severity: 'notice',
+    },
+  },
   within: { rope_parameters: rope, rope_scaling: rope },
   check: (config) => [
     ...checkLlama(llamaConfig(config), null, rotary),

@@ -23,6 +23,7 @@ const wrappers: Readonly<Record<string, Wrapper>> = {
   llava_onevision: { textType: 'qwen2', root: languageModel, isTied: false },
   internvl: { textType: 'qwen2', root: languageModel, isTied: true },
   got_ocr2: { textType: 'qwen2', root: languageModel, isTied: true },
+  qwen3_5: { textType: 'qwen3_5_text', root: languageModel, isTied: false },
   smolvlm: { textType: 'llama', root: 'model.text_model', isTied: false },
   idefics3: { textType: 'llama', root: 'model.text_model', isTied: false },
 }
