@@ -325,6 +325,97 @@ constexpr OpRule activation{
     {{"activation", AttributeKind::count}},
     1, {0}, {0x1}, 0x1, 0};
 
+constexpr ArgumentRule routeArguments[] = {
+    {"logits", ArgumentType::float32, 0, 2, {"M", "E"}},
+    {"weights", ArgumentType::float32, 0, 1, {"topK * M"}},
+    {"tokens", ArgumentType::int32, 0, 1, {"topK * M"}},
+    {"rows", ArgumentType::int32, 0, 1, {"topK * M"}},
+    {"ends", ArgumentType::int32, 0, 1, {"E"}},
+};
+constexpr OpRule route{
+    routeArguments, 1, 4,
+    {{"topK", AttributeKind::count}, {"normalised", AttributeKind::flag}},
+    1, {0}, {0x1b, 0x1b}, 0x1, -1};
+
+constexpr ArgumentRule dispatchArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"M", "H"}},
+    {"tokens", ArgumentType::int32, 0, 1, {"R"}, 0, "M"},
+    {"rows", ArgumentType::int32, 0, 1, {"R"}, 0, "R"},
+    {"y", ArgumentType::act, 0, 2, {"R", "H"}},
+};
+constexpr OpRule dispatch{
+    dispatchArguments, 3, 1,
+    {},
+    1, {0}, {0x4}, 0x1, -1};
+
+constexpr ArgumentRule expertLinearArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"R", "K"}},
+    {"ends", ArgumentType::int32, 0, 1, {"E"}, 0, "R + 1"},
+    {"weight", ArgumentType::weight, 0, 2, {"E * width", "K"}},
+    {"bias", ArgumentType::float32, kOptional, 1, {"E * width"}},
+    {"scales", ArgumentType::float32, kOptional, 1, {"R"}},
+    {"loraA", ArgumentType::float32, kOptional, 2, {"E * rank", "K"}},
+    {"loraB", ArgumentType::float32, kOptional, 2, {"E * width", "rank"}},
+    {"y", ArgumentType::act, 0, 2, {"R", "width"}},
+    {"t", ArgumentType::act, kOptional | kAuxiliary, 2, {"R", "rank"}},
+};
+constexpr OpRule expertLinear{
+    expertLinearArguments, 7, 2,
+    {{"width", AttributeKind::count}, {"rank", AttributeKind::count}, {"scaling", AttributeKind::number}},
+    6, {0, 2, 3, 4, 5, 6}, {0x166, 0x163, 0x172, 0x16a, 0x163, 0x162}, 0x1, -1};
+
+constexpr ArgumentRule expertGluArguments[] = {
+    {"gateUp", ArgumentType::act, 0, 2, {"R", "2 * I"}},
+    {"weights", ArgumentType::float32, 0, 1, {"R"}},
+    {"y", ArgumentType::act, 0, 2, {"R", "I"}},
+};
+constexpr OpRule expertGlu{
+    expertGluArguments, 2, 1,
+    {{"activation", AttributeKind::count}, {"gain", AttributeKind::number}, {"limit", AttributeKind::number}},
+    2, {0, 1}, {0x3, 0x3}, 0x1, 0};
+
+constexpr ArgumentRule combineArguments[] = {
+    {"x", ArgumentType::act, 0, 2, {"R", "H"}},
+    {"residual", ArgumentType::float32, 0, 2, {"M", "H"}},
+    {"tokens", ArgumentType::int32, 0, 1, {"R"}, 0, "M"},
+    {"rows", ArgumentType::int32, 0, 1, {"R"}, 0, "R"},
+    {"y", ArgumentType::float32, 0, 2, {"M", "H"}},
+};
+constexpr OpRule combine{
+    combineArguments, 4, 1,
+    {},
+    1, {0}, {0x4}, 0x1, -1};
+
+constexpr ArgumentRule sigmoidArguments[] = {
+    {"x", ArgumentType::float32, 0, 2, {"M", "1"}},
+    {"y", ArgumentType::float32, 0, 1, {"M"}},
+};
+constexpr OpRule sigmoid{
+    sigmoidArguments, 1, 1,
+    {},
+    1, {0}, {0x2}, 0x1, -1};
+
+constexpr ArgumentRule countExpertsArguments[] = {
+    {"logits", ArgumentType::float32, 0, 2, {"M", "E"}},
+    {"ends", ArgumentType::int32, 0, 1, {"E"}},
+    {"usage", ArgumentType::float32, kOptional, 2, {"2", "E"}},
+    {"y", ArgumentType::float32, 0, 2, {"2", "E"}},
+};
+constexpr OpRule countExperts{
+    countExpertsArguments, 3, 1,
+    {},
+    1, {0}, {0x1}, 0x1, -1};
+
+constexpr ArgumentRule balanceLossArguments[] = {
+    {"usage", ArgumentType::float32, 0, 2, {"2", "E"}},
+    {"loss", ArgumentType::float32, 0, 1, {"1"}},
+    {"dUsage", ArgumentType::float32, kOptional | kAuxiliary, 2, {"2", "E"}},
+};
+constexpr OpRule balanceLoss{
+    balanceLossArguments, 1, 2,
+    {{"topK", AttributeKind::count}, {"coefficient", AttributeKind::number}},
+    0, {}, {}, 0x0, -1};
+
 constexpr ArgumentRule capLogitsArguments[] = {
     {"x", ArgumentType::float32, 0, 2, {"M", "V"}},
     {"y", ArgumentType::float32, 0, 2, {"M", "V"}},
@@ -390,7 +481,7 @@ constexpr ArgumentRule argmaxArguments[] = {
 constexpr OpRule argmax{
     argmaxArguments, 1, 1,
     {},
-    0, {}, {}, 0x1, -1};
+    0, {}, {}, 0x0, -1};
 
 constexpr ArgumentRule fillArguments[] = {
     {"y", ArgumentType::stream, 0, -1, {}},
@@ -454,6 +545,14 @@ constexpr const OpRule* kOpRules[] = {
     &rules::glu,
     &rules::gateColumns,
     &rules::activation,
+    &rules::route,
+    &rules::dispatch,
+    &rules::expertLinear,
+    &rules::expertGlu,
+    &rules::combine,
+    &rules::sigmoid,
+    &rules::countExperts,
+    &rules::balanceLoss,
     &rules::capLogits,
     &rules::targetLogProbs,
     &rules::appendColumns,

@@ -5,18 +5,20 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "57deb10175ec3f23";
+constexpr char kTableHash[] = "b7ba999adaf620a7";
 
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(addNoise) X(dropout) X(qkNorm) \
   X(joinColumns) X(rope) X(attention) X(cachedAttention) X(causalConv) X(cachedCausalConv) X(gatedDelta) \
   X(cachedGatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(copySlots) X(linear) X(scaleColumns) X(inverseNorms) \
-  X(glu) X(gateColumns) X(activation) X(capLogits) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scaleRows) \
+  X(glu) X(gateColumns) X(activation) X(route) X(dispatch) X(expertLinear) X(expertGlu) X(combine) X(sigmoid) \
+  X(countExperts) X(balanceLoss) X(capLogits) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scaleRows) \
   X(argmax) X(fill) X(gradNorm) X(adamw)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(dropout) X(qkNorm) \
   X(joinColumns) X(rope) X(attention) X(causalConv) X(gatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(linear) \
-  X(scaleColumns) X(glu) X(gateColumns) X(activation) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs)
+  X(scaleColumns) X(glu) X(gateColumns) X(activation) X(route) X(dispatch) X(expertLinear) X(expertGlu) X(combine) \
+  X(sigmoid) X(countExperts) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs)
 
 enum class Op : int {
 #define X(name) name,
@@ -632,6 +634,171 @@ struct ActivationVjp : Arguments {
   bool accumulatesX() const { return call.accumulate[0]; }
   const Tensor* remadeY() const { return call.out[1]; }
   int64_t activation() const { return int64_t(call.attributes[0]); }
+};
+
+struct Route : Arguments {
+  using Arguments::Arguments;
+  const Tensor& logits() const { return *call.in[0]; }
+  const Tensor& weights() const { return *call.out[0]; }
+  const Tensor& tokens() const { return *call.out[1]; }
+  const Tensor& rows() const { return *call.out[2]; }
+  const Tensor& ends() const { return *call.out[3]; }
+  int64_t topK() const { return int64_t(call.attributes[0]); }
+  bool normalised() const { return call.attributes[1] != 0; }
+};
+
+struct RouteVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& logits() const { return *call.in[0]; }
+  const Tensor& weights() const { return *call.in[1]; }
+  const Tensor& rows() const { return *call.in[3]; }
+  const Tensor& ends() const { return *call.in[4]; }
+  const Tensor& dWeights() const { return *call.in[5]; }
+  const Tensor* dLogits() const { return call.out[0]; }
+  bool accumulatesLogits() const { return call.accumulate[0]; }
+  int64_t topK() const { return int64_t(call.attributes[0]); }
+  bool normalised() const { return call.attributes[1] != 0; }
+};
+
+struct Dispatch : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& tokens() const { return *call.in[1]; }
+  const Tensor& rows() const { return *call.in[2]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct DispatchVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& rows() const { return *call.in[2]; }
+  const Tensor& dY() const { return *call.in[4]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+};
+
+struct ExpertLinear : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& ends() const { return *call.in[1]; }
+  const Tensor& weight() const { return *call.in[2]; }
+  const Tensor* bias() const { return call.in[3]; }
+  const Tensor* scales() const { return call.in[4]; }
+  const Tensor* loraA() const { return call.in[5]; }
+  const Tensor* loraB() const { return call.in[6]; }
+  const Tensor& y() const { return *call.out[0]; }
+  const Tensor* t() const { return call.out[1]; }
+  int64_t width() const { return int64_t(call.attributes[0]); }
+  int64_t rank() const { return int64_t(call.attributes[1]); }
+  double scaling() const { return call.attributes[2]; }
+};
+
+struct ExpertLinearVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor* x() const { return call.in[0]; }
+  const Tensor& ends() const { return *call.in[1]; }
+  const Tensor* weight() const { return call.in[2]; }
+  const Tensor* bias() const { return call.in[3]; }
+  const Tensor* scales() const { return call.in[4]; }
+  const Tensor* loraA() const { return call.in[5]; }
+  const Tensor* loraB() const { return call.in[6]; }
+  const Tensor* t() const { return call.in[8]; }
+  const Tensor& dY() const { return *call.in[9]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+  const Tensor* dWeight() const { return call.out[1]; }
+  bool accumulatesWeight() const { return call.accumulate[1]; }
+  const Tensor* dBias() const { return call.out[2]; }
+  bool accumulatesBias() const { return call.accumulate[2]; }
+  const Tensor* dScales() const { return call.out[3]; }
+  bool accumulatesScales() const { return call.accumulate[3]; }
+  const Tensor* dLoraA() const { return call.out[4]; }
+  bool accumulatesLoraA() const { return call.accumulate[4]; }
+  const Tensor* dLoraB() const { return call.out[5]; }
+  bool accumulatesLoraB() const { return call.accumulate[5]; }
+  int64_t width() const { return int64_t(call.attributes[0]); }
+  int64_t rank() const { return int64_t(call.attributes[1]); }
+  double scaling() const { return call.attributes[2]; }
+};
+
+struct ExpertGlu : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gateUp() const { return *call.in[0]; }
+  const Tensor& weights() const { return *call.in[1]; }
+  const Tensor& y() const { return *call.out[0]; }
+  int64_t activation() const { return int64_t(call.attributes[0]); }
+  double gain() const { return call.attributes[1]; }
+  double limit() const { return call.attributes[2]; }
+};
+
+struct ExpertGluVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& gateUp() const { return *call.in[0]; }
+  const Tensor& weights() const { return *call.in[1]; }
+  const Tensor& dY() const { return *call.in[3]; }
+  const Tensor* dGateUp() const { return call.out[0]; }
+  bool accumulatesGateUp() const { return call.accumulate[0]; }
+  const Tensor* dWeights() const { return call.out[1]; }
+  bool accumulatesWeights() const { return call.accumulate[1]; }
+  const Tensor* remadeY() const { return call.out[2]; }
+  int64_t activation() const { return int64_t(call.attributes[0]); }
+  double gain() const { return call.attributes[1]; }
+  double limit() const { return call.attributes[2]; }
+};
+
+struct Combine : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& residual() const { return *call.in[1]; }
+  const Tensor& tokens() const { return *call.in[2]; }
+  const Tensor& rows() const { return *call.in[3]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct CombineVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& tokens() const { return *call.in[2]; }
+  const Tensor& dY() const { return *call.in[5]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+};
+
+struct Sigmoid : Arguments {
+  using Arguments::Arguments;
+  const Tensor& x() const { return *call.in[0]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct SigmoidVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& y() const { return *call.in[1]; }
+  const Tensor& dY() const { return *call.in[2]; }
+  const Tensor* dX() const { return call.out[0]; }
+  bool accumulatesX() const { return call.accumulate[0]; }
+};
+
+struct CountExperts : Arguments {
+  using Arguments::Arguments;
+  const Tensor& logits() const { return *call.in[0]; }
+  const Tensor& ends() const { return *call.in[1]; }
+  const Tensor* usage() const { return call.in[2]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct CountExpertsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& logits() const { return *call.in[0]; }
+  const Tensor& dY() const { return *call.in[4]; }
+  const Tensor* dLogits() const { return call.out[0]; }
+  bool accumulatesLogits() const { return call.accumulate[0]; }
+};
+
+struct BalanceLoss : Arguments {
+  using Arguments::Arguments;
+  const Tensor& usage() const { return *call.in[0]; }
+  const Tensor& loss() const { return *call.out[0]; }
+  const Tensor* dUsage() const { return call.out[1]; }
+  int64_t topK() const { return int64_t(call.attributes[0]); }
+  double coefficient() const { return call.attributes[1]; }
 };
 
 struct CapLogits : Arguments {

@@ -252,6 +252,14 @@ class CommandCheck {
         if (sizeOf("keyHeads") < 1 || sizeOf("valueHeads") % sizeOf("keyHeads") != 0)
           fail("heads in no groups: " + sizes_.text(), "as many value heads for each key head");
         break;
+      case Op::route:
+        if (sizeOf("topK") < 1 || sizeOf("topK") > sizeOf("E")) fail("topK of " + std::to_string(sizeOf("topK")), "1 to the number of experts: " + sizes_.text());
+        break;
+      case Op::dispatch:
+      case Op::combine:
+        if (sizeOf("R") % sizeOf("M") != 0) fail("rows that are not as many for each token: " + sizes_.text(), "a multiple of M");
+        break;
+      case Op::expertLinear: checkExpertLinear(); break;
       default: break;
     }
   }
@@ -277,6 +285,15 @@ class CommandCheck {
     if (row > sizeOf("N")) fail("segments of " + std::to_string(row) + " rows", sizes_.text());
     checkGroups(weight, row, sizeOf("N"));
     if (loraA && ranks != loraA->shape[0]) fail("segments of rank " + std::to_string(ranks) + " in all", sizes_.text());
+  }
+
+  void checkExpertLinear() const {
+    const Call& call = command_.call;
+    const Tensor *weight = call.in[2], *loraA = call.in[5], *loraB = call.in[6];
+    if (!loraA != !loraB) fail("one of 'loraA' and 'loraB'", "both or none");
+    if (loraA && command_.vjp && call.out[5] && !call.in[8]) fail("'t' is missing", "a tensor, for the gradient of 'loraB'");
+    if (sizeOf("width") < 1) fail("experts without outputs", sizes_.text());
+    for (int64_t e = 0; e < sizeOf("E"); e++) checkGroups(weight, e * sizeOf("width"), (e + 1) * sizeOf("width"));
   }
 
   // Quantised rows lie in groups: a segment begins with one, and so do the blocks in it.

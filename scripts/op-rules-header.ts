@@ -1,6 +1,6 @@
 import type { Argument, OpInfo } from '../src/engine/op-entry.ts'
 import type { OpName } from '../src/engine/ops.ts'
-import { infoOf, opNames } from '../src/engine/ops.ts'
+import { hasGradient, infoOf, opNames } from '../src/engine/ops.ts'
 
 /**
  * native/op_rules.h as it follows from the op table: what native/op_rules.cc holds the commands of a program against.
@@ -41,9 +41,7 @@ function ruleOf(name: OpName): string {
     return `    {"${key}", ArgumentType::${type}, ${may.join(' | ') || 0}, ${sizes}${range}},`
   }
   const places = [...info.inputNames, ...info.outputNames]
-  const given = info.outputNames.flatMap((output, i) =>
-    info.outputs[output].auxiliary === true || info.gradientMadeForward !== undefined ? [] : [i],
-  )
+  const given = info.outputNames.flatMap((output, i) => (!hasGradient(info, output) ? [] : [i]))
   const attributes = info.attributeNames.map((key) => `{"${key}", AttributeKind::${info.attributes[key]}}`)
   const gradients = info.gradients.map((key) => info.inputNames.indexOf(key))
   const remade = info.remade === undefined ? -1 : info.outputNames.indexOf(info.remade)

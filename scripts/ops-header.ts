@@ -1,7 +1,7 @@
 import { tableHash } from '../src/engine/native/table-hash.ts'
 import type { Argument, OpInfo } from '../src/engine/op-entry.ts'
 import type { OpName } from '../src/engine/ops.ts'
-import { infoOf, opNames } from '../src/engine/ops.ts'
+import { hasGradient, infoOf, opNames } from '../src/engine/ops.ts'
 
 /**
  * native/ops.h as it follows from the op table: opcodes, and for each op two structs that give kernels its arguments by name.
@@ -91,7 +91,7 @@ function vjpStruct(name: OpName, info: OpInfo): string {
     return [getter(argument, `call.in[${i}]`, always)]
   })
   const given = info.outputNames.flatMap((output, i) => {
-    if (info.outputs[output].auxiliary === true || info.gradientMadeForward !== undefined) return []
+    if (!hasGradient(info, output)) return []
     return [getter(`d${capitalised(output)}`, `call.in[${forwardNames.length + i}]`, true)]
   })
   const wanted = info.gradients.flatMap((input, i) => [

@@ -61,8 +61,11 @@ interface OpEntry<I, O, A, G extends readonly Names<I>[]> {
   readonly overwritesInput?: Names<I>
   /** The gradient of this input is that of this output, unchanged: no computation. */
   readonly passesGradient?: readonly [Names<I>, Names<O>]
-  /** The gradient of this input is this output, made on the way forward: row m times element m of the second input. */
-  readonly gradientMadeForward?: readonly [Names<I>, Names<O>, Names<I>]
+  /**
+   * The gradient of this input is this output, made on the way forward: row m times element m of the second input, where there is
+   * one.
+   */
+  readonly gradientMadeForward?: readonly [Names<I>, Names<O>, Names<I>?]
 }
 
 /** An entry whose names are known only at run time. */
@@ -81,7 +84,7 @@ export interface OpInfo {
   readonly inPlaceGradient?: readonly [string, string]
   readonly overwritesInput?: string
   readonly passesGradient?: readonly [string, string]
-  readonly gradientMadeForward?: readonly [string, string, string]
+  readonly gradientMadeForward?: readonly [string, string, string?]
 }
 
 /** An entry of the op table; its names are checked against each other here. */

@@ -443,6 +443,128 @@ export const ops = {
     overwritesInput: 'x',
   }),
 
+  /**
+   * Which experts a token goes to: those of its topK largest logits, the first of equals. Its weights are the softmax of its logits,
+   * over the chosen ones (`normalised` = 1) or over all. R = topK · M rows go to experts, sorted by expert, those of one by token:
+   * tokens[r] is row r's token, rows[topK · m + j] are token m's rows, ascending, and ends[e] is where those of expert e end.
+   */
+  route: op({
+    inputs: { logits: float32('M', 'E') },
+    outputs: {
+      weights: float32('topK * M'),
+      tokens: int32('topK * M'),
+      rows: int32('topK * M'),
+      ends: int32('E'),
+    },
+    attributes: { topK: 'count', normalised: 'flag' },
+    gradients: ['logits'],
+    saved: () => ['logits', 'weights', 'rows', 'ends'],
+  }),
+
+  /** y[r] = x[tokens[r]]: a row for each expert that a token goes to; see route. */
+  dispatch: op({
+    inputs: {
+      x: act('M', 'H'),
+      tokens: int32('R', { below: 'M' }),
+      rows: int32('R', { below: 'R' }),
+    },
+    outputs: { y: act('R', 'H') },
+    attributes: {},
+    gradients: ['x'],
+    saved: () => ['rows'],
+  }),
+
+  /**
+   * The products of E experts, whose weights are stacked: of the rows r < ends[0] with the first, of those behind them with the
+   * next… y[r] = x[r] W_eᵀ + scales[r] · bias_e + scaling · t[r] B_eᵀ, t[r] = x[r] A_eᵀ; scales are ones where they are absent.
+   * Of an expert without rows nothing is read.
+   */
+  expertLinear: op({
+    inputs: {
+      x: act('R', 'K'),
+      ends: int32('E', { below: 'R + 1' }),
+      weight: weight('E * width', 'K'),
+      bias: optional(float32('E * width')),
+      scales: optional(float32('R')),
+      loraA: optional(float32('E * rank', 'K')),
+      loraB: optional(float32('E * width', 'rank')),
+    },
+    outputs: { y: act('R', 'width'), t: optional(auxiliary(act('R', 'rank'))) },
+    attributes: { width: 'count', rank: 'count', scaling: 'number' },
+    gradients: ['x', 'weight', 'bias', 'scales', 'loraA', 'loraB'],
+    saved: (wanted) => [
+      'ends',
+      'loraA',
+      'loraB',
+      't',
+      ...(wanted.has('x') ? (['weight'] as const) : []),
+      ...(wanted.has('weight') || wanted.has('loraA') ? (['x'] as const) : []),
+      ...(wanted.has('bias') ? (['scales'] as const) : []),
+      ...(wanted.has('scales') ? (['bias'] as const) : []),
+    ],
+  }),
+
+  /**
+   * y[r] = weights[r] · f(gate) · up, f(g) = activation(gain · g) / gain. With a limit above 0:
+   * y[r] = weights[r] · f(min(gate, limit)) · (clamp(up, −limit, limit) + 1).
+   */
+  expertGlu: op({
+    inputs: { gateUp: act('R', '2 * I'), weights: float32('R') },
+    outputs: { y: act('R', 'I') },
+    attributes: { activation: 'count', gain: 'number', limit: 'number' },
+    gradients: ['gateUp', 'weights'],
+    saved: () => ['gateUp', 'weights'],
+    remade: 'y',
+    overwritesInput: 'gateUp',
+  }),
+
+  /** y[m] = residual[m] + Σ_j x[rows[k · m + j]], k = R / M: what the experts of a token give; see route. */
+  combine: op({
+    inputs: {
+      x: act('R', 'H'),
+      residual: float32('M', 'H'),
+      tokens: int32('R', { below: 'M' }),
+      rows: int32('R', { below: 'R' }),
+    },
+    outputs: { y: float32('M', 'H') },
+    attributes: {},
+    gradients: ['x'],
+    saved: () => ['tokens'],
+    inPlace: ['residual', 'y'],
+    passesGradient: ['residual', 'y'],
+  }),
+
+  /** y[m] = σ(x[m, 0]): the weight of what every token goes to. */
+  sigmoid: op({
+    inputs: { x: float32('M', '1') },
+    outputs: { y: float32('M') },
+    attributes: {},
+    gradients: ['x'],
+    saved: () => ['y'],
+  }),
+
+  /** y = usage + [rows of each expert; Σ_m softmax(logits[m])]: how much of a pass each expert gets, and what the router would give. */
+  countExperts: op({
+    inputs: { logits: float32('M', 'E'), ends: int32('E'), usage: optional(float32('2', 'E')) },
+    outputs: { y: float32('2', 'E') },
+    attributes: {},
+    gradients: ['logits'],
+    saved: () => ['logits'],
+    passesGradient: ['usage', 'y'],
+  }),
+
+  /**
+   * loss = coefficient · E · Σ_e n_e P_e / rows², with usage = [n; P] as countExperts sums it and rows = Σ n / topK: least where all
+   * experts have as many rows. dUsage = [0; ∂loss/∂P], made on the way where it is asked for.
+   */
+  balanceLoss: op({
+    inputs: { usage: float32('2', 'E') },
+    outputs: { loss: float32('1'), dUsage: optional(auxiliary(float32('2', 'E'))) },
+    attributes: { topK: 'count', coefficient: 'number' },
+    gradients: [],
+    gradientMadeForward: ['usage', 'dUsage'],
+  }),
+
   /** y = cap · tanh(scale · x / cap), or scale · x where cap is 0: logits that are bounded. No gradient. */
   capLogits: op({
     inputs: { x: float32('M', 'V') },
@@ -616,6 +738,12 @@ export const opNames = Object.keys(ops) as OpName[]
 /** An entry without the types of its names. */
 export function infoOf(name: OpName): OpInfo {
   return ops[name] as OpInfo
+}
+
+/** Whether the vjp is given a gradient of this output: integers have none. */
+export function hasGradient({ outputs, gradientMadeForward }: OpInfo, output: string): boolean {
+  const { auxiliary, type } = outputs[output]
+  return auxiliary !== true && type !== 'int32' && gradientMadeForward === undefined
 }
 
 /**

@@ -138,7 +138,7 @@ export function backward(
       const target = input(to)
       const gradient = output(made)
       if (target && gradient && needsGradient.has(target.id))
-        setGradient(target, weighLater ? weighed(gradient, input(by)) : gradient, forward.op)
+        setGradient(target, weighLater && by ? weighed(gradient, input(by)) : gradient, forward.op)
     }
     const outputGradients = forward.outputs.map((tensor) => (tensor && gradients.get(tensor.id)) ?? null)
     if (!info.gradientMadeForward && outputGradients.every((gradient) => gradient === null)) return

@@ -2,6 +2,8 @@ import type { Attributes, OpName } from '../../src/engine/ops.ts'
 import { infoOf } from '../../src/engine/ops.ts'
 import type { Case, CaseOptions, Data } from './make-case.ts'
 import { exactly, gains, makeCase, range } from './make-case.ts'
+import type { Case, CaseOptions } from './make-case.ts'
+import { apart, awayFromOne, exactly, gains, makeCase, range } from './make-case.ts'
 
 /** Two documents, the first of three tokens. */
 const documents: Data = (_, count) => Int32Array.from(range(count), (i) => (i < 3 ? 0 : 3))
@@ -104,6 +106,23 @@ const needs: {
   gateColumns: { attributes: { activation: 1, first: 2 }, sizes: { M: 5, I: 3, C: 7 } },
   glu: { attributes: { activation: 1 } },
   activation: { attributes: { activation: 2 } },
+  route: { attributes: { topK: 2, normalised: 1 }, sizes: { M: 7, E: 5 }, data: { logits: apart } },
+  dispatch: {
+    sizes: { M: 3, H: 7, R: 6 },
+    data: { tokens: exactly([0, 2, 1, 2, 0, 1]), rows: exactly([0, 4, 2, 5, 1, 3]) },
+  },
+  expertLinear: {
+    attributes: { width: 9, rank: 2, scaling: 0.5 },
+    sizes: { R: 7, K: 5, E: 4 },
+    data: { ends: exactly([3, 3, 4, 7]) },
+  },
+  expertGlu: { attributes: { activation: 0, gain: 1.7, limit: 1 }, data: { gateUp: awayFromOne } },
+  combine: {
+    sizes: { M: 3, H: 7, R: 6 },
+    data: { tokens: exactly([0, 2, 1, 2, 0, 1]), rows: exactly([0, 4, 2, 5, 1, 3]) },
+  },
+  countExperts: { data: { ends: exactly([1, 3, 4]) }, sizes: { M: 4, E: 3 } },
+  balanceLoss: { attributes: { topK: 2, coefficient: 0.5 }, data: { usage: gains } },
   capLogits: { attributes: { scale: 0.5, cap: 2 } },
   targetLogProbs: { attributes: { scale: 0.5, cap: 2 } },
   fill: { attributes: { value: -1.5 } },

@@ -47,6 +47,13 @@ export const exactly =
 /** Gains around one, as trained models have them, none of them near zero. */
 export const gains: Data = (r, count) => r.normal(count, 0.2).map((g) => Math.max(0.3, 1 + g))
 
+/** Numbers that no small step puts into another order, in rows of at most 13. */
+export const apart: Data = (r, count) => r.normal(count, 0.03).map((x, i) => x + 0.5 * ((5 * i) % 13) - 3)
+
+/** Numbers whose magnitude a small step does not bring over one. */
+export const awayFromOne: Data = (r, count) =>
+  r.normal(count).map((x) => (Math.abs(Math.abs(x) - 1) < 0.25 ? 1.7 * x : x))
+
 /** 0, 1, 2, … */
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i)

@@ -277,6 +277,42 @@ export function linear(
   })
 }
 
+interface ExpertOptions {
+  /** How many rows each expert has. */
+  rows: readonly number[]
+  K: number
+  width: number
+  rank?: number
+  bias?: boolean
+  scales?: boolean
+  form?: WeightForm
+  weightRole?: Role
+  large?: boolean
+}
+
+export function expertLinear(name: string, options: ExpertOptions): Case<'expertLinear'> {
+  const { rows, K, width, rank = 0, bias, scales, form, weightRole = 'act', large } = options
+  const ends = rows.map((_, expert) => rows.slice(0, expert + 1).reduce((sum, count) => sum + count, 0))
+  return makeCase('expertLinear', name, {
+    sizes: { R: ends.at(-1) ?? 0, K, E: rows.length },
+    attributes: { width, rank, scaling: 0.5 },
+    absent: [
+      ...(bias ? [] : (['bias'] as const)),
+      ...(scales ? [] : (['scales'] as const)),
+      ...(rank > 0 ? [] : (['loraA', 'loraB', 't'] as const)),
+    ],
+    roles: { weight: weightRole },
+    data: {
+      ends: exactly(ends),
+      weight: normal(K ** -0.5),
+      loraA: normal(K ** -0.5),
+      loraB: normal(0.5),
+    },
+    ...(form && { form, gradients: ['x', 'scales', 'loraA', 'loraB'] as const }),
+    ...(large && { large }),
+  })
+}
+
 interface HeadOptions {
   m: number
   H: number

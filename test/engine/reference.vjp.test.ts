@@ -108,8 +108,10 @@ function lossOf(testCase: AnyCase, outputs: Named, given: Named): number {
   const { gradientMadeForward, outputNames } = infoOf(testCase.op)
   if (gradientMadeForward) {
     const values = outputs.get(outputNames[0]) ?? []
-    const weights = testCase.inputs[gradientMadeForward[2]]?.data ?? new Float32Array(values.length).fill(1)
-    loss -= dot(values, weights)
+    const [, , by] = gradientMadeForward
+    const ones = new Float32Array(values.length).fill(1)
+    // What is weighed are log-probabilities, the other losses themselves.
+    loss += by === undefined ? dot(values, ones) : -dot(values, testCase.inputs[by]?.data ?? ones)
   }
   return loss
 }

@@ -177,18 +177,25 @@ async function inputTensor(
   act: Act,
   { role, shape, data, form }: Value,
 ): Promise<Tensor> {
-  const segments = 'segments' in attributes ? (attributes.segments as number[]) : []
-  const isBlocks = op === 'linear' && name === 'weight' && (segments.length > 3 || form)
+  const blocks = name === 'weight' ? rowsOfBlocks(attributes, shape[0]) : []
+  const isBlocks = blocks.length > 1 || (op === 'linear' && form)
   if (!isBlocks || data instanceof Int32Array) return engine.tensor(dtypeOf(role, act), shape, data)
   const columns = shape[1]
   const parts: WeightPart[] = []
   let at = 0
-  for (let i = 0; i < segments.length; i += 3) {
-    const rows = segments[i]
+  for (const rows of blocks) {
     parts.push({ data: data.slice(at, at + rows * columns), dtype: 'F32', rows })
     at += rows * columns
   }
   return engine.weight(dtypeOf(role, act), columns, parts, form)
+}
+
+/** Rows of each matrix that a weight stacks: of a segment, or of an expert. */
+function rowsOfBlocks(attributes: object, rows: number): number[] {
+  if ('segments' in attributes) return (attributes.segments as number[]).filter((_, i) => i % 3 === 0)
+  return 'width' in attributes
+    ? Array<number>(rows / Number(attributes.width)).fill(Number(attributes.width))
+    : []
 }
 
 /** Of parameters float32 whatever their own type, else that of the input. */

@@ -1,6 +1,6 @@
 import type { OpName } from '../../src/engine/ops.ts'
 import type { Case } from './make-case.ts'
-import { casesOf, gains, makeCase, normal } from './make-case.ts'
+import { apart, casesOf, exactly, gains, makeCase, normal } from './make-case.ts'
 import {
   adamw,
   argmax,
@@ -11,6 +11,7 @@ import {
   causalConv,
   copySlots,
   gatedDelta,
+  expertLinear,
   linear,
   qkNorm,
   rope,
@@ -26,6 +27,9 @@ const rmsNorm = casesOf('rmsNorm', {
 })
 const fromOutput = { attributes: { eps: 1e-5, fromOutput: 1 }, gradients: ['x'] } as const
 const glu = casesOf('glu', { attributes: { activation: 0 } })
+const route = casesOf('route', { attributes: { topK: 2, normalised: 1 }, data: { logits: apart } })
+const overAll = { attributes: { topK: 3, normalised: 0 } } as const
+const expertGlu = casesOf('expertGlu', { attributes: { activation: 0, gain: 1, limit: 0 } })
 const activation = casesOf('activation', { attributes: { activation: 0 } })
 const gateColumns = casesOf('gateColumns', {
   attributes: { activation: 0, first: 0 },
@@ -573,6 +577,56 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     joinColumns('first columns', { M: 3, X: 5, C: 9 }, { attributes: { first: 0, width: 4 } }),
     joinColumns('all columns', { M: 1, X: 3, C: 7 }, { attributes: { first: 0, width: 7 } }),
     joinColumns('last columns', { M: 37, X: 40, C: 96 }, { attributes: { first: 35, width: 61 } }),
+  route: [
+    route('one token', { M: 1, E: 4 }),
+    route('softmax over all', { M: 6, E: 8 }, overAll),
+    route('every expert', { M: 3, E: 2 }),
+    route('equal logits', { M: 5, E: 6 }, { data: { logits: exactly(new Float32Array(30)) }, gradients: [] }),
+    route('larger', { M: 301, E: 128 }, { data: { logits: normal() }, large: true }),
+    route('larger, over all', { M: 301, E: 13 }, { ...overAll, large: true }),
+  ],
+  expertGlu: [
+    expertGlu('no limit', { R: 5, I: 7 }),
+    expertGlu('GELU', { R: 3, I: 9 }, { attributes: { activation: 1, gain: 1, limit: 0 } }),
+    expertGlu('larger', { R: 131, I: 203 }, { large: true }),
+    expertGlu(
+      'larger, with a limit',
+      { R: 131, I: 203 },
+      { attributes: { activation: 0, gain: 1.702, limit: 1.5 }, large: true },
+    ),
+  ],
+  expertLinear: [
+    expertLinear('one expert, one row', { rows: [1], K: 5, width: 3 }),
+    expertLinear('one token to two of four', { rows: [0, 1, 0, 1], K: 33, width: 20, rank: 2 }),
+    expertLinear('bias', { rows: [2, 0, 3], K: 6, width: 5, bias: true }),
+    expertLinear('bias and scales, no LoRA', { rows: [2, 0, 3], K: 6, width: 5, bias: true, scales: true }),
+    expertLinear('float32 weights', { rows: [3, 2], K: 17, width: 9, weightRole: 'float32' }),
+    expertLinear('larger', {
+      rows: [40, 0, 3, 90, 17],
+      K: 130,
+      width: 100,
+      rank: 5,
+      bias: true,
+      scales: true,
+      large: true,
+    }),
+    expertLinear('larger, few rows each', {
+      rows: [1, 2, 0, 5, 16, 9],
+      K: 150,
+      width: 97,
+      rank: 3,
+      large: true,
+    }),
+    ...(['int8', 'nf4', 'fp4'] as const).map((form) =>
+      expertLinear(`larger, ${form}`, {
+        rows: [30, 0, 1, 70, 2],
+        K: 128,
+        width: 100,
+        rank: 4,
+        form,
+        large: true,
+      }),
+    ),
   ],
   activation: [0, 1, 2].flatMap((number) => {
     const attributes = { activation: number }

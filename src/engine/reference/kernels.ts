@@ -6,12 +6,14 @@ import { addScaled, cast } from './add-scaled.ts'
 import { appendColumns } from './append-columns.ts'
 import { argmax } from './argmax.ts'
 import { attention } from './attention.ts'
+import { balanceLoss, countExperts } from './balance.ts'
 import { cachedAttention } from './cached-attention.ts'
 import { cachedCausalConv, causalConv } from './causal-conv.ts'
 import { capLogits } from './cap-logits.ts'
 import { copySlots } from './copy-slots.ts'
 import { dropout } from './dropout.ts'
 import { embedding, selectRows } from './embedding.ts'
+import { combine, dispatch, expertGlu, expertLinear, route } from './experts.ts'
 import { fill } from './fill.ts'
 import { cachedGatedDelta, gatedDelta } from './gated-delta.ts'
 import { gatedNorm, sigmoidGate, splitGates } from './gates.ts'
@@ -24,6 +26,7 @@ import { qkNorm, rmsNorm } from './rms-norm.ts'
 import { rope } from './rope.ts'
 import { scaleBy } from './scale-by.ts'
 import { inverseNorms, scaleColumns } from './scale-columns.ts'
+import { sigmoid } from './sigmoid.ts'
 import { scaleRows } from './scale-rows.ts'
 import { targetLogProbs } from './target-log-probs.ts'
 
@@ -57,6 +60,14 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   glu,
   gateColumns,
   activation,
+  route,
+  dispatch,
+  expertLinear,
+  expertGlu,
+  combine,
+  sigmoid,
+  countExperts,
+  balanceLoss,
   capLogits,
   targetLogProbs,
   appendColumns,
