@@ -1,8 +1,6 @@
 import type { Attributes, OpName } from '../../src/engine/ops.ts'
 import { infoOf } from '../../src/engine/ops.ts'
 import type { Case, CaseOptions, Data } from './make-case.ts'
-import { exactly, gains, makeCase, range } from './make-case.ts'
-import type { Case, CaseOptions } from './make-case.ts'
 import { apart, awayFromOne, exactly, gains, makeCase, range } from './make-case.ts'
 
 /** Two documents, the first of three tokens. */

@@ -577,6 +577,7 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     joinColumns('first columns', { M: 3, X: 5, C: 9 }, { attributes: { first: 0, width: 4 } }),
     joinColumns('all columns', { M: 1, X: 3, C: 7 }, { attributes: { first: 0, width: 7 } }),
     joinColumns('last columns', { M: 37, X: 40, C: 96 }, { attributes: { first: 35, width: 61 } }),
+  ],
   route: [
     route('one token', { M: 1, E: 4 }),
     route('softmax over all', { M: 6, E: 8 }, overAll),

@@ -199,13 +199,14 @@ const native = nativeProblem() === undefined
 describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () => {
   /**
    * The largest of a few thousand errors is one draw on both sides: where PyTorch's was a lucky one, more than it. Root mean squares
-   * are below: olmo3 0.021 of 0.026, ministral3 0.033 of 0.038.
+   * are below: olmo3 0.021 of 0.026, ministral3 0.033 of 0.038, mixtral 0.028 of 0.036.
    */
   const outliers: Partial<Record<(typeof goldenModels)[number], number>> = {
     gemma2: 1.3,
     olmo2: 1.05,
     olmo3: 1.05,
     ministral3: 1.15,
+    mixtral: 1.25,
   }
   /**
    * What is usual for a case with larger errors: half of PyTorch's own are above 0.027 over 30 batches of random tokens, the

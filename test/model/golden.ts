@@ -24,6 +24,7 @@ export const goldenModels = [
   'gpt2',
   'lfm2',
   'qwen3-5',
+  'mixtral',
 ] as const
 
 export const fixture = (model: string, ...path: string[]): string =>

@@ -1,6 +1,6 @@
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
-import { rowCount, withRows } from '../weights/parameters.ts'
+import { isProjection, rowCount, withRows } from '../weights/parameters.ts'
 import type { AttentionShape } from './attention-shape.ts'
 import type { CacheShape } from './cache-shape.ts'
 import type { Embedding } from './embedding.ts'
@@ -101,8 +101,15 @@ export function linearParameters({
   layerInputs,
   layers,
 }: Pick<Architecture, 'layerInputs' | 'layers'>): Parameter[] {
-  const all = [...(layerInputs?.parameters ?? []), ...layers.flatMap(layerParameters)]
-  return all.filter(({ kind }) => kind === 'linear')
+  return projectionsOf({ layerInputs, layers }).filter(({ kind }) => kind === 'linear')
+}
+
+/** What quantisation makes smaller: the projections of layers, experts' too. */
+export function projectionsOf({
+  layerInputs,
+  layers,
+}: Pick<Architecture, 'layerInputs' | 'layers'>): Parameter[] {
+  return [...(layerInputs?.parameters ?? []), ...layers.flatMap(layerParameters)].filter(isProjection)
 }
 
 function layerParameters(layer: Layer): Parameter[] {

@@ -10,6 +10,8 @@ export interface ForwardPass {
   tensors: PassTensors
   tokens: TokenInputs
   options: PassOptions
+  /** Takes what the routers decide, layer by layer, where somebody asks for it. */
+  routings?: Routing[]
   /** Adds zero to the stream, and so gets the gradient of single rows of the embedding; see token-rows.ts. */
   rowGradient?: { indicator: Tensor; weight: Tensor } | undefined
 }
@@ -26,6 +28,7 @@ export interface LayerPass extends ForwardPass {
 export interface PassTensors {
   tensor(parameter: Parameter): Tensor
   linear(weight: Parameter): LinearTensors
+  experts(weight: Parameter): ExpertTensors
   /** Whether a norm's gain has no zero and is not trained: then the vjp can do without the norm's input. */
   isInvertible(gain: Parameter): boolean
   /** Rotation tables [positions, rotaryDim / 2]. */
@@ -45,6 +48,21 @@ export interface LinearTensors {
   /** Which of the model's projections it is: the seed of its dropout. */
   place: number
   isInt8: boolean
+}
+
+/** The stacked matrices of E experts [E · width, K], and what an adapter adds to each. */
+export interface ExpertTensors {
+  weight: Tensor
+  /** A [E · rank, K] and B [E · width, rank]. */
+  lora: { a: Tensor; b: Tensor; rank: number; scaling: number } | null
+}
+
+/** What the router of a layer decided, in a pass. */
+export interface Routing {
+  /** [M, E] float32, before the softmax. */
+  logits: Tensor
+  /** [E] where the rows of each expert end. */
+  ends: Tensor
 }
 
 /** What every token brings along; M tokens. */

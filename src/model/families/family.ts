@@ -54,12 +54,23 @@ export interface Family {
   /** Keys of config.json that it obeys. */
   keys: readonly string[]
   /**
-   * @param storedLayers  how many layers the weights have, where there are weights: no others are described
+   * @param stored  what the weights have, where there are weights
    * @param root  what the tensors are called under, default `model`
    * @throws FettleError that lists every key of config.json with a value that it cannot have, or that it does not obey
    */
-  read(raw: Record<string, unknown>, place: string, storedLayers?: number, root?: string): ModelDescription
+  read(raw: Record<string, unknown>, place: string, stored?: StoredNames, root?: string): ModelDescription
 }
+
+/** Which tensors a file has, as far as it decides what a family describes. */
+export interface StoredNames {
+  /** How many layers: no others are described. */
+  layers: number
+  /** Whether it has a tensor of this name. */
+  has(name: string): boolean
+}
+
+/** Where there are no weights, any layers, and the names that Transformers saves. */
+const nothingStored: StoredNames = { layers: Number.POSITIVE_INFINITY, has: () => false }
 
 /** `root` is what the tensors are called under. */
 type FamilyConfig = CommonConfig & { root: string }
@@ -89,7 +100,7 @@ export function defineFamily<Keys extends z.ZodObject>({
   within?: ForeignKeys['within']
   layersKey?: keyof Keys['shape'] & string
   check?: (config: z.output<Keys> & FamilyConfig) => readonly KeyProblem[]
-  describe: (config: z.output<Keys> & FamilyConfig) => Architecture
+  describe: (config: z.output<Keys> & FamilyConfig, stored: StoredNames) => Architecture
 }): Family {
   const known = {
     obeyed: keys,
@@ -100,11 +111,11 @@ export function defineFamily<Keys extends z.ZodObject>({
   return {
     ...family,
     keys: Object.keys(keys.shape),
-    read(raw, place, storedLayers = Number.POSITIVE_INFINITY, root = 'model') {
+    read(raw, place, stored = nothingStored, root = 'model') {
       const { values, notices } = readForeign(known, raw, place)
       const config = { ...(values as z.output<Keys> & CommonConfig), root }
       const problems = [
-        ...countLayers(layersKey, config[layersKey], storedLayers),
+        ...countLayers(layersKey, config[layersKey], stored.layers),
         ...(check?.(config) ?? []),
       ]
       if (problems.length > 0)
@@ -124,7 +135,7 @@ export function defineFamily<Keys extends z.ZodObject>({
           raw,
           root,
         },
-        architecture: describe(config),
+        architecture: describe(config, stored),
         notices,
       }
     },

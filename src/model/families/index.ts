@@ -4,7 +4,7 @@ import { closestName } from '../../closest-name.ts'
 import { FettleError, quoteValue } from '../../error.ts'
 import { isJsonObject } from '../../formats/foreign/index.ts'
 import type { GgufFile } from '../../formats/index.ts'
-import type { Family, ModelDescription } from './family.ts'
+import type { Family, ModelDescription, StoredNames } from './family.ts'
 import { ggufConfig } from './gguf-config.ts'
 import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
@@ -15,6 +15,7 @@ import { lfm2 } from './lfm2.ts'
 import { llama } from './llama.ts'
 import { ministral3 } from './ministral3.ts'
 import { mistral } from './mistral.ts'
+import { mixtral } from './mixtral.ts'
 import { olmo2 } from './olmo2.ts'
 import { olmo3 } from './olmo3.ts'
 import { phi3 } from './phi3.ts'
@@ -32,6 +33,7 @@ const families: readonly Family[] = [
   llama,
   mistral,
   ministral3,
+  mixtral,
   qwen2,
   qwen3,
   smollm3,
@@ -53,13 +55,13 @@ const families: readonly Family[] = [
  * or 5 (`rope_parameters`, `dtype`). Of a model with a text model inside it is the text model's.
  *
  * @param place         the file, for messages
- * @param storedLayers  how many layers the weights have, where there are weights
+ * @param stored        what the weights have, where there are weights
  * @throws FettleError on an unknown model_type, and on values that the family's keys cannot have
  */
 export function describeModel(
   raw: Record<string, unknown>,
   place: string,
-  storedLayers?: number,
+  stored?: StoredNames,
 ): ModelDescription {
   if (!isJsonObject(raw))
     throw new FettleError({ place, found: quoteValue(raw), expected: 'the fields of a config.json' })
@@ -69,7 +71,7 @@ export function describeModel(
   const family = families.find((each) => each.modelType === modelType)
   if (!family) throw unknown(text.place, `model_type ${quoteValue(modelType)}`, modelType, known)
   const own = text.isInside ? { architectures: [family.className], ...text.raw } : raw
-  return family.read(own, text.place, storedLayers, text.root)
+  return family.read(own, text.place, stored, text.root)
 }
 
 /**
@@ -87,7 +89,10 @@ export async function describeGguf(path: string, file: GgufFile): Promise<ModelD
     related.find(({ gguf }) => isMarked(gguf?.marked)) ?? related.find(({ gguf }) => !gguf?.marked)
   if (!family?.gguf) throw unknown(path, `architecture ${quoteValue(architecture)}`, architecture, known)
   const { raw, notices } = await ggufConfig(family, family.gguf, file, path)
-  const described = family.read(raw, path, layersOf(file.tensors.keys()))
+  const described = family.read(raw, path, {
+    layers: layersOf(file.tensors.keys()),
+    has: (name) => file.tensors.has(name),
+  })
   return { ...described, notices: [...notices, ...described.notices] }
 }
 

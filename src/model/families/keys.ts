@@ -92,6 +92,15 @@ export const dropout: UnobeyedKey = {
   severity: 'notice',
 }
 
+/** Keys of families whose MLPs are experts. */
+export const routerUnobeyed: NonNullable<ForeignKeys['unobeyed']> = {
+  router_jitter_noise: {
+    isHarmless: isOneOf(0, null),
+    expected: '0: fettle trains without noise before the router; nothing else changes',
+    severity: 'notice',
+  },
+}
+
 /** `sliding_window` of a family that has no windows. */
 export const noWindow: NonNullable<ForeignKeys['unobeyed']> = {
   sliding_window: {

@@ -100,6 +100,8 @@ export interface LlamaLayerOptions {
   ungated?: { up: readonly [safetensors: string, gguf: string]; down: readonly [string, string] }
   /** Of the MLP; default that of hidden_act. */
   activation?: Activation
+  /** Another block in the place of the gated MLP, behind this norm. */
+  feedForward?: (norm: Norm) => Block
   /** Whether GGUF files have the two halves of each query and key head interleaved. */
   ggufInterleaves?: boolean
 }
@@ -283,7 +285,8 @@ function llamaLayer(
     })
   return [
     options.mixer ? options.mixer(named, before) : attends(),
-    llamaMlp(config, options, named, { before: norm(names.mlp) ?? noNorm, after: norm(names.mapped) }),
+    options.feedForward?.(norm(names.mlp) ?? noNorm) ??
+      llamaMlp(config, options, named, { before: norm(names.mlp) ?? noNorm, after: norm(names.mapped) }),
   ]
 }
 

@@ -4,7 +4,7 @@ import { createTape } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { refreshDora } from '../adapters/dora.ts'
 import { refreshTokenRows } from '../adapters/token-rows.ts'
-import { linearParameters } from '../blocks/architecture.ts'
+import { projectionsOf } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { beginTraining } from '../state/model-state.ts'
 import type { UpdateGroup } from '../state/update-groups.ts'
@@ -74,7 +74,7 @@ export function trainingState(state: ModelState): Training {
     parametersChanged,
     streamWeights(share) {
       const { layers } = architecture
-      const streamed = linearParameters({ layers: layers.slice(0, Math.round(share * layers.length)) })
+      const streamed = projectionsOf({ layers: layers.slice(0, Math.round(share * layers.length)) })
       engine.stream(streamed.flatMap(({ key }) => state.frozen.get(key) ?? []))
     },
     rest: () => engine.release(),

@@ -1,5 +1,6 @@
 import { readQuantized, readWeight } from '../../engine/index.ts'
 import type { Quantization } from '../../engine/index.ts'
+import { expertBlocks } from '../weights/expert-blocks.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { rowCount } from '../weights/parameters.ts'
 import type { WeightStore } from '../weights/weight-store.ts'
@@ -51,7 +52,9 @@ async function storedValues(
   if (kind !== 'vector') {
     const stored = []
     for (const part of parts) stored.push(await store.part(part, columns))
-    return form ? readQuantized(columns, stored, form) : readWeight(columns, stored)
+    return form
+      ? readQuantized(columns, await expertBlocks(parameter, stored, form), form)
+      : readWeight(columns, stored)
   }
   const values = new Float32Array(rowCount(parameter))
   let start = 0

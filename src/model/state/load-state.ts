@@ -1,8 +1,9 @@
 import type { Engine } from '../../engine/engine.ts'
 import type { Quantization, WeightForm } from '../../engine/quantization.ts'
 import type { Tensor } from '../../engine/tensor.ts'
-import { linearParameters, parametersOf } from '../blocks/architecture.ts'
+import { parametersOf, projectionsOf } from '../blocks/architecture.ts'
 import type { ModelDescription } from '../families/index.ts'
+import { expertBlocks } from '../weights/expert-blocks.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { rowCount } from '../weights/parameters.ts'
 import type { WeightStore } from '../weights/weight-store.ts'
@@ -48,7 +49,7 @@ export async function loadModelState(
     revision: 0,
   }
   ensurePositions(state, Math.min(architecture.maxPositions, 2048), 0)
-  const quantized = new Set(quantization ? linearParameters(architecture) : [])
+  const quantized = new Set(quantization ? projectionsOf(architecture) : [])
   for (const parameter of parametersOf(architecture)) {
     const form = quantized.has(parameter) ? quantization : (store.form?.(parameter) ?? null)
     const { tensor, hasZero } = await loadTensor(state, parameter, form)
@@ -69,7 +70,8 @@ export async function loadTensor(
   if (kind !== 'vector') {
     const stored = []
     for (const part of parts) stored.push(await store.part(part, columns))
-    return { tensor: await engine.weight(activation, columns, stored, form), hasZero: true }
+    const blocks = await expertBlocks(parameter, stored, form)
+    return { tensor: await engine.weight(activation, columns, blocks, form), hasZero: true }
   }
   const values = new Float32Array(rowCount(parameter))
   let start = 0

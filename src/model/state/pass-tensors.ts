@@ -35,6 +35,7 @@ export function passTensors(state: ModelState): PassTensors {
         isInt8: state.forms.get(key) === 'int8',
       }
     },
+    experts: (parameter) => ({ weight: tensor(parameter), lora: null }),
     rotation(rope) {
       const tables = state.rotations.get(rope)
       if (!tables) throw new Error('a rotation that the architecture does not list')

@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { linearParameters, parametersOf } from '../blocks/architecture.ts'
+import { parametersOf, projectionsOf } from '../blocks/architecture.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { moduleOf, shapeOf } from '../weights/parameters.ts'
 import { slicesOf } from '../weights/tensor-slice.ts'
@@ -66,7 +66,7 @@ export async function setTrainable(state: ModelState, entries: readonly Trainabl
 export async function trainAllParameters(state: ModelState): Promise<void> {
   if (state.trainable) return
   const quantization = quantizationOf(state)
-  const isStored = linearParameters(state.architecture).some((each) => state.store.form?.(each))
+  const isStored = projectionsOf(state.architecture).some((each) => state.store.form?.(each))
   if (quantization)
     throw new FettleError({
       place: 'quantization',

@@ -63,7 +63,10 @@ export async function openModel(path: string): Promise<StoredModel> {
   refuseQuantized(raw, place, tensors.names)
   const { isInside, root } = textConfig(raw, place)
   const { text, left } = isInside ? textTensors(tensors, root) : { text: tensors, left: [] }
-  const said = describeModel(raw, place, layersOf(text.names))
+  const said = describeModel(raw, place, {
+    layers: layersOf(text.names),
+    has: (name) => text.find(name) !== undefined,
+  })
   const { described, stored } = await withStoredHead(said, place, text)
   const { architecture, notices } = described
   const unread = unreadNotice(path, unreadTensors(stored, architecture))

@@ -22,10 +22,12 @@ export interface Parameter {
   /** Name of its first part: no two parameters of a model have the same. */
   key: string
   /**
-   * `linear`: a projection [Σ rows, columns] of a layer, which adapters change and quantisation makes smaller; `matrix`:
-   * any other one, held as it is; `vector` [Σ rows], in float32.
+   * `linear`: a projection [Σ rows, columns] of a layer, which adapters change and quantisation makes smaller; `experts`: those
+   * of all experts of a layer, one below the other; `matrix`: any other one, held as it is; `vector` [Σ rows], in float32.
    */
-  kind: 'linear' | 'matrix' | 'vector'
+  kind: 'linear' | 'experts' | 'matrix' | 'vector'
+  /** How many matrices an `experts` stacks, of the same shape. */
+  experts?: number
   columns: number
   parts: readonly ParameterPart[]
   /** What a model that was never trained has here. */
@@ -77,6 +79,11 @@ export function biases(outputs: readonly Outputs[]): Parameter {
   )
 }
 
+/** The projections of all experts: the matrices of the first, then those of the next… */
+export function expertMatrix(experts: number, columns: number, parts: readonly ParameterPart[]): Parameter {
+  return { ...parameter('experts', columns, [...parts], 'normal'), experts }
+}
+
 /** The weight [width] of a norm. */
 export function gain(module: ModuleName, width: number, transform?: Transform): Parameter {
   const safetensors = { name: `${module.safetensors}.weight`, transform }
@@ -106,6 +113,16 @@ function parameter(
   fresh: Parameter['fresh'],
 ): Parameter {
   return { key: parts[0].safetensors.name, kind, columns, parts, fresh }
+}
+
+/** A vector [Σ rows] of these parts that begins as zeros. */
+export function zeroVector(parts: readonly ParameterPart[]): Parameter {
+  return parameter('vector', 1, [...parts], 'zeros')
+}
+
+/** Whether quantisation makes it smaller. */
+export function isProjection({ kind }: Pick<Parameter, 'kind'>): boolean {
+  return kind === 'linear' || kind === 'experts'
 }
 
 /** Σ rows of the parts. */

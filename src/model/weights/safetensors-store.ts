@@ -1,7 +1,7 @@
 import { FettleError, type Problem } from '../../error.ts'
 import { fileBytes, readTensorBytes, toFloat32 } from '../../formats/index.ts'
 import type { TensorInfo } from '../../formats/index.ts'
-import type { Parameter, ParameterPart } from './parameters.ts'
+import { isProjection, type Parameter, type ParameterPart } from './parameters.ts'
 import type { StoredTensors } from './stored-tensors.ts'
 import { checkShapes, type WeightStore } from './weight-store.ts'
 
@@ -63,7 +63,7 @@ export function openSafetensorsStore(
         ),
       )
       const [form = null] = forms
-      return kind === 'linear' && forms.size === 1 ? form : null
+      return isProjection({ kind }) && forms.size === 1 ? form : null
     },
     dtypeOf({ safetensors: { name } }) {
       const dtype = find(name)?.dtype
@@ -72,7 +72,8 @@ export function openSafetensorsStore(
     async part(part, columns) {
       const { rows, safetensors } = part
       // What is stored as it is used stays in the file, where the engine can map it.
-      if (safetensors.transform || quantized(safetensors.name))
+      const { transform, name } = safetensors
+      if ((transform && !transform.onlyReshapes) || quantized(name))
         return { data: await values(part, [rows, columns]), dtype: 'F32', rows }
       const { path, offset, dtype } = info(safetensors.name)
       return { source: fileBytes(path), offset, dtype, rows }

@@ -9,6 +9,8 @@ export interface Transform {
   toFile(values: Float32Array, shape: readonly number[]): Float32Array
   /** A gradient by the numbers in memory as one by the numbers in the file; without it as `toFile`. */
   gradientToFile?(gradient: Float32Array, shape: readonly number[]): Float32Array
+  /** The file has the same numbers in the same order, in another shape. */
+  onlyReshapes?: true
   /** What happens to other tensors with a row for each output: the bias, and LoRA's B; without it nothing. */
   outputs?: Transform
 }
@@ -54,6 +56,16 @@ export function interleavedHalves(headDim: number): Transform {
     const inHead = row % headDim
     return row - inHead + 2 * (inHead % half) + Math.floor(inHead / half)
   })
+}
+
+/** Matrices, or vectors, of so many experts, which the file has as one tensor with a dimension more. */
+export function stacked(experts: number): Transform {
+  return {
+    fileShape: ([rows, ...rest]) => [experts, rows / experts, ...rest],
+    fromFile: (values) => values,
+    toFile: (values) => values,
+    onlyReshapes: true,
+  }
 }
 
 /** [rows, columns] → [columns, rows] */

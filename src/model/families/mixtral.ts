@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import { experts, siluGate } from '../blocks/experts.ts'
+import { matrix } from '../weights/parameters.ts'
+import { expertWeights } from './expert-weights.ts'
+import { defineFamily } from './family.ts'
+import { count, routerUnobeyed } from './keys.ts'
+import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { checkRouter, routerKeys } from './router-keys.ts'
+import { windowSize } from './window-keys.ts'
+
+const keys = llamaKeys({
+  vocabSize: 32000,
+  hiddenSize: 4096,
+  intermediateSize: 14336,
+  layers: 32,
+  heads: 32,
+  keyHeads: 8,
+  maxPositions: 131_072,
+  normEps: 1e-5,
+  bos: 1,
+  eos: 2,
+}).extend({
+  ...routerKeys({ perToken: 2, lossWeight: 0.001 }),
+  rope_theta: z.number().positive().nullable().default(1_000_000),
+  num_local_experts: count(8),
+  sliding_window: windowSize(null),
+})
+
+/** Mixtral: a Mistral whose MLPs are experts, of which a token goes to some (https://arxiv.org/abs/2401.04088). */
+export const mixtral = defineFamily({
+  modelType: 'mixtral',
+  className: 'MixtralForCausalLM',
+  keys,
+  unobeyed: routerUnobeyed,
+  check: (config) => [
+    ...checkLlama(config, config.sliding_window),
+    ...checkRouter(config.num_experts_per_tok, config.num_local_experts),
+  ],
+  describe: (config, stored) => {
+    const { hidden_size: width, intermediate_size: inner, num_local_experts: experts_ } = config
+    return llamaLike(config, (layer) => ({
+      window: config.sliding_window,
+      feedForward: (norm) => {
+        const [fused, hub] = [`model.layers.${layer}.mlp`, `model.layers.${layer}.block_sparse_moe`]
+        const module = stored.has(`${fused}.gate.weight`) ? fused : hub
+        const names = { module, gate: 'w1', up: 'w3', down: 'w2', fused, gguf: `blk.${layer}` }
+        return experts({
+          norm,
+          router: {
+            weight: matrix('matrix', width, [
+              {
+                module: { safetensors: `${module}.gate`, gguf: `blk.${layer}.ffn_gate_inp` },
+                rows: experts_,
+              },
+            ]),
+            bias: null,
+          },
+          routing: { topK: config.num_experts_per_tok, isNormalised: true },
+          ...expertWeights({ count: experts_, width, inner }, names, stored),
+          gate: siluGate,
+        })
+      },
+    }))
+  },
+  gguf: null,
+})

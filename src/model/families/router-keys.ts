@@ -1,0 +1,16 @@
+import { z } from 'zod'
+import type { KeyProblem } from './keys.ts'
+import { count, flag } from './keys.ts'
+
+/** Keys of every router, with the defaults of the class. */
+export const routerKeys = (defaults: { perToken: number; lossWeight: number }) => ({
+  num_experts_per_tok: count(defaults.perToken),
+  output_router_logits: flag(false),
+  router_aux_loss_coef: z.number().default(defaults.lossWeight),
+})
+
+/** What is wrong with how many experts a token goes to. */
+export function checkRouter(perToken: number, experts: number): KeyProblem[] {
+  if (perToken <= experts) return []
+  return [{ key: 'num_experts_per_tok', expected: `at most the number of experts, ${experts}` }]
+}
