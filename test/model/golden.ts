@@ -25,6 +25,8 @@ export const goldenModels = [
   'lfm2',
   'qwen3-5',
   'mixtral',
+  'qwen3-moe',
+  'gpt-oss',
 ] as const
 
 export const fixture = (model: string, ...path: string[]): string =>

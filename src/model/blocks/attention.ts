@@ -34,7 +34,7 @@ export interface AttentionParts {
   /** Bound of the scores, by tanh; default none. */
   cap?: number
   /** A score a head that takes part in the softmax and has no value. */
-  sinks?: Parameter
+  sinks?: Parameter | undefined
 }
 
 /** RMS norms of queries and keys before they are rotated: of each head, or of all heads together. */

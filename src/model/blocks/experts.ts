@@ -33,7 +33,10 @@ export interface ExpertGate {
   limit: number
 }
 
-export const siluGate: ExpertGate = { activation: 'silu', gain: 1, limit: 0 }
+/** As in a gated MLP. */
+export function plainGate(activation: Activation): ExpertGate {
+  return { activation, gain: 1, limit: 0 }
+}
 
 /** An MLP that every token goes to, with a weight of its own for each token. */
 export interface SharedExpert {

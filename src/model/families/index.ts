@@ -10,6 +10,7 @@ import { gemma2 } from './gemma2.ts'
 import { gemma3 } from './gemma3.ts'
 import { gemma4 } from './gemma4.ts'
 import { gpt2 } from './gpt2.ts'
+import { gptOss } from './gpt-oss.ts'
 import { granite } from './granite.ts'
 import { lfm2 } from './lfm2.ts'
 import { llama } from './llama.ts'
@@ -20,8 +21,10 @@ import { olmo2 } from './olmo2.ts'
 import { olmo3 } from './olmo3.ts'
 import { phi3 } from './phi3.ts'
 import { qwen2 } from './qwen2.ts'
+import { qwen2Moe } from './qwen2-moe.ts'
 import { qwen3 } from './qwen3.ts'
 import { qwen35 } from './qwen3-5.ts'
+import { qwen3Moe } from './qwen3-moe.ts'
 import { smollm3 } from './smollm3.ts'
 import { starcoder2 } from './starcoder2.ts'
 import { textConfig } from './wrappers.ts'
@@ -35,7 +38,9 @@ const families: readonly Family[] = [
   ministral3,
   mixtral,
   qwen2,
+  qwen2Moe,
   qwen3,
+  qwen3Moe,
   smollm3,
   gemma2,
   gemma3,
@@ -48,6 +53,7 @@ const families: readonly Family[] = [
   gpt2,
   lfm2,
   qwen35,
+  gptOss,
 ]
 
 /**

@@ -16,7 +16,7 @@ import type { Norm } from '../blocks/norm.ts'
 import { noNorm, rmsNorm } from '../blocks/norm.ts'
 import type { Rope } from '../blocks/rope.ts'
 import type { ModuleName } from '../weights/parameters.ts'
-import { gain, matrix } from '../weights/parameters.ts'
+import { gain, matrix, zeroVector } from '../weights/parameters.ts'
 import { interleavedHalves, type Transform } from '../weights/transforms.ts'
 import type { KeyProblem } from './keys.ts'
 import { commonKeys, count, flag, layerCount, number, optionalCount } from './keys.ts'
@@ -94,6 +94,8 @@ export interface LlamaLayerOptions {
   scale?: number
   /** Bound of the scores; default none. */
   cap?: number | null
+  /** Whether each head has a score more, which has no value; default not. */
+  sinks?: boolean
   /** Of what each block adds to the stream; default 1. */
   residualScale?: number
   /** Names of the projections of an MLP without a gate. */
@@ -101,7 +103,7 @@ export interface LlamaLayerOptions {
   /** Of the MLP; default that of hidden_act. */
   activation?: Activation
   /** Another block in the place of the gated MLP, behind this norm. */
-  feedForward?: (norm: Norm) => Block
+  feedForward?: ((norm: Norm) => Block) | undefined
   /** Whether GGUF files have the two halves of each query and key head interleaved. */
   ggufInterleaves?: boolean
 }
@@ -268,6 +270,15 @@ function llamaLayer(
             ],
         biases.qkv ?? false,
       ),
+      sinks: options.sinks
+        ? zeroVector([
+            {
+              rows: queryHeads,
+              safetensors: { name: named('self_attn.sinks', '').safetensors },
+              gguf: { name: named('', 'attn_sinks.weight').gguf },
+            },
+          ])
+        : undefined,
       headNorms: headNorms
         ? {
             query: headGain('self_attn.q_norm', 'attn_q_norm', queries),

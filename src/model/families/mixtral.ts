@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { experts, siluGate } from '../blocks/experts.ts'
-import { matrix } from '../weights/parameters.ts'
+import { experts, plainGate } from '../blocks/experts.ts'
+import { activationNames } from './activation-keys.ts'
 import { expertWeights } from './expert-weights.ts'
 import { defineFamily } from './family.ts'
 import { count, routerUnobeyed } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
-import { checkRouter, routerKeys } from './router-keys.ts'
+import { checkRouter, routerKeys, routerOf } from './router-keys.ts'
 import { windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({
@@ -41,23 +41,21 @@ export const mixtral = defineFamily({
     return llamaLike(config, (layer) => ({
       window: config.sliding_window,
       feedForward: (norm) => {
-        const [fused, hub] = [`model.layers.${layer}.mlp`, `model.layers.${layer}.block_sparse_moe`]
+        const [fused, hub] = [
+          `${config.root}.layers.${layer}.mlp`,
+          `${config.root}.layers.${layer}.block_sparse_moe`,
+        ]
         const module = stored.has(`${fused}.gate.weight`) ? fused : hub
         const names = { module, gate: 'w1', up: 'w3', down: 'w2', fused, gguf: `blk.${layer}` }
         return experts({
           norm,
-          router: {
-            weight: matrix('matrix', width, [
-              {
-                module: { safetensors: `${module}.gate`, gguf: `blk.${layer}.ffn_gate_inp` },
-                rows: experts_,
-              },
-            ]),
-            bias: null,
-          },
+          router: routerOf(width, experts_, {
+            safetensors: `${module}.gate`,
+            gguf: `blk.${layer}.ffn_gate_inp`,
+          }),
           routing: { topK: config.num_experts_per_tok, isNormalised: true },
           ...expertWeights({ count: experts_, width, inner }, names, stored),
-          gate: siluGate,
+          gate: plainGate(activationNames[config.hidden_act]),
         })
       },
     }))

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { Linear } from '../blocks/linear.ts'
+import { biases, matrix, type ModuleName } from '../weights/parameters.ts'
 import type { KeyProblem } from './keys.ts'
 import { count, flag } from './keys.ts'
 
@@ -13,4 +15,10 @@ export const routerKeys = (defaults: { perToken: number; lossWeight: number }) =
 export function checkRouter(perToken: number, experts: number): KeyProblem[] {
   if (perToken <= experts) return []
   return [{ key: 'num_experts_per_tok', expected: `at most the number of experts, ${experts}` }]
+}
+
+/** A logit for each expert: no adapter changes it, and it is held whole. */
+export function routerOf(width: number, experts: number, module: ModuleName, hasBias = false): Linear {
+  const outputs = [{ module, rows: experts }]
+  return { weight: matrix('matrix', width, outputs), bias: hasBias ? biases(outputs) : null }
 }

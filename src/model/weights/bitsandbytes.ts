@@ -4,10 +4,10 @@ import { FettleError } from '../../error.ts'
 import { parseJsonObject, readForeign } from '../../formats/foreign/index.ts'
 import { readTensorBytes, toFloat32, type TensorInfo } from '../../formats/index.ts'
 
-/** A matrix [rows, columns] that a checkpoint of bitsandbytes holds in 4 or 8 bits. */
+/** A tensor that a checkpoint holds in 4 or 8 bits. */
 export interface QuantizedTensor {
-  shape: readonly [rows: number, columns: number]
-  /** The type whose numbers these are; null where fettle's blocks are others than the file's. */
+  shape: readonly number[]
+  /** The type whose numbers these are; null where fettle has none with the file's blocks. */
   form: Quantization | null
   /** Tensors of the file that it is made of. */
   names: readonly string[]

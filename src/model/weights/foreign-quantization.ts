@@ -10,7 +10,6 @@ const methods: Readonly<Record<string, string>> = {
   fbgemm_fp8: 'FP8 (FBGEMM)',
   modelopt: 'NVIDIA ModelOpt',
   'compressed-tensors': 'compressed-tensors',
-  mxfp4: 'MXFP4',
   hqq: 'HQQ',
   aqlm: 'AQLM',
   quanto: 'Quanto',
@@ -30,13 +29,12 @@ const marks: readonly [RegExp, string][] = [
   [/\.qweight$/, 'GPTQ or AWQ'],
   [/\.weight_packed$/, 'compressed-tensors'],
   [/\.weight_scale(_inv)?$/, 'FP8'],
-  [/_blocks$/, 'MXFP4'],
 ]
 
 const mlx = 'MLX'
 
 /**
- * Ends the reading of weights in a form that is neither numbers nor bitsandbytes', with its name.
+ * Ends the reading of weights in a form that is neither numbers nor bitsandbytes' nor gpt-oss's MXFP4, with its name.
  *
  * @param config   config.json
  * @param tensors  names of the tensors
@@ -47,7 +45,7 @@ export function refuseQuantized(config: JsonObject, place: string, tensors: Iter
   throw new FettleError({
     place: key === undefined ? place : `${place}: ${key}`,
     found: `weights in the form of ${method}`,
-    expected: 'weights as they were trained, or in 4 or 8 bits of bitsandbytes',
+    expected: 'weights as they were trained, in 4 or 8 bits of bitsandbytes, or gpt-oss in MXFP4',
     cure:
       method === mlx
         ? 'mlx_lm.convert --dequantize writes them whole.'
@@ -75,7 +73,7 @@ function methodOf(
     const given = config[key]
     if (given === undefined || given === null) continue
     const method = isJsonObject(given) ? given['quant_method'] : given
-    if (isBitsandbytes(given)) return {}
+    if (isBitsandbytes(given) || method === 'mxfp4') return {}
     const name = typeof method === 'string' && Object.hasOwn(methods, method) ? methods[method] : undefined
     return { key, method: name ?? quoteValue(method) }
   }

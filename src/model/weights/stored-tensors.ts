@@ -2,6 +2,7 @@ import { listNames, type Problem } from '../../error.ts'
 import { openWeightFiles, type TensorInfo } from '../../formats/index.ts'
 import { parametersOf, type Architecture } from '../blocks/architecture.ts'
 import { quantizedTensors, type QuantizedTensor } from './bitsandbytes.ts'
+import { mxfp4Tensors } from './mxfp4.ts'
 
 /** The tensors of a folder by the names that an architecture has for them. */
 export interface StoredTensors {
@@ -16,7 +17,7 @@ export interface StoredTensors {
 /** Opens model.safetensors or its shards, without the numbers. */
 export async function openStoredTensors(folder: string): Promise<StoredTensors> {
   const tensors = await openWeightFiles(folder)
-  const quantized = await quantizedTensors(tensors)
+  const quantized = new Map([...(await quantizedTensors(tensors)), ...mxfp4Tensors(tensors)])
   return {
     folder,
     names: [...tensors.keys()],

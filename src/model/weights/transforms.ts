@@ -68,6 +68,42 @@ export function stacked(experts: number): Transform {
   }
 }
 
+/** Where a column of a file's matrix is that has gates and ups by turns, counted with all gates first. */
+export function gateBesideUp(column: number, width: number): number {
+  return 2 * (column % (width / 2)) + Math.floor((2 * column) / width)
+}
+
+/**
+ * Matrices of so many experts that the file has as one tensor [experts, inputs, outputs], or their biases [experts, outputs]:
+ * row i of an expert in memory is column `fileColumn(i, outputs)` of the file.
+ */
+export function expertColumns(
+  experts: number,
+  fileColumn: (row: number, outputs: number) => number = (row) => row,
+): Transform {
+  const each = ([rows, inputs = 1]: readonly number[], move: (memory: number, file: number) => void) => {
+    const outputs = rows / experts
+    for (let row = 0; row < rows; row += 1) {
+      const inExpert = row % outputs
+      let file = (row - inExpert) * inputs + fileColumn(inExpert, outputs)
+      for (let i = row * inputs; i < (row + 1) * inputs; i += 1, file += outputs) move(i, file)
+    }
+  }
+  return {
+    fileShape: ([rows, ...inputs]) => [experts, ...inputs, rows / experts],
+    fromFile(values, shape) {
+      const out = new Float32Array(values.length)
+      each(shape, (memory, file) => (out[memory] = values[file]))
+      return out
+    },
+    toFile(values, shape) {
+      const out = new Float32Array(values.length)
+      each(shape, (memory, file) => (out[file] = values[memory]))
+      return out
+    },
+  }
+}
+
 /** [rows, columns] → [columns, rows] */
 function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length)

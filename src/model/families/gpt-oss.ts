@@ -1,0 +1,101 @@
+import { z } from 'zod'
+import { experts } from '../blocks/experts.ts'
+import { expertMatrix, zeroVector } from '../weights/parameters.ts'
+import { expertColumns, gateBesideUp } from '../weights/transforms.ts'
+import { defineFamily } from './family.ts'
+import { count, flag, optionalCount } from './keys.ts'
+import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { ropeKeys } from './rope-keys.ts'
+import { checkRouter, routerKeys, routerOf } from './router-keys.ts'
+import { isSliding, windowSize } from './window-keys.ts'
+
+const yarn = {
+  rope_type: 'yarn',
+  factor: 32,
+  beta_fast: 32,
+  beta_slow: 1,
+  truncate: false,
+  original_max_position_embeddings: 4096,
+} as const
+
+const keys = llamaKeys({
+  vocabSize: 201_088,
+  hiddenSize: 2880,
+  intermediateSize: 2880,
+  layers: 36,
+  heads: 64,
+  keyHeads: 8,
+  maxPositions: 131_072,
+  normEps: 1e-5,
+  bos: null,
+  eos: null,
+})
+  .extend({
+    ...routerKeys({ perToken: 4, lossWeight: 0.001 }),
+    num_local_experts: count(128),
+    head_dim: optionalCount(64),
+    sliding_window: windowSize(128),
+    attention_bias: flag(true),
+    swiglu_alpha: z.number().positive().default(1.702),
+    swiglu_limit: z.number().positive().default(7),
+    rope_theta: z.number().positive().nullable().default(150_000),
+    rope_parameters: ropeKeys.rope_parameters.transform((given) => given ?? yarn),
+  })
+  .omit({ hidden_act: true })
+
+/** Every second layer from the first on sees a window. */
+const typesOf = ({ layer_types, num_hidden_layers: layers }: z.output<typeof keys>) =>
+  layer_types ??
+  Array.from({ length: layers }, (_, layer) => (layer % 2 === 0 ? 'sliding_attention' : 'full_attention'))
+
+/** gpt-oss: experts with biases, and sinks beside the scores (https://arxiv.org/abs/2508.10925). */
+export const gptOss = defineFamily({
+  modelType: 'gpt_oss',
+  className: 'GptOssForCausalLM',
+  keys,
+  // The class has an activation of its own.
+  harmless: ['hidden_act'],
+  check: (config) => [
+    ...checkLlama({ ...config, layer_types: typesOf(config) }, config.sliding_window),
+    ...checkRouter(config.num_experts_per_tok, config.num_local_experts),
+  ],
+  describe: (config) => {
+    const { hidden_size: width, intermediate_size: inner, num_local_experts: count_ } = config
+    return llamaLike(config, (layer) => {
+      const module = `${config.root}.layers.${layer}.mlp`
+      const columns = expertColumns(count_)
+      const gateUp = expertColumns(count_, gateBesideUp)
+      const part = (name: string, rows: number, transform: typeof columns) => ({
+        rows: count_ * rows,
+        safetensors: { name: `${module}.experts.${name}`, transform },
+        gguf: { name: `blk.${layer}.${name}` },
+      })
+      return {
+        biases: { qkv: config.attention_bias, output: config.attention_bias },
+        sinks: true,
+        window: isSliding(typesOf(config)[layer]) ? config.sliding_window : null,
+        feedForward: (norm) =>
+          experts({
+            norm,
+            router: routerOf(
+              width,
+              count_,
+              { safetensors: `${module}.router`, gguf: `blk.${layer}.ffn_gate_inp` },
+              true,
+            ),
+            routing: { topK: config.num_experts_per_tok, isNormalised: true },
+            gateUp: {
+              weight: expertMatrix(count_, width, [part('gate_up_proj', 2 * inner, gateUp)]),
+              bias: zeroVector([part('gate_up_proj_bias', 2 * inner, gateUp)]),
+            },
+            down: {
+              weight: expertMatrix(count_, inner, [part('down_proj', width, columns)]),
+              bias: zeroVector([part('down_proj_bias', width, columns)]),
+            },
+            gate: { activation: 'silu', gain: config.swiglu_alpha, limit: config.swiglu_limit },
+          }),
+      }
+    })
+  },
+  gguf: null,
+})
