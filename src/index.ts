@@ -96,6 +96,7 @@ export type {
   GenerateOutput,
   LoadOptions,
   ModelGenerateOptions,
+  ForwardOutputs,
   NumberArray,
   ResizeOptions,
   SaveAdapterOptions,

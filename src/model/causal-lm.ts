@@ -17,7 +17,7 @@ import { runWithoutAdapter } from './adapters/without-adapter.ts'
 import type { AssistantModel } from './assistant-model.ts'
 import { parametersOf, vocabularyOf } from './blocks/architecture.ts'
 import { forwardLogits, lossGradients } from './forward.ts'
-import type { NumberArray } from './forward.ts'
+import type { ForwardOutputs, NumberArray } from './forward.ts'
 import { generateWith, streamWith } from './generation.ts'
 import type { GenerateInputs, GenerateOutput, ModelGenerateOptions, StreamOptions } from './generation.ts'
 import { keepInternals } from './internals.ts'
@@ -63,6 +63,7 @@ export class AutoModelForCausalLM {
     this.#passes = createPasses(state)
     const queue = createQueue(path)
     this.#queue = queue
+    const { balance } = state.architecture
     keepInternals(this, {
       state,
       inTurn: (task) => queue.run(task),
@@ -77,6 +78,7 @@ export class AutoModelForCausalLM {
         }),
       flatten: (inputs) =>
         flattenBatch(inputs, vocabularyOf(state.architecture), state.architecture.maxPositions),
+      balanceCoefficient: balance?.isAdded ? balance.coefficient : 0,
       activationBytesPerToken: () =>
         activationBytesPerToken(state.architecture, bytesPerElement[state.activation]),
     })
@@ -172,7 +174,7 @@ export class AutoModelForCausalLM {
   /**
    * Logits [batch, time, vocab] (zeros at padding) and, with labels, the mean loss over the unmasked shifted labels.
    */
-  forward(inputs: ForwardInputs): Promise<{ logits: NumberArray; loss?: number }> {
+  forward(inputs: ForwardInputs): Promise<ForwardOutputs> {
     return this.#queue.run(() => forwardLogits(this.#state, this.#passes, inputs))
   }
 

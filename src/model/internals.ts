@@ -18,6 +18,8 @@ export interface ModelInternals {
   training(): Promise<Training>
   /** A padded matrix as a batch, as passes take it. */
   flatten(inputs: ForwardInputs): FlatBatch
+  /** What a training loop adds of the loss of unevenly used experts, as config.json says; 0: nothing. */
+  readonly balanceCoefficient: number
   /** Bytes that a training pass keeps of each token until its backward pass, where nothing is computed again. */
   activationBytesPerToken(): number
 }

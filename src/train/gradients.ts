@@ -34,7 +34,7 @@ export interface GradientOptions extends Pick<
 export async function addGradients<D extends Document>(
   objective: Objective<D>,
   batches: readonly TrainingBatch<D>[],
-  { passes, activationBytesPerToken, state }: ModelInternals,
+  { passes, activationBytesPerToken, balanceCoefficient, state }: ModelInternals,
   training: Training,
   forward: ForwardPasses,
   options: GradientOptions,
@@ -42,9 +42,11 @@ export async function addGradients<D extends Document>(
   const { perPass, activationBytes } = passSize(activationBytesPerToken(), options.lowMemory)
   const step = await objective.begin(batches, forward)
   let made = 0
+  let balanceLoss = 0
   for (const batch of batches) {
     const noise = neftuneNoise(batch, state.architecture.width, options)
-    for (const part of splitBatch(batch, perPass, objective.together)) {
+    const parts = splitBatch(batch, perPass, objective.together)
+    for (const part of parts) {
       const weights = await step.weights(part)
       training.streamWeights(streamedLayers(part.inputIds.length, options.lowMemory))
       const logProbs = await passes.train(part, weights, {
@@ -52,10 +54,19 @@ export async function addGradients<D extends Document>(
         noise,
         recompute: options.gradientCheckpointing,
         activationBytes,
+        // Of each micro-batch once, as Transformers adds it, however many passes it takes.
+        balance: balanceCoefficient / parts.length,
+        onBalanceLoss: (loss) => (balanceLoss += loss),
       })
       step.passed?.(part, logProbs)
       made += 1
     }
   }
-  return { ...step.end(), norm: await training.gradientNorm(options.maxGradNorm), passes: made }
+  const ended = step.end()
+  return {
+    ...ended,
+    loss: ended.loss + balanceLoss,
+    norm: await training.gradientNorm(options.maxGradNorm),
+    passes: made,
+  }
 }

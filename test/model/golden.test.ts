@@ -207,6 +207,8 @@ describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () 
     olmo3: 1.05,
     ministral3: 1.15,
     mixtral: 1.25,
+    // At one token the third expert is 0.02 behind the second, and goes before it, as one does in PyTorch; all others: 0.10.
+    'gpt-oss': 1.9,
   }
   /**
    * What is usual for a case with larger errors: half of PyTorch's own are above 0.027 over 30 batches of random tokens, the

@@ -1,6 +1,7 @@
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { isProjection, rowCount, withRows } from '../weights/parameters.ts'
+import type { Balance } from './balance.ts'
 import type { AttentionShape } from './attention-shape.ts'
 import type { CacheShape } from './cache-shape.ts'
 import type { Embedding } from './embedding.ts'
@@ -31,6 +32,8 @@ export interface Architecture {
   ignored?: ReadonlySet<string>
   /** Logits are cap · tanh(scale · h W / cap), or scale · h W where cap is 0. */
   logits: LogitBounds
+  /** Where layers have experts. */
+  balance?: Balance | undefined
 }
 
 /** What becomes of the head's products. */

@@ -1,6 +1,6 @@
 import type { Experts } from '../blocks/experts.ts'
-import { expertMatrix, type ParameterPart } from '../weights/parameters.ts'
-import { stacked } from '../weights/transforms.ts'
+import { expertMatrix, zeroVector, type ParameterPart } from '../weights/parameters.ts'
+import { expertColumns, gateBesideUp, stacked } from '../weights/transforms.ts'
 import type { StoredNames } from './family.ts'
 
 /** Sizes of a layer's experts, and what they are called. */
@@ -65,6 +65,35 @@ export function expertWeights(
           : each((expert) => [single(expert, down, width, 'ffn_down')]),
       ),
       bias: null,
+    },
+  }
+}
+
+/** The same of gpt-oss: all in one tensor [experts, inputs, outputs], with gates and ups by turns, and biases. */
+export function biasedExperts(
+  { count, width, inner }: ExpertSizes,
+  module: string,
+  gguf: string,
+): { gateUp: Experts; down: Experts } {
+  const part = (name: string, rows: number, ggufName: string, fileColumn?: typeof gateBesideUp) => [
+    {
+      rows: count * rows,
+      safetensors: { name: `${module}.experts.${name}`, transform: expertColumns(count, fileColumn) },
+      gguf: { name: `${gguf}.${ggufName}` },
+    },
+  ]
+  return {
+    gateUp: {
+      weight: expertMatrix(
+        count,
+        width,
+        part('gate_up_proj', 2 * inner, 'ffn_gate_up_exps.weight', gateBesideUp),
+      ),
+      bias: zeroVector(part('gate_up_proj_bias', 2 * inner, 'ffn_gate_up_exps.bias', gateBesideUp)),
+    },
+    down: {
+      weight: expertMatrix(count, inner, part('down_proj', width, 'ffn_down_exps.weight')),
+      bias: zeroVector(part('down_proj_bias', width, 'ffn_down_exps.bias')),
     },
   }
 }

@@ -1,19 +1,17 @@
 import { z } from 'zod'
 import { experts } from '../blocks/experts.ts'
-import { expertMatrix, zeroVector } from '../weights/parameters.ts'
-import { expertColumns, gateBesideUp } from '../weights/transforms.ts'
+import { biasedExperts } from './expert-weights.ts'
 import { defineFamily } from './family.ts'
 import { count, flag, optionalCount } from './keys.ts'
+import type { LlamaLayerOptions } from './llama-like.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 import { ropeKeys } from './rope-keys.ts'
-import { checkRouter, routerKeys, routerOf } from './router-keys.ts'
+import { balanceOf, checkRouter, routerKeys, routerOf } from './router-keys.ts'
 import { isSliding, windowSize } from './window-keys.ts'
 
 const yarn = {
   rope_type: 'yarn',
   factor: 32,
-  beta_fast: 32,
-  beta_slow: 1,
   truncate: false,
   original_max_position_embeddings: 4096,
 } as const
@@ -61,15 +59,9 @@ export const gptOss = defineFamily({
   ],
   describe: (config) => {
     const { hidden_size: width, intermediate_size: inner, num_local_experts: count_ } = config
-    return llamaLike(config, (layer) => {
-      const module = `${config.root}.layers.${layer}.mlp`
-      const columns = expertColumns(count_)
-      const gateUp = expertColumns(count_, gateBesideUp)
-      const part = (name: string, rows: number, transform: typeof columns) => ({
-        rows: count_ * rows,
-        safetensors: { name: `${module}.experts.${name}`, transform },
-        gguf: { name: `blk.${layer}.${name}` },
-      })
+    const layerOptions = (layer: number): LlamaLayerOptions => {
+      const [module, gguf] = [`${config.root}.layers.${layer}.mlp`, `blk.${layer}`]
+      const router = { safetensors: `${module}.router`, gguf: `${gguf}.ffn_gate_inp` }
       return {
         biases: { qkv: config.attention_bias, output: config.attention_bias },
         sinks: true,
@@ -77,25 +69,14 @@ export const gptOss = defineFamily({
         feedForward: (norm) =>
           experts({
             norm,
-            router: routerOf(
-              width,
-              count_,
-              { safetensors: `${module}.router`, gguf: `blk.${layer}.ffn_gate_inp` },
-              true,
-            ),
+            router: routerOf(width, count_, router, true),
             routing: { topK: config.num_experts_per_tok, isNormalised: true },
-            gateUp: {
-              weight: expertMatrix(count_, width, [part('gate_up_proj', 2 * inner, gateUp)]),
-              bias: zeroVector([part('gate_up_proj_bias', 2 * inner, gateUp)]),
-            },
-            down: {
-              weight: expertMatrix(count_, inner, [part('down_proj', width, columns)]),
-              bias: zeroVector([part('down_proj_bias', width, columns)]),
-            },
+            ...biasedExperts({ count: count_, width, inner }, module, gguf),
             gate: { activation: 'silu', gain: config.swiglu_alpha, limit: config.swiglu_limit },
           }),
       }
-    })
+    }
+    return llamaLike(config, layerOptions, balanceOf(config))
   },
   gguf: null,
 })

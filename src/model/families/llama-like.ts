@@ -8,6 +8,7 @@ import {
   type LogitBounds,
 } from '../blocks/architecture.ts'
 import { attention } from '../blocks/attention.ts'
+import type { Balance } from '../blocks/balance.ts'
 import { tokenEmbedding, type EmbeddingScale } from '../blocks/embedding.ts'
 import { gatedMlp } from '../blocks/gated-mlp.ts'
 import { linear } from '../blocks/linear.ts'
@@ -114,6 +115,8 @@ export interface LlamaModelOptions {
   embeddingScale?: EmbeddingScale
   /** Default plain. */
   logits?: LogitBounds
+  /** Where layers have experts. */
+  balance?: Balance
   /** What happens to every norm's gain between file and memory. */
   gain?: Transform
   /** Other norms of the stream than by the root mean square. */
@@ -129,7 +132,7 @@ export function llamaLike(
   model: LlamaModelOptions = {},
 ): Architecture {
   const { vocab_size: vocabSize, hidden_size: width, rms_norm_eps: eps, root = 'model' } = config
-  const { embeddingScale, logits = plainLogits, gain: transform, isPartial } = model
+  const { embeddingScale, logits = plainLogits, gain: transform, isPartial, balance } = model
   const rope = ropeOf(config, headsOf(config).headDim, { isPartial })
   const norm = model.norm ?? ((module: ModuleName) => rmsNorm(gain(module, width, transform), eps))
   const table = (module: ModuleName) => matrix('matrix', width, [{ module, rows: vocabSize }])
@@ -147,6 +150,7 @@ export function llamaLike(
     head: table({ safetensors: 'lm_head', gguf: 'output' }),
     isTied: config.tie_word_embeddings,
     logits,
+    balance,
   }
 }
 

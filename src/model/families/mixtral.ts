@@ -5,7 +5,7 @@ import { expertWeights } from './expert-weights.ts'
 import { defineFamily } from './family.ts'
 import { count, routerUnobeyed } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
-import { checkRouter, routerKeys, routerOf } from './router-keys.ts'
+import { balanceOf, checkRouter, routerKeys, routerOf } from './router-keys.ts'
 import { windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({
@@ -38,27 +38,31 @@ export const mixtral = defineFamily({
   ],
   describe: (config, stored) => {
     const { hidden_size: width, intermediate_size: inner, num_local_experts: experts_ } = config
-    return llamaLike(config, (layer) => ({
-      window: config.sliding_window,
-      feedForward: (norm) => {
-        const [fused, hub] = [
-          `${config.root}.layers.${layer}.mlp`,
-          `${config.root}.layers.${layer}.block_sparse_moe`,
-        ]
-        const module = stored.has(`${fused}.gate.weight`) ? fused : hub
-        const names = { module, gate: 'w1', up: 'w3', down: 'w2', fused, gguf: `blk.${layer}` }
-        return experts({
-          norm,
-          router: routerOf(width, experts_, {
-            safetensors: `${module}.gate`,
-            gguf: `blk.${layer}.ffn_gate_inp`,
-          }),
-          routing: { topK: config.num_experts_per_tok, isNormalised: true },
-          ...expertWeights({ count: experts_, width, inner }, names, stored),
-          gate: plainGate(activationNames[config.hidden_act]),
-        })
-      },
-    }))
+    return llamaLike(
+      config,
+      (layer) => ({
+        window: config.sliding_window,
+        feedForward: (norm) => {
+          const [fused, hub] = [
+            `${config.root}.layers.${layer}.mlp`,
+            `${config.root}.layers.${layer}.block_sparse_moe`,
+          ]
+          const module = stored.has(`${fused}.gate.weight`) ? fused : hub
+          const names = { module, gate: 'w1', up: 'w3', down: 'w2', fused, gguf: `blk.${layer}` }
+          return experts({
+            norm,
+            router: routerOf(width, experts_, {
+              safetensors: `${module}.gate`,
+              gguf: `blk.${layer}.ffn_gate_inp`,
+            }),
+            routing: { topK: config.num_experts_per_tok, isNormalised: true },
+            ...expertWeights({ count: experts_, width, inner }, names, stored),
+            gate: plainGate(activationNames[config.hidden_act]),
+          })
+        },
+      }),
+      balanceOf(config),
+    )
   },
   gguf: null,
 })

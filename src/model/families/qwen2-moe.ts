@@ -5,6 +5,7 @@ import { defineFamily } from './family.ts'
 import { count, flag } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 import { checkQwenExperts, qwenExpertKeys, qwenExperts } from './qwen-experts.ts'
+import { balanceOf } from './router-keys.ts'
 import { isSliding, usedWindow, windowKeys } from './window-keys.ts'
 
 const keys = llamaKeys({
@@ -33,11 +34,15 @@ export const qwen2Moe = defineFamily({
   keys,
   check: (config) => [...checkLlama(config, usedWindow(config)), ...checkQwenExperts(config)],
   describe: (config, stored) =>
-    llamaLike(config, (layer) => ({
-      biases: { qkv: config.qkv_bias },
-      window: windowOf(config, layer),
-      feedForward: qwenExperts(config, layer, stored, sharedExpert(config, layer)),
-    })),
+    llamaLike(
+      config,
+      (layer) => ({
+        biases: { qkv: config.qkv_bias },
+        window: windowOf(config, layer),
+        feedForward: qwenExperts(config, layer, stored, sharedExpert(config, layer)),
+      }),
+      balanceOf(config),
+    ),
   gguf: null,
 })
 

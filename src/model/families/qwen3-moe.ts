@@ -3,6 +3,7 @@ import { defineFamily } from './family.ts'
 import { flag, optionalCount } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 import { checkQwenExperts, qwenExpertKeys, qwenExperts } from './qwen-experts.ts'
+import { balanceOf } from './router-keys.ts'
 import { windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({
@@ -42,11 +43,15 @@ export const qwen3Moe = defineFamily({
   keys,
   check: (config) => [...checkLlama(asRead(config), windowOf(config)), ...checkQwenExperts(asRead(config))],
   describe: (config, stored) =>
-    llamaLike(asRead(config), (layer) => ({
-      biases: { qkv: config.attention_bias, output: config.attention_bias },
-      headNorms: 'each',
-      window: windowOf(config),
-      feedForward: qwenExperts(asRead(config), layer, stored),
-    })),
+    llamaLike(
+      asRead(config),
+      (layer) => ({
+        biases: { qkv: config.attention_bias, output: config.attention_bias },
+        headNorms: 'each',
+        window: windowOf(config),
+        feedForward: qwenExperts(asRead(config), layer, stored),
+      }),
+      balanceOf(config),
+    ),
   gguf: null,
 })

@@ -26,6 +26,11 @@ export interface ForwardInputs {
   documentIds?: TokenMatrix
   /** As in Hugging Face: unshifted, −100 is ignored. */
   labels?: TokenMatrix
+  /**
+   * Of a model with experts: gives what its routers say, and adds the loss of how unevenly they use their experts. Default as
+   * `output_router_logits` of config.json says.
+   */
+  outputRouterLogits?: boolean
 }
 
 /**

@@ -5,7 +5,8 @@ import type { Tensor } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
 import { headOf, linearParameters, type LogitBounds } from '../blocks/architecture.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
-import type { ForwardPass, PassOptions, Recomputation } from '../blocks/forward-pass.ts'
+import { recordBalance } from '../blocks/balance.ts'
+import type { ForwardPass, PassOptions, Recomputation, Routing } from '../blocks/forward-pass.ts'
 import { keepEverything } from '../blocks/forward-pass.ts'
 import { selectRows } from '../blocks/select-rows.ts'
 import type { ModelState } from '../state/model-state.ts'
@@ -21,6 +22,8 @@ import { recomputationWithin } from './recompute.ts'
 export interface Passes {
   /** Logits [n, vocabulary] of all tokens. */
   logits(batch: Batch): Promise<Float32Array>
+  /** What the routers of each layer say of all tokens, and the loss of how unevenly they use their experts. */
+  routing(batch: Batch): Promise<RouterOutputs>
   /** log P(target) [m] of the learned tokens, in nats. */
   logProbs(batch: Batch): Promise<Float32Array>
   /** The same, and what it would be if `token` were the target of each. */
@@ -35,7 +38,19 @@ export interface Passes {
  */
 export type Weights = ArrayLike<number> | ((logProbs: Float32Array) => ArrayLike<number>)
 
+/** Of a model with experts. */
+export interface RouterOutputs {
+  /** [n, E] of each layer that has experts, before the softmax. */
+  logits: Float32Array[]
+  /** Not multiplied by its coefficient. */
+  loss: number
+}
+
 export interface TrainingPassOptions {
+  /** Adds this much of the loss of unevenly used experts; default nothing. */
+  balance?: number
+  /** Takes that loss, multiplied so. */
+  onBalanceLoss?: (loss: number) => void
   /** Which numbers dropout and noise draw; without it there is neither. */
   dropout?: PassDropout
   /** Half the width of the uniform noise on the embedding's output (NEFTune); 0 or absent: none. */
@@ -51,6 +66,7 @@ export function createPasses(state: ModelState): Passes {
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
   const scoringPasses = createProgramCache<ScoringTensors, { logProbs: Tensor; alternative: Tensor }>(state)
   const trainingPasses = createProgramCache<TrainingTensors, TrainingOutputs>(state)
+  const routingPasses = createProgramCache<TokenTensors, Record<string, Tensor>>(state)
   const dropoutSeed = engine.tensor('int32', [1])
   let noise: { magnitude: Tensor; seed: Tensor } | undefined
   const capacities = new Set<number>()
@@ -79,9 +95,35 @@ export function createPasses(state: ModelState): Passes {
       await engine.run(pass.program)
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
+    routing,
     logProbs: async (batch) => (await score(batch)).logProbs,
     alternative: score,
     train,
+  }
+
+  async function routing(batch: Batch): Promise<RouterOutputs> {
+    const { architecture } = state
+    const { balance } = architecture
+    if (!balance) return { logits: [], loss: 0 }
+    ensurePositions(state, highest(batch.positionIds) + 1)
+    const count = batch.inputIds.length
+    const { program, inputs, outputs } = routingPasses.get(`${count}`, () => {
+      const tape = createTape()
+      const inputs = tokenTensors(engine, count)
+      const routings: Routing[] = []
+      const tensors = passTensors(state)
+      decode({ tape, tensors, tokens: withStarts(inputs), options: plain, routings }, architecture)
+      const loss = recordBalance(tape, routings, balance.topK, 1, false)
+      const logits = Object.fromEntries(routings.map((each, layer) => [`layer ${layer}`, each.logits]))
+      const readable = [loss, ...Object.values(logits)]
+      return { program: engine.compile(tape.commands(), readable), inputs, outputs: { ...logits, loss } }
+    })
+    writeTokens(engine, inputs, batch)
+    await engine.run(program)
+    const logits: Float32Array[] = []
+    for (const [name, tensor] of Object.entries(outputs))
+      if (name !== 'loss') logits.push((await engine.read(tensor)) as Float32Array)
+    return { logits, loss: (await engine.read(outputs['loss']))[0] }
   }
 
   /** A forward pass; without `token` the alternative is empty. */
@@ -139,7 +181,8 @@ export function createPasses(state: ModelState): Passes {
     const recomputation = recomputationOf(count, options)
     const { wholeLayers, gatedLayers } = recomputation
     const isNoisy = dropout !== undefined && (options.noise ?? 0) > 0
-    const key = `${capacity} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers}`
+    const coefficient = state.architecture.balance ? (options.balance ?? 0) : 0
+    const key = `${capacity} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers} ${coefficient}`
     if (isNoisy) {
       noise ??= { magnitude: engine.tensor('float32', [1]), seed: engine.tensor('int32', [1]) }
       const { laterScale } = state.architecture.embedding
@@ -147,12 +190,17 @@ export function createPasses(state: ModelState): Passes {
       engine.write(noise.seed, Int32Array.of(dropoutSeedOf(dropout, 1)))
     }
     const { program, inputs, outputs } = trainingPasses.get(key, () =>
-      compileTraining(capacity, later !== null, {
-        ...plain,
-        dropoutSeed: drops ? dropoutSeed : null,
-        noise: isNoisy ? noise : null,
-        recomputation,
-      }),
+      compileTraining(
+        capacity,
+        later !== null,
+        {
+          ...plain,
+          dropoutSeed: drops ? dropoutSeed : null,
+          noise: isNoisy ? noise : null,
+          recomputation,
+        },
+        coefficient,
+      ),
     )
     writeTokens(engine, inputs, batch)
     writeTargets(engine, inputs, batch, places)
@@ -165,6 +213,7 @@ export function createPasses(state: ModelState): Passes {
     engine.write(inputs.weights, paddedWeights(known, places.length, count))
     await engine.run(program, { tokens: count })
     const logProbs = await readLearned(outputs.logProbs, places)
+    if (outputs.balance) options.onBalanceLoss?.((await engine.read(outputs.balance))[0])
     if (later) {
       known = later(logProbs)
       engine.write(inputs.weights, paddedWeights(known, places.length, count))
@@ -180,26 +229,35 @@ export function createPasses(state: ModelState): Passes {
   }
 
   /** In two stages the forward pass runs with weights of 1, and the backward pass waits for `engine.finish`. */
-  function compileTraining(count: number, twoStages: boolean, options: PassOptions) {
+  function compileTraining(count: number, twoStages: boolean, options: PassOptions, coefficient: number) {
     const tape = createTape()
+    const routings: Routing[] = []
     const inputs = {
       ...tokenTensors(engine, count),
       ...targetTensors(engine, count),
       weights: engine.tensor('float32', [rowsOf('tokens', count)]),
     }
     const rowGradient = state.tokenRows?.tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
-    const learned = learnedHidden(tape, inputs, options, rowGradient)
+    const learned = learnedHidden(tape, inputs, options, rowGradient, routings)
     const { hidden } = learned
     const { logProbs, lse } = targetLogProbs(tape, learned, inputs.targets, inputs.weights)
+    const topK = state.architecture.balance?.topK ?? 1
+    const balance =
+      coefficient === 0 || routings.length === 0
+        ? undefined
+        : recordBalance(tape, routings, topK, coefficient, true)
     const gradients = new Map(state.trainable?.tensors.map(({ tensor, gradient }) => [tensor.id, gradient]))
     if (rowGradient) gradients.set(rowGradient.weight.id, rowGradient.gradient)
     const forward = tape.commands()
     const back = backward(tape, gradients, { weighLater: twoStages })
-    const readable = state.tokenRows ? [logProbs, hidden, lse] : [logProbs]
+    const readable = [
+      ...(state.tokenRows ? [logProbs, hidden, lse] : [logProbs]),
+      ...(balance ? [balance] : []),
+    ]
     const program = twoStages
       ? engine.compile(forward, readable, back)
       : engine.compile([...forward, ...back], readable)
-    return { program, inputs, outputs: { logProbs, hidden, lse } }
+    return { program, inputs, outputs: { logProbs, hidden, lse, ...(balance && { balance }) } }
   }
 
   /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
@@ -208,10 +266,11 @@ export function createPasses(state: ModelState): Passes {
     inputs: TokenTensors & TargetTensors,
     options: PassOptions,
     rowGradient?: ForwardPass['rowGradient'],
+    routings: Routing[] = [],
   ): LearnedHidden {
     const { architecture } = state
     const tensors = passTensors(state)
-    const pass = { tape, tensors, tokens: withStarts(inputs), options, rowGradient }
+    const pass = { tape, tensors, tokens: withStarts(inputs), options, rowGradient, routings }
     const chosen = selectRows(tape, decode(pass, architecture), inputs.rows)
     return {
       hidden: architecture.norm.record(pass, chosen),
@@ -247,7 +306,7 @@ export function createPasses(state: ModelState): Passes {
 
 type ScoringTensors = TokenTensors & TargetTensors & { alternatives: Tensor }
 type TrainingTensors = TokenTensors & TargetTensors & { weights: Tensor }
-type TrainingOutputs = { logProbs: Tensor; hidden: Tensor; lse: Tensor }
+type TrainingOutputs = { logProbs: Tensor; hidden: Tensor; lse: Tensor; balance?: Tensor }
 
 /** Normalised hidden states of the rows that are learned, and the head that they meet. */
 interface LearnedHidden {
