@@ -28,10 +28,10 @@ export interface KnownTokens {
 /** Makes the backend as transformers would: named and numbered tokens added. */
 export function readKnownTokens(files: TokenizerFiles): KnownTokens {
   const json = parseTokenizer(textOf(files.tokenizerJson), files.place)
-  const backend = inFile(files.place, () => makeBackend(json))
+  const backend = inFile(() => makeBackend(json), `${files.place}: `)
   const added = new Map<string, KnownToken>()
   for (const [id, { content, special }] of backend.addedTokens()) added.set(content, { id, special })
-  const { settings, notices } = readSettings(files, json)
+  const { settings, notices } = inFile(() => readSettings(files, json))
   const { named, numbered, further } = settings
   // How a token is matched stands where it has an id; whoever names it says only that it is special.
   const byContent = new Map(numbered.map(([, token]) => [token.content, token]))
@@ -94,14 +94,18 @@ function unreadParts(json: JsonObject, backend: Backend, folder: string): Proble
   return problems
 }
 
-/** Says of an error in which folder or file it is. */
-function inFile<T>(place: string, work: () => T): T {
+/** Says of an error in which folder or file it is, and what to do. */
+function inFile<T>(work: () => T, before = ''): T {
   try {
     return work()
   } catch (error) {
     if (!(error instanceof FettleError)) throw error
     throw new FettleError(
-      error.problems.map((problem) => ({ ...problem, place: `${place}: ${problem.place}` })),
+      error.problems.map((problem) => ({
+        cure: 'Correct the file, download it again, or save the tokenizer again with transformers.',
+        ...problem,
+        place: `${before}${problem.place}`,
+      })),
       { cause: error },
     )
   }

@@ -10,7 +10,10 @@ const tokenObject = z.object({
   normalized: z.boolean().optional(),
   special: z.boolean().optional(),
 })
-const token = z.union([z.string(), tokenObject])
+const token = z.custom<string | z.output<typeof tokenObject>>(
+  (value) => typeof value === 'string' || tokenObject.safeParse(value).success,
+  'a token: its text, or an object with content and true or false for how it is matched',
+)
 const tokens = z.union([z.array(token), z.record(z.string(), token)])
 const tokenKeys = { obeyed: tokenObject, harmless: ['__type', 'id'] } satisfies ForeignKeys
 const eachToken: ForeignKeys = { obeyed: z.object({}), harmless: [], each: tokenKeys }
@@ -33,12 +36,14 @@ const within = {
   added_tokens_decoder: eachToken,
 }
 
-/** Texts that begin or end a piece, by name; a list has each with its name. */
-const templates = z.union([
-  z.string(),
+const namedTemplates = z.union([
   z.array(z.object({ name: z.string(), template: z.string() })),
   z.record(z.string(), z.string()),
 ])
+const templates = z.custom(
+  (value) => typeof value === 'string' || namedTemplates.safeParse(value).success,
+  'a template, or a list of templates with name and template',
+)
 
 /** Names with spaces between them. */
 const words = (text: string): string[] => text.trim().split(/\s+/)
@@ -53,7 +58,9 @@ const length = z.custom<number>(
 export const tokenizerConfigKeys = {
   obeyed: z.object({
     ...named,
-    added_tokens_decoder: z.record(z.string().regex(/^\d+$/, 'ids of tokens'), tokenObject).optional(),
+    added_tokens_decoder: z
+      .record(z.string().regex(/^\d+$/, 'the id of a token as the key'), tokenObject)
+      .optional(),
     model_max_length: length.nullish(),
     // Its older name.
     max_len: length.nullish(),
