@@ -9,7 +9,6 @@ import { loraConfig } from '../peft/index.ts'
 import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
 import { addAdapter, loadAdapter } from './adapters/adapter.ts'
-import { checkNoAdaptedTables } from './adapters/fixed-tables.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
 import { saveAdapter } from './adapters/save-adapter.ts'
 import type { SaveAdapterOptions } from './adapters/save-adapter.ts'
@@ -72,7 +71,6 @@ export class AutoModelForCausalLM {
       makeTrainable: () => queue.run(() => trainAllParameters(state)),
       training: () =>
         queue.run(async () => {
-          checkNoAdaptedTables(state)
           await trainAllParameters(state)
           return trainingState(state)
         }),
@@ -182,10 +180,7 @@ export class AutoModelForCausalLM {
    * Gradients of the mean loss, by name: of the adapter, or without one of every parameter.
    */
   gradients(inputs: ForwardInputs): Promise<Map<string, NumberArray>> {
-    return this.#queue.run(() => {
-      checkNoAdaptedTables(this.#state)
-      return lossGradients(this.#state, this.#passes, inputs)
-    })
+    return this.#queue.run(() => lossGradients(this.#state, this.#passes, inputs))
   }
 
   /** New tokens for each prompt; with `returnDictInGenerate`, why each ended, too. */

@@ -63,7 +63,8 @@ export function matchModules(
  */
 export function checkTargets({ targetModules }: LoraConfig, modules: AdaptableModules): void {
   if (!Array.isArray(targetModules)) return
-  const unused = targetModules.filter((name) => !modules.linear.some((module) => matchesSuffix(module, name)))
+  const all = [...modules.linear, ...modules.tables]
+  const unused = targetModules.filter((name) => !all.some((module) => matchesSuffix(module, name)))
   if (unused.length > 0) throw noModule('lora.', unused, modules)
 }
 
@@ -77,7 +78,7 @@ function noModule(
     place: `${prefix}target_modules`,
     found: `${quoteValue(found)}, which matches no linear layer`,
     expected: `all-linear, or some of ${names.join(', ')}`,
-    cure: 'lm_head and embed_tokens are trained whole with modules_to_save.',
+    cure: 'lm_head and embed_tokens are adapted where they are named, or trained whole with modules_to_save.',
   })
 }
 

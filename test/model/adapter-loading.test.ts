@@ -149,13 +149,6 @@ it('what began with a part of the base needs the base as it is', async () => {
   )
 })
 
-it('LoRA on the head computes and is saved, but is not trained', async () => {
-  const model = await loading(peft('lora-head'))
-  await expect(model.gradients({ inputIds: [[1, 2]], labels: [[1, 2]] })).rejects.toThrow(
-    'adapter: LoRA on lm_head; expected LoRA on linear layers of the decoder, to train it further',
-  )
-})
-
 it('says once what of the configuration is not read', async () => {
   const model = await loading(changed('gaussian', { use_newthing: true }))
   expect(model.notices.map(({ found }) => found)).toEqual(['keys that fettle does not read: use_newthing'])

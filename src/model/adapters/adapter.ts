@@ -1,7 +1,13 @@
 import { FettleError } from '../../error.ts'
 import type { Problem } from '../../error.ts'
 import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
-import { checkTargets, matchModules, readAdapterConfig, readAdapterTensors } from '../../peft/index.ts'
+import {
+  checkTargets,
+  isSplitInit,
+  matchModules,
+  readAdapterConfig,
+  readAdapterTensors,
+} from '../../peft/index.ts'
 import { createRandom } from '../../random.ts'
 import { linearParameters } from '../blocks/architecture.ts'
 import type { Adapter, ModelState } from '../state/model-state.ts'
@@ -12,11 +18,12 @@ import { adaptedParameters } from './adapted-parameters.ts'
 import { adapterFile } from './adapter-file.ts'
 import { changeBase } from './changed-base.ts'
 import { installDora, startMagnitudes } from './dora.ts'
-import { adaptTables, tableModules, takeTables } from './fixed-tables.ts'
+import { tableModules, takeTables } from './fixed-tables.ts'
 import { factorTensors, initialLora } from './initial-lora.ts'
 import type { InitialLora } from './lora-entries.ts'
 import { loraEntries } from './lora-entries.ts'
 import { planTokenRows } from './plan-token-rows.ts'
+import { initialTable, tableAdapters, tableEntries } from './table-lora.ts'
 import { installTokenRows, tokenRowEntries } from './token-rows.ts'
 import { untieHead } from './untie-head.ts'
 import type { SavedTensor } from './whole-entries.ts'
@@ -28,15 +35,15 @@ import { savesTable, wholeEntries } from './whole-entries.ts'
  */
 export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
   checkNoAdapter(state)
-  const linear = { linear: linearModules(state), tables: [] }
-  checkTargets(config, linear)
+  const adaptable = { linear: linearModules(state), tables: tableModules(state) }
+  checkTargets(config, adaptable)
   const random = createRandom(seed)
-  const modules = modulesOf(matchModules(config, linear))
-  await prepareBase(state, config, false)
+  const { modules, tables } = divided(state, config, matchModules(config, adaptable))
+  await prepareBase(state, config)
   const { replaced, factors } = await changeBase(state, config, modules, random)
   const begun = factorTensors(adaptedParameters(state, modules), factors)
-  const adapter = { config, modules, fixed: { tensors: [], adapted: [] }, replaced, begun }
-  await installAdapter(state, adapter, initialLora(config, begun, random))
+  const initial = { lora: initialLora(config, begun, random), table: initialTable(config, random) }
+  await installAdapter(state, { config, modules, tables, fixed: [], replaced, begun }, initial)
   await installDora(state)
   await startMagnitudes(state)
 }
@@ -51,22 +58,18 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<re
   checkNoAdapter(state)
   const { values: config, notices } = await readAdapterConfig(folder)
   const file = adapterFile(folder, await readAdapterTensors(folder))
-  const tables = tableModules(state)
   const place = `${folder}/adapter_config.json: `
-  const matched = matchModules(config, { linear: linearModules(state), tables }, place)
-  const modules = modulesOf(matched.filter(({ module }) => !tables.includes(module)))
+  const matched = matchModules(config, { linear: linearModules(state), tables: tableModules(state) }, place)
+  const { modules, tables } = divided(state, config, matched)
   // What can be wrong is found before the model is changed.
   for (const adapted of adaptedParameters(state, modules))
     for (const { slices } of loraEntries(adapted, () => new Float32Array(0), config))
       for (const { name, shape } of slices) file.take(name, shape)
-  const onTables = matched.filter(({ module }) => tables.includes(module))
-  for (const { module } of onTables) checkTableInit(config, module)
-  const saved = await takeTables(state, file, config)
-  await prepareBase(state, config, onTables.length > 0)
-  const fixed = await adaptTables(state, file, onTables, saved)
-  const initial: InitialLora = ({ name, shape }) => file.take(name, shape)
-  const adapter = { config, modules, fixed, replaced: [], begun: new Map<string, Float32Array>() }
-  await installAdapter(state, adapter, initial, file.take)
+  const fixed = await takeTables(state, file, config)
+  await prepareBase(state, config)
+  const take: InitialLora = ({ name, shape }) => file.take(name, shape)
+  const adapter = { config, modules, tables, fixed, replaced: [], begun: new Map<string, Float32Array>() }
+  await installAdapter(state, adapter, { lora: take, table: take }, file.take)
   file.checkNothingLeft()
   const { replaced, factors } = await changeBase(state, config, modules, neverAsked)
   const begun = factorTensors(adaptedParameters(state, modules), factors)
@@ -90,21 +93,32 @@ function checkNoAdapter({ adapter }: ModelState): void {
     })
 }
 
-/** @throws FettleError for LoRA on a table that begins with a part of it: PEFT changes a tied one twice */
-function checkTableInit({ initLoraWeights: init, useDora }: LoraConfig, module: string): void {
+/** @throws FettleError for what LoRA on a table cannot be beside: a beginning with a part of it, DoRA, rows of tokens of its own */
+function checkTable(
+  { architecture }: ModelState,
+  { initLoraWeights: init, useDora, trainableTokenIndices }: LoraConfig,
+  module: string,
+): void {
+  const cure = 'In PEFT, save the model of merge_and_unload(), and load that one here.'
   if (useDora)
     throw new FettleError({
       place: 'use_dora',
       found: `DoRA on ${module}`,
       expected: 'LoRA there, or DoRA on linear layers of the decoder only',
-      cure: 'In PEFT, save the model of merge_and_unload(), and load that one here.',
+      cure,
     })
-  if (init === 'pissa' || init === 'olora' || init === 'loftq')
+  if (isSplitInit(init) || init === 'loftq')
     throw new FettleError({
-      place: 'adapter_config.json: init_lora_weights',
+      place: 'init_lora_weights',
       found: `"${init}" for ${module}`,
       expected: 'true, where LoRA is on embedding or head',
-      cure: 'In PEFT, save the model of merge_and_unload(), and load that one here.',
+      cure,
+    })
+  if (trainableTokenIndices && module === moduleOf(architecture.head.key))
+    throw new FettleError({
+      place: 'trainable_token_indices',
+      found: `rows of tokens beside LoRA on ${module}`,
+      expected: 'one of the two',
     })
 }
 
@@ -114,28 +128,34 @@ function linearModules({ architecture }: ModelState): string[] {
   )
 }
 
-function modulesOf(matched: readonly ModuleAdapter[]): ReadonlyMap<string, ModuleAdapter> {
-  return new Map(matched.map((adapter) => [adapter.module, adapter]))
+/** The layers' modules by path, and the tables. */
+function divided(state: ModelState, config: LoraConfig, matched: readonly ModuleAdapter[]) {
+  const tables = tableModules(state)
+  for (const { module } of matched) if (tables.includes(module)) checkTable(state, config, module)
+  const inLayers = matched.filter(({ module }) => !tables.includes(module))
+  const modules = new Map(inLayers.map((adapter) => [adapter.module, adapter]))
+  return { modules, tables: tableAdapters(state, matched) }
 }
 
 /** Freezes what was trained without an adapter before, and parts a tied head where one of the two changes. */
-async function prepareBase(state: ModelState, config: LoraConfig, adaptsTables: boolean): Promise<void> {
+async function prepareBase(state: ModelState, config: LoraConfig): Promise<void> {
   // What was learned stays, as the base.
   await freeze(state)
-  const parts = adaptsTables || (savesTable(state, config) && !config.ensureWeightTying)
+  const parts = savesTable(state, config) && !config.ensureWeightTying
   if (state.architecture.isTied && parts) await untieHead(state)
 }
 
 async function installAdapter(
   state: ModelState,
   adapter: Adapter,
-  initial: InitialLora,
+  initial: { lora: InitialLora; table: Parameters<typeof tableEntries>[2] },
   saved?: SavedTensor,
 ): Promise<void> {
   const { config, modules } = adapter
   const rowPlans = planTokenRows(state, config)
   await setTrainable(state, [
-    ...adaptedParameters(state, modules).flatMap((adapted) => loraEntries(adapted, initial, config)),
+    ...adaptedParameters(state, modules).flatMap((adapted) => loraEntries(adapted, initial.lora, config)),
+    ...tableEntries(state, adapter.tables, initial.table),
     ...wholeEntries(state, config, modules, saved),
     ...tokenRowEntries(state, rowPlans, saved),
   ])

@@ -1,21 +1,17 @@
 import { FettleError } from '../../error.ts'
-import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
+import type { AdapterTensorToWrite, LoraConfig } from '../../peft/index.ts'
 import { adapterName } from '../../peft/index.ts'
-import { headOf, vocabularyOf, withVocabulary } from '../blocks/architecture.ts'
-import { exactReader, keepExact } from '../state/exact-values.ts'
+import { vocabularyOf, withVocabulary } from '../blocks/architecture.ts'
+import { keepExact } from '../state/exact-values.ts'
 import { setFrozen } from '../state/frozen-weights.ts'
-import type { FixedTables, ModelState, ReplacedParameter } from '../state/model-state.ts'
+import type { ModelState } from '../state/model-state.ts'
 import { setArchitecture } from '../state/model-state.ts'
-import type { Parameter } from '../weights/parameters.ts'
-import { moduleOf, rowCount } from '../weights/parameters.ts'
+import { moduleOf } from '../weights/parameters.ts'
 import type { AdapterFile } from './adapter-file.ts'
-import { addProduct } from './add-product.ts'
-import type { Product } from './add-product.ts'
 
 /**
- * What an adapter's file may say of the embedding and the head besides `modules_to_save`:
- * - the whole table, where it was resized, or where LoRA was on it: PEFT saves it by itself, under one of several names;
- * - LoRA on it. It is added to the table when it is loaded: then passes need nothing new, but fettle does not train it.
+ * What an adapter's file may say of the embedding and the head besides `modules_to_save` and LoRA: the whole table, where it was resized, or
+ * where LoRA is on it. PEFT saves it by itself, under one of several names.
  */
 
 /** Names under which PEFT saves a table that is not trained itself. */
@@ -78,70 +74,4 @@ export async function takeTables(
     keepExact(state, sized, async () => tensor.data.slice())
   }
   return saved
-}
-
-/** Adds LoRA of embedding and head to the tables; a tied head must have been parted from the embedding. */
-export async function adaptTables(
-  state: ModelState,
-  file: AdapterFile,
-  modules: readonly ModuleAdapter[],
-  saved: readonly AdapterTensorToWrite[],
-): Promise<FixedTables> {
-  const tensors = [...saved]
-  const adapted: ReplacedParameter[] = []
-  const take = (name: string, shape: readonly number[]): Float32Array => {
-    const data = file.take(name, shape)
-    tensors.push({ name, shape, data: async () => data })
-    return data
-  }
-  const { embedding } = state.architecture
-  for (const adapter of modules) {
-    const isEmbedding = adapter.module === moduleOf(embedding.table.key)
-    const parameter = isEmbedding ? embedding.table : headOf(state.architecture)
-    const product = tableProduct(adapter, parameter, isEmbedding, take)
-    const base = await exactReader(state, parameter)
-    const sum = async () => addProduct(state.engine, await base(), product)
-    await setFrozen(state, parameter, await sum())
-    keepExact(state, parameter, sum)
-    adapted.push({ parameter, base })
-  }
-  return { tensors, adapted }
-}
-
-/** scaling · B A of a head, scaling · Aᵀ Bᵀ of an embedding, whose A [r, V] and B [H, r] PEFT has the other way round. */
-function tableProduct(
-  { module, rank, scaling }: ModuleAdapter,
-  parameter: Parameter,
-  isEmbedding: boolean,
-  take: (name: string, shape: readonly number[]) => Float32Array,
-): Product {
-  const [rows, columns] = [rowCount(parameter), parameter.columns]
-  const a = isEmbedding ? 'lora_embedding_A' : 'lora_A.weight'
-  const b = isEmbedding ? 'lora_embedding_B' : 'lora_B.weight'
-  const valuesA = take(adapterName(`${module}.${a}`), [rank, isEmbedding ? rows : columns])
-  const valuesB = take(adapterName(`${module}.${b}`), [isEmbedding ? columns : rows, rank])
-  const left = isEmbedding ? transpose(valuesA, rank) : valuesB.slice()
-  for (let i = 0; i < left.length; i += 1) left[i] *= scaling
-  return { left, right: isEmbedding ? valuesB : transpose(valuesA, rank), rank }
-}
-
-/** [rank, n] → [n, rank] */
-function transpose(values: Float32Array, rank: number): Float32Array {
-  const length = values.length / rank
-  const turned = new Float32Array(values.length)
-  for (let i = 0; i < length; i += 1)
-    for (let k = 0; k < rank; k += 1) turned[i * rank + k] = values[k * length + i]
-  return turned
-}
-
-/** @throws FettleError where an adapter has LoRA on embedding or head: its gradients are not computed */
-export function checkNoAdaptedTables({ adapter }: ModelState): void {
-  const [table] = adapter?.fixed.adapted ?? []
-  if (!table) return
-  throw new FettleError({
-    place: 'adapter',
-    found: `LoRA on ${moduleOf(table.parameter.key)}`,
-    expected: 'LoRA on linear layers of the decoder, to train it further',
-    cure: 'Merge it and train a new adapter, with modules_to_save: [embed_tokens, lm_head].',
-  })
 }

@@ -12,6 +12,7 @@ import { adaptedParameters } from './adapted-parameters.ts'
 import { addProduct } from './add-product.ts'
 import type { Product } from './add-product.ts'
 import { freeDora } from './dora.ts'
+import { tableSums } from './table-lora.ts'
 import { exactTable, freeTokenRows } from './token-rows.ts'
 
 /**
@@ -44,11 +45,13 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
   for (const table of state.tokenRows?.tables ?? [])
     kept.push({ parameter: table.parameter, exact: await exactTable(state, table) })
   await checkNumbers(state)
+  const mergeTables = await tableSums(state)
   await freeze(state)
   for (const { parameter, exact } of sums) {
     await setFrozen(state, parameter, await exact())
     keepExact(state, parameter, exact)
   }
+  await mergeTables()
   // These tensors have their values already.
   for (const { parameter, exact } of kept) keepExact(state, parameter, exact)
   freeTokenRows(state)

@@ -31,7 +31,12 @@ export async function saveAdapter(
       cure: 'Call addAdapter first.',
     })
   const { config, tensors } = formed(adapter, savedTensors(state, adapter), form)
-  await writeAdapter(folder, toPeftConfig(config, [...adapter.modules.keys()]), tensors)
+  await writeAdapter(folder, toPeftConfig(config, namesOf(adapter)), tensors)
+}
+
+/** Paths of all modules that have LoRA. */
+function namesOf({ modules, tables: { embedding, head } }: Adapter): string[] {
+  return [...modules.keys(), ...[embedding, head].flatMap((table) => table?.module ?? [])]
 }
 
 /** The trained tensors by their names in the file, to be read one at a time. */
@@ -49,7 +54,7 @@ export function trainedTensors(state: ModelState, source: 'tensor' | 'gradient')
 function savedTensors(state: ModelState, { fixed }: Adapter): AdapterTensorToWrite[] {
   const trained = trainedTensors(state, 'tensor')
   const names = new Set(trained.map(({ name }) => name))
-  return [...trained, ...fixed.tensors.filter(({ name }) => !names.has(name))]
+  return [...trained, ...fixed.filter(({ name }) => !names.has(name))]
 }
 
 /** The configuration and the tensors of a form. */

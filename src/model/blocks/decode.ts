@@ -1,7 +1,7 @@
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Architecture, LogitBounds } from './architecture.ts'
-import type { ForwardPass, LayerPass } from './forward-pass.ts'
+import type { ForwardPass, LayerPass, TableLora } from './forward-pass.ts'
 import { present } from './forward-pass.ts'
 
 /**
@@ -15,6 +15,11 @@ export function decode(pass: ForwardPass, { embedding, layerInputs, layers }: Ar
   if (rowGradient) {
     const scale = embedding.scaleIn(pass.options.activation)
     stream = addRows(tape, stream, tokens.ids, { ...rowGradient, scale })
+  }
+  if (tensors.embeddingLora) {
+    const { a: indicator, b: weight, scaling } = tensors.embeddingLora
+    const scale = scaling * embedding.scaleIn(pass.options.activation)
+    stream = addRows(tape, stream, tokens.ids, { indicator, weight, scale })
   }
   const { noise } = pass.options
   if (noise) stream = present(tape.apply('addNoise', { x: stream, ...noise }, {}, { y: stream }).y)
@@ -42,7 +47,7 @@ export function decode(pass: ForwardPass, { embedding, layerInputs, layers }: Ar
   return stream
 }
 
-/** stream + scale · indicator[ids] · weightᵀ: the rows of a zero weight, for the sake of its gradient. */
+/** stream + scale · indicator[ids] · weightᵀ: LoRA on the embedding, or the rows of a zero weight, for the sake of its gradient. */
 function addRows(
   tape: Tape,
   stream: Tensor,
@@ -67,13 +72,37 @@ function addRows(
 }
 
 /** Logits [m, vocabulary] float32 of normalised hidden states. */
-export function headLogits(tape: Tape, hidden: Tensor, head: Tensor, bounds: LogitBounds): Tensor {
+export function headLogits(
+  tape: Tape,
+  hidden: Tensor,
+  head: Tensor,
+  bounds: LogitBounds,
+  lora: TableLora | null,
+): Tensor {
   const rows = head.shape[0]
+  const rank = lora?.a.shape[0] ?? 0
   const { y } = tape.apply(
     'linear',
-    { x: hidden, weight: head, bias: null, residual: null, loraA: null, loraB: null, dropoutSeed: null },
-    { float32Output: 1, dropout: 0, seed: 0, int8Activations: 0, segments: [rows, 0, 0] },
-    { y: { dtype: 'float32', shape: [hidden.shape[0], rows] }, t: null },
+    {
+      x: hidden,
+      weight: head,
+      bias: null,
+      residual: null,
+      loraA: lora?.a ?? null,
+      loraB: lora?.b ?? null,
+      dropoutSeed: null,
+    },
+    {
+      float32Output: 1,
+      dropout: 0,
+      seed: 0,
+      int8Activations: 0,
+      segments: [rows, rank, lora?.scaling ?? 0],
+    },
+    {
+      y: { dtype: 'float32', shape: [hidden.shape[0], rows] },
+      t: lora && { dtype: hidden.dtype, shape: [hidden.shape[0], rank] },
+    },
   )
   const products = present(y)
   if (bounds.scale === 1 && bounds.cap === 0) return products

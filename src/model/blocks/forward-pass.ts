@@ -29,10 +29,21 @@ export interface PassTensors {
   tensor(parameter: Parameter): Tensor
   linear(weight: Parameter): LinearTensors
   experts(weight: Parameter): ExpertTensors
+  /** LoRA on the embedding, A [V, r] and B [H, r], and on the head, A [r, H] and B [V, r]. */
+  embeddingLora: TableLora | null
+  headLora: TableLora | null
   /** Whether a norm's gain has no zero and is not trained: then the vjp can do without the norm's input. */
   isInvertible(gain: Parameter): boolean
   /** Rotation tables [positions, rotaryDim / 2]. */
   rotation(rope: Rope): { cos: Tensor; sin: Tensor }
+}
+
+/** LoRA on a table. */
+export interface TableLora {
+  a: Tensor
+  b: Tensor
+  scaling: number
+  dropout: number
 }
 
 /** A (stacked) projection and what an adapter adds to it. */

@@ -190,7 +190,13 @@ export function createCachedDecoder(
       },
     }
     const hidden = architecture.norm.record(pass, decode(pass, architecture))
-    const logits = headLogits(tape, hidden, decodingHead(state), state.architecture.logits)
+    const logits = headLogits(
+      tape,
+      hidden,
+      decodingHead(state),
+      state.architecture.logits,
+      pass.tensors.headLora,
+    )
     const { y: best } = tape.apply('argmax', { x: logits }, {}, { y: { dtype: 'int32', shape: [wanted] } })
     if (!best) throw new Error('argmax was recorded without its output')
     return { program: engine.compile(tape.commands(), [logits, best]), inputs, outputs: { logits, best } }

@@ -6,8 +6,8 @@ import { addTokenRowGradients } from '../adapters/token-rows.ts'
 import { headOf, linearParameters, type LogitBounds } from '../blocks/architecture.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
 import { recordBalance } from '../blocks/balance.ts'
-import type { ForwardPass, PassOptions, Recomputation, Routing } from '../blocks/forward-pass.ts'
-import { keepEverything } from '../blocks/forward-pass.ts'
+import type { ForwardPass, PassOptions, Recomputation, Routing, TableLora } from '../blocks/forward-pass.ts'
+import { keepEverything, present } from '../blocks/forward-pass.ts'
 import { selectRows } from '../blocks/select-rows.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { passTensors } from '../state/pass-tensors.ts'
@@ -88,7 +88,13 @@ export function createPasses(state: ModelState): Passes {
         const tensors = passTensors(state)
         const recorded = { tape, tensors, tokens: withStarts(inputs), options: plain }
         const hidden = architecture.norm.record(recorded, decode(recorded, architecture))
-        const logits = headLogits(tape, hidden, tensors.tensor(headOf(architecture)), architecture.logits)
+        const logits = headLogits(
+          tape,
+          hidden,
+          tensors.tensor(headOf(architecture)),
+          architecture.logits,
+          tensors.headLora,
+        )
         return { program: engine.compile(tape.commands(), [logits]), inputs, outputs: { logits } }
       })
       writeTokens(engine, pass.inputs, batch)
@@ -276,6 +282,12 @@ export function createPasses(state: ModelState): Passes {
       hidden: architecture.norm.record(pass, chosen),
       head: tensors.tensor(headOf(architecture)),
       bounds: architecture.logits,
+      lora: tensors.headLora,
+      // Behind the places of the projections.
+      dropout: options.dropoutSeed && {
+        seed: options.dropoutSeed,
+        place: linearParameters(architecture).length,
+      },
     }
   }
 
@@ -313,16 +325,29 @@ interface LearnedHidden {
   hidden: Tensor
   head: Tensor
   bounds: LogitBounds
+  lora: TableLora | null
+  dropout: { seed: Tensor; place: number } | null
 }
 
 /** Log-probabilities [m] of the targets; with weights the hidden states' gradient is made on the way. */
 function targetLogProbs(
   tape: Tape,
-  { hidden, head, bounds }: LearnedHidden,
+  learned: LearnedHidden,
   targets: Tensor,
   weights: Tensor | null,
 ): { logProbs: Tensor; lse: Tensor } {
+  const { hidden, head, bounds, lora } = learned
   const vector = { dtype: 'float32' as const, shape: [targets.shape[0]] }
+  if (lora) {
+    const adapted = withLora(tape, learned, lora)
+    const made = tape.apply(
+      'adaptedLogProbs',
+      { targets, weight: head, loraB: lora.b, hidden: adapted, weights },
+      { ...bounds },
+      { logProbs: vector, lse: vector, dHidden: weights && adapted },
+    )
+    return { logProbs: present(made.logProbs), lse: present(made.lse) }
+  }
   const { logProbs, lse } = tape.apply(
     'targetLogProbs',
     { hidden, weight: head, targets, weights },
@@ -331,6 +356,36 @@ function targetLogProbs(
   )
   if (!logProbs || !lse) throw new Error('targetLogProbs was recorded without its outputs')
   return { logProbs, lse }
+}
+
+/** The hidden states, and behind them scaling · A h: what the head's columns and those of B are multiplied by. */
+function withLora(
+  tape: Tape,
+  { hidden, dropout }: LearnedHidden,
+  { a, scaling, dropout: p }: TableLora,
+): Tensor {
+  const [count, width] = hidden.shape
+  const [rank] = a.shape
+  const x =
+    dropout && p > 0
+      ? present(
+          tape.apply(
+            'dropout',
+            { x: hidden, dropoutSeed: dropout.seed },
+            { dropout: p, seed: dropout.place, rest: 0 },
+            { y: hidden },
+          ).y,
+        )
+      : hidden
+  const { y: t } = tape.apply(
+    'linear',
+    { x, weight: a, bias: null, residual: null, loraA: null, loraB: null, dropoutSeed: null },
+    { float32Output: 0, dropout: 0, seed: 0, int8Activations: 0, segments: [rank, 0, 0] },
+    { y: { dtype: hidden.dtype, shape: [count, rank] }, t: null },
+  )
+  const y = { dtype: hidden.dtype, shape: [count, width + rank] }
+  const sizes = { scale: scaling, width, added: rank }
+  return present(tape.apply('appendColumns', { x: hidden, t }, sizes, { y }).y)
 }
 
 function withStarts({ ids, positions, starts }: TokenTensors) {

@@ -13,8 +13,7 @@ import { writable } from './model-state.ts'
  * @throws FettleError where a whole table is trained whose old numbers are nowhere any more
  */
 export async function loadBase(state: ModelState): Promise<void> {
-  const { fixed, replaced = [] } = state.adapter ?? {}
-  for (const { parameter, base } of [...(fixed?.adapted ?? []), ...replaced]) {
+  for (const { parameter, base } of state.adapter?.replaced ?? []) {
     if (state.base.has(parameter.key)) continue
     const { columns } = parameter
     const part = { data: await base(), dtype: 'F32', rows: rowCount(parameter) } as const

@@ -15,8 +15,10 @@ import type { TrainableSet } from './trainable-set.ts'
 export interface Adapter {
   config: LoraConfig
   modules: ReadonlyMap<string, ModuleAdapter>
-  /** What it changes besides and is not trained; see adapters/fixed-tables.ts. */
-  fixed: FixedTables
+  /** Embedding and head, where LoRA is on them; see adapters/table-lora.ts. */
+  tables: TableAdapters
+  /** Tensors of its file that are not trained and are saved again as they are; see adapters/fixed-tables.ts. */
+  fixed: readonly AdapterTensorToWrite[]
   /** Weights that it changed when it began, as they were before; see adapters/changed-base.ts. */
   replaced: readonly ReplacedParameter[]
   /** The A and B that it began with where it changed them, by their names in the file. */
@@ -29,12 +31,10 @@ export interface ReplacedParameter {
   base: ExactReader
 }
 
-/** What an adapter's file says of embedding and head that fettle does not train. */
-export interface FixedTables {
-  /** Tensors that are saved again as they are. */
-  tensors: readonly AdapterTensorToWrite[]
-  /** Tables that LoRA was added to. */
-  adapted: readonly ReplacedParameter[]
+/** Rank and scaling of LoRA on the tables. */
+export interface TableAdapters {
+  embedding: ModuleAdapter | null
+  head: ModuleAdapter | null
 }
 
 /** Rotation tables [positions, rotaryDim / 2], of which the first `rows` are those of this version of the rotation. */

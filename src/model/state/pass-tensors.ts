@@ -1,5 +1,5 @@
 import { linearParameters } from '../blocks/architecture.ts'
-import type { PassTensors } from '../blocks/forward-pass.ts'
+import type { PassTensors, TableLora } from '../blocks/forward-pass.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { moduleOf } from '../weights/parameters.ts'
 import { parameterTensor } from './frozen-weights.ts'
@@ -13,8 +13,17 @@ export function passTensors(state: ModelState): PassTensors {
   const places = new Map(linearParameters(architecture).map(({ key }, place) => [key, place]))
   const tensor = (parameter: Parameter) =>
     (isAdapterOff ? state.base.get(parameter.key) : undefined) ?? parameterTensor(state, parameter)
+  const tableLora = (table: 'embedding' | 'head'): TableLora | null => {
+    const a = trainable?.byKey.get(`${table}.loraA`)
+    const b = trainable?.byKey.get(`${table}.loraB`)
+    const scaling = adapter?.tables[table]?.scaling
+    if (!adapter || !a || !b || scaling === undefined) return null
+    return { a: a.tensor, b: b.tensor, scaling, dropout: adapter.config.loraDropout }
+  }
   return {
     tensor,
+    embeddingLora: tableLora('embedding'),
+    headLora: tableLora('head'),
     isInvertible: ({ key }) => state.withoutZeros.has(key) && state.frozen.has(key),
     linear(parameter) {
       const { key, parts } = parameter
