@@ -10,7 +10,8 @@ import {
   gemmaUnobeyed,
 } from './gemma-keys.ts'
 import { checkLlama, llamaLike } from './llama-like.ts'
-import { checkOlderRope, checkRope, ropeOf, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './rope-keys.ts'
+import { checkRope, ropeOf } from './rope-keys.ts'
+import { checkOlderRope, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './typed-ropes.ts'
 import { isSliding, typedMetadata } from './window-keys.ts'
 
 const keys = gemmaKeys({

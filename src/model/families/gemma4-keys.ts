@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { activationName } from './activation-keys.ts'
 import { commonKeys, count, flag, layerCount, number, optionalCount } from './keys.ts'
-import { ropeOfTypes } from './rope-keys.ts'
+import { ropeOfTypes } from './typed-ropes.ts'
 
 /** The keys that config.json of a Gemma 4 has. */
 export const gemma4Keys = z.object({

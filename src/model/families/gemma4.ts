@@ -6,7 +6,7 @@ import { defineFamily } from './family.ts'
 import { gemma4Inputs, gemma4Layers } from './gemma4-layers.ts'
 import { checkGemma4, layerShapes, ropesOfTypes } from './gemma4-shapes.ts'
 import { gemma4Keys } from './gemma4-keys.ts'
-import { ropeTypesWithin } from './rope-keys.ts'
+import { ropeTypesWithin } from './typed-ropes.ts'
 
 const dense = { isHarmless: (value: unknown) => value === false, expected: 'false: layers without experts' }
 

@@ -98,6 +98,12 @@ export function headLength(file: Readonly<Record<string, unknown>>): number {
   )
 }
 
+/** The share of a head's columns that turn; a little more than it, so that no rounding takes a column away. */
+export function rotaryShare(values: GgufConfig): number {
+  const length = headLength(values)
+  return Math.min(1, ((values['rope.dimension_count'] ?? length) + 1e-3) / length)
+}
+
 /** What a family obeys: keys of layer norms stand in place of the root mean square's. */
 function schemaOf(own: readonly FurtherGgufKey[]): z.ZodObject {
   const added = Object.fromEntries(own.map((key) => [key, further.shape[key]]))

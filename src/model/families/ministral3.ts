@@ -10,8 +10,6 @@ const defaultRope = ropeParameters.parse({
   rope_theta: 1_000_000,
   factor: 16,
   original_max_position_embeddings: 16_384,
-  beta_fast: 32,
-  beta_slow: 1,
   mscale: 1,
   mscale_all_dim: 1,
   llama_4_scaling_beta: 0.1,

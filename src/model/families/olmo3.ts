@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { defineFamily } from './family.ts'
 import { checkLlama, headsOf, llamaLike } from './llama-like.ts'
 import { olmoKeys, olmoLayer } from './olmo2.ts'
-import { checkOlderRope, checkRope, ropeOf, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './rope-keys.ts'
+import { checkRope, ropeOf } from './rope-keys.ts'
+import { checkOlderRope, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './typed-ropes.ts'
 import { isSliding, typedMetadata, windowSize } from './window-keys.ts'
 
 const theta = 500_000

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
-import { headLength } from './gguf-keys.ts'
+import { rotaryShare } from './gguf-keys.ts'
 import { dropout } from './keys.ts'
 import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
 import { ropeParameters } from './rope-keys.ts'
@@ -71,11 +71,7 @@ export const phi3 = defineFamily({
     metadata: (values, rope) => ({
       sliding_window: values['attention.sliding_window'] || null,
       original_max_position_embeddings: rope['original_max_position_embeddings'],
-      // A little more than the share, so that no rounding takes a column away.
-      partial_rotary_factor: Math.min(
-        1,
-        ((values['rope.dimension_count'] ?? headLength(values)) + 1e-3) / headLength(values),
-      ),
+      partial_rotary_factor: rotaryShare(values),
     }),
   },
 })

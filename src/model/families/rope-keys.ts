@@ -34,7 +34,7 @@ export const ropeParameters = z.object({
   gguf_divisors: z.array(z.number()).optional(),
 })
 
-type RopeParameters = z.output<typeof ropeParameters>
+export type RopeParameters = z.output<typeof ropeParameters>
 
 /** In the spelling of transformers 5 (`rope_parameters`) or 4 (`rope_theta`, `rope_scaling`), which wins. */
 export const ropeKeys = {
@@ -48,12 +48,8 @@ export const ropeKeys = {
 const onlyOne = { isHarmless: isOneOf(null), expected: 'one rotation for all layers' }
 const noSections = { isHarmless: isOneOf(null), expected: 'one position of each token' }
 
-/** In files whose layers of different types turn differently. */
-export const ropeOfTypes = z
-  .object({ full_attention: ropeParameters.optional(), sliding_attention: ropeParameters.optional() })
-  .nullish()
-
-const within: ForeignKeys = {
+/** What one rotation can hold. */
+export const withinRope: ForeignKeys = {
   obeyed: ropeParameters,
   harmless: ['finetuned', 'max_position_embeddings'],
   unobeyed: {
@@ -63,23 +59,14 @@ const within: ForeignKeys = {
   },
 }
 
-/** What else an object for each type can hold. */
-export const ropeTypesWithin: NonNullable<ForeignKeys['within']> = {
-  rope_parameters: {
-    obeyed: z.object({}),
-    harmless: [],
-    within: { full_attention: within, sliding_attention: within },
-  },
-  rope_scaling: within,
-}
-
 /** What else such an object can hold. */
 export const ropeWithin: NonNullable<ForeignKeys['within']> = {
-  rope_parameters: within,
-  rope_scaling: within,
+  rope_parameters: withinRope,
+  rope_scaling: withinRope,
 }
 
-type RopeConfig = z.output<z.ZodObject<typeof ropeKeys>> & { max_position_embeddings: number }
+/** What a file says of the only rotation. */
+export type RopeConfig = z.output<z.ZodObject<typeof ropeKeys>> & { max_position_embeddings: number }
 
 /** As Transformers merges them; `key` is the one that counts. */
 function mergedParameters(config: RopeConfig): { key: string; parameters: Partial<RopeParameters> } {
@@ -89,44 +76,6 @@ function mergedParameters(config: RopeConfig): { key: string; parameters: Partia
   return older && Object.keys(given).length > 0
     ? { key: 'rope_scaling', parameters: older }
     : { key: 'rope_parameters', parameters: newer ?? {} }
-}
-
-/** What a file says where layers of different types turn differently. */
-interface TypedRopeConfig {
-  rope_parameters?: z.output<typeof ropeOfTypes>
-  rope_scaling?: RopeParameters | null | undefined
-  max_position_embeddings: number
-}
-
-/**
- * The rotations of the layers that see everything, which `rope_scaling` of older files changes, and of those that see a window.
- *
- * @param theta  where the file names none within
- */
-export function ropesOfTypes(
-  { rope_parameters: types, rope_scaling: older, max_position_embeddings }: TypedRopeConfig,
-  theta: { full: number; sliding: number },
-): { full: RopeConfig; sliding: RopeConfig } {
-  const { type: _, ...changed } = older ?? {}
-  const only = (parameters: Partial<RopeParameters>, rope_theta: number): RopeConfig => ({
-    max_position_embeddings,
-    rope_theta,
-    rope_scaling: null,
-    // The class looks for it outside of the types.
-    rope_parameters: { ...parameters, truncate: true },
-    original_max_position_embeddings: undefined,
-    partial_rotary_factor: undefined,
-  })
-  return {
-    full: only({ ...types?.full_attention, ...changed }, theta.full),
-    sliding: only(types?.sliding_attention ?? {}, theta.sliding),
-  }
-}
-
-/** `rope_scaling` changes a rotation that must be there. */
-export function checkOlderRope({ rope_scaling, rope_parameters }: TypedRopeConfig): KeyProblem[] {
-  if (!rope_scaling || !rope_parameters || rope_parameters.full_attention) return []
-  return [{ key: 'rope_parameters', expected: 'full_attention and sliding_attention, beside rope_scaling' }]
 }
 
 type RopeType = Exclude<RopeScaling['type'], 'divisors'>
