@@ -22,6 +22,7 @@ it.each([
   'phi4-mini',
   'gpt2',
   'ministral3',
+  'lfm2',
 ])('%s.gguf: the logits are those of the model it was made from', async (name) => {
   const golden = await readTensors(fixture(name, 'golden.safetensors'))
   const model = await load(gguf(`${name}.gguf`))
@@ -52,6 +53,7 @@ it.each([
   'starcoder2',
   'gpt2',
   'ministral3',
+  'lfm2',
 ])('%s.gguf, saved as a folder, computes the same', async (name) => {
   const folder = mkdtempSync(join(tmpdir(), 'fettle-gguf-'))
   await using model = await load(gguf(`${name}.gguf`))

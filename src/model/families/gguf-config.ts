@@ -1,4 +1,4 @@
-import { FettleError, type Problem } from '../../error.ts'
+import { FettleError, quoteValue, type Problem } from '../../error.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import { readGgufFloat32 } from '../../formats/index.ts'
 import { ropeFrequencies } from '../blocks/rope.ts'
@@ -34,7 +34,7 @@ export async function ggufConfig(
     intermediate_size: values.feed_forward_length,
     num_hidden_layers: values.block_count,
     num_attention_heads: headCount,
-    num_key_value_heads: values['attention.head_count_kv'] ?? headCount,
+    num_key_value_heads: keyHeadsOf(values, gguf, path),
     head_dim: values['attention.key_length'] ?? hiddenSize / headCount,
     hidden_act: 'silu',
     rms_norm_eps: values['attention.layer_norm_rms_epsilon'],
@@ -55,6 +55,19 @@ export async function ggufConfig(
     dtype: embedding?.type === 'F32' ? 'float32' : 'bfloat16',
   }
   return { raw, notices }
+}
+
+/** Heads of keys; layers that have none have a convolution. */
+function keyHeadsOf(values: GgufConfig, { obeys = [] }: GgufKeys, path: string): number {
+  const given = values['attention.head_count_kv'] ?? values['attention.head_count']
+  if (typeof given === 'number') return given
+  const some = given.filter((count) => count > 0 || !obeys.includes('shortconv.l_cache'))
+  if (new Set(some).size <= 1) return some[0] ?? values['attention.head_count']
+  throw new FettleError({
+    place: `${path}: attention.head_count_kv`,
+    found: quoteValue(given),
+    expected: 'as many heads in every layer',
+  })
 }
 
 async function ropeParameters(

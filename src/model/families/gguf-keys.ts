@@ -13,7 +13,8 @@ const obeyed = z.object({
   embedding_length: number,
   feed_forward_length: number,
   'attention.head_count': number,
-  'attention.head_count_kv': optional,
+  /** A number for each layer where some do not attend: 0. */
+  'attention.head_count_kv': z.union([number, z.array(number)]).optional(),
   'attention.key_length': optional,
   'attention.layer_norm_rms_epsilon': number,
   'rope.freq_base': optional,
@@ -45,6 +46,8 @@ const further = z.object({
   'rope.dimension_count': optional,
   'rope.freq_base_swa': optional,
   'rope.scaling.yarn_log_multiplier': optional,
+  /** Taps of short convolutions, which layers without heads of keys have. */
+  'shortconv.l_cache': optional,
 })
 
 /** A key that a family obeys beside those that every one does. */

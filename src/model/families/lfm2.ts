@@ -86,7 +86,22 @@ export const lfm2 = defineFamily({
       logits: plainLogits,
     }
   },
-  gguf: null,
+  gguf: {
+    architecture: 'lfm2',
+    obeys: ['shortconv.l_cache'],
+    metadata: (values) => {
+      const { 'attention.head_count_kv': keyHeads, 'shortconv.l_cache': taps } = values
+      return {
+        norm_eps: values['attention.layer_norm_rms_epsilon'],
+        conv_L_cache: taps,
+        // The file has the width itself.
+        block_auto_adjust_ff_dim: false,
+        ...(Array.isArray(keyHeads) && {
+          layer_types: keyHeads.map((count) => (count > 0 ? 'full_attention' : 'conv')),
+        }),
+      }
+    },
+  },
 })
 
 function llamaConfig(config: Lfm2Config) {
