@@ -66,7 +66,7 @@ describe('files', () => {
   test.each([
     ['d.json', '{"data":[]}', /d\.json: no rows; expected at least one\.$/],
     ['e.json', '"a"', /e\.json:1: the string "a"; expected an object with named columns\.$/],
-    ['f.csv', 'a,b', /f\.csv: a \.csv file; expected \.jsonl or \.json\./],
+    ['f.xlsx', 'a,b', /f\.xlsx: a \.xlsx file; expected \.jsonl, \.json, \.parquet/],
     ['g.jsonl', `${row}\n[1]`, /g\.jsonl:2: a list; expected an object with named columns\.$/],
     ['h.jsonl', '', /h\.jsonl: no rows; expected at least one\.$/],
     ['i.jsonl', '{"messages":[{"role":"user","content":"Hi"}]}', /i\.jsonl: no token to learn in any row;/],

@@ -1,11 +1,8 @@
-import { createReadStream } from 'node:fs'
 import { readJsonLines } from './lines.ts'
 import type { JsonRecord, RecordOptions } from './record.ts'
 import { isSpace } from './scanner.ts'
 import { readJsonValues } from './stream.ts'
-import { explainUnreadable } from '../text.ts'
-
-const chunkBytes = 1 << 18
+import { readBytes } from '../tables/bytes.ts'
 
 /**
  * Reads the values of a JSON file, whatever its layout: one a line, the items of one list, values one behind the other,
@@ -18,19 +15,11 @@ export async function* readJsonRecords(
   path: string,
   options: RecordOptions = {},
 ): AsyncGenerator<JsonRecord> {
-  const chunks = readChunks(path)
+  const chunks = readBytes(path, path.endsWith('.json') ? 'a JSON file' : 'a JSON lines file')
   const { start, isList } = await readStart(chunks)
   const all = joined(start, chunks)
   // A list may be one line of any length: only objects are read by lines.
   yield* isList ? readJsonValues(path, all, options) : readJsonLines(path, all, options)
-}
-
-async function* readChunks(path: string): AsyncGenerator<Buffer> {
-  try {
-    yield* createReadStream(path, { highWaterMark: chunkBytes }) as AsyncIterable<Buffer>
-  } catch (error) {
-    throw explainUnreadable(path, error, path.endsWith('.json') ? 'a JSON file' : 'a JSON lines file')
-  }
 }
 
 /** The beginning of a file, up to its first character that is not white space. */

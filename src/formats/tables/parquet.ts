@@ -1,0 +1,117 @@
+import type { SchemaTree } from 'hyparquet'
+import { FettleError, messageOf } from '../../error.ts'
+import { JsonFloat, parseJson } from '../json/index.ts'
+import { explainUnreadable } from '../text.ts'
+
+/** What `datasets` says of a column in the file's metadata: a kind, a list of one, or a feature for each key. */
+type Feature = unknown
+
+/**
+ * The rows of a Parquet file, one row group in memory at a time. Integers and floats stay apart as JSON's do, and columns that
+ * `datasets` marks as JSON are values again.
+ * Source: https://parquet.apache.org/docs/file-format/, https://huggingface.co/docs/datasets/about_dataset_features
+ *
+ * @throws FettleError that names the file, when it is not a whole Parquet file
+ */
+export async function* readParquet(path: string): AsyncGenerator<Record<string, unknown>> {
+  const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } =
+    await import('hyparquet')
+  const { compressors } = await import('hyparquet-compressors')
+  const options = {
+    compressors: Object.fromEntries(
+      // Its lz4 reads on where a page holds nothing.
+      Object.entries(compressors).map(([codec, decompress]) => [
+        codec,
+        (bytes: Uint8Array, length: number) => (length === 0 ? new Uint8Array(0) : decompress(bytes, length)),
+      ]),
+    ),
+    parsers: { jsonFromBytes: (bytes: Uint8Array) => parseJson(Buffer.from(bytes).toString('utf8'), path) },
+  }
+  const explained = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work
+    } catch (error) {
+      const unreadable = explainUnreadable(path, error, 'a Parquet file')
+      if (unreadable instanceof FettleError) throw unreadable
+      throw new FettleError(
+        {
+          place: path,
+          found: `no Parquet that can be read: ${messageOf(error)}`,
+          expected: 'a whole Parquet file',
+        },
+        { cause: error },
+      )
+    }
+  }
+  const file = await explained(asyncBufferFromFile(path))
+  const metadata = await explained(parquetMetadataAsync(file))
+  const schema = parquetSchema(metadata)
+  const features = featuresOf(metadata.key_value_metadata)
+  let rowStart = 0
+  for (const group of metadata.row_groups) {
+    const rowEnd = rowStart + Number(group.num_rows)
+    const rows = await explained(parquetReadObjects({ ...options, file, metadata, rowStart, rowEnd }))
+    for (const [i, row] of rows.entries()) yield structOf(row, schema, features, `${path}#${rowStart + i}`)
+    rowStart = rowEnd
+  }
+}
+
+function featuresOf(entries: readonly { key: string; value?: string }[] = []): Feature {
+  const text = entries.find(({ key }) => key === 'huggingface')?.value
+  if (text === undefined) return undefined
+  try {
+    return keyOf(keyOf(JSON.parse(text), 'info'), 'features')
+  } catch {
+    // Whoever wrote it was not `datasets`.
+    return undefined
+  }
+}
+
+function keyOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined
+}
+
+function structOf(
+  value: object,
+  { children }: SchemaTree,
+  feature: Feature,
+  place: string,
+): Record<string, unknown> {
+  const types = new Map(children.map((child) => [child.element.name, child]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, own]) => [
+      key,
+      valueOf(own, types.get(key), keyOf(feature, key), place),
+    ]),
+  )
+}
+
+function valueOf(value: unknown, type: SchemaTree | undefined, feature: Feature, place: string): unknown {
+  if (value === null || value === undefined) return null
+  if (keyOf(feature, '_type') === 'Json' && typeof value === 'string') return parseJson(value, place)
+  if (Array.isArray(value)) {
+    const element = elementOf(type)
+    const own = Array.isArray(feature) ? feature[0] : keyOf(feature, 'feature')
+    return value.map((item) => valueOf(item, element, own, place))
+  }
+  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value
+  if (value instanceof Date) return value.toISOString()
+  if (typeof value === 'number')
+    return isFloat(type) && Number.isInteger(value) ? new JsonFloat(value) : value
+  // What has no columns inside is bytes or JSON.
+  if (typeof value === 'object' && type !== undefined && type.children.length > 0)
+    return structOf(value, type, feature, place)
+  return value
+}
+
+/** The type of a list's items: a list is a group of one repeated group, in newer files around one element. */
+function elementOf(type: SchemaTree | undefined): SchemaTree | undefined {
+  const repeated = type?.children[0]
+  return repeated?.children.length === 1 ? repeated.children[0] : repeated
+}
+
+function isFloat(type: SchemaTree | undefined): boolean {
+  return type?.element.type === 'DOUBLE' || type?.element.type === 'FLOAT'
+}
