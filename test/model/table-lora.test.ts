@@ -102,8 +102,8 @@ describe.each(engines)('LoRA on embedding and head, on $engine', (options) => {
       const sum = await add(inputs, 1 / learned)
       const norm = await step(5e-3, 1)
       expect(Math.abs(sum / learned - steps[2 * i]), `loss of step ${i + 1}`).toBeLessThan(1e-4)
-      // Norms are up to 25, and begin with a matrix of zeros whose first steps follow signs alone.
-      expect(Math.abs(norm - steps[2 * i + 1]), `norm of step ${i + 1}`).toBeLessThan(2.5e-3)
+      // Up to 25, steeply: rounding moves them by more than the loss or the weights, now up and now down.
+      expect(Math.abs(norm / steps[2 * i + 1] - 1), `norm of step ${i + 1}`).toBeLessThan(5e-4)
     }
     const folder = temporary()
     await model.saveAdapter(folder)
