@@ -8,6 +8,7 @@ export default defineConfig({
     'chat-throughput': 'chat-throughput.ts',
     'jinja-fuzz': 'jinja-fuzz.ts',
     'random-model': 'random-model.ts',
+    'model-table': 'model-table.ts',
     fuzz: 'fuzz.ts',
     kill: 'kill.ts',
     'fuzz-worker': 'fuzz/worker.ts',

@@ -6,7 +6,7 @@ import { createEngine } from '../../src/engine/index.ts'
 import { nativeProblem } from '../../src/engine/native/index.ts'
 import { kernelRuns } from '../../src/cli/bench/kernel-runs.ts'
 import { Workshop } from '../../src/cli/bench/workshop.ts'
-import { modelShape } from '../../src/cli/bench/model-shape.ts'
+import { kernelShape, modelShape } from '../../src/cli/bench/model-shape.ts'
 import { describeModel } from '../../src/model/index.ts'
 import { runCli } from '../cli/run-cli.ts'
 
@@ -65,7 +65,7 @@ test('every kernel that is measured runs, and no two have the same name', async 
   const problem = nativeProblem()
   if (problem !== undefined) return
   const raw = JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8'))
-  const config = modelShape(describeModel(raw, 'tiny-llama').architecture)
+  const config = kernelShape(modelShape(describeModel(raw, 'tiny-llama').architecture))
   const engine = await createEngine({ engine: 'native' })
   const names = new Set<string>()
   for (const prepare of kernelRuns(config)) {

@@ -1,12 +1,12 @@
 import { loadavg } from 'node:os'
 import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
-import { modelShape } from './model-shape.ts'
+import { modelShape, weightsOfToken } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
 import type { GenerateCase, PromptCase } from './cases.ts'
 import { readBandwidth } from './peaks.ts'
 import type { OpFigures } from './train.ts'
 import { median } from './train.ts'
-import { layerWeights, promptWork, totalWork } from './work.ts'
+import { promptWork, totalWork } from './work.ts'
 
 /** What generation or reading a prompt measured; the best of three, after one that does not count. */
 export interface GenerateFigures {
@@ -75,7 +75,7 @@ export async function measureGeneration(
   ])
   const maxNewTokens = isPrompt ? 1 : newTokens
   const config = modelShape(internalsOf(model).state.architecture)
-  const weights = layerWeights(config) * config.layerCount
+  const weights = weightsOfToken(config)
   const head = config.vocabSize * config.hiddenSize
   const weightBytes =
     weights * bytesPerWeight[quantization ?? 'bfloat16'] +

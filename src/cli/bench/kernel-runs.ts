@@ -1,7 +1,7 @@
 import type { Command } from '../../engine/ops.ts'
-import type { ModelShape } from './model-shape.ts'
+import type { KernelShape } from './model-shape.ts'
+import { rowsOf } from './model-shape.ts'
 import { forward, vjp, Workshop } from './workshop.ts'
-import { layerProducts } from './work.ts'
 
 /** A kernel to measure: commands that all do the same amount of work on the same or on different weights. */
 export interface KernelRun {
@@ -20,12 +20,8 @@ const passTokens = 1024
 const rank = 16
 
 /** All kernels of a step and of a decoded token; each is built only when its turn comes, so that memory stays small. */
-export function kernelRuns(config: ModelShape): ((workshop: Workshop) => KernelRun)[] {
-  const products = layerProducts(config).map(({ parts, depth }) => ({
-    parts,
-    depth,
-    rows: parts.reduce((sum, count) => sum + count, 0),
-  }))
+export function kernelRuns(config: KernelShape): ((workshop: Workshop) => KernelRun)[] {
+  const products = config.products.map(({ parts, depth }) => ({ parts, depth, rows: rowsOf({ parts }) }))
   const temperatures = ['warm', 'cold'] as const
   return [
     ...products.flatMap((product) =>
@@ -161,7 +157,7 @@ function loraProductBackward(workshop: Workshop, product: Product): KernelRun {
 }
 
 /** Logits, log-probabilities and the gradient of the hidden states. */
-function targetLogProbs(workshop: Workshop, { vocabSize, hiddenSize }: ModelShape): KernelRun {
+function targetLogProbs(workshop: Workshop, { vocabSize, hiddenSize }: KernelShape): KernelRun {
   const inputs = {
     hidden: workshop.tensor([passTokens, hiddenSize]),
     targets: workshop.tensor([passTokens], 'int32'),
@@ -185,7 +181,7 @@ function targetLogProbs(workshop: Workshop, { vocabSize, hiddenSize }: ModelShap
 }
 
 /** The head of decoded tokens. */
-function head(workshop: Workshop, { vocabSize, hiddenSize }: ModelShape, tokens: number): KernelRun {
+function head(workshop: Workshop, { vocabSize, hiddenSize }: KernelShape, tokens: number): KernelRun {
   const x = workshop.tensor([tokens, hiddenSize])
   const y = workshop.tensor([tokens, vocabSize], 'float32')
   return {
@@ -201,7 +197,7 @@ function head(workshop: Workshop, { vocabSize, hiddenSize }: ModelShape, tokens:
 }
 
 /** Documents of the same length, end to end, about as many tokens as a pass has. */
-function attentionTensors(workshop: Workshop, config: ModelShape, document: number) {
+function attentionTensors(workshop: Workshop, config: KernelShape, document: number) {
   const { headDim, headCount: queryHeads, keyHeadCount: keyHeads } = config
   const tokens = Math.max(1, Math.round(passTokens / document)) * document
   const starts = Int32Array.from({ length: tokens }, (_, i) => i - (i % document))
@@ -219,7 +215,7 @@ function attentionTensors(workshop: Workshop, config: ModelShape, document: numb
   }
 }
 
-function attention(workshop: Workshop, config: ModelShape, document: number): KernelRun {
+function attention(workshop: Workshop, config: KernelShape, document: number): KernelRun {
   const { tokens, attributes, inputs, outputs, product } = attentionTensors(workshop, config, document)
   return {
     kernel: `attention, documents of ${document}`,
@@ -230,7 +226,7 @@ function attention(workshop: Workshop, config: ModelShape, document: number): Ke
   }
 }
 
-function attentionBackward(workshop: Workshop, config: ModelShape, document: number): KernelRun {
+function attentionBackward(workshop: Workshop, config: KernelShape, document: number): KernelRun {
   const { tokens, attributes, inputs, outputs, product } = attentionTensors(workshop, config, document)
   const given = { o: workshop.tensor(outputs.o.shape) }
   const gradients = { qkv: workshop.tensor(inputs.qkv.shape) }
@@ -248,7 +244,7 @@ function attentionBackward(workshop: Workshop, config: ModelShape, document: num
 /** Element-wise kernels work on as many different tensors as a step has layers: none is in a cache when its turn comes. */
 const layers = 24
 
-function glu(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
+function glu(workshop: Workshop, { intermediateSize }: KernelShape): KernelRun {
   const shape = [passTokens, 2 * intermediateSize]
   const y = workshop.tensor([passTokens, intermediateSize])
   return {
@@ -262,7 +258,7 @@ function glu(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
   }
 }
 
-function gluBackward(workshop: Workshop, { intermediateSize }: ModelShape): KernelRun {
+function gluBackward(workshop: Workshop, { intermediateSize }: KernelShape): KernelRun {
   const shape = [passTokens, 2 * intermediateSize]
   const dy = workshop.tensor([passTokens, intermediateSize])
   const gradient = workshop.tensor(shape)
@@ -277,7 +273,7 @@ function gluBackward(workshop: Workshop, { intermediateSize }: ModelShape): Kern
   }
 }
 
-function rmsNorm(workshop: Workshop, { hiddenSize }: ModelShape): KernelRun {
+function rmsNorm(workshop: Workshop, { hiddenSize }: KernelShape): KernelRun {
   const shape = [passTokens, hiddenSize]
   const gain = workshop.tensor([hiddenSize], 'float32')
   const outputs = { y: workshop.tensor(shape), rstd: workshop.tensor([passTokens], 'float32') }

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { createEngine } from '../../engine/index.ts'
 import type { DType, Engine } from '../../engine/index.ts'
-import { modelShape } from './model-shape.ts'
+import { kernelShape, modelShape } from './model-shape.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
 import type { KernelRun } from './kernel-runs.ts'
 import { kernelRuns } from './kernel-runs.ts'
@@ -39,7 +39,7 @@ const roundSeconds = 0.04
 export async function measureKernels(modelPath: string): Promise<KernelReport> {
   const load = loadavg()[0]
   const model = await AutoModelForCausalLM.fromPretrained(modelPath, { engine: 'native' })
-  const config = modelShape(internalsOf(model).state.architecture)
+  const config = kernelShape(modelShape(internalsOf(model).state.architecture))
   const engine = await createEngine({ engine: 'native' })
   const kernels: KernelFigures[] = []
   let peaks = peaksOf(engine.isa, engine.threads)

@@ -1,5 +1,6 @@
 import { documentStarts, splitBatch, type TrainingBatch } from '../../batch/index.ts'
-import type { ModelShape } from './model-shape.ts'
+import type { ModelShape, Product } from './model-shape.ts'
+import { rowsOf, usedWeights, weightsOfToken } from './model-shape.ts'
 
 /** What a pass or a step must do at the least. */
 export interface Work {
@@ -41,11 +42,13 @@ export function passShapes(
   return splitBatch(batch, tokensOfAPass).map(({ inputIds, documentIds, learnedTokens }) => ({
     tokens: inputIds.length,
     learned: learnedTokens,
-    pairs: config.windows.map((window) =>
-      documentStarts(documentIds).reduce(
-        (sum, start, i) => sum + Math.min(i - start + 1, window || Infinity),
-        0,
-      ),
+    pairs: config.layers.map(({ attention }) =>
+      attention === null
+        ? 0
+        : documentStarts(documentIds).reduce(
+            (sum, start, i) => sum + Math.min(i - start + 1, attention.window || Infinity),
+            0,
+          ),
     ),
   }))
 }
@@ -73,28 +76,32 @@ export function stepWork(shape: TrainingShape, passes: readonly PassShape[]): St
  * rest of its last token alone.
  */
 export function promptWork(config: ModelShape, tokens: number): StepWork {
-  const { hiddenSize, headDim, headCount, keyHeadCount, layerCount, vocabSize } = config
-  const weights = layerWeights(config)
-  const keyWeights = 2 * keyHeadCount * headDim * hiddenSize
+  const { hiddenSize, vocabSize, layers } = config
+  const weights = weightsOfToken(config)
   const head = vocabSize * hiddenSize
+  const last = layers.at(-1)
+  const ofLast = last?.products.reduce((sum, product) => sum + usedWeights(product), 0) ?? 0
+  const ofKeys = keyWeights(last?.products[0])
   const work: StepWork = new Map()
-  const products = tokens * ((layerCount - 1) * weights + keyWeights) + (weights - keyWeights) + head
-  add(work, 'linear', 2 * products, 2 * (layerCount * weights + head))
+  const products = tokens * (weights - ofLast + ofKeys) + (ofLast - ofKeys) + head
+  add(work, 'linear', 2 * products, 2 * (weights + head))
   const seen = (position: number, window: number): number => Math.min(position + 1, window || Infinity)
-  for (const [layer, window] of config.windows.entries()) {
+  for (const [layer, { attention, flops }] of layers.entries()) {
+    add(work, 'other', tokens * flops, 0)
+    if (attention === null) continue
+    const { headDim, queryHeads, window } = attention
     let pairs = seen(tokens - 1, window)
-    if (layer < layerCount - 1) for (let i = 0; i < tokens - 1; i += 1) pairs += seen(i, window)
-    add(work, 'cachedAttention', 4 * pairs * headDim * headCount, 0)
+    if (layer < layers.length - 1) for (let i = 0; i < tokens - 1; i += 1) pairs += seen(i, window)
+    add(work, 'cachedAttention', 4 * pairs * headDim * queryHeads, 0)
   }
   return work
 }
 
-/** Weights of the products of one layer. */
-export function layerWeights(config: ModelShape): number {
-  return layerProducts(config).reduce(
-    (sum, { parts, depth }) => sum + parts.reduce((rows, count) => rows + count, 0) * depth,
-    0,
-  )
+/** Weights of keys and values, where they stand beside queries; else all. */
+function keyWeights(product: Product | undefined): number {
+  if (!product) return 0
+  const [queries, ...others] = product.parts
+  return others.length === 2 ? usedWeights(product) - queries * product.depth : usedWeights(product)
 }
 
 /** All ops together. */
@@ -106,37 +113,37 @@ export function totalWork(work: StepWork): Work {
   }
 }
 
-/** Rows of each projection that is computed as one product, and its depth. */
-export function layerProducts(config: ModelShape): { parts: number[]; depth: number }[] {
-  const { hiddenSize, intermediateSize, headDim, headCount, keyHeadCount } = config
-  const keyRows = keyHeadCount * headDim
-  return [
-    { parts: [headCount * headDim, keyRows, keyRows], depth: hiddenSize },
-    { parts: [hiddenSize], depth: headCount * headDim },
-    { parts: [intermediateSize, intermediateSize], depth: hiddenSize },
-    { parts: [hiddenSize], depth: intermediateSize },
-  ]
+function addLinear(work: StepWork, shape: TrainingShape, { tokens }: PassShape): void {
+  const { inputs, layers } = shape.config
+  for (const product of inputs) addProduct(work, shape, tokens, product, false)
+  for (const [layer, { products, flops }] of layers.entries()) {
+    add(work, 'other', tokens * flops, 0)
+    if (flops > 0) add(work, 'other.vjp', 2 * tokens * flops, 0)
+    for (const [i, product] of products.entries())
+      // With frozen embeddings nothing below the first projection is trained, so that its dx is not made.
+      addProduct(work, shape, tokens, product, layer > 0 || i > 0)
+  }
 }
 
-function addLinear(
+/** @param makesInput  whether a frozen weight passes a gradient on */
+function addProduct(
   work: StepWork,
-  { config, rank, elementBytes }: TrainingShape,
-  { tokens }: PassShape,
+  { rank, elementBytes }: TrainingShape,
+  tokens: number,
+  product: Product,
+  makesInput: boolean,
 ): void {
-  for (let layer = 0; layer < config.layerCount; layer += 1)
-    for (const [i, { parts, depth }] of layerProducts(config).entries()) {
-      const rows = parts.reduce((sum, count) => sum + count, 0)
-      const base = 2 * tokens * rows * depth
-      // T = X Aᵀ for each part, Y += T Bᵀ.
-      const lora = 2 * tokens * rank * (parts.length * depth + rows)
-      const bytes = elementBytes * (rows * depth + tokens * (rows + depth))
-      add(work, 'linear', base + lora, bytes)
-      // With frozen embeddings nothing below the first projection is trained, so that its dx is not made.
-      const makesInput = rank === 0 || layer > 0 || i > 0
-      const weights = rank === 0 ? base : 2 * lora
-      const loraInput = makesInput ? 0 : 2 * tokens * rank * parts.length * depth
-      add(work, 'linear.vjp', (makesInput ? base : 0) + weights - loraInput, bytes)
-    }
+  const { parts, depth, isAdapted } = product
+  const rows = rowsOf(product)
+  const passes = makesInput || rank === 0
+  const base = 2 * tokens * usedWeights(product)
+  // T = X Aᵀ for each part, Y += T Bᵀ.
+  const lora = isAdapted ? 2 * tokens * rank * (parts.length * depth + rows) : 0
+  const bytes = elementBytes * (rows * depth + tokens * (rows + depth))
+  add(work, 'linear', base + lora, bytes)
+  const weights = rank === 0 ? base : 2 * lora
+  const loraInput = passes || !isAdapted ? 0 : 2 * tokens * rank * parts.length * depth
+  add(work, 'linear.vjp', (passes ? base : 0) + weights - loraInput, bytes)
 }
 
 function addAttention(
@@ -144,10 +151,11 @@ function addAttention(
   { config, elementBytes }: TrainingShape,
   { tokens, pairs }: PassShape,
 ): void {
-  const { headDim, headCount, keyHeadCount } = config
-  const bytes = elementBytes * tokens * headDim * (2 * headCount + 2 * keyHeadCount)
-  for (const count of pairs) {
-    const product = 2 * count * headDim * headCount
+  for (const [layer, { attention }] of config.layers.entries()) {
+    if (attention === null) continue
+    const { headDim, queryHeads, keyHeads } = attention
+    const bytes = elementBytes * tokens * headDim * (2 * queryHeads + 2 * keyHeads)
+    const product = 2 * pairs[layer] * headDim * queryHeads
     add(work, 'attention', 2 * product, bytes)
     // dV = Pᵀ dO, dP = dO Vᵀ, dQ = dS K, dK = dSᵀ Q.
     add(work, 'attention.vjp', 4 * product, 2 * bytes)
@@ -173,21 +181,26 @@ function addElementwise(
   { config, elementBytes }: TrainingShape,
   { tokens }: PassShape,
 ): void {
-  const { hiddenSize, intermediateSize, headDim, headCount, keyHeadCount, layerCount } = config
-  const rotated = tokens * headDim * (headCount + keyHeadCount) * elementBytes
-  const norms = (2 * layerCount + 1) * tokens * hiddenSize
-  const gate = layerCount * tokens * intermediateSize * elementBytes
+  const { hiddenSize, layers } = config
+  const norms = (2 * layers.length + 1) * tokens * hiddenSize
   add(work, 'rmsNorm', 0, norms * (4 + elementBytes))
   // Reads y and dy, adds to the gradient of the stream.
   add(work, 'rmsNorm.vjp', 0, norms * (2 * elementBytes + 8))
-  add(work, 'rope', 0, 2 * layerCount * rotated)
-  add(work, 'rope.vjp', 0, 2 * layerCount * rotated)
-  add(work, 'glu', 0, 3 * gate)
-  add(work, 'glu.vjp', 0, 5 * gate)
+  for (const { attention, products } of layers) {
+    const { headDim, queryHeads, keyHeads } = attention ?? { headDim: 0, queryHeads: 0, keyHeads: 0 }
+    const rotated = tokens * headDim * (queryHeads + keyHeads) * elementBytes
+    const down = products.at(-1)
+    const gate = down ? tokens * down.depth * down.share * elementBytes : 0
+    add(work, 'rope', 0, 2 * rotated)
+    add(work, 'rope.vjp', 0, 2 * rotated)
+    add(work, 'glu', 0, 3 * gate)
+    add(work, 'glu.vjp', 0, 5 * gate)
+  }
   add(work, 'embedding', 0, tokens * hiddenSize * (4 + elementBytes))
 }
 
 function add(work: StepWork, op: string, flops: number, bytes: number): void {
+  if (flops === 0 && bytes === 0) return
   const sum = work.get(op) ?? { flops: 0, bytes: 0 }
   work.set(op, { flops: sum.flops + flops, bytes: sum.bytes + bytes })
 }

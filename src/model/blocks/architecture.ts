@@ -58,8 +58,18 @@ export interface Block {
   /** Whether a token's output depends on other tokens. */
   mixesTokens: boolean
   kept: KeptValues
+  /** What measurements must know of it beside its matrices and its attention. */
+  cost?: BlockCost
   /** Records what it computes; takes the stream [M, width] float32 and gives it on. */
   record(pass: LayerPass, stream: Tensor, within: BlockPass): Tensor
+}
+
+/** What a block costs each token. */
+export interface BlockCost {
+  /** FLOPs of the forward pass beside products with its matrices and attention. */
+  flops?: number
+  /** The share of a parameter's weights that a token meets, of experts; default all. */
+  shareOf?(parameter: Parameter): number
 }
 
 /** Values that a block keeps of each token for the backward pass. */
