@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { collate } from '../../src/batch/index.ts'
 import { passShapes, promptWork, stepWork, totalWork } from '../../src/cli/bench/work.ts'
-import { modelShape } from '../../src/cli/bench/model-shape.ts'
+import { modelShape, weightsOfToken } from '../../src/cli/bench/model-shape.ts'
 import { describeModel } from '../../src/model/index.ts'
 
 /** Sizes that are all different primes or products of them, so that no two products have one count. */
@@ -88,6 +88,63 @@ describe('the work of a step', () => {
     const passes = passShapes(batch, 4, config)
     expect(passes.length).toBeGreaterThan(1)
     expect(totalWork(stepWork(shape, passes)).flops).toBe(naiveFlops(3))
+  })
+})
+
+describe('layers of several kinds', () => {
+  /** Weights of the projections of one Gemma 4 layer, of 12 columns and 3 query heads; `keys` of as many rows. */
+  const gemma4Layer = ({ headDim, keys, inner }: { headDim: number; keys: number; inner: number }) =>
+    12 * (3 * headDim) + 12 * keys + 3 * headDim * 12 + 3 * 12 * inner + 2 * 12 * 5
+
+  test.each([
+    {
+      model: 'Gemma 4: heads of two lengths, shared keys and wider MLPs above, inputs of layers',
+      raw: {
+        model_type: 'gemma4_text',
+        vocab_size: 101,
+        vocab_size_per_layer_input: 101,
+        hidden_size: 12,
+        intermediate_size: 7,
+        num_hidden_layers: 4,
+        num_attention_heads: 3,
+        num_key_value_heads: 1,
+        head_dim: 2,
+        global_head_dim: 4,
+        hidden_size_per_layer_input: 5,
+        num_kv_shared_layers: 2,
+        use_double_wide_mlp: true,
+        layer_types: ['sliding_attention', 'full_attention', 'sliding_attention', 'full_attention'],
+      },
+      weights:
+        4 * 5 * 12 +
+        gemma4Layer({ headDim: 2, keys: 2 * 2, inner: 7 }) +
+        gemma4Layer({ headDim: 4, keys: 2 * 4, inner: 7 }) +
+        gemma4Layer({ headDim: 2, keys: 0, inner: 14 }) +
+        gemma4Layer({ headDim: 4, keys: 0, inner: 14 }),
+    },
+    {
+      model: 'LFM2: a convolution over 3 tokens',
+      raw: {
+        model_type: 'lfm2',
+        vocab_size: 101,
+        hidden_size: 12,
+        intermediate_size: 7,
+        block_auto_adjust_ff_dim: false,
+        num_hidden_layers: 2,
+        num_attention_heads: 3,
+        num_key_value_heads: 1,
+        conv_L_cache: 3,
+        layer_types: ['conv', 'full_attention'],
+      },
+      weights: 2 * 3 * 12 * 7 + (3 * 12 + 3 + 12) * 12 + (12 + 2 * 4 + 12) * 12,
+    },
+  ])('$model', ({ raw, weights }) => {
+    const shape = modelShape(describeModel(raw, 'test').architecture)
+    expect(weightsOfToken(shape)).toBe(weights)
+    // Without attention, 2 FLOPs a weight forward; 2 for the input's gradient but where nothing is below; LoRA apart.
+    const pass = { tokens: 1, learned: 0, pairs: shape.layers.map(() => 0) }
+    const work = stepWork({ config: shape, rank: 0, trainable: 0, elementBytes: 2 }, [pass])
+    expect(totalWork(work).flops).toBe(6 * weights)
   })
 })
 
