@@ -138,6 +138,21 @@ describe('layers of several kinds', () => {
       },
       weights: 2 * 3 * 12 * 7 + (3 * 12 + 3 + 12) * 12 + (12 + 2 * 4 + 12) * 12,
     },
+    {
+      model: 'Mixtral: two of eight experts, and the router',
+      raw: {
+        model_type: 'mixtral',
+        vocab_size: 101,
+        hidden_size: 12,
+        intermediate_size: 7,
+        num_hidden_layers: 1,
+        num_attention_heads: 3,
+        num_key_value_heads: 1,
+        num_local_experts: 8,
+        num_experts_per_tok: 2,
+      },
+      weights: (12 + 2 * 4 + 12) * 12 + 8 * 12 + 2 * 3 * 12 * 7,
+    },
   ])('$model', ({ raw, weights }) => {
     const shape = modelShape(describeModel(raw, 'test').architecture)
     expect(weightsOfToken(shape)).toBe(weights)

@@ -82,6 +82,7 @@ export function experts(parts: ExpertParts): Block {
       // Logits, and weight, token and row of each place.
       float32: count + 3 * routing.topK,
     },
+    cost: { shareOf: ({ kind }) => (kind === 'experts' ? routing.topK / count : 1) },
     record(pass, stream, { computesAgain }) {
       const input = norm.record(pass, stream)
       const routed = route(pass, recordLinear(pass, input, router, null, true), routing)
