@@ -49,7 +49,8 @@ export type RenderBeginning = (count: number, addGenerationPrompt: boolean) => R
 export function parseChatTemplate(source: string): ChatTemplate {
   checkText('chat template', source)
   const template = compileTemplate(source)
-  return {
+  // Nobody can put something else in the place of what it does.
+  return Object.freeze<ChatTemplate>({
     source,
     hasGeneration: template.hasGeneration,
     render: (options) => segment(template.render(makeLookUp(options)(), options.now)),
@@ -58,7 +59,7 @@ export function parseChatTemplate(source: string): ChatTemplate {
       return (count, addGenerationPrompt) =>
         beginningOf(template.render(lookUp({ count, addGenerationPrompt }), options.now))
     },
-  }
+  })
 }
 
 const renamed: Readonly<Record<string, string>> = {

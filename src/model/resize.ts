@@ -8,6 +8,8 @@ import { rowCount } from './weights/parameters.ts'
 
 /** More tokens than any vocabulary has; each is a row in memory. */
 const maxRows = 10_000_000
+/** Kernels like multiples of up to a few hundred; of more, a typing error would take the memory. */
+const maxMultiple = 65_536
 
 /** How the embedding is resized. */
 export interface ResizeOptions {
@@ -34,15 +36,15 @@ export async function resizeEmbeddings(
       found: 'a model with trainable parameters',
       expected: 'a call before addAdapter and before training',
     })
-  for (const [name, value] of [
-    ['size', size],
-    ['padToMultipleOf', padToMultipleOf],
+  for (const [name, value, most] of [
+    ['size', size, maxRows],
+    ['padToMultipleOf', padToMultipleOf, maxMultiple],
   ] as const)
-    if (!Number.isInteger(value) || value < 1 || value > maxRows)
+    if (!Number.isInteger(value) || value < 1 || value > most)
       throw new FettleError({
         place: `resizeTokenEmbeddings: ${name}`,
         found: quoteValue(value),
-        expected: `a whole number from 1 to ${maxRows}`,
+        expected: `a whole number from 1 to ${most}`,
       })
   checkList(
     'resizeTokenEmbeddings: newTokenIds',
