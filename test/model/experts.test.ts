@@ -1,8 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nativeProblem } from '../../src/engine/native/index.ts'
+import { readSafetensorsHeader, writeSafetensors } from '../../src/formats/index.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { fixture, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
 
@@ -63,3 +64,132 @@ describe.each(engines)('%s engine in float32 against Transformers', (engine) => 
     })
   })
 })
+
+describe.each(engines)('%s engine', (engine) => {
+  const load = (path: string, options = {}) =>
+    AutoModelForCausalLM.fromPretrained(path, { dtype: 'float32', engine, ...options })
+
+  test('Qwen2-MoE: a layer without experts, weights over all of them, a shared one', async () => {
+    const model = await load(fixture('qwen2-moe'))
+    const tensors = await readTensors(fixture('qwen2-moe', 'golden.safetensors'))
+    const inputIds = await tensors.rows('input_ids')
+    const { logits, loss } = await model.forward({ inputIds, labels: inputIds })
+    expect(maxDifference(logits.data, await tensors.floats('logits'))).toBeLessThan(1e-4)
+    expect(Math.abs((loss ?? NaN) - (await tensors.floats('loss'))[0])).toBeLessThan(1e-5)
+    const gradients = await model.gradients({ inputIds, labels: inputIds })
+    const names = tensors.names.filter((key) => key.startsWith('grad.'))
+    expect([...gradients.keys()].toSorted()).toEqual(names.map((key) => key.slice(5)).toSorted())
+    for (const key of names) {
+      const expected = await tensors.floats(key)
+      const actual = gradients.get(key.slice(5))?.data ?? new Float32Array()
+      // An expert that no token goes to has none.
+      if (expected.some((value) => value !== 0))
+        expect(relativeError(actual, expected), key).toBeLessThan(5e-5)
+      else expect(actual).toEqual(expected)
+    }
+  })
+
+  test('experts in MXFP4 have the numbers that Transformers gives them, and are saved whole', async () => {
+    const model = await load(fixture('gpt-oss-mxfp4'))
+    const tensors = await readTensors(fixture('gpt-oss-mxfp4', 'golden.safetensors'))
+    const { logits } = await model.forward({ inputIds: await tensors.rows('input_ids') })
+    expect(maxDifference(logits.data, await tensors.floats('logits'))).toBeLessThan(1e-4)
+    const saved = join(scratch, `${engine}-mxfp4`)
+    await model.save(saved, { dtype: 'float32' })
+    const whole = await readTensors(join(saved, 'model.safetensors'))
+    expect(await whole.floats('model.layers.0.mlp.experts.gate_up_proj')).toEqual(
+      await tensors.floats('gate_up'),
+    )
+  })
+
+  test('all experts in one tensor compute as each by itself, and keep their names', async () => {
+    const { tensors, inputs } = await goldenInputs('mixtral')
+    const folder = await changedMixtral(`${engine}-fused`, fuse)
+    const model = await load(folder)
+    expect(model.notices).toEqual([])
+    const { logits } = await model.forward(inputs)
+    expect(maxDifference(logits.data, await tensors.floats('logits'))).toBeLessThan(1e-4)
+    const saved = join(scratch, `${engine}-fused-saved`)
+    await model.save(saved)
+    const [before, after] = await Promise.all(
+      [folder, saved].map((each) => readTensors(join(each, 'model.safetensors'))),
+    )
+    expect(after.names.toSorted()).toEqual(before.names.toSorted())
+    for (const name of before.names) expect(await after.floats(name), name).toEqual(await before.floats(name))
+  })
+
+  test.each(['int8', 'nf4'] as const)(
+    'experts in %s: each by itself and all in one tensor alike',
+    async (quantization) => {
+      const { inputs } = await goldenInputs('mixtral')
+      const paths = [fixture('mixtral'), await changedMixtral(`${engine}-${quantization}`, fuse)]
+      const [single, fused] = await Promise.all(
+        paths.map(async (path) => (await (await load(path, { quantization })).forward(inputs)).logits.data),
+      )
+      expect(maxDifference(single, fused)).toBeLessThan(1e-5)
+      const model = await load(fixture('mixtral'), { quantization })
+      await model.addAdapter({ r: 2 })
+      expect([...(await model.gradients(inputs)).keys()].some((name) => name.includes('experts'))).toBe(false)
+    },
+  )
+})
+
+test('names experts that are missing or of another shape, with what is expected', async () => {
+  const name = 'model.layers.1.block_sparse_moe.experts.2.w2.weight'
+  const without = await changedMixtral('missing', (all) => all.filter((each) => each.name !== name))
+  await expect(AutoModelForCausalLM.fromPretrained(without)).rejects.toThrow(
+    new RegExp(`missing: tensor ${name}: nothing; expected shape \\[40, 48\\]`),
+  )
+  const unequal = await changedMixtral('unequal', (all) =>
+    all.map((each) =>
+      each.name === name ? { ...each, shape: [40, 47], values: each.values.slice(0, 40 * 47) } : each,
+    ),
+  )
+  await expect(AutoModelForCausalLM.fromPretrained(unequal)).rejects.toThrow(
+    new RegExp(`unequal: tensor ${name}: shape \\[40, 47\\]; expected shape \\[40, 48\\]`),
+  )
+})
+
+interface Stored {
+  name: string
+  shape: readonly number[]
+  values: Float32Array
+}
+
+/** The fixture with other tensors. */
+async function changedMixtral(folder: string, change: (tensors: Stored[]) => Stored[]): Promise<string> {
+  const place = join(scratch, folder)
+  await mkdir(place, { recursive: true })
+  await copyFile(fixture('mixtral', 'config.json'), join(place, 'config.json'))
+  const path = fixture('mixtral', 'model.safetensors')
+  const [{ tensors }, golden] = [await readSafetensorsHeader(path), await readTensors(path)]
+  const all: Stored[] = []
+  for (const [name, { shape }] of tensors) all.push({ name, shape, values: await golden.floats(name) })
+  await writeSafetensors(
+    join(place, 'model.safetensors'),
+    change(all).map(({ name, shape, values }) => ({ name, shape, dtype: 'F32', data: async () => values })),
+  )
+  return place
+}
+
+/** As Transformers 5 holds experts: gate_up_proj [experts, 2 · inner, width] and down_proj [experts, width, inner]. */
+function fuse(all: Stored[]): Stored[] {
+  const found = new Map(all.map((each) => [each.name, each]))
+  const fused: Stored[] = []
+  for (const layer of [0, 1]) {
+    const module = `model.layers.${layer}.block_sparse_moe`
+    const of = (expert: number, name: string) =>
+      found.get(`${module}.experts.${expert}.${name}.weight`)?.values ?? new Float32Array()
+    const join_ = (parts: Float32Array[]) => Float32Array.from(parts.flatMap((part) => [...part]))
+    const gateUp = join_([0, 1, 2, 3].flatMap((e) => [of(e, 'w1'), of(e, 'w3')]))
+    const down = join_([0, 1, 2, 3].map((e) => of(e, 'w2')))
+    fused.push(
+      { name: `model.layers.${layer}.mlp.experts.gate_up_proj`, shape: [4, 96, 40], values: gateUp },
+      { name: `model.layers.${layer}.mlp.experts.down_proj`, shape: [4, 40, 48], values: down },
+    )
+  }
+  const others = all
+    .filter(({ name }) => !name.includes('.experts.'))
+    .map((each) => ({ ...each, name: each.name.replace('block_sparse_moe', 'mlp') }))
+  return [...others, ...fused]
+}
