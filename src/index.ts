@@ -104,7 +104,8 @@ export type {
   TokenMatrix,
 } from './model/index.ts'
 export type { ActivationQuantization, DType, EngineName, Quantization } from './engine/index.ts'
-export type { LoraConfig, LoraOptions } from './peft/index.ts'
+export { combineAdapters } from './peft/index.ts'
+export type { CombineOptions, LoraConfig, LoraOptions } from './peft/index.ts'
 export type {
   Candidates,
   Decoder,

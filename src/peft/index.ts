@@ -4,6 +4,8 @@
 export { readAdapterConfig } from './adapter-config.ts'
 export { adapterName, readAdapterTensors, toPeftConfig, writeAdapter } from './adapter-files.ts'
 export type { AdapterTensor, AdapterTensorToWrite } from './adapter-files.ts'
+export { combineAdapters } from './combine-adapters.ts'
+export type { CombineOptions } from './combine-adapters.ts'
 export { initialFactors, initialPart, takeOut } from './initial-parts.ts'
 export type { LoraFactors } from './initial-parts.ts'
 export { loftq } from './loftq.ts'
