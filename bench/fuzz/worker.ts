@@ -38,7 +38,11 @@ async function work({ target: name, seed, from, end, stride, folder, python }: A
   await mkdir(files, { recursive: true })
   // What writes into odd relative paths does it here.
   process.chdir(folder)
-  const open = await target.open(files)
+  const open = await target.open(files).catch((thrown: unknown) => {
+    // Whatever is thrown from here on belongs to a case; a worker that cannot begin must end.
+    console.error(stackOf(thrown))
+    process.exit(1)
+  })
   const judge = open.judged && python !== undefined ? openJudge(python) : undefined
   report({ kind: 'ready' })
   for (let number = from; number < end; number += stride) {

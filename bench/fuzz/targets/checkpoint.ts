@@ -45,6 +45,8 @@ async function train(
 export const checkpoint: Target = {
   name: 'checkpoint',
   async open(folder) {
+    // A worker that replaces another finds its runs, which are not to be begun again.
+    for (const run of ['whole', 'interrupted']) await rm(join(folder, run), { recursive: true, force: true })
     const data = join(folder, 'data.jsonl')
     const rows = (await readFile(demoData, 'utf8')).split('\n').slice(0, rowCount)
     await writeFile(data, rows.join('\n'))
