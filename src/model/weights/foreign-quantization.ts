@@ -45,7 +45,7 @@ export function refuseQuantized(config: JsonObject, place: string, tensors: Iter
   throw new FettleError({
     place: key === undefined ? place : `${place}: ${key}`,
     found: `weights in the form of ${method}`,
-    expected: 'weights as they were trained, in 4 or 8 bits of bitsandbytes, or gpt-oss in MXFP4',
+    expected: 'weights as they were trained, or in 4 or 8 bits of bitsandbytes',
     cure:
       method === mlx
         ? 'mlx_lm.convert --dequantize writes them whole.'
