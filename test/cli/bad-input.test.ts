@@ -106,7 +106,7 @@ const cases: { name: string; args: string[]; says: RegExp[] }[] = [
   {
     name: 'a folder of data',
     args: train('model', '.'),
-    says: [/\.: a folder; expected \.jsonl or \.json/],
+    says: [/\.: a folder; expected \.jsonl, \.json, \.parquet/],
   },
   {
     name: 'UTF-16 without a byte order mark',
@@ -163,7 +163,7 @@ const cases: { name: string; args: string[]; says: RegExp[] }[] = [
   {
     name: 'an unknown architecture',
     args: train('unknown', 'good.jsonl'),
-    says: [/unknown\/config\.json: model_type "mamba"; expected llama, mistral, qwen2, qwen3/],
+    says: [/unknown\/config\.json: model_type "mamba"; expected llama, mistral, ministral3, mixtral/],
   },
   {
     name: "a mistake in the model's template",

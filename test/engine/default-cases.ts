@@ -99,6 +99,7 @@ const needs: {
   },
   layerNorm: { attributes: { eps: 1e-5 }, data: { gain: gains } },
   addScaled: { attributes: { scale: 0.25 } },
+  scaleColumns: { roles: { y: 'float32' } },
   embedding: { attributes: { scale: 1.5 } },
   joinColumns: { attributes: { first: 2, width: 3 }, sizes: { M: 5, X: 4, C: 7 } },
   gateColumns: { attributes: { activation: 1, first: 2 }, sizes: { M: 5, I: 3, C: 7 } },

@@ -540,8 +540,12 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
   ],
   scaleColumns: [
     scaleColumns('no residual', { M: 5, N: 37 }, { absent: ['residual'] }),
-    scaleColumns('float32 products', { M: 5, N: 37 }, { roles: { x: 'float32' }, absent: ['bias'] }),
-    scaleColumns('larger', { M: 131, N: 203 }, { large: true }),
+    scaleColumns(
+      'float32 products',
+      { M: 5, N: 37 },
+      { roles: { x: 'float32', y: 'float32' }, absent: ['bias'] },
+    ),
+    scaleColumns('larger', { M: 131, N: 203 }, { large: true, roles: { y: 'float32' } }),
   ],
   inverseNorms: [
     inverseNorms('a projection without LoRA', { N: 33, R: 12, largestRank: 8, K: 37 }),

@@ -191,12 +191,12 @@ describe('which projections have a bias', () => {
 
 describe('names what it cannot read', () => {
   it.each([
-    ['a relative', { model_type: 'qwen3_moe' }, 'the nearest that it knows is qwen3'],
+    ['a relative', { model_type: 'qwen3_next' }, 'the nearest that it knows is qwen3'],
     ['a relative of a text model', { model_type: 'gemma3n' }, 'the nearest that it knows is gemma3_text'],
     ['an older relative', { model_type: 'olmo' }, 'the nearest that it knows is olmo2'],
     ['a distant relative', { model_type: 'phi' }, 'the nearest that it knows is phi3'],
     ['nothing alike', { model_type: 'xlnet' }, 'choose a model of one of these families'],
-    ['no type', {}, 'model_type nothing; expected llama, mistral, ministral3, qwen2, qwen3, smollm3'],
+    ['no type', {}, 'model_type nothing; expected llama, mistral, ministral3, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe, smollm3'],
     [
       'a size',
       { model_type: 'llama', hidden_size: 'big' },
