@@ -67,8 +67,9 @@ function shapeOf(architecture: Architecture): Record<string, unknown> {
   return {
     vocab_size: vocabularyOf(architecture),
     hidden_size: architecture.width,
-    intermediate_size: linearParameters(architecture).find(({ key }) => /down_proj|\.w2\.|mlp\.c_proj/.test(key))
-      ?.columns,
+    intermediate_size: linearParameters(architecture).find(({ key }) =>
+      /down_proj|\.w2\.|mlp\.c_proj/.test(key),
+    )?.columns,
     num_hidden_layers: architecture.layers.length,
     num_attention_heads: attention.queryHeads,
     num_key_value_heads: attention.keyHeads,

@@ -196,7 +196,11 @@ describe('names what it cannot read', () => {
     ['an older relative', { model_type: 'olmo' }, 'the nearest that it knows is olmo2'],
     ['a distant relative', { model_type: 'phi' }, 'the nearest that it knows is phi3'],
     ['nothing alike', { model_type: 'xlnet' }, 'choose a model of one of these families'],
-    ['no type', {}, 'model_type nothing; expected llama, mistral, ministral3, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe, smollm3'],
+    [
+      'no type',
+      {},
+      'model_type nothing; expected llama, mistral, ministral3, mixtral, qwen2, qwen2_moe, qwen3, qwen3_moe, smollm3',
+    ],
     [
       'a size',
       { model_type: 'llama', hidden_size: 'big' },
