@@ -5,7 +5,7 @@ import type { GgufConfig } from './gguf-keys.ts'
 import type { LlamaLayerOptions, LlamaModelOptions } from './llama-like.ts'
 import { activationName, activationNames } from './activation-keys.ts'
 import { count, flag, type KeyProblem } from './keys.ts'
-import { llamaKeys } from './llama-like.ts'
+import { llamaKeys } from './llama-keys.ts'
 import { windowSize } from './window-keys.ts'
 import { onePlus } from '../weights/transforms.ts'
 

@@ -9,7 +9,8 @@ import {
   gemmaModel,
   gemmaUnobeyed,
 } from './gemma-keys.ts'
-import { checkLlama, llamaLike } from './llama-like.ts'
+import { checkLlama } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 import { isSliding } from './window-keys.ts'
 
 /** Gemma 2: scores and logits are bounded, and every other layer sees a window (https://arxiv.org/abs/2408.00118). */

@@ -9,7 +9,8 @@ import {
   gemmaModel,
   gemmaUnobeyed,
 } from './gemma-keys.ts'
-import { checkLlama, llamaLike } from './llama-like.ts'
+import { checkLlama } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 import { checkRope, ropeOf } from './rope-keys.ts'
 import { checkOlderRope, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './typed-ropes.ts'
 import { isSliding, typedMetadata } from './window-keys.ts'

@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { defineFamily } from './family.ts'
 import { headLength } from './gguf-keys.ts'
 import { flag, noWindow } from './keys.ts'
-import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { checkLlama, llamaKeys } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 
 const keys = llamaKeys({
   vocabSize: 32000,

@@ -11,7 +11,7 @@ import { shortConv } from '../blocks/short-conv.ts'
 import { gain, matrix, type ModuleName } from '../weights/parameters.ts'
 import { defineFamily } from './family.ts'
 import { commonKeys, count, flag, layerCount, number } from './keys.ts'
-import { checkLlama } from './llama-like.ts'
+import { checkLlama } from './llama-keys.ts'
 import { ropeKeys, ropeOf } from './rope-keys.ts'
 
 const keys = z.object({

@@ -1,6 +1,7 @@
 import { defineFamily } from './family.ts'
 import { count } from './keys.ts'
-import { checkLlama, headsOf, llamaKeys, llamaLike } from './llama-like.ts'
+import { checkLlama, headsOf, llamaKeys } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 import { growthOf, ropeOf, ropeParameters } from './rope-keys.ts'
 import { windowSize } from './window-keys.ts'
 

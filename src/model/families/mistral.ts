@@ -1,6 +1,7 @@
 import { defineFamily } from './family.ts'
 import { count } from './keys.ts'
-import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { checkLlama, llamaKeys } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 import { isSliding, windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({

@@ -1,7 +1,8 @@
 import { defineFamily } from './family.ts'
 import { flag, noWindow } from './keys.ts'
 import type { LlamaLayerOptions } from './llama-like.ts'
-import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { checkLlama, llamaKeys } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 
 /** The keys of OLMo 2 and 3. */
 export const olmoKeys = llamaKeys({

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
-import { checkLlama, headsOf, llamaLike } from './llama-like.ts'
+import { checkLlama, headsOf } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 import { olmoKeys, olmoLayer } from './olmo2.ts'
 import { checkRope, ropeOf } from './rope-keys.ts'
 import { checkOlderRope, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './typed-ropes.ts'

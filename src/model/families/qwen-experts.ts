@@ -7,7 +7,7 @@ import { expertWeights } from './expert-weights.ts'
 import type { StoredNames } from './family.ts'
 import type { KeyProblem } from './keys.ts'
 import { count, flag } from './keys.ts'
-import type { LlamaConfig } from './llama-like.ts'
+import type { LlamaConfig } from './llama-keys.ts'
 import { checkRouter, routerKeys, routerOf } from './router-keys.ts'
 
 /** Keys of a Qwen whose MLPs are experts, in some layers or all. */

@@ -7,7 +7,8 @@ import { gain, vector } from '../weights/parameters.ts'
 import { onePlus } from '../weights/transforms.ts'
 import { defineFamily } from './family.ts'
 import { count, flag } from './keys.ts'
-import { checkLlama, llamaKeys, llamaLike, type LlamaLayerOptions } from './llama-like.ts'
+import { checkLlama, llamaKeys } from './llama-keys.ts'
+import { llamaLike, type LlamaLayerOptions } from './llama-like.ts'
 import { ropeWithin } from './rope-keys.ts'
 
 const keys = llamaKeys({

@@ -1,6 +1,7 @@
 import { defineFamily } from './family.ts'
 import { count, flag } from './keys.ts'
-import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { checkLlama, llamaKeys } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 import { usedWindow, windowKeys, windowMetadata, windowOf } from './window-keys.ts'
 
 const keys = llamaKeys({

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
 import { flag } from './keys.ts'
-import type { LlamaConfig } from './llama-like.ts'
-import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import type { LlamaConfig } from './llama-keys.ts'
+import { checkLlama, llamaKeys } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 import { isSliding, windowSize } from './window-keys.ts'
 
 const positionKeys = {

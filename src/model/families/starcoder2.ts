@@ -3,7 +3,8 @@ import { biases, gain, type ModuleName } from '../weights/parameters.ts'
 import { activationName } from './activation-keys.ts'
 import { defineFamily } from './family.ts'
 import { count, dropout, flag, number } from './keys.ts'
-import { checkLlama, llamaKeys, llamaLike } from './llama-like.ts'
+import { checkLlama, llamaKeys } from './llama-keys.ts'
+import { llamaLike } from './llama-like.ts'
 import { windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({

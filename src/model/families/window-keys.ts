@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { GgufConfig } from './gguf-keys.ts'
-import type { LlamaConfig } from './llama-like.ts'
+import type { LlamaConfig } from './llama-keys.ts'
 import { flag } from './keys.ts'
 
 /** How far back layers see that see a window only; null: none does. */
