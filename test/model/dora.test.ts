@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, internalsOf, type LoadOptions } from '../../src/model/index.ts'
-import { fixture, maxDifference, readTensors, relativeError } from './golden.ts'
+import {
+  expectPeftFile,
+  expectPeftSteps,
+  expectPeftValues,
+  expectSameWhenCached,
+  loadAdapted,
+  mergedLogits,
+  readAdapterGolden,
+} from './adapter-golden.ts'
+import { fixture, maxDifference, readTensors } from './golden.ts'
 import { createTrainer } from './trainer.ts'
 
 const recorded = (name: string, ...path: string[]) =>
@@ -24,85 +33,28 @@ const engines: LoadOptions[] = [
   ...(nativeProblem() === undefined ? [{ engine: 'native', dtype: 'float32', threads: 2 } as const] : []),
 ]
 const temporary = () => mkdtempSync(join(tmpdir(), 'fettle-dora-'))
-const load = async (base: string, adapter: string, options: LoadOptions) => {
-  const model = await AutoModelForCausalLM.fromPretrained(fixture(base), options)
-  await model.loadAdapter(adapter)
-  return model
-}
 
 describe.each(engines)('DoRA on $engine', (options) => {
   it.each(cases)('%s: logits, gradients, files and merge are those of PEFT', async (name, base) => {
-    const golden = await readTensors(recorded(name, 'golden.safetensors'))
-    const inputs = {
-      inputIds: await golden.rows('input_ids'),
-      attentionMask: await golden.rows('attention_mask'),
-      labels: await golden.rows('labels'),
-    }
-    const mask = inputs.attentionMask.flat()
-    const shown = (logits: Float32Array) =>
-      logits.map((value, i) => (mask[Math.floor((i * mask.length) / logits.length)] === 1 ? value : 0))
-    const theirs = shown(await golden.floats('logits'))
-    const model = await load(base, recorded(name), options)
-    const { logits, loss } = await model.forward(inputs)
-    expect(maxDifference(logits.data, theirs)).toBeLessThan(1e-4)
-    expect(loss).toBeCloseTo((await golden.floats('loss'))[0], 5)
-
-    const gradients = await model.gradients(inputs)
-    const names = golden.names.filter((tensor) => tensor.startsWith('grad.'))
-    expect([...gradients.keys()].map((key) => `grad.${key}`).toSorted()).toEqual(names.toSorted())
-    for (const [key, { data }] of gradients)
-      expect(relativeError(data, await golden.floats(`grad.${key}`)), key).toBeLessThan(5e-5)
-
+    const recording = await readAdapterGolden(recorded(name))
+    const { golden, inputs, shown } = recording
+    const model = await loadAdapted(base, recorded(name), options)
+    await expectPeftValues(model, recording)
     const folder = temporary()
-    await model.saveAdapter(folder)
-    const [ours, saved] = await Promise.all(
-      [folder, recorded(name)].map((path) => readTensors(join(path, 'adapter_model.safetensors'))),
-    )
-    expect(ours.names.toSorted()).toEqual(saved.names.toSorted())
-    for (const key of saved.names) expect(await ours.floats(key), key).toEqual(await saved.floats(key))
-
-    // Token by token, with the lengths as they are.
-    const prompt = inputs.inputIds[0].slice(0, 5)
-    const [generated] = await model.generate({ inputIds: [prompt] }, { maxNewTokens: 3, doSample: false })
-    const whole = await model.forward({ inputIds: [[...prompt, ...generated]] })
-    const width = model.vocabSize
-    generated.forEach((token, i) => {
-      const row = whole.logits.data.subarray((prompt.length - 1 + i) * width, (prompt.length + i) * width)
-      expect(row[token]).toBeCloseTo(Math.max(...row), 4)
-    })
-
-    await model.mergeAdapter()
-    await model.save(folder)
-    const merged = await AutoModelForCausalLM.fromPretrained(folder, options)
-    const after = (await merged.forward(inputs)).logits.data
+    await expectPeftFile(model, folder, recorded(name))
+    // With the lengths as they are.
+    await expectSameWhenCached(model, inputs.inputIds[0].slice(0, 5))
+    const after = await mergedLogits(model, folder, inputs, options)
     expect(maxDifference(after, shown(await golden.floats('merged')))).toBeLessThan(1e-4)
-    expect(maxDifference(after, theirs)).toBeLessThan(1e-4)
+    expect(maxDifference(after, shown(await golden.floats('logits')))).toBeLessThan(1e-4)
   })
 
   it.each(cases)('%s: twelve steps are those of PEFT', async (name, base) => {
-    const golden = await readTensors(recorded(name, 'golden.safetensors'))
-    const inputs = {
-      inputIds: await golden.rows('input_ids'),
-      attentionMask: await golden.rows('attention_mask'),
-      labels: await golden.rows('labels'),
-    }
-    const steps = await golden.floats('steps')
-    const model = await load(base, recorded(name, 'init'), options)
-    const learned = inputs.labels.flatMap((row) => row.slice(1)).filter((label) => label !== -100).length
-    const { add, step } = await createTrainer(model, { weightDecay: 0.01 })
-    for (let i = 0; i < 12; i += 1) {
-      const sum = await add(inputs, 1 / learned)
-      const norm = await step(5e-3, 1)
-      expect(Math.abs(sum / learned - steps[2 * i]), `loss of step ${i + 1}`).toBeLessThan(1e-4)
-      expect(Math.abs(norm - steps[2 * i + 1]), `norm of step ${i + 1}`).toBeLessThan(2e-4)
-    }
-    const folder = temporary()
-    await model.saveAdapter(folder)
-    const own = await readTensors(join(folder, 'adapter_model.safetensors'))
-    for (const key of own.names)
-      expect(maxDifference(await own.floats(key), await golden.floats(`final.${key}`)), key).toBeLessThan(
-        2e-4,
-      )
+    const model = await loadAdapted(base, recorded(name, 'init'), options)
+    const recording = await readAdapterGolden(recorded(name))
+    await expectPeftSteps(model, recording, temporary(), (norm, theirs, step) =>
+      expect(Math.abs(norm - theirs), step).toBeLessThan(2e-4),
+    )
   })
 
   it('a new adapter begins with the lengths of the rows and changes nothing', async () => {
@@ -126,7 +78,7 @@ describe.each(engines)('DoRA on $engine', (options) => {
   })
 
   it('dropout keeps what the base computes, on average all', async () => {
-    const model = await load('llama', recorded('llama'), options)
+    const model = await loadAdapted('llama', recorded('llama'), options)
     const dropped = await AutoModelForCausalLM.fromPretrained(fixture('llama'), options)
     await dropped.addAdapter({ r: 3, loraAlpha: 6, useDora: true, loraDropout: 0.5 })
     const golden = await readTensors(recorded('llama', 'golden.safetensors'))
@@ -142,7 +94,7 @@ describe.each(engines)('DoRA on $engine', (options) => {
   })
 
   it('gradient checkpointing changes nothing', async () => {
-    const model = await load('llama', recorded('llama'), options)
+    const model = await loadAdapted('llama', recorded('llama'), options)
     const golden = await readTensors(recorded('llama', 'golden.safetensors'))
     const inputIds = await golden.rows('input_ids')
     const { add, step } = await createTrainer(model)

@@ -4,8 +4,16 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, internalsOf, type LoadOptions } from '../../src/model/index.ts'
-import { fixture, maxDifference, readTensors, relativeError } from './golden.ts'
-import { createTrainer } from './trainer.ts'
+import {
+  expectPeftFile,
+  expectPeftSteps,
+  expectPeftValues,
+  expectSameWhenCached,
+  loadAdapted,
+  mergedLogits,
+  readAdapterGolden,
+} from './adapter-golden.ts'
+import { fixture, maxDifference } from './golden.ts'
 
 const recorded = (name: string, ...path: string[]) =>
   join(import.meta.dirname, '..', 'fixtures', 'peft', `tables-${name}`, ...path)
@@ -26,56 +34,14 @@ const engines: LoadOptions[] = [
 const temporary = () => mkdtempSync(join(tmpdir(), 'fettle-tables-'))
 
 describe.each(engines)('LoRA on embedding and head, on $engine', (options) => {
-  const load = async (base: string, adapter: string) => {
-    const model = await AutoModelForCausalLM.fromPretrained(fixture(base), options)
-    await model.loadAdapter(adapter)
-    return model
-  }
-  const inputsOf = async (name: string) => {
-    const golden = await readTensors(recorded(name, 'golden.safetensors'))
-    const inputs = {
-      inputIds: await golden.rows('input_ids'),
-      attentionMask: await golden.rows('attention_mask'),
-      labels: await golden.rows('labels'),
-    }
-    return { golden, inputs }
-  }
-
   it.each(cases)('%s: logits, gradients, files and merge are those of PEFT', async (name, base) => {
-    const { golden, inputs } = await inputsOf(name)
-    const mask = inputs.attentionMask.flat()
-    const shown = (logits: Float32Array) =>
-      logits.map((value, i) => (mask[Math.floor((i * mask.length) / logits.length)] === 1 ? value : 0))
-    const theirs = shown(await golden.floats('logits'))
-    const model = await load(base, recorded(name))
-    const { logits, loss } = await model.forward(inputs)
-    expect(maxDifference(logits.data, theirs)).toBeLessThan(1e-4)
-    expect(loss).toBeCloseTo((await golden.floats('loss'))[0], 5)
-
-    const gradients = await model.gradients(inputs)
-    const names = golden.names.filter((tensor) => tensor.startsWith('grad.'))
-    expect([...gradients.keys()].map((key) => `grad.${key}`).toSorted()).toEqual(names.toSorted())
-    for (const [key, { data, shape }] of gradients) {
-      expect(relativeError(data, await golden.floats(`grad.${key}`)), key).toBeLessThan(5e-5)
-      expect(shape.reduce((product, size) => product * size, 1)).toBe(data.length)
-    }
-
+    const recording = await readAdapterGolden(recorded(name))
+    const { golden, inputs, shown } = recording
+    const model = await loadAdapted(base, recorded(name), options)
+    await expectPeftValues(model, recording)
     const folder = temporary()
-    await model.saveAdapter(folder)
-    const [ours, saved] = await Promise.all(
-      [folder, recorded(name)].map((path) => readTensors(join(path, 'adapter_model.safetensors'))),
-    )
-    expect(ours.names.toSorted()).toEqual(saved.names.toSorted())
-    for (const key of saved.names) expect(await ours.floats(key), key).toEqual(await saved.floats(key))
-
-    const prompt = inputs.inputIds[0].slice(0, 5)
-    const [generated] = await model.generate({ inputIds: [prompt] }, { maxNewTokens: 3, doSample: false })
-    const whole = await model.forward({ inputIds: [[...prompt, ...generated]] })
-    const width = model.vocabSize
-    generated.forEach((token, i) => {
-      const row = whole.logits.data.subarray((prompt.length - 1 + i) * width, (prompt.length + i) * width)
-      expect(row[token]).toBeCloseTo(Math.max(...row), 4)
-    })
+    await expectPeftFile(model, folder, recorded(name))
+    await expectSameWhenCached(model, inputs.inputIds[0].slice(0, 5))
 
     const plain = await AutoModelForCausalLM.fromPretrained(fixture(base), options)
     const untouched = await plain.forward({ inputIds: inputs.inputIds })
@@ -83,33 +49,19 @@ describe.each(engines)('LoRA on embedding and head, on $engine', (options) => {
     const off = await withoutAdapter((passes) => passes.logits(flatten({ inputIds: inputs.inputIds })))
     expect(maxDifference(off, untouched.logits.data)).toBeLessThan(1e-5)
 
-    await model.mergeAdapter()
-    await model.save(folder)
-    const merged = await AutoModelForCausalLM.fromPretrained(folder, options)
-    const after = (await merged.forward(inputs)).logits.data
-    expect(maxDifference(after, theirs)).toBeLessThan(1e-4)
+    const after = await mergedLogits(model, folder, inputs, options)
+    expect(maxDifference(after, shown(await golden.floats('logits')))).toBeLessThan(1e-4)
     if (golden.names.includes('merged'))
       expect(maxDifference(after, shown(await golden.floats('merged')))).toBeLessThan(1e-4)
   })
 
   it.each(cases)('%s: twelve steps are those of PEFT', async (name, base) => {
-    const { golden, inputs } = await inputsOf(name)
-    const steps = await golden.floats('steps')
-    const model = await load(base, recorded(name, 'init'))
-    const learned = inputs.labels.flatMap((row) => row.slice(1)).filter((label) => label !== -100).length
-    const { add, step } = await createTrainer(model, { weightDecay: 0.01 })
-    for (let i = 0; i < 12; i += 1) {
-      const sum = await add(inputs, 1 / learned)
-      const norm = await step(5e-3, 1)
-      expect(Math.abs(sum / learned - steps[2 * i]), `loss of step ${i + 1}`).toBeLessThan(1e-4)
-      // Up to 25, steeply: rounding moves them by more than the loss or the weights, now up and now down.
-      expect(Math.abs(norm / steps[2 * i + 1] - 1), `norm of step ${i + 1}`).toBeLessThan(5e-4)
-    }
-    const folder = temporary()
-    await model.saveAdapter(folder)
-    const own = await readTensors(join(folder, 'adapter_model.safetensors'))
-    for (const key of golden.names.filter((each) => each.startsWith('final.')))
-      expect(maxDifference(await own.floats(key.slice(6)), await golden.floats(key)), key).toBeLessThan(2e-4)
+    const model = await loadAdapted(base, recorded(name, 'init'), options)
+    const recording = await readAdapterGolden(recorded(name))
+    // Up to 25, steeply: rounding moves them by more than the loss or the weights, now up and now down.
+    await expectPeftSteps(model, recording, temporary(), (norm, theirs, step) =>
+      expect(Math.abs(norm / theirs - 1), step).toBeLessThan(5e-4),
+    )
   })
 
   it('a new adapter changes nothing, and weights that wait for the forward pass give the same gradients', async () => {
