@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { runProgram } from '../../src/cli/bench/run-program.ts'
 
 /**
  * Runs a program to its end.
@@ -11,17 +11,9 @@ export async function run(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<string[]> {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let printed = ''
-  let said = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = `${said}${text}`.slice(-2000)))
-  const code = await new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit code ${String(code)}: ${said.trim()}`)
-  return printed.trim().split('\n')
+  const { code, printed, said } = await runProgram(command, args, { env })
+  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit code ${String(code)}: ${said}`)
+  return printed.split('\n')
 }
 
 /** @throws Error where the last line is no JSON object */

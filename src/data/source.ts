@@ -60,11 +60,12 @@ async function* readFileRows(
     case '.json':
       return yield* readJsonRows(path, messageKeys, options)
   }
+  const isDirectory = await isFolder(path)
   // A pipe has no name that tells.
-  if (extension === '' && !(await isFolder(path))) return yield* readJsonRows(path, messageKeys, options)
+  if (extension === '' && !isDirectory) return yield* readJsonRows(path, messageKeys, options)
   throw new FettleError({
     place: path,
-    found: (await isFolder(path)) ? 'a folder' : `a ${extension} file`,
+    found: isDirectory ? 'a folder' : `a ${extension} file`,
     expected: '.jsonl, .json, .parquet, .csv, .tsv or .txt, the texts also as .gz or .zst',
     cure: 'Write one JSON object a line and name the file .jsonl.',
   })

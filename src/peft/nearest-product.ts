@@ -1,4 +1,5 @@
 import { dot, largestEigenvectors } from './eigenvectors.ts'
+import { transpose } from '../transpose.ts'
 
 /** Σ left_k right_kᵀ: a matrix of low rank, as what is taken out of a weight. */
 export interface InitialPart {
@@ -156,12 +157,4 @@ function gram(values: Float32Array | Float64Array, rows: number, columns: number
       put(i + 3, j + 1, s31)
     }
   return products
-}
-
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const turned = new Float32Array(values.length)
-  for (let row = 0; row < rows; row += 1)
-    for (let column = 0; column < columns; column += 1)
-      turned[column * rows + row] = values[row * columns + column]
-  return turned
 }

@@ -1,9 +1,9 @@
-import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
 import { packageFolder } from '../version.ts'
+import { runProgram } from './run-program.ts'
 
 /** A Python program that does the job of one of our cases. */
 export interface Peer {
@@ -102,23 +102,14 @@ export function checkPeers(folder: string): void {
 export async function runPeer(peer: Peer, folder: string): Promise<PeerRun> {
   const load = loadavg()[0]
   const script = join(packageFolder(), 'bench', 'peers', peer.script)
-  const child = spawn(join('venv', 'bin', 'python'), [script, ...peer.args], {
+  const { code, printed, said } = await runProgram(join('venv', 'bin', 'python'), [script, ...peer.args], {
     cwd: folder,
-    env: { ...process.env, HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error' },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error' },
   })
-  let printed = ''
-  let said = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said = `${said}${text}`.slice(-2000)))
-  const code = await new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  const line = printed.trim().split('\n').at(-1) ?? ''
+  const line = printed.split('\n').at(-1) ?? ''
   if (code !== 0 || !line.startsWith('{'))
     throw new FettleError(
-      { place: `${peer.name}: ${script}`, found: `exit code ${String(code)}: ${said.trim()}` },
+      { place: `${peer.name}: ${script}`, found: `exit code ${String(code)}: ${said}` },
       { exitCode: 1 },
     )
   const numbers = Object.entries(JSON.parse(line) as Record<string, unknown>).filter(

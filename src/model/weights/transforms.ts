@@ -1,3 +1,5 @@
+import { transpose } from '../../transpose.ts'
+
 /**
  * What happens to a tensor between a file and memory. Shapes are those in memory: [rows, columns] of a matrix, [rows] of a
  * vector. A transform is data of a family: stores apply it when they read, saving undoes it.
@@ -102,15 +104,6 @@ export function expertColumns(
       return out
     },
   }
-}
-
-/** [rows, columns] → [columns, rows] */
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(values.length)
-  for (let row = 0; row < rows; row += 1)
-    for (let column = 0; column < columns; column += 1)
-      out[column * rows + row] = values[row * columns + column]
-  return out
 }
 
 function moveRows(
