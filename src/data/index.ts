@@ -11,7 +11,7 @@ export { detectFormat } from './detect-format.ts'
 export { prepareExamples } from './prepare-examples.ts'
 export { createDataReport, type DataReport, type InvalidRow, type InvalidRowOptions } from './report.ts'
 export { formatOrigin, type Origin, type Row } from './row.ts'
-export { readRows } from './source.ts'
+export { readRows, resolveFiles } from './sources/index.ts'
 export {
   columnNames,
   messageKeyNames,

@@ -8,7 +8,7 @@ import { nothingIn } from './prepare-examples.ts'
 import { createDataReport, note } from './report.ts'
 import { formatOrigin } from './row.ts'
 import { sourceOf, type DataSource } from './row-options.ts'
-import { readRows } from './source.ts'
+import { readRows } from './sources/index.ts'
 import { toConversations } from './to-conversations.ts'
 
 /** An example as it is learned, with what it was made from. */

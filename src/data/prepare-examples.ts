@@ -4,7 +4,7 @@ import { encodeConversations, type ExampleOptions, type EncodedExample } from '.
 import { toConversations } from './to-conversations.ts'
 import { createDataReport, type DataReport } from './report.ts'
 import { sourceName, sourceOf, type DataSource } from './row-options.ts'
-import { readRows } from './source.ts'
+import { readRows } from './sources/index.ts'
 
 /**
  * From files to examples, one source after the other; holds a batch of rows at a time.

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
-import { FettleError } from '../error.ts'
+import { FettleError } from '../../error.ts'
 import {
   parseJson,
   readCsv,
@@ -8,12 +8,12 @@ import {
   readParquet,
   readTextLines,
   withoutCompression,
-} from '../formats/index.ts'
-import { isMessageLike } from './message-shape.ts'
-import { skipOrThrow, type InvalidRowOptions } from './report.ts'
-import { columnNames, type DataSource, type MessageKeys, type RowOptions } from './row-options.ts'
-import { formatOrigin, type Origin, type Row } from './row.ts'
-import { describeValue, isRecord } from './values.ts'
+} from '../../formats/index.ts'
+import { isMessageLike } from '../message-shape.ts'
+import { skipOrThrow, type InvalidRowOptions } from '../report.ts'
+import { columnNames, type DataSource, type MessageKeys, type RowOptions } from '../row-options.ts'
+import { formatOrigin, type Origin, type Row } from '../row.ts'
+import { describeValue, isRecord } from '../values.ts'
 
 /**
  * The rows of a source, one at a time: of a Parquet file, a table of texts (CSV, TSV), a text file, each line of which is a row, or of
