@@ -1,17 +1,25 @@
 import { join } from 'node:path'
-import { checkArgument, checkObject, checkOptions, checkPath } from '../check-argument.ts'
+import { checkObject, checkOptions, checkPath } from '../check-argument.ts'
 import { bytesPerElement } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Quantization } from '../engine/index.ts'
 import type { Problem } from '../error.ts'
 import type { Decoder, Sequence, StreamPiece, TextOptions, TextPiece } from '../generate/index.ts'
 import type { LoraConfig } from '../peft/index.ts'
-import { loraConfig } from '../peft/index.ts'
 import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
-import { addAdapter, loadAdapter } from './adapters/adapter.ts'
+import type { AddAdapterOptions, WeightedOptions } from './adapters/adapter-calls.ts'
+import {
+  addNamed,
+  addWeighted,
+  checkName,
+  chooseAdapters,
+  loadNamed,
+  saveNamed,
+} from './adapters/adapter-calls.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
-import { saveAdapter } from './adapters/save-adapter.ts'
 import type { SaveAdapterOptions } from './adapters/save-adapter.ts'
+import { adapterNames } from './adapters/adapter-names.ts'
+import { deleteAdapter, runWithAdapter, turnOff, turnOn } from './adapters/several-adapters.ts'
 import { runWithoutAdapter } from './adapters/without-adapter.ts'
 import type { AssistantModel } from './assistant-model.ts'
 import { parametersOf, vocabularyOf } from './blocks/architecture.ts'
@@ -68,6 +76,7 @@ export class AutoModelForCausalLM {
       inTurn: (task) => queue.run(task),
       passes: this.#passes,
       withoutAdapter: (body) => runWithoutAdapter(state, () => body(this.#passes)),
+      withAdapter: (name, body) => runWithAdapter(state, name, () => body(this.#passes)),
       makeTrainable: () => queue.run(() => trainAllParameters(state)),
       training: () =>
         queue.run(async () => {
@@ -164,7 +173,17 @@ export class AutoModelForCausalLM {
     return this.#state.trainable?.size ?? 0
   }
 
-  /** The adapter's configuration, if there is one. */
+  /** Names of its adapters. */
+  get adapterNames(): string[] {
+    return adapterNames(this.#state)
+  }
+
+  /** Names of those in use: one, several after `setAdapter([…])`, or none; also while they are disabled. */
+  get activeAdapters(): readonly string[] {
+    return this.#state.activeAdapters
+  }
+
+  /** The configuration of the adapter in use, if there is one. */
   get adapterConfig(): LoraConfig | null {
     return this.#state.adapter?.config ?? null
   }
@@ -242,37 +261,85 @@ export class AutoModelForCausalLM {
     return decoderInTurn(this.#queue, this.#state, slots, capacity, rewinds)
   }
 
-  /** Puts a fresh LoRA adapter on the model; its base weights are frozen from now on. */
-  async addAdapter(config: Partial<LoraConfig>, seed = 42): Promise<void> {
+  /**
+   * Puts a fresh LoRA adapter on the model; its base weights are frozen from now on. The first one is in use at once, a further one after
+   * `setAdapter`, as in PEFT.
+   *
+   * @param options  its name, the seed of its random numbers, or both
+   */
+  async addAdapter(
+    config: Partial<LoraConfig>,
+    options: AddAdapterOptions | string | number = {},
+  ): Promise<void> {
     checkObject('addAdapter: config', config)
-    checkArgument('addAdapter: seed', seed, Number.isSafeInteger(seed), 'a whole number')
-    return this.#queue.run(() =>
-      addAdapter(this.#state, loraConfig({ baseModelNameOrPath: this.nameOrPath, ...config }), seed),
-    )
+    const given = addNamed(options)
+    return this.#queue.run(() => given(this.#state, { baseModelNameOrPath: this.nameOrPath, ...config }))
   }
 
   /**
    * Loads an adapter that PEFT or fettle saved; it stays trainable. Where it was made for more tokens than the model has, the model
-   * gets them. `notices` says what of its configuration is not obeyed.
+   * gets them. `notices` says what of its configuration is not obeyed. A further adapter needs a name of its own.
    */
-  async loadAdapter(folder: string): Promise<void> {
+  async loadAdapter(folder: string, options: { name?: string } = {}): Promise<void> {
     checkPath('loadAdapter: folder', folder)
+    checkOptions('loadAdapter: options', options)
     return this.#queue.run(async () => {
-      this.notices = [...this.notices, ...(await loadAdapter(this.#state, folder))]
+      this.notices = [...this.notices, ...(await loadNamed(this.#state, folder, options))]
     })
   }
 
-  /** Writes adapter_config.json and adapter_model.safetensors. */
-  async saveAdapter(folder: string, options: SaveAdapterOptions = {}): Promise<void> {
+  /** Uses another of its adapters, or the sum of several, in generation, passes and training from now on. */
+  async setAdapter(names: string | readonly string[]): Promise<void> {
+    return this.#queue.run(() => chooseAdapters(this.#state, names))
+  }
+
+  /** Leaves the adapter out, until `enableAdapter`: the model computes as its base does. */
+  disableAdapter(): Promise<void> {
+    return this.#queue.run(() => turnOff(this.#state))
+  }
+
+  enableAdapter(): Promise<void> {
+    return this.#queue.run(() => turnOn(this.#state))
+  }
+
+  /** Runs something while the adapter is disabled, also for whoever else calls the model meanwhile. */
+  async withAdapterDisabled<T>(body: () => Promise<T> | T): Promise<T> {
+    if (this.#state.isAdapterOff) return body()
+    await this.disableAdapter()
+    try {
+      return await body()
+    } finally {
+      await this.enableAdapter()
+    }
+  }
+
+  /** Gives back an adapter. Where it was in use, the oldest of the others is then. */
+  async deleteAdapter(name: string): Promise<void> {
+    checkName('deleteAdapter: name', name)
+    return this.#queue.run(() => deleteAdapter(this.#state, name))
+  }
+
+  /** Makes an adapter of some that the model has, weighted, as PEFT's add_weighted_adapter does; it waits for `setAdapter`. */
+  async addWeightedAdapter(
+    names: readonly string[],
+    weights: readonly number[],
+    options: WeightedOptions,
+  ): Promise<void> {
+    checkOptions('addWeightedAdapter: options', options)
+    return this.#queue.run(() => addWeighted(this.#state, names, weights, options))
+  }
+
+  /** Writes adapter_config.json and adapter_model.safetensors of the adapter in use, or of the one that `name` is. */
+  async saveAdapter(folder: string, options: SaveAdapterOptions & { name?: string } = {}): Promise<void> {
     checkPath('saveAdapter: folder', folder)
     checkOptions('saveAdapter: options', options)
     return this.#queue.run(() => {
       checkOwnFolder(folder, this.nameOrPath)
-      return saveAdapter(this.#state, folder, options)
+      return saveNamed(this.#state, folder, options)
     })
   }
 
-  /** Adds the adapter to the weights. */
+  /** Adds the adapter in use to the weights; the model has no adapters then. */
   mergeAdapter(): Promise<void> {
     return this.#queue.run(() => mergeAdapter(this.#state))
   }

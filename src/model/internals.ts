@@ -12,6 +12,8 @@ export interface ModelInternals {
   readonly passes: Passes
   /** Passes by the model as it was before its adapter; where there is no adapter as it is. They do not wait either. */
   withoutAdapter<T>(body: (passes: Passes) => Promise<T>): Promise<T>
+  /** Passes by the model with another of its adapters than the one in use. */
+  withAdapter<T>(name: string, body: (passes: Passes) => Promise<T>): Promise<T>
   /** Makes everything trainable where there is no adapter. */
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */

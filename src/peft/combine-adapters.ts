@@ -41,15 +41,49 @@ interface Factors {
 export async function combineAdapters(
   folders: readonly string[],
   output: string,
-  { weights, combinationType = 'svd', svdRank }: CombineOptions,
+  options: CombineOptions,
 ): Promise<void> {
-  checkOptions(folders, weights, combinationType, svdRank)
-  const read = await Promise.all(folders.map(readPlain))
+  const sources = await Promise.all(
+    folders.map(async (place): Promise<CombinedSource> => {
+      const { values: config } = await readAdapterConfig(place)
+      return { place, config, tensors: await readAdapterTensors(place) }
+    }),
+  )
+  const { config, tensors } = combined(sources, options, 'combineAdapters')
+  const names = Array.isArray(config.targetModules) ? config.targetModules : []
+  await writeAdapter(
+    output,
+    toPeftConfig(config, names),
+    [...tensors.values()].map(({ data, ...tensor }) => ({ ...tensor, data: async () => data })),
+  )
+}
+
+/** An adapter that is to be combined with others: from a file, or of a model. */
+export interface CombinedSource {
+  /** Where it is from, for errors. */
+  place: string
+  config: LoraConfig
+  /** By their names in a file. */
+  tensors: ReadonlyMap<string, AdapterTensor>
+}
+
+/**
+ * The same of adapters that are in memory.
+ *
+ * @param caller  what was called, for errors
+ */
+export function combined(
+  sources: readonly CombinedSource[],
+  { weights, combinationType = 'svd', svdRank }: CombineOptions,
+  caller: string,
+): { config: LoraConfig; tensors: ReadonlyMap<string, AdapterTensor> } {
+  checkOptions(caller, sources.length, { weights, combinationType, svdRank })
+  const read = sources.map(plainLora)
   const ranks = read.map(({ config }) => Math.max(config.r, ...Object.values(config.rankPattern)))
-  const type = folders.length === 1 ? 'linear' : combinationType
+  const type = sources.length === 1 ? 'linear' : combinationType
   if (type === 'linear' && new Set(ranks).size > 1)
     throw new FettleError({
-      place: 'combineAdapters',
+      place: caller,
       found: `ranks ${ranks.join(', ')} with linear`,
       expected: 'adapters of one rank, or cat or svd',
     })
@@ -69,14 +103,14 @@ export async function combineAdapters(
     for (const { a, b, rank: own } of all)
       if (a.length !== own * columns || b.length !== own * rows)
         throw new FettleError({
-          place: `combineAdapters: ${module}`,
+          place: `${caller}: ${module}`,
           found: 'sizes that differ',
           expected: 'adapters of one base',
         })
-    const { a, b } = combined[type](all, { rows, columns, rank })
+    const { a, b } = products[type](all, { rows, columns, rank })
     return [
-      { name: adapterName(`${module}.lora_A.weight`), shape: [rank, columns], data: async () => a },
-      { name: adapterName(`${module}.lora_B.weight`), shape: [rows, rank], data: async () => b },
+      { name: adapterName(`${module}.lora_A.weight`), shape: [rank, columns], data: a },
+      { name: adapterName(`${module}.lora_B.weight`), shape: [rows, rank], data: b },
     ]
   })
   const config: LoraConfig = {
@@ -90,7 +124,7 @@ export async function combineAdapters(
     initLoraWeights: true,
   }
   const { layersToTransform: _, layersPattern: __, excludeModules: ___, ...plain } = config
-  await writeAdapter(output, toPeftConfig(plain, modules), tensors)
+  return { config: plain, tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) }
 }
 
 interface Size {
@@ -99,7 +133,7 @@ interface Size {
   rank: number
 }
 
-const combined: {
+const products: {
   [T in (typeof combinationTypes)[number]]: (all: readonly Factors[], size: Size) => Pick<Factors, 'a' | 'b'>
 } = {
   linear(all, { rows, columns, rank }) {
@@ -143,9 +177,7 @@ const combined: {
 }
 
 /** An adapter's LoRA by module. */
-async function readPlain(folder: string) {
-  const { values: config } = await readAdapterConfig(folder)
-  const tensors = await readAdapterTensors(folder)
+function plainLora({ place, config, tensors }: CombinedSource) {
   const suffix = '.lora_A.weight'
   const prefix = adapterName('')
   const names = [...tensors.keys()].filter((name) => name.endsWith(suffix))
@@ -153,42 +185,41 @@ async function readPlain(folder: string) {
   const begins = typeof config.initLoraWeights === 'string' && config.initLoraWeights !== 'gaussian'
   if (tensors.size !== 2 * names.length || config.useDora || begins || config.bias !== 'none')
     throw new FettleError({
-      place: folder,
+      place,
       found: 'more than LoRA on linear layers',
       expected:
         'plain LoRA: no DoRA, no modules_to_save, no biases, no rows of tokens, no change of the base',
     })
   const modules = new Map(
-    matchModules(config, { linear, tables: [] }, `${folder}/adapter_config.json: `).map((adapter) => {
+    matchModules(config, { linear, tables: [] }, `${place}: `).map((adapter) => {
       const values = (matrix: string) =>
-        takeMatrix(folder, tensors, `${prefix}${adapter.module}.${matrix}.weight`)
+        takeMatrix(place, tensors, `${prefix}${adapter.module}.${matrix}.weight`)
       return [adapter.module, { ...adapter, a: values('lora_A'), b: values('lora_B') }] as const
     }),
   )
   return { config, modules }
 }
 
-function takeMatrix(folder: string, tensors: ReadonlyMap<string, AdapterTensor>, name: string): Float32Array {
+function takeMatrix(place: string, tensors: ReadonlyMap<string, AdapterTensor>, name: string): Float32Array {
   const tensor = tensors.get(name)
   if (tensor) return tensor.data
   throw new FettleError({
-    place: `${folder}/adapter_model.safetensors: ${name}`,
+    place: `${place}: tensor ${name}`,
     found: 'nothing',
     expected: 'a matrix',
   })
 }
 
 function checkOptions(
-  folders: readonly string[],
-  weights: readonly number[],
-  type: string,
-  svdRank: number | undefined,
+  caller: string,
+  count: number,
+  { weights, combinationType: type, svdRank }: CombineOptions,
 ): void {
   const wrong = (place: string, found: string, expected: string) =>
-    new FettleError({ place: `combineAdapters: ${place}`, found, expected })
-  if (folders.length === 0) throw wrong('folders', 'none', 'at least one adapter')
-  if (weights.length !== folders.length || !weights.every(Number.isFinite))
-    throw wrong('weights', quoteValue(weights), `a number for each of ${folders.length} adapters`)
+    new FettleError({ place: `${caller}: ${place}`, found, expected })
+  if (count === 0) throw wrong('adapters', 'none', 'at least one adapter')
+  if (weights.length !== count || !weights.every(Number.isFinite))
+    throw wrong('weights', quoteValue(weights), `a number for each of ${count} adapters`)
   if (!combinationTypes.some((known) => known === type))
     throw wrong('combinationType', quoteValue(type), combinationTypes.join(', '))
   if (svdRank !== undefined && !(Number.isInteger(svdRank) && svdRank >= 1 && svdRank <= 65_536))

@@ -15,8 +15,8 @@ export interface AdapterFile {
   checkNothingLeft(): void
 }
 
-export function adapterFile(folder: string, tensors: ReadonlyMap<string, AdapterTensor>): AdapterFile {
-  const place = `${folder}/adapter_model.safetensors`
+/** @param place  where they are from, for errors */
+export function adapterFile(place: string, tensors: ReadonlyMap<string, AdapterTensor>): AdapterFile {
   const left = new Set(tensors.keys())
   return {
     has: (name) => tensors.has(name),

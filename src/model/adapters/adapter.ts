@@ -10,11 +10,13 @@ import {
 } from '../../peft/index.ts'
 import { createRandom } from '../../random.ts'
 import { linearParameters } from '../blocks/architecture.ts'
-import type { Adapter, ModelState } from '../state/model-state.ts'
+import type { Adapter } from '../state/adapter-state.ts'
+import type { ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'
 import { freeze, setTrainable } from '../state/train-state.ts'
 import { moduleOf } from '../weights/parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
+import type { AdapterFile } from './adapter-file.ts'
 import { adapterFile } from './adapter-file.ts'
 import { changeBase } from './changed-base.ts'
 import { installDora, startMagnitudes } from './dora.ts'
@@ -34,7 +36,6 @@ import { savesTable, wholeEntries } from './whole-entries.ts'
  * OLoRA and LoftQ change those of its modules.
  */
 export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
-  checkNoAdapter(state)
   const adaptable = { linear: linearModules(state), tables: tableModules(state) }
   checkTargets(config, adaptable)
   const random = createRandom(seed)
@@ -55,10 +56,19 @@ export async function addAdapter(state: ModelState, config: LoraConfig, seed: nu
  * @throws FettleError when a tensor is missing, is too much or has another shape
  */
 export async function loadAdapter(state: ModelState, folder: string): Promise<readonly Problem[]> {
-  checkNoAdapter(state)
   const { values: config, notices } = await readAdapterConfig(folder)
-  const file = adapterFile(folder, await readAdapterTensors(folder))
-  const place = `${folder}/adapter_config.json: `
+  const file = adapterFile(`${folder}/adapter_model.safetensors`, await readAdapterTensors(folder))
+  await putAdapter(state, config, file, `${folder}/adapter_config.json: `)
+  return notices
+}
+
+/** The same of an adapter that is in memory, under the names of a file. `place` begins the errors of its configuration. */
+export async function putAdapter(
+  state: ModelState,
+  config: LoraConfig,
+  file: AdapterFile,
+  place: string,
+): Promise<void> {
   const matched = matchModules(config, { linear: linearModules(state), tables: tableModules(state) }, place)
   const { modules, tables } = divided(state, config, matched)
   // What can be wrong is found before the model is changed.
@@ -75,22 +85,11 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<re
   const begun = factorTensors(adaptedParameters(state, modules), factors)
   setAdapter(state, { ...adapter, replaced, begun }, state.tokenRows)
   await installDora(state)
-  return notices
 }
 
 /** What a randomised decomposition began with cannot be loaded, so nothing random is asked for. */
 function neverAsked(): number {
   throw new Error('loading an adapter draws no random numbers')
-}
-
-function checkNoAdapter({ adapter }: ModelState): void {
-  if (adapter)
-    throw new FettleError({
-      place: 'adapter',
-      found: 'the model has one already',
-      expected: 'one adapter',
-      cure: 'Merge it first with mergeAdapter().',
-    })
 }
 
 /** @throws FettleError for what LoRA on a table cannot be beside: a beginning with a part of it, DoRA, rows of tokens of its own */
@@ -142,7 +141,15 @@ async function prepareBase(state: ModelState, config: LoraConfig): Promise<void>
   // What was learned stays, as the base.
   await freeze(state)
   const parts = savesTable(state, config) && !config.ensureWeightTying
-  if (state.architecture.isTied && parts) await untieHead(state)
+  if (!state.architecture.isTied || !parts) return
+  if (state.parked.size > 0)
+    throw new FettleError({
+      place: 'lora.modules_to_save',
+      found: 'one of two tied tables, beside other adapters',
+      expected: 'that the tables stay as the other adapters have them',
+      cure: 'Put this adapter on the model first, or give it ensure_weight_tying.',
+    })
+  await untieHead(state)
 }
 
 async function installAdapter(

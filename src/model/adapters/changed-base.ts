@@ -4,7 +4,8 @@ import { initialFactors, initialPart, isSplitInit, loftq, takeOut } from '../../
 import type { ExactReader } from '../state/exact-reader.ts'
 import { exactReader, keepExact } from '../state/exact-values.ts'
 import { quantizationFormOf, setFrozen } from '../state/frozen-weights.ts'
-import type { ModelState, ReplacedParameter } from '../state/model-state.ts'
+import type { ReplacedParameter } from '../state/adapter-state.ts'
+import type { ModelState } from '../state/model-state.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
 

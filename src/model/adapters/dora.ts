@@ -1,6 +1,7 @@
 import { createTape } from '../../engine/index.ts'
-import type { Command, Tensor } from '../../engine/index.ts'
-import type { DoraNorms, ModelState } from '../state/model-state.ts'
+import type { Command, Engine, Tensor } from '../../engine/index.ts'
+import type { DoraNorms } from '../state/adapter-state.ts'
+import type { ModelState } from '../state/model-state.ts'
 import { setNorms } from '../state/model-state.ts'
 import { readParameter, parameterTensor } from '../state/frozen-weights.ts'
 import { passTensors } from '../state/pass-tensors.ts'
@@ -61,9 +62,13 @@ export async function refreshDora(state: ModelState): Promise<void> {
 
 /** Gives back their memory. */
 export function freeDora(state: ModelState): void {
-  for (const { squares, inverse, ones } of state.norms.values())
-    for (const tensor of [squares, inverse, ...ones]) state.engine.free(tensor)
+  freeNorms(state.engine, state.norms)
   setNorms(state, new Map())
+}
+
+export function freeNorms(engine: Engine, norms: ModelState['norms']): void {
+  for (const { squares, inverse, ones } of norms.values())
+    for (const tensor of [squares, inverse, ...ones]) engine.free(tensor)
 }
 
 function squaresOf(values: Float32Array, columns: number): Float32Array {

@@ -2,10 +2,11 @@ import { FettleError } from '../../error.ts'
 import type { AdapterTensorToWrite, LoraConfig } from '../../peft/index.ts'
 import { adapterName } from '../../peft/index.ts'
 import { vocabularyOf, withVocabulary } from '../blocks/architecture.ts'
-import { keepExact } from '../state/exact-values.ts'
+import { keepExact, readExact } from '../state/exact-values.ts'
 import { setFrozen } from '../state/frozen-weights.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { setArchitecture } from '../state/model-state.ts'
+import type { Parameter } from '../weights/parameters.ts'
 import { moduleOf } from '../weights/parameters.ts'
 import type { AdapterFile } from './adapter-file.ts'
 
@@ -65,13 +66,36 @@ export async function takeTables(
       cure: 'The adapter was made for another model.',
     })
   }
+  if (isResized && state.parked.size > 0)
+    throw new FettleError({
+      place: 'adapter_model.safetensors',
+      found: `tables of ${size} tokens, beside adapters for ${vocabularyOf(state.architecture)}`,
+      expected: 'adapters of one vocabulary',
+      cure: 'Load this adapter first: the model gets its tokens.',
+    })
   if (isResized) setArchitecture(state, withVocabulary(state.architecture, size), { vocab_size: size })
   const isTied = state.architecture.isTied
   for (const { parameter, tensor, isTrained } of tables) {
     if (!tensor || (isTied && parameter === head) || (isTrained && !isResized)) continue
     const sized = parameter === embedding.table ? state.architecture.embedding.table : state.architecture.head
+    if (state.parked.size > 0) {
+      await checkSameTable(state, sized, tensor.data)
+      continue
+    }
     await setFrozen(state, sized, tensor.data)
     keepExact(state, sized, async () => tensor.data.slice())
   }
   return saved
+}
+
+/** Adapters beside each other have one table. */
+async function checkSameTable(state: ModelState, parameter: Parameter, values: Float32Array): Promise<void> {
+  const table = await readExact(state, parameter)
+  if (table.every((value, i) => value === values[i])) return
+  throw new FettleError({
+    place: `adapter_model.safetensors: ${moduleOf(parameter.key)}`,
+    found: 'another table than the one that the adapters on the model have',
+    expected: 'the same',
+    cure: 'Load this adapter first, or each into a model of its own.',
+  })
 }

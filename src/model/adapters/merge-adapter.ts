@@ -4,6 +4,7 @@ import { readParameter, setFrozen } from '../state/frozen-weights.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'
+import { nameAdapters } from '../state/parked-adapters.ts'
 import { freeze } from '../state/train-state.ts'
 import { parametersOf } from '../blocks/architecture.ts'
 import type { Parameter } from '../weights/parameters.ts'
@@ -12,17 +13,20 @@ import { adaptedParameters } from './adapted-parameters.ts'
 import { addProduct } from './add-product.ts'
 import type { Product } from './add-product.ts'
 import { freeDora } from './dora.ts'
+import { deleteOthers, turnOn } from './several-adapters.ts'
 import { tableSums } from './table-lora.ts'
 import { exactTable, freeTokenRows } from './token-rows.ts'
 
 /**
- * W ← W + scaling · B A for each adapted module, with DoRA at the lengths that it trained; then the model has no adapter. Sums are made in float32 from the values of the
+ * W ← W + scaling · B A for each adapted module, with DoRA at the lengths that it trained; then the model has no adapter, and the
+ * others that it had are gone, too: they were made for the weights before. Sums are made in float32 from the values of the
  * files, or those that quantising left, and rounded once to what the model computes in; saving makes them again and rounds
  * them once to what is saved.
  */
 export async function mergeAdapter(state: ModelState): Promise<void> {
   const { adapter, engine } = state
   if (!adapter) return
+  await turnOn(state)
   const sums: { parameter: Parameter; exact: ExactReader }[] = []
   for (const adapted of adaptedParameters(state, adapter.modules)) {
     const { parameter } = adapted
@@ -57,6 +61,8 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
   freeTokenRows(state)
   freeDora(state)
   setAdapter(state, null, null)
+  deleteOthers(state)
+  nameAdapters(state, [], new Map())
 }
 
 /** With DoRA the lengths that the rows of a weight are to have. [N] */

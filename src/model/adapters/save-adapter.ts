@@ -1,8 +1,12 @@
+import type { Engine } from '../../engine/index.ts'
 import { FettleError, quoteValue } from '../../error.ts'
 import type { AdapterTensorToWrite, LoraConfig } from '../../peft/index.ts'
 import { isSplitInit, toPeftConfig, writeAdapter } from '../../peft/index.ts'
-import type { Adapter, ModelState } from '../state/model-state.ts'
+import type { Adapter } from '../state/adapter-state.ts'
+import type { ModelState } from '../state/model-state.ts'
+import type { TrainableSet } from '../state/trainable-set.ts'
 import { extractSlice } from '../weights/tensor-slice.ts'
+import { severalActive } from './adapter-names.ts'
 
 const forms = ['as-begun', 'converted', 'changed-base'] as const
 
@@ -30,6 +34,7 @@ export async function saveAdapter(
       found: 'a model without an adapter',
       cure: 'Call addAdapter first.',
     })
+  if (state.activeAdapters.length > 1) throw severalActive('a file')
   const { config, tensors } = formed(adapter, savedTensors(state, adapter), form)
   await writeAdapter(folder, toPeftConfig(config, namesOf(adapter)), tensors)
 }
@@ -41,12 +46,21 @@ function namesOf({ modules, tables: { embedding, head } }: Adapter): string[] {
 
 /** The trained tensors by their names in the file, to be read one at a time. */
 export function trainedTensors(state: ModelState, source: 'tensor' | 'gradient'): AdapterTensorToWrite[] {
+  return state.trainable ? tensorsOf(state.engine, state.trainable, source) : []
+}
+
+/** The same of an adapter that need not be in use. */
+export function tensorsOf(
+  engine: Engine,
+  { tensors }: TrainableSet,
+  source: 'tensor' | 'gradient',
+): AdapterTensorToWrite[] {
   const kind = source === 'gradient' ? 'gradient' : 'values'
-  return (state.trainable?.tensors ?? []).flatMap((trained) =>
+  return tensors.flatMap((trained) =>
     trained.slices.map((slice) => ({
       name: slice.name,
       shape: slice.shape,
-      data: async () => extractSlice((await state.engine.read(trained[source])) as Float32Array, slice, kind),
+      data: async () => extractSlice((await engine.read(trained[source])) as Float32Array, slice, kind),
     })),
   )
 }

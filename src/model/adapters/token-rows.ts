@@ -1,6 +1,6 @@
-import type { Tensor } from '../../engine/index.ts'
+import type { Engine, Tensor } from '../../engine/index.ts'
 import { adapterName } from '../../peft/index.ts'
-import { dropFrozen, keepFrozen, readParameter } from '../state/frozen-weights.ts'
+import { dropFrozen, keepFrozen, parameterTensor, readParameter } from '../state/frozen-weights.ts'
 import { exactReader, knownReader } from '../state/exact-values.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
 import type { LogitBounds } from '../blocks/architecture.ts'
@@ -60,14 +60,11 @@ export async function installTokenRows(
 }
 
 async function installTable(state: ModelState, { parameter, ids, ...of }: RowPlan): Promise<RowTable> {
-  const { engine, activation } = state
+  const { engine } = state
   const { columns } = parameter
-  const exact = knownReader(state, parameter)
   const values = await readParameter(state, parameter)
   const rows = values.length / columns
-  const table = engine.tensor(activation, [rows, columns], values)
-  dropFrozen(state, parameter)
-  keepFrozen(state, parameter, table)
+  const { table, exact } = writableTable(state, parameter, values)
   const indicator = new Float32Array(of.isEmbedding ? rows * ids.length : 0)
   if (of.isEmbedding) ids.forEach((id, i) => (indicator[id * ids.length + i] = 1))
   const shape = [columns, ids.length]
@@ -86,6 +83,23 @@ async function installTable(state: ModelState, { parameter, ids, ...of }: RowPla
         }
       : null,
   }
+}
+
+/** Tables that can be written to; adapters share one. */
+const writableTables = new WeakMap<Tensor, { table: Tensor; exact: ExactReader | undefined }>()
+
+function writableTable(state: ModelState, parameter: Parameter, values: Float32Array) {
+  const present = writableTables.get(parameterTensor(state, parameter))
+  if (present) return present
+  const { columns } = parameter
+  const made = {
+    table: state.engine.tensor(state.activation, [values.length / columns, columns], values),
+    exact: knownReader(state, parameter),
+  }
+  writableTables.set(made.table, made)
+  dropFrozen(state, parameter)
+  keepFrozen(state, parameter, made.table)
+  return made
 }
 
 /** A table with its trained rows, in float32, for when the rows are trained no more. */
@@ -112,6 +126,10 @@ function rowsOf(table: Float32Array, ids: readonly number[], columns: number): F
 
 /** Gives back what training them took; the tables keep the rows as they are. */
 export function freeTokenRows({ engine, tokenRows }: ModelState): void {
+  freeRows(engine, tokenRows)
+}
+
+export function freeRows(engine: Engine, tokenRows: TokenRows | null): void {
   for (const { places, rowGradient } of tokenRows?.tables ?? [])
     for (const tensor of [...places, ...Object.values(rowGradient ?? {})]) engine.free(tensor)
 }

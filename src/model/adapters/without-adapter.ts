@@ -1,7 +1,5 @@
-import { loadBase } from '../state/base-weights.ts'
 import type { ModelState } from '../state/model-state.ts'
-import { switchAdapter } from '../state/model-state.ts'
-import { putBaseRows, refreshTokenRows } from './token-rows.ts'
+import { turnOff, turnOn } from './several-adapters.ts'
 
 /**
  * Runs passes by the model as it was before its adapter: without LoRA, and with what the adapter trains whole (modules to
@@ -11,13 +9,10 @@ import { putBaseRows, refreshTokenRows } from './token-rows.ts'
  */
 export async function runWithoutAdapter<T>(state: ModelState, body: () => Promise<T>): Promise<T> {
   if (!state.adapter || state.isAdapterOff) return body()
-  await loadBase(state)
-  putBaseRows(state)
-  switchAdapter(state, true)
+  await turnOff(state)
   try {
     return await body()
   } finally {
-    switchAdapter(state, false)
-    await refreshTokenRows(state)
+    await turnOn(state)
   }
 }

@@ -12,20 +12,21 @@ export interface CompiledPass<Inputs extends Record<string, Tensor>, Outputs ext
 /** How many shapes are kept compiled: enough for steady batches, few enough that odd ones do not pile up. */
 const kept = 8
 
-/** Compiled passes by shape, with the adapter and without it; everything is dropped when the model's tensors change. */
+/** Compiled passes by shape, for each adapter and for none; everything is dropped when the model's tensors change. */
 export function createProgramCache<
   Inputs extends Record<string, Tensor>,
   Outputs extends Record<string, Tensor>,
 >(state: ModelState) {
   type Passes = Map<string, CompiledPass<Inputs, Outputs>>
-  const variants: { adapted: Passes; plain: Passes } = { adapted: new Map(), plain: new Map() }
+  const variants = new Map<number, Passes>()
   let revision = state.revision
   const drop = (passes: Passes, key: string, pass: CompiledPass<Inputs, Outputs>) => {
     for (const tensor of Object.values(pass.inputs)) state.engine.free(tensor)
     passes.delete(key)
   }
   const clear = () => {
-    for (const passes of Object.values(variants)) for (const [key, pass] of passes) drop(passes, key, pass)
+    for (const passes of variants.values()) for (const [key, pass] of passes) drop(passes, key, pass)
+    variants.clear()
   }
   return {
     get(key: string, compile: () => CompiledPass<Inputs, Outputs>): CompiledPass<Inputs, Outputs> {
@@ -33,7 +34,9 @@ export function createProgramCache<
         clear()
         revision = state.revision
       }
-      const passes = state.isAdapterOff ? variants.plain : variants.adapted
+      const variant = state.isAdapterOff ? 0 : state.variant
+      const passes: Passes = variants.get(variant) ?? new Map()
+      variants.set(variant, passes)
       let pass = passes.get(key)
       if (pass) passes.delete(key)
       else pass = compile()

@@ -1,6 +1,7 @@
 import type { Engine, Program } from '../../engine/engine.ts'
 import type { Command } from '../../engine/ops.ts'
 import { createTape } from '../../engine/index.ts'
+import { FettleError } from '../../error.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { refreshDora } from '../adapters/dora.ts'
 import { refreshTokenRows } from '../adapters/token-rows.ts'
@@ -54,6 +55,13 @@ export function trainingState(state: ModelState): Training {
   return {
     trainable: { engine, size, parameters, gradients, stats, groups },
     async gradientNorm(maxNorm) {
+      if (state.trainable !== trainable)
+        throw new FettleError({
+          place: 'training',
+          found: 'another adapter in use than the one that is trained',
+          expected: 'the same from step to step',
+          cure: 'Call setAdapter before the training or after it.',
+        })
       let program = normPrograms.get(maxNorm)
       if (!program) {
         const tape = createTape()

@@ -1,41 +1,15 @@
 import type { Engine } from '../../engine/engine.ts'
 import type { ActivationQuantization, WeightForm } from '../../engine/quantization.ts'
 import type { DType, Tensor } from '../../engine/tensor.ts'
-import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import type { Architecture } from '../blocks/architecture.ts'
 import type { Rope } from '../blocks/rope.ts'
 import type { ModelConfig } from '../families/index.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import type { WeightStore } from '../weights/weight-store.ts'
 import type { ExactReader } from './exact-reader.ts'
+import type { Adapter, DoraNorms, ParkedAdapter } from './adapter-state.ts'
 import type { TokenRows } from './token-rows.ts'
 import type { TrainableSet } from './trainable-set.ts'
-
-/** An adapter on the model: its configuration, and each adapted module by path. */
-export interface Adapter {
-  config: LoraConfig
-  modules: ReadonlyMap<string, ModuleAdapter>
-  /** Embedding and head, where LoRA is on them; see adapters/table-lora.ts. */
-  tables: TableAdapters
-  /** Tensors of its file that are not trained and are saved again as they are; see adapters/fixed-tables.ts. */
-  fixed: readonly AdapterTensorToWrite[]
-  /** Weights that it changed when it began, as they were before; see adapters/changed-base.ts. */
-  replaced: readonly ReplacedParameter[]
-  /** The A and B that it began with where it changed them, by their names in the file. */
-  begun: ReadonlyMap<string, Float32Array>
-}
-
-/** A parameter that an adapter replaced when it was loaded, and its values without the adapter. */
-export interface ReplacedParameter {
-  parameter: Parameter
-  base: ExactReader
-}
-
-/** Rank and scaling of LoRA on the tables. */
-export interface TableAdapters {
-  embedding: ModuleAdapter | null
-  head: ModuleAdapter | null
-}
 
 /** Rotation tables [positions, rotaryDim / 2], of which the first `rows` are those of this version of the rotation. */
 export interface Rotation {
@@ -43,16 +17,6 @@ export interface Rotation {
   sin: Tensor
   version: number
   rows: number
-}
-
-/** Lengths of the rows W_n of a projection with DoRA. */
-export interface DoraNorms {
-  /** ‖W_n‖² [N] */
-  squares: Tensor
-  /** 1 / ‖W_n + scaling · B_n A‖ [N], as of the last update; 1 where a projection has no LoRA. */
-  inverse: Tensor
-  /** Magnitudes of projections without LoRA, which are stacked with others: they stay 1. */
-  ones: readonly Tensor[]
 }
 
 /** A loaded model: what is frozen, what is trained, and the rotation tables. Only functions of this room write to it. */
@@ -79,6 +43,12 @@ export interface ModelState {
   readonly savedAs: 'float32' | 'bfloat16' | null
   readonly trainable: TrainableSet | null
   readonly adapter: Adapter | null
+  /** Names of the adapters in use: `adapter` is the one, or made of these. */
+  readonly activeAdapters: readonly string[]
+  /** Those that are on the model and not in use, by name; see adapters/several-adapters.ts. */
+  readonly parked: ReadonlyMap<string, ParkedAdapter>
+  /** Number of what passes are compiled for: an adapter's, 0 without one. */
+  readonly variant: number
   /** Single rows of embedding and head that are trained; see token-rows.ts. */
   readonly tokenRows: TokenRows | null
   /** Of each projection that has DoRA, by its key; see adapters/dora.ts. */
@@ -104,6 +74,9 @@ export interface WritableState extends ModelState {
   exact: Map<string, ExactReader>
   trainable: TrainableSet | null
   adapter: Adapter | null
+  activeAdapters: readonly string[]
+  parked: Map<string, ParkedAdapter>
+  variant: number
   tokenRows: TokenRows | null
   norms: ReadonlyMap<string, DoraNorms>
   base: Map<string, Tensor>
@@ -134,11 +107,20 @@ export function setArchitecture(
   written.revision += 1
 }
 
+let variants = 0
+
+/** A number that no other adapter has. */
+function newVariant(): number {
+  variants += 1
+  return variants
+}
+
 /** Takes an adapter whose tensors are trainable already; null: there is none any more. */
 export function setAdapter(state: ModelState, adapter: Adapter | null, tokenRows: TokenRows | null): void {
   const written = writable(state)
   written.adapter = adapter
   written.tokenRows = tokenRows
+  written.variant = adapter ? newVariant() : 0
   written.revision += 1
 }
 

@@ -62,8 +62,20 @@ export async function setTrainable(state: ModelState, entries: readonly Trainabl
   written.revision += 1
 }
 
+/** @throws FettleError where passes do not have what is trained, or have a sum of it */
+function checkInUse({ isAdapterOff, activeAdapters }: ModelState): void {
+  if (!isAdapterOff && activeAdapters.length < 2) return
+  throw new FettleError({
+    place: 'training',
+    found: isAdapterOff ? 'the adapter is off' : `${activeAdapters.length} adapters in use at once`,
+    expected: 'one adapter in use',
+    cure: isAdapterOff ? 'Call enableAdapter() first.' : 'Choose one with setAdapter(name).',
+  })
+}
+
 /** Makes every parameter trainable, as training without an adapter needs it. */
 export async function trainAllParameters(state: ModelState): Promise<void> {
+  checkInUse(state)
   if (state.trainable) return
   const quantization = quantizationOf(state)
   const isStored = projectionsOf(state.architecture).some((each) => state.store.form?.(each))

@@ -1,0 +1,99 @@
+import { checkArgument, checkList, checkOptions } from '../../check-argument.ts'
+import type { Problem } from '../../error.ts'
+import type { CombineOptions, LoraConfig } from '../../peft/index.ts'
+import { combined, loraConfig } from '../../peft/index.ts'
+import type { ModelState } from '../state/model-state.ts'
+import { addAdapter, loadAdapter, putAdapter } from './adapter.ts'
+import { adapterFile } from './adapter-file.ts'
+import { checkNames, defaultName } from './adapter-names.ts'
+import { readTensors } from './adapter-sum.ts'
+import type { SaveAdapterOptions } from './save-adapter.ts'
+import { saveAdapter } from './save-adapter.ts'
+import { addBeside, runWithAdapter, useAdapters } from './several-adapters.ts'
+
+/** What the model's methods do with what they are given: names and defaults are checked here. */
+
+export interface AddAdapterOptions {
+  /** Default `default`. */
+  name?: string
+  /** Of its random numbers; default 42. */
+  seed?: number
+}
+
+export interface WeightedOptions extends Omit<CombineOptions, 'weights'> {
+  /** Of the adapter that is made. */
+  name: string
+}
+
+export function checkName(place: string, name: unknown): void {
+  checkArgument(place, name, typeof name === 'string' && name !== '', 'the name of an adapter')
+}
+
+/** What adds a fresh adapter with these options. */
+export function addNamed(
+  options: AddAdapterOptions | string | number,
+): (state: ModelState, config: Partial<LoraConfig>) => Promise<void> {
+  const given =
+    typeof options === 'string'
+      ? { name: options }
+      : typeof options === 'object'
+        ? options
+        : { seed: options }
+  checkOptions('addAdapter: options', given)
+  const { name = defaultName, seed = 42 } = given
+  checkName('addAdapter: name', name)
+  checkArgument('addAdapter: seed', seed, Number.isSafeInteger(seed), 'a whole number')
+  return (state, config) => addBeside(state, name, () => addAdapter(state, loraConfig(config), seed))
+}
+
+/** @returns what is to be said of its configuration */
+export async function loadNamed(
+  state: ModelState,
+  folder: string,
+  { name = defaultName }: { name?: string },
+): Promise<readonly Problem[]> {
+  checkName('loadAdapter: name', name)
+  return addBeside(state, name, () => loadAdapter(state, folder))
+}
+
+export async function chooseAdapters(state: ModelState, given: string | readonly string[]): Promise<void> {
+  const names = typeof given === 'string' ? [given] : given
+  checkList('setAdapter', names, (name) => typeof name === 'string', 'the name of an adapter')
+  checkArgument('setAdapter', given, names.length > 0, 'one or more names')
+  await useAdapters(state, names)
+}
+
+export async function saveNamed(
+  state: ModelState,
+  folder: string,
+  { name, ...options }: SaveAdapterOptions & { name?: string },
+): Promise<void> {
+  if (name === undefined) return saveAdapter(state, folder, options)
+  checkName('saveAdapter: name', name)
+  return runWithAdapter(state, name, () => saveAdapter(state, folder, options))
+}
+
+/** Combines adapters of the model into a further one. */
+export async function addWeighted(
+  state: ModelState,
+  names: readonly string[],
+  weights: readonly number[],
+  { name, ...options }: WeightedOptions,
+): Promise<void> {
+  checkName('addWeightedAdapter: name', name)
+  checkList('addWeightedAdapter: names', names, (each) => typeof each === 'string', 'the name of an adapter')
+  checkNames(state, names)
+  const sources = []
+  for (const each of names)
+    sources.push(
+      await runWithAdapter(state, each, async () => {
+        const { adapter, trainable } = state
+        if (!adapter || !trainable) throw new Error(`adapter ${each} is not in use`)
+        const { config } = adapter
+        return { place: `adapter '${each}'`, config, tensors: await readTensors(state, trainable) }
+      }),
+    )
+  const { config, tensors } = combined(sources, { weights, ...options }, 'addWeightedAdapter')
+  const place = `adapter '${name}'`
+  await addBeside(state, name, () => putAdapter(state, config, adapterFile(place, tensors), `${place}: `))
+}
