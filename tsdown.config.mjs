@@ -3,7 +3,13 @@ import { writeFile } from 'node:fs/promises'
 import { defineConfig } from 'tsdown'
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', chat: 'src/chat-entry.ts', cli: 'src/cli/main.ts' },
+  entry: {
+    index: 'src/index.ts',
+    chat: 'src/chat-entry.ts',
+    cli: 'src/cli/main.ts',
+    // The program of threads, which is started by its name: src/data/workers/encoding-pool.ts.
+    'encoding-worker': 'src/data/workers/encoding-worker.ts',
+  },
   format: 'esm',
   platform: 'node',
   target: 'node20',

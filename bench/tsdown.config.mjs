@@ -15,6 +15,7 @@ export default defineConfig({
     'quantization-accuracy': 'quantization-accuracy.ts',
     tokenizers: 'tokenizers.ts',
     'tokenizer-speed': 'tokenizer-speed.ts',
+    'encoding-worker': '../src/data/workers/encoding-worker.ts',
   },
   outDir: '../build/bench',
   // Node's own code of another language, which nothing can bundle; its types are ours.

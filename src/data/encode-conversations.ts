@@ -2,9 +2,10 @@ import type { DroppedField, MaskPolicy, Message } from '../chat/index.ts'
 import { splitPerTurn } from '../chat/index.ts'
 import { FettleError } from '../error.ts'
 import type { ChatEncoding, Straddle, Tokenizer } from '../tokenizer/index.ts'
+import { batchesOf, inOrder } from './conversation-batches.ts'
 import type { Conversation } from './conversation.ts'
 import type { Example } from './example.ts'
-import { note, skipOrThrow, type DataReport, type InvalidRowOptions } from './report.ts'
+import { note, noteFirst, skipOrThrow, type DataReport, type InvalidRowOptions } from './report.ts'
 import { formatOrigin } from './row.ts'
 
 /** How conversations become examples. */
@@ -39,14 +40,11 @@ type Encoder<K extends Kind> = (
   options: ExampleOptions,
 ) => Promise<EncodedExample[]>
 
-/** Conversations that are tokenised at once: several of the tokenizer's own chunks would only cost memory. */
-const batchSize = 256
-
 /**
  * Tokenises conversations with their loss mask, a batch at a time, in order.
  *
- * @throws FettleError that names the row: a chat template refuses it, an answer's borders are doubtful, a token id
- *   is out of range
+ * @throws FettleError that names the row, the first one that cannot be used: a chat template refuses it, an answer's borders are
+ *   doubtful, a token id is out of range
  */
 export async function* encodeConversations(
   conversations: AsyncIterable<Conversation> | Iterable<Conversation>,
@@ -54,35 +52,15 @@ export async function* encodeConversations(
   options: ExampleOptions = {},
 ): AsyncGenerator<EncodedExample> {
   // One batch is tokenised in the background while the next is read and rendered.
-  let encoding: Promise<EncodedExample[]> = Promise.resolve([])
-  for await (const batch of batches(conversations)) {
-    const next = encodeOrSkip(batch, tokenizer, options)
-    // Its error is thrown in its turn, when it is awaited; until then it must not count as unhandled.
-    next.catch(() => {})
-    yield* await encoding
-    encoding = next
-  }
-  yield* await encoding
-}
-
-/** Neighbours of one kind. */
-async function* batches(
-  conversations: AsyncIterable<Conversation> | Iterable<Conversation>,
-): AsyncGenerator<Conversation[]> {
-  let batch: Conversation[] = []
-  for await (const conversation of conversations) {
-    const first = batch[0]
-    if (first !== undefined && (first.kind !== conversation.kind || batch.length >= batchSize)) {
-      yield batch
-      batch = []
-    }
-    batch.push(conversation)
-  }
-  if (batch.length > 0) yield batch
+  const batches = inOrder(batchesOf(conversations), () => ({
+    encode: (batch) => encodeOrSkip(batch.conversations, tokenizer, options),
+    depth: 1,
+  }))
+  for await (const examples of batches) yield* examples
 }
 
 /** A batch; where a row of it cannot be used and such rows are left out, each by itself. */
-async function encodeOrSkip(
+export async function encodeOrSkip(
   items: readonly Conversation[],
   tokenizer: Tokenizer,
   options: ExampleOptions,
@@ -165,8 +143,7 @@ function noteCrossing(
   const token = JSON.stringify(tokenizer.decode([inputIds[straddles[0].token]]))
   const what = 'tokens lie across the border of prompt and completion, where serving would split them'
   const about = `${origin.file}: ${what}`
-  if (report?.notes.some((text) => text.startsWith(about)) === false)
-    note(report, `${about}; the first is ${token} in ${formatOrigin(origin)}`)
+  noteFirst(report, about, `${token} in ${formatOrigin(origin)}`)
 }
 
 /** Everything is learned; a text that does not end in eos gets one. */

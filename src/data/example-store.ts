@@ -2,6 +2,7 @@ import type { SpanStatus } from '../chat/index.ts'
 import type { TokenSpan } from '../tokenizer/index.ts'
 import type { Example } from './example.ts'
 import type { Origin } from './row.ts'
+import { statusNames } from './span-statuses.ts'
 import { createTokenArenas } from './token-arenas.ts'
 
 /**
@@ -20,15 +21,6 @@ export interface ExampleStore {
   add(example: Example): void
   get(index: number): Example
 }
-
-const statusNames = [
-  'marked',
-  'proved',
-  'aligned',
-  'inferred',
-  'dropped',
-  'no-stop',
-] as const satisfies SpanStatus[]
 
 /** An empty store. */
 export function createExampleStore(): ExampleStore {

@@ -32,6 +32,34 @@ export function note(report: DataReport | undefined, text: string): void {
   if (report !== undefined && !report.notes.includes(text)) report.notes.push(text)
 }
 
+const firstMark = '; the first is '
+
+/** Notes what may be so of many rows, once, with the first of them. */
+export function noteFirst(report: DataReport | undefined, about: string, first: string): void {
+  if (report?.notes.some((text) => text.startsWith(about + firstMark)) === false)
+    note(report, about + firstMark + first)
+}
+
+/** Adds what happened later to a report, as if it had been written there. */
+export function addReport(to: DataReport, later: DataReport): void {
+  to.rows += later.rows
+  to.invalidRows += later.invalidRows
+  to.invalid.push(...later.invalid.slice(0, Math.max(0, listedRows - to.invalid.length)))
+  for (const text of later.notes) {
+    const [about, ...rest] = text.split(firstMark)
+    if (rest.length === 0) note(to, text)
+    else noteFirst(to, about, rest.join(firstMark))
+  }
+}
+
+/** What a report holds, which is empty afterwards. */
+export function takeReport(report: DataReport): DataReport {
+  const taken = { ...report, invalid: report.invalid.splice(0), notes: report.notes.splice(0) }
+  report.rows = 0
+  report.invalidRows = 0
+  return taken
+}
+
 /** How rows that cannot be used are treated. */
 export interface InvalidRowOptions {
   /** Leave them out and go on, instead of stopping at the first (default false). */

@@ -5,7 +5,14 @@
  */
 export { AutoTokenizer } from './node/auto-tokenizer.ts'
 export { readGenerationConfig } from './node/read-generation-config.ts'
-export { Tokenizer, type DecodeOptions, type EncodedChat } from './tokenizer.ts'
+export {
+  snapshotOf,
+  Tokenizer,
+  tokenizerOfSnapshot,
+  type DecodeOptions,
+  type EncodedChat,
+} from './tokenizer.ts'
+export type { TokenizerSnapshot } from './snapshot.ts'
 export { parseChatTemplateOf, renderOptions, type ChatTemplateOptions } from './chats/chat-templates.ts'
 export { continuedTexts, type ContinuedTexts, type TokenisedText } from './continued-text.ts'
 export type { TurnEncoding } from './chats/encode-turns.ts'

@@ -37,6 +37,7 @@ import { textOf, type TokenizerFiles } from './files.ts'
 import type { JsonObject } from './json.ts'
 import { readKnownTokens, withAddedTokens, withoutSpecialTokens, type KnownTokens } from './known-tokens.ts'
 import { namedTokens, type AddedToken, type NamedToken } from './named-tokens.ts'
+import { readSnapshot, writeSnapshot, type TokenizerSnapshot } from './snapshot.ts'
 import { filesOf } from './to-files.ts'
 import { makeVocabulary, type Vocabulary } from './vocabulary.ts'
 import { makeBackend } from './steps/make-backend.ts'
@@ -55,6 +56,19 @@ export interface EncodedChat extends Omit<ChatEncoding, 'inputIds' | 'mask'> {
   inputIds: number[]
   /** 1 = learned, for each token. */
   mask: number[]
+}
+
+let takeSnapshot: (tokenizer: Tokenizer) => TokenizerSnapshot
+let restore: (snapshot: TokenizerSnapshot) => Tokenizer
+
+/** A tokenizer as it is now, in a form that another thread takes; `tokenizerOfSnapshot` makes the same one of it. */
+export function snapshotOf(tokenizer: Tokenizer): TokenizerSnapshot {
+  return takeSnapshot(tokenizer)
+}
+
+/** The tokenizer that a snapshot was taken of. */
+export function tokenizerOfSnapshot(snapshot: TokenizerSnapshot): Tokenizer {
+  return restore(snapshot)
 }
 
 /** Text <-> tokens of one model; made by `AutoTokenizer.fromPretrained` or `AutoTokenizer.fromFiles`. */
@@ -76,6 +90,18 @@ export class Tokenizer {
     this.#known = readKnownTokens(files)
     this.#vocabulary = makeVocabulary(this.#known, this.#known.settings.cleansUp)
     this.#templates = makeChatTemplates(files.place, files.chatTemplates)
+  }
+
+  static {
+    takeSnapshot = (tokenizer) =>
+      writeSnapshot(tokenizer.#files, tokenizer.#tokenizerJson(), tokenizer.#known.named)
+    restore = (snapshot) => {
+      const { files, named } = readSnapshot(snapshot)
+      const tokenizer = new Tokenizer(files)
+      tokenizer.#known.named.clear()
+      for (const [name, token] of named) tokenizer.#known.named.set(name, token)
+      return tokenizer
+    }
   }
 
   /** Folder or file that the tokenizer came from. */

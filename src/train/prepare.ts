@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { EpochPlan, LedgerReport } from '../batch/index.ts'
 import { collatePieces, createTokenLedger, planEpoch } from '../batch/index.ts'
 import type { DataReport, DataSource, ExampleStore } from '../data/index.ts'
@@ -149,6 +150,7 @@ async function prepareSet(
     vocabSize,
     skipInvalid: options.skipInvalid,
     report,
+    threads: options.threads ?? availableParallelism(),
   })
   for await (const example of examples) {
     signal?.throwIfAborted()
