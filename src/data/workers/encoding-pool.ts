@@ -22,6 +22,8 @@ export interface EncodingPool {
    * @throws FettleError as `encodeConversations` does; another error where a thread cannot do it, which says nothing of the batch
    */
   encode(conversations: readonly Conversation[]): Promise<EncodedBatch>
+  /** Waits for the threads that are starting, where there are any. */
+  started(): Promise<void>
   /** Ends the threads, whatever they are doing. */
   close(): Promise<void>
 }
@@ -87,6 +89,9 @@ export function createEncodingPool(
       if (least === undefined) throw new Error('no thread is ready')
       return least.encode(conversations)
     },
+    async started() {
+      await Promise.all(threads?.map((thread) => thread.started) ?? [])
+    },
     async close() {
       canStart = false
       await Promise.all(threads?.map((thread) => thread.end()) ?? [])
@@ -97,6 +102,8 @@ export function createEncodingPool(
 
 interface EncodingThread {
   readonly isReady: boolean
+  /** Settles when it is ready, or never will be. */
+  readonly started: Promise<void>
   /** Batches that it has not answered. */
   readonly waiting: number
   encode(conversations: readonly Conversation[]): Promise<EncodedBatch>
@@ -119,9 +126,12 @@ function startThread(setup: WorkerSetup): EncodingThread {
   const waiting = new Map<number, Waiting>()
   let isReady = false
   let next = 0
+  let hasStarted = (): void => {}
+  const started = new Promise<void>((resolve) => (hasStarted = resolve))
   worker.on('message', (reply: WorkerReply) => {
     if (reply.kind === 'ready') {
       isReady = true
+      hasStarted()
       return
     }
     const asked = waiting.get(reply.task)
@@ -135,6 +145,7 @@ function startThread(setup: WorkerSetup): EncodingThread {
   })
   const fail = (error: unknown): void => {
     isReady = false
+    hasStarted()
     worker.unref()
     for (const { reject } of waiting.values()) reject(error)
     waiting.clear()
@@ -147,6 +158,7 @@ function startThread(setup: WorkerSetup): EncodingThread {
     get isReady() {
       return isReady
     },
+    started,
     get waiting() {
       return waiting.size
     },
