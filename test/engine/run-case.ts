@@ -204,6 +204,11 @@ export function gradientRole(op: OpName, name: string, { role }: Value): Role {
   return type === 'parameter' || type === 'weight' ? 'float32' : role
 }
 
+/** The memory of values, to compare at once: expect() would look at every number by itself. */
+export function bytesOf({ buffer, byteOffset, byteLength }: TensorData): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}
+
 export function dtypeOf(role: Role, act: Act): DType {
   return role === 'act' ? act : role
 }
