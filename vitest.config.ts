@@ -1,4 +1,16 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** Files that take half a minute or more begin first: one that began last would leave a core idle. */
+const longest = ['native.ops', 'fuzz', 'build-native', 'config-cases', 'budget', 'train-state']
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId }: TestSpecification) =>
+      longest.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`)) >>> 0
+    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b))
+  }
+}
 
 export default defineConfig({
   test: {
@@ -7,5 +19,6 @@ export default defineConfig({
     testTimeout: 60_000,
     // Two cores: the native engine uses both, so test files that compute take turns.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
   },
 })

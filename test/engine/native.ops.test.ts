@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createNativeEngine, nativeIsas, nativeProblem } from '../../src/engine/native/index.ts'
 import { createReferenceEngine } from '../../src/engine/reference/index.ts'
-import type { TensorData } from '../../src/engine/tensor.ts'
 import { random } from './random.ts'
 import type { Act, AnyCase, Named } from './run-case.ts'
 import { allCases, bytesOf, gradientsOfOutputs, runForward, runVjp, wantedGradients } from './run-case.ts'

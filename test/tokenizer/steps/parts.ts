@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import type { Backend } from '../../../src/tokenizer/backend.ts'
 import { isJsonObject, type JsonObject } from '../../../src/tokenizer/json.ts'
 import { preTokenizers } from '../../../src/tokenizer/node/gguf/pre-tokenizers.ts'
@@ -70,4 +71,11 @@ export function lists(
       offsets: encoding.offsets(),
     }
   })
+}
+
+/** Comparing texts takes a tenth of the time that comparing lists does; the first that differs is shown as lists. */
+export function expectSame(own: readonly Lists[], expected: readonly Lists[]): void {
+  const different = own.findIndex((list, i) => JSON.stringify(list) !== JSON.stringify(expected[i]))
+  expect(own.length).toBe(expected.length)
+  expect(own[different]).toEqual(expected[different])
 }
