@@ -1,14 +1,22 @@
 import { closestName } from '../closest-name.ts'
+import { parseColumnTemplate } from './column-template.ts'
 import { FettleError } from '../error.ts'
 import { numberOf } from '../formats/json/index.ts'
-import { note, type DataReport } from './report.ts'
+import { note, type DataReport, type SourceReport } from './report.ts'
 import { columnNames, type DataFormat, type RowOptions } from './row-options.ts'
 import { formatOrigin, type Row } from './row.ts'
 import { isNothing, listNames } from './values.ts'
 
 /** Columns that are named and not in a row, as `[fettle's name, the file's]`. */
 export function missingColumns({ value }: Row, columns: RowOptions['columns'] = {}): [string, string][] {
-  return Object.entries(columns).filter(([, from]) => from !== undefined && !(from in value))
+  return Object.entries(columns).flatMap(([name, from]) =>
+    columnsIn(from).flatMap((column): [string, string][] => (column in value ? [] : [[name, column]])),
+  )
+}
+
+/** The columns of a file that are read as one of fettle's. */
+function columnsIn(from: string | undefined): readonly string[] {
+  return from === undefined ? [] : (parseColumnTemplate(from)?.columns ?? [from])
 }
 
 /** A column that was named and is in no row. */
@@ -27,14 +35,15 @@ export function noColumn(
 }
 
 /**
- * Gives the columns of a row fettle's names.
+ * Gives the columns of a row fettle's names, and fills in the templates of columns.
  *
  * @throws FettleError at a name that fettle does not read
  */
 export function columnRenamer(columns: RowOptions['columns'] = {}): (row: Row) => Row {
   const pairs = Object.entries(columns).flatMap(([name, from]) => {
     if (from === undefined) return []
-    if (columnNames.some((known) => known === name)) return [[name, from] as const]
+    if (columnNames.some((known) => known === name))
+      return [{ name, from, template: parseColumnTemplate(from) }]
     const meant = closestName(name, columnNames)
     throw new FettleError({
       place: `columns.${name}`,
@@ -44,19 +53,30 @@ export function columnRenamer(columns: RowOptions['columns'] = {}): (row: Row) =
     })
   })
   if (pairs.length === 0) return (row) => row
-  const taken = new Set(pairs.map(([, from]) => from))
+  const taken = new Set(pairs.flatMap(({ from }) => columnsIn(from)))
   return (row) => {
     const { value, origin } = row
     const missing = missingColumns(row, columns)
     // A column that only some rows have, such as Alpaca's input, is absent rather than wrong.
-    if (missing.length === pairs.length) throw noColumn(origin, missing[0], Object.keys(value))
-    const others = Object.entries(value).filter(([name]) => !taken.has(name))
-    const renamed = pairs.flatMap(([name, from]) => (from in value ? [[name, value[from]] as const] : []))
-    return { value: Object.fromEntries([...others, ...renamed]), origin }
+    if (![...taken].some((name) => name in value)) throw noColumn(origin, missing[0], Object.keys(value))
+    const renamed: Record<string, unknown> = {}
+    for (const [name, item] of Object.entries(value)) if (!taken.has(name)) renamed[name] = item
+    for (const { name, from, template } of pairs) {
+      const absent = template && missing.find((pair) => pair[0] === name)
+      if (absent !== undefined) throw noColumn(origin, absent, Object.keys(value))
+      if (template !== undefined) renamed[name] = template.fill(row)
+      else if (from in value) renamed[name] = value[from]
+    }
+    return { value: renamed, origin }
   }
 }
 
 const ofChats = ['system', 'tools', 'functions', 'chat_template_kwargs']
+
+/** Under fettle's names, the columns that rows of a format may have. */
+export function readColumns(format: DataFormat): readonly string[] {
+  return columnsOf[format]
+}
 
 /** What each format reads. */
 const columnsOf: { [Format in DataFormat]: readonly string[] } = {
@@ -72,26 +92,41 @@ const media = ['image', 'images', 'video', 'videos', 'audio', 'audios']
 const rowMarks = ['weight', 'sample_weight', 'loss', 'loss_weight', 'loss_scale', 'train', 'training', 'mask']
 
 /**
- * Looks after the columns that a format does not read: those that would change what is learned are refused, the others
- * are noted, each once for a source.
+ * Looks after the columns of a source: those that its format reads are remembered; of the others those that would change what is learned
+ * are refused, the rest is remembered and noted, each once.
+ *
+ * @param found  is told which columns are read and which are not, under the file's names
  */
 export function createColumnWatch(
   name: string,
-  report: DataReport | undefined,
+  {
+    columns = {},
+    report,
+    found,
+  }: { columns?: RowOptions['columns']; report?: DataReport | undefined; found: SourceReport },
 ): (row: Row, format: DataFormat) => void {
-  const known = new Set<string>()
+  const { read, unread } = found.columns
+  const known = new Set<string>(unread)
+  const reading = new Set<string>()
   return ({ value, origin }, format) => {
-    const unread: string[] = []
+    const fresh: string[] = []
     for (const column of Object.keys(value)) {
-      if (isRead(column, value, format) || isNothing(value[column])) continue
-      refuseMeaning(formatOrigin(origin), column, value, format)
-      if (!known.has(column)) unread.push(column)
+      if (isNothing(value[column])) continue
+      if (isRead(column, value, format)) {
+        if (reading.has(column)) continue
+        reading.add(column)
+        for (const from of columnsIn(columns[column as keyof typeof columns] ?? column)) read[from] = column
+      } else {
+        refuseMeaning(formatOrigin(origin), column, value, format)
+        if (!known.has(column)) fresh.push(column)
+      }
     }
-    for (const column of unread) known.add(column)
-    if (unread.length > 0)
+    for (const column of fresh) known.add(column)
+    unread.push(...fresh)
+    if (fresh.length > 0)
       note(
         report,
-        `${name}: the column${unread.length === 1 ? '' : 's'} ${listNames(unread)} ${unread.length === 1 ? 'is' : 'are'} not read`,
+        `${name}: the column${fresh.length === 1 ? '' : 's'} ${listNames(fresh)} ${fresh.length === 1 ? 'is' : 'are'} not read`,
       )
   }
 }

@@ -7,6 +7,7 @@ import type { Conversation } from './conversation.ts'
 import type { Example } from './example.ts'
 import { note, noteFirst, skipOrThrow, type DataReport, type InvalidRowOptions } from './report.ts'
 import { formatOrigin } from './row.ts'
+import { listNames } from './values.ts'
 
 /** How conversations become examples. */
 export interface ExampleOptions extends InvalidRowOptions {
@@ -112,7 +113,11 @@ const encodeMessages: Encoder<'messages'> = async (items, tokenizer, options) =>
       origin,
     }))
   })
-  const onRemark = (remark: string) => note(report, `${items[0].origin.file}: ${remark}`)
+  const onRemark = (remark: string) => {
+    // The rows of a mixture stand side by side.
+    const files = listNames([...new Set(items.map(({ origin }) => origin.file))])
+    note(report, `${files}: ${remark}`)
+  }
   const encodings = await tokenizer.encodeChats(chats, { policy, variables, onRemark })
   return encodings.map((encoding, i) => ({ ...toExample(encoding), origin: chats[i].origin }))
 }

@@ -4,12 +4,11 @@ import type { MaskPolicy, Message } from '../chat/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Conversation } from './conversation.ts'
 import { encodeConversations, type EncodedExample, type ExampleOptions } from './encode-conversations.ts'
-import { nothingIn } from './prepare-examples.ts'
+import { readConversations, sourceReports, type MixOptions } from './mix/index.ts'
+import { refuseUseless } from './nothing-in.ts'
 import { createDataReport, note } from './report.ts'
 import { formatOrigin } from './row.ts'
 import { sourceOf, type DataSource } from './row-options.ts'
-import { readRows } from './sources/index.ts'
-import { toConversations } from './to-conversations.ts'
 
 /** An example as it is learned, with what it was made from. */
 export interface InspectedExample extends EncodedExample {
@@ -34,29 +33,21 @@ export interface InspectedExample extends EncodedExample {
 export async function* inspect(
   sources: readonly (string | DataSource)[],
   tokenizer: Tokenizer,
-  options: ExampleOptions = {},
+  options: ExampleOptions & MixOptions = {},
 ): AsyncGenerator<InspectedExample> {
   checkArgument('sources', sources, Array.isArray(sources), 'a list of paths or sources')
   checkObject('options', options)
   const policy: MaskPolicy = { ...options.policy, accept: ['dropped', 'inferred', 'no-stop'] }
-  const report = options.report ?? createDataReport()
-  for (const source of Array.from(sources, sourceOf)) {
-    const before = { ...report }
-    let examples = 0
-    const conversations = toConversations(readRows(source, { ...options, report }), {
-      ...source,
-      ...options,
-      report,
-      trainOnInput: policy.trainOnInput,
-    })
-    for await (const conversation of conversations) {
-      for await (const example of inspectOne(conversation, tokenizer, { ...options, report, policy })) {
-        examples += 1
-        yield example
-      }
+  const given = Array.from(sources, sourceOf)
+  const { report = createDataReport(), found = sourceReports(given) } = options
+  const reading = { ...options, report, found, policy, trainOnInput: policy.trainOnInput }
+  let examples = 0
+  for await (const conversation of readConversations(given, reading))
+    for await (const example of inspectOne(conversation, tokenizer, reading)) {
+      examples += 1
+      yield example
     }
-    if (examples === 0) throw nothingIn(source, report, before)
-  }
+  if (given.length > 0) refuseUseless(found, report, examples)
 }
 
 async function* inspectOne(

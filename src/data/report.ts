@@ -1,10 +1,30 @@
 import { FettleError } from '../error.ts'
+import type { DataFormat } from './row-options.ts'
 import { formatOrigin, type Origin } from './row.ts'
 
 /** A row that cannot be used, and why. */
 export interface InvalidRow {
   place: string
   reason: string
+}
+
+/** What was found in one source. */
+export interface SourceReport {
+  name: string
+  /** As it was found by the first row, or said; undefined before that. */
+  format?: DataFormat
+  /** How it is mixed with the others, where it has a weight. */
+  weight?: number
+  /** Its rows that were read, those of them that cannot be used, and those that became conversations, repeated ones too. */
+  rows: number
+  invalidRows: number
+  conversations: number
+  columns: {
+    /** The file's column → the one of fettle's as which it is read. */
+    read: Record<string, string>
+    /** The file's columns that say something and that nobody reads. */
+    unread: string[]
+  }
 }
 
 /** What happened to the rows of some data besides becoming examples; readers write it as they go. */
@@ -17,6 +37,16 @@ export interface DataReport {
   invalid: InvalidRow[]
   /** What else is worth knowing, each once: columns that nobody reads, tokens across a border. */
   notes: string[]
+  /** Rows that a function left out. */
+  mappedAway: number
+  /** Rows that were left out because an earlier one says the same: `deduplicate`. */
+  duplicates: number
+  /** Rows that were kept for evaluation: `valSize`. */
+  heldOut: number
+  /** Rows that were given again, because others had more: `all_exhausted`. */
+  repeated: number
+  /** What was found in each source, in their order. */
+  sources: SourceReport[]
 }
 
 /** Rows that a report lists; the count is of all. */
@@ -24,7 +54,22 @@ const listedRows = 20
 
 /** A report of which nothing is written yet. */
 export function createDataReport(): DataReport {
-  return { rows: 0, invalidRows: 0, invalid: [], notes: [] }
+  return {
+    rows: 0,
+    invalidRows: 0,
+    invalid: [],
+    notes: [],
+    mappedAway: 0,
+    duplicates: 0,
+    heldOut: 0,
+    repeated: 0,
+    sources: [],
+  }
+}
+
+/** What was found in a source that was not looked at yet. */
+export function createSourceReport(name: string): SourceReport {
+  return { name, rows: 0, invalidRows: 0, conversations: 0, columns: { read: {}, unread: [] } }
 }
 
 /** Notes something once. */
@@ -40,10 +85,12 @@ export function noteFirst(report: DataReport | undefined, about: string, first: 
     note(report, about + firstMark + first)
 }
 
-/** Adds what happened later to a report, as if it had been written there. */
+/** What a report counts. */
+const counts = ['rows', 'invalidRows', 'mappedAway', 'duplicates', 'heldOut', 'repeated'] as const
+
+/** Adds what happened later to a report, as if it had been written there. What is known of sources stays what it is. */
 export function addReport(to: DataReport, later: DataReport): void {
-  to.rows += later.rows
-  to.invalidRows += later.invalidRows
+  for (const count of counts) to[count] += later[count]
   to.invalid.push(...later.invalid.slice(0, Math.max(0, listedRows - to.invalid.length)))
   for (const text of later.notes) {
     const [about, ...rest] = text.split(firstMark)
@@ -52,11 +99,10 @@ export function addReport(to: DataReport, later: DataReport): void {
   }
 }
 
-/** What a report holds, which is empty afterwards. */
+/** What a report counts and lists, which is empty afterwards. */
 export function takeReport(report: DataReport): DataReport {
   const taken = { ...report, invalid: report.invalid.splice(0), notes: report.notes.splice(0) }
-  report.rows = 0
-  report.invalidRows = 0
+  for (const count of counts) report[count] = 0
   return taken
 }
 

@@ -1,4 +1,5 @@
 import { checkArgument, checkObject, checkPath, checkText } from '../check-argument.ts'
+import type { Origin } from './row.ts'
 
 /** How the rows of a source are laid out; `auto` decides by the columns of the first row. */
 export type DataFormat = 'messages' | 'sharegpt' | 'prompt_completion' | 'instruct' | 'text' | 'tokens'
@@ -44,19 +45,39 @@ export type MessageKeys = {
 /** How to read the rows of a source. */
 export interface RowOptions {
   format?: 'auto' | DataFormat | undefined
-  /** fettle's column name → the file's: `{ input: 'question', output: 'answer' }`. */
+  /** fettle's column name → the file's, or a text made of them: `{ input: '{title}\n{question}', output: 'answer' }`. */
   columns?: { [Name in ColumnName]?: string | undefined } | undefined
   /** The file's role → the template's: `{ bot: 'assistant' }`. */
   roles?: Readonly<Record<string, string>> | undefined
   messageKeys?: MessageKeys | undefined
 }
 
-/** Where training data comes from: a file, or rows that the program holds or makes. */
+type Rows = Iterable<Readonly<Record<string, unknown>>> | AsyncIterable<Readonly<Record<string, unknown>>>
+
+/** Rows that a program holds or makes, or a function that begins them anew. */
+export type GivenRows = Rows | (() => Rows | Promise<Rows>)
+
+/**
+ * Makes of a row what is read instead: a row of a known format such as `{ messages, tools }` or `{ prompt, completion }`, or the messages
+ * alone; null leaves the row out.
+ */
+export type RowMap = (row: Record<string, unknown>, origin: Origin) => RowMapResult | Promise<RowMapResult>
+type RowMapResult = Readonly<Record<string, unknown>> | readonly object[] | null | undefined
+
+/** How a source is mixed with others. */
+export interface MixedSource {
+  /** How often a row of it is drawn, in relation to the other sources, which then have a weight too (default: one source after the other). */
+  weight?: number | undefined
+  map?: RowMap | undefined
+}
+
+/** Where training data comes from: a file, or rows that the program holds or makes; a function makes them anew each time. */
 export type DataSource = RowOptions &
+  MixedSource &
   (
     | { path: string }
     | {
-        rows: Iterable<Readonly<Record<string, unknown>>> | AsyncIterable<Readonly<Record<string, unknown>>>
+        rows: GivenRows
         /** What errors call these rows (default `data`). */
         name?: string | undefined
       }
@@ -67,15 +88,22 @@ export function sourceOf(given: string | DataSource): DataSource {
   if (typeof given !== 'string') {
     checkObject('data', given)
     if ('path' in given) checkPath('data.path', given.path)
-    else checkArgument('data.rows', given.rows, isIterable(given.rows), 'rows, or a path')
+    else checkArgument('data.rows', given.rows, isRows(given.rows), 'rows, or a path')
     if ('name' in given && given.name !== undefined) checkText('data.name', given.name)
   }
-  return typeof given === 'string' ? { path: given } : given
+  if (typeof given === 'string') return { path: given }
+  if (given.map !== undefined)
+    checkArgument('data.map', given.map, typeof given.map === 'function', 'a function of a row')
+  return given
 }
 
-function isIterable(value: unknown): boolean {
+/** Whether a value can be a source's rows. */
+export function isRows(value: unknown): boolean {
   return (
-    typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
+    typeof value === 'function' ||
+    (typeof value === 'object' &&
+      value !== null &&
+      (Symbol.iterator in value || Symbol.asyncIterator in value))
   )
 }
 

@@ -8,6 +8,8 @@ export interface Origin {
   line?: number
   /** 0-based row of a table. */
   row?: number
+  /** Kept for evaluation: `valSize`. */
+  heldOut?: true
 }
 
 /** One record of a data file, before its format is known. */

@@ -5,7 +5,7 @@ import { detectFormat, requireFormat } from './detect-format.ts'
 import { readInstruct } from './instruct-rows.ts'
 import { readMessages } from './message-rows.ts'
 import { readTokenRow } from './pretokenised-rows.ts'
-import { skipOrThrow, type InvalidRowOptions } from './report.ts'
+import { createSourceReport, skipOrThrow, type InvalidRowOptions, type SourceReport } from './report.ts'
 import type { DataFormat, RowOptions } from './row-options.ts'
 import { readText, type Row } from './row.ts'
 import { refuseHalfCharacters } from './half-characters.ts'
@@ -47,25 +47,45 @@ export async function* toConversations(
   rows: Iterable<Row> | AsyncIterable<Row>,
   options: ConversationOptions = {},
 ): AsyncGenerator<Conversation> {
-  const rename = columnRenamer(options.columns)
+  const read = createRowReader(options)
+  for await (const row of rows) {
+    const conversation = read(row)
+    if (conversation !== undefined) yield conversation
+  }
+}
+
+/**
+ * What turns the rows of one source into conversations, one by one. It keeps the format that the first row tells.
+ *
+ * @param found  is told format and columns, and counts
+ * @returns      a function whose result is undefined for a row that cannot be used, where such rows are left out; else it throws
+ */
+export function createRowReader(
+  options: ConversationOptions,
+  found: SourceReport = createSourceReport(''),
+): (row: Row) => Conversation | undefined {
+  const { columns, messageKeys, report } = options
+  const rename = columnRenamer(columns)
   let watch: ReturnType<typeof createColumnWatch> | undefined
   const given = options.format === 'auto' ? undefined : options.format
-  let format = given
-  for await (const row of rows) {
-    let conversation: Conversation
+  if (given !== undefined) found.format = given
+  return (row) => {
     try {
       const renamed = rename(row)
-      format ??= detectFormat(renamed, missingColumns(row, options.columns), options.messageKeys)
+      found.format ??= detectFormat(renamed, missingColumns(row, columns), messageKeys)
+      const { format } = found
       requireFormat(renamed, format, given === undefined)
-      watch ??= createColumnWatch(row.origin.file, options.report)
+      watch ??= createColumnWatch(row.origin.file, { columns, report, found })
       watch(renamed, format)
-      conversation = readers[format](renamed, options)
+      const conversation = readers[format](renamed, options)
       refuseHalfCharacters(conversation)
+      found.conversations += 1
+      return conversation
     } catch (error) {
       skipOrThrow(error, options, row.origin)
-      continue
+      found.invalidRows += 1
+      return undefined
     }
-    yield conversation
   }
 }
 

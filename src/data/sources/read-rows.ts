@@ -11,7 +11,14 @@ import {
 } from '../../formats/index.ts'
 import { isMessageLike } from '../message-shape.ts'
 import { skipOrThrow, type InvalidRowOptions } from '../report.ts'
-import { columnNames, type DataSource, type MessageKeys, type RowOptions } from '../row-options.ts'
+import { openRows } from './open-rows.ts'
+import {
+  columnNames,
+  type DataSource,
+  type GivenRows,
+  type MessageKeys,
+  type RowOptions,
+} from '../row-options.ts'
 import { formatOrigin, type Origin, type Row } from '../row.ts'
 import { describeValue, isRecord } from '../values.ts'
 
@@ -126,12 +133,12 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 async function* readGivenRows(
-  values: Iterable<unknown> | AsyncIterable<unknown>,
+  values: GivenRows,
   file: string,
   options: InvalidRowOptions,
 ): AsyncGenerator<Row> {
   let row = 0
-  for await (const value of values) yield* toRow(value, { file, row: row++ }, options)
+  for await (const value of openRows(values, file)) yield* toRow(value, { file, row: row++ }, options)
 }
 
 /** Where nothing else is in an object than one list of objects, such as `{ "data": [ … ] }`: those. */
