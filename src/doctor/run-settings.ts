@@ -45,6 +45,7 @@ interface LoraSettings {
   r?: number
   alpha?: number
   targetModules?: string | string[]
+  targetParameters?: string[]
   modulesToSave?: string[]
   trainableTokens?: unknown
   useRslora?: boolean
@@ -76,6 +77,7 @@ const keys = {
   r: ['r', 'lora_r', 'lora_rank'],
   alpha: ['lora_alpha', 'alpha'],
   targetModules: ['target_modules', 'lora_target_modules', 'lora_target'],
+  targetParameters: ['target_parameters', 'lora_target_parameters'],
   modulesToSave: ['modules_to_save', 'lora_modules_to_save', 'additional_target'],
   trainableTokens: ['trainable_token_indices', 'fix_untrained_tokens'],
   useRslora: ['use_rslora', 'peft_use_rslora'],
@@ -178,6 +180,7 @@ function loraOf(values: Values): LoraSettings | null | undefined {
     target !== undefined ||
     values['finetuning_type'] === 'lora'
   if (!isAsked) return undefined
+  const parameters = find(block, keys.targetParameters)
   const alpha = numberOf(find(block, keys.alpha))
   const saved = find(block, keys.modulesToSave)
   const tokens = find(block, keys.trainableTokens)
@@ -185,6 +188,7 @@ function loraOf(values: Values): LoraSettings | null | undefined {
     ...(r !== undefined && { r }),
     ...(alpha !== undefined && { alpha }),
     ...(target !== undefined && target !== null && { targetModules: namesOf(target) }),
+    ...(Array.isArray(parameters) && { targetParameters: parameters.map(String) }),
     ...(saved !== undefined && saved !== null && { modulesToSave: [namesOf(saved)].flat() }),
     ...(tokens !== undefined && tokens !== null && { trainableTokens: tokens }),
     useRslora: find(block, keys.useRslora) === true,

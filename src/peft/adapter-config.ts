@@ -15,7 +15,8 @@ function without(expected: string, ...harmless: readonly unknown[]): UnobeyedKey
   return { isHarmless: isOneOf(null, ...harmless), expected, cure }
 }
 
-const { r, loraAlpha, loraDropout, targetModules, excludeModules, bias, useRslora, useDora } = loraFields
+const { r, loraAlpha, loraDropout, targetModules, targetParameters, excludeModules } = loraFields
+const { bias, useRslora, useDora } = loraFields
 const { rankPattern, alphaPattern, layersToTransform, modulesToSave, ensureWeightTying } = loraFields
 const { trainableTokenIndices } = loraFields
 
@@ -33,7 +34,8 @@ const adapterKeys = {
     r: r.default(8),
     lora_alpha: loraAlpha.default(8),
     lora_dropout: loraDropout.default(0),
-    target_modules: targetModules,
+    target_modules: targetModules.nullish(),
+    target_parameters: orNothing(targetParameters),
     exclude_modules: orNothing(excludeModules),
     bias: bias.default('none'),
     use_rslora: useRslora.nullish(),
@@ -71,7 +73,6 @@ const adapterKeys = {
     use_qalora: without('false', false),
     use_bdlora: without('null', false),
     layer_replication: without('null'),
-    target_parameters: { ...without('null'), isHarmless: isEmpty },
     alora_invocation_tokens: without('null: fettle has no activated LoRA'),
     arrow_config: without('null'),
     kasa_config: without('null'),
@@ -124,9 +125,17 @@ export async function readAdapterConfig(folder: string): Promise<ForeignValues<L
       cure,
     })
   const { values, notices } = readForeign(adapterKeys, raw, place)
+  const targets = values.target_modules ?? []
+  if (targets.length === 0 && isEmpty(values.target_parameters ?? null))
+    throw new FettleError({
+      place: `${place}: target_modules`,
+      found: quoteValue(values.target_modules),
+      expected: 'a text or a list of names, or target_parameters beside it',
+    })
   const layers = values.layers_to_transform
   const optional = {
     baseModelNameOrPath: values.base_model_name_or_path,
+    targetParameters: values.target_parameters,
     excludeModules: values.exclude_modules,
     layersToTransform: typeof layers === 'number' ? [layers] : layers,
     layersPattern:
@@ -141,7 +150,7 @@ export async function readAdapterConfig(folder: string): Promise<ForeignValues<L
     r: values.r,
     loraAlpha: values.lora_alpha,
     loraDropout: values.lora_dropout,
-    targetModules: values.target_modules,
+    targetModules: targets,
     bias: values.bias,
     useRslora: values.use_rslora ?? false,
     useDora: values.use_dora ?? false,

@@ -40,6 +40,7 @@ export function toPeftConfig(config: LoraConfig, targetModules: readonly string[
     lora_dropout: config.loraDropout,
     target_modules:
       isList && !Array.isArray(config.targetModules) ? [...targetModules].toSorted() : config.targetModules,
+    ...(config.targetParameters && { target_parameters: config.targetParameters }),
     exclude_modules: config.excludeModules ?? null,
     bias: config.bias,
     use_rslora: config.useRslora,

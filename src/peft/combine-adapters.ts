@@ -183,12 +183,18 @@ function plainLora({ place, config, tensors }: CombinedSource) {
   const names = [...tensors.keys()].filter((name) => name.endsWith(suffix))
   const linear = names.map((name) => name.slice(prefix.length, -suffix.length))
   const begins = typeof config.initLoraWeights === 'string' && config.initLoraWeights !== 'gaussian'
-  if (tensors.size !== 2 * names.length || config.useDora || begins || config.bias !== 'none')
+  if (
+    tensors.size !== 2 * names.length ||
+    config.useDora ||
+    begins ||
+    config.bias !== 'none' ||
+    config.targetParameters
+  )
     throw new FettleError({
       place,
       found: 'more than LoRA on linear layers',
       expected:
-        'plain LoRA: no DoRA, no modules_to_save, no biases, no rows of tokens, no change of the base',
+        'plain LoRA: no DoRA, no modules_to_save, no biases, no rows of tokens, no target_parameters, no change of the base',
     })
   const modules = new Map(
     matchModules(config, { linear, tables: [] }, `${place}: `).map((adapter) => {

@@ -14,7 +14,9 @@ export const loraFields = {
   r: rank(),
   loraAlpha: positive(),
   loraDropout: z.number().min(0).lt(1),
-  targetModules: z.union([z.string().min(1), names()]),
+  /** An empty list, where `targetParameters` says what is adapted. */
+  targetModules: z.union([z.string().min(1), z.array(z.string().min(1))]),
+  targetParameters: names(),
   excludeModules: z.union([z.string().min(1), names()]),
   bias: z.enum(['none', 'all', 'lora_only']),
   useRslora: z.boolean(),
@@ -72,6 +74,9 @@ export const loraSchema = z.strictObject({
   targetModules: loraFields.targetModules
     .default('all-linear')
     .describe('Modules to adapt: all-linear, names, or a regular expression for the whole path.'),
+  targetParameters: loraFields.targetParameters
+    .optional()
+    .describe('Tensors of experts to adapt besides: mlp.experts.gate_up_proj, mlp.experts.down_proj.'),
   excludeModules: loraFields.excludeModules.optional().describe('Modules to leave out.'),
   bias: loraFields.bias.default('none').describe('Which biases are trained.'),
   // Kalajdzievski 2023, https://arxiv.org/abs/2312.03732
@@ -127,6 +132,12 @@ export function loraConfig({
 }: Partial<LoraConfig> = {}): LoraConfig {
   const result = loraSchema.safeParse(given)
   if (!result.success) throw new FettleError(result.error.issues.flatMap((issue) => problemsOf(issue, given)))
+  if (result.data.targetModules.length === 0 && !result.data.targetParameters)
+    throw new FettleError({
+      place: 'lora.target_modules',
+      found: '[]',
+      expected: 'names of modules, or target_parameters beside it',
+    })
   if (result.data.layersPattern && !result.data.layersToTransform)
     throw new FettleError({
       place: 'lora.layers_pattern',

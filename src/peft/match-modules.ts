@@ -1,6 +1,7 @@
 import { FettleError, quoteValue } from '../error.ts'
 import { compilePattern } from '../patterns/index.ts'
 import type { LoraConfig } from './lora-config.ts'
+import { checkParameterNames, matchParameters } from './match-parameters.ts'
 
 /** Rank and scaling of one adapted module. */
 export interface ModuleAdapter {
@@ -16,6 +17,8 @@ export interface AdaptableModules {
   linear: readonly string[]
   /** Embedding and head, which `all-linear` does not mean. */
   tables: readonly string[]
+  /** Tensors of all experts of a layer, `model.layers.0.mlp.experts.gate_up_proj`, which only `target_parameters` means. */
+  experts?: readonly string[]
 }
 
 /**
@@ -44,24 +47,48 @@ export function matchModules(
   const matched = adaptable.filter(
     (module) => isTarget(module) && !isExcluded(module) && !isWhole(module) && isOfLayers(module),
   )
-  if (matched.length === 0) {
+  const parameters = matchParameters(config, adaptableParameters(modules))
+  if (matched.length === 0 && parameters.length === 0) {
     checkLayers(config.layersToTransform, modules.linear)
     throw noModule(prefix, targetModules, modules)
   }
   const rankOf = patternValues(config.rankPattern, `${prefix}rank_pattern`)
   const alphaOf = patternValues(config.alphaPattern, `${prefix}alpha_pattern`)
-  return matched.map((module) => {
-    const rank = rankOf(module) ?? config.r
-    const alpha = alphaOf(module) ?? config.loraAlpha
-    return { module, rank, scaling: alpha / (config.useRslora ? Math.sqrt(rank) : rank) }
-  })
+  const adapterOf = (name: string): ModuleAdapter => {
+    const rank = rankOf(name) ?? config.r
+    const alpha = alphaOf(name) ?? config.loraAlpha
+    return { module: name, rank, scaling: alpha / (config.useRslora ? Math.sqrt(rank) : rank) }
+  }
+  const twice = parameters.find((name) => matched.includes(linearOf(name)))
+  if (twice !== undefined)
+    throw new FettleError({
+      place: `${prefix}target_parameters`,
+      found: `${quoteValue(twice)}, whose module is among target_modules, too`,
+      expected: 'one of the two',
+    })
+  return [
+    ...matched.map(adapterOf),
+    ...parameters.map((name) => ({ ...adapterOf(name), module: linearOf(name) })),
+  ]
+}
+
+/** Names of all tensors that LoRA can be on: experts', and the weights of linear layers. */
+export function adaptableParameters({ linear, experts = [] }: AdaptableModules): string[] {
+  return [...experts, ...linear.map((module) => `${module}.weight`)]
+}
+
+/** `q_proj` of `q_proj.weight`; experts are what they are called. */
+function linearOf(parameter: string): string {
+  return parameter.endsWith('.weight') ? parameter.slice(0, -'.weight'.length) : parameter
 }
 
 /**
  * For an adapter that is new: each name of the list means some module, or it was mistyped. PEFT takes such names, and so does
  * whoever loads what it saved.
  */
-export function checkTargets({ targetModules }: LoraConfig, modules: AdaptableModules): void {
+export function checkTargets(config: LoraConfig, modules: AdaptableModules): void {
+  const { targetModules } = config
+  checkParameterNames(config, adaptableParameters(modules))
   if (!Array.isArray(targetModules)) return
   const all = [...modules.linear, ...modules.tables]
   const unused = targetModules.filter((name) => !all.some((module) => matchesSuffix(module, name)))
@@ -71,14 +98,14 @@ export function checkTargets({ targetModules }: LoraConfig, modules: AdaptableMo
 function noModule(
   prefix: string,
   found: string | readonly string[],
-  { linear }: AdaptableModules,
+  { linear, experts = [] }: AdaptableModules,
 ): FettleError {
   const names = [...new Set(linear.map((module) => module.slice(module.lastIndexOf('.') + 1)))]
   return new FettleError({
     place: `${prefix}target_modules`,
     found: `${quoteValue(found)}, which matches no linear layer`,
     expected: `all-linear, or some of ${names.join(', ')}`,
-    cure: 'lm_head and embed_tokens are adapted where they are named, or trained whole with modules_to_save.',
+    cure: `${experts.length > 0 ? 'Experts are adapted by target_parameters. ' : ''}lm_head and embed_tokens are adapted where they are named, or trained whole with modules_to_save.`,
   })
 }
 

@@ -485,6 +485,12 @@ export const furtherCases: [string, CheckName, () => Promise<DiagnoseInput>, str
     /\nmerged: use_dora; bias: all; init_lora_weights: pissa_niter_4, which changes the base's weights; r: 600, and at most 512\n/,
   ],
   [
+    'LoRA on the tensors of experts, which vLLM takes of some models only',
+    'served-where',
+    withRun('lora: { r: 8, target_parameters: [mlp.experts.gate_up_proj, mlp.experts.down_proj] }'),
+    /0 programs serve as it is.*\nmerged: target_parameters: of \w* it reads LoRA on experts one by one\nmerged: target_parameters: its converter/,
+  ],
+  [
     'a run of another tool that trains an adapter',
     'served-where',
     async () => ({

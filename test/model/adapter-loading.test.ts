@@ -8,7 +8,7 @@ import { fixture, maxDifference, readTensors } from './golden.ts'
 
 const peft = (...path: string[]) => join(import.meta.dirname, '..', 'fixtures', 'peft', ...path)
 
-/** Adapters that PEFT made; see record_loading.py. */
+/** Adapters that PEFT made; see record_loading.py and record_experts.py. */
 const cases = [
   ['pissa', 'llama'],
   ['pissa-patterns', 'qwen3'],
@@ -26,6 +26,10 @@ const cases = [
   ['lora-head-tied', 'llama-tied-rope3'],
   ['lora-embedding-tied', 'llama-tied-rope3'],
   ['lora-both-resized', 'llama'],
+  ['experts-down', 'mixtral'],
+  ['experts-one-layer', 'gpt-oss'],
+  ['experts-patterns', 'gpt-oss'],
+  ['experts-shared', 'qwen2-moe'],
 ] as const
 
 const engines: LoadOptions[] = [

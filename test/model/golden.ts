@@ -25,6 +25,7 @@ export const goldenModels = [
   'lfm2',
   'qwen3-5',
   'mixtral',
+  'qwen2-moe',
   'qwen3-moe',
   'gpt-oss',
 ] as const

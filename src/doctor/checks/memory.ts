@@ -67,11 +67,22 @@ async function activationBytes({ run }: Patient, model: ModelFiles, elementBytes
   return activationBytesWithin(architecture, elementBytes, tokens, budget)
 }
 
-/** Parameters of LoRA: r · (in + out) for each adapted layer. */
+/** Parameters of LoRA: r · (in + out) for each adapted layer, and for each expert where `target_parameters` names these. */
 function adapterCount({ run, adapter }: Patient, model: ModelFiles): number {
   const saved = adapter?.config['r']
   const r = run?.lora?.r ?? (typeof saved === 'number' ? saved : 16)
-  const modules = linearModules(model)
+  const isExpert = (name: string) => name.includes('.experts.')
+  const modules = linearModules(model).filter((module) => !isExpert(module))
+  const parameters = run?.lora?.targetParameters ?? namesIn(adapter?.config['target_parameters'])
+  const shapes = [...model.shapes].flatMap(([name, shape]) =>
+    isExpert(name) && shape.length > 1 ? [shape] : [],
+  )
+  const ofExperts = parameters.some((name) => !name.endsWith('.weight'))
+    ? shapes.reduce((sum, [...shape]) => {
+        const [columns = 0, rows = 0, count = 1] = shape.toReversed()
+        return sum + r * count * (rows + columns)
+      }, 0)
+    : 0
   let adapted = modules
   try {
     const targetModules = run?.lora?.targetModules ?? 'all-linear'
@@ -84,7 +95,11 @@ function adapterCount({ run, adapter }: Patient, model: ModelFiles): number {
   return adapted.reduce((sum, module) => {
     const [rows = 0, columns = 0] = model.shapes.get(`${module}.weight`) ?? []
     return sum + r * (rows + columns)
-  }, 0)
+  }, ofExperts)
+}
+
+function namesIn(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : []
 }
 
 /** A run that needs more memory than there is. */

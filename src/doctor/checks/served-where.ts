@@ -13,6 +13,8 @@ interface Served {
   /** What `adapter_config.json` says or will say, by PEFT's names. */
   settings: JsonObject
   targets: readonly string[]
+  /** Tensors of experts that LoRA is on; the weight of a module is served as the module. */
+  experts: readonly string[]
   saved: readonly string[]
   hasTokens: boolean
   rank: number
@@ -71,6 +73,9 @@ function servedOf({ adapter, run, model, tokenizer, baseTokenizer }: Patient): S
   return {
     settings,
     targets: adapter ? textsOf(settings['target_modules']) : textsOf(run?.lora?.targetModules),
+    experts: (adapter ? textsOf(settings['target_parameters']) : (run?.lora?.targetParameters ?? [])).filter(
+      (name) => !name.endsWith('.weight'),
+    ),
     saved: adapter ? textsOf(settings['modules_to_save']) : (run?.lora?.modulesToSave ?? []),
     hasTokens: tokens !== undefined && tokens !== null && tokens !== false,
     rank: Math.max(
@@ -116,7 +121,22 @@ const vllmRanks = [1, 8, 16, 32, 64, 128, 256, 320, 512]
 
 function vllmReasons(served: Served): string[] {
   const most = Math.max(...vllmRanks)
-  return [...commonReasons(served), ...(served.rank > most ? [`r: ${served.rank}, and at most ${most}`] : [])]
+  const { experts, family, rank } = served
+  return [
+    ...commonReasons(served),
+    ...(rank > most ? [`r: ${rank}, and at most ${most}`] : []),
+    ...(experts.length > 0 && !readsExperts(served)
+      ? [`target_parameters: of ${family} it reads LoRA on experts one by one`]
+      : []),
+  ]
+}
+
+/** Of models whose class says so it takes LoRA on both tensors of experts, as PEFT saves it (vllm/lora/model_manager.py). */
+function readsExperts({ experts, family }: Served): boolean {
+  return (
+    family === 'gpt_oss' &&
+    ['gate_up_proj', 'down_proj'].every((name) => experts.some((each) => each.endsWith(name)))
+  )
 }
 
 function vllmHints({ rank, hasOwnTemplate }: Served): string[] {
@@ -128,12 +148,13 @@ function vllmHints({ rank, hasOwnTemplate }: Served): string[] {
 }
 
 function llamaReasons(served: Served): string[] {
-  const { settings, targets, family, isTied } = served
+  const { settings, targets, experts, family, isTied } = served
   const ranks = ['rank_pattern', 'alpha_pattern'].filter((key) => isFilled(settings[key]))
   return [
     ...commonReasons(served),
     ...(settings['use_rslora'] === true ? ['use_rslora: a GGUF adapter is scaled by alpha / r'] : []),
     ...ranks.map((key) => `${key}: a GGUF adapter has one alpha`),
+    ...(experts.length > 0 ? ['target_parameters: its converter knows LoRA on modules only'] : []),
     ...(isTied && targets.includes('lm_head') ? ['LoRA on a head that is the embedding'] : []),
     ...(/^(qwen3_5|gemma4)/.test(family) ? [`its converter fails for adapters of ${family}`] : []),
   ]

@@ -2,19 +2,22 @@ import { FettleError } from '../../error.ts'
 import type { Problem } from '../../error.ts'
 import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import {
+  checkParameters,
   checkTargets,
   isSplitInit,
   matchModules,
+  adaptableParameters,
   readAdapterConfig,
   readAdapterTensors,
 } from '../../peft/index.ts'
+import type { AdaptableModules } from '../../peft/index.ts'
 import { createRandom } from '../../random.ts'
-import { linearParameters } from '../blocks/architecture.ts'
+import { parametersOf, projectionsOf } from '../blocks/architecture.ts'
 import type { Adapter } from '../state/adapter-state.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'
 import { freeze, setTrainable } from '../state/train-state.ts'
-import { moduleOf } from '../weights/parameters.ts'
+import { isProjection, moduleOf } from '../weights/parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
 import type { AdapterFile } from './adapter-file.ts'
 import { adapterFile } from './adapter-file.ts'
@@ -36,7 +39,8 @@ import { savesTable, wholeEntries } from './whole-entries.ts'
  * OLoRA and LoftQ change those of its modules.
  */
 export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
-  const adaptable = { linear: linearModules(state), tables: tableModules(state) }
+  const adaptable = adaptableModules(state)
+  checkParameters(config, adaptableParameters(adaptable), otherTensors(state))
   checkTargets(config, adaptable)
   const random = createRandom(seed)
   const { modules, tables } = divided(state, config, matchModules(config, adaptable))
@@ -69,7 +73,9 @@ export async function putAdapter(
   file: AdapterFile,
   place: string,
 ): Promise<void> {
-  const matched = matchModules(config, { linear: linearModules(state), tables: tableModules(state) }, place)
+  const adaptable = adaptableModules(state)
+  checkParameters(config, adaptableParameters(adaptable), otherTensors(state), place)
+  const matched = matchModules(config, adaptable, place)
   const { modules, tables } = divided(state, config, matched)
   // What can be wrong is found before the model is changed.
   for (const adapted of adaptedParameters(state, modules))
@@ -77,7 +83,7 @@ export async function putAdapter(
       for (const { name, shape } of slices) file.take(name, shape)
   const fixed = await takeTables(state, file, config)
   await prepareBase(state, config)
-  const take: InitialLora = ({ name, shape }) => file.take(name, shape)
+  const take = ({ name, shape }: Parameters<InitialLora>[0]) => file.take(name, shape)
   const adapter = { config, modules, tables, fixed, replaced: [], begun: new Map<string, Float32Array>() }
   await installAdapter(state, adapter, { lora: take, table: take }, file.take)
   file.checkNothingLeft()
@@ -121,10 +127,22 @@ function checkTable(
     })
 }
 
-function linearModules({ architecture }: ModelState): string[] {
-  return linearParameters(architecture).flatMap(({ parts }) =>
-    parts.map(({ safetensors }) => moduleOf(safetensors.name)),
-  )
+function adaptableModules(state: ModelState): AdaptableModules {
+  const projections = projectionsOf(state.architecture)
+  return {
+    linear: projections.flatMap(({ kind, parts }) =>
+      kind === 'linear' ? parts.map(({ safetensors }) => moduleOf(safetensors.name)) : [],
+    ),
+    tables: tableModules(state),
+    experts: projections.flatMap(({ experts }) => experts?.name ?? []),
+  }
+}
+
+/** Names of tensors that LoRA is never on. */
+function otherTensors({ architecture }: ModelState): string[] {
+  return parametersOf(architecture)
+    .filter((parameter) => !isProjection(parameter))
+    .flatMap(({ parts }) => parts.map(({ safetensors }) => safetensors.name))
 }
 
 /** The layers' modules by path, and the tables. */

@@ -40,3 +40,21 @@ export async function addProduct(
   for (let i = 0; i < sums.length; i += 1) if (sums[i] === values[i]) sums[i] = values[i]
   return sums
 }
+
+/**
+ * The same of matrices that lie one below the other, one product for each.
+ *
+ * @param values  [matrices · rows, columns]
+ */
+export async function addProducts(
+  engine: Engine,
+  values: Float32Array,
+  products: readonly Product[],
+): Promise<Float32Array> {
+  if (products.length === 1) return addProduct(engine, values, products[0])
+  const size = values.length / products.length
+  const sums = new Float32Array(values.length)
+  for (const [i, product] of products.entries())
+    sums.set(await addProduct(engine, values.subarray(i * size, (i + 1) * size), product), i * size)
+  return sums
+}

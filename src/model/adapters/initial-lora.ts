@@ -1,3 +1,4 @@
+import { elementCount } from '../../engine/index.ts'
 import { adapterName, normal } from '../../peft/index.ts'
 import type { LoraConfig, LoraFactors } from '../../peft/index.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
@@ -12,14 +13,16 @@ export function initialLora(
   begun: ReadonlyMap<string, Float32Array>,
   random: () => number,
 ): InitialLora {
-  return ({ name, rows, columns }, matrix) => {
+  return ({ name, rows, shape }, matrix, count) => {
     const factor = begun.get(name)
     if (factor) return factor
-    const drawn = (draw: () => number) => Float32Array.from({ length: rows * columns }, draw)
+    const [, columns = 1] = shape
+    const size = elementCount(shape)
+    const drawn = (draw: () => number) => Float32Array.from({ length: size }, draw)
     // Magnitudes follow from the others: see startMagnitudes.
     if (matrix === 'magnitude') return new Float32Array(rows).fill(1)
-    if (matrix === 'B' && init !== false) return new Float32Array(rows * columns)
-    if (init === 'gaussian') return drawn(() => normal(random) / rows)
+    if (matrix === 'B' && init !== false) return new Float32Array(size)
+    if (init === 'gaussian') return drawn(() => (normal(random) * count) / rows)
     return drawn(() => (2 * random() - 1) / Math.sqrt(columns))
   }
 }

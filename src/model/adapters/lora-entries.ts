@@ -5,34 +5,38 @@ import type { TensorSlice } from '../weights/tensor-slice.ts'
 import { insertSlice } from '../weights/tensor-slice.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
 
-/** The numbers that A, B or the magnitudes of a module begin with, as the adapter's file has them. */
-export type InitialLora = (slice: TensorSlice, matrix: 'A' | 'B' | 'magnitude') => Float32Array
+/**
+ * The numbers that A, B or the magnitudes of a module begin with, as the adapter's file has them.
+ *
+ * @param count  how many experts the slice is of; 1 but for experts
+ */
+export type InitialLora = (slice: TensorSlice, matrix: 'A' | 'B' | 'magnitude', count: number) => Float32Array
 
-/** The stacked A [ΣR, K] and B [N, maxRank] of a parameter, and with DoRA its magnitudes [N]. */
+/** The stacked A [count · ΣR, K] and B [N, maxRank] of a parameter, and with DoRA its magnitudes [N]. */
 export function loraEntries(
   adapted: AdaptedParameter,
   initial: InitialLora,
   { useDora }: Pick<LoraConfig, 'useDora'>,
 ): TrainableEntry[] {
   const { key, columns } = adapted.parameter
-  const { rows, totalRank, maxRank, parts } = adapted
+  const { count, rows, totalRank, maxRank, parts } = adapted
   const a: TensorSlice[] = []
   const b: TensorSlice[] = []
-  for (const { module, firstRow, rows: outputs, firstRank, adapter, outputs: transform } of parts) {
+  for (const { stem, firstRow, rows: outputs, firstRank, adapter, outputs: transform } of parts) {
     if (!adapter) continue
     const { rank } = adapter
     const shape = [outputs, rank]
     a.push({
-      name: adapterName(`${module}.lora_A.weight`),
-      shape: [rank, columns],
+      name: adapterName(`${stem}.lora_A.weight`),
+      shape: [count * rank, columns],
       offset: firstRank * columns,
-      rows: rank,
+      rows: count * rank,
       columns,
       stride: columns,
     })
     b.push({
-      name: adapterName(`${module}.lora_B.weight`),
-      shape,
+      name: adapterName(`${stem}.lora_B.weight`),
+      shape: transform?.fileShape(shape) ?? shape,
       offset: firstRow * maxRank,
       rows: outputs,
       columns: rank,
@@ -47,7 +51,7 @@ export function loraEntries(
     decay: true,
     async initial() {
       const values = new Float32Array(shape[0] * shape[1])
-      for (const slice of slices) insertSlice(values, slice, initial(slice, matrix))
+      for (const slice of slices) insertSlice(values, slice, initial(slice, matrix, count))
       return values
     },
   })
@@ -74,7 +78,7 @@ function magnitudeEntry(
     decay: true,
     async initial() {
       const values = new Float32Array(rows).fill(1)
-      for (const slice of slices) insertSlice(values, slice, initial(slice, 'magnitude'))
+      for (const slice of slices) insertSlice(values, slice, initial(slice, 'magnitude', 1))
       return values
     },
   }

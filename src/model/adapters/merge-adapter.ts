@@ -10,7 +10,8 @@ import { parametersOf } from '../blocks/architecture.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
-import { addProduct } from './add-product.ts'
+import { transpose } from '../../transpose.ts'
+import { addProducts } from './add-product.ts'
 import type { Product } from './add-product.ts'
 import { freeDora } from './dora.ts'
 import { deleteOthers, turnOn } from './several-adapters.ts'
@@ -30,11 +31,11 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
   const sums: { parameter: Parameter; exact: ExactReader }[] = []
   for (const adapted of adaptedParameters(state, adapter.modules)) {
     const { parameter } = adapted
-    const product = await loraProduct(state, adapted)
+    const products = await loraProducts(state, adapted)
     const base = await exactReader(state, parameter)
     const magnitudes = await magnitudesOf(state, adapted)
     const exact = async () => {
-      const sum = await addProduct(engine, await base(), product)
+      const sum = await addProducts(engine, await base(), products)
       if (magnitudes) lengthen(sum, adapted, magnitudes)
       return sum
     }
@@ -105,25 +106,31 @@ async function checkNumbers({ engine, trainable }: ModelState): Promise<void> {
   }
 }
 
-/** scaling · B and Aᵀ of the modules of a parameter, block by block: [N, ΣR] and [K, ΣR]. */
-async function loraProduct(
+/**
+ * scaling · B and Aᵀ of the modules of a parameter, block by block: [N, ΣR] and [K, ΣR]; of experts those of each, in place of
+ * blocks.
+ */
+async function loraProducts(
   { engine, trainable }: ModelState,
-  { parameter: { key, columns }, rows, totalRank, maxRank, parts }: AdaptedParameter,
-): Promise<Product> {
+  { parameter: { key, columns }, count, rows, totalRank, maxRank, parts }: AdaptedParameter,
+): Promise<Product[]> {
   const loraA = trainable?.byKey.get(`${key}.loraA`)
   const loraB = trainable?.byKey.get(`${key}.loraB`)
   if (!loraA || !loraB) throw new Error(`parameter ${key} has no adapter`)
   const a = (await engine.read(loraA.tensor)) as Float32Array
   const b = (await engine.read(loraB.tensor)) as Float32Array
-  const left = new Float32Array(rows * totalRank)
+  const rank = totalRank / count
+  const left = new Float32Array(rows * rank)
   for (const { firstRow, rows: outputs, firstRank, adapter } of parts) {
     if (!adapter) continue
     for (let row = firstRow; row < firstRow + outputs; row += 1)
       for (let i = 0; i < adapter.rank; i += 1)
-        left[row * totalRank + firstRank + i] = adapter.scaling * b[row * maxRank + i]
+        left[row * rank + firstRank + i] = adapter.scaling * b[row * maxRank + i]
   }
-  const right = new Float32Array(columns * totalRank)
-  for (let i = 0; i < totalRank; i += 1)
-    for (let k = 0; k < columns; k += 1) right[k * totalRank + i] = a[i * columns + k]
-  return { left, right, rank: totalRank }
+  const [leftSize, rightSize] = [(rows / count) * rank, columns * rank]
+  return Array.from({ length: count }, (_, i) => ({
+    left: left.subarray(i * leftSize, (i + 1) * leftSize),
+    right: transpose(a.subarray(i * rightSize, (i + 1) * rightSize), rank, columns),
+    rank,
+  }))
 }

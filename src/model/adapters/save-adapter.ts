@@ -1,7 +1,8 @@
 import type { Engine } from '../../engine/index.ts'
 import { FettleError, quoteValue } from '../../error.ts'
-import type { AdapterTensorToWrite, LoraConfig } from '../../peft/index.ts'
-import { isSplitInit, toPeftConfig, writeAdapter } from '../../peft/index.ts'
+import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
+import { isSplitInit, savedTargets, toPeftConfig, writeAdapter } from '../../peft/index.ts'
+import { projectionsOf } from '../blocks/architecture.ts'
 import type { Adapter } from '../state/adapter-state.ts'
 import type { ModelState } from '../state/model-state.ts'
 import type { TrainableSet } from '../state/trainable-set.ts'
@@ -36,12 +37,20 @@ export async function saveAdapter(
     })
   if (state.activeAdapters.length > 1) throw severalActive('a file')
   const { config, tensors } = formed(adapter, savedTensors(state, adapter), form)
-  await writeAdapter(folder, toPeftConfig(config, namesOf(adapter)), tensors)
+  const modules = adaptedModules(state, adapter)
+  const names = modules.map(({ module }) => module)
+  const targets = savedTargets(config, modules, state.config.modelType)
+  await writeAdapter(folder, toPeftConfig(targets, names), tensors)
 }
 
-/** Paths of all modules that have LoRA. */
-function namesOf({ modules, tables: { embedding, head } }: Adapter): string[] {
-  return [...modules.keys(), ...[embedding, head].flatMap((table) => table?.module ?? [])]
+/** All modules that have LoRA; experts are none. */
+function adaptedModules(
+  { architecture }: ModelState,
+  { modules, tables: { embedding, head } }: Adapter,
+): ModuleAdapter[] {
+  const experts = new Set(projectionsOf(architecture).map((parameter) => parameter.experts?.name))
+  const linear = [...modules.values()].filter(({ module }) => !experts.has(module))
+  return [...linear, ...[embedding, head].filter((table) => table !== null)]
 }
 
 /** The trained tensors by their names in the file, to be read one at a time. */

@@ -1,6 +1,6 @@
 import type { Experts } from '../blocks/experts.ts'
 import { expertMatrix, zeroVector, type ParameterPart } from '../weights/parameters.ts'
-import { expertColumns, gateBesideUp, stacked } from '../weights/transforms.ts'
+import { expertColumns, expertOutputs, gateBesideUp, stacked } from '../weights/transforms.ts'
 import type { StoredNames } from './family.ts'
 
 /** Sizes of a layer's experts, and what they are called. */
@@ -45,10 +45,11 @@ export function expertWeights(
   })
   const each = (parts: (expert: number) => ParameterPart[]) =>
     Array.from({ length: count }, (_, expert) => parts(expert)).flat()
+  const stack = (name: string) => ({ count, name: `${fused}.experts.${name}`, outputs: expertOutputs(count) })
   return {
     gateUp: {
       weight: expertMatrix(
-        count,
+        stack('gate_up_proj'),
         width,
         isFused('gate_up_proj')
           ? all('gate_up_proj', 2 * inner, 'ffn_gate_up')
@@ -58,7 +59,7 @@ export function expertWeights(
     },
     down: {
       weight: expertMatrix(
-        count,
+        stack('down_proj'),
         inner,
         isFused('down_proj')
           ? all('down_proj', width, 'ffn_down')
@@ -82,17 +83,22 @@ export function biasedExperts(
       gguf: { name: `${gguf}.${ggufName}` },
     },
   ]
+  const stack = (name: string, fileColumn?: typeof gateBesideUp) => ({
+    count,
+    name: `${module}.experts.${name}`,
+    outputs: expertOutputs(count, fileColumn),
+  })
   return {
     gateUp: {
       weight: expertMatrix(
-        count,
+        stack('gate_up_proj', gateBesideUp),
         width,
         part('gate_up_proj', 2 * inner, 'ffn_gate_up_exps.weight', gateBesideUp),
       ),
       bias: zeroVector(part('gate_up_proj_bias', 2 * inner, 'ffn_gate_up_exps.bias', gateBesideUp)),
     },
     down: {
-      weight: expertMatrix(count, inner, part('down_proj', width, 'ffn_down_exps.weight')),
+      weight: expertMatrix(stack('down_proj'), inner, part('down_proj', width, 'ffn_down_exps.weight')),
       bias: zeroVector(part('down_proj_bias', width, 'ffn_down_exps.bias')),
     },
   }

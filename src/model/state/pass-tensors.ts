@@ -44,7 +44,16 @@ export function passTensors(state: ModelState): PassTensors {
         isInt8: state.forms.get(key) === 'int8',
       }
     },
-    experts: (parameter) => ({ weight: tensor(parameter), lora: null }),
+    experts(parameter) {
+      const { key, experts } = parameter
+      const a = trainable?.byKey.get(`${key}.loraA`)
+      const b = trainable?.byKey.get(`${key}.loraB`)
+      const module = experts && adapter?.modules.get(experts.name)
+      return {
+        weight: tensor(parameter),
+        lora: a && b && module ? { a: a.tensor, b: b.tensor, ...module } : null,
+      }
+    },
     rotation(rope) {
       const tables = state.rotations.get(rope)
       if (!tables) throw new Error('a rotation that the architecture does not list')

@@ -19,9 +19,10 @@ export async function expertBlocks(
 ): Promise<readonly WeightPart[]> {
   const { experts, columns } = parameter
   if (experts === undefined || form === null) return stored
-  const rows = rowCount(parameter) / experts
-  if (stored.length < experts) return stored.flatMap((part) => split(part, rows, columns))
-  const perExpert = stored.length / experts
+  const { count } = experts
+  const rows = rowCount(parameter) / count
+  if (stored.length < count) return stored.flatMap((part) => split(part, rows, columns))
+  const perExpert = stored.length / count
   if (stored.every((part) => part.rows % groupRows === 0)) return stored
   const joined: WeightPart[] = []
   for (let i = 0; i < stored.length; i += perExpert)

@@ -26,14 +26,23 @@ export interface Parameter {
    * of all experts of a layer, one below the other; `matrix`: any other one, held as it is; `vector` [Σ rows], in float32.
    */
   kind: 'linear' | 'experts' | 'matrix' | 'vector'
-  /** How many matrices an `experts` stacks, of the same shape. */
-  experts?: number
+  /** What an `experts` stacks. */
+  experts?: ExpertStack
   columns: number
   parts: readonly ParameterPart[]
   /** What a model that was never trained has here. */
   fresh: 'normal' | 'zeros' | 'ones'
   /** Numbers that are stored and read, and never trained: a buffer of PyTorch's modules. */
   isFixed?: true
+}
+
+/** Matrices of the same shape, one of each expert. */
+export interface ExpertStack {
+  count: number
+  /** What Transformers calls the tensor of all of them: `model.layers.0.mlp.experts.gate_up_proj`. LoRA is on it by this name. */
+  name: string
+  /** What happens to the rows of LoRA's B between an adapter's file and memory; see expertOutputs in transforms.ts. */
+  outputs: Transform
 }
 
 /** What a module is called: in Hugging Face's files and adapters, and in GGUF files. */
@@ -80,7 +89,11 @@ export function biases(outputs: readonly Outputs[]): Parameter {
 }
 
 /** The projections of all experts: the matrices of the first, then those of the next… */
-export function expertMatrix(experts: number, columns: number, parts: readonly ParameterPart[]): Parameter {
+export function expertMatrix(
+  experts: ExpertStack,
+  columns: number,
+  parts: readonly ParameterPart[],
+): Parameter {
   return { ...parameter('experts', columns, [...parts], 'normal'), experts }
 }
 

@@ -106,6 +106,37 @@ export function expertColumns(
   }
 }
 
+/**
+ * LoRA's B of so many experts, [experts · outputs, rank] in memory, as PEFT's ParamWrapper has it: [outputs, rank · experts], the
+ * experts side by side in each of its columns. Row i of an expert is row `fileRow(i, outputs)`.
+ */
+export function expertOutputs(
+  experts: number,
+  fileRow: (row: number, outputs: number) => number = (row) => row,
+): Transform {
+  const each = ([rows, rank]: readonly number[], move: (memory: number, file: number) => void) => {
+    const outputs = rows / experts
+    for (let row = 0; row < rows; row += 1) {
+      const [expert, inExpert] = [Math.floor(row / outputs), row % outputs]
+      const start = fileRow(inExpert, outputs) * rank
+      for (let i = 0; i < rank; i += 1) move(row * rank + i, (start + i) * experts + expert)
+    }
+  }
+  return {
+    fileShape: ([rows, rank]) => [rows / experts, rank * experts],
+    fromFile(values, shape) {
+      const out = new Float32Array(values.length)
+      each(shape, (memory, file) => (out[memory] = values[file]))
+      return out
+    },
+    toFile(values, shape) {
+      const out = new Float32Array(values.length)
+      each(shape, (memory, file) => (out[file] = values[memory]))
+      return out
+    },
+  }
+}
+
 function moveRows(
   values: Float32Array,
   [rows, columns = 1]: readonly number[],

@@ -41,9 +41,18 @@ function isSame(
   if (name === 'targetModules') {
     // The same modules may be said in several ways.
     const matched = (targetModules: LoraConfig['targetModules']) =>
-      matchModules({ ...config, targetModules }, { linear: modules, tables: [] }).map(({ module }) => module)
+      targetModules.length === 0
+        ? []
+        : matchModules(alone(config, targetModules), { linear: modules, tables: [] }).map(
+            ({ module }) => module,
+          )
     return String(matched(value as LoraConfig['targetModules'])) === String(matched(config.targetModules))
   }
   const comparable = (item: unknown) => JSON.stringify(Array.isArray(item) ? item.toSorted() : (item ?? null))
   return comparable(value) === comparable(own)
+}
+
+function alone(config: LoraConfig, targetModules: LoraConfig['targetModules']): LoraConfig {
+  const { targetParameters: _, ...rest } = config
+  return { ...rest, targetModules }
 }
