@@ -11,6 +11,7 @@ import { createTrainer } from './trainer.ts'
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
 const models = ['mixtral', 'qwen2-moe', 'qwen3-moe', 'gpt-oss'] as const
+const peft = (name: string) => join(import.meta.dirname, '..', 'fixtures', 'peft', name)
 const both = ['mlp.experts.gate_up_proj', 'mlp.experts.down_proj']
 
 let scratch = ''
@@ -101,6 +102,28 @@ describe.each(engines)('LoRA on the tensors of experts, %s engine', (engine) => 
     const again = await load('mixtral')
     await again.loadAdapter(folder)
     expect(maxDifference((await again.forward(inputs)).logits.data, learned.logits.data)).toBe(0)
+  })
+
+  test('two adapters at once are their sum, where they are on the same experts', async () => {
+    const { inputs } = await goldenInputs('gpt-oss')
+    const [one, other] = [fixture('gpt-oss', 'lora_experts'), peft('experts-patterns')]
+    const model = await load('gpt-oss')
+    await model.loadAdapter(one)
+    await model.mergeAdapter()
+    await model.loadAdapter(other)
+    const expected = (await model.forward(inputs)).logits.data
+    const both_ = await load('gpt-oss')
+    await both_.loadAdapter(one, { name: 'one' })
+    await both_.loadAdapter(other, { name: 'other' })
+    await both_.loadAdapter(peft('experts-one-layer'), { name: 'elsewhere' })
+    await both_.setAdapter(['one', 'other'])
+    expect(maxDifference((await both_.forward(inputs)).logits.data, expected)).toBeLessThan(1e-4)
+    await expect(both_.setAdapter(['one', 'elsewhere'])).rejects.toThrow(
+      /LoRA on different tensors of experts/,
+    )
+    await expect(
+      both_.addWeightedAdapter(['one', 'other'], [1, 1], { name: 'sum', combinationType: 'cat' }),
+    ).rejects.toThrow(/no target_parameters/)
   })
 
   test.each(['int8', 'nf4'] as const)('on experts in %s', async (quantization) => {

@@ -1,4 +1,5 @@
 import { FettleError } from '../../error.ts'
+import { projectionsOf } from '../blocks/architecture.ts'
 import type { AdapterTensor, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import type { Adapter } from '../state/adapter-state.ts'
 import type { ModelState } from '../state/model-state.ts'
@@ -36,6 +37,20 @@ export function checkSum(state: ModelState, names: readonly string[]): void {
       cure: 'Use it alone.',
     })
   }
+  const sets = names.map((name) => expertsOf(state, (state.parked.get(name) ?? state).adapter))
+  if (new Set(sets).size > 1)
+    throw new FettleError({
+      place: 'setAdapter',
+      found: `LoRA on different tensors of experts: ${sets.map((set) => set || 'none').join('; ')}`,
+      expected: 'adapters with the same target_parameters, as in PEFT',
+      cure: 'Use one of them alone.',
+    })
+}
+
+/** Which tensors of experts an adapter is on. */
+function expertsOf({ architecture }: ModelState, adapter: Adapter | null): string {
+  const names = projectionsOf(architecture).flatMap(({ experts }) => experts?.name ?? [])
+  return names.filter((name) => adapter?.modules.has(name)).join(', ')
 }
 
 /** Puts the sum of parked adapters on the model. It can be used, and not be trained. */
@@ -52,8 +67,8 @@ export async function putSum(state: ModelState, names: readonly string[]): Promi
   const tables = { embedding: table('embedding'), head: table('head') }
   const members: Member[] = []
   for (const each of parked) members.push(await memberOf(state, each))
-  const initial = ({ name }: { name: string }, matrix: 'A' | 'B' | 'magnitude') =>
-    joined(members, name, matrix)
+  const initial = ({ name }: { name: string }, matrix: 'A' | 'B' | 'magnitude', count: number | boolean) =>
+    joined(members, name, matrix, typeof count === 'number' ? count : 1)
   const config: LoraConfig = { ...adapters[0].config, loraDropout: 0, useDora: false }
   await setTrainable(state, [
     ...adaptedParameters(state, modules).flatMap((adapted) => loraEntries(adapted, initial, config)),
@@ -66,22 +81,23 @@ function summed(all: readonly ModuleAdapter[]): ModuleAdapter {
   return { ...all[0], rank: all.reduce((sum, { rank }) => sum + rank, 0), scaling: 1 }
 }
 
-/** The tensors of one adapter by their names in its file, and what each module's product counts. */
+/** The tensors of one adapter by their names in its file, and what the product of such two counts. */
 interface Member {
   tensors: ReadonlyMap<string, AdapterTensor>
-  scaling(module: string): number
+  scaling(stem: string): number
 }
 
 async function memberOf(
   state: ModelState,
   { adapter, trainable }: Pick<ParkedAdapter, 'adapter' | 'trainable'>,
 ): Promise<Member> {
-  return { tensors: await readTensors(state, trainable), scaling: (module) => scalingOf(adapter, module) }
-}
-
-function scalingOf({ modules, tables }: Adapter, module: string): number {
-  const table = [tables.embedding, tables.head].find((each) => each?.module === module)
-  return (modules.get(module) ?? table)?.scaling ?? 1
+  const { modules, tables } = adapter
+  const scalings = new Map(
+    [tables.embedding, tables.head].flatMap((table) => (table ? [[table.module, table.scaling]] : [])),
+  )
+  for (const { stem, adapter: own } of adaptedParameters(state, modules).flatMap(({ parts }) => parts))
+    if (own) scalings.set(stem, own.scaling)
+  return { tensors: await readTensors(state, trainable), scaling: (stem) => scalings.get(stem) ?? 1 }
 }
 
 /** What is trained, by its names in a file. */
@@ -97,21 +113,28 @@ export async function readTensors(
 
 const matrixName = /^base_model\.model\.(.+)\.lora_(?:embedding_)?[AB](?:\.weight)?$/
 
-/** A: [Σ rank, columns]; B: [rows, Σ rank]. */
-function joined(members: readonly Member[], name: string, matrix: 'A' | 'B' | 'magnitude'): Float32Array {
-  const module = matrixName.exec(name)?.[1] ?? name
+/** A: [Σ rank, columns], of experts those of each behind those of the one before; B: [rows, Σ rank], experts innermost. */
+function joined(
+  members: readonly Member[],
+  name: string,
+  matrix: 'A' | 'B' | 'magnitude',
+  experts: number,
+): Float32Array {
+  const stem = matrixName.exec(name)?.[1] ?? name
   const found = members.flatMap(({ tensors, scaling }) => {
     const tensor = tensors.get(name)
-    return tensor ? [{ ...tensor, factor: scaling(module) }] : []
+    return tensor ? [{ ...tensor, factor: scaling(stem) }] : []
   })
   const size = found.reduce((sum, { data }) => sum + data.length, 0)
   const values = new Float32Array(size)
   if (matrix === 'A') {
     let at = 0
-    for (const { data } of found) {
-      values.set(data, at)
-      at += data.length
-    }
+    for (let expert = 0; expert < experts; expert += 1)
+      for (const { data } of found) {
+        const each = data.length / experts
+        values.set(data.subarray(expert * each, (expert + 1) * each), at)
+        at += each
+      }
     return values
   }
   const [rows] = found[0].shape
