@@ -39,6 +39,26 @@ describe('an epoch', () => {
     expect(examplesOf({ ...options, seed: 43 })).not.toEqual(order)
   })
 
+  test.each([{ packing: true }, { packing: false }, { packing: 'wrapped' as const }])(
+    'of more examples than are packed at once goes window by window: $packing',
+    (changes) => {
+      const given = { ...options, ...changes, windowSize: 40 }
+      const examples = examplesOf(given)
+      const seen = [...new Set(examples)]
+      expect(seen.toSorted((a, b) => a - b)).toEqual(lengths.map((_, i) => i))
+      // Three windows of 35 neighbours at most, one behind the other.
+      const windows = seen.map((example) => Math.floor(example / 35))
+      expect(windows.filter((window, i) => i > 0 && window !== windows[i - 1])).toHaveLength(2)
+      expect(examplesOf(given)).toEqual(examples)
+      expect(examplesOf({ ...given, epoch: 1 })).not.toEqual(examples)
+      // A step that is asked for again, or out of order, is the same.
+      const plan = planEpoch(given)
+      const last = plan.step(plan.steps - 1)
+      expect(plan.step(0)).toEqual(planEpoch(given).step(0))
+      expect(plan.step(plan.steps - 1)).toEqual(last)
+    },
+  )
+
   test('without shuffling and packing keeps the order of the file', () => {
     expect(examplesOf({ ...options, shuffle: false, packing: false })).toEqual(lengths.map((_, i) => i))
   })
