@@ -3,7 +3,7 @@
 // The example store keeps a whole data set in little memory, because training shuffles.
 export type { Conversation } from './conversation.ts'
 export { encodeConversations, type EncodedExample, type ExampleOptions } from './encode-conversations.ts'
-export { createExampleStore, type ExampleStore } from './example-store.ts'
+export { createExampleStore, type ExampleStore } from './store/example-store.ts'
 export type { Example } from './example.ts'
 export { inspect, type InspectedExample } from './inspect-examples.ts'
 export { dataFormats, toConversations, type ConversationOptions } from './to-conversations.ts'
