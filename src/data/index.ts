@@ -13,7 +13,7 @@ export { createEncodingPool, type EncodingPool } from './workers/encoding-pool.t
 export { encodeInThreads } from './workers/encode-in-threads.ts'
 export { createDataReport, type DataReport, type InvalidRow, type InvalidRowOptions } from './report.ts'
 export { formatOrigin, type Origin, type Row } from './row.ts'
-export { readRows, resolveFiles } from './sources/index.ts'
+export { holdsData, isDataFile, readRows, resolveFiles } from './sources/index.ts'
 export {
   columnNames,
   messageKeyNames,

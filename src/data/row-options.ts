@@ -71,11 +71,22 @@ export interface MixedSource {
   map?: RowMap | undefined
 }
 
-/** Where training data comes from: a file, or rows that the program holds or makes; a function makes them anew each time. */
+/** Which rows of a place are meant. */
+export interface PlaceOptions {
+  /** The config of a data set whose README.md names several. */
+  config?: string | undefined
+  /** As `datasets` writes splits: `train` (the default), `train[:1000]`, `train[10%:20%]`, `train+validation`. */
+  split?: string | undefined
+}
+
+/** Where training data comes from: files, or rows that the program holds or makes; a function makes them anew each time. */
 export type DataSource = RowOptions &
   MixedSource &
   (
-    | { path: string }
+    | (PlaceOptions & {
+        /** A file, a folder, a pattern of files, or several of them. */
+        path: string | readonly string[]
+      })
     | {
         rows: GivenRows
         /** What errors call these rows (default `data`). */
@@ -87,8 +98,13 @@ export type DataSource = RowOptions &
 export function sourceOf(given: string | DataSource): DataSource {
   if (typeof given !== 'string') {
     checkObject('data', given)
-    if ('path' in given) checkPath('data.path', given.path)
-    else checkArgument('data.rows', given.rows, isRows(given.rows), 'rows, or a path')
+    if ('path' in given) {
+      const paths = typeof given.path === 'string' ? [given.path] : given.path
+      checkArgument('data.path', paths, Array.isArray(paths) && paths.length > 0, 'a path, or a list of them')
+      for (const path of paths) checkPath('data.path', path)
+      if (given.config !== undefined) checkText('data.config', given.config)
+      if (given.split !== undefined) checkText('data.split', given.split)
+    } else checkArgument('data.rows', given.rows, isRows(given.rows), 'rows, or a path')
     if ('name' in given && given.name !== undefined) checkText('data.name', given.name)
   }
   if (typeof given === 'string') return { path: given }
@@ -109,5 +125,6 @@ export function isRows(value: unknown): boolean {
 
 /** How errors and summaries call a source. */
 export function sourceName(source: DataSource): string {
-  return 'path' in source ? source.path : (source.name ?? 'data')
+  if (!('path' in source)) return source.name ?? 'data'
+  return typeof source.path === 'string' ? source.path : source.path.join(', ')
 }

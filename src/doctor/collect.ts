@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { dirname, extname, isAbsolute, join } from 'node:path'
 import { parseChatTemplate } from '../chat/index.ts'
+import { holdsData, isDataFile } from '../data/index.ts'
 import { FettleError, messageOf } from '../error.ts'
 import { checkModel } from '../model/index.ts'
 import { AutoTokenizer } from '../tokenizer/index.ts'
@@ -28,28 +29,30 @@ export interface Subjects {
 
 type Kind = 'model' | 'adapter' | 'tokenizer' | 'data' | 'run' | 'finished'
 
-const dataExtensions = new Set(['.jsonl', '.ndjson', '.jsonlines', '.csv', '.tsv', '.parquet', '.arrow'])
-
 /**
  * What a path is: model, adapter, tokenizer, data, run file or a run's folder.
  *
  * @throws FettleError when it is nothing of that
  */
 async function kindOf(path: string): Promise<Kind> {
-  if (!existsSync(path)) throw unknownPath(path, 'nothing')
+  if (!existsSync(path)) {
+    if (await holdsData(path)) return 'data'
+    throw unknownPath(path, 'nothing')
+  }
   if (statSync(path).isDirectory()) {
     const names = await readdir(path)
     if (looksLikeRun(names)) return 'finished'
     if (names.includes('adapter_config.json')) return 'adapter'
     if (names.includes('config.json')) return 'model'
     if (names.includes('tokenizer.json')) return 'tokenizer'
+    if (await holdsData(path)) return 'data'
     throw unknownPath(path, `a folder with ${names.slice(0, 8).join(', ') || 'nothing in it'}`)
   }
   const extension = extname(path).toLowerCase()
   if (extension === '.gguf') return 'model'
-  if (dataExtensions.has(extension)) return 'data'
   if (extension === '.yaml' || extension === '.yml') return 'run'
   if (extension === '.json') return (await isRunJson(path)) ? 'run' : 'data'
+  if (isDataFile(path)) return 'data'
   throw unknownPath(
     path,
     `a ${extension === '' ? 'file without extension' : `${extension} file`}`,
@@ -161,7 +164,7 @@ export async function collect(subjects: Subjects): Promise<Patient> {
     ['eval', evaluation],
   ] as const)
     for (const reference of references) {
-      const path = existing(patient.run, reference.path)
+      const path = await existingData(patient.run, reference.path)
       if (path !== undefined) patient.data.push({ ...reference, path, split })
       // A finished run's data may be elsewhere, or on the hub; that is no fault of the run.
       else if (patient.finished !== undefined) continue
@@ -189,6 +192,13 @@ function existing(run: RunSettings | undefined, path: string | undefined): strin
   if (existsSync(path)) return path
   const beside = run === undefined || isAbsolute(path) ? path : join(dirname(run.place), path)
   return existsSync(beside) ? beside : undefined
+}
+
+/** The same for data, which may be a pattern, or a folder with splits behind it. */
+async function existingData(run: RunSettings | undefined, path: string): Promise<string | undefined> {
+  if (await holdsData(path)) return path
+  const beside = run === undefined || isAbsolute(path) ? path : join(dirname(run.place), path)
+  return (await holdsData(beside)) ? beside : undefined
 }
 
 /** A data file given by itself is read as the run file says, where that names it too. */

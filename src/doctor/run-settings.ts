@@ -35,6 +35,9 @@ export interface RunSettings {
 /** A data file with what says how to read it. */
 export interface DataReference {
   path: string
+  config?: string
+  /** Splits of the data, as their key `split` says. */
+  slice?: string
   format?: string
   columns?: Record<string, string>
   roles?: Record<string, string>
@@ -208,6 +211,8 @@ function dataOf(value: unknown): DataReference[] {
   const items: unknown[] = Array.isArray(value) ? value : [value]
   return items.flatMap((item): DataReference[] => {
     if (typeof item === 'string') return item.split(/,\s*/).map((path) => ({ path }))
+    if (isValues(item) && Array.isArray(item['path']))
+      return item['path'].flatMap((path: unknown) => dataOf({ ...item, path }))
     if (!isValues(item) || typeof item['path'] !== 'string') return []
     // Axolotl's `path: json` is a kind of file, and the files are named beside it.
     const files = dataOf(item['data_files'])
@@ -219,6 +224,8 @@ function dataOf(value: unknown): DataReference[] {
     return [
       {
         path: item['path'],
+        ...(typeof item['config'] === 'string' && { config: item['config'] }),
+        ...(typeof item['split'] === 'string' && { slice: item['split'] }),
         ...(typeof item['format'] === 'string' && { format: item['format'] }),
         ...(columns && { columns }),
         ...(roles && { roles }),

@@ -81,11 +81,13 @@ async function scanFile(patient: Patient, file: DataFile, observers: readonly Da
   await flush()
 }
 
-function sourceOf({ path, format, columns, roles, messageKeys }: DataFile): DataSource {
+function sourceOf({ path, config, slice, format, columns, roles, messageKeys }: DataFile): DataSource {
   const known = dataFormats.find((name): name is DataFormat => name === format)
   return {
     path,
     format: known ?? 'auto',
+    ...(config !== undefined && { config }),
+    ...(slice !== undefined && { split: slice }),
     ...(columns && { columns }),
     ...(roles && { roles }),
     ...(messageKeys && { messageKeys }),

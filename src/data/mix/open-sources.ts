@@ -1,10 +1,9 @@
-import { stat } from 'node:fs/promises'
 import { FettleError } from '../../error.ts'
 import { nothingIn } from '../nothing-in.ts'
 import type { DataReport, InvalidRowOptions, SourceReport } from '../report.ts'
 import { sourceName, type DataSource } from '../row-options.ts'
 import type { Row } from '../row.ts'
-import { canRepeat, readRows } from '../sources/index.ts'
+import { canRepeat, readRows, resolveFiles } from '../sources/index.ts'
 import { createBitSet } from './bit-set.ts'
 import { createHashSet } from './hash-set.ts'
 import { mapRows } from './map-rows.ts'
@@ -104,19 +103,11 @@ function nothingLeft(found: SourceReport, report: DataReport): FettleError {
 }
 
 async function refuseRepeat(source: DataSource): Promise<void> {
-  if ('rows' in source ? canRepeat(source.rows) : !(await isStream(source.path))) return
+  if ('rows' in source ? canRepeat(source.rows) : (await resolveFiles(source)) !== undefined) return
   throw new FettleError({
     place: sourceName(source),
     found: 'rows that can be read once, and all_exhausted reads short sources again',
     expected: 'a file, a list, or a function that begins the rows anew',
     cure: 'Set stopping_strategy: all_exhausted_without_replacement, or write the rows to a file.',
   })
-}
-
-async function isStream(path: string): Promise<boolean> {
-  if (path === '-') return true
-  return stat(path).then(
-    (found) => found.isFIFO() || found.isSocket() || found.isCharacterDevice(),
-    () => false,
-  )
 }

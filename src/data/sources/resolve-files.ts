@@ -1,17 +1,22 @@
 import { stat } from 'node:fs/promises'
 import type { DataSource } from '../row-options.ts'
+import { openSource } from './open-source.ts'
 
 /**
  * The files that a source is read from, in their order: what a cache keyed by content has to hash.
  *
  * @returns undefined where there are none that can be read twice: rows of a program, standard input, a pipe
+ * @throws FettleError where the source is not there
  */
 export async function resolveFiles(source: DataSource): Promise<string[] | undefined> {
   if (!('path' in source)) return undefined
-  const isReadable = await stat(source.path).then(
-    (found) => found.isFile(),
-    // What is wrong with the path is readRows' to say.
-    () => true,
-  )
-  return isReadable ? [source.path] : undefined
+  const files = new Set<string>()
+  for (const { data, slices } of await openSource(source))
+    for (const { split } of slices)
+      for (const part of data.splits.get(split) ?? []) files.add(await part.fetch())
+  for (const file of files) {
+    const found = await stat(file).catch(() => undefined)
+    if (found?.isFile() !== true) return undefined
+  }
+  return [...files]
 }

@@ -2,7 +2,7 @@ import { readJsonLines } from './lines.ts'
 import type { JsonRecord, RecordOptions } from './record.ts'
 import { isSpace } from './scanner.ts'
 import { readJsonValues } from './stream.ts'
-import { readBytes } from '../tables/bytes.ts'
+import { placeOf, readBytes, type ByteInput } from '../tables/bytes.ts'
 
 /**
  * Reads the values of a JSON file, whatever its layout: one a line, the items of one list, values one behind the other,
@@ -12,10 +12,11 @@ import { readBytes } from '../tables/bytes.ts'
  * @throws FettleError `file:line: …` at the first value that is not JSON or not UTF-8
  */
 export async function* readJsonRecords(
-  path: string,
+  input: string | ByteInput,
   options: RecordOptions = {},
 ): AsyncGenerator<JsonRecord> {
-  const chunks = readBytes(path, path.endsWith('.json') ? 'a JSON file' : 'a JSON lines file')
+  const path = placeOf(input)
+  const chunks = readBytes(input, path.endsWith('.json') ? 'a JSON file' : 'a JSON lines file')
   const { start, isList } = await readStart(chunks)
   const all = joined(start, chunks)
   // A list may be one line of any length: only objects are read by lines.

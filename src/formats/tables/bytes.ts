@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { FettleError, messageOf } from '../../error.ts'
 import { explainUnreadable } from '../text.ts'
@@ -7,9 +8,16 @@ const chunkBytes = 1 << 18
 const gzipMagic = 0x1f8b
 const zstdMagic = 0x28b52ffd
 
-/** The extension of what a file holds: that of `train.jsonl.gz` is `.jsonl`. */
-export function withoutCompression(path: string): string {
-  return path.replace(/\.(gz|gzip|zst|zstd)$/i, '')
+/** Bytes that are not a file of their own: standard input, a member of an archive. */
+export interface ByteInput {
+  /** What errors call them. */
+  place: string
+  open(): Readable
+}
+
+/** What errors call a file, or other bytes. */
+export function placeOf(input: string | ByteInput): string {
+  return typeof input === 'string' ? input : input.place
 }
 
 /**
@@ -19,13 +27,15 @@ export function withoutCompression(path: string): string {
  * @param expected  what the file should be, for error messages
  * @throws FettleError that names the file, when it cannot be read or is cut off
  */
-export async function* readBytes(path: string, expected: string): AsyncGenerator<Buffer> {
+export async function* readBytes(input: string | ByteInput, expected: string): AsyncGenerator<Buffer> {
+  const path = placeOf(input)
+  const bytes =
+    typeof input === 'string' ? createReadStream(input, { highWaterMark: chunkBytes }) : input.open()
+  const chunks = bytes[Symbol.asyncIterator]() as AsyncIterator<Buffer>
   try {
-    const chunks = createReadStream(path, { highWaterMark: chunkBytes })[
-      Symbol.asyncIterator
-    ]() as AsyncIterator<Buffer>
     const { value: first, done } = await chunks.next()
     if (done === true) return
+    refuseCodec(path, first)
     const all = joined(first, chunks)
     if (first.length >= 2 && first.readUInt16BE(0) === gzipMagic) yield* gunzip(all)
     else if (first.length >= 4 && first.readUInt32BE(0) === zstdMagic) yield* unzstd(all)
@@ -37,7 +47,32 @@ export async function* readBytes(path: string, expected: string): AsyncGenerator
       { place: path, found: `compressed data that break off: ${messageOf(error)}`, expected: 'a whole file' },
       { cause: error },
     )
+  } finally {
+    // Also where nobody reads to the end.
+    bytes.destroy()
   }
+}
+
+/** Beginnings of what other programs compress, and what undoes it. */
+const otherCodecs = [
+  ['425a68', 'bzip2', 'bunzip2'],
+  ['fd377a585a00', 'xz', 'unxz'],
+  ['04224d18', 'lz4', 'unlz4'],
+  ['377abcaf271c', '7-Zip', '7z x'],
+  ['52617221', 'RAR', 'unrar x'],
+] as const
+
+function refuseCodec(place: string, first: Buffer): void {
+  const start = first.toString('hex', 0, 8)
+  const codec = otherCodecs.find(([magic]) => start.startsWith(magic))
+  if (codec === undefined) return
+  const [, name, undo] = codec
+  throw new FettleError({
+    place,
+    found: `${name} compression`,
+    expected: 'gzip, zstd, zip or none',
+    cure: `Unpack it first: ${undo}.`,
+  })
 }
 
 async function* joined(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

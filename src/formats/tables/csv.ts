@@ -1,6 +1,6 @@
 import { FettleError } from '../../error.ts'
 import { explainUnreadable } from '../text.ts'
-import { readBytes } from './bytes.ts'
+import { placeOf, readBytes, type ByteInput } from './bytes.ts'
 
 /** A row of a table by its columns, and where it begins. */
 export interface TableRow {
@@ -9,23 +9,45 @@ export interface TableRow {
   line: number
 }
 
+/** How a table of texts is written, where that differs from what is found. */
+export interface TableSettings {
+  /** What stands between cells; by default what the first line has most of. */
+  delimiter?: string | undefined
+  /** What the columns are called. */
+  columnNames?: readonly string[] | undefined
+  /** Whether the first line names the columns; by default where nothing else does. */
+  hasHeader?: boolean | undefined
+  /** What cells are quoted with (default "). */
+  quote?: string | undefined
+  /** Lines before the table. */
+  skippedLines?: number | undefined
+}
+
 const delimiters = [',', ';', '\t', '|'] as const
 
 /**
  * The rows of a table of texts, the first of which names the columns. Quoted cells may hold line ends.
  * Source: https://www.rfc-editor.org/rfc/rfc4180
  *
- * @param delimiter  what stands between cells; without it, the one that the first line has most of
  * @throws FettleError `file:line: …`, when the file is not UTF-8, or a row has other columns than the first
  */
-export async function* readCsv(path: string, delimiter?: string): AsyncGenerator<TableRow> {
+export async function* readCsv(
+  input: string | ByteInput,
+  settings: TableSettings = {},
+): AsyncGenerator<TableRow> {
   const { parse } = await import('csv-parse')
-  const chunks = decoded(path)
+  const path = placeOf(input)
+  const { columnNames, skippedLines = 0, hasHeader = columnNames === undefined } = settings
+  const chunks = withoutLines(decoded(input), skippedLines)
   const { value: start = '' } = await chunks.next()
-  const between = delimiter ?? delimiterOf(start)
+  const names = columnNames && checkNames([...columnNames], path)
   const parser = parse({
-    delimiter: between,
-    columns: (names: string[]) => checkNames(names, path),
+    delimiter: settings.delimiter ?? delimiterOf(start),
+    columns: hasHeader
+      ? (found: string[]) => names ?? checkNames(found, `${path}:${skippedLines + 1}`)
+      : (names ?? false),
+    quote: settings.quote ?? '"',
+    escape: settings.quote ?? '"',
     bom: true,
     raw: true,
     skip_empty_lines: true,
@@ -45,23 +67,38 @@ export async function* readCsv(path: string, delimiter?: string): AsyncGenerator
   }
   const fed = feed()
   // The parser's own count takes a carriage return in a cell for a line.
-  let line = 2
+  let line = skippedLines + (hasHeader ? 2 : 1)
   try {
     for await (const { record, raw } of parser as AsyncIterable<{ record: TableRow['value']; raw: string }>) {
       const [skipped] = /^[\r\n]*/.exec(raw) ?? ['']
-      yield { value: record, line: line + newlines(skipped) }
+      // Without names the cells are numbered.
+      yield { value: { ...record }, line: line + newlines(skipped) }
       line += newlines(raw)
     }
   } catch (error) {
-    throw explained(path, error)
+    throw explained(path, error, skippedLines)
   } finally {
     parser.destroy()
     await fed
   }
 }
 
+async function* withoutLines(chunks: AsyncIterable<string>, count: number): AsyncGenerator<string> {
+  let left = count
+  for await (const chunk of chunks) {
+    let at = 0
+    for (; left > 0; left -= 1) {
+      const end = chunk.indexOf('\n', at)
+      at = end < 0 ? chunk.length : end + 1
+      if (end < 0) break
+    }
+    if (left === 0) yield at === 0 ? chunk : chunk.slice(at)
+  }
+}
+
 /** Pieces of text; a character that is cut in two is put together. */
-async function* decoded(path: string): AsyncGenerator<string> {
+async function* decoded(input: string | ByteInput): AsyncGenerator<string> {
+  const path = placeOf(input)
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   const decode = (bytes?: Buffer): string => {
     try {
@@ -78,7 +115,7 @@ async function* decoded(path: string): AsyncGenerator<string> {
       )
     }
   }
-  for await (const bytes of readBytes(path, 'a table of texts')) yield decode(bytes)
+  for await (const bytes of readBytes(input, 'a table of texts')) yield decode(bytes)
   yield decode()
 }
 
@@ -91,23 +128,23 @@ function delimiterOf(start: string): string {
   return delimiters[counts.indexOf(Math.max(...counts))]
 }
 
-function checkNames(names: string[], path: string): string[] {
+function checkNames(names: string[], place: string): string[] {
   const twice = names.find((name, i) => names.indexOf(name) < i)
   if (twice !== undefined)
     throw new FettleError({
-      place: `${path}:1`,
+      place,
       found: `the column '${twice}' twice`,
       expected: 'a name for each column',
     })
   return names
 }
 
-function explained(path: string, error: unknown): unknown {
+function explained(path: string, error: unknown, skippedLines: number): unknown {
   if (error instanceof FettleError || !(error instanceof Error) || !('lines' in error))
     return explainUnreadable(path, error, 'a table of texts')
   return new FettleError(
     {
-      place: `${path}:${String(error.lines)}`,
+      place: `${path}:${Number(error.lines) + skippedLines}`,
       found: error.message,
       expected: 'as many cells as the first line has, with quotes in pairs',
     },

@@ -1,16 +1,49 @@
+import { FettleError } from '../../error.ts'
 import { decodeUtf8 } from '../text.ts'
 import { createLineSource } from '../json/line-source.ts'
-import { readBytes } from './bytes.ts'
+import { placeOf, readBytes, type ByteInput } from './bytes.ts'
+
+/** What of a text file is a row. */
+export type TextUnit = 'line' | 'paragraph' | 'document'
+
+/** As many characters as a text can have. */
+const mostCharacters = 1 << 29
 
 /**
- * The lines of a text file that say something, without their line ends.
+ * The lines of a text file that say something, without their line ends; or its paragraphs, which empty lines part, or all of it.
  *
  * @throws FettleError `file:line: …` at the first that is not UTF-8
  */
-export async function* readTextLines(path: string): AsyncGenerator<{ text: string; line: number }> {
-  const lines = createLineSource(readBytes(path, 'a text file'))
+export async function* readTextLines(
+  input: string | ByteInput,
+  unit: TextUnit = 'line',
+): AsyncGenerator<{ text: string; line: number }> {
+  const path = placeOf(input)
+  const lines = createLineSource(readBytes(input, 'a text file'))
+  let kept: string[] = []
+  let characters = 0
+  let first = 1
+  const take = (): { text: string; line: number }[] => {
+    const text = kept.join('\n')
+    kept = []
+    characters = 0
+    return text.trim() === '' ? [] : [{ text, line: first }]
+  }
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     const text = decodeUtf8(line.bytes, `${path}:${line.number}`, line.number === 1).replace(/\r$/, '')
-    if (text.trim() !== '') yield { text, line: line.number }
+    if (unit === 'paragraph' && text === '') yield* take()
+    else {
+      if (kept.length === 0) first = line.number
+      kept.push(text)
+      characters += text.length + 1
+    }
+    if (unit === 'line') yield* take()
+    if (characters > mostCharacters)
+      throw new FettleError({
+        place: `${path}:${first}`,
+        found: `a ${unit} of more than ${mostCharacters} characters`,
+        expected: 'less than 512 MiB',
+      })
   }
+  yield* take()
 }

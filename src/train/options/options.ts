@@ -60,9 +60,18 @@ const isRows = (value: unknown): value is Rows =>
 
 const source = z
   .strictObject({
-    path: z.string().min(1).optional().describe('A .jsonl or .json file.'),
+    path: z
+      .union([z.string().min(1), z.array(z.string().min(1)).min(1).readonly()])
+      .optional()
+      .describe('A file, a folder, a pattern such as data/*.jsonl, or a list of them; - is standard input.'),
+    config: z.string().min(1).optional().describe('The config of a data set that has several.'),
+    split: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Splits of a data set: train (default), train[:1000], train[10%:20%], train+validation.'),
     rows: z.custom<Rows>(isRows, 'rows').optional().describe('Rows that the program holds.'),
-    name: z.string().optional().describe('What messages call the rows.'),
+    name: z.string().optional().describe('What messages call the rows; beside a path, its config.'),
     format: z
       .enum(['auto', ...dataFormats])
       .default('auto')
@@ -77,11 +86,18 @@ const source = z
       .optional()
       .describe("fettle's keys of a message → the file's."),
   })
-  .refine(({ path, rows }) => (path === undefined) !== (rows === undefined), { error: 'path' })
+  .refine(
+    ({ path, rows, config, split }) =>
+      (path === undefined) !== (rows === undefined) && (path ?? config ?? split) === path,
+    { error: 'path' },
+  )
 const sources = z.array(
   z.union([z.string().min(1), source]).transform((given): DataSource => {
-    const { path, rows, name, ...options } = typeof given === 'string' ? { path: given } : given
-    return rows === undefined ? { path: path ?? '', ...options } : { rows, name, ...options }
+    const { path, rows, name, config, split, ...options } =
+      typeof given === 'string' ? { path: given } : given
+    return rows === undefined
+      ? { path: path ?? '', config: config ?? name, split, ...options }
+      : { rows, name, ...options }
   }),
 )
 

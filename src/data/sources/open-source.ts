@@ -1,0 +1,100 @@
+import { stat } from 'node:fs/promises'
+import { FettleError } from '../../error.ts'
+import { hasWildcards } from '../../formats/index.ts'
+import { listNames } from '../values.ts'
+import type { DataSource } from '../row-options.ts'
+import { readFolder } from './folder-configs.ts'
+import { filesOf, listFolder } from './listing.ts'
+import { isDataFile, type DataSet, type Part } from './parts.ts'
+import { readSaved } from './saved-data-set.ts'
+import { parseSplits, partSuffix, type SplitSlice } from './splits.ts'
+
+/** A source that names files. */
+export type FileSource = Extract<DataSource, { path: unknown }>
+
+/** Rows of a data set. */
+export interface Selection {
+  data: DataSet
+  slices: readonly SplitSlice[]
+}
+
+const defaultSplit = 'train'
+
+/**
+ * What a source that names files means: files, patterns of files, folders, each with the split behind a colon or under `split`.
+ *
+ * @throws FettleError where there is nothing, or not what was asked for
+ */
+export async function openSource(source: FileSource): Promise<Selection[]> {
+  const paths = typeof source.path === 'string' ? [source.path] : source.path
+  const selections: Selection[] = []
+  for (const path of paths) {
+    const { data, split } = await openPath(path, source.config)
+    if (split !== undefined && source.split !== undefined)
+      throw new FettleError({
+        place: path,
+        found: `the split ${split} behind the path, and split: ${source.split}`,
+        expected: 'one of them',
+      })
+    const slices = parseSplits(split ?? source.split ?? defaultSplit, data.name)
+    for (const slice of slices) requireSplit(data, slice.split)
+    selections.push({ data, slices })
+  }
+  return selections
+}
+
+function requireSplit({ name, splits }: DataSet, split: string): void {
+  if (splits.has(split)) return
+  const [first] = splits.keys()
+  throw new FettleError({
+    place: name,
+    found: `no split ${split}`,
+    expected: listNames([...splits.keys()]),
+    cure: `Choose one: split: ${first}.`,
+  })
+}
+
+/** What a path means, and the splits behind its colon. */
+async function openPath(
+  path: string,
+  config: string | undefined,
+): Promise<{ data: DataSet; split?: string }> {
+  const whole = await openPlace(path, config)
+  if (whole !== undefined) return { data: whole }
+  const parted = partSuffix(path)
+  const data = parted && (await openPlace(parted.path, config))
+  if (data !== undefined) return { data, split: parted?.split ?? '' }
+  throw new FettleError({
+    place: path,
+    found: hasWildcards(path) ? 'no file with such a name' : 'no such file or folder',
+    expected: 'a data file, a folder of them, or a pattern such as data/*.jsonl',
+    cure: 'Check the path.',
+  })
+}
+
+async function openPlace(path: string, config: string | undefined): Promise<DataSet | undefined> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isDirectory() === true) {
+    const listing = await listFolder(path.replace(/(?<=.)\/+$/, ''))
+    return (await readSaved(listing)) ?? (await readFolder(listing, config))
+  }
+  const files = found !== undefined ? [path] : hasWildcards(path) ? await filesOf(path) : []
+  if (files.length === 0) return undefined
+  return { name: path, splits: new Map([[defaultSplit, files.map(partOf)]]), notes: [] }
+}
+
+function partOf(path: string): Part {
+  return { name: path, fetch: () => Promise.resolve(path) }
+}
+
+/** Whether a path is a place where rows lie: a file, a folder or pattern of data files, with splits behind it or not. */
+export async function holdsData(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  if (found !== undefined && !found.isDirectory()) return true
+  if (found !== undefined) {
+    const { paths } = await listFolder(path)
+    return paths.some(isDataFile)
+  }
+  const place = partSuffix(path)?.path ?? path
+  return place !== path ? holdsData(place) : hasWildcards(path) && (await filesOf(path)).length > 0
+}
