@@ -49,6 +49,7 @@ void sigmoidGateVjp(const args::SigmoidGateVjp& op);
 #include "kernels/gates.h"
 #else
 #include "kernels/activation.h"
+#include "kernels/adafactor.h"
 #include "kernels/adamw.h"
 #include "kernels/add_scaled.h"
 #include "kernels/append_columns.h"
@@ -57,6 +58,7 @@ void sigmoidGateVjp(const args::SigmoidGateVjp& op);
 #include "kernels/cap_logits.h"
 #include "kernels/copy_slots.h"
 #include "kernels/dropout.h"
+#include "kernels/eight_bit_states.h"
 #include "kernels/embedding.h"
 #include "kernels/expert_glu.h"
 #include "kernels/expert_linear.h"
@@ -66,6 +68,7 @@ void sigmoidGateVjp(const args::SigmoidGateVjp& op);
 #include "kernels/grad_norm.h"
 #include "kernels/join_columns.h"
 #include "kernels/layer_norm.h"
+#include "kernels/muon.h"
 #include "kernels/qk_norm.h"
 #include "kernels/rms_norm.h"
 #include "kernels/rope.h"
@@ -73,6 +76,7 @@ void sigmoidGateVjp(const args::SigmoidGateVjp& op);
 #include "kernels/route.h"
 #include "kernels/scale_rows.h"
 #include "kernels/select_rows.h"
+#include "kernels/sgd_lion.h"
 #include "kernels/sigmoid.h"
 
 #include "kernels/peak.h"

@@ -513,6 +513,86 @@ constexpr OpRule adamw{
     {},
     0, {}, {}, 0x0, -1};
 
+constexpr ArgumentRule sgdArguments[] = {
+    {"parameters", ArgumentType::float32, kChanges, 1, {"n"}},
+    {"gradients", ArgumentType::float32, 0, 1, {"n"}},
+    {"velocity", ArgumentType::float32, kOptional | kChanges, 1, {"n"}},
+    {"stats", ArgumentType::float32, kOptional, 1, {"2"}},
+    {"hyper", ArgumentType::float32, 0, 1, {"5"}},
+};
+constexpr OpRule sgd{
+    sgdArguments, 5, 0,
+    {},
+    0, {}, {}, 0x0, -1};
+
+constexpr ArgumentRule lionArguments[] = {
+    {"parameters", ArgumentType::float32, kChanges, 1, {"n"}},
+    {"gradients", ArgumentType::float32, 0, 1, {"n"}},
+    {"m", ArgumentType::float32, kChanges, 1, {"n"}},
+    {"stats", ArgumentType::float32, kOptional, 1, {"2"}},
+    {"hyper", ArgumentType::float32, 0, 1, {"4"}},
+};
+constexpr OpRule lion{
+    lionArguments, 5, 0,
+    {},
+    0, {}, {}, 0x0, -1};
+
+constexpr ArgumentRule adamw8bitArguments[] = {
+    {"parameters", ArgumentType::float32, kChanges, 1, {"n"}},
+    {"gradients", ArgumentType::float32, 0, 1, {"n"}},
+    {"mCodes", ArgumentType::int32, kChanges, 1, {"64 * B"}},
+    {"mScales", ArgumentType::float32, kChanges, 1, {"B"}},
+    {"vCodes", ArgumentType::int32, kChanges, 1, {"64 * B"}},
+    {"vScales", ArgumentType::float32, kChanges, 1, {"B"}},
+    {"mMap", ArgumentType::float32, 0, 1, {"256"}},
+    {"vMap", ArgumentType::float32, 0, 1, {"256"}},
+    {"stats", ArgumentType::float32, kOptional, 1, {"2"}},
+    {"hyper", ArgumentType::float32, 0, 1, {"7"}},
+};
+constexpr OpRule adamw8bit{
+    adamw8bitArguments, 10, 0,
+    {},
+    0, {}, {}, 0x0, -1};
+
+constexpr ArgumentRule lion8bitArguments[] = {
+    {"parameters", ArgumentType::float32, kChanges, 1, {"n"}},
+    {"gradients", ArgumentType::float32, 0, 1, {"n"}},
+    {"mCodes", ArgumentType::int32, kChanges, 1, {"64 * B"}},
+    {"mScales", ArgumentType::float32, kChanges, 1, {"B"}},
+    {"mMap", ArgumentType::float32, 0, 1, {"256"}},
+    {"stats", ArgumentType::float32, kOptional, 1, {"2"}},
+    {"hyper", ArgumentType::float32, 0, 1, {"4"}},
+};
+constexpr OpRule lion8bit{
+    lion8bitArguments, 7, 0,
+    {},
+    0, {}, {}, 0x0, -1};
+
+constexpr ArgumentRule adafactorArguments[] = {
+    {"parameters", ArgumentType::float32, kChanges, 2, {"R", "S"}},
+    {"gradients", ArgumentType::float32, 0, 2, {"R", "S"}},
+    {"rowSquares", ArgumentType::float32, kChanges, 1, {"R"}},
+    {"columnSquares", ArgumentType::float32, kChanges, 1, {"C"}},
+    {"stats", ArgumentType::float32, kOptional, 1, {"2"}},
+    {"hyper", ArgumentType::float32, 0, 1, {"5"}},
+};
+constexpr OpRule adafactor{
+    adafactorArguments, 6, 0,
+    {},
+    0, {}, {}, 0x0, -1};
+
+constexpr ArgumentRule muonArguments[] = {
+    {"parameters", ArgumentType::float32, kChanges, 2, {"R", "S"}},
+    {"gradients", ArgumentType::float32, 0, 2, {"R", "S"}},
+    {"m", ArgumentType::float32, kChanges, 2, {"R", "S"}},
+    {"stats", ArgumentType::float32, kOptional, 1, {"2"}},
+    {"hyper", ArgumentType::float32, 0, 1, {"5"}},
+};
+constexpr OpRule muon{
+    muonArguments, 5, 0,
+    {{"columns", AttributeKind::count}},
+    0, {}, {}, 0x0, -1};
+
 }  // namespace rules
 
 // By opcode.
@@ -562,6 +642,12 @@ constexpr const OpRule* kOpRules[] = {
     &rules::fill,
     &rules::gradNorm,
     &rules::adamw,
+    &rules::sgd,
+    &rules::lion,
+    &rules::adamw8bit,
+    &rules::lion8bit,
+    &rules::adafactor,
+    &rules::muon,
 };
 
 }  // namespace fettle

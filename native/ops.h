@@ -5,7 +5,7 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "b7ba999adaf620a7";
+constexpr char kTableHash[] = "eea9d60a85dad01b";
 
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(addNoise) X(dropout) X(qkNorm) \
@@ -13,7 +13,7 @@ constexpr char kTableHash[] = "b7ba999adaf620a7";
   X(cachedGatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(copySlots) X(linear) X(scaleColumns) X(inverseNorms) \
   X(glu) X(gateColumns) X(activation) X(route) X(dispatch) X(expertLinear) X(expertGlu) X(combine) X(sigmoid) \
   X(countExperts) X(balanceLoss) X(capLogits) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scaleRows) \
-  X(argmax) X(fill) X(gradNorm) X(adamw)
+  X(argmax) X(fill) X(gradNorm) X(adamw) X(sgd) X(lion) X(adamw8bit) X(lion8bit) X(adafactor) X(muon)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(dropout) X(qkNorm) \
   X(joinColumns) X(rope) X(attention) X(causalConv) X(gatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(linear) \
@@ -919,6 +919,69 @@ struct Adamw : Arguments {
   const Tensor& v() const { return *call.in[3]; }
   const Tensor* stats() const { return call.in[4]; }
   const Tensor& hyper() const { return *call.in[5]; }
+};
+
+struct Sgd : Arguments {
+  using Arguments::Arguments;
+  const Tensor& parameters() const { return *call.in[0]; }
+  const Tensor& gradients() const { return *call.in[1]; }
+  const Tensor* velocity() const { return call.in[2]; }
+  const Tensor* stats() const { return call.in[3]; }
+  const Tensor& hyper() const { return *call.in[4]; }
+};
+
+struct Lion : Arguments {
+  using Arguments::Arguments;
+  const Tensor& parameters() const { return *call.in[0]; }
+  const Tensor& gradients() const { return *call.in[1]; }
+  const Tensor& m() const { return *call.in[2]; }
+  const Tensor* stats() const { return call.in[3]; }
+  const Tensor& hyper() const { return *call.in[4]; }
+};
+
+struct Adamw8bit : Arguments {
+  using Arguments::Arguments;
+  const Tensor& parameters() const { return *call.in[0]; }
+  const Tensor& gradients() const { return *call.in[1]; }
+  const Tensor& mCodes() const { return *call.in[2]; }
+  const Tensor& mScales() const { return *call.in[3]; }
+  const Tensor& vCodes() const { return *call.in[4]; }
+  const Tensor& vScales() const { return *call.in[5]; }
+  const Tensor& mMap() const { return *call.in[6]; }
+  const Tensor& vMap() const { return *call.in[7]; }
+  const Tensor* stats() const { return call.in[8]; }
+  const Tensor& hyper() const { return *call.in[9]; }
+};
+
+struct Lion8bit : Arguments {
+  using Arguments::Arguments;
+  const Tensor& parameters() const { return *call.in[0]; }
+  const Tensor& gradients() const { return *call.in[1]; }
+  const Tensor& mCodes() const { return *call.in[2]; }
+  const Tensor& mScales() const { return *call.in[3]; }
+  const Tensor& mMap() const { return *call.in[4]; }
+  const Tensor* stats() const { return call.in[5]; }
+  const Tensor& hyper() const { return *call.in[6]; }
+};
+
+struct Adafactor : Arguments {
+  using Arguments::Arguments;
+  const Tensor& parameters() const { return *call.in[0]; }
+  const Tensor& gradients() const { return *call.in[1]; }
+  const Tensor& rowSquares() const { return *call.in[2]; }
+  const Tensor& columnSquares() const { return *call.in[3]; }
+  const Tensor* stats() const { return call.in[4]; }
+  const Tensor& hyper() const { return *call.in[5]; }
+};
+
+struct Muon : Arguments {
+  using Arguments::Arguments;
+  const Tensor& parameters() const { return *call.in[0]; }
+  const Tensor& gradients() const { return *call.in[1]; }
+  const Tensor& m() const { return *call.in[2]; }
+  const Tensor* stats() const { return call.in[3]; }
+  const Tensor& hyper() const { return *call.in[4]; }
+  int64_t columns() const { return int64_t(call.attributes[0]); }
 };
 
 }  // namespace args

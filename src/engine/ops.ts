@@ -683,6 +683,121 @@ export const ops = {
     gradients: [],
     changes: ['parameters', 'm', 'v'],
   }),
+
+  /**
+   * In place, g = clip·gradient + decay·p:  v = μ v + gain·g,  p = p − lr·v, or p − lr·(g + μ v) by Nesterov; without v, p − lr·g.
+   * As PyTorch's SGD: gain is 1 − dampening, and 1 in the first step. hyper = [lr, μ, gain, decay, nesterov]. No gradient.
+   */
+  sgd: op({
+    inputs: {
+      parameters: float32('n'),
+      gradients: float32('n'),
+      velocity: optional(float32('n')),
+      stats: optional(float32('2')),
+      hyper: float32('5'),
+    },
+    outputs: {},
+    attributes: {},
+    gradients: [],
+    changes: ['parameters', 'velocity'],
+  }),
+
+  /**
+   * In place, g = clip·gradient:  p = p (1 − lr·decay) − lr·sign(β1 m + (1−β1) g),  m = β2 m + (1−β2) g, as bitsandbytes' Lion.
+   * hyper = [lr, β1, β2, decay]. No gradient.
+   */
+  lion: op({
+    inputs: {
+      parameters: float32('n'),
+      gradients: float32('n'),
+      m: float32('n'),
+      stats: optional(float32('2')),
+      hyper: float32('4'),
+    },
+    outputs: {},
+    attributes: {},
+    gradients: [],
+    changes: ['parameters', 'm'],
+  }),
+
+  /**
+   * adamw with m and v in 8 bits, as bitsandbytes holds them: a number is map[code] · scale, code a byte, four in an integer, lowest
+   * first; 256 numbers share a scale, the largest magnitude of them. Maps are ascending. hyper as adamw's. No gradient.
+   */
+  adamw8bit: op({
+    inputs: {
+      parameters: float32('n'),
+      gradients: float32('n'),
+      mCodes: int32('64 * B'),
+      mScales: float32('B'),
+      vCodes: int32('64 * B'),
+      vScales: float32('B'),
+      mMap: float32('256'),
+      vMap: float32('256'),
+      stats: optional(float32('2')),
+      hyper: float32('7'),
+    },
+    outputs: {},
+    attributes: {},
+    gradients: [],
+    changes: ['parameters', 'mCodes', 'mScales', 'vCodes', 'vScales'],
+  }),
+
+  /** lion with m in 8 bits, held as adamw8bit's. hyper as lion's. No gradient. */
+  lion8bit: op({
+    inputs: {
+      parameters: float32('n'),
+      gradients: float32('n'),
+      mCodes: int32('64 * B'),
+      mScales: float32('B'),
+      mMap: float32('256'),
+      stats: optional(float32('2')),
+      hyper: float32('4'),
+    },
+    outputs: {},
+    attributes: {},
+    gradients: [],
+    changes: ['parameters', 'mCodes', 'mScales'],
+  }),
+
+  /**
+   * In place on the first C columns, g = clip·gradient, s = g² + eps:  r = β r + (1−β) mean of each row of s,  c = β c + (1−β) mean of
+   * each column,  u = g / sqrt(r/mean(r) · c),  p = p (1 − lr·decay) − lr · u / max(1, rms(u) / d), as transformers' Adafactor.
+   * hyper = [lr, β, eps, d, decay]. No gradient.
+   */
+  adafactor: op({
+    inputs: {
+      parameters: float32('R', 'S'),
+      gradients: float32('R', 'S'),
+      rowSquares: float32('R'),
+      columnSquares: float32('C'),
+      stats: optional(float32('2')),
+      hyper: float32('5'),
+    },
+    outputs: {},
+    attributes: {},
+    gradients: [],
+    changes: ['parameters', 'rowSquares', 'columnSquares'],
+  }),
+
+  /**
+   * In place on the first columns, g = clip·gradient:  m = m + (1−μ)(g − m),  u = g + μ (m − g) by Nesterov, else m;  o = u with all
+   * its singular values near one, by five steps x = 3.4445 x + (−4.775 a + 2.0315 a²) x, a = x xᵀ, of which each product is rounded to
+   * bfloat16;  p = p (1 − lr·decay) − lr·ratio·o, as PyTorch's Muon. hyper = [lr, ratio, μ, decay, nesterov]. No gradient.
+   */
+  muon: op({
+    inputs: {
+      parameters: float32('R', 'S'),
+      gradients: float32('R', 'S'),
+      m: float32('R', 'S'),
+      stats: optional(float32('2')),
+      hyper: float32('5'),
+    },
+    outputs: {},
+    attributes: { columns: 'count' },
+    gradients: [],
+    changes: ['parameters', 'm'],
+  }),
 }
 
 /** Activation functions, in the order of their numbers: g · σ(g), GELU by its tanh approximation, and GELU. */

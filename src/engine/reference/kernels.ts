@@ -22,6 +22,10 @@ import type { Kernel } from './kernel.ts'
 import { layerNorm } from './layer-norm.ts'
 import { linear } from './linear.ts'
 import { adamw, gradNorm } from './optimiser.ts'
+import { adafactor } from './optimisers/adafactor.ts'
+import { adamw8bit, lion8bit } from './optimisers/eight-bit.ts'
+import { muon } from './optimisers/muon.ts'
+import { lion, sgd } from './optimisers/sgd-lion.ts'
 import { qkNorm, rmsNorm } from './rms-norm.ts'
 import { rope } from './rope.ts'
 import { scaleBy } from './scale-by.ts'
@@ -77,4 +81,10 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   fill,
   gradNorm,
   adamw,
+  sgd,
+  lion,
+  adamw8bit,
+  lion8bit,
+  adafactor,
+  muon,
 }
