@@ -8,6 +8,7 @@ import { createForwardPasses } from './forward-passes.ts'
 import { addGradients, type StepGradients } from './gradients.ts'
 import { passSize } from './pass-size.ts'
 import { peakRssMib } from './peak-memory.ts'
+import { optimNotes } from './options/index.ts'
 import { learningRateAt } from './schedule.ts'
 import {
   identityOf,
@@ -64,7 +65,7 @@ export async function openRun<D extends Document>(
   const { perPass } = passSize(internals.activationBytesPerToken(), lowMemory)
   const forward = createForwardPasses(internals, perPass)
   const identity = await identityOf(model, data, options, await folder.base, task.fingerprint)
-  const notes = await folder.begin(identity, data.steps)
+  const notes = [...optimNotes(options.optim), ...(await folder.begin(identity, data.steps))]
   let step = 0
   let passes = 0
   let lastBatches: readonly TrainingBatch<D>[] = []

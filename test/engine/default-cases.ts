@@ -1,10 +1,14 @@
 import type { Attributes, OpName } from '../../src/engine/ops.ts'
 import { infoOf } from '../../src/engine/ops.ts'
+import { dynamicMap } from '../../src/train/optimisers/dynamic-map.ts'
 import type { Case, CaseOptions, Data } from './make-case.ts'
 import { apart, awayFromOne, exactly, gains, makeCase, range } from './make-case.ts'
 
 /** Two documents, the first of three tokens. */
 const documents: Data = (_, count) => Int32Array.from(range(count), (i) => (i < 3 ? 0 : 3))
+
+/** Of gradNorm, with a factor that clips. */
+const clipped = exactly(Float32Array.of(3, 0.25))
 
 /** What the cases that follow from an entry of the op table need besides it. */
 type Needs<K extends OpName> = Partial<Omit<CaseOptions<K>, 'attributes' | 'absent' | 'large'>>
@@ -132,6 +136,42 @@ const needs: {
       stats: exactly(Float32Array.of(3, 0.25)),
       hyper: exactly(Float32Array.of(1e-2, 0.9, 0.999, 1e-8, 0.1, 1 - 0.9 ** 7, 1 - 0.999 ** 7)),
     },
+  },
+  sgd: { data: { stats: clipped, hyper: exactly(Float32Array.of(1e-2, 0.9, 0.8, 0.1, 1)) } },
+  lion: { data: { stats: clipped, hyper: exactly(Float32Array.of(1e-2, 0.9, 0.99, 0.1)) } },
+  adamw8bit: {
+    sizes: { n: 700, B: 3 },
+    data: {
+      mScales: gains,
+      vScales: gains,
+      mMap: exactly(dynamicMap(true)),
+      vMap: exactly(dynamicMap(false)),
+      stats: clipped,
+      hyper: exactly(Float32Array.of(1e-2, 0.9, 0.999, 1e-8, 0.1, 1 - 0.9 ** 7, 1 - 0.999 ** 7)),
+    },
+  },
+  lion8bit: {
+    sizes: { n: 700, B: 3 },
+    data: {
+      mScales: gains,
+      mMap: exactly(dynamicMap(true)),
+      stats: clipped,
+      hyper: exactly(Float32Array.of(1e-2, 0.9, 0.99, 0.1)),
+    },
+  },
+  adafactor: {
+    sizes: { R: 7, S: 21, C: 19 },
+    data: {
+      rowSquares: gains,
+      columnSquares: gains,
+      stats: clipped,
+      hyper: exactly(Float32Array.of(1e-2, 0.6, 1e-30, 1, 0.1)),
+    },
+  },
+  muon: {
+    attributes: { columns: 19 },
+    sizes: { R: 7, S: 21 },
+    data: { stats: clipped, hyper: exactly(Float32Array.of(1e-2, 0.5, 0.95, 0.1, 1)) },
   },
 }
 

@@ -1,7 +1,7 @@
 import type { Attributes, GradientName } from '../../src/engine/ops.ts'
 import type { WeightForm } from '../../src/engine/quantization.ts'
 import type { Case, Role } from './make-case.ts'
-import { exactly, gains, makeCase, normal, range } from './make-case.ts'
+import { casesOf, exactly, gains, makeCase, normal, range } from './make-case.ts'
 
 // Cases of ops whose sizes follow from each other, or whose integers mean something.
 
@@ -369,5 +369,25 @@ export function adamw(
       stats: exactly(Float32Array.of(3, clip)),
       hyper: exactly(Float32Array.of(1e-2, 0.9, 0.999, 1e-8, decay, 1 - 0.9 ** step, 1 - 0.999 ** step)),
     },
+  })
+}
+
+const clipped = exactly(Float32Array.of(3, 0.25))
+
+export const adafactor = casesOf('adafactor', {
+  attributes: {},
+  data: {
+    rowSquares: gains,
+    columnSquares: gains,
+    stats: clipped,
+    hyper: exactly(Float32Array.of(1e-2, 0.6, 1e-30, 1, 0.1)),
+  },
+})
+
+export function muon(name: string, sizes: { R: number; S: number }, columns: number): Case<'muon'> {
+  return makeCase('muon', name, {
+    sizes,
+    attributes: { columns },
+    data: { stats: clipped, hyper: exactly(Float32Array.of(1e-2, 0.5, 0.95, 0.1, 0)) },
   })
 }

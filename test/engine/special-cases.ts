@@ -2,6 +2,7 @@ import type { OpName } from '../../src/engine/ops.ts'
 import type { Case } from './make-case.ts'
 import { apart, casesOf, exactly, gains, makeCase, normal } from './make-case.ts'
 import {
+  adafactor,
   adamw,
   argmax,
   attention,
@@ -13,6 +14,7 @@ import {
   gatedDelta,
   expertLinear,
   linear,
+  muon,
   qkNorm,
   rope,
   selectRows,
@@ -722,5 +724,14 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
   adamw: [
     adamw('first step', { count: 17, step: 1, decay: 0 }),
     adamw('later, decay and clipping', { count: 10_007, step: 100, decay: 0.1, clip: 0.25 }),
+  ],
+  adafactor: [
+    adafactor('a vector', { R: 1, S: 1031, C: 1031 }),
+    adafactor('threads', { R: 301, S: 131, C: 130 }),
+  ],
+  muon: [
+    muon('tall', { R: 133, S: 17 }, 16),
+    muon('wide', { R: 67, S: 203 }, 203),
+    muon('one row', { R: 1, S: 9 }, 9),
   ],
 }

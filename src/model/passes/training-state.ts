@@ -9,6 +9,7 @@ import { projectionsOf } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { beginTraining } from '../state/model-state.ts'
 import type { UpdateGroup } from '../state/update-groups.ts'
+import { trainedMatrices, type TrainedMatrix } from '../state/trained-matrices.ts'
 
 /** What an optimiser works on: everything trainable in one float32 buffer, its gradients in another. */
 export interface TrainableParameters {
@@ -23,6 +24,8 @@ export interface TrainableParameters {
   readonly stats: Tensor
   /** Stretches of them that differ in weight decay, or in LoRA+'s learning rates. */
   readonly groups: readonly UpdateGroup[]
+  /** The tensors that they are, for optimisers that look at whole matrices. */
+  readonly matrices: readonly TrainedMatrix[]
 }
 
 /** A model in training: its parameters, and what surrounds an optimiser's step. */
@@ -45,7 +48,8 @@ export function trainingState(state: ModelState): Training {
   const { engine, trainable, architecture } = state
   if (!trainable) throw new Error('nothing is trainable')
   beginTraining(state)
-  const { parameters, gradients, size, groups } = trainable
+  const { parameters, gradients, size, groups, tensors } = trainable
+  const matrices = trainedMatrices(tensors, architecture)
   const stats = engine.tensor('float32', [2])
   const normPrograms = new Map<number, Program>()
   const parametersChanged = async () => {
@@ -53,7 +57,7 @@ export function trainingState(state: ModelState): Training {
     await refreshDora(state)
   }
   return {
-    trainable: { engine, size, parameters, gradients, stats, groups },
+    trainable: { engine, size, parameters, gradients, stats, groups, matrices },
     async gradientNorm(maxNorm) {
       if (state.trainable !== trainable)
         throw new FettleError({

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { MaskPolicy } from '../../chat/index.ts'
 import { columnNames, dataFormats, messageKeyNames, type DataSource } from '../../data/index.ts'
 import { engineNames, mostThreads } from '../../engine/index.ts'
+import { optimArgsSchema, optimSchema } from './optim.ts'
 import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.ts'
 
 /**
@@ -194,9 +195,18 @@ export const trainOptionsSchema = z.strictObject({
   lrSchedulerKwargs: schedulerKwargs.optional().describe('Parameters of the schedule.'),
   warmupSteps: countOrZero().optional().describe('Steps of warm-up; default 10, at most a tenth of the run.'),
   warmupRatio: ratio().optional().describe('Warm-up as a part of the run.'),
-  weightDecay: z.number().min(0).default(0).describe('Of AdamW; not for norms and biases.'),
-  adamBeta1: z.number().min(0).lt(1).default(0.9).describe("AdamW's decay of the first moment."),
-  adamBeta2: z.number().min(0).lt(1).default(0.999).describe("AdamW's decay of the second moment."),
+  optim: optimSchema
+    .default('adamw')
+    .describe("The optimiser; those of transformers' names are the same ones, and paged ones are not paged."),
+  optimArgs: optimArgsSchema.optional().describe('Parameters of sgd and muon.'),
+  weightDecay: z.number().min(0).default(0).describe('Not for norms and biases.'),
+  adamBeta1: z.number().min(0).lt(1).default(0.9).describe("Decay of AdamW's and Lion's first moment."),
+  adamBeta2: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.999)
+    .describe("Decay of AdamW's second moment, and what Lion's moment decays by."),
   adamEpsilon: positive().default(1e-8).describe("AdamW's ε."),
   loraplusLrRatio: positive()
     .optional()

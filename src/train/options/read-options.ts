@@ -108,7 +108,7 @@ function wrapSources(value: unknown): unknown {
 /** Blocks such as lora are merged key by key; everything else is replaced. */
 function mergeOptions(below: unknown, above: unknown): unknown {
   if (!isPlainObject(below) || !isPlainObject(above)) return above
-  const blocks = new Set(['lora', 'lrSchedulerKwargs', 'chatTemplateKwargs'])
+  const blocks = new Set(['lora', 'lrSchedulerKwargs', 'chatTemplateKwargs', 'optimArgs'])
   const merged = Object.entries(above)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => [key, blocks.has(key) ? mergeOptions(below[key], value) : value])

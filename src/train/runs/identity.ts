@@ -1,6 +1,6 @@
 import { quoteValue, type Problem } from '../../error.ts'
 import type { AutoModelForCausalLM } from '../../model/index.ts'
-import { snakeCase, type TrainOptions } from '../options/index.ts'
+import { optimName, snakeCase, type TrainOptions } from '../options/index.ts'
 import { hashFile } from './file-hashes.ts'
 
 /** A value of JSON. */
@@ -67,6 +67,8 @@ const roles: {
   lrSchedulerKwargs: 'extendable',
   warmupSteps: 'extendable',
   warmupRatio: 'extendable',
+  optim: 'fixed',
+  optimArgs: 'fixed',
   weightDecay: 'fixed',
   adamBeta1: 'fixed',
   adamBeta2: 'fixed',
@@ -141,8 +143,16 @@ function fixedBefore(model: AutoModelForCausalLM, options: TrainOptions): Record
 
 function ofRole(options: TrainOptions, role: string): Record<string, Json> {
   const entries = Object.entries(options).filter(([name]) => roles[name as keyof TrainOptions] === role)
-  return Object.fromEntries(entries.map(([name, value]) => [snakeCase(name), plain(value)]))
+  return Object.fromEntries(
+    entries.map(([name, value]) => [
+      snakeCase(name),
+      plain(name === 'optim' ? optimName(String(value)) : value),
+    ]),
+  )
 }
+
+/** What a run was made with that does not say it, because there was nothing else then. */
+const before: Readonly<Record<string, Json>> = { optim: 'adamw' }
 
 /** As JSON has it, so that what was written compares with what is; null for what was not given. */
 function plain(value: unknown): Json {
@@ -198,7 +208,7 @@ export function extendedBy(then: RunIdentity, now: RunIdentity): Change[] {
 }
 
 function changesOf(then: Readonly<Record<string, Json>>, now: Readonly<Record<string, Json>>): Change[] {
-  const at = (values: Readonly<Record<string, Json>>, name: string) => values[name] ?? null
+  const at = (values: Readonly<Record<string, Json>>, name: string) => values[name] ?? before[name] ?? null
   return [...new Set([...Object.keys(then), ...Object.keys(now)])]
     .map((name) => ({ name, before: at(then, name), now: at(now, name) }))
     .filter((change) => JSON.stringify(change.before) !== JSON.stringify(change.now))

@@ -85,7 +85,8 @@ function writeBlock({ codes, scales, map }: Codes, block: number, values: Float3
   scales.data[block] = scale
   for (let i = 0; i < blockSize; i += 4) {
     let four = 0
-    for (let k = 3; k >= 0; k -= 1) four = (four << 8) | nearest(map.data, Math.fround(values[i + k] * inverse))
+    for (let k = 3; k >= 0; k -= 1)
+      four = (four << 8) | nearest(map.data, Math.fround(values[i + k] * inverse))
     codes.data[(block * blockSize + i) >> 2] = four
   }
 }

@@ -44,9 +44,9 @@ export const muon: Kernel<'muon'> = {
 
 /** x [short, long] with singular values near one, by Newton-Schulz: x = a x + (b g + c g²) x, g = x xᵀ. */
 function orthogonal(given: Float32Array, short: number, long: number): Float32Array {
-  let x = given.map(rounded)
+  let x = Float32Array.from(given, rounded)
   const norm = rounded(Math.sqrt(x.reduce((sum, value) => sum + value * value, 0)))
-  x = x.map((value) => rounded(value / Math.max(norm, smallestNorm)))
+  x = Float32Array.from(x, (value) => rounded(value / Math.max(norm, smallestNorm)))
   for (let step = 0; step < steps; step += 1) {
     const gram = table(short, short, (i, j) => dot(x, i * long, 1, x, j * long, 1, long))
     const update = table(
@@ -64,7 +64,11 @@ function orthogonal(given: Float32Array, short: number, long: number): Float32Ar
   return x
 }
 
-function table(rows: number, columns: number, valueOf: (i: number, j: number) => number): Float32Array {
+function table(
+  rows: number,
+  columns: number,
+  valueOf: (i: number, j: number) => number,
+): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: rows * columns }, (_, at) =>
     rounded(valueOf(Math.floor(at / columns), at % columns)),
   )
