@@ -138,6 +138,7 @@ export type {
   CheckpointEvent,
   EndEvent,
   EvalEvent,
+  SourceFound,
   StartEvent,
   StepEvent,
   TrainEvent,

@@ -1,4 +1,4 @@
-import type { EndEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from '../train/index.ts'
+import type { EndEvent, EvalEvent, SourceFound, StartEvent, StepEvent, TrainEvent } from '../train/index.ts'
 import { count, duration, percent, plural, short } from './numbers.ts'
 import { bar, sparkline } from './sparkline.ts'
 import { createProgressLine } from './terminal.ts'
@@ -154,6 +154,7 @@ function startLines(event: StartEvent): [title: string, text: string][] {
       'data',
       `${plural(event.examples, 'example')}${event.rows === event.examples ? '' : ` of ${plural(event.rows, 'row')}`} · ${count(event.tokens)} tokens, ${count(event.learned_tokens)} learned`,
     ],
+    ...event.sources.map((source): [string, string] => ['source', sourceText(source, event.sources)]),
     ['masks', maskText(event)],
     [
       'engine',
@@ -161,10 +162,39 @@ function startLines(event: StartEvent): [title: string, text: string][] {
     ],
   ]
   if (event.invalid_rows > 0) lines.push(['left out', invalidText(event)])
+  const gone = goneText(event)
+  if (gone !== undefined) lines.push(['left out', gone])
+  if (event.held_out > 0) lines.push(['held out', `${plural(event.held_out, 'row')} for evaluation`])
   if (truncated_tokens > 0) lines.push(['cut', cutText(event)])
   if (event.first_step > 0) lines.push(['resumed', `after step ${event.first_step} of ${event.steps}`])
   lines.push(...[...event.data_notes, ...(event.notes ?? [])].map((text): [string, string] => ['note', text]))
   return lines
+}
+
+/** How a source was read. */
+function sourceText(
+  { name, format, weight, columns_read }: SourceFound,
+  all: readonly SourceFound[],
+): string {
+  const sum = all.reduce((total, source) => total + (source.weight ?? 0), 0)
+  const columns = Object.entries(columns_read).map(([file, ours]) =>
+    file === ours ? file : `${file} as ${ours}`,
+  )
+  return [
+    name,
+    ...(format === null ? [] : [`format ${format}`]),
+    ...(columns.length === 0 ? [] : [`reads ${columns.join(', ')}`]),
+    ...(weight === undefined ? [] : [`${percent(weight / sum)} of the rows`]),
+  ].join(' · ')
+}
+
+/** Rows that were left out although they could be used. */
+function goneText({ duplicates, mapped_away: mappedAway }: StartEvent): string | undefined {
+  const parts = [
+    ...(duplicates > 0 ? [plural(duplicates, 'duplicate')] : []),
+    ...(mappedAway > 0 ? [`${plural(mappedAway, 'row')} by map`] : []),
+  ]
+  return parts.length === 0 ? undefined : parts.join(' · ')
 }
 
 /** Rows that a list shows; the events have more. */

@@ -8,19 +8,29 @@ export type { Example } from './example.ts'
 export { inspect, type InspectedExample } from './inspect-examples.ts'
 export { dataFormats, toConversations, type ConversationOptions } from './to-conversations.ts'
 export { detectFormat } from './detect-format.ts'
+export { stoppingStrategies, type MixOptions } from './mix/index.ts'
 export { prepareExamples, type PrepareOptions } from './prepare-examples.ts'
 export { createEncodingPool, type EncodingPool } from './workers/encoding-pool.ts'
 export { encodeInThreads } from './workers/encode-in-threads.ts'
-export { createDataReport, type DataReport, type InvalidRow, type InvalidRowOptions } from './report.ts'
+export {
+  createDataReport,
+  type DataReport,
+  type InvalidRow,
+  type InvalidRowOptions,
+  type SourceReport,
+} from './report.ts'
 export { formatOrigin, type Origin, type Row } from './row.ts'
 export { holdsData, isDataFile, readRows, resolveFiles } from './sources/index.ts'
 export {
   columnNames,
+  isRows,
   messageKeyNames,
   sourceName,
   type DataFormat,
   type DataSource,
+  type GivenRows,
   type MessageKeys,
+  type RowMap,
   type RowOptions,
 } from './row-options.ts'
 export { ignoredLabel } from './pretokenised-rows.ts'

@@ -16,6 +16,13 @@ export interface StartEvent {
   invalid_rows: number
   /** The first of them, with the reason. */
   invalid: readonly { place: string; reason: string }[]
+  /** Rows that a function left out, duplicates that were left out, rows held out for evaluation, rows that were read again. */
+  mapped_away: number
+  duplicates: number
+  held_out: number
+  repeated: number
+  /** What was found in each source of the training data. */
+  sources: readonly SourceFound[]
   /** What else is worth knowing of the data, such as columns that nobody reads. */
   data_notes: readonly string[]
   /** Training examples, their tokens and how many of those are learned. */
@@ -41,6 +48,21 @@ export interface StartEvent {
   /** What is to be said of going on: damaged checkpoints that were passed over, what the run is extended by. */
   notes?: readonly string[]
   output_dir: string
+}
+
+/** A source of the training data: how it was read. */
+export interface SourceFound {
+  name: string
+  /** Null where no row told it. */
+  format: string | null
+  /** As it was given, where sources are mixed. */
+  weight?: number
+  /** Rows that were read, and those that became conversations, repeated ones too. */
+  rows: number
+  conversations: number
+  /** The file's columns, with the one of fettle's as which each is read, and those that are not read. */
+  columns_read: Readonly<Record<string, string>>
+  columns_unread: readonly string[]
 }
 
 /** An optimiser step. */

@@ -1,7 +1,15 @@
 // Training: a loop that knows neither objective nor optimiser, what those are, and the compositions that users call.
 // runTraining yields events and prints nothing; the command line, the studio and logs read the same stream.
 // The arithmetic is in model/ and engine/, the order of the data in batch/.
-export type { CheckpointEvent, EndEvent, EvalEvent, StartEvent, StepEvent, TrainEvent } from './events.ts'
+export type {
+  CheckpointEvent,
+  EndEvent,
+  EvalEvent,
+  SourceFound,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+} from './events.ts'
 export type { Objective, ObjectiveStep, StepLoss } from './objectives/objective.ts'
 export { createAdamW } from './optimisers/adamw.ts'
 export type { Optimiser, OptimiserStep } from './optimisers/optimiser.ts'

@@ -1,30 +1,11 @@
-import { availableParallelism } from 'node:os'
-import type { EpochPlan, LedgerReport } from '../batch/index.ts'
-import { collatePieces, createTokenLedger, planEpoch } from '../batch/index.ts'
-import type { DataReport, DataSource, ExampleStore } from '../data/index.ts'
-import {
-  createDataReport,
-  createExampleStore,
-  formatOrigin,
-  prepareExamples,
-  sourceName,
-} from '../data/index.ts'
-import { FettleError } from '../error.ts'
+import type { EpochPlan } from '../batch/index.ts'
+import { collatePieces, planEpoch } from '../batch/index.ts'
+import type { MixOptions } from '../data/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
-import { maskPolicyOf, type TrainOptions } from './options/index.ts'
-import { createDataHash } from './runs/index.ts'
+import type { TrainOptions } from './options/index.ts'
+import { createPreparation, type PreparedSet } from './prepare-set.ts'
+import { reportSummary } from './report-summary.ts'
 import type { TrainingData, TrainingStep } from './task.ts'
-
-/** A data set in memory, as tokens with their mask, and what truncation took from it. */
-interface PreparedSet {
-  store: ExampleStore
-  truncation: LedgerReport
-  /** Examples left out because no token of them is learned. */
-  withoutLearned: number
-  /** Of the examples, in their order. */
-  hash: string
-  report: DataReport
-}
 
 /** What a run of examples trains and evaluates on, and in which order. */
 interface PreparedData extends TrainingData {
@@ -44,7 +25,8 @@ export async function prepareData(
   vocabSize: number,
   signal?: AbortSignal,
 ): Promise<PreparedData> {
-  const train = await prepareSet(options.data, options, tokenizer, vocabSize, signal)
+  const prepare = createPreparation(options, tokenizer, vocabSize, signal)
+  const { examples: train, heldOut } = await prepare(options.data, mixOf(options))
   const { seed, shuffle, maxLength, perDeviceTrainBatchSize, gradientAccumulationSteps } = options
   const layout = {
     maxLength,
@@ -58,8 +40,7 @@ export async function prepareData(
   const first = planOf(0)
   const steps = options.maxSteps ?? Math.ceil(options.numTrainEpochs * first.steps)
   let current = { epoch: 0, plan: first, firstStep: 0 }
-  const evaluation =
-    options.evalData && (await prepareSet(options.evalData, options, tokenizer, vocabSize, signal))
+  const evaluation = options.evalData === undefined ? heldOut : (await prepare(options.evalData)).examples
   return {
     hash: train.hash,
     summary: summaryOf(train, evaluation),
@@ -94,14 +75,17 @@ export async function prepareData(
   }
 }
 
+/** How the sources of the training data become one; those of the evaluation are read one after the other. */
+function mixOf({ seed, stoppingStrategy, shuffleBuffer, deduplicate, valSize }: TrainOptions): MixOptions {
+  return { seed, stoppingStrategy, shuffleBuffer, deduplicate, valSize }
+}
+
 function summaryOf(
   { store, truncation, withoutLearned, report }: PreparedSet,
   evaluation: PreparedSet | undefined,
 ): TrainingData['summary'] {
   return {
-    rows: report.rows,
-    invalid_rows: report.invalidRows,
-    invalid: report.invalid,
+    ...reportSummary(report),
     data_notes: [...report.notes, ...(evaluation === undefined ? [] : notesOf(evaluation))],
     examples: store.count,
     tokens: store.tokens,
@@ -124,59 +108,4 @@ function notesOf({ report }: PreparedSet): string[] {
     ...notes,
     `${invalidRows} rows of eval_data are left out; the first is ${first.place}: ${first.reason}`,
   ]
-}
-
-async function prepareSet(
-  sources: readonly DataSource[],
-  options: TrainOptions,
-  tokenizer: Tokenizer,
-  vocabSize: number,
-  signal: AbortSignal | undefined,
-): Promise<PreparedSet> {
-  // The strategies that split long examples need no truncation.
-  const cuts = !options.packing || options.packingStrategy === 'bfd'
-  const ledger = createTokenLedger({
-    maxLength: cuts ? options.maxLength : Number.POSITIVE_INFINITY,
-    mode: options.truncationMode,
-  })
-  const store = createExampleStore()
-  const hash = createDataHash()
-  const report = createDataReport()
-  let withoutLearned = 0
-  const examples = prepareExamples(sources, tokenizer, {
-    policy: maskPolicyOf(options),
-    perTurn: options.perTurn,
-    variables: options.chatTemplateKwargs,
-    vocabSize,
-    skipInvalid: options.skipInvalid,
-    report,
-    threads: options.threads ?? availableParallelism(),
-  })
-  for await (const example of examples) {
-    signal?.throwIfAborted()
-    const unknown = example.inputIds.find((id) => id >= vocabSize)
-    if (unknown !== undefined)
-      throw new FettleError({
-        place: formatOrigin(example.origin),
-        found: `token ${unknown} ${JSON.stringify(tokenizer.convertIdsToTokens(unknown))}`,
-        expected: `tokens below ${vocabSize}, the rows of the model's embedding`,
-        cure: 'Use the tokenizer of this model, or resize the embeddings with model.resizeTokenEmbeddings(tokenizer.length).',
-      })
-    if (!example.mask.includes(1, 1)) {
-      withoutLearned += 1
-      continue
-    }
-    const admitted = ledger.admit(example)
-    if (!admitted) continue
-    store.add(admitted)
-    hash.add(admitted.inputIds, admitted.mask)
-  }
-  if (store.count === 0)
-    throw new FettleError({
-      place: sources.map(sourceName).join(', '),
-      found: `answers that all lie beyond max_length ${options.maxLength}`,
-      expected: 'learned tokens within it',
-      cure: 'Raise max_length, or set truncation_mode: keep_end.',
-    })
-  return { store, truncation: ledger.report(), withoutLearned, hash: hash.digest(), report }
 }

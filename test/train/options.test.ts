@@ -336,3 +336,53 @@ test.each<[string, string, boolean]>([
   expect(schema.safeParse(parse(text)).success).toBe(holds)
   expect(errorOf(() => read(text)) === 'no error').toBe(holds)
 })
+
+describe('sources that are mixed', () => {
+  const two = (a: string, b: string) => `model: m\ndata: [{ path: a.jsonl${a} }, { path: b.jsonl${b} }]\n`
+
+  test('have weights, and the run says how', () => {
+    const text = `${two(', weight: 3', ', weight: 1')}stopping_strategy: all_exhausted\nval_size: 0.1\ndeduplicate: true\nshuffle_buffer: 1000\n`
+    expect(read(text)).toMatchObject({
+      data: [{ weight: 3 }, { weight: 1 }],
+      stoppingStrategy: 'all_exhausted',
+      valSize: 0.1,
+      deduplicate: true,
+      shuffleBuffer: 1000,
+    })
+  })
+
+  test('may each be a flag', () => {
+    const options = read('model: m', { data: ['{ path: a.jsonl, weight: 3 }'] })
+    expect(options.data).toMatchObject([{ path: 'a.jsonl', weight: 3 }])
+    const both = ['{ path: a.jsonl, weight: 3 }', '{ path: b.jsonl, weight: 1 }']
+    expect(read('model: m', { data: both }).data).toMatchObject([{ weight: 3 }, { weight: 1 }])
+  })
+
+  test.each([
+    [
+      'a weight on one of two',
+      two(', weight: 3', ''),
+      /^run\.yaml:2: 1 of 2 sources with a weight; expected a weight on every source, or on none\.$/,
+    ],
+    ['a weight of nothing', two(', weight: 0', ', weight: 1'), /data\.0\.weight is 0; expected/],
+    [
+      'a strategy without weights',
+      `${two('', '')}stopping_strategy: all_exhausted\n`,
+      /^run\.yaml:3: stopping_strategy, and no source with a weight;/,
+    ],
+    [
+      'rows held out beside others',
+      `${minimal}eval_data: [{ path: e.jsonl }]\nval_size: 0.1\n`,
+      /^run\.yaml:4: val_size beside eval_data; expected one of them/,
+    ],
+    ['all of them held out', `${minimal}val_size: 1\n`, /val_size is 1; expected/],
+    ["another tool's name", `${minimal}val_set_size: 0.1\n`, /Did you mean val_size\?$/],
+    [
+      'a function in a file',
+      `model: m\ndata: [{ path: a.jsonl, map: f }]\n`,
+      /data\.0\.map is "f"; expected a function of a row/,
+    ],
+  ])('are refused: %s', (_, text, message) => {
+    expect(errorOf(() => read(text))).toMatch(message)
+  })
+})

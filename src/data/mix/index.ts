@@ -2,3 +2,4 @@
 // with those marked that are held out. Stages over asynchronous rows with a small state each.
 export { readConversations } from './read-conversations.ts'
 export { sourceReports, type MixOptions } from './read-mixed-rows.ts'
+export { stoppingStrategies } from './interleave.ts'

@@ -7,7 +7,8 @@ import type { OptionLayer } from './option-layer.ts'
 
 type Path = readonly (string | number)[]
 type Issue = z.core.$ZodIssue
-type Part = Normalised & { layer: OptionLayer }
+/** A layer with its names normalised. */
+export type Part = Normalised & { layer: OptionLayer }
 
 /** What a schema finds wrong, at its place in the layer that says it; a union's inner issues one by one. */
 export function describeIssue(
@@ -49,7 +50,7 @@ export function describeIssue(
 }
 
 /** The place of an option in the last layer that has it, else where its block is, else the first layer. */
-function locate(
+export function locate(
   path: Path,
   parts: readonly Part[],
 ): { place: string; spell: (name: string | number) => string } {
@@ -88,6 +89,14 @@ const elsewhere: ReadonlyMap<string, string> = new Map(
     datasets: 'data',
     trainFile: 'data',
     valData: 'evalData',
+    valSetSize: 'valSize',
+    testSize: 'valSize',
+    evalSplitSize: 'valSize',
+    datasetExactDeduplication: 'deduplicate',
+    dedup: 'deduplicate',
+    bufferSize: 'shuffleBuffer',
+    shuffleBufferSize: 'shuffleBuffer',
+    mixStrategy: 'stoppingStrategy',
     valFile: 'evalData',
     output: 'outputDir',
     overwriteOutputDir: 'overwrite',

@@ -121,9 +121,10 @@ function convert({ path, type, repeats }: OptionFlag, given: unknown): unknown {
   const [text] = texts
   if (texts.length === 1 && text === 'null') return null
   const isSources = path[0] === 'data' || path[0] === 'evalData'
-  const isYaml = /^[[{]/.test(text.trimStart())
+  if (isSources) return texts.flatMap((item) => (isBlock(item) ? readYaml(item) : item))
+  const isYaml = isBlock(text)
   if (repeats && !isYaml) {
-    const items = isSources ? texts : texts.flatMap((item) => item.split(',').map((part) => part.trim()))
+    const items = texts.flatMap((item) => item.split(',').map((part) => part.trim()))
     const isSingle =
       items.length === 1 && path.at(-1)?.endsWith('Modules') === true && path.at(-1) !== 'modulesToSave'
     return isSingle
@@ -134,6 +135,11 @@ function convert({ path, type, repeats }: OptionFlag, given: unknown): unknown {
   if (type === 'number') return text.trim() === '' ? text : Number(text)
   if (text === 'true' || text === 'false') return text === 'true'
   return text
+}
+
+/** Whether a flag's text is a list or a block of YAML. */
+function isBlock(text: string): boolean {
+  return /^[[{]/.test(text.trimStart())
 }
 
 function isNumberList(path: readonly string[]): boolean {

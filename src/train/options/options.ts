@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import type { MaskPolicy } from '../../chat/index.ts'
-import { columnNames, dataFormats, messageKeyNames, type DataSource } from '../../data/index.ts'
+import {
+  columnNames,
+  dataFormats,
+  isRows,
+  messageKeyNames,
+  stoppingStrategies,
+  type DataSource,
+  type GivenRows,
+  type RowMap,
+} from '../../data/index.ts'
 import { engineNames, mostThreads } from '../../engine/index.ts'
 import { optimArgsSchema, optimSchema } from './optim.ts'
 import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.ts'
@@ -55,10 +64,6 @@ const schedulerKwargs = z.strictObject({
   minLrRatio: ratio().optional().describe('Where warmup_stable_decay ends, as a ratio.'),
 })
 
-type Rows = Extract<DataSource, { rows: unknown }>['rows']
-const isRows = (value: unknown): value is Rows =>
-  typeof value === 'object' && value !== null && (Symbol.iterator in value || Symbol.asyncIterator in value)
-
 const source = z
   .strictObject({
     path: z
@@ -71,7 +76,10 @@ const source = z
       .min(1)
       .optional()
       .describe('Splits of a data set: train (default), train[:1000], train[10%:20%], train+validation.'),
-    rows: z.custom<Rows>(isRows, 'rows').optional().describe('Rows that the program holds.'),
+    rows: z
+      .custom<GivenRows>(isRows, 'rows')
+      .optional()
+      .describe('Rows that the program holds, or a function that begins them.'),
     name: z.string().optional().describe('What messages call the rows; beside a path, its config.'),
     format: z
       .enum(['auto', ...dataFormats])
@@ -80,12 +88,22 @@ const source = z
     columns: z
       .partialRecord(z.enum(columnNames), z.string())
       .optional()
-      .describe("fettle's column names → the file's."),
+      .describe("fettle's column names → the file's, or texts made of them: '{title}: {question}'."),
     roles: z.record(z.string(), z.string()).optional().describe("The file's roles → the template's."),
     messageKeys: z
       .partialRecord(z.enum(messageKeyNames), z.string())
       .optional()
       .describe("fettle's keys of a message → the file's."),
+    weight: z
+      .number()
+      .positive()
+      .max(1e9)
+      .optional()
+      .describe('How often a row of it is drawn, in relation to other sources, which then need one too.'),
+    map: z
+      .custom<RowMap>((value) => typeof value === 'function', 'a function of a row')
+      .optional()
+      .describe('Makes messages or another row of each row; null leaves it out.'),
   })
   .refine(
     ({ path, rows, config, split }) =>
@@ -162,6 +180,25 @@ export const trainOptionsSchema = z.strictObject({
     .default(42)
     .describe('Order, initial adapter and dropout follow from it.'),
 
+  stoppingStrategy: z
+    .enum(stoppingStrategies)
+    .default('first_exhausted')
+    .describe(
+      'With weights: mixing ends with the first source that has no more rows, or with the last, short ones read again or once only.',
+    ),
+  shuffleBuffer: z
+    .int()
+    .min(2)
+    .max(1 << 20)
+    .optional()
+    .describe('Shuffle rows as they are read, holding so many of them.'),
+  deduplicate: z.boolean().default(false).describe('Leave out rows that say the same as an earlier one.'),
+  valSize: z
+    .number()
+    .gt(0)
+    .lt(1)
+    .optional()
+    .describe('Part of the rows of data that is held out for evaluation, in place of eval_data.'),
   skipInvalid: z
     .boolean()
     .default(false)

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { FettleError, type Problem } from '../../error.ts'
 import type { LoraOptions } from '../../peft/index.ts'
 import { readYaml } from '../../formats/yaml/index.ts'
+import { contradictions } from './contradictions.ts'
 import { describeIssue } from './option-errors.ts'
 import type { OptionLayer } from './option-layer.ts'
 import { isPlainObject, normaliseKeys, snakeCase } from './option-keys.ts'
@@ -80,6 +81,7 @@ function readLayers<S extends z.ZodType>(schema: S, layers: readonly OptionLayer
     problems.push(
       ...withoutDoubles(result.error.issues).flatMap((issue) => describeIssue(schema, issue, merged, parts)),
     )
+  else problems.push(...contradictions(result.data as TrainOptions, parts))
   if (!result.success || problems.length > 0) throw new FettleError(problems)
   return result.data
 }

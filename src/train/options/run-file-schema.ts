@@ -18,7 +18,7 @@ export function runFileJsonSchema(): Record<string, unknown> {
       // Rows that a program holds cannot stand in a file.
       const isSource = 'rows' in properties
       const entries = Object.entries(properties).filter(
-        ([name]) => !isSource || !['rows', 'name'].includes(name),
+        ([name]) => !isSource || !['rows', 'name', 'map'].includes(name),
       )
       jsonSchema.properties = Object.fromEntries(entries.map(([name, field]) => [snakeCase(name), field]))
       const needed = isSource ? ['path'] : required.map(snakeCase)
