@@ -36,7 +36,7 @@ export async function openSource(source: FileSource): Promise<Selection[]> {
         found: `the split ${split} behind the path, and split: ${source.split}`,
         expected: 'one of them',
       })
-    const slices = parseSplits(split ?? source.split ?? defaultSplit, data.name)
+    const slices = parseSplits(split ?? source.split ?? data.defaultSplit ?? defaultSplit, data.name)
     for (const slice of slices) requireSplit(data, slice.split)
     selections.push({ data, slices })
   }

@@ -30,6 +30,8 @@ export interface DataSet {
   name: string
   /** The files of each split, in their order. */
   splits: ReadonlyMap<string, readonly Part[]>
+  /** What is read where nothing else is asked for (default `train`). */
+  defaultSplit?: string
   /** What is worth knowing of how it is read. */
   notes: readonly string[]
 }

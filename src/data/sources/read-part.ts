@@ -1,5 +1,12 @@
 import { FettleError } from '../../error.ts'
-import { parseJson, readCsv, readParquet, readTextLines, type ByteInput } from '../../formats/index.ts'
+import {
+  parseJson,
+  readArrow,
+  readCsv,
+  readParquet,
+  readTextLines,
+  type ByteInput,
+} from '../../formats/index.ts'
 import type { InvalidRowOptions } from '../report.ts'
 import type { RowOptions } from '../row-options.ts'
 import type { Row } from '../row.ts'
@@ -38,7 +45,7 @@ function kindOfFile(path: string): FileKind {
   throw new FettleError({
     place: path,
     found: `a .${extension} file`,
-    expected: '.jsonl, .json, .parquet, .csv, .tsv or .txt, the texts also as .gz or .zst',
+    expected: '.jsonl, .json, .parquet, .arrow, .csv, .tsv or .txt, the texts also as .gz or .zst',
     cure: 'Write one JSON object a line and name the file .jsonl.',
   })
 }
@@ -52,9 +59,11 @@ async function* readInput(
   options: InvalidRowOptions,
 ): AsyncGenerator<Row> {
   switch (kind) {
-    case 'parquet': {
+    case 'parquet':
+    case 'arrow': {
       let row = 0
-      for await (const value of readParquet(file)) yield { value, origin: { file, row: row++ } }
+      const values = kind === 'arrow' ? readArrow(input) : readParquet(file)
+      for await (const value of values) yield { value, origin: { file, row: row++ } }
       return
     }
     case 'csv': {
@@ -70,12 +79,11 @@ async function* readInput(
       return
     case 'json':
       return yield* readJsonRows(input, file, messageKeys, options, settings.field)
-    case 'arrow':
     case 'zip':
       throw new FettleError({
         place: file,
         found: `a .${kind} file`,
-        expected: '.jsonl, .json, .parquet, .csv, .tsv or .txt',
+        expected: '.jsonl, .json, .parquet, .arrow, .csv, .tsv or .txt',
       })
   }
 }

@@ -40,8 +40,8 @@ export async function readSaved(listing: Listing): Promise<DataSet | undefined> 
     return { name, splits, notes: [] }
   }
   if (!paths.includes(state) || !paths.includes('dataset_info.json')) return undefined
-  const { parts, split } = await readSplit(listing, '')
-  return { name, splits: new Map([[split ?? 'train', parts]]), notes: [] }
+  const { parts, split = 'train' } = await readSplit(listing, '')
+  return { name, splits: new Map([[split, parts]]), defaultSplit: split, notes: [] }
 }
 
 const isSplitName = (value: unknown): value is string => typeof value === 'string' && splitName.test(value)

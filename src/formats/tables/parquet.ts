@@ -1,10 +1,8 @@
 import type { SchemaTree } from 'hyparquet'
 import { FettleError, messageOf } from '../../error.ts'
-import { JsonFloat, parseJson } from '../json/index.ts'
+import { parseJson } from '../json/index.ts'
 import { explainUnreadable } from '../text.ts'
-
-/** What `datasets` says of a column in the file's metadata: a kind, a list of one, or a feature for each key. */
-type Feature = unknown
+import { featuresOf, floatOf, integerOf, isJson, itemOf, keyOf, type Feature } from './features.ts'
 
 /**
  * The rows of a Parquet file, one row group in memory at a time. Integers and floats stay apart as JSON's do, and columns that
@@ -46,7 +44,7 @@ export async function* readParquet(path: string): AsyncGenerator<Record<string, 
   const file = await explained(asyncBufferFromFile(path))
   const metadata = await explained(parquetMetadataAsync(file))
   const schema = parquetSchema(metadata)
-  const features = featuresOf(metadata.key_value_metadata)
+  const features = featuresOf(metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value)
   let rowStart = 0
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows)
@@ -54,23 +52,6 @@ export async function* readParquet(path: string): AsyncGenerator<Record<string, 
     for (const [i, row] of rows.entries()) yield structOf(row, schema, features, `${path}#${rowStart + i}`)
     rowStart = rowEnd
   }
-}
-
-function featuresOf(entries: readonly { key: string; value?: string }[] = []): Feature {
-  const text = entries.find(({ key }) => key === 'huggingface')?.value
-  if (text === undefined) return undefined
-  try {
-    return keyOf(keyOf(JSON.parse(text), 'info'), 'features')
-  } catch {
-    // Whoever wrote it was not `datasets`.
-    return undefined
-  }
-}
-
-function keyOf(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined
 }
 
 function structOf(
@@ -90,16 +71,15 @@ function structOf(
 
 function valueOf(value: unknown, type: SchemaTree | undefined, feature: Feature, place: string): unknown {
   if (value === null || value === undefined) return null
-  if (keyOf(feature, '_type') === 'Json' && typeof value === 'string') return parseJson(value, place)
+  if (isJson(feature) && typeof value === 'string') return parseJson(value, place)
   if (Array.isArray(value)) {
     const element = elementOf(type)
-    const own = Array.isArray(feature) ? feature[0] : keyOf(feature, 'feature')
+    const own = itemOf(feature)
     return value.map((item) => valueOf(item, element, own, place))
   }
-  if (typeof value === 'bigint') return Number.isSafeInteger(Number(value)) ? Number(value) : value
+  if (typeof value === 'bigint') return integerOf(value)
   if (value instanceof Date) return value.toISOString()
-  if (typeof value === 'number')
-    return isFloat(type) && Number.isInteger(value) ? new JsonFloat(value) : value
+  if (typeof value === 'number') return isFloat(type) ? floatOf(value) : value
   // What has no columns inside is bytes or JSON.
   if (typeof value === 'object' && type !== undefined && type.children.length > 0)
     return structOf(value, type, feature, place)
