@@ -10,8 +10,9 @@ import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
 import { showExample } from './inspect-view.ts'
 import { writeJsonLine } from './json-lines.ts'
+import { unbroken } from './paint.ts'
 import { createRunView } from './run-view.ts'
-import { terminalOf } from './terminal.ts'
+import { hang, terminalOf } from './terminal.ts'
 import { packageFolder } from './version.ts'
 
 /** Questions shown before and after; asked in words that the training data does not use. */
@@ -96,14 +97,14 @@ export const demo = defineCommand({
     say('')
     questions.forEach((question, i) => {
       say(`  ${paint.bold(question)}`)
-      say(`    before  ${paint.dim(shown(before[i], paint.red('… (never stopped)')))}`)
-      say(
-        `    after   ${shown(after[i], paint.red('… (never stopped)'))}${after[i].stopped ? paint.magenta(' ■') : ''}`,
-      )
+      const unfinished = paint.red('… (never stopped)')
+      say(hang('    before  ', paint.dim(shown(before[i], unfinished)), terminal))
+      const stop = after[i].stopped ? paint.magenta(' ■') : ''
+      say(hang('    after   ', shown(after[i], unfinished) + stop, terminal))
     })
     say(
-      `\n${paint.bold('Next:')}  npx fettle chat --model ${path} --adapter ${outputDir}\n` +
-        `       npx fettle train --model ~/models/SmolLM2-135M-Instruct --data your.jsonl`,
+      `\n${paint.bold('Next:')}  ${unbroken(`npx fettle chat --model ${path} --adapter ${outputDir}`)}\n` +
+        `       ${unbroken('npx fettle train --model ~/models/SmolLM2-135M-Instruct --data your.jsonl')}`,
     )
   },
 })

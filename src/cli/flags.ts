@@ -15,6 +15,8 @@ export interface Flag {
   aliases?: readonly string[]
   /** May be given several times; the values are read with `repeated`. */
   repeats?: boolean
+  /** The title under which the help lists it; without one it stands at the beginning. */
+  group?: string
   /** What a flag without a value means, where it may have none. */
   bare?: string
 }

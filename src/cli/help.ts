@@ -1,5 +1,5 @@
 import type { Command } from './command.ts'
-import type { Flag, Flags } from './flags.ts'
+import type { Flag } from './flags.ts'
 import { flagName } from './flags.ts'
 import type { Terminal } from './terminal.ts'
 import { wrap } from './terminal.ts'
@@ -25,7 +25,16 @@ export function commandHelp(name: string, summary: string, command: Command, ter
   const { paint, width } = terminal
   const positional = Object.entries(command.flags).find(([, { type }]) => type === 'positional')
   const call = `fettle ${name}${positional ? ` ${positionalName(...positional)}` : ''} [flags]`
-  const rows = [...flagRows(command.flags), ['--help', 'Shows this.'] as const]
+  const groups = new Map<string | undefined, [string, Flag][]>([[undefined, []]])
+  for (const [flag, settings] of Object.entries(command.flags)) {
+    const group = groups.get(settings.group) ?? []
+    groups.set(settings.group, [...group, [flag, settings]])
+  }
+  const sections = [...groups].map(([title, flags]): string[] => {
+    const rows = flagRows(flags)
+    if (title === undefined) rows.push(['--help', 'Shows this.'])
+    return [...(title === undefined ? [] : ['', paint.bold(title)]), columns(rows, terminal)]
+  })
   return [
     ...wrap(`${summary}.`, width),
     ...(command.details === undefined
@@ -34,7 +43,7 @@ export function commandHelp(name: string, summary: string, command: Command, ter
     '',
     `${paint.bold('Usage')}  ${call}`,
     '',
-    columns(rows, terminal),
+    ...sections.flat(),
     '',
     paint.bold(command.examples.length === 1 ? 'Example' : 'Examples'),
     ...command.examples.map((example) => `  fettle ${example}`),
@@ -47,8 +56,8 @@ function positionalName(name: string, { required, repeats }: Flag): string {
   return required === true ? shown : `[${shown}]`
 }
 
-function flagRows(flags: Flags): [string, string][] {
-  return Object.entries(flags).map(([name, flag]) => {
+function flagRows(flags: readonly (readonly [string, Flag])[]): [string, string][] {
+  return flags.map(([name, flag]) => {
     const { type, options, hint, description, required } = flag
     const text = required === true && type !== 'positional' ? `${description} (required)` : description
     if (type === 'positional') return [positionalName(name, flag), text]

@@ -3,20 +3,15 @@ import { setFlagsFromString } from 'node:v8'
 import { closestName } from '../closest-name.ts'
 import { FettleError } from '../error.ts'
 import { watchOutput } from './closed-output.ts'
-import type { Command } from './command.ts'
+import type { CommandEntry } from './completions.ts'
 import { columns, commandHelp } from './help.ts'
 import { reportError } from './report-error.ts'
 import type { Terminal } from './terminal.ts'
 import { terminalOf } from './terminal.ts'
 import { version } from './version.ts'
 
-/** A command of the table: loaded only when it runs, so that the help is there at once. */
-interface Entry {
-  summary: string
-  load: () => Promise<Command>
-}
-
-const commands = new Map<string, Entry>([
+/** Each is loaded only when it runs, so that the help is there at once. */
+const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
   [
     'demo',
     {
@@ -54,7 +49,10 @@ const commands = new Map<string, Entry>([
   ],
   [
     'chat',
-    { summary: 'Talks with a model in the terminal', load: async () => (await import('./chat.ts')).chat },
+    {
+      summary: 'Talks with a model in the terminal',
+      load: async () => (await import('./chat/chat.ts')).chat,
+    },
   ],
   [
     'merge',
@@ -75,6 +73,13 @@ const commands = new Map<string, Entry>([
     {
       summary: 'Builds the native engine with this machine’s C++ compiler',
       load: async () => (await import('./build-native.ts')).buildNative,
+    },
+  ],
+  [
+    'completions',
+    {
+      summary: 'Prints a script with which bash, zsh or fish completes commands and flags',
+      load: async () => (await import('./completions.ts')).completionsOf(commands),
     },
   ],
 ])
@@ -103,6 +108,7 @@ async function main(rawArguments: readonly string[]): Promise<number> {
   try {
     if (name === undefined || name === '--help' || name === '-h' || (name === 'help' && rest.length === 0)) {
       out.write(help(out))
+      if (name === undefined) await showNextStep(out)
       return 0
     }
     if (name === '--version' || name === '-v') {
@@ -124,6 +130,13 @@ async function main(rawArguments: readonly string[]): Promise<number> {
   } catch (error) {
     return reportError(error, terminalOf(process.stderr))
   }
+}
+
+/** Who says nothing more may not know what to say. */
+async function showNextStep(out: Terminal): Promise<void> {
+  const { nextStep } = await import('./next-step.ts')
+  const next = await nextStep('.', out)
+  if (next !== undefined) out.write(`\n${next}`)
 }
 
 /** Commands that only read: in a small young space, what long conversations leave behind is most of their time. */

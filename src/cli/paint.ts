@@ -31,6 +31,14 @@ export function ownSequence(sequence: string): string {
   return begin + sequence + end
 }
 
+/** Stands for a space at which no line is broken. */
+const heldSpace = 'space'
+
+/** Text that lines are not broken in, such as a command that is copied into a shell. */
+export function unbroken(text: string): string {
+  return text.replaceAll(' ', ownSequence(heldSpace))
+}
+
 /** Colours, or functions that leave the text as it is. */
 export function paintOf(colour: boolean): Paint {
   const painters = Object.entries(styles).map(([name, codes]) => {
@@ -46,13 +54,14 @@ export function paintOf(colour: boolean): Paint {
 export function toTerminal(text: string): string {
   return text
     .split(commands)
-    .map((part, i) => (i % 2 === 1 ? part : visibleText(part)))
+    .map((part, i) => (i % 2 === 0 ? visibleText(part) : part === heldSpace ? ' ' : part))
     .join('')
 }
 
 /** How many characters of a text are seen. */
 export function visibleLength(text: string): number {
-  return [...visibleText(text.replaceAll(commands, ''))].length
+  const seen = text.replaceAll(commands, (_, sequence: string) => (sequence === heldSpace ? ' ' : ''))
+  return [...visibleText(seen)].length
 }
 
 /** The first `width` visible characters of a text, with fettle's own sequences between them. */

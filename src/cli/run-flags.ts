@@ -10,19 +10,38 @@ import {
 } from '../train/index.ts'
 import type { Flag, Flags } from './flags.ts'
 
+/** What people change first. */
+const common = [
+  'model',
+  'data',
+  'evalData',
+  'outputDir',
+  'quantization',
+  'loraR',
+  'maxLength',
+  'perDeviceTrainBatchSize',
+  'numTrainEpochs',
+  'learningRate',
+]
+
 /**
  * The options of a run as flags. None is required, because a run file may have it.
  *
  * @param names  only these; without it all
  */
 export function runFlags(names?: readonly string[]): Flags {
-  const wanted = optionFlags().filter(({ name }) => names === undefined || names.includes(name))
+  const all = optionFlags()
+  const wanted = all.filter(({ name }) => names === undefined || names.includes(name))
+  // A command that has them all shows them in groups, the common ones first.
+  if (names === undefined)
+    wanted.sort((a, b) => (common.indexOf(a.name) >>> 0) - (common.indexOf(b.name) >>> 0))
   return Object.fromEntries(
-    wanted.map(({ name, type, description, options, hint, repeats, default: fallback }) => {
+    wanted.map(({ name, group, type, description, options, hint, repeats, default: fallback }) => {
       const isSimple = ['string', 'number', 'boolean'].includes(typeof fallback)
       const flag: Flag = {
         type,
         description: isSimple ? `${description} Default ${String(fallback)}.` : description,
+        ...(names === undefined && { group: common.includes(name) ? 'What people change first' : group }),
         ...(options !== undefined && { options }),
         ...(hint !== undefined && { hint }),
         ...(repeats && { repeats }),

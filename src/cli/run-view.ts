@@ -1,7 +1,7 @@
 import type { EndEvent, EvalEvent, SourceFound, StartEvent, StepEvent, TrainEvent } from '../train/index.ts'
 import { count, duration, percent, plural, short } from './numbers.ts'
 import { bar, sparkline } from './sparkline.ts'
-import { createProgressLine } from './terminal.ts'
+import { createProgressLine, hang } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
 
 /** Shows a run as it goes: a progress line on a terminal, a line an event in a pipe. */
@@ -72,7 +72,7 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
   }
 
   function done(title: string, text: string): void {
-    line.print(`${paint.green('✔')} ${paint.bold(title.padEnd(9))} ${text}`)
+    line.print(hang(`${paint.green('✔')} ${paint.bold(title.padEnd(9))} `, text, terminal))
   }
 
   function draw(): void {

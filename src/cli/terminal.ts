@@ -7,6 +7,8 @@ export interface Terminal {
   interactive: boolean
   /** Columns of a line. */
   width: number
+  /** Columns at which `write` breaks lines at their spaces; none in a pipe whose reader's width nobody says. */
+  lineWidth: number | undefined
   /** Colours, or functions that leave the text as it is. */
   paint: Paint
   /** Shows text. Characters of it that steer a terminal are written out, also in a pipe: what reads it may show it on one. */
@@ -28,13 +30,18 @@ export function terminalOf(
   const forced = FORCE_COLOR !== undefined && FORCE_COLOR !== '' && FORCE_COLOR !== '0'
   const colour = (NO_COLOR === undefined || NO_COLOR === '') && (forced || interactive)
   const columns = Number(COLUMNS)
+  const said = Number.isInteger(columns) && columns > 0 ? columns : undefined
+  const lineWidth = (): number | undefined => stream.columns ?? said
   return {
     interactive,
     get width() {
-      return stream.columns ?? (Number.isInteger(columns) && columns > 0 ? columns : 80)
+      return lineWidth() ?? 80
+    },
+    get lineWidth() {
+      return lineWidth()
     },
     paint: paintOf(colour),
-    write: (text) => void stream.write(toTerminal(text)),
+    write: (text) => void stream.write(toTerminal(wrapLines(text, lineWidth()))),
     writeAnswer: (text) => void stream.write(stream.isTTY === true ? toTerminal(text) : text),
   }
 }
@@ -78,4 +85,26 @@ export function wrap(text: string, width: number): string[] {
     } else line = line === '' ? word : `${line} ${word}`
   }
   return [...lines, line]
+}
+
+/** A text behind a title, broken where lines are: what does not fit goes below its beginning. */
+export function hang(title: string, text: string, { lineWidth }: Pick<Terminal, 'lineWidth'>): string {
+  if (lineWidth === undefined) return title + text
+  const indent = visibleLength(title)
+  return title + wrap(text, lineWidth - indent).join(`\n${' '.repeat(indent)}`)
+}
+
+/** Lines that are longer than `width` in pieces, which begin below the first. */
+function wrapLines(text: string, width: number | undefined): string {
+  if (width === undefined) return text
+  const wrapLine = (line: string): string => {
+    if (visibleLength(line) <= width) return line
+    const [indent] = /^ */.exec(line) ?? ['']
+    // What has no room beside its indentation is left to the terminal.
+    if (indent.length > width / 2) return line
+    return wrap(line.slice(indent.length), width - indent.length)
+      .map((piece) => indent + piece)
+      .join('\n')
+  }
+  return text.split('\n').map(wrapLine).join('\n')
 }

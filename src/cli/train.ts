@@ -7,6 +7,7 @@ import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
 import { showNotices } from './notices.ts'
+import { unbroken } from './paint.ts'
 import { readRun, runFlags } from './run-flags.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
@@ -92,10 +93,10 @@ export const train = defineCommand({
         view?.close()
         if (event.interrupted) {
           code = interruptedCode
-          view?.say(`\nGo on with:  ${resumeCommand(folder)}`)
+          view?.say(`\nGo on with:  ${unbroken(resumeCommand(folder))}`)
         } else
           view?.say(
-            `\nNext:  fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}${quantization ? ` --quantization ${quantization}` : ''}`,
+            `\nNext:  ${unbroken(`fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}${quantization ? ` --quantization ${quantization}` : ''}`)}`,
           )
       }
     } catch (error) {
@@ -104,7 +105,7 @@ export const train = defineCommand({
       if (error === stop.signal.reason) return interruptedCode
       // The same command would diverge again.
       if (checkpoint !== undefined && !isDivergence(error))
-        people.write(`${checkpoint} is whole. Go on from it with:  ${resumeCommand(folder)}\n`)
+        people.write(`${checkpoint} is whole. Go on from it with:  ${unbroken(resumeCommand(folder))}\n`)
       throw error
     } finally {
       view?.close()

@@ -9,6 +9,7 @@ const folder = join(import.meta.dirname, '..', 'fixtures', 'tokenizers', 'bytebp
 const terminal = {
   interactive: false,
   width: 80,
+  lineWidth: undefined,
   paint: paintOf(false),
   write: () => undefined,
   writeAnswer: () => undefined,

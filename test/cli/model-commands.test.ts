@@ -239,11 +239,38 @@ describe('chat', () => {
 
   test('a line that is one word behind a slash is no question: unknown ones are refused', async () => {
     const { code, stdout, stderr } = await run(['chat', ...model, ...short, '--json'], '/rest\n')
-    expect(stderr).toMatch(/\/rest: no such command; expected \/reset or \/exit\. Did you mean \/reset\?/)
+    expect(stderr).toMatch(/\/rest: no such command; expected \/help, .*\. Did you mean \/reset\?/)
     expect(code).toBe(2)
     expect(stdout).toBe('')
     const asked = await run(['chat', ...model, ...short, '--json'], ' /rest\n/rest assured\n')
     expect(jsonLines(asked.stdout)).toHaveLength(2)
+  })
+
+  test('commands set how answers are chosen, switch the adapter, and tell of tokens and of stopping', async () => {
+    const said = ['/set max_new_tokens 3', 'Hello', '/tokens', '/stop', '/adapter off', '/system Be brief.']
+    const { code, stdout, stderr } = await run(
+      ['chat', ...model, '--adapter', 'adapter', ...short, '--json'],
+      [...said, '/system', 'Hello', '/adapter on', '/set'].join('\n'),
+    )
+    expect(code).toBe(0)
+    const answers = jsonLines(stdout)
+    expect(answers).toHaveLength(2)
+    for (const { token_ids: ids } of answers) expect((ids as number[]).length).toBeLessThanOrEqual(3)
+    expect(stderr.split('\n').filter((line) => !line.startsWith('note'))).toEqual([
+      'max_new_tokens 3',
+      expect.stringMatching(/^\d+ of 128 tokens$/),
+      expect.stringMatching(/^the last answer, [1-3]:$/),
+      expect.stringMatching(/│/),
+      expect.stringMatching(/^P\(stop\) where the last answer ended: \d+\.\d%$/),
+      expect.stringMatching(/^before that at most \d+\.\d%, (at its beginning|behind ".*")$/),
+      'Answers come from the model without its adapter.',
+      'The conversation starts anew.',
+      'Be brief.',
+      'Answers come with the adapter.',
+      expect.stringMatching(/^max_new_tokens 3/),
+      ...(stderr.includes('do_sample') ? [expect.anything()] : []),
+      '',
+    ])
   })
 
   test('Ctrl-C leaves when no answer is under way', async () => {

@@ -58,6 +58,7 @@ test.each(cases)('$name', ({ error, code, lines }) => {
   const terminal = {
     interactive: false,
     width: 80,
+    lineWidth: undefined,
     paint: paintOf(false),
     write: (more: string) => void (text += more),
     writeAnswer: (more: string) => void (text += more),

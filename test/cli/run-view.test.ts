@@ -77,6 +77,7 @@ function screen(interactive: boolean, width = 120) {
   const terminal: Terminal = {
     interactive,
     width,
+    lineWidth: interactive ? width : undefined,
     paint: paintOf(false),
     write: (text) => void written.push(toTerminal(text)),
     writeAnswer: (text) => void written.push(text),

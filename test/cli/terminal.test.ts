@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { bar, sparkline } from '../../src/cli/sparkline.ts'
 import { count, duration, percent, plural, short } from '../../src/cli/numbers.ts'
-import { clip, paintOf, toTerminal, visibleLength } from '../../src/cli/paint.ts'
-import { wrap } from '../../src/cli/terminal.ts'
+import { clip, paintOf, toTerminal, unbroken, visibleLength } from '../../src/cli/paint.ts'
+import { hang, terminalOf, wrap } from '../../src/cli/terminal.ts'
 
 describe('numbers', () => {
   const cases: [shown: string, expected: string][] = [
@@ -47,6 +47,37 @@ describe('lines', () => {
     expect(toTerminal(clip(line, 8))).toBe('\u001B[32mgreen\u001B[39m a…')
     expect(visibleLength(clip(line, 3))).toBe(3)
     expect(toTerminal(clip(line, 3))).toBe('\u001B[32mgr\u001B[39m…')
+  })
+
+  test.each([40, 60, 100])(
+    'views fit into %i columns, broken at words, and commands are left whole',
+    (width) => {
+      const written: string[] = []
+      const stream = { isTTY: true, columns: width, write: (text: string) => void written.push(text) }
+      const terminal = terminalOf(stream as never, { NO_COLOR: '1' })
+      const numbers = '120 steps in 9 s, 45,428 tokens/s, 310 MiB at most · loss 4.12 → 0.18'
+      terminal.write(`${hang('✔ trained   ', numbers, terminal)}\n  ${numbers}\n`)
+      const command = `npx fettle chat --model ${'long/'.repeat(width / 5)}path`
+      terminal.write(`Next: ${unbroken(command)}\n`)
+      const lines = written.join('').trimEnd().split('\n')
+      expect(lines.at(-1)).toBe(command)
+      expect(lines.at(-2)).toBe('Next:')
+      for (const line of lines.slice(0, -1)) expect(visibleLength(line)).toBeLessThanOrEqual(width)
+      const words = lines.slice(0, -2).join(' ').split(/ +/).filter(Boolean)
+      expect(words).toEqual(`✔ trained ${numbers} ${numbers}`.split(' '))
+    },
+  )
+
+  test('of a pipe stay whole, unless COLUMNS says how wide its reader is', () => {
+    const text = 'step 1 of 2'
+    const lines = (environment: Record<string, string>): string => {
+      let shown = ''
+      const stream = { write: (more: string) => void (shown += more) }
+      terminalOf(stream as never, environment).write(text)
+      return shown
+    }
+    expect(lines({})).toBe(text)
+    expect(lines({ COLUMNS: '8' })).toBe('step 1\nof 2')
   })
 
   test('are wrapped at spaces', () => {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { readYaml as parseYaml } from '../../formats/yaml/index.ts'
+import { groupOf, optionGroups, type OptionGroup } from './option-groups.ts'
 import { bare, fieldsOf, snakeCase } from './option-keys.ts'
 import { runOptionsSchema } from './options.ts'
 import type { OptionLayer } from './option-layer.ts'
@@ -12,6 +13,7 @@ export interface OptionFlag {
   path: readonly string[]
   /** In a run file: `lora.lora_alpha`. */
   key: string
+  group: OptionGroup
   type: 'string' | 'number' | 'boolean'
   description: string
   /** Values that it may have, where they are few. */
@@ -26,14 +28,18 @@ export interface OptionFlag {
 
 /** All options of a run, those of the lora block with flags of their own: `--lora-r`, `--lora-alpha`. */
 export function optionFlags(): OptionFlag[] {
-  return Object.entries(runOptionsSchema.shape).flatMap(([name, schema]) => {
+  const groups = Object.entries(groupOf)
+  const flags = Object.entries(runOptionsSchema.shape).flatMap(([name, schema]) => {
+    const group = groups.find(([option]) => option === name)?.[1] ?? 'Machine'
     const block = name === 'lora' ? fieldsOf(schema) : undefined
-    const inner = Object.entries(block ?? {}).map(([key, field]) => flagOf([name, key], field))
-    return [flagOf([name], schema), ...inner]
+    const inner = Object.entries(block ?? {}).map(([key, field]) => flagOf([name, key], field, group))
+    return [flagOf([name], schema, group), ...inner]
   })
+  const place = ({ group }: OptionFlag): number => optionGroups.indexOf(group)
+  return flags.toSorted((a, b) => place(a) - place(b))
 }
 
-function flagOf(path: readonly string[], schema: z.core.$ZodType): OptionFlag {
+function flagOf(path: readonly string[], schema: z.core.$ZodType, group: OptionGroup): OptionFlag {
   const last = path.at(-1) ?? ''
   // lora.r is --lora-r, and lora.loraAlpha is --lora-alpha, not --lora-lora-alpha.
   const name =
@@ -49,6 +55,7 @@ function flagOf(path: readonly string[], schema: z.core.$ZodType): OptionFlag {
     name,
     path,
     key: path.map(snakeCase).join('.'),
+    group,
     type: plain instanceof z.ZodNumber ? 'number' : plain instanceof z.ZodBoolean ? 'boolean' : 'string',
     description: schema instanceof z.ZodType ? (schema.description ?? '') : '',
     ...(options !== undefined && { options }),

@@ -1,6 +1,6 @@
-import type { Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
-import type { Assistant, Decoder, FinishReason, GenerateOptions, TextPiece } from '../generate/index.ts'
+import type { Message } from '../../chat/index.ts'
+import { FettleError } from '../../error.ts'
+import type { Assistant, Decoder, FinishReason, GenerateOptions, TextPiece } from '../../generate/index.ts'
 import {
   defaultAssistantTokens,
   generateSequences,
@@ -8,12 +8,13 @@ import {
   sharedBeginning,
   streamTokens,
   withText,
-} from '../generate/index.ts'
-import { openAssistant } from '../model/index.ts'
-import { encodePrompt } from '../pipeline/index.ts'
-import type { LoadedModel } from '../pipeline/index.ts'
-import type { LoadedAssistant } from './assistant-flags.ts'
-import { textOf } from './generate.ts'
+} from '../../generate/index.ts'
+import { openAssistant } from '../../model/index.ts'
+import { encodePrompt } from '../../pipeline/index.ts'
+import type { LoadedModel } from '../../pipeline/index.ts'
+import type { LoadedAssistant } from '../assistant-flags.ts'
+import { textOf } from '../generate.ts'
+import { stopProbabilities } from './stop-probabilities.ts'
 
 /** A conversation with a model, which remembers it. */
 export interface ChatSession {
@@ -21,9 +22,30 @@ export interface ChatSession {
   ask(content: string, options: GenerateOptions): AsyncGenerator<TextPiece>
   /** Forgets everything but the system message. */
   reset(): void
+  /** What was said, the system message first. */
+  readonly messages: readonly Message[]
+  /** Begins anew with another system message, or with none. */
+  setSystem(content: string | undefined): void
+  /** What the cache holds was computed by another model, such as the one without its adapter. */
+  forgetCache(): void
+  /** Tokens of the conversation so far, of those that fit, and the last answer's own. */
+  usage(): Promise<{ tokens: number; context: number; answer: readonly number[] }>
+  /**
+   * How likely a token that ends an answer was, before each token of the last answer; where it did not end by itself, also behind it.
+   * Undefined when there is no answer. Of the model as it is, without temperature and the like.
+   */
+  stopProbabilities(): Promise<{ answer: readonly number[]; probabilities: number[] } | undefined>
   /** Earliest turns that no longer fit and were forgotten, so far. */
   readonly forgotten: number
   free(): void
+}
+
+/** The newest answer, and what it was given for. */
+interface Answered {
+  prompt: readonly number[]
+  answer: readonly number[]
+  /** Whether its last token is one that ends an answer. */
+  isEnded: boolean
 }
 
 /** How many tokens are guessed at once, at most. */
@@ -47,11 +69,14 @@ export function createChatSession(
   { system, assistant }: { system?: string | undefined; assistant?: LoadedAssistant | undefined } = {},
 ): ChatSession {
   const { model, tokenizer, stopTokenIds } = loaded
-  const opening: Message[] = system === undefined ? [] : [{ role: 'system', content: system }]
+  const openWith = (content: string | undefined): Message[] =>
+    content === undefined ? [] : [{ role: 'system', content }]
+  let opening = openWith(system)
   let decoder: Decoder | undefined
   let drafter: Assistant | undefined
   let history = [...opening]
   let cached: number[] = []
+  let last: Answered | undefined
   let forgotten = 0
 
   return {
@@ -85,13 +110,40 @@ export function createChatSession(
       // A question whose answer was stopped before its first word was not asked.
       if (answer.length === 0) return
       cached = [...prompt, ...answer.slice(0, -1)]
+      last = { prompt, answer, isEnded: stopTokenIds.includes(answer[answer.length - 1]) }
       history = [
         ...asked,
         { role: 'assistant', content: textOf(loaded, { tokenIds: answer, finishReason }, { stopStrings }) },
       ]
     },
-    reset() {
-      history = [...opening]
+    reset: beginAnew,
+    get messages() {
+      return history
+    },
+    setSystem(content) {
+      opening = openWith(content)
+      beginAnew()
+    },
+    forgetCache() {
+      cached = []
+    },
+    async usage() {
+      const tokens = history.length === 0 ? 0 : (await encodeMessages(history)).length
+      return { tokens, context, answer: last?.answer ?? [] }
+    },
+    async stopProbabilities() {
+      if (last === undefined || decoder === undefined) return undefined
+      const { prompt, answer, isEnded } = last
+      const tokens = [...prompt, ...(isEnded ? answer.slice(0, -1) : answer)]
+      const held = decoder.resumable(0, Math.min(sharedBeginning(cached, tokens), prompt.length - 1))
+      cached = []
+      const probabilities = await stopProbabilities(decoder, tokens, {
+        held,
+        from: prompt.length - 1,
+        stopTokenIds,
+      })
+      cached = tokens
+      return { answer, probabilities }
     },
     get forgotten() {
       return forgotten
@@ -100,6 +152,16 @@ export function createChatSession(
       decoder?.free()
       drafter?.free()
     },
+  }
+
+  function beginAnew(): void {
+    history = [...opening]
+    last = undefined
+  }
+
+  async function encodeMessages(messages: readonly Message[]): Promise<readonly number[]> {
+    const text = tokenizer.applyChatTemplate(messages, {})
+    return (await tokenizer.encode(text, { addSpecialTokens: false })).inputIds
   }
 
   /** Messages as tokens; the earliest turns are taken out where they would leave no room for an answer. */
