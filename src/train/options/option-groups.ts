@@ -58,6 +58,8 @@ export const groupOf: { readonly [Name in keyof Required<RunOptions>]: OptionGro
   lrSchedulerKwargs: 'Optimiser',
   warmupSteps: 'Optimiser',
   warmupRatio: 'Optimiser',
+  optim: 'Optimiser',
+  optimArgs: 'Optimiser',
   weightDecay: 'Optimiser',
   adamBeta1: 'Optimiser',
   adamBeta2: 'Optimiser',
