@@ -30,6 +30,10 @@ export const groupOf: { readonly [Name in keyof Required<RunOptions>]: OptionGro
 
   data: 'Data',
   evalData: 'Data',
+  valSize: 'Data',
+  stoppingStrategy: 'Data',
+  deduplicate: 'Data',
+  shuffleBuffer: 'Data',
   skipInvalid: 'Data',
   shuffle: 'Data',
   seed: 'Data',
