@@ -303,9 +303,14 @@ describe('a GGUF file stands for a config.json', () => {
       'attention.head_count: [4, 2]; expected a number',
     ],
     [
-      'experts',
-      { expert_count: 8, expert_used_count: 2 },
-      'expert_count: 8; expected 0: no family of fettle has experts',
+      'more experts of a token than there are',
+      { expert_count: 8, expert_used_count: 9 },
+      'num_experts_per_tok: 9; expected at most the number of experts, 8',
+    ],
+    [
+      'widths that differ from layer to layer',
+      { feed_forward_length: [64, 96] },
+      'feed_forward_length: [64, 96]; expected the same width in every layer',
     ],
     [
       'a partial rotation',
@@ -364,7 +369,10 @@ describe('a GGUF file stands for a config.json', () => {
   })
 
   it('of an unknown architecture names the nearest', async () => {
-    await expect(described('qwen3moe', {})).rejects.toThrow('architecture "qwen3moe"; expected llama')
-    await expect(described('qwen3moe', {})).rejects.toThrow('the nearest that it knows is qwen3')
+    await expect(described('qwen3next', {})).rejects.toThrow('architecture "qwen3next"; expected llama')
+    await expect(described('qwen3next', {})).rejects.toThrow('the nearest that it knows is qwen3')
+    await expect(described('qwen3', { expert_count: 8 })).rejects.toThrow(
+      'expert_count: 8; expected 0: fettle knows no experts of this architecture',
+    )
   })
 })

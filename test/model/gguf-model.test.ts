@@ -23,6 +23,11 @@ it.each([
   'gpt2',
   'ministral3',
   'lfm2',
+  'mixtral',
+  'qwen3-moe',
+  'gpt-oss',
+  'qwen3-5',
+  'gemma4',
 ])('%s.gguf: the logits are those of the model it was made from', async (name) => {
   const golden = await readTensors(fixture(name, 'golden.safetensors'))
   const model = await load(gguf(`${name}.gguf`))
@@ -33,7 +38,7 @@ it.each([
   expect(maxDifference(logits.data, await golden.floats('logits'))).toBeLessThan(1e-4)
 })
 
-it.each(['gemma2', 'starcoder2'])(
+it.each(['gemma2', 'starcoder2', 'qwen2-moe'])(
   '%s.gguf: the logits are those of the model without what such a file cannot say',
   async (name) => {
     const golden = await readTensors(gguf(`${name}.safetensors`))
@@ -54,6 +59,11 @@ it.each([
   'gpt2',
   'ministral3',
   'lfm2',
+  'mixtral',
+  'qwen2-moe',
+  'gpt-oss',
+  'qwen3-5',
+  'gemma4',
 ])('%s.gguf, saved as a folder, computes the same', async (name) => {
   const folder = mkdtempSync(join(tmpdir(), 'fettle-gguf-'))
   await using model = await load(gguf(`${name}.gguf`))
@@ -63,6 +73,21 @@ it.each([
   const inputs = { inputIds: [Array.from({ length: 17 }, (_, i) => 3 + ((i * 7) % 100))] }
   const [read, saved] = [await model.forward(inputs), await again.forward(inputs)]
   expect(maxDifference(read.logits.data, saved.logits.data)).toBe(0)
+})
+
+it('experts that files of 2023 have one by one, and blocks of MXFP4, are read as any other', async () => {
+  const cases: [file: string, model: string][] = [
+    ['mixtral-single.gguf', 'mixtral'],
+    ['gpt-oss-mxfp4.gguf', 'gpt-oss-mxfp4'],
+  ]
+  for (const [file, name] of cases) {
+    const golden = await readTensors(fixture(name, 'golden.safetensors'))
+    const inputIds = await golden.rows('input_ids')
+    await using model = await load(gguf(file))
+    await using whole = await load(fixture(name))
+    const [read, expected] = [await model.forward({ inputIds }), await whole.forward({ inputIds })]
+    expect(maxDifference(read.logits.data, expected.logits.data), file).toBeLessThan(1e-5)
+  }
 })
 
 it('llama-31.gguf: its divisors are saved as the llama3 scaling that they stand for', async () => {

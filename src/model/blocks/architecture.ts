@@ -28,7 +28,7 @@ export interface Architecture {
   head: Parameter
   /** The head's numbers are the embedding's. */
   isTied: boolean
-  /** Tensors that files may have, and that the class of transformers leaves unread without a word; by name. */
+  /** Tensors that files may have, and that the class of transformers leaves unread without a word; by their names in either kind of files. */
   ignored?: ReadonlySet<string>
   /** Logits are cap · tanh(scale · h W / cap), or scale · h W where cap is 0. */
   logits: LogitBounds

@@ -1,7 +1,7 @@
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { biases, matrix, rowCount, type ModuleName } from '../weights/parameters.ts'
-import { depthwise, transposed } from '../weights/transforms.ts'
+import { depthwise, transposed, type Transform } from '../weights/transforms.ts'
 import type { CacheShape } from './cache-shape.ts'
 import type { ForwardPass } from './forward-pass.ts'
 import { present } from './forward-pass.ts'
@@ -23,13 +23,15 @@ export function causalConv(
     channels,
     taps,
     hasBias = false,
+    ggufTransform = transposed,
     ...form
-  }: { channels: number; taps: number; hasBias?: boolean } & Pick<CausalConv, 'silu' | 'parts'>,
+  }: { channels: number; taps: number; hasBias?: boolean; ggufTransform?: Transform } & Pick<
+    CausalConv,
+    'silu' | 'parts'
+  >,
 ): CausalConv {
   return {
-    weight: matrix('matrix', channels, [
-      { module, rows: taps, transform: depthwise, ggufTransform: transposed },
-    ]),
+    weight: matrix('matrix', channels, [{ module, rows: taps, transform: depthwise, ggufTransform }]),
     bias: hasBias ? biases([{ module, rows: channels }]) : null,
     ...form,
   }

@@ -1,5 +1,5 @@
 import type { Experts } from '../blocks/experts.ts'
-import { expertMatrix, zeroVector, type ParameterPart } from '../weights/parameters.ts'
+import { expertMatrix, zeroVector, type ParameterPart, type StoredTensor } from '../weights/parameters.ts'
 import { expertColumns, expertOutputs, gateBesideUp, stacked } from '../weights/transforms.ts'
 import type { StoredNames } from './family.ts'
 
@@ -41,7 +41,7 @@ export function expertWeights(
   const single = (expert: number, name: string, rows: number, ggufName: string): ParameterPart => ({
     rows,
     safetensors: { name: `${module}.experts.${expert}.${name}.weight` },
-    gguf: { name: `${gguf}.${ggufName}.${expert}.weight` },
+    gguf: ggufExpert(gguf, ggufName, { index: expert, count }, stored),
   })
   const each = (parts: (expert: number) => ParameterPart[]) =>
     Array.from({ length: count }, (_, expert) => parts(expert)).flat()
@@ -70,19 +70,51 @@ export function expertWeights(
   }
 }
 
+/**
+ * The matrix of an expert in a GGUF file: one of those in a tensor, which newer files have of gates and ups together; in files of 2023 a
+ * tensor of its own.
+ */
+function ggufExpert(
+  layer: string,
+  name: string,
+  { index, count }: { index: number; count: number },
+  stored: StoredNames,
+): StoredTensor {
+  const alone = `${layer}.${name}.${index}.weight`
+  if (stored.has(alone)) return { name: alone }
+  const both = `${layer}.ffn_gate_up_exps.weight`
+  if (name !== 'ffn_down' && stored.has(both)) {
+    const piece = { name: both, index: 2 * index + (name === 'ffn_up' ? 1 : 0), count: 2 * count, beside: 2 }
+    return { name: both, pieces: [piece] }
+  }
+  const all = `${layer}.${name}_exps.weight`
+  return { name: all, pieces: [{ name: all, index, count }] }
+}
+
+/** Gates and ups of all experts, each of which GGUF files have in a tensor of its own: an expert's lie one below the other. */
+function ggufGatesAndUps(layer: string, count: number, kind: 'weight' | 'bias'): StoredTensor {
+  const [gates, ups] = ['gate', 'up'].map((name) => `${layer}.ffn_${name}_exps.${kind}`)
+  const pieces = Array.from({ length: count }, (_, index) => [
+    { name: gates, index, count },
+    { name: ups, index, count },
+  ]).flat()
+  return { name: gates, pieces }
+}
+
 /** The same of gpt-oss: all in one tensor [experts, inputs, outputs], with gates and ups by turns, and biases. */
 export function biasedExperts(
   { count, width, inner }: ExpertSizes,
   module: string,
   gguf: string,
 ): { gateUp: Experts; down: Experts } {
-  const part = (name: string, rows: number, ggufName: string, fileColumn?: typeof gateBesideUp) => [
+  const part = (name: string, rows: number, stored: StoredTensor, fileColumn?: typeof gateBesideUp) => [
     {
       rows: count * rows,
       safetensors: { name: `${module}.experts.${name}`, transform: expertColumns(count, fileColumn) },
-      gguf: { name: `${gguf}.${ggufName}` },
+      gguf: stored,
     },
   ]
+  const downOf = (kind: string) => ({ name: `${gguf}.ffn_down_exps.${kind}`, transform: stacked(count) })
   const stack = (name: string, fileColumn?: typeof gateBesideUp) => ({
     count,
     name: `${module}.experts.${name}`,
@@ -93,13 +125,15 @@ export function biasedExperts(
       weight: expertMatrix(
         stack('gate_up_proj', gateBesideUp),
         width,
-        part('gate_up_proj', 2 * inner, 'ffn_gate_up_exps.weight', gateBesideUp),
+        part('gate_up_proj', 2 * inner, ggufGatesAndUps(gguf, count, 'weight'), gateBesideUp),
       ),
-      bias: zeroVector(part('gate_up_proj_bias', 2 * inner, 'ffn_gate_up_exps.bias', gateBesideUp)),
+      bias: zeroVector(
+        part('gate_up_proj_bias', 2 * inner, ggufGatesAndUps(gguf, count, 'bias'), gateBesideUp),
+      ),
     },
     down: {
-      weight: expertMatrix(stack('down_proj'), inner, part('down_proj', width, 'ffn_down_exps.weight')),
-      bias: zeroVector(part('down_proj_bias', width, 'ffn_down_exps.bias')),
+      weight: expertMatrix(stack('down_proj'), inner, part('down_proj', width, downOf('weight'))),
+      bias: zeroVector(part('down_proj_bias', width, downOf('bias'))),
     },
   }
 }

@@ -36,8 +36,12 @@ export interface GgufKeys {
   obeys?: readonly FurtherGgufKey[]
   /** Keys of config.json that are true where the file has this tensor. */
   tensors?: Readonly<Record<string, string>>
-  /** Other keys of config.json, from the architecture's metadata; `rope` is the rotation that they say. */
-  metadata?(values: GgufConfig, rope: Record<string, unknown>): Record<string, unknown>
+  /** Other keys of config.json, from the architecture's metadata; `rope` is the rotation that they say, and `shapeOf` a tensor's shape. */
+  metadata?(
+    values: GgufConfig,
+    rope: Record<string, unknown>,
+    shapeOf: (tensor: string) => readonly number[] | undefined,
+  ): Record<string, unknown>
 }
 
 /**

@@ -49,13 +49,14 @@ export function gemma4Layers(
     caches.push(blocks[0].cache)
     return blocks
   })
-  const unused = ['k_proj', 'v_proj', 'k_norm', 'v_norm']
+  const unused = ['k_proj', 'v_proj', 'k_norm', 'v_norm'].map((name) => `self_attn.${name}`)
   const ignored = shapes.flatMap(({ source }, layer) =>
     source === null
       ? []
-      : unused.flatMap((name) =>
-          ['weight', 'bias'].map((kind) => `${config.root}.layers.${layer}.self_attn.${name}.${kind}`),
-        ),
+      : [
+          ...unused.map((name) => `${config.root}.layers.${layer}.${name}`),
+          ...['attn_k', 'attn_v', 'attn_k_norm'].map((name) => `blk.${layer}.${name}`),
+        ].flatMap((module) => [`${module}.weight`, `${module}.bias`]),
   )
   return { layers, ignored: new Set(ignored) }
 }

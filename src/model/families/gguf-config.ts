@@ -3,7 +3,7 @@ import type { GgufFile } from '../../formats/index.ts'
 import { readGgufFloat32 } from '../../formats/index.ts'
 import { ropeFrequencies } from '../blocks/rope.ts'
 import type { Family, GgufKeys } from './family.ts'
-import { readGgufKeys, type GgufConfig } from './gguf-keys.ts'
+import { layerWidth, readGgufKeys, type GgufConfig } from './gguf-keys.ts'
 
 /**
  * The config.json that a GGUF file of this family stands for, from its metadata: the keys that the family obeys.
@@ -31,7 +31,7 @@ export async function ggufConfig(
   const known: Record<string, unknown> = {
     vocab_size: embedding?.shape[0],
     hidden_size: hiddenSize,
-    intermediate_size: values.feed_forward_length,
+    intermediate_size: layerWidth(values),
     num_hidden_layers: values.block_count,
     num_attention_heads: headCount,
     num_key_value_heads: keyHeadsOf(values, gguf, path),
@@ -43,9 +43,10 @@ export async function ggufConfig(
     tie_word_embeddings: !tensors.has('output.weight'),
     bos_token_id: token('bos_token_id'),
     eos_token_id: token('eos_token_id'),
-    ...gguf.metadata?.(values, rope),
+    ...gguf.metadata?.(values, rope, (name) => tensors.get(name)?.shape),
   }
   for (const [key, tensor] of Object.entries(gguf.tensors ?? {})) known[key] = tensors.has(tensor)
+  checkWidth(known, values, path)
   const raw = {
     architectures: [family.className],
     model_type: family.modelType,
@@ -57,12 +58,23 @@ export async function ggufConfig(
   return { raw, notices }
 }
 
+/** Families whose layers may differ say themselves what it is. */
+function checkWidth(known: Record<string, unknown>, values: GgufConfig, path: string): void {
+  if (known['intermediate_size'] !== undefined) return
+  throw new FettleError({
+    place: `${path}: feed_forward_length`,
+    found: quoteValue(values.feed_forward_length),
+    expected: 'the same width in every layer',
+  })
+}
+
 /** Heads of keys; layers that have none have a convolution. */
 function keyHeadsOf(values: GgufConfig, { obeys = [] }: GgufKeys, path: string): number {
   const given = values['attention.head_count_kv'] ?? values['attention.head_count']
   if (typeof given === 'number') return given
   const some = given.filter((count) => count > 0 || !obeys.includes('shortconv.l_cache'))
-  if (new Set(some).size <= 1) return some[0] ?? values['attention.head_count']
+  if (new Set(some).size <= 1 || obeys.includes('attention.shared_kv_layers'))
+    return some[0] ?? values['attention.head_count']
   throw new FettleError({
     place: `${path}: attention.head_count_kv`,
     found: quoteValue(given),

@@ -11,7 +11,8 @@ const obeyed = z.object({
   block_count: number,
   context_length: number,
   embedding_length: number,
-  feed_forward_length: number,
+  /** A number for each layer where they differ: see layerWidth. */
+  feed_forward_length: z.union([number, z.array(number)]),
   'attention.head_count': number,
   /** A number for each layer where some do not attend: 0. */
   'attention.head_count_kv': z.union([number, z.array(number)]).optional(),
@@ -48,6 +49,29 @@ const further = z.object({
   'rope.scaling.yarn_log_multiplier': optional,
   /** Taps of short convolutions, which layers without heads of keys have. */
   'shortconv.l_cache': optional,
+  /** Experts, those that a token goes to, and their widths. */
+  expert_count: optional,
+  expert_used_count: optional,
+  expert_feed_forward_length: optional,
+  expert_shared_feed_forward_length: optional,
+  /** Of the gated delta rule: taps, length of keys, heads of keys, heads of values, and their width together. */
+  'ssm.conv_kernel': number,
+  'ssm.state_size': number,
+  'ssm.group_count': number,
+  'ssm.time_step_rank': number,
+  'ssm.inner_size': number,
+  /** Every so many layers one attends. */
+  full_attention_interval: optional,
+  /** Layers at the end that guess further tokens, and are no part of the model. */
+  nextn_predict_layers: optional,
+  /** Text has one position where pictures have three: sections of a head for each of them change nothing. */
+  'rope.dimension_sections': z.array(number).optional(),
+  /** Of Gemma 4: layers at the end that read earlier ones' keys, inputs of layers, and what differs where a layer sees a window. */
+  'attention.shared_kv_layers': optional,
+  embedding_length_per_layer_input: optional,
+  'attention.key_length_swa': optional,
+  'attention.value_length_swa': optional,
+  'rope.dimension_count_swa': optional,
 })
 
 /** A key that a family obeys beside those that every one does. */
@@ -64,7 +88,7 @@ const wholeHead = {
 }
 
 const unobeyed: NonNullable<ForeignKeys['unobeyed']> = {
-  expert_count: { ...none, expected: '0: no family of fettle has experts' },
+  expert_count: { ...none, expected: '0: fettle knows no experts of this architecture' },
   'rope.dimension_count': wholeHead,
   'attention.value_length': wholeHead,
   'attention.causal': { isHarmless: isOneOf(true), expected: 'true' },
@@ -99,6 +123,14 @@ export function headLength(file: Readonly<Record<string, unknown>>): number {
   return Number(
     file['attention.key_length'] ?? Number(file['embedding_length']) / Number(file['attention.head_count']),
   )
+}
+
+/** The width of an MLP, where all layers have the same; else undefined. */
+export function layerWidth({
+  feed_forward_length: given,
+}: Pick<GgufConfig, 'feed_forward_length'>): number | undefined {
+  if (typeof given === 'number') return given
+  return new Set(given).size === 1 ? given[0] : undefined
 }
 
 /** The share of a head's columns that turn; a little more than it, so that no rounding takes a column away. */

@@ -66,6 +66,7 @@ export const gptOss = defineFamily({
       return {
         biases: { qkv: config.attention_bias, output: config.attention_bias },
         sinks: true,
+        ggufMlpNorm: 'post_attention_norm',
         window: isSliding(typesOf(config)[layer]) ? config.sliding_window : null,
         feedForward: (norm) =>
           experts({
@@ -79,5 +80,17 @@ export const gptOss = defineFamily({
     }
     return llamaLike(config, layerOptions, balanceOf(config))
   },
-  gguf: null,
+  gguf: {
+    architecture: 'gpt-oss',
+    obeys: ['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
+    tensors: { attention_bias: 'blk.0.attn_q.bias' },
+    metadata: (values, rope) => ({
+      num_local_experts: values.expert_count,
+      num_experts_per_tok: values.expert_used_count,
+      intermediate_size: values.expert_feed_forward_length ?? values.feed_forward_length,
+      sliding_window: values['attention.sliding_window'],
+      // Such files do not say it.
+      rope_parameters: { ...rope, ...(rope['rope_type'] === 'yarn' && { truncate: false }) },
+    }),
+  },
 })

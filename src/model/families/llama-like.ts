@@ -61,6 +61,8 @@ export interface LlamaLayerOptions {
   activation?: Activation
   /** Another block in the place of the gated MLP, behind this norm. */
   feedForward?: ((norm: Norm) => Block) | undefined
+  /** What the norm before the MLP is called in GGUF files; default ffn_norm. */
+  ggufMlpNorm?: string
   /** Whether GGUF files have the two halves of each query and key head interleaved. */
   ggufInterleaves?: boolean
 }
@@ -152,6 +154,9 @@ function llamaLayer(
   const headGain = (name: string, gguf: string, all: number) =>
     gain(named(name, gguf), headNorms === 'together' ? all : headDim, made.gain)
   const before = norm(names.attention) ?? noNorm
+  const [mlpNorm, ggufMlpNorm] = names.mlp ?? []
+  const beforeMlp =
+    norm(mlpNorm && ggufMlpNorm ? [mlpNorm, options.ggufMlpNorm ?? ggufMlpNorm] : null) ?? noNorm
   const attends = () =>
     attention({
       shape: {
@@ -207,8 +212,8 @@ function llamaLayer(
     })
   return [
     options.mixer ? options.mixer(named, before) : attends(),
-    options.feedForward?.(norm(names.mlp) ?? noNorm) ??
-      llamaMlp(config, options, named, { before: norm(names.mlp) ?? noNorm, after: norm(names.mapped) }),
+    options.feedForward?.(beforeMlp) ??
+      llamaMlp(config, options, named, { before: beforeMlp, after: norm(names.mapped) }),
   ]
 }
 

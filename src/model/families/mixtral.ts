@@ -43,6 +43,7 @@ export const mixtral = defineFamily({
       config,
       (layer) => ({
         window: config.sliding_window,
+        ggufInterleaves: true,
         feedForward: (norm) => {
           const [fused, hub] = [
             `${config.root}.layers.${layer}.mlp`,
@@ -65,5 +66,14 @@ export const mixtral = defineFamily({
       balanceOf(config),
     )
   },
-  gguf: null,
+  gguf: {
+    architecture: 'llama',
+    marked: 'expert_count',
+    obeys: ['expert_count', 'expert_used_count'],
+    metadata: (values) => ({
+      num_local_experts: values.expert_count,
+      num_experts_per_tok: values.expert_used_count,
+      sliding_window: null,
+    }),
+  },
 })

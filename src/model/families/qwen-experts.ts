@@ -5,6 +5,7 @@ import type { Norm } from '../blocks/norm.ts'
 import { activationNames } from './activation-keys.ts'
 import { expertWeights } from './expert-weights.ts'
 import type { StoredNames } from './family.ts'
+import { layerWidth, type GgufConfig } from './gguf-keys.ts'
 import type { KeyProblem } from './keys.ts'
 import { count, flag } from './keys.ts'
 import type { LlamaConfig } from './llama-keys.ts'
@@ -23,6 +24,18 @@ export const qwenExpertKeys = (defaults: { experts: number; perToken: number; in
 })
 
 export type QwenExpertConfig = LlamaConfig & z.output<z.ZodObject<ReturnType<typeof qwenExpertKeys>>>
+
+/** What GGUF files of such a Qwen say of its experts; each of their layers has some. */
+export const qwenExpertGguf = {
+  obeys: ['expert_count', 'expert_used_count', 'expert_feed_forward_length'],
+  metadata: (values: GgufConfig) => ({
+    num_experts: values.expert_count,
+    num_experts_per_tok: values.expert_used_count,
+    // As llama.cpp: files of 2024 do not say it.
+    moe_intermediate_size:
+      values.expert_feed_forward_length ?? (layerWidth(values) ?? 0) / (values.expert_used_count ?? 1),
+  }),
+} as const
 
 /** What is wrong with a token's experts, where there are some. */
 export function checkQwenExperts(config: QwenExpertConfig): KeyProblem[] {

@@ -5,7 +5,7 @@ import { defineFamily } from './family.ts'
 import { count, flag } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
-import { checkQwenExperts, qwenExpertKeys, qwenExperts } from './qwen-experts.ts'
+import { checkQwenExperts, qwenExpertGguf, qwenExpertKeys, qwenExperts } from './qwen-experts.ts'
 import { balanceOf } from './router-keys.ts'
 import { isSliding, usedWindow, windowKeys } from './window-keys.ts'
 
@@ -44,7 +44,15 @@ export const qwen2Moe = defineFamily({
       }),
       balanceOf(config),
     ),
-  gguf: null,
+  gguf: {
+    architecture: 'qwen2moe',
+    obeys: [...qwenExpertGguf.obeys, 'expert_shared_feed_forward_length'],
+    tensors: { qkv_bias: 'blk.0.attn_q.bias' },
+    metadata: (values) => ({
+      ...qwenExpertGguf.metadata(values),
+      shared_expert_intermediate_size: values.expert_shared_feed_forward_length ?? values.feed_forward_length,
+    }),
+  },
 })
 
 /** Every second layer from the first on sees a window, below max_window_layers. */

@@ -1,14 +1,11 @@
 import { z } from 'zod'
 import { isOneOf, type ForeignKeys } from '../../formats/foreign/index.ts'
-import { causalConv } from '../blocks/causal-conv.ts'
-import { deltaNet } from '../blocks/delta-net.ts'
-import { linear } from '../blocks/linear.ts'
-import { gain, vector } from '../weights/parameters.ts'
 import { onePlus } from '../weights/transforms.ts'
 import { defineFamily } from './family.ts'
 import { count, flag } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
-import { llamaLike, type LlamaLayerOptions } from './llama-like.ts'
+import { llamaLike } from './llama-like.ts'
+import { qwen35Gguf, qwen35Memory } from './qwen3-5-memory.ts'
 import { ropeWithin } from './rope-keys.ts'
 
 const keys = llamaKeys({
@@ -92,14 +89,15 @@ export const qwen35 = defineFamily({
       (layer) =>
         attends(config, layer)
           ? {
+              ggufMlpNorm: 'post_attention_norm',
               biases: { qkv: config.attention_bias, output: config.attention_bias },
               hasGates: true,
               headNorms: 'each',
             }
-          : remembers(config),
+          : qwen35Memory(config),
       { gain: onePlus, ...rotary },
     ),
-  gguf: null,
+  gguf: qwen35Gguf,
 })
 
 function llamaConfig(config: Qwen35Config) {
@@ -110,41 +108,4 @@ function attends({ layer_types, full_attention_interval }: Qwen35Config, layer: 
   return layer_types
     ? layer_types[layer] === 'full_attention'
     : (layer + 1) % (full_attention_interval ?? 1) === 0
-}
-
-function remembers(config: Qwen35Config): LlamaLayerOptions {
-  const { hidden_size: width, rms_norm_eps: eps } = config
-  const { linear_num_key_heads: keyHeads, linear_key_head_dim: keyDim } = config
-  const { linear_num_value_heads: valueHeads, linear_value_head_dim: valueDim } = config
-  const values = valueHeads * valueDim
-  const channels = 2 * keyHeads * keyDim + values
-  return {
-    mixer: (named, norm) =>
-      deltaNet({
-        norm,
-        heads: { keyHeads, keyDim, valueHeads, valueDim },
-        qkv: linear(width, [{ module: named('linear_attn.in_proj_qkv', 'attn_qkv'), rows: channels }], false),
-        conv: causalConv(named('linear_attn.conv1d', 'ssm_conv1d'), {
-          channels,
-          taps: config.linear_conv_kernel_dim,
-          silu: true,
-          parts: 1,
-        }),
-        gate: linear(width, [{ module: named('linear_attn.in_proj_z', 'attn_gate'), rows: values }], false),
-        rates: linear(
-          width,
-          [
-            { module: named('linear_attn.in_proj_b', 'ssm_beta'), rows: valueHeads },
-            { module: named('linear_attn.in_proj_a', 'ssm_alpha'), rows: valueHeads },
-          ],
-          false,
-        ),
-        decay: {
-          aLog: vector(named('linear_attn.A_log', 'ssm_a'), valueHeads),
-          dtBias: vector(named('linear_attn.dt_bias', 'ssm_dt.bias'), valueHeads),
-        },
-        headNorm: { gain: gain(named('linear_attn.norm', 'ssm_norm'), valueDim), eps },
-        output: linear(values, [{ module: named('linear_attn.out_proj', 'ssm_out'), rows: width }], false),
-      }),
-  }
 }

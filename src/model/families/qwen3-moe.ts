@@ -3,7 +3,7 @@ import { defineFamily } from './family.ts'
 import { flag, optionalCount } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
-import { checkQwenExperts, qwenExpertKeys, qwenExperts } from './qwen-experts.ts'
+import { checkQwenExperts, qwenExpertGguf, qwenExpertKeys, qwenExperts } from './qwen-experts.ts'
 import { balanceOf } from './router-keys.ts'
 import { windowSize } from './window-keys.ts'
 
@@ -54,5 +54,10 @@ export const qwen3Moe = defineFamily({
       }),
       balanceOf(config),
     ),
-  gguf: null,
+  gguf: {
+    architecture: 'qwen3moe',
+    obeys: qwenExpertGguf.obeys,
+    // llama.cpp always makes them sum to one.
+    metadata: (values) => ({ ...qwenExpertGguf.metadata(values), norm_topk_prob: true }),
+  },
 })

@@ -1,28 +1,35 @@
 import { clipText, FettleError } from '../../error.ts'
 import { readableGgufTypes, readGgufFloat32 } from '../../formats/index.ts'
-import type { GgufFile } from '../../formats/index.ts'
-import type { Parameter, ParameterPart } from './parameters.ts'
+import type { GgufFile, GgufTensor } from '../../formats/index.ts'
+import { elementCount } from '../../engine/index.ts'
+import type { Parameter, ParameterPart, StackPiece } from './parameters.ts'
+import { parametersOf, type Architecture } from '../blocks/architecture.ts'
+import { tensorsOf } from './parameters.ts'
 import { checkShapes, type WeightStore } from './weight-store.ts'
 
 /** Parameters of a GGUF file, dequantised when they are asked for. */
-export function openGgufStore(
-  path: string,
-  { tensors }: GgufFile,
-  parameters: readonly Parameter[],
-): WeightStore {
+export function openGgufStore(path: string, file: GgufFile, architecture: Architecture): WeightStore {
+  const { tensors } = file
+  const parameters = parametersOf(architecture)
   checkShapes(
     path,
     parameters,
     (part) => part.gguf,
     (name) => tensors.get(name)?.shape,
+    [],
+    areAlike,
   )
-  checkNothingLeft(path, [...tensors.keys()], parameters)
+  checkNothingLeft(path, unreadGgufTensors(file, architecture))
   checkTypes(path, tensors, parameters)
-  const values = async ({ rows, gguf: { name, transform } }: ParameterPart, shape = [rows]) => {
+  const tensorOf = (name: string) => {
     const tensor = tensors.get(name)
-    if (!tensor)
-      throw new FettleError({ place: `${path}: tensor ${name}`, found: 'nothing', expected: 'weights' })
-    const data = await readGgufFloat32(tensor)
+    if (tensor) return tensor
+    throw new FettleError({ place: `${path}: tensor ${name}`, found: 'nothing', expected: 'weights' })
+  }
+  const values = async ({ rows, gguf: { name, transform, pieces } }: ParameterPart, shape = [rows]) => {
+    const data = pieces
+      ? await readPieces(pieces, tensorOf, elementCount(shape))
+      : await readGgufFloat32(tensorOf(name))
     return transform ? transform.fromFile(data, shape) : data
   }
   const embedding = tensors.get('token_embd.weight')?.type
@@ -39,9 +46,34 @@ export function openGgufStore(
   }
 }
 
+/** ggml has no dimension of one before others: files may have it or not. */
+function areAlike(shape: readonly number[], expected: readonly number[]): boolean {
+  const withoutOnes = (all: readonly number[]) => all.slice(all.findIndex((size) => size !== 1)).join()
+  return withoutOnes(shape) === withoutOnes(expected)
+}
+
+/** Matrices out of stacks, one below the other. */
+async function readPieces(
+  pieces: readonly StackPiece[],
+  tensorOf: (name: string) => GgufTensor,
+  size: number,
+): Promise<Float32Array> {
+  const out = new Float32Array(size)
+  const each = size / pieces.length
+  for (const [i, { name, index, count }] of pieces.entries()) {
+    const tensor = tensorOf(name)
+    const byteLength = tensor.byteLength / count
+    const offset = tensor.offset + index * byteLength
+    await readGgufFloat32({ ...tensor, offset, byteLength }, out.subarray(i * each, (i + 1) * each))
+  }
+  return out
+}
+
 /** Types that cannot be read are said before the first number is. */
 function checkTypes(path: string, tensors: GgufFile['tensors'], parameters: readonly Parameter[]): void {
-  const used = parameters.flatMap(({ parts }) => parts.map(({ gguf }) => tensors.get(gguf.name)))
+  const used = parameters.flatMap(({ parts }) =>
+    parts.flatMap(({ gguf }) => tensorsOf(gguf).map((name) => tensors.get(name))),
+  )
   const types = new Set(
     used.flatMap((tensor) => tensor?.type ?? []).filter((type) => !readableGgufTypes.includes(type)),
   )
@@ -58,8 +90,8 @@ function checkTypes(path: string, tensors: GgufFile['tensors'], parameters: read
 const harmless = /\.(attn_rot_embd|attn_q_rope|inv_freq)\b|rope_(freqs|factors_long|factors_short)\b/
 
 /** A layer's tensor that no parameter takes is a part of the computation that would silently be left out. */
-function checkNothingLeft(path: string, names: readonly string[], parameters: readonly Parameter[]): void {
-  const left = unreadGgufTensors(names, parameters).filter((name) => name.startsWith('blk.'))
+function checkNothingLeft(path: string, names: readonly string[]): void {
+  const left = names.filter((name) => name.startsWith('blk.'))
   if (left.length === 0) return
   throw new FettleError({
     place: `${path}: tensor ${clipText(left[0])}`,
@@ -69,8 +101,18 @@ function checkNothingLeft(path: string, names: readonly string[], parameters: re
   })
 }
 
-/** Names of tensors that no parameter takes. */
-export function unreadGgufTensors(names: readonly string[], parameters: readonly Parameter[]): string[] {
-  const used = new Set(parameters.flatMap(({ parts }) => parts.map(({ gguf }) => gguf.name)))
-  return names.filter((name) => !used.has(name) && !harmless.test(name))
+/** Names of tensors that no parameter takes, but for those that are no part of the model: layers that guess further tokens. */
+export function unreadGgufTensors({ metadata, tensors }: GgufFile, architecture: Architecture): string[] {
+  const used = new Set(
+    parametersOf(architecture).flatMap(({ parts }) => parts.flatMap(({ gguf }) => tensorsOf(gguf))),
+  )
+  const guesses = Number(
+    metadata.get(`${String(metadata.get('general.architecture'))}.nextn_predict_layers`) ?? 0,
+  )
+  const isGuess = (name: string) =>
+    guesses > 0 && Number(/^blk\.(\d+)\./.exec(name)?.[1] ?? 0) >= architecture.layers.length
+  return [...tensors.keys()].filter(
+    (name) =>
+      !used.has(name) && !harmless.test(name) && !isGuess(name) && architecture.ignored?.has(name) !== true,
+  )
 }

@@ -43,9 +43,8 @@ export async function openModel(path: string): Promise<StoredModel> {
       })
     const file = readGguf(path)
     const described = await describeGguf(path, file)
-    const parameters = parametersOf(described.architecture)
-    const store = openGgufStore(path, file, parameters)
-    const unread = unreadNotice(path, unreadGgufTensors([...file.tensors.keys()], parameters))
+    const store = openGgufStore(path, file, described.architecture)
+    const unread = unreadNotice(path, unreadGgufTensors(file, described.architecture))
     return { ...described, notices: [...described.notices, ...unread], store, generationConfig: null }
   }
   const place = join(path, 'config.json')

@@ -4,6 +4,22 @@ import type { Transform } from './transforms.ts'
 export interface StoredTensor {
   name: string
   transform?: Transform | undefined
+  /** Where a file has its rows in stacks of experts: these matrices, or vectors, one below the other; `name` is the first one's. */
+  pieces?: readonly StackPiece[] | undefined
+}
+
+/** One of `count` matrices, or vectors, that are one tensor. */
+export interface StackPiece {
+  name: string
+  index: number
+  count: number
+  /** How many of them the tensor has side by side: 2 of gate and up. */
+  beside?: number
+}
+
+/** The tensors of a file that a part is made of. */
+export function tensorsOf({ name, pieces }: StoredTensor): string[] {
+  return pieces ? [...new Set(pieces.map((piece) => piece.name))] : [name]
 }
 
 /** A stretch of a parameter's rows that is one tensor in files. */
@@ -115,8 +131,13 @@ export function fixedNumber({ safetensors, gguf }: ModuleName): Parameter {
 }
 
 /** A vector [rows] whose tensor is no module's weight: its whole name. */
-export function vector({ safetensors, gguf }: ModuleName, rows: number): Parameter {
-  return parameter('vector', 1, [{ rows, safetensors: { name: safetensors }, gguf: { name: gguf } }], 'zeros')
+export function vector(
+  { safetensors, gguf }: ModuleName,
+  rows: number,
+  ggufTransform?: Transform,
+): Parameter {
+  const part = { rows, safetensors: { name: safetensors }, gguf: { name: gguf, transform: ggufTransform } }
+  return parameter('vector', 1, [part], 'zeros')
 }
 
 function parameter(

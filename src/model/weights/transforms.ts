@@ -60,6 +60,39 @@ export function interleavedHalves(headDim: number): Transform {
   })
 }
 
+/** A matrix whose columns are stored in another order: column i of memory is column `fileColumn(i)` of the file. */
+export function reorderedColumns(fileColumn: (column: number) => number): Transform {
+  const move = (values: Float32Array, columns: number, place: (i: number) => [to: number, from: number]) => {
+    const out = new Float32Array(values.length)
+    for (let column = 0; column < columns; column += 1) {
+      const [to, from] = place(column)
+      for (let row = 0; row < values.length; row += columns) out[row + to] = values[row + from]
+    }
+    return out
+  }
+  return {
+    fileShape: (shape) => shape,
+    fromFile: (values, [, columns]) => move(values, columns, (i) => [i, fileColumn(i)]),
+    toFile: (values, [, columns]) => move(values, columns, (i) => [fileColumn(i), i]),
+  }
+}
+
+/** What happens to a tensor by two transforms, of which the first is the one next to memory. */
+export function composed(first: Transform, second: Transform): Transform {
+  return {
+    fileShape: (shape) => second.fileShape(first.fileShape(shape)),
+    fromFile: (values, shape) => first.fromFile(second.fromFile(values, first.fileShape(shape)), shape),
+    toFile: (values, shape) => second.toFile(first.toFile(values, shape), first.fileShape(shape)),
+  }
+}
+
+/** Numbers of which the file has −exp: memory = log(−file). */
+export const negatedExponential: Transform = {
+  fileShape: (shape) => shape,
+  fromFile: (values) => values.map((value) => Math.log(-value)),
+  toFile: (values) => values.map((value) => -Math.exp(value)),
+}
+
 /** Matrices, or vectors, of so many experts, which the file has as one tensor with a dimension more. */
 export function stacked(experts: number): Transform {
   return {

@@ -3,7 +3,7 @@ import type { WeightPart } from '../../engine/tensor.ts'
 import type { Problem } from '../../error.ts'
 import { FettleError } from '../../error.ts'
 import type { Parameter, ParameterPart, StoredTensor } from './parameters.ts'
-import { partShape } from './parameters.ts'
+import { partShape, tensorsOf } from './parameters.ts'
 
 /** Where a model's parameters come from, as they are in memory: transforms are applied. */
 export interface WeightStore {
@@ -27,6 +27,7 @@ export interface WeightStore {
  * @param tensorOf  which of its names a file of this format has
  * @param fileShape  the shape in the file
  * @param unread  tensors that nothing reads: they may be those that are missing under another name
+ * @param isSame  when a shape is the one that is expected
  * @throws FettleError that names the first tensors that are missing or have another shape
  */
 export function checkShapes(
@@ -35,23 +36,51 @@ export function checkShapes(
   tensorOf: (part: ParameterPart) => StoredTensor,
   fileShape: (name: string) => readonly number[] | undefined,
   unread: readonly Problem[] = [],
+  isSame: (shape: readonly number[], expected: readonly number[]) => boolean = areEqual,
 ): void {
   const problems = parameters.flatMap((parameter) =>
-    parameter.parts.flatMap((part): Problem[] => {
-      const { transform } = tensorOf(part)
-      const inMemory = partShape(parameter, part.rows)
-      const expected = transform?.fileShape(inMemory) ?? inMemory
-      const shape = fileShape(tensorOf(part).name)
-      if (shape && shape.join() === expected.join()) return []
-      return [
-        {
-          place: `${place}: tensor ${part.safetensors.name}`,
-          found: shape ? `shape [${shape.join(', ')}]` : 'nothing',
-          expected: `shape [${expected.join(', ')}] by config.json`,
-        },
-      ]
-    }),
+    parameter.parts.flatMap((part): Problem[] =>
+      expectedShapes(parameter, part, tensorOf(part)).flatMap(({ name, expected }) => {
+        const shape = fileShape(name)
+        if (shape && isSame(shape, expected)) return []
+        return [
+          {
+            place: `${place}: tensor ${tensorOf(part).pieces ? name : part.safetensors.name}`,
+            found: shape ? `shape [${shape.join(', ')}]` : 'nothing',
+            expected: `shape [${expected.join(', ')}] by config.json`,
+          },
+        ]
+      }),
+    ),
   )
+  // Experts that lie in one tensor say the same of it.
+  const seen = new Set<string>()
+  const different = problems.filter((problem) => !seen.has(problem.place) && seen.add(problem.place))
+  throwShapes(different, unread)
+}
+
+function areEqual(shape: readonly number[], expected: readonly number[]): boolean {
+  return shape.join() === expected.join()
+}
+
+/** The tensors of a part, and the shapes that they have in a file. */
+function expectedShapes(
+  parameter: Parameter,
+  { rows }: ParameterPart,
+  stored: StoredTensor,
+): { name: string; expected: readonly number[] }[] {
+  const { name, transform, pieces } = stored
+  if (!pieces) {
+    const inMemory = partShape(parameter, rows)
+    return [{ name, expected: transform?.fileShape(inMemory) ?? inMemory }]
+  }
+  const [first] = pieces
+  const { count, beside = 1 } = first
+  const expected = [count / beside, ...partShape(parameter, (beside * rows) / pieces.length)]
+  return tensorsOf(stored).map((tensor) => ({ name: tensor, expected }))
+}
+
+function throwShapes(problems: readonly Problem[], unread: readonly Problem[]): void {
   if (problems.length === 0) return
   const shown = problems.slice(0, 5)
   const cure =
