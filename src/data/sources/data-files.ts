@@ -136,6 +136,29 @@ export function filesOfSplit(
   const place = `${listing.name}: ${split}`
   // A file whose name says it twice is read once.
   const found = [...new Set(patterns.flatMap((pattern) => pathsOf(listing, pattern, base, place)))]
+  const { kind, chosen: read, notes } = chooseFiles(found, place)
+  const missing = missingShards(read)
+  if (missing !== undefined) notes.push(`${place}: ${missing}`)
+  return {
+    parts: read.map((path) => ({
+      name: `${listing.name}/${path}`,
+      fetch: () => listing.fetch(path),
+      kind: extensionsOf(path).some((extension) => kindOf(extension) === kind) ? kind : 'zip',
+      settings: { ...settings(kind), ...(kind === 'csv' && delimiterOf(path, settings(kind))) },
+    })),
+    notes,
+  }
+}
+
+/**
+ * The files among some that are of the kind that most of them are.
+ *
+ * @throws FettleError where none holds rows
+ */
+export function chooseFiles(
+  found: readonly string[],
+  place: string,
+): { kind: FileKind; chosen: string[]; notes: string[] } {
   const known = found.filter((path) => extensionsOf(path).some((extension) => moduleOf(extension)))
   const module = commonModule(known)
   if (module === undefined)
@@ -151,23 +174,13 @@ export function filesOfSplit(
       expected: 'rows of text in .jsonl, .json, .parquet, .arrow, .csv, .tsv, .txt or .zip',
     })
   const { kind } = module
-  const read = known.filter((path) =>
+  const chosen = known.filter((path) =>
     extensionsOf(path).some((extension) => [kind, 'zip'].includes(kindOf(extension) ?? '')),
   )
-  const left = found.length - read.length
+  const left = found.length - chosen.length
   const notes =
     left === 0 ? [] : [`${place}: ${left} of ${found.length} files are of another kind, and not read`]
-  const missing = missingShards(read)
-  if (missing !== undefined) notes.push(`${place}: ${missing}`)
-  return {
-    parts: read.map((path) => ({
-      name: `${listing.name}/${path}`,
-      fetch: () => listing.fetch(path),
-      kind: extensionsOf(path).some((extension) => kindOf(extension) === kind) ? kind : 'zip',
-      settings: { ...settings(kind), ...(kind === 'csv' && delimiterOf(path, settings(kind))) },
-    })),
-    notes,
-  }
+  return { kind, chosen, notes }
 }
 
 /** Tabs part the cells of a .tsv, where nothing else is said. */

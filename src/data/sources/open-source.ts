@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { FettleError } from '../../error.ts'
-import { hasWildcards } from '../../formats/index.ts'
+import { hasWildcards, type ByteInput } from '../../formats/index.ts'
 import { listNames } from '../values.ts'
 import type { DataSource } from '../row-options.ts'
 import { readFolder } from './folder-configs.ts'
@@ -73,6 +73,8 @@ async function openPath(
 }
 
 async function openPlace(path: string, config: string | undefined): Promise<DataSet | undefined> {
+  if (path === '-')
+    return { name: input.place, splits: new Map([[defaultSplit, [standardInput]]]), notes: [] }
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory() === true) {
     const listing = await listFolder(path.replace(/(?<=.)\/+$/, ''))
@@ -83,12 +85,28 @@ async function openPlace(path: string, config: string | undefined): Promise<Data
   return { name: path, splits: new Map([[defaultSplit, files.map(partOf)]]), notes: [] }
 }
 
+const input: ByteInput = {
+  place: 'standard input',
+  open() {
+    if (!process.stdin.readable)
+      throw new FettleError({
+        place: 'standard input',
+        found: 'nothing, because it was read already',
+        expected: 'one reader of it',
+        cure: 'Write it to a file, and give its path.',
+      })
+    return process.stdin
+  },
+}
+const standardInput: Part = { name: input.place, stream: input, fetch: () => Promise.resolve(input.place) }
+
 function partOf(path: string): Part {
   return { name: path, fetch: () => Promise.resolve(path) }
 }
 
 /** Whether a path is a place where rows lie: a file, a folder or pattern of data files, with splits behind it or not. */
 export async function holdsData(path: string): Promise<boolean> {
+  if (path === '-') return true
   const found = await stat(path).catch(() => undefined)
   if (found !== undefined && !found.isDirectory()) return true
   if (found !== undefined) {

@@ -1,4 +1,4 @@
-import type { TextUnit, TableSettings } from '../../formats/index.ts'
+import type { ByteInput, TextUnit, TableSettings } from '../../formats/index.ts'
 
 /** Kinds of files that hold rows. */
 export type FileKind = 'json' | 'csv' | 'parquet' | 'arrow' | 'text' | 'zip'
@@ -17,6 +17,8 @@ export interface ReaderSettings extends TableSettings {
 export interface Part {
   /** What errors call it. */
   name: string
+  /** Of bytes that can be read once: standard input. */
+  stream?: ByteInput
   /** Where it lies on this machine; one that lies elsewhere is brought here. */
   fetch(): Promise<string>
   /** By default what its name tells. */
@@ -58,7 +60,7 @@ export function kindOf(extension: string): FileKind | undefined {
   return Object.hasOwn(kinds, name) ? kinds[name] : undefined
 }
 
-/** What the extensions of a name say it holds: `train.jsonl.gz` is JSON. */
+/** The extensions of a name, which say it holds: `train.jsonl.gz` is JSON. */
 export function extensionsOf(name: string): string[] {
   return (name.split('/').at(-1) ?? '').split('.').slice(1)
 }

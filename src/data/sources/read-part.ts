@@ -5,13 +5,15 @@ import {
   readCsv,
   readParquet,
   readTextLines,
-  type ByteInput,
 } from '../../formats/index.ts'
 import type { InvalidRowOptions } from '../report.ts'
 import type { RowOptions } from '../row-options.ts'
 import type { Row } from '../row.ts'
 import { readJsonRows } from './json-rows.ts'
-import { extensionsOf, kindOf, type FileKind, type Part, type ReaderSettings } from './parts.ts'
+import type { Input } from './input.ts'
+import { extensionsOf, kindOf, type FileKind, type Part } from './parts.ts'
+import { openArchive } from './read-archive.ts'
+import { sniff } from './sniff.ts'
 
 /**
  * The rows of one file.
@@ -23,38 +25,48 @@ export async function* readPart(
   options: RowOptions,
   invalid: InvalidRowOptions,
 ): AsyncGenerator<Row> {
-  const path = await part.fetch()
-  const kind = part.kind ?? kindOfFile(path)
-  const rows = readInput(path, path, kind, part.settings ?? {}, options, invalid)
   const only = part.settings?.onlyColumns
-  if (only === undefined) return yield* rows
-  for await (const { value, origin } of rows)
-    yield { value: Object.fromEntries(Object.entries(value).filter(([name]) => only.includes(name))), origin }
+  for await (const input of inputsOf(part, invalid)) {
+    const rows = readInput(input, options, invalid)
+    if (only === undefined) yield* rows
+    else
+      for await (const { value, origin } of rows)
+        yield {
+          value: Object.fromEntries(Object.entries(value).filter(([name]) => only.includes(name))),
+          origin,
+        }
+  }
 }
 
-/** What the name of a file says that it holds. */
-function kindOfFile(path: string): FileKind {
+async function* inputsOf(part: Part, options: InvalidRowOptions): AsyncGenerator<Input> {
+  const { settings = {}, stream } = part
+  if (stream !== undefined) return yield { file: part.name, settings, ...(await sniff(stream)) }
+  const path = await part.fetch()
+  const kind = part.kind ?? kindOfFile(path)
+  if (kind === 'zip') yield* openArchive(path, settings, options)
+  // A pipe has no name that tells.
+  else if (kind === undefined) yield { file: path, settings, ...(await sniff(path)) }
+  else yield { file: path, kind, settings, bytes: path }
+}
+
+/** What the name of a file says that it holds; undefined where it says nothing. */
+function kindOfFile(path: string): FileKind | undefined {
   const kind = extensionsOf(path)
     .toReversed()
     .map(kindOf)
     .find((own) => own !== undefined)
-  if (kind !== undefined) return kind
   const extension = extensionsOf(path).at(-1)
-  // A pipe has no name that tells.
-  if (extension === undefined) return 'json'
+  if (kind !== undefined || extension === undefined) return kind
   throw new FettleError({
     place: path,
     found: `a .${extension} file`,
-    expected: '.jsonl, .json, .parquet, .arrow, .csv, .tsv or .txt, the texts also as .gz or .zst',
+    expected: '.jsonl, .json, .parquet, .arrow, .csv, .tsv, .txt or .zip, the texts also as .gz or .zst',
     cure: 'Write one JSON object a line and name the file .jsonl.',
   })
 }
 
 async function* readInput(
-  input: string | ByteInput,
-  file: string,
-  kind: FileKind,
-  settings: ReaderSettings,
+  { bytes, file, kind, settings }: Input,
   { messageKeys, columns }: RowOptions,
   options: InvalidRowOptions,
 ): AsyncGenerator<Row> {
@@ -62,29 +74,26 @@ async function* readInput(
     case 'parquet':
     case 'arrow': {
       let row = 0
-      const values = kind === 'arrow' ? readArrow(input) : readParquet(file)
+      const values = kind === 'arrow' ? readArrow(bytes) : readParquet(file)
       for await (const value of values) yield { value, origin: { file, row: row++ } }
       return
     }
     case 'csv': {
       const isTabs = extensionsOf(file).some((extension) => extension.toLowerCase() === 'tsv')
       const delimiter = settings.delimiter ?? (isTabs ? '\t' : undefined)
-      for await (const { value, line } of readCsv(input, { ...settings, delimiter }))
+      for await (const { value, line } of readCsv(bytes, { ...settings, delimiter }))
         yield { value: withParsedCells(value, columns, `${file}:${line}`), origin: { file, line } }
       return
     }
     case 'text':
-      for await (const { text, line } of readTextLines(input, settings.unit))
+      for await (const { text, line } of readTextLines(bytes, settings.unit))
         yield { value: { text }, origin: { file, line } }
       return
     case 'json':
-      return yield* readJsonRows(input, file, messageKeys, options, settings.field)
+      return yield* readJsonRows(bytes, file, messageKeys, options, settings.field)
     case 'zip':
-      throw new FettleError({
-        place: file,
-        found: `a .${kind} file`,
-        expected: '.jsonl, .json, .parquet, .arrow, .csv, .tsv or .txt',
-      })
+      // Its members are inputs of their own.
+      return
   }
 }
 

@@ -1,3 +1,4 @@
+import { FettleError } from '../../error.ts'
 import { note, type InvalidRowOptions } from '../report.ts'
 import type { DataSource, GivenRows, RowOptions } from '../row-options.ts'
 import type { Row } from '../row.ts'
@@ -59,6 +60,14 @@ async function* readSlice(
 
 /** Rows of some files, which are read for it; those that cannot be used are left out of the count, as they are of the rows. */
 async function countRows(parts: readonly Part[], source: RowOptions): Promise<number> {
+  const once = parts.find(({ stream }) => stream !== undefined)
+  if (once !== undefined)
+    throw new FettleError({
+      place: once.name,
+      found: 'a slice for which the rows have to be counted first',
+      expected: 'a slice by row numbers from the beginning, such as train[:1000]',
+      cure: 'Write the rows to a file, and give its path.',
+    })
   let count = 0
   for (const part of parts) for await (const _ of readPart(part, source, { skipInvalid: true })) count += 1
   return count

@@ -13,7 +13,10 @@ export async function resolveFiles(source: DataSource): Promise<string[] | undef
   const files = new Set<string>()
   for (const { data, slices } of await openSource(source))
     for (const { split } of slices)
-      for (const part of data.splits.get(split) ?? []) files.add(await part.fetch())
+      for (const part of data.splits.get(split) ?? []) {
+        if (part.stream !== undefined) return undefined
+        files.add(await part.fetch())
+      }
   for (const file of files) {
     const found = await stat(file).catch(() => undefined)
     if (found?.isFile() !== true) return undefined
