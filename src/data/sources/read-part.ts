@@ -1,11 +1,5 @@
 import { FettleError } from '../../error.ts'
-import {
-  parseJson,
-  readArrow,
-  readCsv,
-  readParquet,
-  readTextLines,
-} from '../../formats/index.ts'
+import { parseJson, readArrow, readCsv, readParquet, readTextLines } from '../../formats/index.ts'
 import type { InvalidRowOptions } from '../report.ts'
 import type { RowOptions } from '../row-options.ts'
 import type { Row } from '../row.ts'
