@@ -1,4 +1,12 @@
-import type { EndEvent, EvalEvent, SourceFound, StartEvent, StepEvent, TrainEvent } from '../train/index.ts'
+import type {
+  EndEvent,
+  EvalEvent,
+  Sample,
+  SourceFound,
+  StartEvent,
+  StepEvent,
+  TrainEvent,
+} from '../train/index.ts'
 import { count, duration, percent, plural, short } from './numbers.ts'
 import { bar, sparkline } from './sparkline.ts'
 import { createProgressLine, hang } from './terminal.ts'
@@ -55,6 +63,9 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
           firstEval ??= event
           lastEval = event
           done('eval', evalText(event))
+          break
+        case 'sample':
+          for (const sample of event.samples) done('sample', sampleText(event.step, sample))
           break
         case 'checkpoint':
           done('saved', `${event.path} ${paint.dim(`(step ${event.step})`)}`)
@@ -125,6 +136,8 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
     tokens_per_second,
     peak_rss_mib,
     output_dir,
+    best,
+    stopped_early,
   }: EndEvent): void {
     const from = losses[0]
     const change =
@@ -133,6 +146,8 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
     const cost = `${plural(step, 'step')} in ${duration(elapsed_ms)}, ${count(tokens_per_second)} tokens/s, ${count(peak_rss_mib)} MiB at most`
     const title = interrupted ? 'stopped' : 'trained'
     done(title, [change, ...(stops === undefined ? [] : [stops]), cost].join(' · '))
+    if (stopped_early !== undefined) done('ended', stopped_early)
+    if (best?.loaded === true) done('best', `step ${best.step}, ${best.metric} ${best.value.toPrecision(4)}`)
     done('saved', output_dir)
   }
 
@@ -236,8 +251,17 @@ function maskText({ spans, examples_without_learned_tokens }: StartEvent): strin
   ].join(' · ')
 }
 
-function evalText({ step, loss, stop_probability, early_stop_probability }: EvalEvent): string {
+/** The end of a prompt, and how the answer begins. */
+function sampleText(step: number, { prompt, text, problem }: Sample): string {
+  const oneLine = (given: string) => given.replaceAll(/\s+/g, ' ').trim()
+  const [asked, answered] = [oneLine(prompt).slice(-40), oneLine(text).slice(0, 60)]
+  return `step ${step} · …${asked} → ${problem === undefined ? answered : `no answer: ${problem}`}`
+}
+
+function evalText(event: EvalEvent): string {
+  const { step, loss, mean_token_accuracy: accuracy, stop_probability, early_stop_probability } = event
   const parts = [`step ${step}`, `loss ${loss.toFixed(4)}`]
+  if (accuracy !== undefined) parts.push(`${percent(accuracy)} of the tokens right`)
   if (stop_probability !== null) parts.push(`stops after an answer ${percent(stop_probability)}`)
   if (early_stop_probability !== null) parts.push(`too early ${percent(early_stop_probability)}`)
   return parts.join(' · ')

@@ -25,7 +25,7 @@ interface Divergence {
 
 /** The run cannot go on: its weights give no finite loss, or no finite gradients. */
 export function divergence({ step, found, batches, saved, lastGood }: Divergence): FettleError {
-  const rows = batches.flatMap(({ documents }) => documents.map(({ origin }) => formatOrigin(origin)))
+  const rows = rowsOf(batches)
   const where = saved === undefined ? '' : ` These weights are ${saved}, to look at; it is not resumed.`
   const good =
     lastGood === undefined
@@ -42,4 +42,27 @@ export function divergence({ step, found, batches, saved, lastGood }: Divergence
     },
     { exitCode: 1 },
   )
+}
+
+/** A step whose loss or gradient norm leaps, where the spike guard is to stop the run. */
+export function spikeError({
+  step,
+  found,
+  batches,
+  lastGood,
+}: Pick<Divergence, 'step' | 'found' | 'batches' | 'lastGood'>): FettleError {
+  const good = lastGood === undefined ? '' : ` The last checkpoint is ${lastGood}.`
+  return new FettleError(
+    {
+      place: `step ${step + 1}, rows ${listNames(rowsOf(batches))}`,
+      found,
+      expected: 'no leap (spike_guard: stop)',
+      cure: `Look at these rows, lower learning_rate, or go on without the updates of such steps (spike_guard: skip, with --extend).${good}`,
+    },
+    { exitCode: 1 },
+  )
+}
+
+function rowsOf(batches: readonly TrainingBatch<Document>[]): string[] {
+  return batches.flatMap(({ documents }) => documents.map(({ origin }) => formatOrigin(origin)))
 }

@@ -1,5 +1,5 @@
 /** What happened in a run, in order; the command line, the studio and log files read this one stream. */
-export type TrainEvent = StartEvent | StepEvent | EvalEvent | CheckpointEvent | EndEvent
+export type TrainEvent = StartEvent | StepEvent | EvalEvent | SampleEvent | CheckpointEvent | EndEvent
 
 /** What is trained, on what; the first event. */
 export interface StartEvent {
@@ -84,6 +84,16 @@ export interface StepEvent {
   peak_rss_mib: number
   /** What the objective tells besides the loss, by TRL's names: `rewards/margins`. */
   metrics?: Readonly<Record<string, number>>
+  /** Loss of each source of the data, where there are several, and their learned tokens of the step. */
+  sources?: Readonly<Record<string, SourceLoss>>
+  /** Why the update was left out, where the spike guard did. */
+  skipped?: string
+}
+
+/** What one source of the data has. */
+export interface SourceLoss {
+  loss: number
+  learned_tokens: number
 }
 
 /** The held-out data, computed with the weights as they are. */
@@ -96,8 +106,31 @@ export interface EvalEvent {
   stop_probability: number | null
   /** Mean probability of the stop token at the other learned tokens: where it would cut an answer short. */
   early_stop_probability: number | null
+  /** exp(loss), where the loss is one of tokens. */
+  perplexity?: number
+  /** Share of the learned tokens that are the likeliest in their place, by TRL's name. */
+  mean_token_accuracy?: number
   /** As in the step event. */
   metrics?: Readonly<Record<string, number>>
+  sources?: Readonly<Record<string, SourceLoss>>
+  /** True where it is the best evaluation so far, by metric_for_best_model. */
+  best?: boolean
+}
+
+/** What the model answers, greedily, after so many steps. */
+export interface SampleEvent {
+  type: 'sample'
+  step: number
+  samples: readonly Sample[]
+}
+
+/** An answer of the model. */
+export interface Sample {
+  prompt: string
+  text: string
+  finish_reason: 'stop' | 'length' | 'error'
+  /** Why there is none. */
+  problem?: string
 }
 
 /** A checkpoint that is whole. */
@@ -120,4 +153,8 @@ export interface EndEvent {
   output_dir: string
   /** The newest checkpoint, which `resume_from_checkpoint` and `extend` go on from, if one was written. */
   checkpoint?: string
+  /** The best evaluation, and its checkpoint where it was kept; the result is that one, if load_best_model_at_end says so. */
+  best?: { step: number; metric: string; value: number; checkpoint?: string; loaded: boolean }
+  /** Why it ended before its last step, though nobody stopped it. */
+  stopped_early?: string
 }

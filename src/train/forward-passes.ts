@@ -1,6 +1,6 @@
 import { splitBatch, type TrainingBatch } from '../batch/index.ts'
 import { FettleError } from '../error.ts'
-import type { ModelInternals, Passes } from '../model/index.ts'
+import type { ModelInternals, Passes, Scores } from '../model/index.ts'
 
 /** Forward passes over whole batches, for objectives: divided as training is, and without gradients or dropout. */
 export interface ForwardPasses {
@@ -12,11 +12,8 @@ export interface ForwardPasses {
    * @throws FettleError where the model's own weights are trained
    */
   reference(batch: TrainingBatch<unknown>): Promise<Float32Array>
-  /** Also what it would be if this token were the target of each. */
-  alternative(
-    batch: TrainingBatch<unknown>,
-    token: number,
-  ): Promise<{ logProbs: Float32Array; alternative: Float32Array }>
+  /** Also what it would be if this token were the target of each, and the likeliest token in the place of each. */
+  alternative(batch: TrainingBatch<unknown>, token: number): Promise<Scores>
 }
 
 /** @param perPass  tokens of a pass */
@@ -46,6 +43,7 @@ export function createForwardPasses(
       return {
         logProbs: joined(parts.map((part) => part.logProbs)),
         alternative: joined(parts.map((part) => part.alternative)),
+        best: Int32Array.from(parts.flatMap(({ best }) => [...best])),
       }
     },
   }

@@ -40,19 +40,23 @@ export async function prepareData(
   const first = planOf(0)
   const steps = options.maxSteps ?? Math.ceil(options.numTrainEpochs * first.steps)
   let current = { epoch: 0, plan: first, firstStep: 0 }
+  /** Packs differ from epoch to epoch, and so may the number of steps. */
+  const goTo = (step: number): void => {
+    if (step < current.firstStep) current = { epoch: 0, plan: first, firstStep: 0 }
+    while (step >= current.firstStep + current.plan.steps) {
+      const { epoch, plan, firstStep } = current
+      current = { epoch: epoch + 1, plan: planOf(epoch + 1), firstStep: firstStep + plan.steps }
+    }
+  }
   const evaluation = options.evalData === undefined ? heldOut : (await prepare(options.evalData)).examples
   return {
     hash: train.hash,
     summary: summaryOf(train, evaluation),
     steps,
     stepsPerEpoch: first.steps,
+    epochOf: (step) => (goTo(step), current.epoch),
     stepAt(step) {
-      // Packs differ from epoch to epoch, and so may the number of steps.
-      if (step < current.firstStep) current = { epoch: 0, plan: first, firstStep: 0 }
-      while (step >= current.firstStep + current.plan.steps) {
-        const { epoch, plan, firstStep } = current
-        current = { epoch: epoch + 1, plan: planOf(epoch + 1), firstStep: firstStep + plan.steps }
-      }
+      goTo(step)
       const batches = current.plan.step(step - current.firstStep)
       return { epoch: current.epoch, batches: batches.map((pieces) => collatePieces(train.store, pieces)) }
     },

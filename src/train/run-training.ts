@@ -1,7 +1,10 @@
 import type { Document } from '../batch/index.ts'
+import { FettleError } from '../error.ts'
 import type { StartEvent, StepEvent, TrainEvent } from './events.ts'
+import type { TrainOptions } from './options/index.ts'
 import { peakRssMib } from './peak-memory.ts'
 import { openRunFolder, type RunFolder } from './runs/index.ts'
+import { createSampler } from './samples.ts'
 import type { TrainingTask } from './task.ts'
 import { openRun, type TrainingRun } from './training-run.ts'
 
@@ -28,10 +31,19 @@ async function* trainIn<D extends Document>(
   folder: RunFolder,
   task: TrainingTask<D>,
 ): AsyncGenerator<TrainEvent, void, undefined> {
-  const { data, signal } = task
-  const { loggingSteps, evalSteps, saveSteps } = task.options
+  const { data, signal, options } = task
+  const { evalStrategy, saveStrategy, loadBestModelAtEnd } = options
   const { steps, evaluation } = data
+  const every = (given: number): number => intervalOf(given, steps)
+  const [loggingSteps, evalSteps, saveSteps] = [
+    options.loggingSteps,
+    options.evalSteps,
+    options.saveSteps,
+  ].map(every)
+  const evaluates = evaluation !== undefined && evalStrategy !== 'no'
+  if (!evaluates) refuseWithoutEvaluation(options)
   const run = await openRun(task, folder)
+  const sampler = await createSampler(task.model, task.tokenizer, data, options)
   yield startEvent(task, run, folder)
 
   let savedAt = run.step
@@ -46,27 +58,46 @@ async function* trainIn<D extends Document>(
     saved = event.path
     return event
   }
+  const epochOf = (step: number): number => data.epochOf?.(step) ?? Math.floor(step / data.stepsPerEpoch)
+  const isDue = (strategy: TrainOptions['evalStrategy'], interval: number): boolean => {
+    if (strategy === 'epoch') return epochOf(run.step) !== epochOf(run.step - 1)
+    return strategy === 'steps' && interval > 0 && run.step % interval === 0
+  }
+  const isOver = (): boolean => run.step === steps || run.stopReason !== undefined
   try {
-    if (evaluation && run.step === 0) yield await run.evaluate(evaluation.batches())
-    while (run.step < steps && !signal?.aborted) {
+    if (evaluates && run.step === 0) yield await run.evaluate(evaluation.batches())
+    const before = run.step === 0 ? await sampler.sample(0) : undefined
+    if (before) yield before
+    while (!isOver() && !signal?.aborted) {
       last = await run.trainStep(begun)
       tokens += last.tokens
       const isLast = run.step === steps
-      const isDue = (every: number) => every > 0 && run.step % every === 0
-      if (isDue(loggingSteps) || isLast) yield last
-      if (evaluation && (isDue(evalSteps) || isLast)) yield await run.evaluate(evaluation.batches())
-      if (isDue(saveSteps) && !isLast) yield await checkpoint()
+      if (isDue('steps', loggingSteps) || isLast) yield last
+      if (evaluates && (isDue(evalStrategy, evalSteps) || isLast)) {
+        const told = await run.evaluate(evaluation.batches())
+        yield told
+        const during = sampler.isFrequent && !isOver() ? await sampler.sample(run.step) : undefined
+        if (during) yield during
+        if (loadBestModelAtEnd && told.best === true) yield await checkpoint()
+      }
+      if (isDue(saveStrategy, saveSteps) && !isLast && savedAt !== run.step) yield await checkpoint()
     }
     trainedMs = performance.now() - begun
-    if (run.step === steps) await run.check()
+    if (isOver()) await run.check()
   } finally {
     await run.rest()
   }
-  const interrupted = run.step < steps
+  const interrupted = !isOver()
   if (interrupted && savedAt !== run.step) yield await checkpoint()
   // What a run is extended from; the end says where it is.
-  else if (saveSteps > 0 && savedAt !== run.step) await checkpoint()
-  await run.saveResult(interrupted)
+  else if (saveSteps > 0 && saveStrategy !== 'no' && savedAt !== run.step) await checkpoint()
+  const result = await run.saveResult(interrupted)
+  const after =
+    interrupted || last === undefined
+      ? undefined
+      : await sampler.sample(result.best?.loaded === true ? result.best.step : run.step)
+  if (after) yield after
+  const { stopReason } = run
   yield {
     type: 'end',
     step: run.step,
@@ -77,7 +108,34 @@ async function* trainIn<D extends Document>(
     peak_rss_mib: peakRssMib(),
     output_dir: folder.path,
     ...(saved !== undefined && { checkpoint: saved }),
+    ...result,
+    ...(stopReason !== undefined && { stopped_early: stopReason }),
   }
+}
+
+/** @throws FettleError that names the options which wait for evaluations that never come */
+function refuseWithoutEvaluation(options: TrainOptions): void {
+  const waiting = [
+    ...(options.earlyStoppingPatience === undefined ? [] : ['early_stopping_patience']),
+    ...(options.loadBestModelAtEnd ? ['load_best_model_at_end'] : []),
+    ...(options.lrSchedulerType === 'reduce_lr_on_plateau'
+      ? ['lr_scheduler_type: reduce_lr_on_plateau']
+      : []),
+  ]
+  if (waiting.length > 0)
+    throw new FettleError(
+      waiting.map((place) => ({
+        place,
+        found: options.evalStrategy === 'no' ? 'eval_strategy: no' : 'no held-out data',
+        expected: 'evaluations, which it decides by',
+        cure: 'Give eval_data, and eval_strategy: steps or epoch.',
+      })),
+    )
+}
+
+/** Steps between two of a kind: as given, or a part of the run, as transformers counts it. */
+function intervalOf(given: number, steps: number): number {
+  return given > 0 && given < 1 ? Math.ceil(steps * given) : given
 }
 
 function startEvent<D extends Document>(

@@ -18,6 +18,13 @@ export interface SchedulerKwargs {
   warmupType?: DecayType | undefined
   decayType?: DecayType | undefined
   minLrRatio?: number | undefined
+  /** `reduce_lr_on_plateau`: see monitor/plateau.ts. */
+  factor?: number | undefined
+  patience?: number | undefined
+  threshold?: number | undefined
+  thresholdMode?: 'rel' | 'abs' | undefined
+  cooldown?: number | undefined
+  eps?: number | undefined
 }
 
 type DecayType = 'linear' | 'cosine' | '1-sqrt'
@@ -96,6 +103,8 @@ const factors: { [Type in SchedulerType]: Factor } = {
     return 1 / Math.sqrt((done + timescale - warmup) / timescale)
   }),
   warmup_stable_decay: warmupStableDecay,
+  // Evaluations decide what it is multiplied by.
+  reduce_lr_on_plateau: () => 1,
 }
 
 /** Hu et al. 2024, arXiv:2404.06395; here the floor `minLrRatio` holds during warm-up too. */

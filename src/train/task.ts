@@ -40,6 +40,8 @@ export interface TrainingData<D extends Document = Document> {
   summary: DataSummary
   /** The batches of a step, 0 for the first; always the same ones. */
   stepAt(step: number): TrainingStep<D> | Promise<TrainingStep<D>>
+  /** The epoch of a step, 0 for the first; without it all are as long as the first. */
+  epochOf?(step: number): number
   /** Held-out batches. */
   evaluation?: { batches(): Iterable<TrainingBatch<D>> }
 }

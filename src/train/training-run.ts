@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { splitBatch, type Document, type TrainingBatch } from '../batch/index.ts'
 import type { FettleError } from '../error.ts'
 import { internalsOf } from '../model/index.ts'
-import { divergence } from './divergence.ts'
+import { divergence, spikeError } from './divergence.ts'
 import { evaluate } from './evaluate.ts'
-import type { CheckpointEvent, EvalEvent, StepEvent } from './events.ts'
+import type { CheckpointEvent, EndEvent, EvalEvent, StepEvent } from './events.ts'
 import { createForwardPasses } from './forward-passes.ts'
 import { addGradients, type StepGradients } from './gradients.ts'
+import { createMonitor } from './monitor/index.ts'
 import { passSize } from './pass-size.ts'
 import { peakRssMib } from './peak-memory.ts'
 import { optimNotes } from './options/index.ts'
@@ -45,8 +48,10 @@ export interface TrainingRun<D extends Document> {
    */
   check(): Promise<void>
   checkpoint(): Promise<CheckpointEvent>
-  /** Writes the model into the run's folder. */
-  saveResult(interrupted: boolean): Promise<void>
+  /** Why the run ends before its last step, if evaluations say so. */
+  readonly stopReason: string | undefined
+  /** Writes the model into the run's folder: as it is, or as the best evaluation found it. */
+  saveResult(interrupted: boolean): Promise<Pick<EndEvent, 'best'>>
   /** Gives back the memory of the passes. */
   rest(): Promise<void>
 }
@@ -73,7 +78,12 @@ export async function openRun<D extends Document>(
   let isSeen = true
   /** Whether older checkpoints have gone: not before the newest one was seen to be good. */
   let isPruned = true
+  const monitor = createMonitor(options)
+  const { spikeGuard, loadBestModelAtEnd } = options
+  const leaveOut = spikeGuard === 'skip' ? training.updateBy([]) : undefined
   if (folder.from) {
+    const { monitor: seenBefore } = folder.from.state
+    monitor.restore(seenBefore, dirname(folder.from.path) === folder.path)
     await restoreCheckpoint(folder.from.path, states)
     await internals.inTurn(() => training.parametersChanged())
     step = folder.from.state.step
@@ -86,12 +96,17 @@ export async function openRun<D extends Document>(
       training.rest()
     })
   const save = (kind: 'checkpoint' | 'diverged'): Promise<string> => {
-    const state = { run: folder.run, step, steps: data.steps, passes, identity }
+    const state = { run: folder.run, step, steps: data.steps, passes, monitor: monitor.state, identity }
     return saveCheckpoint(model, tokenizer, states, folder.path, state, kind)
   }
   async function seen(): Promise<void> {
     isSeen = true
-    if (!isPruned) await keepNewest(folder.path, options.saveTotalLimit)
+    if (!isPruned)
+      await keepNewest(
+        folder.path,
+        options.saveTotalLimit,
+        loadBestModelAtEnd ? monitor.state.best?.step : undefined,
+      )
     isPruned = true
   }
   /** The weights after `step` steps give this; a checkpoint of them is none to go on from. */
@@ -108,11 +123,14 @@ export async function openRun<D extends Document>(
     },
     notes,
     rest,
+    get stopReason() {
+      return monitor.stopReason
+    },
     async evaluate(batches) {
       const told = await internals.inTurn(() => evaluate(objective, batches, forward, step))
       if (!Number.isFinite(told.loss)) throw await diverged(`loss ${told.loss}`, [])
       await seen()
-      return told
+      return monitor.evaluated(told) ? { ...told, best: true } : told
     },
     async check() {
       if (isSeen || lastBatches.length === 0) return
@@ -130,19 +148,36 @@ export async function openRun<D extends Document>(
       return { type: 'checkpoint', step, path }
     },
     async saveResult(interrupted) {
+      const { best } = monitor.state
+      const path = best && join(folder.path, `checkpoint-${best.step}`)
+      const checkpoint = path !== null && existsSync(path) ? path : undefined
+      const loaded = loadBestModelAtEnd && !interrupted && checkpoint !== undefined
+      if (loaded && best?.step !== step) {
+        await restoreCheckpoint(checkpoint, states)
+        await internals.inTurn(() => training.parametersChanged())
+      }
       await saveModel(model, tokenizer, folder.path)
-      await folder.finish({ step, interrupted })
+      await folder.finish({ step: loaded && best ? best.step : step, interrupted })
+      if (!best) return {}
+      return {
+        best: { ...best, metric: monitor.metric, ...(checkpoint !== undefined && { checkpoint }), loaded },
+      }
     },
     async trainStep(begun) {
       const stepBegun = performance.now()
       const { epoch, batches } = await data.stepAt(step)
-      const learningRate = learningRateAt(step, data.steps, options)
+      const learningRate = learningRateAt(step, data.steps, options) * monitor.rateFactor
+      let skipped: string | undefined
       const how = { ...options, passesBefore: passes }
       const made = await internals.inTurn(async () => {
         const gradients = await addGradients(objective, batches, internals, training, forward, how)
         if (!isFinite(gradients)) return gradients
-        optimiser.begin({ learningRate, step: step + 1 })
-        await update()
+        skipped = monitor.spike(gradients)
+        if (skipped !== undefined) await leaveOut?.()
+        else {
+          optimiser.begin({ learningRate, step: step + 1 - monitor.state.skipped })
+          await update()
+        }
         return gradients
       })
       if (!isFinite(made)) {
@@ -150,6 +185,10 @@ export async function openRun<D extends Document>(
         throw await diverged(Number.isFinite(loss) ? `gradient norm ${norm}` : `loss ${loss}`, batches)
       }
       await seen()
+      if (skipped !== undefined && spikeGuard === 'stop') {
+        const lastGood = await lastCheckpointBefore(folder.path, step + 1)
+        throw spikeError({ step, found: skipped, batches, lastGood })
+      }
       step += 1
       passes += made.passes
       lastBatches = batches
@@ -169,6 +208,8 @@ export async function openRun<D extends Document>(
         elapsed_ms: performance.now() - begun,
         peak_rss_mib: peakRssMib(),
         ...(made.metrics && { metrics: made.metrics }),
+        ...(made.sources && { sources: made.sources }),
+        ...(skipped !== undefined && { skipped }),
       }
     },
   }

@@ -62,7 +62,7 @@ describe.each<[string, Objective]>([
     const passes: ForwardPasses = {
       logProbs: async () => logProbs,
       reference: async () => reference,
-      alternative: async () => ({ logProbs, alternative: logProbs }),
+      alternative: async () => ({ logProbs, alternative: logProbs, best: new Int32Array(logProbs.length) }),
     }
     const at = async (numbers: Float32Array) => {
       const step = await objective.begin([batch], passes)

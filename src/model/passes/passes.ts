@@ -26,8 +26,8 @@ export interface Passes {
   routing(batch: Batch): Promise<RouterOutputs>
   /** log P(target) [m] of the learned tokens, in nats. */
   logProbs(batch: Batch): Promise<Float32Array>
-  /** The same, and what it would be if `token` were the target of each. */
-  alternative(batch: Batch, token: number): Promise<{ logProbs: Float32Array; alternative: Float32Array }>
+  /** The same, what it would be if `token` were the target of each, and the token that is likeliest in the place of each. */
+  alternative(batch: Batch, token: number): Promise<Scores>
   /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
   train(batch: Batch, weights: Weights, options?: TrainingPassOptions): Promise<Float32Array>
 }
@@ -37,6 +37,16 @@ export interface Passes {
  * asked for when the forward pass is done, and the backward pass waits for them.
  */
 export type Weights = ArrayLike<number> | ((logProbs: Float32Array) => ArrayLike<number>)
+
+/** What a pass says of the m learned tokens. */
+export interface Scores {
+  /** log P(target) [m] */
+  logProbs: Float32Array
+  /** log P of another token in their place [m] */
+  alternative: Float32Array
+  /** The likeliest tokens [m] */
+  best: Int32Array
+}
 
 /** Of a model with experts. */
 export interface RouterOutputs {
@@ -64,7 +74,7 @@ export interface TrainingPassOptions {
 export function createPasses(state: ModelState): Passes {
   const { engine, activation } = state
   const logitPasses = createProgramCache<TokenTensors, { logits: Tensor }>(state)
-  const scoringPasses = createProgramCache<ScoringTensors, { logProbs: Tensor; alternative: Tensor }>(state)
+  const scoringPasses = createProgramCache<ScoringTensors, Record<string, Tensor>>(state)
   const trainingPasses = createProgramCache<TrainingTensors, TrainingOutputs>(state)
   const routingPasses = createProgramCache<TokenTensors, Record<string, Tensor>>(state)
   const dropoutSeed = engine.tensor('int32', [1])
@@ -132,40 +142,67 @@ export function createPasses(state: ModelState): Passes {
     return { logits, loss: (await engine.read(outputs['loss']))[0] }
   }
 
-  /** A forward pass; without `token` the alternative is empty. */
-  async function score(batch: Batch, token?: number) {
+  /** A forward pass; without `token` only the log-probabilities are not empty. */
+  async function score(batch: Batch, token?: number): Promise<Scores> {
     const places = learnedPlaces(batch)
-    if (places.length === 0) return { logProbs: new Float32Array(0), alternative: new Float32Array(0) }
+    const nothing = { alternative: new Float32Array(0), best: new Int32Array(0) }
+    if (places.length === 0) return { logProbs: new Float32Array(0), ...nothing }
     ensurePositions(state, highest(batch.positionIds) + 1)
     const count = batch.inputIds.length
     const capacity = capacityFor(count)
+    const stretchCount = token === undefined ? 0 : Math.ceil(capacity / stretchRows)
+    const stretches = Array.from({ length: stretchCount }, (_, i) => `stretch ${i}`)
     const { program, inputs, outputs } = scoringPasses.get(`${capacity} ${token !== undefined}`, () => {
       const tape = createTape()
-      const inputs = {
+      const inputs: ScoringTensors = {
         ...tokenTensors(engine, capacity),
         ...targetTensors(engine, capacity),
         alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
+        ...Object.fromEntries(
+          stretches.map((name) => [name, engine.tensor('int32', [stretchRows])] as const),
+        ),
       }
       const learned = learnedHidden(tape, inputs, plain)
       const { logProbs } = targetLogProbs(tape, learned, inputs.targets, null)
       const { logProbs: alternative } =
         token === undefined ? { logProbs } : targetLogProbs(tape, learned, inputs.alternatives, null)
-      const readable = token === undefined ? [logProbs] : [logProbs, alternative]
-      return {
-        program: engine.compile(tape.commands(), readable),
-        inputs,
-        outputs: { logProbs, alternative },
+      // The logits of some rows at a time: those of all would be the largest tensor of all.
+      const best = stretches.map((name) => [name, likeliest(tape, learned, inputs[name])] as const)
+      const outputs = {
+        logProbs,
+        ...(token !== undefined && { alternative }),
+        ...Object.fromEntries(best),
       }
+      return { program: engine.compile(tape.commands(), Object.values(outputs)), inputs, outputs }
     })
     writeTokens(engine, inputs, batch)
     writeTargets(engine, inputs, batch, places)
     if (token !== undefined)
       engine.write(inputs.alternatives, new Int32Array(count).fill(-1).fill(token, 0, places.length))
+    for (const [i, name] of stretches.entries())
+      engine.write(
+        inputs[name],
+        Int32Array.from({ length: stretchRows }, (_, at) =>
+          Math.min(i * stretchRows + at, places.length - 1),
+        ),
+      )
     await engine.run(program, { tokens: count })
+    const logProbs = await readLearned(outputs['logProbs'], places)
+    if (token === undefined) return { logProbs, ...nothing }
+    const best = new Int32Array(stretchCount * stretchRows)
+    for (const [i, name] of stretches.entries()) best.set(await engine.read(outputs[name]), i * stretchRows)
     return {
-      logProbs: await readLearned(outputs.logProbs, places),
-      alternative: token === undefined ? new Float32Array(0) : await readLearned(outputs.alternative, places),
+      logProbs,
+      alternative: await readLearned(outputs['alternative'], places),
+      best: best.subarray(0, places.length),
     }
+  }
+
+  /** The likeliest token [stretchRows] at some of the learned rows. */
+  function likeliest(tape: Tape, { hidden, head, bounds, lora }: LearnedHidden, rows: Tensor): Tensor {
+    const logits = headLogits(tape, selectRows(tape, hidden, rows), head, bounds, lora)
+    const y = { dtype: 'int32' as const, shape: [stretchRows] }
+    return present(tape.apply('argmax', { x: logits }, {}, { y }).y)
   }
 
   async function train(
@@ -316,7 +353,10 @@ export function createPasses(state: ModelState): Passes {
   }
 }
 
-type ScoringTensors = TokenTensors & TargetTensors & { alternatives: Tensor }
+/** Rows whose logits are there at a time, where the likeliest token is looked for. */
+const stretchRows = 128
+
+type ScoringTensors = TokenTensors & TargetTensors & { alternatives: Tensor } & Record<string, Tensor>
 type TrainingTensors = TokenTensors & TargetTensors & { weights: Tensor }
 type TrainingOutputs = { logProbs: Tensor; hidden: Tensor; lse: Tensor; balance?: Tensor }
 

@@ -1,6 +1,6 @@
 import type { Document, TrainingBatch } from '../../batch/index.ts'
 import type { Weights } from '../../model/index.ts'
-import type { EvalEvent } from '../events.ts'
+import type { EvalEvent, SourceLoss } from '../events.ts'
 import type { ForwardPasses } from '../forward-passes.ts'
 
 /**
@@ -40,6 +40,8 @@ export interface ObjectiveStep<D extends Document = Document> {
 export interface StepLoss {
   loss: number
   metrics?: Readonly<Record<string, number>>
+  /** Of each source of the data, where there are several. */
+  sources?: Readonly<Record<string, SourceLoss>>
 }
 
 /** What is told of held-out data. */

@@ -1,6 +1,7 @@
 import { learnedPlaces, type Document, type TrainingBatch } from '../../batch/index.ts'
 import type { ForwardPasses } from '../forward-passes.ts'
 import type { Evaluation, Objective } from './objective.ts'
+import { createSourceLosses } from './source-losses.ts'
 
 /**
  * Supervised fine-tuning: loss = −Σ log P(token) / n, over the n learned tokens of a step, in all its batches together. So the
@@ -14,12 +15,14 @@ export function sft(stopTokenIds: readonly number[]): Objective {
     begin(batches) {
       const learned = batches.reduce((sum, { learnedTokens }) => sum + learnedTokens, 0)
       let sum = 0
+      const sources = createSourceLosses()
       return {
         weights: ({ learnedTokens }) => new Float64Array(learnedTokens).fill(1 / learned),
-        passed(_, logProbs) {
+        passed(pass, logProbs) {
           sum -= logProbs.reduce((total, logProb) => total + logProb, 0)
+          sources.add(pass, logProbs)
         },
-        end: () => ({ loss: sum / learned }),
+        end: () => ({ loss: sum / learned, ...sources.told() }),
       }
     },
     evaluate: (batches, passes) => lossAndStopping(batches, passes, stopTokenIds),
@@ -37,11 +40,14 @@ async function lossAndStopping(
   passes: ForwardPasses,
   stopTokenIds: readonly number[],
 ): Promise<Evaluation> {
-  const sums = { loss: 0, tokens: 0, stop: 0, stops: 0, early: 0, others: 0 }
+  const sums = { loss: 0, tokens: 0, right: 0, stop: 0, stops: 0, early: 0, others: 0 }
+  const sources = createSourceLosses()
   for (const batch of batches) {
-    const { logProbs, alternative } = await passes.alternative(batch, stopTokenIds[0] ?? 0)
+    const { logProbs, alternative, best } = await passes.alternative(batch, stopTokenIds[0] ?? 0)
+    sources.add(batch, logProbs)
     learnedPlaces(batch).forEach((place, i) => {
       sums.loss -= logProbs[i]
+      if (best[i] === batch.targets[place]) sums.right += 1
       if (stopTokenIds.includes(batch.targets[place])) {
         sums.stop += Math.exp(logProbs[i])
         sums.stops += 1
@@ -52,9 +58,13 @@ async function lossAndStopping(
     })
     sums.tokens += logProbs.length
   }
+  const loss = sums.loss / sums.tokens
   return {
-    loss: sums.loss / sums.tokens,
+    loss,
     learned_tokens: sums.tokens,
+    perplexity: Math.exp(loss),
+    mean_token_accuracy: sums.right / sums.tokens,
+    ...sources.told(),
     stop_probability: sums.stops === 0 ? null : sums.stop / sums.stops,
     early_stop_probability: sums.others === 0 || stopTokenIds.length === 0 ? null : sums.early / sums.others,
   }

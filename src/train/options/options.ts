@@ -29,6 +29,8 @@ const mostPerStep = 1 << 20
 
 const count = (most = mostSteps) => z.int().min(1).max(most)
 const countOrZero = () => z.int().min(0).max(mostSteps)
+/** Steps between two of a kind, or a part of the run. */
+const every = (least: 0 | 1) => z.union([z.int().min(least).max(mostSteps), z.number().gt(0).lt(1)])
 const positive = () => z.number().positive()
 const ratio = () => z.number().min(0).max(1)
 
@@ -43,6 +45,7 @@ const schedulerTypes = [
   'constant_with_warmup',
   'inverse_sqrt',
   'warmup_stable_decay',
+  'reduce_lr_on_plateau',
 ] as const
 
 /** The name of a learning rate schedule. */
@@ -55,13 +58,28 @@ const schedulerKwargs = z.strictObject({
   power: positive().optional().describe('Exponent of polynomial.'),
   lrEnd: z.number().min(0).optional().describe('Learning rate at the end of polynomial.'),
   timescale: positive().optional().describe('Timescale of inverse_sqrt.'),
-  minLr: z.number().min(0).optional().describe('Lowest learning rate of cosine_with_min_lr.'),
+  minLr: z
+    .number()
+    .min(0)
+    .optional()
+    .describe('Lowest learning rate of cosine_with_min_lr and reduce_lr_on_plateau.'),
   minLrRate: ratio().optional().describe('The same as a ratio to the highest.'),
   numDecaySteps: countOrZero().optional().describe('Decay steps of warmup_stable_decay.'),
   numStableSteps: countOrZero().optional().describe('Stable steps of warmup_stable_decay.'),
   warmupType: decayTypes.optional().describe('Form of the warm-up of warmup_stable_decay.'),
   decayType: decayTypes.optional().describe('Form of the decay of warmup_stable_decay.'),
   minLrRatio: ratio().optional().describe('Where warmup_stable_decay ends, as a ratio.'),
+  factor: z.number().gt(0).lt(1).optional().describe('What reduce_lr_on_plateau multiplies by.'),
+  patience: countOrZero()
+    .optional()
+    .describe('Evaluations without gain that reduce_lr_on_plateau lets pass.'),
+  threshold: z.number().min(0).optional().describe('What reduce_lr_on_plateau calls a gain.'),
+  thresholdMode: z
+    .enum(['rel', 'abs'])
+    .optional()
+    .describe('Whether that is a share of the best, or a number.'),
+  cooldown: countOrZero().optional().describe('Evaluations after a reduction that do not count.'),
+  eps: z.number().min(0).optional().describe('The smallest reduction that is made.'),
 })
 
 const source = z
@@ -261,12 +279,60 @@ export const trainOptionsSchema = z.strictObject({
     .describe('Recompute activations instead of keeping them.'),
   lowMemory: z.boolean().default(false).describe('Smaller passes: less memory, some speed.'),
 
-  loggingSteps: count().default(1).describe('A step event every so many steps.'),
-  evalSteps: countOrZero()
+  loggingSteps: every(1).default(1).describe('A step event every so many steps; below 1 a part of the run.'),
+  evalStrategy: z
+    .enum(['no', 'steps', 'epoch'])
+    .default('steps')
+    .describe(
+      'When held-out data are evaluated; also before the first step and after the last, but with no.',
+    ),
+  evalSteps: every(0)
     .default(50)
-    .describe('Evaluate every so many steps, and at the end; 0 only there.'),
-  saveSteps: countOrZero().default(50).describe('A checkpoint every so many steps; 0 for none.'),
-  saveTotalLimit: count().optional().describe('Keep only the newest checkpoints.'),
+    .describe('Evaluate every so many steps, and at the end; 0 only there; below 1 a part of the run.'),
+  metricForBestModel: z
+    .string()
+    .min(1)
+    .default('loss')
+    .describe('The metric of evaluations that says which is the best: loss, perplexity, stop_probability …'),
+  greaterIsBetter: z
+    .boolean()
+    .optional()
+    .describe('Whether more of it is better; default false for what ends in loss, and perplexity.'),
+  earlyStoppingPatience: count()
+    .optional()
+    .describe('Stop after so many evaluations that were no better than the best.'),
+  earlyStoppingThreshold: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('How much better one must be to count for that.'),
+  loadBestModelAtEnd: z
+    .boolean()
+    .default(false)
+    .describe('Save a checkpoint at each best evaluation, keep it, and end with it.'),
+  samplePrompts: z
+    .union([z.array(z.string().min(1)), z.int().min(0).max(64)])
+    .optional()
+    .describe(
+      'What is answered before and after training, and at each evaluation: texts, or how many held-out prompts; default 2 of these, before and after only.',
+    ),
+  sampleMaxNewTokens: countOrZero().default(32).describe('Tokens of such an answer at most; 0 for none.'),
+  spikeGuard: z
+    .enum(['off', 'skip', 'stop'])
+    .default('off')
+    .describe(
+      'What becomes of a step whose loss or gradient norm leaps: its update is left out, or the run stops.',
+    ),
+  spikeFactor: positive()
+    .default(6)
+    .describe('Standard deviations above the mean of the last 32 steps that are a leap.'),
+  saveStrategy: z.enum(['no', 'steps', 'epoch']).default('steps').describe('When checkpoints are saved.'),
+  saveSteps: every(0)
+    .default(50)
+    .describe('A checkpoint every so many steps; 0 for none; below 1 a part of the run.'),
+  saveTotalLimit: count()
+    .optional()
+    .describe('Keep only the newest checkpoints, and with load_best_model_at_end the best.'),
   resumeFromCheckpoint: z
     .union([z.boolean(), z.string().min(1)])
     .default(false)

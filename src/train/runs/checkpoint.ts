@@ -138,11 +138,15 @@ export async function lastCheckpointBefore(folder: string, step: number): Promis
   return last === undefined ? undefined : join(folder, `checkpoint-${last}`)
 }
 
-/** Removes all checkpoints but the newest `limit`; without a limit none. */
-export async function keepNewest(folder: string, limit: number | undefined): Promise<void> {
+/**
+ * Removes all checkpoints but the newest `limit`; without a limit none.
+ *
+ * @param best  the step of one that stays besides
+ */
+export async function keepNewest(folder: string, limit: number | undefined, best?: number): Promise<void> {
   if (limit === undefined) return
   for (const step of (await checkpointSteps(folder)).slice(0, -limit))
-    await removeFolder(join(folder, `checkpoint-${step}`))
+    if (step !== best) await removeFolder(join(folder, `checkpoint-${step}`))
 }
 
 /**

@@ -86,7 +86,18 @@ const roles: {
   // Other passes draw other dropout masks, and round otherwise.
   lowMemory: 'fixed',
   loggingSteps: 'none',
+  evalStrategy: 'none',
   evalSteps: 'none',
+  metricForBestModel: 'none',
+  greaterIsBetter: 'none',
+  earlyStoppingPatience: 'none',
+  earlyStoppingThreshold: 'none',
+  loadBestModelAtEnd: 'none',
+  samplePrompts: 'none',
+  sampleMaxNewTokens: 'none',
+  spikeGuard: 'extendable',
+  spikeFactor: 'extendable',
+  saveStrategy: 'none',
   saveSteps: 'none',
   saveTotalLimit: 'none',
   resumeFromCheckpoint: 'none',
@@ -156,7 +167,7 @@ function ofRole(options: TrainOptions, role: string): Record<string, Json> {
 }
 
 /** What a run was made with that does not say it, because there was nothing else then. */
-const before: Readonly<Record<string, Json>> = { optim: 'adamw' }
+const before: Readonly<Record<string, Json>> = { optim: 'adamw', spike_guard: 'off', spike_factor: 6 }
 
 /** As JSON has it, so that what was written compares with what is; null for what was not given. */
 function plain(value: unknown): Json {

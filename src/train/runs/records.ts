@@ -5,6 +5,7 @@ import { FettleError, messageOf, quoteValue } from '../../error.ts'
 import { isJsonObject } from '../../formats/foreign/index.ts'
 import { writeFileAtomic } from '../../formats/index.ts'
 import { expectedBy } from '../../schema-issue.ts'
+import { monitorStateSchema } from '../monitor/index.ts'
 
 /** Of the two files below; a later fettle may write others. */
 const formatVersion = 2
@@ -39,6 +40,8 @@ const trainerState = z
     steps: z.int().min(1),
     /** Training passes made so far: each draws dropout masks of its own. */
     passes: z.int().min(0),
+    /** What was seen of evaluations and spikes; absent in checkpoints of before there was anything of it. */
+    monitor: monitorStateSchema.optional(),
     identity,
   })
   .refine(({ step, steps }) => step <= steps, { error: 'at most steps', path: ['step'] })
