@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { learnedPlaces } from '../../src/batch/index.ts'
 import { engineProblem } from '../../src/engine/index.ts'
 import { AutoModelForCausalLM, internalsOf, type Weights } from '../../src/model/index.ts'
 import type { LoraConfig } from '../../src/peft/index.ts'
@@ -69,6 +70,19 @@ describe.each(engines)('%s', (engine) => {
         flatten({ inputIds, labels: labels.map((row) => row.map((id) => (id < 0 ? id : 40))) }),
       ),
     )
+  })
+
+  it('knows the likeliest tokens', async () => {
+    const { passes, flatten } = internalsOf(await load())
+    const batch = flatten({ inputIds, labels })
+    const { best } = await passes.alternative(batch, 40)
+    const logits = await passes.logits(batch)
+    const width = logits.length / batch.inputIds.length
+    const expected = learnedPlaces(batch).map((place) => {
+      const row = logits.subarray(place * width, (place + 1) * width)
+      return row.indexOf(Math.max(...row))
+    })
+    expect(best).toEqual(expected)
   })
 
   it('passes nothing where nothing is learned', async () => {

@@ -16,8 +16,9 @@ export const monitorStateSchema = z.strictObject({
   }),
   /** Losses and gradient norms of the last steps that were made, the oldest first. */
   recent: z.strictObject({ losses: z.array(z.number()), norms: z.array(z.number()) }),
-  /** Steps whose update was left out. */
+  /** Steps whose update was left out, and how many of them the last ones were. */
   skipped: z.int().min(0),
+  skipped_in_a_row: z.int().min(0),
 })
 
 export type MonitorState = z.output<typeof monitorStateSchema>
@@ -30,5 +31,6 @@ export function newMonitorState(): MonitorState {
     plateau: { best: null, bad: 0, cooldown: 0, factor: 1 },
     recent: { losses: [], norms: [] },
     skipped: 0,
+    skipped_in_a_row: 0,
   }
 }

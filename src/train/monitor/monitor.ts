@@ -18,6 +18,9 @@ type MonitorOptions = Pick<
   | 'spikeFactor'
 >
 
+/** Leaps in a row are no leaps any more, but where the run is now: nothing would be learned again. */
+const mostInARow = 3
+
 /** What watches a run: which evaluation was the best, when to stop, which learning rate, which step is a spike. */
 export interface Monitor {
   readonly state: MonitorState
@@ -80,11 +83,12 @@ export function createMonitor(options: MonitorOptions): Monitor {
     },
     spike(step) {
       if (spikeGuard === 'off') return undefined
-      const found = spikeOf(state.recent, step, options.spikeFactor)
+      const { recent, skipped, skipped_in_a_row: inARow } = state
+      const found = inARow < mostInARow ? spikeOf(recent, step, options.spikeFactor) : undefined
       state =
         found === undefined
-          ? { ...state, recent: withStep(state.recent, step) }
-          : { ...state, skipped: state.skipped + 1 }
+          ? { ...state, recent: withStep(recent, step), skipped_in_a_row: 0 }
+          : { ...state, skipped: skipped + 1, skipped_in_a_row: inARow + 1 }
       return found
     },
     restore(given, isOwn) {
