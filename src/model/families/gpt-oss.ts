@@ -32,6 +32,8 @@ const keys = llamaKeys({
   .extend({
     ...routerKeys({ perToken: 4, lossWeight: 0.001 }),
     num_local_experts: count(128),
+    /** What Transformers 5 takes for it, too; it counts where both are there. */
+    num_experts: optionalCount(null),
     head_dim: optionalCount(64),
     sliding_window: windowSize(128),
     attention_bias: flag(true),
@@ -56,10 +58,11 @@ export const gptOss = defineFamily({
   harmless: ['hidden_act'],
   check: (config) => [
     ...checkLlama({ ...config, layer_types: typesOf(config) }, config.sliding_window),
-    ...checkRouter(config.num_experts_per_tok, config.num_local_experts),
+    ...checkRouter(config.num_experts_per_tok, config.num_experts ?? config.num_local_experts),
   ],
   describe: (config) => {
-    const { hidden_size: width, intermediate_size: inner, num_local_experts: count_ } = config
+    const { hidden_size: width, intermediate_size: inner, num_experts } = config
+    const count_ = num_experts ?? config.num_local_experts
     const layerOptions = (layer: number): LlamaLayerOptions => {
       const [module, gguf] = [`${config.root}.layers.${layer}.mlp`, `blk.${layer}`]
       const router = { safetensors: `${module}.router`, gguf: `${gguf}.ffn_gate_inp` }

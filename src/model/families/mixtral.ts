@@ -3,7 +3,7 @@ import { experts, plainGate } from '../blocks/experts.ts'
 import { activationNames } from './activation-keys.ts'
 import { expertWeights } from './expert-weights.ts'
 import { defineFamily } from './family.ts'
-import { count, routerUnobeyed } from './keys.ts'
+import { count, optionalCount, routerUnobeyed } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
 import { balanceOf, checkRouter, routerKeys, routerOf } from './router-keys.ts'
@@ -24,8 +24,13 @@ const keys = llamaKeys({
   ...routerKeys({ perToken: 2, lossWeight: 0.001 }),
   rope_theta: z.number().positive().nullable().default(1_000_000),
   num_local_experts: count(8),
+  /** What Transformers 5 takes for it, too; it counts where both are there. */
+  num_experts: optionalCount(null),
   sliding_window: windowSize(null),
 })
+
+const expertsOf = ({ num_experts, num_local_experts }: z.output<typeof keys>) =>
+  num_experts ?? num_local_experts
 
 /** Mixtral: a Mistral whose MLPs are experts, of which a token goes to some (https://arxiv.org/abs/2401.04088). */
 export const mixtral = defineFamily({
@@ -35,10 +40,11 @@ export const mixtral = defineFamily({
   unobeyed: routerUnobeyed,
   check: (config) => [
     ...checkLlama(config, config.sliding_window),
-    ...checkRouter(config.num_experts_per_tok, config.num_local_experts),
+    ...checkRouter(config.num_experts_per_tok, expertsOf(config)),
   ],
   describe: (config, stored) => {
-    const { hidden_size: width, intermediate_size: inner, num_local_experts: experts_ } = config
+    const { hidden_size: width, intermediate_size: inner } = config
+    const experts_ = expertsOf(config)
     return llamaLike(
       config,
       (layer) => ({

@@ -33,7 +33,13 @@ export const qwen2Moe = defineFamily({
   modelType: 'qwen2_moe',
   className: 'Qwen2MoeForCausalLM',
   keys,
-  check: (config) => [...checkLlama(config, usedWindow(config)), ...checkQwenExperts(config)],
+  check: (config) => [
+    ...checkLlama(config, usedWindow(config)),
+    ...checkQwenExperts(config),
+    ...(config.use_sliding_window && config.sliding_window === null && config.max_window_layers > 0
+      ? [{ key: 'sliding_window', expected: 'a number: there are layers that see a window' }]
+      : []),
+  ],
   describe: (config, stored) =>
     llamaLike(
       config,

@@ -24,7 +24,6 @@ const keys = llamaKeys({
   attention_bias: flag(false),
   use_sliding_window: flag(false),
   sliding_window: windowSize(4096),
-  layer_types: z.unknown().optional(),
 })
 
 type Config = z.output<typeof keys>
@@ -42,7 +41,8 @@ export const qwen3Moe = defineFamily({
   modelType: 'qwen3_moe',
   className: 'Qwen3MoeForCausalLM',
   keys,
-  check: (config) => [...checkLlama(asRead(config), windowOf(config)), ...checkQwenExperts(asRead(config))],
+  // The class checks the types of its layers, and does not obey them.
+  check: (config) => [...checkLlama(config, windowOf(config)), ...checkQwenExperts(asRead(config))],
   describe: (config, stored) =>
     llamaLike(
       asRead(config),
