@@ -22,7 +22,8 @@ export async function dumpRows(
   model: AutoModelForCausalLM,
   tokenizer: Tokenizer,
 ): Promise<StepRows[]> {
-  const data = await prepareData(readTrainOptions(runOptions(paths)), tokenizer, model.vocabSize)
+  const options = readTrainOptions(runOptions(paths))
+  const data = await prepareData({ options, tokenizer, vocabSize: model.vocabSize })
   const steps = Array.from({ length: comparedSteps }, (_, step) => {
     const [batch, ...more] = data.stepAt(step).batches
     if (more.length > 0) throw new Error('a step of this comparison is one batch')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { FettleError } from '../error.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { packageFolder } from './version.ts'
+import { packageFolder } from '../version.ts'
 
 /** Compiles the kernels where fettle is installed. */
 export const buildNative = defineCommand({

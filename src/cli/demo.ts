@@ -13,7 +13,7 @@ import { writeJsonLine } from './json-lines.ts'
 import { unbroken } from './paint.ts'
 import { createRunView } from './run-view.ts'
 import { hang, terminalOf } from './terminal.ts'
-import { packageFolder } from './version.ts'
+import { packageFolder } from '../version.ts'
 
 /** Questions shown before and after; asked in words that the training data does not use. */
 const shownQuestions = 3

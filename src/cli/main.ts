@@ -8,7 +8,7 @@ import { columns, commandHelp } from './help.ts'
 import { reportError } from './report-error.ts'
 import type { Terminal } from './terminal.ts'
 import { terminalOf } from './terminal.ts'
-import { version } from './version.ts'
+import { version } from '../version.ts'
 
 /** Each is loaded only when it runs, so that the help is there at once. */
 const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry>([
@@ -24,6 +24,13 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     {
       summary: 'Fine-tunes a model on your conversations',
       load: async () => (await import('./train.ts')).train,
+    },
+  ],
+  [
+    'prepare',
+    {
+      summary: 'Turns data into tokens and keeps them, so that training begins at once',
+      load: async () => (await import('./prepare.ts')).prepare,
     },
   ],
   [

@@ -8,6 +8,7 @@ import type {
   TrainEvent,
 } from '../train/index.ts'
 import { count, duration, percent, plural, short } from './numbers.ts'
+import { prepareView } from './prepare-view.ts'
 import { bar, sparkline } from './sparkline.ts'
 import { createProgressLine, hang } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
@@ -42,12 +43,17 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
   let latestEnd = { step: 0, time: 0 }
   let firstEval: EvalEvent | undefined
   let lastEval: EvalEvent | undefined
+  const showPreparing = prepareView(terminal, line)
   const redraw = interactive ? setInterval(draw, 120).unref() : undefined
 
   return {
     show(event) {
       switch (event.type) {
+        case 'prepare':
+          showPreparing(event)
+          break
         case 'start':
+          line.clear()
           start = event
           for (const text of startLines(event)) done(...text)
           break

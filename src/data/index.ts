@@ -3,7 +3,14 @@
 // The example store keeps a whole data set in little memory, because training shuffles.
 export type { Conversation } from './conversation.ts'
 export { encodeConversations, type EncodedExample, type ExampleOptions } from './encode-conversations.ts'
-export { createExampleStore, type ExampleStore } from './store/example-store.ts'
+export {
+  createExampleStore,
+  type ExampleStore,
+  type GrowingStore,
+  type StoreTable,
+} from './store/example-store.ts'
+export { cacheEntry, cacheFolder, fileContents, type EntryMaker, type FileContent } from './cache/index.ts'
+export { carry } from './workers/carry.ts'
 export type { Example } from './example.ts'
 export { inspect, type InspectedExample } from './inspect-examples.ts'
 export { dataFormats, toConversations, type ConversationOptions } from './to-conversations.ts'

@@ -1,7 +1,29 @@
 /** What happened in a run, in order; the command line, the studio and log files read this one stream. */
-export type TrainEvent = StartEvent | StepEvent | EvalEvent | SampleEvent | CheckpointEvent | EndEvent
+export type TrainEvent =
+  | PrepareEvent
+  | StartEvent
+  | StepEvent
+  | EvalEvent
+  | SampleEvent
+  | CheckpointEvent
+  | EndEvent
 
-/** What is trained, on what; the first event. */
+/** How far the data are prepared, twice a second where that takes longer than a second; comes before all others. */
+export interface PrepareEvent {
+  type: 'prepare'
+  /** What they are for. */
+  set: 'data' | 'eval_data'
+  /** Rows that became examples, or were left out, so far. */
+  rows: number
+  examples: number
+  tokens: number
+  rows_per_second: number
+  elapsed_ms: number
+  /** About how long it still takes; null where nobody knows how much there is. */
+  remaining_ms: number | null
+}
+
+/** What is trained, on what; the first event but for those of preparing. */
 export interface StartEvent {
   type: 'start'
   model: string
@@ -39,6 +61,8 @@ export interface StartEvent {
   truncated_examples: number
   /** Examples left out because nothing of them is learned. */
   examples_without_learned_tokens: number
+  /** Where the prepared data are kept, whether they were there already, and how long it took to have them. */
+  prepared?: { cache: string | null; reused: boolean; elapsed_ms: number }
   steps: number
   steps_per_epoch: number
   /** Steps done before, when a run is resumed. */

@@ -5,6 +5,7 @@ export type {
   CheckpointEvent,
   EndEvent,
   EvalEvent,
+  PrepareEvent,
   Sample,
   SampleEvent,
   SourceFound,
@@ -31,6 +32,7 @@ export {
 } from './options/index.ts'
 export { passSize } from './pass-size.ts'
 export { prepareData } from './prepare.ts'
+export { prepareRun, type PreparedEvent } from './prepare-run.ts'
 export { isDivergence } from './divergence.ts'
 export { runTraining } from './run-training.ts'
 export { applyRunTemplate } from './run-template.ts'

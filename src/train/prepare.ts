@@ -1,10 +1,14 @@
 import type { EpochPlan } from '../batch/index.ts'
 import { collatePieces, planEpoch } from '../batch/index.ts'
 import type { MixOptions } from '../data/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
 import type { TrainOptions } from './options/index.ts'
-import { createPreparation, type PreparedSet } from './prepare-set.ts'
-import { reportSummary } from './report-summary.ts'
+import {
+  createPreparation,
+  reportSummary,
+  type PreparationInput,
+  type PreparedSet,
+  type PreparedSources,
+} from './preparation/index.ts'
 import type { TrainingData, TrainingStep } from './task.ts'
 
 /** What a run of examples trains and evaluates on, and in which order. */
@@ -15,18 +19,14 @@ interface PreparedData extends TrainingData {
 /**
  * Reads and tokenises the data, truncates it and plans the steps.
  *
- * @param vocabSize  rows of the model's embedding
- * @param signal     ends it at the next example
  * @throws FettleError that names the row that cannot be used, or says that nothing is left to learn; the signal's reason
  */
-export async function prepareData(
-  options: TrainOptions,
-  tokenizer: Tokenizer,
-  vocabSize: number,
-  signal?: AbortSignal,
-): Promise<PreparedData> {
-  const prepare = createPreparation(options, tokenizer, vocabSize, signal)
-  const { examples: train, heldOut } = await prepare(options.data, mixOf(options))
+export async function prepareData(input: PreparationInput): Promise<PreparedData> {
+  const begun = performance.now()
+  const { options } = input
+  const prepare = createPreparation(input)
+  const made = await prepare('data', options.data, mixOf(options))
+  const train = made.examples
   const { seed, shuffle, maxLength, perDeviceTrainBatchSize, gradientAccumulationSteps } = options
   const layout = {
     maxLength,
@@ -48,10 +48,20 @@ export async function prepareData(
       current = { epoch: epoch + 1, plan: planOf(epoch + 1), firstStep: firstStep + plan.steps }
     }
   }
-  const evaluation = options.evalData === undefined ? heldOut : (await prepare(options.evalData)).examples
+  const madeForEval = options.evalData && (await prepare('eval_data', options.evalData))
+  const evaluation = madeForEval?.examples ?? made.heldOut
+  const all = [made, ...(madeForEval === undefined ? [] : [madeForEval])]
   return {
     hash: train.hash,
-    summary: summaryOf(train, evaluation),
+    files: made.files,
+    summary: {
+      ...summaryOf(train, evaluation, all),
+      prepared: {
+        cache: made.cache ?? null,
+        reused: all.every(({ reused }) => reused),
+        elapsed_ms: performance.now() - begun,
+      },
+    },
     steps,
     stepsPerEpoch: first.steps,
     epochOf: (step) => (goTo(step), current.epoch),
@@ -87,10 +97,15 @@ function mixOf({ seed, stoppingStrategy, shuffleBuffer, deduplicate, valSize }: 
 function summaryOf(
   { store, truncation, withoutLearned, report }: PreparedSet,
   evaluation: PreparedSet | undefined,
+  made: readonly PreparedSources[],
 ): TrainingData['summary'] {
   return {
     ...reportSummary(report),
-    data_notes: [...report.notes, ...(evaluation === undefined ? [] : notesOf(evaluation))],
+    data_notes: [
+      ...report.notes,
+      ...(evaluation === undefined ? [] : notesOf(evaluation)),
+      ...made.flatMap(({ notes }) => notes),
+    ],
     examples: store.count,
     tokens: store.tokens,
     learned_tokens: store.learnedTokens,

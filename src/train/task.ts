@@ -33,6 +33,8 @@ export interface TrainingTask<D extends Document = Document> {
 export interface TrainingData<D extends Document = Document> {
   /** Of all examples, in their order (`createDataHash`); without it their numbers have to tell them from others. */
   hash?: string
+  /** The files that they were made of, by SHA-256. */
+  files?: readonly { path: string; hash: string }[] | undefined
   /** Optimiser steps of the run, and of one epoch. */
   steps: number
   stepsPerEpoch: number
@@ -72,4 +74,5 @@ type DataSummary = Pick<
   | 'truncated_answers'
   | 'truncated_examples'
   | 'examples_without_learned_tokens'
+  | 'prepared'
 >

@@ -1,10 +1,11 @@
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
-import type { TrainEvent } from './events.ts'
+import type { PrepareEvent, TrainEvent } from './events.ts'
 import { readTrainOptions, refuseOtherLoading, type TrainOptionsInput } from './options/index.ts'
 import { sft } from './objectives/sft.ts'
 import { optimiserOf } from './optimisers/optimiser-of.ts'
+import { eventsOf } from './preparation/index.ts'
 import { prepareData } from './prepare.ts'
 import { addRunAdapter, refuseOtherAdapter } from './run-adapter.ts'
 import { runTraining } from './run-training.ts'
@@ -37,7 +38,10 @@ export async function* trainSft({
   const folder = await openRunFolder(model, options)
   try {
     const { stopTokenIds, newTokenIds } = await alignSpecialTokens(model, tokenizer, options)
-    const data = await prepareData(options, tokenizer, model.vocabSize, signal)
+    const { vocabSize } = model
+    const data = yield* eventsOf((tell: (event: PrepareEvent) => void) =>
+      prepareData({ options, tokenizer, vocabSize, signal, tell }),
+    )
     await addRunAdapter(model, options, newTokenIds)
     yield* runTraining({
       model,

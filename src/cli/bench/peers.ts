@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
-import { packageFolder } from '../version.ts'
+import { packageFolder } from '../../version.ts'
 import { runProgram } from './run-program.ts'
 
 /** A Python program that does the job of one of our cases. */

@@ -132,7 +132,7 @@ async function workOfSteps(
   to: number,
 ) {
   const options = readTrainOptions(given)
-  const data = await prepareData(options, tokenizer, shape.config.vocabSize)
+  const data = await prepareData({ options, tokenizer, vocabSize: shape.config.vocabSize })
   const sum: ReturnType<typeof stepWork> = new Map()
   for (let step = from; step < to; step += 1) {
     const passes = data.stepAt(step).batches.flatMap((batch) => passShapes(batch, perPass, shape.config))

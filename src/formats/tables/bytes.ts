@@ -8,6 +8,18 @@ const chunkBytes = 1 << 18
 const gzipMagic = 0x1f8b
 const zstdMagic = 0x28b52ffd
 
+let read = 0
+
+/** Bytes of files and pipes that readers of rows have taken in so far, as they lie there: what tells how far they are. */
+export function bytesRead(): number {
+  return read
+}
+
+/** Counts bytes that were read. */
+export function countBytes(count: number): void {
+  read += count
+}
+
 /** Bytes that are not a file of their own: standard input, a member of an archive. */
 export interface ByteInput {
   /** What errors call them. */
@@ -35,6 +47,7 @@ export async function* readBytes(input: string | ByteInput, expected: string): A
   try {
     const { value: first, done } = await chunks.next()
     if (done === true) return
+    countBytes(first.length)
     refuseCodec(path, first)
     const all = joined(first, chunks)
     if (first.length >= 2 && first.readUInt16BE(0) === gzipMagic) yield* gunzip(all)
@@ -80,6 +93,7 @@ async function* joined(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerat
   for (;;) {
     const { value, done } = await rest.next()
     if (done === true) return
+    countBytes(value.length)
     yield value
   }
 }

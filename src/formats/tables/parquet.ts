@@ -1,4 +1,5 @@
 import type { SchemaTree } from 'hyparquet'
+import { countBytes } from './bytes.ts'
 import { FettleError, messageOf } from '../../error.ts'
 import { parseJson } from '../json/index.ts'
 import { explainUnreadable } from '../text.ts'
@@ -49,6 +50,7 @@ export async function* readParquet(path: string): AsyncGenerator<Record<string, 
   for (const group of metadata.row_groups) {
     const rowEnd = rowStart + Number(group.num_rows)
     const rows = await explained(parquetReadObjects({ ...options, file, metadata, rowStart, rowEnd }))
+    countBytes(Number(group.total_compressed_size ?? group.total_byte_size))
     for (const [i, row] of rows.entries()) yield structOf(row, schema, features, `${path}#${rowStart + i}`)
     rowStart = rowEnd
   }

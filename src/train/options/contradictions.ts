@@ -7,6 +7,7 @@ interface Contradictory {
   data?: readonly DataSource[] | undefined
   evalData?: readonly DataSource[] | undefined
   valSize?: number | undefined
+  stoppingStrategy?: string | undefined
 }
 
 /**
@@ -15,7 +16,7 @@ interface Contradictory {
  * @param parts  the layers they come from; what stands there was given, and is no default
  */
 export function contradictions(
-  { data = [], evalData, valSize }: Contradictory,
+  { data = [], evalData, valSize, stoppingStrategy }: Contradictory,
   parts: readonly Part[],
 ): Problem[] {
   const problems: Problem[] = []
@@ -40,7 +41,9 @@ export function contradictions(
       expected: 'a weight on every source, or on none',
     })
   }
-  const isGiven = parts.some(({ spelled }) => spelled.has('stoppingStrategy'))
+  // Options that were read before, as the command line hands them on, hold the default as well.
+  const isGiven =
+    stoppingStrategy !== 'first_exhausted' && parts.some(({ spelled }) => spelled.has('stoppingStrategy'))
   if (isGiven && weighted.length === 0) {
     const { place, name } = at('stoppingStrategy')
     problems.push({

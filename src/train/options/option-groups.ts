@@ -35,6 +35,8 @@ export const groupOf: { readonly [Name in keyof Required<RunOptions>]: OptionGro
   deduplicate: 'Data',
   shuffleBuffer: 'Data',
   skipInvalid: 'Data',
+  cache: 'Data',
+  cacheDir: 'Data',
   shuffle: 'Data',
   seed: 'Data',
 
@@ -91,6 +93,7 @@ export const groupOf: { readonly [Name in keyof Required<RunOptions>]: OptionGro
   saveSteps: 'Evaluation and checkpoints',
   saveTotalLimit: 'Evaluation and checkpoints',
   resumeFromCheckpoint: 'Evaluation and checkpoints',
+  acceptChangedData: 'Evaluation and checkpoints',
   extend: 'Evaluation and checkpoints',
 
   engine: 'Machine',

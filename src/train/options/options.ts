@@ -333,10 +333,20 @@ export const trainOptionsSchema = z.strictObject({
   saveTotalLimit: count()
     .optional()
     .describe('Keep only the newest checkpoints, and with load_best_model_at_end the best.'),
+  cache: z.boolean().default(true).describe('Keep prepared data, and take those that were kept.'),
+  cacheDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Where prepared data are kept; default FETTLE_CACHE, or ~/.cache/fettle.'),
   resumeFromCheckpoint: z
     .union([z.boolean(), z.string().min(1)])
     .default(false)
     .describe('Go on from this run or checkpoint; true takes the newest of output_dir, or of runs/latest.'),
+  acceptChangedData: z
+    .boolean()
+    .default(false)
+    .describe('Go on although the data are others than those of the checkpoint.'),
   extend: z
     .boolean()
     .default(false)

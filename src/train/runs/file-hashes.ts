@@ -1,21 +1,12 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
-import { writeFileAtomic } from '../../formats/index.ts'
+import { hashFile, writeFileAtomic } from '../../formats/index.ts'
 
 /** As `sha256sum` writes and checks it. */
 export const hashesFile = 'SHA256SUMS'
 
 const linePattern = /^([0-9a-f]{64}) {2}([\w.-]+(?:\/[\w.-]+)*)$/
-
-/** SHA-256 of a file, in hexadecimal digits. */
-export async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer)
-  return hash.digest('hex')
-}
 
 /** Writes SHA256SUMS of every file that is in a folder, and below it, now. */
 export async function writeHashes(folder: string): Promise<void> {

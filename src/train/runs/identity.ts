@@ -1,7 +1,7 @@
 import { quoteValue, type Problem } from '../../error.ts'
 import type { AutoModelForCausalLM } from '../../model/index.ts'
 import { optimName, snakeCase, type TrainOptions } from '../options/index.ts'
-import { hashFile } from './file-hashes.ts'
+import { hashFile } from '../../formats/index.ts'
 
 /** A value of JSON. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
@@ -10,8 +10,14 @@ export type Json = string | number | boolean | null | Json[] | { [key: string]: 
 export interface RunIdentity {
   /** Hash of the base model (see `hashBase`); null where no file holds it. */
   base: string | null
-  /** Hash of the prepared examples, or their numbers where they have none. */
-  data: { hash: string | null; examples: number; tokens: number }
+  /** Hash of the prepared examples, or their numbers where they have none, and the files that they were made of. */
+  data: {
+    hash: string | null
+    examples: number
+    tokens: number
+    /** By SHA-256; older checkpoints do not say it. */
+    files?: { path: string; hash: string }[] | undefined
+  }
   /** What stays as it is, by its name in run files. */
   fixed: Record<string, Json>
   /** What `extend` may change: how long the run is, and its learning rates. */
@@ -100,7 +106,10 @@ const roles: {
   saveStrategy: 'none',
   saveSteps: 'none',
   saveTotalLimit: 'none',
+  cache: 'none',
+  cacheDir: 'none',
   resumeFromCheckpoint: 'none',
+  acceptChangedData: 'none',
   extend: 'none',
 }
 
@@ -112,7 +121,11 @@ const roles: {
  */
 export async function identityOf(
   model: AutoModelForCausalLM,
-  data: { hash?: string; summary: { examples: number; tokens: number } },
+  data: {
+    hash?: string
+    files?: readonly { path: string; hash: string }[] | undefined
+    summary: { examples: number; tokens: number }
+  },
   options: TrainOptions,
   base: string | null,
   task: Readonly<Record<string, unknown>> = {},
@@ -123,7 +136,12 @@ export async function identityOf(
     .map(([name, value]): [string, Json] => [`lora.${snakeCase(name)}`, plain(value)])
   return {
     base,
-    data: { hash: data.hash ?? null, examples: data.summary.examples, tokens: data.summary.tokens },
+    data: {
+      hash: data.hash ?? null,
+      examples: data.summary.examples,
+      tokens: data.summary.tokens,
+      ...(data.files && { files: data.files.map(({ path, hash }) => ({ path, hash })) }),
+    },
     fixed: {
       ...fixedBefore(model, options),
       lora: adapterConfig !== null,
@@ -186,8 +204,20 @@ export interface Change {
   now: Json
 }
 
-/** What of a run is another one than it was, in what stays. */
-export function fixedProblems(then: RunIdentity, now: RunIdentity, place: string): Problem[] {
+/** Files that a message names. */
+const mostNamed = 8
+
+/**
+ * What of a run is another one than it was, in what stays.
+ *
+ * @param acceptsData  whether other data are no problem
+ */
+export function fixedProblems(
+  then: RunIdentity,
+  now: RunIdentity,
+  place: string,
+  acceptsData: boolean,
+): Problem[] {
   const cure = 'Resume with what the run was made with, or start another run in another output_dir.'
   const problems = changesOf(then.fixed, now.fixed).map(({ name, before, now: found }): Problem => ({
     place: `${place}: ${name}`,
@@ -202,19 +232,42 @@ export function fixedProblems(then: RunIdentity, now: RunIdentity, place: string
       expected: 'the one that the run was made with',
       cure,
     })
-  const said = ({ examples, tokens }: RunIdentity['data']) => `${examples} examples of ${tokens} tokens`
-  if (then.data.hash !== now.data.hash || said(then.data) !== said(now.data)) {
+  if (!acceptsData && isOtherData(then, now)) {
     const others = changesOf(then.preparation, now.preparation).map(({ name }) => name)
+    const files = changedFiles(then.data, now.data)
     const counted =
       said(now.data) === said(then.data) ? `other tokens in the ${said(now.data)}` : said(now.data)
+    const why = others.length > 0 ? `, with another ${others.join(', ')}` : ''
     problems.push({
       place: `${place}: data`,
-      found: `${counted}${others.length > 0 ? `, with another ${others.join(', ')}` : ''}`,
+      found: `${files.length > 0 ? `${files.slice(0, mostNamed).join('; ')}: ` : ''}${counted}${why}`,
       expected: `the ${said(then.data)} that the run was made with`,
-      cure: 'Resume with its data, or train on with others in another output_dir: adapter names what to start from.',
+      cure: 'Resume with its data, go on with these all the same (accept_changed_data: true), or train on in another output_dir: adapter names what to start from.',
     })
   }
   return problems
+}
+
+const said = ({ examples, tokens }: RunIdentity['data']): string => `${examples} examples of ${tokens} tokens`
+
+/** Whether a run has other examples now. */
+export function isOtherData(then: RunIdentity, now: RunIdentity): boolean {
+  return then.data.hash !== now.data.hash || said(then.data) !== said(now.data)
+}
+
+/** Files that are others now, in words. */
+function changedFiles(then: RunIdentity['data'], now: RunIdentity['data']): string[] {
+  if (then.files === undefined || now.files === undefined) return []
+  const before = new Map(then.files.map(({ path, hash }) => [path, hash]))
+  const after = new Map(now.files.map(({ path, hash }) => [path, hash]))
+  return [
+    ...[...after].flatMap(([path, hash]) => {
+      const known = before.get(path)
+      if (known === undefined) return [`${path} is new`]
+      return known === hash ? [] : [`${path} was changed`]
+    }),
+    ...[...before.keys()].filter((path) => !after.has(path)).map((path) => `${path} is missing`),
+  ]
 }
 
 /** What of a run is another one than it was, in what `extend` may change. */

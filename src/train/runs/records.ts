@@ -17,6 +17,7 @@ const identity = z.strictObject({
     hash: z.string().nullable(),
     examples: z.int().min(0),
     tokens: z.int().min(0),
+    files: z.array(z.strictObject({ path: z.string(), hash: z.string() })).optional(),
   }),
   fixed: values,
   extendable: values,

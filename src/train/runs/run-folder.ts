@@ -15,7 +15,7 @@ import {
   type ChosenCheckpoint,
   type ResumeTarget,
 } from './choose-checkpoint.ts'
-import { extendedBy, fixedProblems, identityBefore, type RunIdentity } from './identity.ts'
+import { extendedBy, fixedProblems, identityBefore, isOtherData, type RunIdentity } from './identity.ts'
 import { lockFolder } from './lock.ts'
 import {
   makeDefaultFolder,
@@ -75,7 +75,7 @@ export async function openRunFolder(model: AutoModelForCausalLM, options: TrainO
     const record = given === undefined ? undefined : await recordOf(given)
     if (given !== undefined && !isOwn) refuseOtherRun(given, record, options.overwrite)
     const from = target && (await choose(target, isOwn ? record : undefined))
-    if (from) compare(from, identityBefore(from.state.identity, model, options), undefined, options.extend)
+    if (from) compare(from, identityBefore(from.state.identity, model, options), undefined, options)
     const base = hashBase(nameOrPath)
     // Its error is thrown where it is awaited.
     base.catch(() => {})
@@ -90,7 +90,7 @@ export async function openRunFolder(model: AutoModelForCausalLM, options: TrainO
       from,
       base,
       async begin(identity, steps) {
-        const notes = from === undefined ? [] : compare(from, identity, steps, options.extend)
+        const notes = from === undefined ? [] : compare(from, identity, steps, options)
         if (given === undefined) {
           path = await makeDefaultFolder(nameOrPath)
           lock = await lockFolder(path)
@@ -158,9 +158,10 @@ function compare(
   { path, state }: Pick<ChosenCheckpoint, 'path' | 'state'>,
   identity: RunIdentity,
   steps: number | undefined,
-  extend: boolean,
+  { extend, acceptChangedData }: Pick<TrainOptions, 'extend' | 'acceptChangedData'>,
 ): string[] {
-  const problems = fixedProblems(state.identity, identity, path)
+  const problems = fixedProblems(state.identity, identity, path, acceptChangedData)
+  const hasOtherData = acceptChangedData && isOtherData(state.identity, identity)
   const changes = extendedBy(state.identity, identity)
   if (!extend)
     for (const { name, before, now } of changes)
@@ -170,7 +171,10 @@ function compare(
         expected: `${quoteValue(before)}, as in the run that wrote it`,
         cure: 'extend: true (--extend) goes on with the new value.',
       })
-  if (steps !== undefined && (steps < state.step || (changes.length === 0 && steps !== state.steps)))
+  if (
+    steps !== undefined &&
+    (steps < state.step || (changes.length === 0 && !hasOtherData && steps !== state.steps))
+  )
     problems.push({
       place: `${path}: steps`,
       found: `${steps}`,
@@ -180,9 +184,11 @@ function compare(
           : `${state.steps}, as in the run that wrote it`,
     })
   if (problems.length > 0) throw new FettleError(problems)
-  if (changes.length === 0 || steps === undefined) return []
+  if (steps === undefined) return []
+  const others = hasOtherData ? [`goes on after step ${state.step} with other data than before`] : []
+  if (changes.length === 0) return others
   const said = changes.map(({ name, before, now }) => `${name} ${quoteValue(before)} → ${quoteValue(now)}`)
-  return [`extended after step ${state.step}: ${said.join(', ')}; ${state.steps} → ${steps} steps`]
+  return [...others, `extended after step ${state.step}: ${said.join(', ')}; ${state.steps} → ${steps} steps`]
 }
 
 async function remove(folder: string, name: string): Promise<void> {

@@ -1,5 +1,5 @@
-import type { DataReport, SourceReport } from '../data/index.ts'
-import type { SourceFound, StartEvent } from './events.ts'
+import type { DataReport, SourceReport } from '../../data/index.ts'
+import type { SourceFound, StartEvent } from '../events.ts'
 
 /** What the start event tells of how rows were read. */
 export function reportSummary(

@@ -1,0 +1,85 @@
+import { AutoModelForCausalLM } from '../model/index.ts'
+import { loadTokenizer } from '../pipeline/index.ts'
+import { prepareRun, type PreparedEvent } from '../train/index.ts'
+import { defineCommand } from './command.ts'
+import { writeJsonLine } from './json-lines.ts'
+import { pathsOf } from './model-flags.ts'
+import { showNotices } from './notices.ts'
+import { count, duration, plural } from './numbers.ts'
+import { prepareView } from './prepare-view.ts'
+import { readRun, runFlags } from './run-flags.ts'
+import { createProgressLine, terminalOf } from './terminal.ts'
+
+/** Prepares the data of a run and keeps them, so that training begins at once. */
+export const prepare = defineCommand({
+  flags: {
+    files: {
+      type: 'positional',
+      repeats: true,
+      description: 'Run files (.yaml), or data files (.jsonl, .json)',
+    },
+    ...runFlags(),
+    json: { type: 'boolean', description: 'Prints events as JSON lines' },
+  },
+  details: [
+    'Takes what train takes, and keeps the tokens and masks that it would train on where train finds them.',
+    'What was prepared before is found by the contents of the files, the tokenizer and the options; damaged parts are made anew.',
+  ].join('\n'),
+  examples: [
+    'prepare run.yaml',
+    'prepare --model ~/models/SmolLM2-135M-Instruct --data train.jsonl',
+    'prepare run.yaml --cache-dir /scratch/fettle',
+  ],
+  async run(flags, { positionals, repeated }) {
+    const options = await readRun(flags, positionals, repeated)
+    const paths = await pathsOf({ model: options.model, adapter: options.adapter ?? undefined })
+    const tokenizer = await loadTokenizer(paths)
+    // How its weights would be held decides nothing about its tokens.
+    const model = await AutoModelForCausalLM.fromPretrained(paths.model, {})
+    const json = flags.json === true
+    const people = terminalOf(process.stderr)
+    const terminal = json ? people : terminalOf(process.stdout)
+    showNotices([...model.notices, ...tokenizer.notices])
+    const line = createProgressLine(terminal)
+    const showProgress = prepareView(terminal, line)
+    try {
+      for await (const event of prepareRun({ ...options, model, tokenizer })) {
+        if (json) writeJsonLine(event)
+        else if (event.type === 'prepare') showProgress(event)
+        else {
+          line.clear()
+          for (const [title, text] of linesOf(event))
+            line.print(`${terminal.paint.green('✔')} ${terminal.paint.bold(title.padEnd(9))} ${text}`)
+        }
+      }
+    } finally {
+      line.clear()
+    }
+  },
+})
+
+function linesOf(event: PreparedEvent): [title: string, text: string][] {
+  const { reused, cache, elapsed_ms } = event.prepared
+  const lines: [string, string][] = [
+    [
+      'prepared',
+      [
+        `${plural(event.examples, 'example')} of ${plural(event.rows, 'row')}`,
+        `${plural(event.tokens, 'token')}, ${count(event.learned_tokens)} learned`,
+        ...(event.truncated_tokens > 0 ? [`${count(event.truncated_tokens)} beyond max_length cut`] : []),
+        reused ? 'was prepared before' : `${duration(elapsed_ms)}, ${count(event.rows_per_second)} rows/s`,
+      ].join(' · '),
+    ],
+    ['steps', `${count(event.steps)}, ${count(event.steps_per_epoch)} an epoch`],
+  ]
+  if (event.invalid_rows > 0) {
+    const [first] = event.invalid
+    lines.push([
+      'left out',
+      `${plural(event.invalid_rows, 'row')} that cannot be used · ${first.place}: ${first.reason}`,
+    ])
+  }
+  for (const note of event.data_notes) lines.push(['note', note])
+  lines.push(['kept', cache ?? 'nowhere'])
+  return lines
+}
