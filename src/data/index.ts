@@ -27,7 +27,7 @@ export {
   type SourceReport,
 } from './report.ts'
 export { formatOrigin, type Origin, type Row } from './row.ts'
-export { holdsData, isDataFile, readRows, resolveFiles } from './sources/index.ts'
+export { findValidation, holdsData, isDataFile, readRows, resolveFiles } from './sources/index.ts'
 export {
   columnNames,
   isRows,

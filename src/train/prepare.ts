@@ -4,10 +4,10 @@ import type { MixOptions } from '../data/index.ts'
 import type { TrainOptions } from './options/index.ts'
 import {
   createPreparation,
+  prepareEvaluation,
   reportSummary,
   type PreparationInput,
   type PreparedSet,
-  type PreparedSources,
 } from './preparation/index.ts'
 import type { TrainingData, TrainingStep } from './task.ts'
 
@@ -48,14 +48,14 @@ export async function prepareData(input: PreparationInput): Promise<PreparedData
       current = { epoch: epoch + 1, plan: planOf(epoch + 1), firstStep: firstStep + plan.steps }
     }
   }
-  const madeForEval = options.evalData && (await prepare('eval_data', options.evalData))
+  const { made: madeForEval, notes } = await prepareEvaluation(options, prepare)
   const evaluation = madeForEval?.examples ?? made.heldOut
   const all = [made, ...(madeForEval === undefined ? [] : [madeForEval])]
   return {
     hash: train.hash,
     files: made.files,
     summary: {
-      ...summaryOf(train, evaluation, all),
+      ...summaryOf(train, evaluation, [...all.flatMap((own) => own.notes), ...notes]),
       prepared: {
         cache: made.cache ?? null,
         reused: all.every(({ reused }) => reused),
@@ -97,15 +97,11 @@ function mixOf({ seed, stoppingStrategy, shuffleBuffer, deduplicate, valSize }: 
 function summaryOf(
   { store, truncation, withoutLearned, report }: PreparedSet,
   evaluation: PreparedSet | undefined,
-  made: readonly PreparedSources[],
+  notes: readonly string[],
 ): TrainingData['summary'] {
   return {
     ...reportSummary(report),
-    data_notes: [
-      ...report.notes,
-      ...(evaluation === undefined ? [] : notesOf(evaluation)),
-      ...made.flatMap(({ notes }) => notes),
-    ],
+    data_notes: [...report.notes, ...(evaluation === undefined ? [] : notesOf(evaluation)), ...notes],
     examples: store.count,
     tokens: store.tokens,
     learned_tokens: store.learnedTokens,

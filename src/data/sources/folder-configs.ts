@@ -47,7 +47,10 @@ export async function readFolder(listing: Listing, wanted: string | undefined): 
     for (const note of files.notes) notes.add(note)
     found.set(split.split, files.parts)
   }
-  return { name: listing.name, splits: found, notes: [...notes] }
+  const described =
+    config === undefined ? [] : [standalone, readme].filter((path) => listing.paths.includes(path))
+  const describedBy = await Promise.all(described.map((path) => listing.fetch(path)))
+  return { name: listing.name, splits: found, describedBy, notes: [...notes] }
 }
 
 function onceEach(problems: readonly Problem[]): Problem[] {

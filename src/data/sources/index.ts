@@ -3,5 +3,5 @@
 export { canRepeat } from './open-rows.ts'
 export { readRows } from './read-rows.ts'
 export { resolveFiles } from './resolve-files.ts'
-export { holdsData } from './open-source.ts'
+export { findValidation, holdsData } from './open-source.ts'
 export { isDataFile } from './parts.ts'

@@ -43,6 +43,31 @@ export async function openSource(source: FileSource): Promise<Selection[]> {
   return selections
 }
 
+const heldOut = 'validation'
+
+/** Rows of held-out data that nobody asked for: few, so that evaluating costs little. */
+const fewRows = 128
+
+/**
+ * Sources of the first rows of `validation`, where the data of training have such a split and do not read it themselves.
+ *
+ * @returns no more than 128 rows together
+ */
+export async function findValidation(sources: readonly DataSource[]): Promise<DataSource[]> {
+  const found: Extract<DataSource, { path: unknown }>[] = []
+  for (const source of sources) {
+    if (!('path' in source)) continue
+    for (const given of typeof source.path === 'string' ? [source.path] : source.path) {
+      const { data, path, split = source.split } = await openPath(given, source.config)
+      const read = parseSplits(split ?? data.defaultSplit ?? defaultSplit, data.name)
+      if (data.splits.has(heldOut) && read.every((slice) => slice.split !== heldOut))
+        found.push({ ...source, path, weight: undefined })
+    }
+  }
+  const split = `${heldOut}[:${Math.ceil(fewRows / found.length)}]`
+  return found.map((source) => ({ ...source, split }))
+}
+
 function requireSplit({ name, splits }: DataSet, split: string): void {
   if (splits.has(split)) return
   const [first] = splits.keys()
@@ -58,12 +83,12 @@ function requireSplit({ name, splits }: DataSet, split: string): void {
 async function openPath(
   path: string,
   config: string | undefined,
-): Promise<{ data: DataSet; split?: string }> {
+): Promise<{ data: DataSet; path: string; split?: string }> {
   const whole = await openPlace(path, config)
-  if (whole !== undefined) return { data: whole }
+  if (whole !== undefined) return { data: whole, path }
   const parted = partSuffix(path)
   const data = parted && (await openPlace(parted.path, config))
-  if (data !== undefined) return { data, split: parted?.split ?? '' }
+  if (data !== undefined) return { data, ...(parted ?? { path }) }
   throw new FettleError({
     place: path,
     found: hasWildcards(path) ? 'no file with such a name' : 'no such file or folder',

@@ -34,6 +34,8 @@ export interface DataSet {
   splits: ReadonlyMap<string, readonly Part[]>
   /** What is read where nothing else is asked for (default `train`). */
   defaultSplit?: string
+  /** Files of this machine that say how the others are read. */
+  describedBy?: readonly string[]
   /** What is worth knowing of how it is read. */
   notes: readonly string[]
 }

@@ -5,7 +5,7 @@ import { locate, type Part } from './option-errors.ts'
 /** What of the options of a run may contradict each other. */
 interface Contradictory {
   data?: readonly DataSource[] | undefined
-  evalData?: readonly DataSource[] | undefined
+  evalData?: readonly DataSource[] | null | undefined
   valSize?: number | undefined
   stoppingStrategy?: string | undefined
 }
@@ -24,7 +24,7 @@ export function contradictions(
     const { place, spell } = locate([name], parts)
     return { place, name: spell(name), spell }
   }
-  if (evalData !== undefined && valSize !== undefined) {
+  if (evalData !== undefined && evalData !== null && valSize !== undefined) {
     const { place, name, spell } = at('valSize')
     problems.push({
       place,

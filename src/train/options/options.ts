@@ -141,7 +141,12 @@ const sources = z.array(
 /** The options of `trainSft`; the run file has the model's path besides. */
 export const trainOptionsSchema = z.strictObject({
   data: sources.min(1).describe('Files to train on, with format, columns and roles where needed.'),
-  evalData: sources.optional().describe('Held-out files to evaluate on.'),
+  evalData: sources
+    .nullable()
+    .optional()
+    .describe(
+      'Held-out files to evaluate on; left out (auto), the beginning of a validation split beside the training data; null: none.',
+    ),
   outputDir: z
     .string()
     .min(1)

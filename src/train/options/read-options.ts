@@ -103,7 +103,9 @@ function wrapSources(value: unknown): unknown {
   return {
     ...value,
     ...('data' in value ? { data: wrap(value['data']) } : {}),
-    ...('evalData' in value ? { evalData: wrap(value['evalData']) } : {}),
+    ...('evalData' in value
+      ? { evalData: value['evalData'] === 'auto' ? undefined : wrap(value['evalData']) }
+      : {}),
   }
 }
 

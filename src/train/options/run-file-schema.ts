@@ -27,13 +27,19 @@ export function runFileJsonSchema(): Record<string, unknown> {
     },
   })
   const properties = { ...schema.properties }
-  for (const name of ['data', 'eval_data']) properties[name] = orOneAlone(properties[name])
+  properties['data'] = orOneAlone(properties['data'])
+  const evaluation = properties['eval_data']
+  if (typeof evaluation === 'object') properties['eval_data'] = orOneAlone(evaluation)
   return { ...schema, properties, title: 'fettle run file' }
 }
 
 /** A list of one may stand without its brackets. */
 function orOneAlone(list: z.core.JSONSchema._JSONSchema | undefined): JsonSchema {
-  if (typeof list !== 'object' || typeof list.items !== 'object') throw new Error('not a list')
-  const { description, ...plain } = list
-  return { ...(description !== undefined && { description }), anyOf: [list.items as JsonSchema, plain] }
+  if (typeof list !== 'object') throw new Error('not a list')
+  const { description, anyOf, ...plain } = list
+  // Beside null the list is one of two.
+  const forms = (anyOf ?? [plain]) as JsonSchema[]
+  const items = forms.find((form) => form.items !== undefined)?.items
+  if (typeof items !== 'object') throw new Error('not a list')
+  return { ...(description !== undefined && { description }), anyOf: [items as JsonSchema, ...forms] }
 }
