@@ -93,3 +93,35 @@ test('a file that is not there is named', async () => {
   for (const name of ['no.parquet', 'no.csv', 'no.txt', 'no.jsonl.gz'])
     await expect(rowsOf({ path: join(scratch, name) })).rejects.toThrow(`${name}: no such file or folder`)
 })
+
+/** A Parquet file of which a byte of the metadata of column n is another one. */
+function changed(name: string, at: number, byte: number): string {
+  const bytes = readFileSync(join(folder, 'flat.parquet'))
+  // The column's path in the schema; its codec and count of values follow.
+  bytes[bytes.lastIndexOf(Buffer.from('1918016e', 'hex')) + at] = byte
+  return fileOf(name, bytes)
+}
+
+it.each([
+  [
+    'an unknown codec',
+    changed('lzo.parquet', 5, 6),
+    'row group 0 of 1: column n: compressed by LZO; expected UNCOMPRESSED',
+  ],
+  ['a codec that there is not', changed('codec.parquet', 5, 62), 'row group 0 of 1: column n: compressed by'],
+  ['a shorter column', changed('short.parquet', 7, 4), 'row group 0 of 1: column n: 2 values; expected 3'],
+])('%s is refused with its row group', async (_, path, says) => {
+  await expect(rowsOf({ path })).rejects.toThrow(`${path}: ${says}`)
+})
+
+test('a Parquet file with a changed byte is read or refused with its place', async () => {
+  const bytes = readFileSync(join(folder, 'snappy.parquet'))
+  for (let i = 5; i < bytes.length; i += 97) {
+    const own = Buffer.from(bytes)
+    own[i] ^= 0x55
+    const path = fileOf('changed.parquet', own)
+    const rows = await rowsOf({ path }).catch((error: unknown) => error)
+    if (!Array.isArray(rows)) expect(String(rows)).toMatch(new RegExp(`^FettleError: ${path}`))
+    else expect(rows).toHaveLength(9)
+  }
+})

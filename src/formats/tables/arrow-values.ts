@@ -22,6 +22,11 @@ export function columnReaders(
   placeOf: PlaceOf,
 ): { name: string; read: ValueReader }[] {
   const features = featuresOf(batch.schema.metadata.get('huggingface'))
+  for (const [i, { name }] of batch.schema.fields.entries())
+    if (batch.data.children[i].length !== batch.data.length)
+      throw new Error(
+        `the column ${name} has ${batch.data.children[i].length} values, and the batch ${batch.data.length} rows`,
+      )
   return batch.schema.fields.map((field, i) => ({
     name: field.name,
     read: readerOf(arrow, batch.data.children[i], field, keyOf(features, field.name), placeOf),
@@ -46,10 +51,14 @@ function unchecked(arrow: Arrow, data: Data, field: Field, feature: Feature, pla
   }
   if (types.isList(type) || types.isLargeList(type) || types.isMap(type)) {
     const item = readerOf(arrow, data.children[0], type.children[0], itemOf(feature), placeOf)
+    const items = data.children[0].length
     const offsets = data.valueOffsets as Int32Array | BigInt64Array
     const list = (row: number): unknown[] => {
       const from = Number(offsets[row])
-      return Array.from({ length: Number(offsets[row + 1]) - from }, (_, i) => item(from + i))
+      const to = Number(offsets[row + 1])
+      if (!(from >= 0 && from <= to && to <= items))
+        throw new Error(`the column ${field.name} has a list from item ${from} to ${to} of ${items}`)
+      return Array.from({ length: to - from }, (_, i) => item(from + i))
     }
     // As Python has them: pairs of key and value.
     return types.isMap(type)

@@ -1,4 +1,4 @@
-import type { SchemaTree } from 'hyparquet'
+import type { RowGroup, SchemaTree } from 'hyparquet'
 import { countBytes } from './bytes.ts'
 import { FettleError, messageOf } from '../../error.ts'
 import { parseJson } from '../json/index.ts'
@@ -26,20 +26,12 @@ export async function* readParquet(path: string): AsyncGenerator<Record<string, 
     ),
     parsers: { jsonFromBytes: (bytes: Uint8Array) => parseJson(Buffer.from(bytes).toString('utf8'), path) },
   }
-  const explained = async <T>(work: Promise<T>): Promise<T> => {
+  const explained = async <T>(work: Promise<T>, place = path): Promise<T> => {
     try {
       return await work
     } catch (error) {
       const unreadable = explainUnreadable(path, error, 'a Parquet file')
-      if (unreadable instanceof FettleError) throw unreadable
-      throw new FettleError(
-        {
-          place: path,
-          found: `no Parquet that can be read: ${messageOf(error)}`,
-          expected: 'a whole Parquet file',
-        },
-        { cause: error },
-      )
+      throw unreadable instanceof FettleError ? unreadable : broken(place, messageOf(error), error)
     }
   }
   const file = await explained(asyncBufferFromFile(path))
@@ -47,12 +39,69 @@ export async function* readParquet(path: string): AsyncGenerator<Record<string, 
   const schema = parquetSchema(metadata)
   const features = featuresOf(metadata.key_value_metadata?.find(({ key }) => key === 'huggingface')?.value)
   let rowStart = 0
-  for (const group of metadata.row_groups) {
+  for (const [index, group] of metadata.row_groups.entries()) {
+    const place = `${path}: row group ${index} of ${metadata.row_groups.length}`
+    checkGroup(group, schema, Object.keys(compressors), place)
     const rowEnd = rowStart + Number(group.num_rows)
-    const rows = await explained(parquetReadObjects({ ...options, file, metadata, rowStart, rowEnd }))
+    const rows = await explained(
+      parquetReadObjects({ ...options, file, metadata, rowStart, rowEnd }),
+      `${place}, rows ${rowStart} to ${rowEnd - 1}`,
+    )
     countBytes(Number(group.total_compressed_size ?? group.total_byte_size))
-    for (const [i, row] of rows.entries()) yield structOf(row, schema, features, `${path}#${rowStart + i}`)
+    if (rows.length !== rowEnd - rowStart) throw broken(place, `${rows.length} of ${rowEnd - rowStart} rows`)
+    for (const [i, row] of rows.entries()) {
+      for (const name in row)
+        if (row[name] === undefined)
+          throw broken(place, `the column ${name} ends behind ${i} of ${rows.length} rows`)
+      yield structOf(row, schema, features, `${path}#${rowStart + i}`)
+    }
     rowStart = rowEnd
+  }
+  if (BigInt(rowStart) !== metadata.num_rows)
+    throw broken(path, `${rowStart} rows in its row groups, and ${metadata.num_rows} said at its end`)
+}
+
+function broken(place: string, what: string, cause?: unknown): FettleError {
+  return new FettleError(
+    {
+      place,
+      found: `no Parquet that can be read: ${what}`,
+      expected: 'a whole Parquet file',
+      cure: 'It may have been cut off or changed: fetch or write it anew.',
+    },
+    { cause },
+  )
+}
+
+/** What the metadata say of a row group, before its bytes are read: how columns are compressed, and how long they are. */
+function checkGroup(
+  { columns, num_rows }: RowGroup,
+  { children }: SchemaTree,
+  codecs: readonly string[],
+  place: string,
+): void {
+  const known = ['UNCOMPRESSED', 'SNAPPY', ...codecs]
+  for (const { meta_data: data } of columns) {
+    if (data === undefined) continue
+    const name = data.path_in_schema.join('.')
+    if (!known.includes(data.codec))
+      throw new FettleError({
+        place: `${place}: column ${name}`,
+        found: `compressed by ${data.codec ?? 'a codec that Parquet does not have'}`,
+        expected: [...new Set(known)].join(', '),
+        cure: "Write it anew with another codec, for instance pyarrow's compression='zstd'.",
+      })
+    const isFlat = children.some(
+      ({ element, children: inner }) =>
+        element.name === name && inner.length === 0 && element.repetition_type !== 'REPEATED',
+    )
+    if (isFlat && data.num_values !== num_rows)
+      throw new FettleError({
+        place: `${place}: column ${name}`,
+        found: `${data.num_values} values`,
+        expected: `${num_rows}, as many as the row group has rows`,
+        cure: 'Write the file anew: columns of one table are equally long.',
+      })
   }
 }
 
