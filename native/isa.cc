@@ -75,6 +75,7 @@ void sigmoidGateVjp(const args::SigmoidGateVjp& op);
 #include "kernels/scale_columns.h"
 #include "kernels/route.h"
 #include "kernels/scale_rows.h"
+#include "kernels/score_rows.h"
 #include "kernels/select_rows.h"
 #include "kernels/sgd_lion.h"
 #include "kernels/sigmoid.h"

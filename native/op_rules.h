@@ -433,9 +433,10 @@ constexpr ArgumentRule targetLogProbsArguments[] = {
     {"logProbs", ArgumentType::float32, 0, 1, {"m"}},
     {"lse", ArgumentType::float32, kAuxiliary, 1, {"m"}},
     {"dHidden", ArgumentType::act, kOptional | kAuxiliary, 2, {"m", "H"}},
+    {"description", ArgumentType::float32, kOptional | kAuxiliary, 2, {"m", "4"}},
 };
 constexpr OpRule targetLogProbs{
-    targetLogProbsArguments, 4, 3,
+    targetLogProbsArguments, 4, 4,
     {{"scale", AttributeKind::number}, {"cap", AttributeKind::number}},
     1, {1}, {0x2f}, 0x0, -1};
 
@@ -458,11 +459,24 @@ constexpr ArgumentRule adaptedLogProbsArguments[] = {
     {"logProbs", ArgumentType::float32, 0, 1, {"m"}},
     {"lse", ArgumentType::float32, kAuxiliary, 1, {"m"}},
     {"dHidden", ArgumentType::act, kOptional | kAuxiliary, 2, {"m", "H + R"}},
+    {"description", ArgumentType::float32, kOptional | kAuxiliary, 2, {"m", "4"}},
 };
 constexpr OpRule adaptedLogProbs{
-    adaptedLogProbsArguments, 5, 3,
+    adaptedLogProbsArguments, 5, 4,
     {{"scale", AttributeKind::number}, {"cap", AttributeKind::number}},
     1, {2}, {0x5f}, 0x0, -1};
+
+constexpr ArgumentRule scoreRowsArguments[] = {
+    {"hidden", ArgumentType::act, 0, 2, {"m", "H"}},
+    {"weight", ArgumentType::parameter, 0, 2, {"1", "H"}},
+    {"weights", ArgumentType::float32, kOptional, 1, {"m"}},
+    {"scores", ArgumentType::float32, 0, 1, {"m"}},
+    {"dHidden", ArgumentType::act, kOptional | kAuxiliary, 2, {"m", "H"}},
+};
+constexpr OpRule scoreRows{
+    scoreRowsArguments, 3, 2,
+    {},
+    1, {1}, {0x5}, 0x0, -1};
 
 constexpr ArgumentRule scaleRowsArguments[] = {
     {"x", ArgumentType::stream, 0, 2, {"M", "W"}},
@@ -637,6 +651,7 @@ constexpr const OpRule* kOpRules[] = {
     &rules::targetLogProbs,
     &rules::appendColumns,
     &rules::adaptedLogProbs,
+    &rules::scoreRows,
     &rules::scaleRows,
     &rules::argmax,
     &rules::fill,

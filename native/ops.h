@@ -5,20 +5,20 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "eea9d60a85dad01b";
+constexpr char kTableHash[] = "dd4aab3c3a6ccc9a";
 
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(addNoise) X(dropout) X(qkNorm) \
   X(joinColumns) X(rope) X(attention) X(cachedAttention) X(causalConv) X(cachedCausalConv) X(gatedDelta) \
   X(cachedGatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(copySlots) X(linear) X(scaleColumns) X(inverseNorms) \
   X(glu) X(gateColumns) X(activation) X(route) X(dispatch) X(expertLinear) X(expertGlu) X(combine) X(sigmoid) \
-  X(countExperts) X(balanceLoss) X(capLogits) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scaleRows) \
-  X(argmax) X(fill) X(gradNorm) X(adamw) X(sgd) X(lion) X(adamw8bit) X(lion8bit) X(adafactor) X(muon)
+  X(countExperts) X(balanceLoss) X(capLogits) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scoreRows) \
+  X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw) X(sgd) X(lion) X(adamw8bit) X(lion8bit) X(adafactor) X(muon)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(dropout) X(qkNorm) \
   X(joinColumns) X(rope) X(attention) X(causalConv) X(gatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(linear) \
   X(scaleColumns) X(glu) X(gateColumns) X(activation) X(route) X(dispatch) X(expertLinear) X(expertGlu) X(combine) \
-  X(sigmoid) X(countExperts) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs)
+  X(sigmoid) X(countExperts) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scoreRows)
 
 enum class Op : int {
 #define X(name) name,
@@ -36,7 +36,7 @@ constexpr int kOpCount = sizeof(kOpNames) / sizeof(kOpNames[0]);
 // What is a pointer may be absent.
 namespace args {
 
-static_assert(kMaxArguments >= 11, "call.h");
+static_assert(kMaxArguments >= 13, "call.h");
 
 struct Embedding : Arguments {
   using Arguments::Arguments;
@@ -818,6 +818,7 @@ struct TargetLogProbs : Arguments {
   const Tensor& logProbs() const { return *call.out[0]; }
   const Tensor* lse() const { return call.out[1]; }
   const Tensor* dHidden() const { return call.out[2]; }
+  const Tensor* description() const { return call.out[3]; }
   double scale() const { return call.attributes[0]; }
   double cap() const { return call.attributes[1]; }
 };
@@ -867,6 +868,7 @@ struct AdaptedLogProbs : Arguments {
   const Tensor& logProbs() const { return *call.out[0]; }
   const Tensor* lse() const { return call.out[1]; }
   const Tensor* dHidden() const { return call.out[2]; }
+  const Tensor* description() const { return call.out[3]; }
   double scale() const { return call.attributes[0]; }
   double cap() const { return call.attributes[1]; }
 };
@@ -883,6 +885,23 @@ struct AdaptedLogProbsVjp : Arguments {
   bool accumulatesLoraB() const { return call.accumulate[0]; }
   double scale() const { return call.attributes[0]; }
   double cap() const { return call.attributes[1]; }
+};
+
+struct ScoreRows : Arguments {
+  using Arguments::Arguments;
+  const Tensor& hidden() const { return *call.in[0]; }
+  const Tensor& weight() const { return *call.in[1]; }
+  const Tensor* weights() const { return call.in[2]; }
+  const Tensor& scores() const { return *call.out[0]; }
+  const Tensor* dHidden() const { return call.out[1]; }
+};
+
+struct ScoreRowsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor& hidden() const { return *call.in[0]; }
+  const Tensor* weights() const { return call.in[2]; }
+  const Tensor* dWeight() const { return call.out[0]; }
+  bool accumulatesWeight() const { return call.accumulate[0]; }
 };
 
 struct ScaleRows : Arguments {

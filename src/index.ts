@@ -133,7 +133,7 @@ export type {
   TextStreamerOptions,
 } from './pipeline/index.ts'
 
-export { runFileJsonSchema, trainSft } from './train/index.ts'
+export { runFileJsonSchema, trainCpo, trainDpo, trainKto, trainOrpo, trainSft } from './train/index.ts'
 export type {
   CheckpointEvent,
   EndEvent,
@@ -142,6 +142,7 @@ export type {
   StartEvent,
   StepEvent,
   TrainEvent,
+  TrainInput,
   TrainOptionsInput,
   TrainSftInput,
 } from './train/index.ts'

@@ -15,6 +15,9 @@
 // Measured, Zen 5, H = 576: 192 to 576 words and tiles of 64 to 256 rows differ by 1 %; asking for the next block of W ahead of
 // time gains nothing.
 //
+// Where a description is asked for, the same registers also give Σ e s and Σ e² (without the target, as Z), Σ s and the largest
+// other s, from which entropy = lse − Σ e s / Z, mean logit, margin and log Σ p² = log(Σ e² / Z²) follow.
+//
 // LoRA on the head (adaptedLogProbs): W continues with the columns of B, and h with those of A h. A block of both is copied together
 // before it is packed; all else is the same.
 //
@@ -40,6 +43,7 @@ constexpr int64_t kHeadTile = 128;        // token rows in a tile
 constexpr int64_t kHeadRows = 1024;       // token rows in a chunk, at most
 constexpr int64_t kHeadFloats = 1 << 26;  // elements of O of all threads together, at most
 constexpr float kHeadLimit = 1e26f;       // a sum beyond this moves the reference; e^88 is the end of float
+constexpr float kHeadSquareLimit = 1e15f; // the same where squares are summed too
 
 // The rows of a weight from `first` on, as a source for packing.
 template <class S> struct RowsFrom {
@@ -90,7 +94,9 @@ struct HeadPart {
   float* references;  // r [rows]
   float* sums;        // Z [rows, kLanes], to be added up
   float* outputs;     // O [rows, width], null where no gradient is wanted
+  float* described;   // Σ e s, Σ e², Σ s and the largest other s [rows, 4, kLanes], null where no description is wanted
 };
+constexpr int64_t kHeadDescribed = 4 * kLanes;
 
 // e^x, for bf16 cells within 2.6e-6 of it: a thousandth of their rounding.
 template <class C> inline vf headExp(vf x) {
@@ -99,11 +105,12 @@ template <class C> inline vf headExp(vf x) {
 }
 
 // Store of the product h Wᵀ: p = e^(s − r), zero for the target and past the end; adds to Z, and keeps p as cells.
-template <class C, bool IsPlain> struct StoreExponentials {
+template <class C, bool IsPlain, bool Describes> struct StoreExponentials {
   Capped capped;
   const float* references;
   const int32_t* targets;
   float* sums;
+  float* described;
   C* p;  // tile [rows from tileBegin, stride] at this panel's column, or null
   int64_t tileBegin, stride;
   int64_t firstWord;  // of this panel
@@ -114,7 +121,20 @@ template <class C, bool IsPlain> struct StoreExponentials {
     if ((unsigned)here < (unsigned)kLanes) e = select(laneNumbers() == splatInt(here), vf{}, e);
     if (n < kLanes) e = select(laneNumbers() < splatInt(n), e, vf{});
     store(sums + row * kLanes, load(sums + row * kLanes) + e);
+    if (Describes) describe(described + row * kHeadDescribed, value, e, here, n);
     if (p) store(p + (row - tileBegin) * stride + column, IsPlain ? e : e * capped.slope(value));
+  }
+  static void describe(float* d, vf value, vf e, int target, int n) {
+    vf other = value;
+    if ((unsigned)target < (unsigned)kLanes) other = select(laneNumbers() == splatInt(target), splat(-__builtin_inff()), other);
+    if (n < kLanes) {
+      value = select(laneNumbers() < splatInt(n), value, vf{});
+      other = select(laneNumbers() < splatInt(n), other, splat(-__builtin_inff()));
+    }
+    store(d, load(d) + e * value);
+    store(d + kLanes, load(d + kLanes) + e * e);
+    store(d + 2 * kLanes, load(d + 2 * kLanes) + value);
+    store(d + 3 * kLanes, vmax(other, load(d + 3 * kLanes)));
   }
 };
 
@@ -137,6 +157,7 @@ template <class C, class Weight> struct HeadWalk {
   HeadPart part;
   C *forward, *backward, *p;  // panels of W for h Wᵀ and for p W, tile of probabilities
   float* kept;                // sums of the tile's rows before the block; the rows' largest s in raiseReferences
+  float* keptDescribed;       // likewise of what describes them
   int64_t firstWord = 0, words = 0;
   bool first = true;  // nothing in part.outputs yet
 
@@ -172,19 +193,21 @@ template <class C, class Weight> struct HeadWalk {
   }
 
   void exponentials(int64_t begin, int64_t end) {
-    if (chunk.capped.isPlain()) exponentialsAs<true>(begin, end);
-    else exponentialsAs<false>(begin, end);
+    if (part.described) chunk.capped.isPlain() ? exponentialsAs<true, true>(begin, end) : exponentialsAs<false, true>(begin, end);
+    else chunk.capped.isPlain() ? exponentialsAs<true, false>(begin, end) : exponentialsAs<false, false>(begin, end);
   }
-  template <bool IsPlain> void exponentialsAs(int64_t begin, int64_t end) {
+  template <bool IsPlain, bool Describes> void exponentialsAs(int64_t begin, int64_t end) {
     logits(begin, end, [&](int64_t v) {
-      return StoreExponentials<C, IsPlain>{chunk.capped, part.references, chunk.targets, part.sums, part.outputs ? p + v : nullptr,
-                                  begin, kHeadVocabulary, firstWord + v};
+      return StoreExponentials<C, IsPlain, Describes>{chunk.capped, part.references, chunk.targets, part.sums, part.described,
+                                                      part.outputs ? p + v : nullptr, begin, kHeadVocabulary, firstWord + v};
     });
   }
 
   // Rare: takes the rows' largest logits so far as references, scales what was found before, and leaves p and Z undone.
   void raiseReferences(int64_t begin, int64_t end) {
     std::memcpy(part.sums + begin * kLanes, kept, (end - begin) * kLanes * sizeof(float));
+    if (part.described)
+      std::memcpy(part.described + begin * kHeadDescribed, keptDescribed, (end - begin) * kHeadDescribed * sizeof(float));
     for (int64_t i = 0; i < (end - begin) * kLanes; i++) kept[i] = -__builtin_inff();
     logits(begin, end, [&](int64_t) { return StoreMaximum{chunk.capped, kept - begin * kLanes}; });
     for (int64_t row = begin; row < end; row++) {
@@ -193,6 +216,11 @@ template <class C, class Weight> struct HeadWalk {
       const vf factor = exp(splat(part.references[row] - largest));
       part.references[row] = largest;
       store(part.sums + row * kLanes, load(part.sums + row * kLanes) * factor);
+      if (part.described) {
+        float* d = part.described + row * kHeadDescribed;
+        store(d, load(d) * factor);
+        store(d + kLanes, load(d + kLanes) * factor * factor);
+      }
       if (!part.outputs || first) continue;
       float* o = part.outputs + row * chunk.width;
       eachVector(chunk.width, [&](int64_t i, auto count) { storePart(o + i, loadPart(o + i, count) * factor, count); });
@@ -201,10 +229,12 @@ template <class C, class Weight> struct HeadWalk {
 
   void tile(int64_t begin, int64_t end) {
     std::memcpy(kept, part.sums + begin * kLanes, (end - begin) * kLanes * sizeof(float));
+    if (part.described)
+      std::memcpy(keptDescribed, part.described + begin * kHeadDescribed, (end - begin) * kHeadDescribed * sizeof(float));
     exponentials(begin, end);
     vf largest = {};
     for (int64_t row = begin; row < end; row++) largest = vmax(load(part.sums + row * kLanes), largest);
-    if (maxOf(largest) > kHeadLimit) {
+    if (maxOf(largest) > (part.described ? kHeadSquareLimit : kHeadLimit)) {
       raiseReferences(begin, end);
       exponentials(begin, end);
     }
@@ -235,21 +265,27 @@ template <class C> static Range headWords(int64_t vocabulary, int t, int n) {
 
 // Z, O and r of one thread's part of the vocabulary.
 template <class C, class Weight>
-static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, const Head& head, Range words, bool gradient) {
+static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, const Head& head, Range words, bool gradient,
+                         bool describes) {
   const auto scratch = [&](int slot, size_t bytes) { return pool.scratch(thread, slot, bytes); };
   const int64_t panels = roundUp(kHeadVocabulary, kPanelColumns<C>), across = roundUp(chunk.width, kPanelColumns<C>);
+  const int64_t tellings = describes ? (chunk.rows + kHeadTile) * kHeadDescribed : 0;
   HeadPart part;
-  part.references = static_cast<float*>(scratch(0, chunk.rows * (1 + kLanes) * sizeof(float)));
+  part.references = static_cast<float*>(scratch(0, (chunk.rows * (1 + kLanes) + tellings) * sizeof(float)));
   part.sums = part.references + chunk.rows;
   part.outputs = gradient ? static_cast<float*>(scratch(1, chunk.rows * chunk.width * sizeof(float))) : nullptr;
   std::memcpy(part.references, chunk.targetLogits, chunk.rows * sizeof(float));
   std::memset(part.sums, 0, chunk.rows * kLanes * sizeof(float));
+  part.described = describes ? part.sums + chunk.rows * kLanes : nullptr;
+  float* keptDescribed = describes ? part.described + chunk.rows * kHeadDescribed : nullptr;
+  for (int64_t i = 0; describes && i < chunk.rows * kHeadDescribed; i++)
+    part.described[i] = i % kHeadDescribed < 3 * kLanes ? 0.0f : -__builtin_inff();
   C* forward = static_cast<C*>(scratch(2, roundUp(chunk.width, Block<C>::depth) * panels * sizeof(C)));
   C* backward = gradient ? static_cast<C*>(scratch(3, kHeadVocabulary * across * sizeof(C))) : nullptr;
   C* p = gradient ? static_cast<C*>(scratch(4, kHeadTile * kHeadVocabulary * sizeof(C))) : nullptr;
   float* kept = static_cast<float*>(scratch(5, kHeadTile * kLanes * sizeof(float)));
   Weight* copied = head.loraB ? static_cast<Weight*>(scratch(8, kHeadVocabulary * chunk.width * sizeof(Weight))) : nullptr;
-  HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept}.walk(words.begin, words.end);
+  HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept, keptDescribed}.walk(words.begin, words.end);
   return part;
 }
 
@@ -258,12 +294,13 @@ template <class Act> struct HeadResults {
   float *logProbs, *lse;
   Act* dHidden;
   const float* weights;  // −∂loss/∂logProb of each row; null: ones
+  float* description;    // [rows, 4]
 };
 
 // logProb, lse and dHidden of one row from all parts; shares has room for one number a part.
 template <class C, class Act, class Weight>
 static void headMergeRow(const HeadChunk<C>& chunk, const std::vector<HeadPart>& parts, float* shares, int64_t row,
-                         const Weight* targetWeight, const HeadResults<Act>& results) {
+                         const Weight* targetWeight, int64_t vocabulary, const HeadResults<Act>& results) {
   const float targetLogit = chunk.targetLogits[row];
   float reference = targetLogit;
   for (const HeadPart& part : parts) reference = std::max(reference, part.references[row]);
@@ -277,6 +314,24 @@ static void headMergeRow(const HeadChunk<C>& chunk, const std::vector<HeadPart>&
   const float logProb = -(float)(std::log(all) + reference - targetLogit);
   results.logProbs[row] = logProb;
   if (results.lse) results.lse[row] = (float)(std::log(all) + reference);
+  if (results.description) {
+    const double target = std::exp((double)targetLogit - reference);
+    double products = target * targetLogit, squares = target * target, logits = 0;
+    float other = -__builtin_inff();
+    for (size_t t = 0; t < parts.size(); t++) {
+      const float* d = parts[t].described + row * kHeadDescribed;
+      const double share = std::exp((double)parts[t].references[row] - reference);
+      products += share * sum(load(d));
+      squares += share * share * sum(load(d + kLanes));
+      logits += sum(load(d + 2 * kLanes));
+      other = std::max(other, maxOf(load(d + 3 * kLanes)));
+    }
+    float* told = results.description + 4 * row;
+    told[0] = (float)(std::log(all) + reference - products / all);
+    told[1] = (float)(logits / vocabulary);
+    told[2] = targetLogit - other;
+    told[3] = (float)(std::log(squares) - 2 * std::log(all));
+  }
   if (!results.dHidden) return;
   // A log-probability that is not a number must not leave a gradient that looks like one.
   const double weight = results.weights ? results.weights[row] : 1.0f;
@@ -332,14 +387,15 @@ static void headChunk(Pool& pool, const Act* hidden, const Head& head, const int
   pool.run([&](int thread) {
     if (thread >= count) return;
     const Range words = headWords<C>(vocabulary, thread, count);
-    parts[thread] = headWalk<C, Weight>(pool, thread, chunk, head, words, results.dHidden != nullptr);
+    parts[thread] =
+        headWalk<C, Weight>(pool, thread, chunk, head, words, results.dHidden != nullptr, results.description != nullptr);
   });
   pool.run([&](int thread) {
     std::vector<float> shares(count);
     std::vector<Weight> together(head.loraB ? width : 0);
     const Range mine = partOf(rows, thread, threads);
     for (int64_t m = mine.begin; m < mine.end; m++)
-      headMergeRow(chunk, parts, shares.data(), m, head.row<Weight>(targets[m], together.data()), results);
+      headMergeRow(chunk, parts, shares.data(), m, head.row<Weight>(targets[m], together.data()), vocabulary, results);
   });
 }
 
@@ -359,6 +415,8 @@ template <class Op> static void headForward(const Op& op, const Head& head) {
   const float* weights = dataOf<const float>(op.weights());
   for (float* results : {logProbs, lse})
     if (results) std::memset(results + learned, 0, padding * sizeof(float));
+  float* description = dataOf<float>(op.description());
+  if (description) std::memset(description + 4 * learned, 0, 4 * padding * sizeof(float));
   withType(hidden.dtype, [&](auto actZero) {
     withType(weight.dtype, [&](auto weightZero) {
       using Act = decltype(actZero);
@@ -372,6 +430,7 @@ template <class Op> static void headForward(const Op& op, const Head& head) {
             lse ? lse + rows.begin : nullptr,
             dHidden ? dHidden + rows.begin * width : nullptr,
             weights ? weights + rows.begin : nullptr,
+            description ? description + 4 * rows.begin : nullptr,
         };
         headChunk<Act, Weight>(op.pool(), hidden.as<const Act>() + rows.begin * width, head, targets + rows.begin,
                                rows.end - rows.begin, Capped((float)op.scale(), (float)op.cap()), results);

@@ -42,7 +42,9 @@ export function showExample(example: InspectedExample, tokenizer: Tokenizer, { p
       `  ${paint.red('dropped')} message ${message}: the template leaves out its ${field}; a training run stops here`,
   )
   return [
-    paint.bold(`${formatOrigin(origin)} · ${inputIds.length} tokens, ${learned} learned`),
+    paint.bold(
+      `${formatOrigin(origin)}${wantedText(origin)} · ${inputIds.length} tokens, ${learned} learned`,
+    ),
     (from > 0 ? paint.dim(`… ${from} tokens as in the turn before …\n`) : '') +
       coloured(example, from, tokenizer, paint),
     ...(spans.length === 0 ? [`  ${paint.red('nothing is learned')}`] : lines),
@@ -123,6 +125,11 @@ export function showTurn(turn: TurnParity, tokenizer: Tokenizer, { paint }: Term
     `    training ${around(trainingIds)}`,
     `    serving  ${around(servingIds)}`,
   ].join('\n')
+}
+
+/** Whether an answer with a label is wanted. */
+function wantedText({ part }: InspectedExample['origin']): string {
+  return part === 'desirable' ? ' (wanted)' : part === 'undesirable' ? ' (unwanted)' : ''
 }
 
 function quote(text: string): string {

@@ -1,4 +1,4 @@
-import { applyRunTemplate, maskPolicyOf } from '../train/index.ts'
+import { applyRunTemplate, maskPolicyOf, preferenceKindOf } from '../train/index.ts'
 import type { SpanStatus } from '../chat/index.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
@@ -36,6 +36,7 @@ export const inspect = defineCommand({
       'model',
       'data',
       'adapter',
+      'method',
       'trainOnInput',
       'learn',
       'learnThinking',
@@ -84,6 +85,7 @@ export const inspect = defineCommand({
       perTurn: options.perTurn,
       variables,
       skipInvalid: options.skipInvalid,
+      preferences: preferenceKindOf(options.method),
       report,
     })
     const compareTurns = turnComparer(tokenizer, variables)

@@ -1,6 +1,6 @@
 import { AutoModelForCausalLM } from '../model/index.ts'
 import { loadTokenizer } from '../pipeline/index.ts'
-import { isDivergence, trainSft } from '../train/index.ts'
+import { isDivergence, train as trainBy } from '../train/index.ts'
 import { whenOutputCloses } from './closed-output.ts'
 import { collectGarbage } from './collect-garbage.ts'
 import { defineCommand } from './command.ts'
@@ -79,7 +79,7 @@ export const train = defineCommand({
     /** Where the run is, when no option says it. */
     let folder: string | undefined
     try {
-      for await (const event of trainSft({ ...options, model, tokenizer, signal: stop.signal })) {
+      for await (const event of trainBy({ ...options, model, tokenizer, signal: stop.signal })) {
         // Until now there was nothing to save, and a signal ended the process at once, whatever it was busy with.
         if (event.type === 'start') for (const signal of signals) process.on(signal, interrupt)
         // Those of the adapter that the run goes on from.

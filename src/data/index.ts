@@ -26,8 +26,9 @@ export {
   type InvalidRowOptions,
   type SourceReport,
 } from './report.ts'
-export { formatOrigin, type Origin, type Row } from './row.ts'
 export { findValidation, holdsData, isDataFile, readRows, resolveFiles } from './sources/index.ts'
+export type { PreferenceKind } from './preferences/answer-rows.ts'
+export { formatOrigin, type AnswerPart, type Origin, type Row } from './row.ts'
 export {
   columnNames,
   isRows,

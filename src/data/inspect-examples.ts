@@ -4,7 +4,7 @@ import type { MaskPolicy, Message } from '../chat/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Conversation } from './conversation.ts'
 import { encodeConversations, type EncodedExample, type ExampleOptions } from './encode-conversations.ts'
-import { readConversations, sourceReports, type MixOptions } from './mix/index.ts'
+import { readConversations, sourceReports, type ReadOptions } from './mix/index.ts'
 import { refuseUseless } from './nothing-in.ts'
 import { createDataReport, note } from './report.ts'
 import { formatOrigin } from './row.ts'
@@ -33,7 +33,7 @@ export interface InspectedExample extends EncodedExample {
 export async function* inspect(
   sources: readonly (string | DataSource)[],
   tokenizer: Tokenizer,
-  options: ExampleOptions & MixOptions = {},
+  options: ExampleOptions & ReadOptions = {},
 ): AsyncGenerator<InspectedExample> {
   checkArgument('sources', sources, Array.isArray(sources), 'a list of paths or sources')
   checkObject('options', options)

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { FettleError } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { EncodedExample, ExampleOptions } from './encode-conversations.ts'
-import { readConversations, sourceReports, type MixOptions } from './mix/index.ts'
+import { readConversations, sourceReports, type ReadOptions } from './mix/index.ts'
 import { refuseUseless } from './nothing-in.ts'
 import { createDataReport } from './report.ts'
 import { sourceName, sourceOf, type DataSource } from './row-options.ts'
@@ -11,7 +11,7 @@ import { createEncodingPool } from './workers/encoding-pool.ts'
 import { encodeInThreads } from './workers/encode-in-threads.ts'
 
 /** How rows become examples. */
-export interface PrepareOptions extends ExampleOptions, MixOptions {
+export interface PrepareOptions extends ExampleOptions, Omit<ReadOptions, 'trainOnInput'> {
   /** Threads that tokenise where there is enough to do; then examples have no texts (default 1: this one). */
   threads?: number | undefined
 }

@@ -24,6 +24,14 @@ export const columnNames = [
   'attention_mask',
   'completion_mask',
   'assistant_masks',
+  'chosen',
+  'rejected',
+  'label',
+  'prompt_ids',
+  'chosen_ids',
+  'rejected_ids',
+  'completion_ids',
+  'KL_completion_ids',
 ] as const
 
 type ColumnName = (typeof columnNames)[number]

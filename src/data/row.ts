@@ -10,7 +10,15 @@ export interface Origin {
   row?: number
   /** Kept for evaluation: `valSize`. */
   heldOut?: true
+  /** Which answer of the row it is, where preferences are learned. */
+  part?: AnswerPart
 }
+
+/**
+ * An answer of a pair, or one that is wanted or not; `mismatched`: that of another row to this one's prompt, by which KTO measures
+ * how far the model has moved.
+ */
+export type AnswerPart = 'chosen' | 'rejected' | 'desirable' | 'undesirable' | 'mismatched'
 
 /** One record of a data file, before its format is known. */
 export interface Row {
@@ -18,10 +26,11 @@ export interface Row {
   origin: Origin
 }
 
-/** `train.jsonl:41` or `train.parquet#40`. */
-export function formatOrigin({ file, line, row }: Origin): string {
-  if (line !== undefined) return `${file}:${line}`
-  return row === undefined ? file : `${file}#${row}`
+/** `train.jsonl:41` or `train.parquet#40`; of a pair `pairs.jsonl:41 (rejected)`. */
+export function formatOrigin({ file, line, row, part }: Origin): string {
+  const answer = part === 'chosen' || part === 'rejected' ? ` (${part})` : ''
+  if (line !== undefined) return `${file}:${line}${answer}`
+  return row === undefined ? file : `${file}#${row}${answer}`
 }
 
 /**

@@ -581,6 +581,8 @@ export const ops = {
    * gradients are 0 and cost nothing, so that one program serves any number of rows.
    * `weights` are −∂loss/∂logProbs, ones where they are absent: dHidden[m] = weights[m] · (softmax − onehot) · s' W, made on the
    * way where it is asked for; s' = scale · (1 − (s / cap)²). The vjp makes dWeight only.
+   * `description` tells of the distribution p = softmax(s) of each row: its entropy −Σ p log p, the mean of s over the vocabulary,
+   * s_target − the largest other s (the target is the likeliest from 0 on), and log Σ p².
    */
   targetLogProbs: op({
     inputs: {
@@ -593,6 +595,7 @@ export const ops = {
       logProbs: float32('m'),
       lse: auxiliary(float32('m')),
       dHidden: optional(auxiliary(act('m', 'H'))),
+      description: optional(auxiliary(float32('m', '4'))),
     },
     attributes: { scale: 'number', cap: 'number' },
     gradients: ['weight'],
@@ -624,10 +627,24 @@ export const ops = {
       logProbs: float32('m'),
       lse: auxiliary(float32('m')),
       dHidden: optional(auxiliary(act('m', 'H + R'))),
+      description: optional(auxiliary(float32('m', '4'))),
     },
     attributes: { scale: 'number', cap: 'number' },
     gradients: ['loraB'],
     saved: () => ['targets', 'weight', 'loraB', 'hidden', 'weights', 'lse'],
+    gradientMadeForward: ['hidden', 'dHidden', 'weights'],
+  }),
+
+  /**
+   * A score of each row: scores[m] = hidden[m] · W. `weights` are −∂loss/∂scores, ones where they are absent:
+   * dHidden[m] = −weights[m] W is made on the way where it is asked for. The vjp makes dWeight = −Σ weights[m] hidden[m].
+   */
+  scoreRows: op({
+    inputs: { hidden: act('m', 'H'), weight: parameter('1', 'H'), weights: optional(float32('m')) },
+    outputs: { scores: float32('m'), dHidden: optional(auxiliary(act('m', 'H'))) },
+    attributes: {},
+    gradients: ['weight'],
+    saved: () => ['hidden', 'weights'],
     gradientMadeForward: ['hidden', 'dHidden', 'weights'],
   }),
 

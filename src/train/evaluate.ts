@@ -25,9 +25,11 @@ async function lossOf<D extends Document>(
   const step = await objective.begin(batches, passes)
   for (const batch of batches) {
     const weights = await step.weights(batch)
-    const logProbs = await passes.logProbs(batch)
-    if (typeof weights === 'function') weights(logProbs)
-    step.passed?.(batch, logProbs)
+    const { logProbs, description } = objective.describes
+      ? await passes.described(batch)
+      : { logProbs: await passes.logProbs(batch) }
+    if (typeof weights === 'function') weights(logProbs, description)
+    step.passed?.(batch, logProbs, description)
   }
   return {
     ...step.end(),

@@ -1,25 +1,32 @@
 import { splitBatch, type TrainingBatch } from '../batch/index.ts'
 import { FettleError } from '../error.ts'
-import type { ModelInternals, Passes, Scores } from '../model/index.ts'
+import type { ModelInternals, Passes, Scores, TokenDescription } from '../model/index.ts'
+import type { ReferenceCopy } from './reference.ts'
 
 /** Forward passes over whole batches, for objectives: divided as training is, and without gradients or dropout. */
 export interface ForwardPasses {
   /** log P(target) of the m learned tokens. */
   logProbs(batch: TrainingBatch<unknown>): Promise<Float32Array>
   /**
-   * The same by the model without its adapter.
+   * The same by the reference: the model without its adapter, or as it was when training began.
    *
    * @throws FettleError where the model's own weights are trained
    */
   reference(batch: TrainingBatch<unknown>): Promise<Float32Array>
+  /** `logProbs`, and what is told of the distributions that they are of. */
+  described(batch: TrainingBatch<unknown>): Promise<{ logProbs: Float32Array; description: TokenDescription }>
   /** Also what it would be if this token were the target of each, and the likeliest token in the place of each. */
   alternative(batch: TrainingBatch<unknown>, token: number): Promise<Scores>
 }
 
-/** @param perPass  tokens of a pass */
+/**
+ * @param perPass  tokens of a pass
+ * @param copy     the reference, where it is not the model without its adapter
+ */
 export function createForwardPasses(
   { passes, withoutAdapter, state }: Pick<ModelInternals, 'passes' | 'withoutAdapter' | 'state'>,
   perPass: number,
+  copy?: ReferenceCopy,
 ): ForwardPasses {
   const logProbs = async (by: Passes, batch: TrainingBatch<unknown>): Promise<Float32Array> => {
     const parts: Float32Array[] = []
@@ -29,13 +36,29 @@ export function createForwardPasses(
   return {
     logProbs: (batch) => logProbs(passes, batch),
     async reference(batch) {
+      if (copy) return copy.use(() => logProbs(passes, batch))
       if (state.adapter) return withoutAdapter((plain) => logProbs(plain, batch))
       throw new FettleError({
         place: 'reference',
         found: 'a model whose own weights are trained',
         expected: 'an adapter, which can be switched off',
-        cure: 'Train with lora, or compute what the reference says before training.',
+        cure: 'Train with lora, or set precompute_ref_log_probs.',
       })
+    },
+    async described(batch) {
+      const parts: { logProbs: Float32Array; description: TokenDescription }[] = []
+      for (const part of splitBatch(batch, perPass)) parts.push(await passes.described(part))
+      const column = (name: keyof TokenDescription) =>
+        joined(parts.map(({ description }) => description[name]))
+      return {
+        logProbs: joined(parts.map(({ logProbs }) => logProbs)),
+        description: {
+          entropy: column('entropy'),
+          meanLogit: column('meanLogit'),
+          margin: column('margin'),
+          logSquares: column('logSquares'),
+        },
+      }
     },
     async alternative(batch, token) {
       const parts = []

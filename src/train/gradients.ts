@@ -1,5 +1,5 @@
 import { splitBatch, type Document, type TrainingBatch } from '../batch/index.ts'
-import type { ModelInternals, Training } from '../model/index.ts'
+import type { ModelInternals, TokenDescription, Training } from '../model/index.ts'
 import type { ForwardPasses } from './forward-passes.ts'
 import type { Objective, StepLoss } from './objectives/objective.ts'
 import { neftuneNoise } from './neftune.ts'
@@ -49,16 +49,20 @@ export async function addGradients<D extends Document>(
     for (const part of parts) {
       const weights = await step.weights(part)
       training.streamWeights(streamedLayers(part.inputIds.length, options.lowMemory))
+      let description: TokenDescription | undefined
       const logProbs = await passes.train(part, weights, {
-        dropout: { seed: options.seed, pass: options.passesBefore + made },
+        ...(objective.dropsOut !== false && {
+          dropout: { seed: options.seed, pass: options.passesBefore + made },
+        }),
         noise,
         recompute: options.gradientCheckpointing,
         activationBytes,
         // Of each micro-batch once, as Transformers adds it, however many passes it takes.
         balance: balanceCoefficient / parts.length,
         onBalanceLoss: (loss) => (balanceLoss += loss),
+        ...(objective.describes && { onDescription: (told) => (description = told) }),
       })
-      step.passed?.(part, logProbs)
+      step.passed?.(part, logProbs, description)
       made += 1
     }
   }

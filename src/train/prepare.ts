@@ -90,7 +90,13 @@ export async function prepareData(input: PreparationInput): Promise<PreparedData
 }
 
 /** How the sources of the training data become one; those of the evaluation are read one after the other. */
-function mixOf({ seed, stoppingStrategy, shuffleBuffer, deduplicate, valSize }: TrainOptions): MixOptions {
+export function mixOf({
+  seed,
+  stoppingStrategy,
+  shuffleBuffer,
+  deduplicate,
+  valSize,
+}: TrainOptions): MixOptions {
   return { seed, stoppingStrategy, shuffleBuffer, deduplicate, valSize }
 }
 

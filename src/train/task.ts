@@ -4,6 +4,7 @@ import type { Tokenizer } from '../tokenizer/index.ts'
 import type { StartEvent } from './events.ts'
 import type { Objective } from './objectives/objective.ts'
 import type { Optimiser } from './optimisers/optimiser.ts'
+import type { ReferenceOptions } from './reference.ts'
 import type { TrainOptions } from './options/index.ts'
 import type { RunFolder } from './runs/index.ts'
 
@@ -21,6 +22,8 @@ export interface TrainingTask<D extends Document = Document> {
   fingerprint?: Record<string, unknown>
   /** The checkpoint that the run goes on from; default what the options say. */
   resumeFrom?: string | undefined
+  /** Where the objective compares with a reference: how that is had; default by switching the adapter off. */
+  reference?: ReferenceOptions | undefined
   /** The run's folder, where it was opened before the data was prepared; whoever opened it closes it. */
   folder?: RunFolder | undefined
   /** Ends the run after the step that is under way. */

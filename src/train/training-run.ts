@@ -9,6 +9,7 @@ import type { CheckpointEvent, EndEvent, EvalEvent, StepEvent } from './events.t
 import { createForwardPasses } from './forward-passes.ts'
 import { addGradients, type StepGradients } from './gradients.ts'
 import { createMonitor } from './monitor/index.ts'
+import { copyReference } from './reference.ts'
 import { passSize } from './pass-size.ts'
 import { peakRssMib } from './peak-memory.ts'
 import { optimNotes } from './options/index.ts'
@@ -66,13 +67,20 @@ export async function openRun<D extends Document>(
   const training = await internals.training()
   const optimiser = task.optimiser(training.trainable)
   const update = training.updateBy(optimiser.commands)
-  const states = trainedStates(internals, training, optimiser)
+  const copy =
+    task.reference?.kind === 'copy' ? await copyReference(internals, training, task.reference) : undefined
+  const states = trainedStates(internals, training, optimiser, {
+    ...objective.states,
+    ...(copy && { reference: copy.parameters }),
+  })
   const { perPass } = passSize(internals.activationBytesPerToken(), lowMemory)
-  const forward = createForwardPasses(internals, perPass)
+  const forward = createForwardPasses(internals, perPass, copy)
   const identity = await identityOf(model, data, options, await folder.base, task.fingerprint)
   const notes = [...optimNotes(options.optim), ...(await folder.begin(identity, data.steps))]
   let step = 0
   let passes = 0
+  /** Of all steps together, as TRL counts them: num_tokens. */
+  let tokensSeen = 0
   let lastBatches: readonly TrainingBatch<D>[] = []
   /** Whether the weights as they are gave finite numbers. */
   let isSeen = true
@@ -88,6 +96,7 @@ export async function openRun<D extends Document>(
     await internals.inTurn(() => training.parametersChanged())
     step = folder.from.state.step
     passes = folder.from.state.passes
+    tokensSeen = folder.from.state.tokens ?? 0
   }
 
   const rest = (): Promise<void> =>
@@ -96,7 +105,15 @@ export async function openRun<D extends Document>(
       training.rest()
     })
   const save = (kind: 'checkpoint' | 'diverged'): Promise<string> => {
-    const state = { run: folder.run, step, steps: data.steps, passes, monitor: monitor.state, identity }
+    const state = {
+      run: folder.run,
+      step,
+      steps: data.steps,
+      passes,
+      tokens: tokensSeen,
+      monitor: monitor.state,
+      identity,
+    }
     return saveCheckpoint(model, tokenizer, states, folder.path, state, kind)
   }
   async function seen(): Promise<void> {
@@ -177,6 +194,7 @@ export async function openRun<D extends Document>(
         else {
           optimiser.begin({ learningRate, step: step + 1 - monitor.state.skipped })
           await update()
+          await copy?.stepDone(step + 1)
         }
         return gradients
       })
@@ -195,6 +213,7 @@ export async function openRun<D extends Document>(
       isSeen = false
       const elapsedMs = performance.now() - stepBegun
       const tokens = batches.reduce((sum, { inputIds }) => sum + inputIds.length, 0)
+      tokensSeen += tokens
       return {
         type: 'step',
         step,
@@ -207,7 +226,7 @@ export async function openRun<D extends Document>(
         tokens_per_second: (tokens / elapsedMs) * 1000,
         elapsed_ms: performance.now() - begun,
         peak_rss_mib: peakRssMib(),
-        ...(made.metrics && { metrics: made.metrics }),
+        ...(made.metrics && { metrics: { ...made.metrics, num_tokens: tokensSeen } }),
         ...(made.sources && { sources: made.sources }),
         ...(skipped !== undefined && { skipped }),
       }

@@ -41,7 +41,7 @@ describe('a layer whose input is made again by the vjp of the op before it', () 
         weights: persistent([rows]),
       },
       { scale: 1, cap: 0 },
-      { logProbs: transient(1), lse: transient(1), dHidden: transient(hidden) },
+      { logProbs: transient(1), lse: transient(1), dHidden: transient(hidden), description: null },
     )
     const gradients = new Map(trained.map((tensor) => [tensor.id, persistent([...tensor.shape])]))
     return { m, commands: backward(tape, gradients) }

@@ -32,7 +32,7 @@ function smallModel(engine: Engine, dtype: DType, weighLater: boolean) {
     'targetLogProbs',
     { hidden: y, weight: head, targets: engine.tensor('int32', [rows], targets), weights },
     { scale: 1, cap: 0 },
-    { logProbs: transient('float32', rows), lse: transient('float32', rows), dHidden: y },
+    { logProbs: transient('float32', rows), lse: transient('float32', rows), dHidden: y, description: null },
   )
   if (!logProbs) throw new Error('targetLogProbs without output')
   const parameters = [projection, head]

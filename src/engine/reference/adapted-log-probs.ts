@@ -13,7 +13,7 @@ export const adaptedLogProbs: Kernel<'adaptedLogProbs'> = {
     if (dLoraB === null || targetLogProbs.vjp === null) return
     const whole = beside(weight, loraB)
     const gradient = { ...whole, data: new Float32Array(whole.data.length) }
-    const none = { logProbs: lse, dHidden: null }
+    const none = { logProbs: lse, dHidden: null, description: null }
     targetLogProbs.vjp(
       { hidden, weight: whole, targets, weights, lse, ...none },
       given,

@@ -32,6 +32,7 @@ import { scaleBy } from './scale-by.ts'
 import { inverseNorms, scaleColumns } from './scale-columns.ts'
 import { sigmoid } from './sigmoid.ts'
 import { scaleRows } from './scale-rows.ts'
+import { scoreRows } from './score-rows.ts'
 import { targetLogProbs } from './target-log-probs.ts'
 
 /** The total table: an op without forward pass or a differentiable op without vjp does not compile. */
@@ -77,6 +78,7 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   appendColumns,
   adaptedLogProbs,
   scaleRows,
+  scoreRows,
   argmax,
   fill,
   gradNorm,

@@ -14,13 +14,14 @@ const blockRows = 16
  * The logits exist for a few rows at a time only. Rows from the first negative target on are padding: all zero.
  * Source: Wijmans et al. 2024, https://arxiv.org/abs/2411.09009
  *
- * hidden [m, H], weight [V, H], targets and weights [m] → logProbs and lse [m], dHidden [m, H]
+ * hidden [m, H], weight [V, H], targets and weights [m] → logProbs and lse [m], dHidden [m, H], description [m, 4]
  */
 export const targetLogProbs: Kernel<'targetLogProbs'> = {
-  forward({ hidden, weight, targets, weights }, { logProbs, lse, dHidden }, bounds) {
+  forward({ hidden, weight, targets, weights }, { logProbs, lse, dHidden, description }, bounds) {
     const [H, V] = [hidden.columns, weight.rows]
     dHidden?.data.fill(0)
     lse?.data.fill(0)
+    description?.data.fill(0)
     logProbs?.data.fill(0)
     forBlocks(targetCount(targets.data), [hidden, weight], bounds, (logits, first, count) => {
       for (let r = 0; r < count; r += 1) {
@@ -28,6 +29,10 @@ export const targetLogProbs: Kernel<'targetLogProbs'> = {
         const logSum = logSumExp(logits, r * V, (r + 1) * V)
         if (lse) lse.data[first + r] = logSum
         if (logProbs) logProbs.data[first + r] = logits[target] - logSum
+        description?.data.set(
+          describe(logits.subarray(r * V, (r + 1) * V), logSum, target - r * V),
+          4 * (first + r),
+        )
         if (dHidden)
           toGradient(logits, [r * V, (r + 1) * V], logSum, target, weights?.data[first + r] ?? 1, bounds)
       }
@@ -56,6 +61,20 @@ export const targetLogProbs: Kernel<'targetLogProbs'> = {
       addProduct({ data: dWeight.data, stride: H }, [V, H, count], byColumns(logits, V), rows)
     })
   },
+}
+
+/** Entropy, mean logit, what the target's logit is above the largest other, and log Σ p² of a row of logits [V]. */
+function describe(logits: Float32Array, lse: number, target: number): number[] {
+  const sums = { entropy: 0, logits: 0, squares: 0 }
+  let other = -Infinity
+  for (const [v, logit] of logits.entries()) {
+    const p = Math.exp(logit - lse)
+    sums.entropy -= p * (logit - lse)
+    sums.logits += logit
+    sums.squares += p * p
+    if (v !== target) other = Math.max(other, logit)
+  }
+  return [sums.entropy, sums.logits / logits.length, logits[target] - other, Math.log(sums.squares)]
 }
 
 /** Rows before the padding. */

@@ -3,15 +3,16 @@ import { backward, bytesPerElement, createTape, rowsOf } from '../../engine/inde
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
-import { headOf, linearParameters, type LogitBounds } from '../blocks/architecture.ts'
+import { headOf, linearParameters } from '../blocks/architecture.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
 import { recordBalance } from '../blocks/balance.ts'
-import type { ForwardPass, PassOptions, Recomputation, Routing, TableLora } from '../blocks/forward-pass.ts'
+import type { ForwardPass, PassOptions, Recomputation, Routing } from '../blocks/forward-pass.ts'
 import { keepEverything, present } from '../blocks/forward-pass.ts'
 import { selectRows } from '../blocks/select-rows.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { passTensors } from '../state/pass-tensors.ts'
 import { ensurePositions } from '../state/rotations.ts'
+import { targetLogProbs, type LearnedHidden } from './head.ts'
 import { dropoutSeedOf, type PassDropout } from './dropout-seed.ts'
 import { targetTensors, tokenTensors, writeTargets, writeTokens } from './pass-inputs.ts'
 import type { TargetTensors, TokenTensors } from './pass-inputs.ts'
@@ -28,6 +29,8 @@ export interface Passes {
   logProbs(batch: Batch): Promise<Float32Array>
   /** The same, what it would be if `token` were the target of each, and the token that is likeliest in the place of each. */
   alternative(batch: Batch, token: number): Promise<Scores>
+  /** `logProbs`, and what is told of the distributions that they are of. */
+  described(batch: Batch): Promise<{ logProbs: Float32Array; description: TokenDescription }>
   /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
   train(batch: Batch, weights: Weights, options?: TrainingPassOptions): Promise<Float32Array>
 }
@@ -36,7 +39,21 @@ export interface Passes {
  * −∂loss/∂logProbs [m]. Weights that are known before the pass take one stage; those that follow from its log-probabilities are
  * asked for when the forward pass is done, and the backward pass waits for them.
  */
-export type Weights = ArrayLike<number> | ((logProbs: Float32Array) => ArrayLike<number>)
+export type Weights =
+  | ArrayLike<number>
+  | ((logProbs: Float32Array, description?: TokenDescription) => ArrayLike<number>)
+
+/** What is told of the distribution p over the vocabulary at each learned token, whose logits are s; each [m]. */
+export interface TokenDescription {
+  /** −Σ p log p, in nats. */
+  entropy: Float32Array
+  /** Mean of s. */
+  meanLogit: Float32Array
+  /** s of the target less the largest other s: from 0 on the target is the likeliest. */
+  margin: Float32Array
+  /** log Σ p². */
+  logSquares: Float32Array
+}
 
 /** What a pass says of the m learned tokens. */
 export interface Scores {
@@ -61,6 +78,8 @@ export interface TrainingPassOptions {
   balance?: number
   /** Takes that loss, multiplied so. */
   onBalanceLoss?: (loss: number) => void
+  /** Takes what is told of the distributions, before the weights are asked for. */
+  onDescription?: ((description: TokenDescription) => void) | undefined
   /** Which numbers dropout and noise draw; without it there is neither. */
   dropout?: PassDropout
   /** Half the width of the uniform noise on the embedding's output (NEFTune); 0 or absent: none. */
@@ -113,7 +132,8 @@ export function createPasses(state: ModelState): Passes {
     },
     routing,
     logProbs: async (batch) => (await score(batch)).logProbs,
-    alternative: score,
+    alternative: (batch, token) => score(batch, { token }),
+    described: (batch) => score(batch, { describes: true }),
     train,
   }
 
@@ -142,39 +162,50 @@ export function createPasses(state: ModelState): Passes {
     return { logits, loss: (await engine.read(outputs['loss']))[0] }
   }
 
-  /** A forward pass; without `token` only the log-probabilities are not empty. */
-  async function score(batch: Batch, token?: number): Promise<Scores> {
+  /** A forward pass; what is not asked for is empty. */
+  async function score(
+    batch: Batch,
+    { token, describes = false }: { token?: number; describes?: boolean } = {},
+  ): Promise<Scores & { description: TokenDescription }> {
     const places = learnedPlaces(batch)
-    const nothing = { alternative: new Float32Array(0), best: new Int32Array(0) }
+    const nothing = {
+      alternative: new Float32Array(0),
+      best: new Int32Array(0),
+      description: describedBy(new Float32Array(0), 0),
+    }
     if (places.length === 0) return { logProbs: new Float32Array(0), ...nothing }
     ensurePositions(state, highest(batch.positionIds) + 1)
     const count = batch.inputIds.length
     const capacity = capacityFor(count)
     const stretchCount = token === undefined ? 0 : Math.ceil(capacity / stretchRows)
     const stretches = Array.from({ length: stretchCount }, (_, i) => `stretch ${i}`)
-    const { program, inputs, outputs } = scoringPasses.get(`${capacity} ${token !== undefined}`, () => {
-      const tape = createTape()
-      const inputs: ScoringTensors = {
-        ...tokenTensors(engine, capacity),
-        ...targetTensors(engine, capacity),
-        alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
-        ...Object.fromEntries(
-          stretches.map((name) => [name, engine.tensor('int32', [stretchRows])] as const),
-        ),
-      }
-      const learned = learnedHidden(tape, inputs, plain)
-      const { logProbs } = targetLogProbs(tape, learned, inputs.targets, null)
-      const { logProbs: alternative } =
-        token === undefined ? { logProbs } : targetLogProbs(tape, learned, inputs.alternatives, null)
-      // The logits of some rows at a time: those of all would be the largest tensor of all.
-      const best = stretches.map((name) => [name, likeliest(tape, learned, inputs[name])] as const)
-      const outputs = {
-        logProbs,
-        ...(token !== undefined && { alternative }),
-        ...Object.fromEntries(best),
-      }
-      return { program: engine.compile(tape.commands(), Object.values(outputs)), inputs, outputs }
-    })
+    const { program, inputs, outputs } = scoringPasses.get(
+      `${capacity} ${token !== undefined} ${describes}`,
+      () => {
+        const tape = createTape()
+        const inputs: ScoringTensors = {
+          ...tokenTensors(engine, capacity),
+          ...targetTensors(engine, capacity),
+          alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
+          ...Object.fromEntries(
+            stretches.map((name) => [name, engine.tensor('int32', [stretchRows])] as const),
+          ),
+        }
+        const learned = learnedHidden(tape, inputs, plain)
+        const { logProbs, description } = targetLogProbs(tape, learned, inputs.targets, null, describes)
+        const { logProbs: alternative } =
+          token === undefined ? { logProbs } : targetLogProbs(tape, learned, inputs.alternatives, null)
+        // The logits of some rows at a time: those of all would be the largest tensor of all.
+        const best = stretches.map((name) => [name, likeliest(tape, learned, inputs[name])] as const)
+        const outputs = {
+          logProbs,
+          ...(token !== undefined && { alternative }),
+          ...(description && { description }),
+          ...Object.fromEntries(best),
+        }
+        return { program: engine.compile(tape.commands(), Object.values(outputs)), inputs, outputs }
+      },
+    )
     writeTokens(engine, inputs, batch)
     writeTargets(engine, inputs, batch, places)
     if (token !== undefined)
@@ -188,6 +219,8 @@ export function createPasses(state: ModelState): Passes {
       )
     await engine.run(program, { tokens: count })
     const logProbs = await readLearned(outputs['logProbs'], places)
+    if (describes)
+      return { logProbs, ...nothing, description: await readDescription(outputs['description'], places) }
     if (token === undefined) return { logProbs, ...nothing }
     const best = new Int32Array(stretchCount * stretchRows)
     for (const [i, name] of stretches.entries()) best.set(await engine.read(outputs[name]), i * stretchRows)
@@ -195,6 +228,7 @@ export function createPasses(state: ModelState): Passes {
       logProbs,
       alternative: await readLearned(outputs['alternative'], places),
       best: best.subarray(0, places.length),
+      description: nothing.description,
     }
   }
 
@@ -225,7 +259,8 @@ export function createPasses(state: ModelState): Passes {
     const { wholeLayers, gatedLayers } = recomputation
     const isNoisy = dropout !== undefined && (options.noise ?? 0) > 0
     const coefficient = state.architecture.balance ? (options.balance ?? 0) : 0
-    const key = `${capacity} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers} ${coefficient}`
+    const describes = options.onDescription !== undefined
+    const key = `${capacity} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers} ${coefficient} ${describes}`
     if (isNoisy) {
       noise ??= { magnitude: engine.tensor('float32', [1]), seed: engine.tensor('int32', [1]) }
       const { laterScale } = state.architecture.embedding
@@ -243,6 +278,7 @@ export function createPasses(state: ModelState): Passes {
           recomputation,
         },
         coefficient,
+        describes,
       ),
     )
     writeTokens(engine, inputs, batch)
@@ -257,8 +293,10 @@ export function createPasses(state: ModelState): Passes {
     await engine.run(program, { tokens: count })
     const logProbs = await readLearned(outputs.logProbs, places)
     if (outputs.balance) options.onBalanceLoss?.((await engine.read(outputs.balance))[0])
+    const description = describes ? await readDescription(outputs.description, places) : undefined
+    if (description) options.onDescription?.(description)
     if (later) {
-      known = later(logProbs)
+      known = later(logProbs, description)
       engine.write(inputs.weights, paddedWeights(known, places.length, count))
       await engine.finish(program)
     }
@@ -272,7 +310,13 @@ export function createPasses(state: ModelState): Passes {
   }
 
   /** In two stages the forward pass runs with weights of 1, and the backward pass waits for `engine.finish`. */
-  function compileTraining(count: number, twoStages: boolean, options: PassOptions, coefficient: number) {
+  function compileTraining(
+    count: number,
+    twoStages: boolean,
+    options: PassOptions,
+    coefficient: number,
+    describes: boolean,
+  ) {
     const tape = createTape()
     const routings: Routing[] = []
     const inputs = {
@@ -283,7 +327,13 @@ export function createPasses(state: ModelState): Passes {
     const rowGradient = state.tokenRows?.tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
     const learned = learnedHidden(tape, inputs, options, rowGradient, routings)
     const { hidden } = learned
-    const { logProbs, lse } = targetLogProbs(tape, learned, inputs.targets, inputs.weights)
+    const { logProbs, lse, description } = targetLogProbs(
+      tape,
+      learned,
+      inputs.targets,
+      inputs.weights,
+      describes,
+    )
     const topK = state.architecture.balance?.topK ?? 1
     const balance =
       coefficient === 0 || routings.length === 0
@@ -296,11 +346,19 @@ export function createPasses(state: ModelState): Passes {
     const readable = [
       ...(state.tokenRows ? [logProbs, hidden, lse] : [logProbs]),
       ...(balance ? [balance] : []),
+      ...described(description),
     ]
     const program = twoStages
       ? engine.compile(forward, readable, back)
       : engine.compile([...forward, ...back], readable)
-    return { program, inputs, outputs: { logProbs, hidden, lse, ...(balance && { balance }) } }
+    const outputs = {
+      logProbs,
+      hidden,
+      lse,
+      ...(balance && { balance }),
+      ...(description && { description }),
+    }
+    return { program, inputs, outputs }
   }
 
   /** The head sees only the rows that are learned from: the others have no loss and no gradient of their own. */
@@ -348,6 +406,11 @@ export function createPasses(state: ModelState): Passes {
     return capacity
   }
 
+  async function readDescription(values: Tensor | undefined, places: Int32Array): Promise<TokenDescription> {
+    if (!values) return describedBy(new Float32Array(0), 0)
+    return describedBy((await engine.read(values)) as Float32Array, places.length)
+  }
+
   async function readLearned(values: Tensor, places: Int32Array): Promise<Float32Array> {
     return ((await engine.read(values)) as Float32Array).subarray(0, places.length)
   }
@@ -358,74 +421,22 @@ const stretchRows = 128
 
 type ScoringTensors = TokenTensors & TargetTensors & { alternatives: Tensor } & Record<string, Tensor>
 type TrainingTensors = TokenTensors & TargetTensors & { weights: Tensor }
-type TrainingOutputs = { logProbs: Tensor; hidden: Tensor; lse: Tensor; balance?: Tensor }
-
-/** Normalised hidden states of the rows that are learned, and the head that they meet. */
-interface LearnedHidden {
+type TrainingOutputs = {
+  logProbs: Tensor
   hidden: Tensor
-  head: Tensor
-  bounds: LogitBounds
-  lora: TableLora | null
-  dropout: { seed: Tensor; place: number } | null
+  lse: Tensor
+  balance?: Tensor
+  description?: Tensor
 }
 
-/** Log-probabilities [m] of the targets; with weights the hidden states' gradient is made on the way. */
-function targetLogProbs(
-  tape: Tape,
-  learned: LearnedHidden,
-  targets: Tensor,
-  weights: Tensor | null,
-): { logProbs: Tensor; lse: Tensor } {
-  const { hidden, head, bounds, lora } = learned
-  const vector = { dtype: 'float32' as const, shape: [targets.shape[0]] }
-  if (lora) {
-    const adapted = withLora(tape, learned, lora)
-    const made = tape.apply(
-      'adaptedLogProbs',
-      { targets, weight: head, loraB: lora.b, hidden: adapted, weights },
-      { ...bounds },
-      { logProbs: vector, lse: vector, dHidden: weights && adapted },
-    )
-    return { logProbs: present(made.logProbs), lse: present(made.lse) }
-  }
-  const { logProbs, lse } = tape.apply(
-    'targetLogProbs',
-    { hidden, weight: head, targets, weights },
-    { ...bounds },
-    { logProbs: vector, lse: vector, dHidden: weights && hidden },
-  )
-  if (!logProbs || !lse) throw new Error('targetLogProbs was recorded without its outputs')
-  return { logProbs, lse }
+/** Columns of the head's description [n, 4]. */
+function describedBy(values: Float32Array, learned: number): TokenDescription {
+  const column = (at: number) => Float32Array.from({ length: learned }, (_, i) => values[4 * i + at])
+  return { entropy: column(0), meanLogit: column(1), margin: column(2), logSquares: column(3) }
 }
 
-/** The hidden states, and behind them scaling · A h: what the head's columns and those of B are multiplied by. */
-function withLora(
-  tape: Tape,
-  { hidden, dropout }: LearnedHidden,
-  { a, scaling, dropout: p }: TableLora,
-): Tensor {
-  const [count, width] = hidden.shape
-  const [rank] = a.shape
-  const x =
-    dropout && p > 0
-      ? present(
-          tape.apply(
-            'dropout',
-            { x: hidden, dropoutSeed: dropout.seed },
-            { dropout: p, seed: dropout.place, rest: 0 },
-            { y: hidden },
-          ).y,
-        )
-      : hidden
-  const { y: t } = tape.apply(
-    'linear',
-    { x, weight: a, bias: null, residual: null, loraA: null, loraB: null, dropoutSeed: null },
-    { float32Output: 0, dropout: 0, seed: 0, int8Activations: 0, segments: [rank, 0, 0] },
-    { y: { dtype: hidden.dtype, shape: [count, rank] }, t: null },
-  )
-  const y = { dtype: hidden.dtype, shape: [count, width + rank] }
-  const sizes = { scale: scaling, width, added: rank }
-  return present(tape.apply('appendColumns', { x: hidden, t }, sizes, { y }).y)
+function described(description: Tensor | undefined): Tensor[] {
+  return description ? [description] : []
 }
 
 function withStarts({ ids, positions, starts }: TokenTensors) {

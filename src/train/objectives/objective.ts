@@ -1,5 +1,6 @@
 import type { Document, TrainingBatch } from '../../batch/index.ts'
-import type { Weights } from '../../model/index.ts'
+import type { Tensor } from '../../engine/index.ts'
+import type { TokenDescription, Weights } from '../../model/index.ts'
 import type { EvalEvent, SourceLoss } from '../events.ts'
 import type { ForwardPasses } from '../forward-passes.ts'
 
@@ -14,6 +15,12 @@ export interface Objective<D extends Document = Document> {
   readonly name: string
   /** Documents that must share a pass: of each batch always so many in order, such as a chosen and a rejected answer. Default 1. */
   readonly together?: number
+  /** Whether it wants to be told of the distributions that the log-probabilities are of, which costs a little. */
+  readonly describes?: boolean
+  /** Whether the passes of training drop out what the adapter says; default true. */
+  readonly dropsOut?: boolean
+  /** The states that it remembers from step to step, by name; checkpoints hold them. */
+  readonly states?: Readonly<Record<string, Tensor>>
   /** Begins an optimiser step; the loss is one of all its batches. Whatever must be known before the first pass is computed here. */
   begin(
     batches: readonly TrainingBatch<D>[],
@@ -27,11 +34,12 @@ export interface Objective<D extends Document = Document> {
 export interface ObjectiveStep<D extends Document = Document> {
   /**
    * The weights [m] of a pass's learned tokens, −∂loss/∂logProbs: where they follow from what is known before the pass, as numbers;
-   * else as a function of its log-probabilities [m], which also adds the pass to the loss.
+   * else as a function of its log-probabilities [m] (and, with `describes`, of what is told of them), which also adds the pass to the
+   * loss.
    */
   weights(pass: TrainingBatch<D>): Weights | Promise<Weights>
-  /** Called after each pass, for losses whose weights were known before it. */
-  passed?(pass: TrainingBatch<D>, logProbs: Float32Array): void
+  /** Called after each pass, for losses whose weights were known before it, and metrics. */
+  passed?(pass: TrainingBatch<D>, logProbs: Float32Array, description?: TokenDescription): void
   /** The loss of all passes together. */
   end(): StepLoss
 }

@@ -13,6 +13,7 @@ export {
   type TrainOptions,
   type TrainOptionsInput,
 } from './options.ts'
+export { lossTypes, type Method } from './preference-options.ts'
 export { runFileJsonSchema } from './run-file-schema.ts'
 export { givenLora, programLayer, readRunOptions, readTrainOptions, runFileLayer } from './read-options.ts'
 export { snakeCase } from './option-keys.ts'

@@ -136,7 +136,9 @@ function convert({ path, type, repeats }: OptionFlag, given: unknown): unknown {
       items.length === 1 && path.at(-1)?.endsWith('Modules') === true && path.at(-1) !== 'modulesToSave'
     return isSingle
       ? items[0]
-      : items.map((item) => (/^\d+$/.test(item) && isNumberList(path) ? Number(item) : item))
+      : items.map((item) =>
+          /^-?\d*\.?\d+(e-?\d+)?$/i.test(item) && isNumberList(path) ? Number(item) : item,
+        )
   }
   if (isYaml) return readYaml(text)
   if (type === 'number') return text.trim() === '' ? text : Number(text)
@@ -150,7 +152,7 @@ function isBlock(text: string): boolean {
 }
 
 function isNumberList(path: readonly string[]): boolean {
-  return ['layersToTransform', 'trainableTokenIndices'].includes(path.at(-1) ?? '')
+  return ['layersToTransform', 'trainableTokenIndices', 'lossWeights'].includes(path.at(-1) ?? '')
 }
 
 function readYaml(text: string): unknown {

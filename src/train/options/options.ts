@@ -12,6 +12,7 @@ import {
 } from '../../data/index.ts'
 import { engineNames, mostThreads } from '../../engine/index.ts'
 import { optimArgsSchema, optimSchema } from './optim.ts'
+import { preferenceOptions, type Method } from './preference-options.ts'
 import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.ts'
 
 /**
@@ -153,6 +154,7 @@ export const trainOptionsSchema = z.strictObject({
     .optional()
     .describe('Where checkpoints and the result go; default a new folder runs/<date>-<model>.'),
   overwrite: z.boolean().default(false).describe('Replace the run that output_dir holds.'),
+  ...preferenceOptions,
   lora: loraSchema.nullable().prefault({}).describe("LoRA with PEFT's names; null trains every weight."),
   adapter: z.string().min(1).nullable().default(null).describe('Start from this adapter.'),
   dtype: z
@@ -250,7 +252,9 @@ export const trainOptionsSchema = z.strictObject({
   maxSteps: count().optional().describe('Optimiser steps; overrides num_train_epochs.'),
   learningRate: positive()
     .optional()
-    .describe('Highest learning rate; default 2e-4 with LoRA, 2e-5 without.'),
+    .describe(
+      'Highest learning rate; default 2e-4 with LoRA, 2e-5 without, and 1e-5 and 1e-6 with preferences.',
+    ),
   lrSchedulerType: z.enum(schedulerTypes).default('cosine').describe('How the learning rate changes.'),
   lrSchedulerKwargs: schedulerKwargs.optional().describe('Parameters of the schedule.'),
   warmupSteps: countOrZero().optional().describe('Steps of warm-up; default 10, at most a tenth of the run.'),
@@ -378,12 +382,27 @@ export interface TrainOptionsInput extends z.input<typeof trainOptionsSchema> {}
 /** Complete options of a run file. */
 export type RunOptions = Defaulted<z.output<typeof runOptionsSchema>>
 
+/** Learning rates by method, with an adapter and without one. */
+const learningRates: { [M in Method]: readonly [adapter: number, whole: number] } = {
+  sft: [2e-4, 2e-5],
+  dpo: [1e-5, 1e-6],
+  kto: [1e-5, 1e-6],
+  orpo: [1e-5, 1e-6],
+  cpo: [1e-5, 1e-6],
+}
+
 /** The defaults that depend on other options. */
 export function withDependentDefaults<
-  T extends { lora: LoraOptions | null; adapter: string | null; learningRate?: number | undefined },
+  T extends {
+    method: Method
+    lora: LoraOptions | null
+    adapter: string | null
+    learningRate?: number | undefined
+  },
 >(options: T): T & { learningRate: number } {
+  const [adapter, whole] = learningRates[options.method]
   const adapts = options.lora !== null || options.adapter !== null
-  return { ...options, learningRate: options.learningRate ?? (adapts ? 2e-4 : 2e-5) }
+  return { ...options, learningRate: options.learningRate ?? (adapts ? adapter : whole) }
 }
 
 /** The LoRA block without what was left out, as `addAdapter` takes it. */

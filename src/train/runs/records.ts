@@ -43,6 +43,8 @@ const trainerState = z
     passes: z.int().min(0),
     /** What was seen of evaluations and spikes; absent in checkpoints of before there was anything of it. */
     monitor: monitorStateSchema.optional(),
+    /** Tokens of all steps so far. */
+    tokens: z.int().min(0).optional(),
     identity,
   })
   .refine(({ step, steps }) => step <= steps, { error: 'at most steps', path: ['step'] })

@@ -19,14 +19,19 @@ export interface TrainedStates {
   inTurn: ModelInternals['inTurn']
 }
 
-/** The states of a run. */
+/**
+ * The states of a run.
+ *
+ * @param others  what an objective or a reference remembers
+ */
 export function trainedStates(
   { inTurn }: Pick<ModelInternals, 'inTurn'>,
   { trainable }: Training,
   optimiser: Optimiser,
+  others: Readonly<Record<string, Tensor>> = {},
 ): TrainedStates {
   const { engine, parameters } = trainable
-  return { engine, tensors: { parameters, ...optimiser.states }, inTurn }
+  return { engine, tensors: { parameters, ...optimiser.states, ...others }, inTurn }
 }
 
 /** Numbers of a tensor that are copied out at a time. */

@@ -1,0 +1,200 @@
+import { createTokenLedger, truncate, type LedgerReport } from '../../batch/index.ts'
+import {
+  createDataReport,
+  createExampleStore,
+  formatOrigin,
+  prepareExamples,
+  sourceName,
+  type DataReport,
+  type DataSource,
+  type EncodedExample,
+  type Example,
+  type ExampleStore,
+  type MixOptions,
+  type Origin,
+  type PreferenceKind,
+} from '../../data/index.ts'
+import { FettleError } from '../../error.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
+import { maskPolicyOf, type TrainOptions } from '../options/index.ts'
+import { createDataHash } from '../runs/index.ts'
+
+/** Answers in memory, as tokens with their mask. */
+export interface AnswerSet {
+  store: ExampleStore
+  /** Examples of each item in the store: a chosen and a rejected answer, or one answer and, where its row has one, a mismatched one. */
+  items: number[][]
+  /** Of each item: whether its answer is wanted. */
+  labels: boolean[]
+  truncation: LedgerReport
+  hash: string
+  report: DataReport
+}
+
+/** Rows that a note names. */
+const namedRows = 5
+
+/** How answers are read. */
+interface Reading {
+  options: TrainOptions
+  mix: MixOptions
+  tokenizer: Tokenizer
+  vocabSize: number
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Reads preferences. Pairs whose answers are equal teach nothing, and of those whose prompt alone fills max_length no answer is left:
+ * both are left out, counted and named.
+ *
+ * @returns the answers, and those of them that are held out for evaluation
+ * @throws FettleError that names the row that cannot be used, or says that nothing is left to learn from
+ */
+export async function readAnswerSets(
+  sources: readonly DataSource[],
+  kind: PreferenceKind,
+  { options, mix, tokenizer, vocabSize, signal }: Reading,
+): Promise<{ set: AnswerSet; heldOut?: AnswerSet | undefined }> {
+  const report = createDataReport()
+  const [set, heldOut] = [createGathering(kind, options), createGathering(kind, options)]
+  const examples = prepareExamples(sources, tokenizer, {
+    ...mix,
+    policy: maskPolicyOf(options),
+    variables: options.chatTemplateKwargs,
+    vocabSize,
+    skipInvalid: options.skipInvalid,
+    report,
+    threads: 1,
+    preferences: kind,
+  })
+  for await (const row of rowsOf(examples)) {
+    signal?.throwIfAborted()
+    for (const answer of row) refuseUnlearned(answer, tokenizer, vocabSize)
+    ;(row[0].origin.heldOut === true ? heldOut : set).add(row)
+  }
+  report.notes.push(...set.notes(), ...heldOut.notes())
+  if (set.count === 0)
+    throw new FettleError({
+      place: sources.map(sourceName).join(', '),
+      found: ['nothing to learn from', ...set.notes()].join('; '),
+      expected: kind === 'pairs' ? 'at least one pair' : 'at least one answer',
+      cure: 'Look at the rows with fettle inspect --method; longer prompts need a larger max_length, or truncation_mode: keep_end.',
+    })
+  return { set: set.finish(report), heldOut: heldOut.count === 0 ? undefined : heldOut.finish(report) }
+}
+
+/** Collects the answers of a set. */
+function createGathering(kind: PreferenceKind, options: TrainOptions) {
+  const limits = { maxLength: options.maxLength, mode: options.truncationMode }
+  const ledger = createTokenLedger(limits)
+  const store = createExampleStore()
+  const hash = createDataHash()
+  const items: number[][] = []
+  const labels: boolean[] = []
+  const equal: Origin[] = []
+  const tooLong: Origin[] = []
+  const what = kind === 'pairs' ? 'pairs' : 'answers'
+  const addAnswer = (example: Example): number => {
+    const admitted = ledger.admit(example) ?? example
+    // Answers meet other prompts too, and are cut where they stand then.
+    store.add(kind === 'pairs' ? admitted : example)
+    hash.add(admitted.inputIds, admitted.mask)
+    return store.count - 1
+  }
+  return {
+    get count() {
+      return items.length
+    },
+    /** The answers of a row. */
+    add(row: readonly Example[]) {
+      const [first, second] = row
+      const { part } = first.origin
+      // Its other answer was left out.
+      if (kind === 'pairs' && (part !== 'chosen' || second?.origin.part !== 'rejected')) return
+      if (part === 'mismatched') return
+      if (kind === 'pairs' && isSame(first.inputIds, second.inputIds)) equal.push(whole(first.origin))
+      else if (row.some((example) => truncate(example, limits).cut?.isLost === true))
+        tooLong.push(whole(first.origin))
+      else {
+        items.push(row.map(addAnswer))
+        labels.push(part === 'chosen' || part === 'desirable')
+        hash.add(new Int32Array(0), Uint8Array.of(labels[labels.length - 1] ? 1 : 0))
+      }
+    },
+    notes: () => [
+      ...(equal.length > 0
+        ? [`${equal.length} pairs are left out, as chosen and rejected are equal: ${named(equal)}`]
+        : []),
+      ...(tooLong.length > 0
+        ? [
+            `${tooLong.length} ${what} are left out, as their prompt alone fills max_length ${options.maxLength}: ${named(tooLong)}`,
+          ]
+        : []),
+    ],
+    finish(report: DataReport): AnswerSet {
+      const truncation = ledger.report()
+      const lostExamples = truncation.lostExamples + tooLong.length
+      return {
+        store,
+        items,
+        labels,
+        truncation: { ...truncation, lostExamples },
+        hash: hash.digest(),
+        report,
+      }
+    },
+  }
+}
+
+/** The answers of each row, which follow one another. */
+async function* rowsOf(examples: AsyncIterable<EncodedExample>): AsyncGenerator<EncodedExample[]> {
+  let row: EncodedExample[] = []
+  for await (const example of examples) {
+    const { part } = example.origin
+    const belongs = part === 'rejected' || part === 'mismatched'
+    if (row.length > 0 && !(belongs && isSameRow(row[0].origin, example.origin))) {
+      yield row
+      row = []
+    }
+    row.push(example)
+  }
+  if (row.length > 0) yield row
+}
+
+function isSameRow(a: Origin, b: Origin): boolean {
+  return a.file === b.file && a.line === b.line && a.row === b.row
+}
+
+/** The row, not an answer of it. */
+function whole({ file, line, row }: Origin): Origin {
+  return { file, ...(line !== undefined && { line }), ...(row !== undefined && { row }) }
+}
+
+function named(origins: readonly Origin[]): string {
+  const shown = origins.slice(0, namedRows).map(formatOrigin)
+  const more = origins.length - shown.length
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
+function isSame(a: Int32Array, b: Int32Array): boolean {
+  return a.length === b.length && a.every((id, i) => id === b[i])
+}
+
+/** @throws FettleError at an answer of which nothing is learned, or with a token that the model does not have */
+function refuseUnlearned({ inputIds, mask, origin }: Example, tokenizer: Tokenizer, vocabSize: number): void {
+  const place = formatOrigin(origin)
+  const unknown = inputIds.find((id) => id >= vocabSize)
+  if (unknown !== undefined)
+    throw new FettleError({
+      place,
+      found: `token ${unknown} ${JSON.stringify(tokenizer.convertIdsToTokens(unknown))}`,
+      expected: `tokens below ${vocabSize}, the rows of the model's embedding`,
+      cure: 'Use the tokenizer of this model, or resize the embeddings with model.resizeTokenEmbeddings(tokenizer.length).',
+    })
+  if (mask.includes(1, 1)) return
+  throw new FettleError({
+    place,
+    found: 'an answer of which nothing is learned',
+    expected: 'a message of the assistant, or a text that is not empty',
+  })
+}
