@@ -15,6 +15,8 @@ export default defineConfig({
     'quantization-accuracy': 'quantization-accuracy.ts',
     tokenizers: 'tokenizers.ts',
     'tokenizer-speed': 'tokenizer-speed.ts',
+    'prepare-speed': 'prepare-speed.ts',
+    'prepare-big': 'prepare-big.ts',
     'encoding-worker': '../src/data/workers/encoding-worker.ts',
   },
   outDir: '../build/bench',

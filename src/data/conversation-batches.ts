@@ -5,6 +5,9 @@ const batchSize = 256
 /** Characters of them, about. */
 const batchCharacters = 1 << 20
 
+/** Characters on their way at once, besides those of one batch: what they become takes several times as much memory. */
+const mostCharacters = 6 << 20
+
 /** Neighbours of one kind, at least one. */
 export interface ConversationBatch {
   conversations: Conversation[]
@@ -72,7 +75,8 @@ export async function* inOrder<T>(
   batches: AsyncIterable<ConversationBatch>,
   encoderFor: (batch: ConversationBatch) => BatchEncoder<T>,
 ): AsyncGenerator<T> {
-  const waiting: Promise<T>[] = []
+  const waiting: { encoded: Promise<T>; characters: number }[] = []
+  let characters = 0
   const source = batches[Symbol.asyncIterator]()
   let failure: { error: unknown } | undefined
   try {
@@ -86,10 +90,15 @@ export async function* inOrder<T>(
       const encoding = encode(next.value)
       // Its error is thrown in its turn, when it is awaited; until then it must not count as unhandled.
       encoding.catch(() => {})
-      waiting.push(encoding)
-      for (const encoding of waiting.splice(0, waiting.length - depth)) yield encoding
+      waiting.push({ encoded: encoding, characters: next.value.characters })
+      characters += next.value.characters
+      while (waiting.length > depth || (waiting.length > 1 && characters > mostCharacters)) {
+        const [oldest] = waiting.splice(0, 1)
+        characters -= oldest.characters
+        yield oldest.encoded
+      }
     }
-    yield* waiting
+    for (const { encoded } of waiting) yield encoded
   } finally {
     await source.return?.()
   }

@@ -20,12 +20,9 @@ export async function* encodeInThreads(
   pool: EncodingPool,
 ): AsyncGenerator<EncodedExample> {
   const { report, reading, ...given } = options
-  const here = async (batch: ConversationBatch): Promise<EncodedBatch> => {
+  const here = async ({ conversations: items }: ConversationBatch): Promise<EncodedBatch> => {
     const own = createDataReport()
-    return {
-      examples: await encodeOrSkip(batch.conversations, tokenizer, { ...given, report: own }),
-      report: own,
-    }
+    return { examples: await encodeOrSkip(items, tokenizer, { ...given, report: own }), report: own }
   }
   const there = async (batch: ConversationBatch): Promise<EncodedBatch> => {
     try {
@@ -36,14 +33,13 @@ export async function* encodeInThreads(
       return here(batch)
     }
   }
+  const encode = shared(pool, here, there)
   const batches = inOrder(batchesOf(conversations), (batch) => {
     pool.expect(batch.characters)
-    const { depth } = pool
-    const encode = depth === 0 ? here : there
     const read = takeReport(reading)
     return {
-      encode: async (given) => ({ read, encoded: await encode(given) }),
-      depth: Math.max(1, depth),
+      encode: async (next) => ({ read, encoded: await encode(next) }),
+      depth: pool.isReady ? batchesAhead : 1,
     }
   })
   for await (const { read, encoded } of batches) {
@@ -52,4 +48,42 @@ export async function* encodeInThreads(
     yield* encoded.examples
   }
   addReport(report, takeReport(reading))
+}
+
+/**
+ * Batches on their way while there are threads: enough for this one to go on while another, which is not warm yet, is at one of them.
+ */
+const batchesAhead = 32
+
+/**
+ * Gives each batch to whoever is free first: the threads, and this one for what they have no time for.
+ *
+ * @returns  encodes a batch
+ */
+function shared(
+  pool: EncodingPool,
+  here: (batch: ConversationBatch) => Promise<EncodedBatch>,
+  there: (batch: ConversationBatch) => Promise<EncodedBatch>,
+): (batch: ConversationBatch) => Promise<EncodedBatch> {
+  const waiting: { batch: ConversationBatch; take: (encoded: Promise<EncodedBatch>) => void }[] = []
+  let isBusy = false
+  const begin = async (encodeIt: typeof here): Promise<void> => {
+    const next = waiting.shift()
+    if (next === undefined) return
+    if (encodeIt === here) isBusy = true
+    const encoded = encodeIt(next.batch)
+    next.take(encoded)
+    await encoded.catch(() => {})
+    if (encodeIt === here) isBusy = false
+    dispatch()
+  }
+  const dispatch = (): void => {
+    while (waiting.length > 0 && pool.hasRoom) void begin(there)
+    if (waiting.length > 0 && !isBusy) void begin(here)
+  }
+  return (batch) =>
+    new Promise((take) => {
+      waiting.push({ batch, take })
+      dispatch()
+    })
 }

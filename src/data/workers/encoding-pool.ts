@@ -14,8 +14,10 @@ import type { WorkerOptions, WorkerReply, WorkerSetup, WorkerTask } from './mess
 export interface EncodingPool {
   /** Says how much there is to do: what is known of it before, and then what was seen of it. */
   expect(characters: number): void
-  /** Batches that should be on their way at once; 0 while no thread is ready. */
-  readonly depth: number
+  /** Whether any thread is ready. */
+  readonly isReady: boolean
+  /** Whether a thread would soon have nothing to do. */
+  readonly hasRoom: boolean
   /**
    * The examples of a batch, without their texts, in order.
    *
@@ -35,7 +37,7 @@ export interface EncodedBatch {
 }
 
 /** Threads that one process starts at most: behind them whoever reads the rows would be too slow. */
-const mostWorkers = 8
+const mostWorkers = 7
 /** Characters of conversations that are worth starting threads for, which costs each half a second of a core. */
 const worthStarting = 4 << 20
 /** Batches that a thread has before it: it never waits for the next. */
@@ -52,17 +54,17 @@ const program = import.meta.url.endsWith('.ts')
  * A pool without threads yet. It never gets any where there is one core, where fettle is part of another program's bundle, or where
  * options cannot be handed to a thread.
  *
- * @param workers  at most so many threads; default one a core
+ * @param threadCount  at most so many, with the one that reads the rows, which encodes as well; default one a core
  */
 export function createEncodingPool(
   tokenizer: Tokenizer,
   options: WorkerOptions,
-  workers = availableParallelism(),
+  threadCount = availableParallelism(),
 ): EncodingPool {
-  const count = Math.min(mostWorkers, workers)
+  const count = Math.min(mostWorkers, threadCount - 1)
   let expected = 0
   let threads: EncodingThread[] | undefined
-  let canStart = count > 1 && existsSync(program)
+  let canStart = count > 0 && existsSync(program)
 
   function start(): void {
     const setup: WorkerSetup = { tokenizer: snapshotOf(tokenizer), options: carry(options) }
@@ -81,8 +83,11 @@ export function createEncodingPool(
       expected += characters
       if (canStart && threads === undefined && expected >= worthStarting) start()
     },
-    get depth() {
-      return batchesAhead * ready().length
+    get isReady() {
+      return ready().length > 0
+    },
+    get hasRoom() {
+      return ready().some(({ waiting }) => waiting < batchesAhead)
     },
     async encode(conversations) {
       const least = ready().toSorted((a, b) => a.waiting - b.waiting)[0]
