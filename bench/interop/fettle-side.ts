@@ -17,7 +17,7 @@ export async function trainFettle(
   paths: InteropPaths,
 ): Promise<(ComparedStep & { learned_tokens: number })[]> {
   await mkdir(paths.out, { recursive: true })
-  const tokenizer = await AutoTokenizer.fromPretrained(paths.model)
+  const tokenizer = await AutoTokenizer.fromPretrained(paths.tokenizer)
   const model = await AutoModelForCausalLM.fromPretrained(paths.model, { dtype: 'float32', engine: 'native' })
   const options = runOptions(paths)
   const rows = await dumpRows(paths, model, tokenizer)
@@ -39,7 +39,7 @@ const compared = { documents: 8, tokens: 96 }
 
 /** fettle's logits of the last conversations with the adapter on, in a file for each compute type. */
 export async function writeLogits(paths: InteropPaths) {
-  const tokenizer = await AutoTokenizer.fromPretrained(paths.model)
+  const tokenizer = await AutoTokenizer.fromPretrained(paths.tokenizer)
   const lines = (await readFile(paths.data, 'utf8')).trim().split('\n').slice(-compared.documents)
   const documents: number[][] = []
   for (const line of lines) {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { join } from 'node:path'
 import type { TrainSftInput } from '../../src/index.ts'
@@ -8,6 +9,8 @@ export interface InteropPaths {
   peers: string
   python: string
   model: string
+  /** Folder of the tokenizer. */
+  tokenizer: string
   data: string
   /** What both sides write. */
   out: string
@@ -21,24 +24,30 @@ export interface InteropPaths {
 /** Optimiser steps that are compared. */
 export const comparedSteps = 6
 
-/** Reads `--peers DIR [--out DIR] [--adapter DIR]`. */
+/**
+ * Reads `--peers DIR [--model DIR] [--out DIR] [--adapter DIR]`. A model without tokenizer, such as one of random weights, gets SmolLM2's.
+ */
 export function readPaths(args: readonly string[]): InteropPaths {
   const { values } = parseArgs({
     args: [...args],
     options: {
       peers: { type: 'string', default: '/work/peers' },
+      model: { type: 'string' },
       out: { type: 'string', default: 'runs/interop' },
       adapter: { type: 'string' },
     },
   })
   const { peers, out } = values
   const run = join(out, 'run')
+  const smollm2 = join(peers, 'smollm2')
+  const model = values.model ?? smollm2
   return {
     peers,
     out,
     run,
     python: join(peers, 'venv', 'bin', 'python'),
-    model: join(peers, 'smollm2'),
+    model,
+    tokenizer: existsSync(join(model, 'tokenizer.json')) ? model : smollm2,
     data: join(peers, 'docs.jsonl'),
     rows: join(out, 'rows.json'),
     initial: join(out, 'initial'),
