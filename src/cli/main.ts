@@ -34,6 +34,20 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'plot',
+    {
+      summary: 'Draws the curves of runs in the terminal',
+      load: async () => (await import('./plot.ts')).plot,
+    },
+  ],
+  [
+    'report',
+    {
+      summary: 'Writes one page with the curves of several runs',
+      load: async () => (await import('./report.ts')).report,
+    },
+  ],
+  [
     'inspect',
     {
       summary: 'Shows what a model would learn of your conversations, token by token',

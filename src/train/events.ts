@@ -72,6 +72,9 @@ export interface StartEvent {
   /** What is to be said of going on: damaged checkpoints that were passed over, what the run is extended by. */
   notes?: readonly string[]
   output_dir: string
+  /** Examples by their tokens, and the beginning of the first one with what is learned of it. */
+  length_histogram?: readonly { up_to: number; examples: number }[]
+  masked_sample?: readonly { text: string; learned: boolean }[]
 }
 
 /** A source of the training data: how it was read. */
@@ -181,4 +184,9 @@ export interface EndEvent {
   best?: { step: number; metric: string; value: number; checkpoint?: string; loaded: boolean }
   /** Why it ended before its last step, though nobody stopped it. */
   stopped_early?: string
+  /** What trackers could not write, the first problem of each. */
+  tracker_problems?: readonly string[]
 }
+
+/** Of a run's folder: its events, a line of JSON each. */
+export const eventsFile = 'events.jsonl'

@@ -2,6 +2,7 @@ import type { EpochPlan } from '../batch/index.ts'
 import { collatePieces, planEpoch } from '../batch/index.ts'
 import type { MixOptions } from '../data/index.ts'
 import type { TrainOptions } from './options/index.ts'
+import { dataPicture } from './data-picture.ts'
 import {
   createPreparation,
   prepareEvaluation,
@@ -56,6 +57,7 @@ export async function prepareData(input: PreparationInput): Promise<PreparedData
     files: made.files,
     summary: {
       ...summaryOf(train, evaluation, [...all.flatMap((own) => own.notes), ...notes]),
+      ...dataPicture(train.store.lengths, train.store.get(0), input.tokenizer),
       prepared: {
         cache: made.cache ?? null,
         reused: all.every(({ reused }) => reused),

@@ -78,4 +78,6 @@ type DataSummary = Pick<
   | 'truncated_examples'
   | 'examples_without_learned_tokens'
   | 'prepared'
+  | 'length_histogram'
+  | 'masked_sample'
 >

@@ -52,6 +52,9 @@ const schedulerTypes = [
 /** The name of a learning rate schedule. */
 export type SchedulerType = (typeof schedulerTypes)[number]
 
+const trackerName = z.enum(['tensorboard', 'mlflow', 'webhook'])
+type TrackerName = z.output<typeof trackerName>
+
 const decayTypes = z.enum(['linear', 'cosine', '1-sqrt'])
 
 const schedulerKwargs = z.strictObject({
@@ -289,6 +292,22 @@ export const trainOptionsSchema = z.strictObject({
   lowMemory: z.boolean().default(false).describe('Smaller passes: less memory, some speed.'),
 
   loggingSteps: every(1).default(1).describe('A step event every so many steps; below 1 a part of the run.'),
+  reportTo: z
+    .union([
+      z.literal('none').transform((): TrackerName[] => []),
+      trackerName.transform((name): TrackerName[] => [name]),
+      z.array(trackerName),
+    ])
+    .default([])
+    .describe(
+      'Where events go besides events.jsonl: tensorboard (files in the run’s folder), mlflow, webhook, or none.',
+    ),
+  webhookUrl: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Address that events are posted to as JSON; default FETTLE_WEBHOOK_URL.'),
+  report: z.boolean().default(true).describe('Write report.html into the run’s folder.'),
   evalStrategy: z
     .enum(['no', 'steps', 'epoch'])
     .default('steps')

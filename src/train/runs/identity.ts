@@ -111,6 +111,9 @@ const roles: {
   // Other passes draw other dropout masks, and round otherwise.
   lowMemory: 'fixed',
   loggingSteps: 'none',
+  reportTo: 'none',
+  webhookUrl: 'none',
+  report: 'none',
   evalStrategy: 'none',
   evalSteps: 'none',
   metricForBestModel: 'none',

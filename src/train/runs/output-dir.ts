@@ -132,7 +132,11 @@ export function refuseOtherRun(
 
 /** What of a folder goes when its run is replaced: its checkpoints and its result; of what says of no run only an adapter. */
 export function replacedNames(folder: string, record: RunRecord | null | undefined): string[] {
-  const result = record === undefined ? ['adapter_config.json', 'adapter_model.safetensors'] : modelFiles
+  const told = ['events.jsonl', 'report.html', 'tensorboard']
+  const result = [
+    ...told,
+    ...(record === undefined ? ['adapter_config.json', 'adapter_model.safetensors'] : modelFiles),
+  ]
   return readdirSync(folder).filter((name) => ofRun.test(name) || result.includes(name))
 }
 

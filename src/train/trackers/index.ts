@@ -1,0 +1,63 @@
+// Trackers: readers of a run's events that write them elsewhere. The event log is always there; others are named by report_to.
+// They get the same stream as everybody, send in the background, and what goes wrong is said once, at the end.
+import { FettleError } from '../../error.ts'
+import { snakeCase, type TrainOptions } from '../options/index.ts'
+import { createEventLog } from './event-log.ts'
+import { createMlflow } from './mlflow.ts'
+import { createTensorBoard } from './tensorboard.ts'
+import type { Tracker, TrackedRun } from './tracker.ts'
+import { createWebhook } from './webhook.ts'
+
+export type { Tracker } from './tracker.ts'
+
+type TrackerName = TrainOptions['reportTo'][number]
+type Make = (run: TrackedRun) => Tracker
+
+/**
+ * What makes the trackers of a run, once it has a folder.
+ *
+ * @throws FettleError when one lacks what it needs, before anything is trained
+ */
+export function trackersOf(
+  options: TrainOptions,
+  environment: NodeJS.ProcessEnv = process.env,
+): (folder: string, runId: string) => Tracker[] {
+  const {
+    MLFLOW_TRACKING_URI: uri,
+    MLFLOW_EXPERIMENT_NAME: experiment = 'fettle',
+    MLFLOW_TRACKING_TOKEN: token,
+    FETTLE_WEBHOOK_URL: hook,
+  } = environment
+  const url = options.webhookUrl ?? hook
+  const makers: { [N in TrackerName]: () => Make } = {
+    tensorboard: () => (run) => createTensorBoard(run),
+    mlflow: () => {
+      const given = { uri: needed('mlflow', uri, 'MLFLOW_TRACKING_URI'), experiment, token }
+      return (run) => createMlflow(run, given)
+    },
+    webhook: () => {
+      const to = needed('webhook', url, 'webhook_url, or FETTLE_WEBHOOK_URL')
+      return (run) => createWebhook(run, to)
+    },
+  }
+  const wanted = new Set<TrackerName>([
+    ...options.reportTo,
+    ...(options.webhookUrl === undefined ? [] : (['webhook'] as const)),
+  ])
+  const makes = [...wanted].map((name) => makers[name]())
+  const said = Object.fromEntries(
+    Object.entries(options)
+      .filter(([name, value]) => value !== undefined && !['data', 'evalData', 'webhookUrl'].includes(name))
+      .map(([name, value]): [string, unknown] => [snakeCase(name), value]),
+  )
+  return (folder, runId) => [createEventLog, ...makes].map((make) => make({ folder, runId, options: said }))
+}
+
+function needed(name: TrackerName, value: string | undefined, what: string): string {
+  if (value !== undefined && URL.canParse(value)) return value
+  throw new FettleError({
+    place: 'report_to',
+    found: `${name}, and ${value === undefined ? 'no address' : 'an address that is none'}`,
+    expected: `the address of a server in ${what}`,
+  })
+}

@@ -1,0 +1,100 @@
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { messageOf } from '../../error.ts'
+import type { TrainEvent } from '../events.ts'
+import { bytesField, doubleField, floatField, int64Field, message, textField } from './protobuf.ts'
+import { scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
+
+/**
+ * An event file of TensorBoard in the run's `tensorboard/`: numbers as scalars, answers and options as text.
+ * Source: tensorboard's event.proto and summary.proto, and TFRecord of TensorFlow
+ */
+export function createTensorBoard({ folder, options }: TrackedRun, now: () => number = Date.now): Tracker {
+  let problem: string | undefined
+  let file: number | undefined
+  const attempt = (work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      problem ??= messageOf(error)
+    }
+  }
+  const write = (step: number, field: Uint8Array): void => {
+    const event = message(doubleField(1, now() / 1000), int64Field(2, step), field)
+    if (file !== undefined) writeSync(file, record(event))
+  }
+  attempt(() => {
+    mkdirSync(join(folder, 'tensorboard'), { recursive: true })
+    const name = `events.out.tfevents.${Math.floor(now() / 1000)}.${hostname()}.${process.pid}.fettle`
+    file = openSync(join(folder, 'tensorboard', name), 'a')
+    write(0, textField(3, 'brain.Event:2'))
+    const table = Object.entries(options).map(([key, value]) => `| ${key} | ${JSON.stringify(value)} |`)
+    write(0, bytesField(5, textSummary('options', ['| option | value |', '|---|---|', ...table].join('\n'))))
+  })
+  return {
+    name: 'tensorboard',
+    record(event) {
+      for (const { step, field } of summariesOf(event)) attempt(() => write(step, field))
+    },
+    async close() {
+      attempt(() => file !== undefined && closeSync(file))
+      file = undefined
+      return problem
+    },
+  }
+}
+
+function* summariesOf(event: TrainEvent): Generator<{ step: number; field: Uint8Array }> {
+  const values = Object.entries(scalarsOf(event)).map(([tag, value]) =>
+    bytesField(1, message(textField(1, tag), floatField(2, value))),
+  )
+  if (values.length > 0 && 'step' in event)
+    yield { step: event.step, field: bytesField(5, message(...values)) }
+  if (event.type !== 'sample') return
+  const parts = event.samples.map(({ prompt, text }) => `${quoted(prompt)}\n\n**→** ${quoted(text)}`)
+  yield { step: event.step, field: bytesField(5, textSummary('samples', parts.join('\n\n---\n\n'))) }
+}
+
+/** As Markdown shows it as it is. */
+function quoted(text: string): string {
+  return `\`\`\`\n${text.replaceAll('```', '` ` `')}\n\`\`\``
+}
+
+/** A Summary with one text: a tensor of strings for the plugin `text`. */
+function textSummary(tag: string, text: string): Uint8Array {
+  const shape = message(bytesField(2, message(int64Field(1, 1))))
+  const tensor = message(int64Field(1, 7), bytesField(2, shape), textField(8, text))
+  const metadata = message(bytesField(1, message(textField(1, 'text'))), int64Field(4, 2))
+  return message(bytesField(1, message(textField(1, tag), bytesField(8, tensor), bytesField(9, metadata))))
+}
+
+/** A TFRecord: length, its checksum, data, their checksum. */
+export function record(data: Uint8Array): Uint8Array {
+  const bytes = Buffer.alloc(16 + data.length)
+  bytes.writeBigUInt64LE(BigInt(data.length), 0)
+  bytes.writeUInt32LE(maskedCrc(bytes.subarray(0, 8)), 8)
+  bytes.set(data, 12)
+  bytes.writeUInt32LE(maskedCrc(data), 12 + data.length)
+  return bytes
+}
+
+/** CRC-32C, rotated and with a constant added, as TFRecord has it. */
+function maskedCrc(data: Uint8Array): number {
+  const crc = crc32c(data)
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
+}
+
+const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
+  return crc
+})
+
+/** The checksum of Castagnoli. */
+export function crc32c(data: Uint8Array): number {
+  let crc = 0xffffffff
+  for (const byte of data) crc = crcTable[(crc ^ byte) & 255] ^ (crc >>> 8)
+  return (crc ^ 0xffffffff) >>> 0
+}
