@@ -118,7 +118,12 @@ describe('trainSft', () => {
     expect((error as FettleError).message).toMatch(
       /step 2, rows .*demo\.jsonl:\d+.*expected a finite number.*No checkpoint before it.*diverged-1/,
     )
-    expect(await readdir(join(folder, 'run'))).toEqual(['diverged-1', 'run.json'])
+    expect(await readdir(join(folder, 'run'))).toEqual([
+      'diverged-1',
+      'events.jsonl',
+      'report.html',
+      'run.json',
+    ])
   })
 
   test('resuming with other options is refused', async () => {

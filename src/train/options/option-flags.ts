@@ -56,7 +56,7 @@ function flagOf(path: readonly string[], schema: z.core.$ZodType, group: OptionG
     path,
     key: path.map(snakeCase).join('.'),
     group,
-    type: plain instanceof z.ZodNumber ? 'number' : plain instanceof z.ZodBoolean ? 'boolean' : 'string',
+    type: isNumber(plain) ? 'number' : plain instanceof z.ZodBoolean ? 'boolean' : 'string',
     description: schema instanceof z.ZodType ? (schema.description ?? '') : '',
     ...(options !== undefined && { options }),
     ...(hint !== undefined && { hint }),
@@ -83,6 +83,14 @@ function defaultOf(schema: z.core.$ZodType): unknown {
 
 function isNullable(schema: z.core.$ZodType): boolean {
   return schema instanceof z.ZodType && schema.isNullable()
+}
+
+/** A number, or one of several kinds of it. */
+function isNumber(plain: z.core.$ZodType): boolean {
+  return (
+    plain instanceof z.ZodNumber ||
+    (plain instanceof z.ZodUnion && plain.options.every((option) => option instanceof z.ZodNumber))
+  )
 }
 
 function takesList(schema: z.core.$ZodType): boolean {
