@@ -17,6 +17,7 @@ export default defineConfig({
     'tokenizer-speed': 'tokenizer-speed.ts',
     'prepare-speed': 'prepare-speed.ts',
     'prepare-big': 'prepare-big.ts',
+    'prepare-kill': 'prepare-kill.ts',
     'encoding-worker': '../src/data/workers/encoding-worker.ts',
   },
   outDir: '../build/bench',
