@@ -57,9 +57,15 @@ function onceEach(problems: readonly Problem[]): Problem[] {
   return [...new Map(problems.map((problem) => [problem.place + problem.found, problem])).values()]
 }
 
-function withinFolder(listing: Listing, folder: string): Listing {
+/** The listing of a folder inside. */
+export function withinFolder(listing: Listing, folder: string): Listing {
   const paths = matching(listing.paths, `${folder}/**`).map((path) => path.slice(folder.length + 1))
-  return { ...listing, name: `${listing.name}/${folder}`, paths }
+  return {
+    name: `${listing.name}/${folder}`,
+    paths,
+    readText: (path) => listing.readText(`${folder}/${path}`),
+    fetch: (path) => listing.fetch(`${folder}/${path}`),
+  }
 }
 
 function chooseConfig(

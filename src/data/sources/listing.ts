@@ -43,7 +43,11 @@ export async function filesOf(pattern: string): Promise<string[]> {
   const rest = parts.slice(fixed).join('/')
   const depth = rest.includes('**') ? Number.POSITIVE_INFINITY : parts.length - fixed
   const folder = root === '' ? (pattern.startsWith('/') ? '/' : '.') : root
-  const found = await filesBelow(folder, depth)
+  const isThere = await stat(folder).then(
+    (own) => own.isDirectory(),
+    () => false,
+  )
+  const found = isThere ? await filesBelow(folder, depth) : []
   const prefix = root === '' && !pattern.startsWith('/') ? '' : `${root}/`
   return matching(found, rest).map((path) => prefix + path)
 }

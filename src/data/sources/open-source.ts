@@ -3,10 +3,9 @@ import { FettleError } from '../../error.ts'
 import { hasWildcards, type ByteInput } from '../../formats/index.ts'
 import { listNames } from '../values.ts'
 import type { DataSource } from '../row-options.ts'
-import { readFolder } from './folder-configs.ts'
 import { filesOf, listFolder } from './listing.ts'
+import { hubNameOf, isOfHub, openHub, openListing } from './open-hub.ts'
 import { isDataFile, type DataSet, type Part } from './parts.ts'
-import { readSaved } from './saved-data-set.ts'
 import { parseSplits, partSuffix, type SplitSlice } from './splits.ts'
 
 /** A source that names files. */
@@ -84,9 +83,10 @@ async function openPath(
   path: string,
   config: string | undefined,
 ): Promise<{ data: DataSet; path: string; split?: string }> {
-  const whole = await openPlace(path, config)
-  if (whole !== undefined) return { data: whole, path }
   const parted = partSuffix(path)
+  // Nothing is asked of the Hub under a name that has splits in it.
+  const whole = path.startsWith('hf://') && parted !== undefined ? undefined : await openPlace(path, config)
+  if (whole !== undefined) return { data: whole, path }
   const data = parted && (await openPlace(parted.path, config))
   if (data !== undefined) return { data, ...(parted ?? { path }) }
   throw new FettleError({
@@ -97,16 +97,23 @@ async function openPath(
   })
 }
 
+function isPattern(path: string): boolean {
+  return hasWildcards(path) && !path.startsWith('hf://')
+}
+
 async function openPlace(path: string, config: string | undefined): Promise<DataSet | undefined> {
   if (path === '-')
     return { name: input.place, splits: new Map([[defaultSplit, [standardInput]]]), notes: [] }
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory() === true) {
     const listing = await listFolder(path.replace(/(?<=.)\/+$/, ''))
-    return (await readSaved(listing)) ?? (await readFolder(listing, config))
+    return openListing(listing, config)
   }
-  const files = found !== undefined ? [path] : hasWildcards(path) ? await filesOf(path) : []
-  if (files.length === 0) return undefined
+  const files = found !== undefined ? [path] : isPattern(path) ? await filesOf(path) : []
+  if (files.length === 0) {
+    const hub = hubNameOf(path)
+    return hub && openHub(hub, config)
+  }
   return { name: path, splits: new Map([[defaultSplit, files.map(partOf)]]), notes: [] }
 }
 
@@ -139,5 +146,6 @@ export async function holdsData(path: string): Promise<boolean> {
     return paths.some(isDataFile)
   }
   const place = partSuffix(path)?.path ?? path
-  return place !== path ? holdsData(place) : hasWildcards(path) && (await filesOf(path)).length > 0
+  if (place !== path) return holdsData(place)
+  return (isPattern(path) && (await filesOf(path)).length > 0) || isOfHub(path)
 }

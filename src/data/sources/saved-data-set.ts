@@ -36,12 +36,22 @@ export async function readSaved(listing: Listing): Promise<DataSet | undefined> 
         expected: 'each split once',
       })
     const splits = new Map<string, Part[]>()
-    for (const split of names) splits.set(split, (await readSplit(listing, `${split}/`)).parts)
-    return { name, splits, notes: [] }
+    const describedBy: string[] = []
+    for (const split of names) {
+      splits.set(split, (await readSplit(listing, `${split}/`)).parts)
+      describedBy.push(await listing.fetch(`${split}/${state}`))
+    }
+    return { name, splits, describedBy, notes: [] }
   }
   if (!paths.includes(state) || !paths.includes('dataset_info.json')) return undefined
   const { parts, split = 'train' } = await readSplit(listing, '')
-  return { name, splits: new Map([[split, parts]]), defaultSplit: split, notes: [] }
+  return {
+    name,
+    splits: new Map([[split, parts]]),
+    defaultSplit: split,
+    describedBy: [await listing.fetch(state)],
+    notes: [],
+  }
 }
 
 const isSplitName = (value: unknown): value is string => typeof value === 'string' && splitName.test(value)
