@@ -13,8 +13,12 @@ export { cacheEntry, cacheFolder, fileContents, type EntryMaker, type FileConten
 export { carry } from './workers/carry.ts'
 export type { Example } from './example.ts'
 export { inspect, type InspectedExample } from './inspect-examples.ts'
-export { dataFormats, toConversations, type ConversationOptions } from './to-conversations.ts'
-export { detectFormat } from './detect-format.ts'
+export {
+  createRowReader,
+  dataFormats,
+  toConversations,
+  type ConversationOptions,
+} from './to-conversations.ts'
 export { stoppingStrategies, type MixOptions } from './mix/index.ts'
 export { prepareExamples, type PrepareOptions } from './prepare-examples.ts'
 export { createEncodingPool, type EncodingPool } from './workers/encoding-pool.ts'

@@ -1,20 +1,6 @@
 import { FettleError } from '../error.ts'
-import type {
-  Conversation,
-  DataFormat,
-  DataSource,
-  EncodedExample,
-  ExampleOptions,
-  Row,
-} from '../data/index.ts'
-import {
-  dataFormats,
-  detectFormat,
-  encodeConversations,
-  formatOrigin,
-  readRows,
-  toConversations,
-} from '../data/index.ts'
+import type { Conversation, DataFormat, DataSource, EncodedExample, ExampleOptions } from '../data/index.ts'
+import { createRowReader, dataFormats, encodeConversations, formatOrigin, readRows } from '../data/index.ts'
 import type { MaskPolicy } from '../chat/index.ts'
 import type { DataObserver } from './check.ts'
 import { asFettleError } from './collect.ts'
@@ -51,7 +37,7 @@ export async function scanData(patient: Patient, observers: readonly DataObserve
 async function scanFile(patient: Patient, file: DataFile, observers: readonly DataObserver[]): Promise<void> {
   const { split } = file
   const source = sourceOf(file)
-  let format = source.format === 'auto' ? undefined : source.format
+  const read = createRowReader(source)
   let waiting: Waiting[] = []
   const refuse = (place: string, stage: 'format' | 'template', error: unknown) => {
     const refusal = { place, stage, error: asFettleError(error) }
@@ -66,14 +52,13 @@ async function scanFile(patient: Patient, file: DataFile, observers: readonly Da
   for await (const row of readRows(source)) {
     const place = formatOrigin(row.origin)
     for (const observer of observers) observer.row?.(row, place, split)
-    let conversation: Conversation
+    let conversation: Conversation | undefined
     try {
-      format ??= detectFormat(renamed(row, file), [], file.messageKeys)
-      conversation = await readOne(row, { ...source, format })
+      conversation = read(row)
     } catch (error) {
       refuse(place, 'format', error)
-      continue
     }
+    if (conversation === undefined) continue
     for (const observer of observers) observer.conversation?.(conversation, place, split)
     waiting.push({ conversation, place })
     if (waiting.length >= batchSize) await flush()
@@ -92,17 +77,6 @@ function sourceOf({ path, config, slice, format, columns, roles, messageKeys }: 
     ...(roles && { roles }),
     ...(messageKeys && { messageKeys }),
   }
-}
-
-/** The row with its columns under fettle's names beside its own: enough to tell the format. */
-function renamed({ value, origin }: Row, { columns = {} }: DataFile): Row {
-  const named = Object.entries(columns).map(([name, from]) => [name, value[from]] as const)
-  return { value: { ...value, ...Object.fromEntries(named) }, origin }
-}
-
-async function readOne(row: Row, source: DataSource): Promise<Conversation> {
-  for await (const conversation of toConversations([row], source)) return conversation
-  throw new FettleError({ place: formatOrigin(row.origin), found: 'no conversation' })
 }
 
 /** Tokenises a batch; when one of it is refused, each by itself, so that the others are still seen. */
