@@ -51,7 +51,7 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     'inspect',
     {
       summary: 'Shows what a model would learn of your conversations, token by token',
-      load: async () => (await import('./inspect.ts')).inspect,
+      load: async () => (await import('./inspect/inspect.ts')).inspect,
     },
   ],
   [

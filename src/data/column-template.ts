@@ -1,7 +1,7 @@
 import { FettleError } from '../error.ts'
 import { JsonFloat } from '../formats/json/index.ts'
 import { formatOrigin, type Row } from './row.ts'
-import { describeValue } from './values.ts'
+import { describeValue, numberText } from './values.ts'
 
 /** A text made of columns: `{question}\n{context}`. */
 export interface ColumnTemplate {
@@ -36,17 +36,10 @@ function textOf({ value, origin }: Row, column: string): string {
   const given = value[column]
   if (given === null || given === undefined) return ''
   if (typeof given === 'string') return given
-  if (given instanceof JsonFloat || typeof given !== 'object') return printed(given)
+  if (given instanceof JsonFloat || typeof given !== 'object') return numberText(given)
   throw new FettleError({
     place: formatOrigin(origin),
     found: `${column} is ${describeValue(given)}`,
     expected: 'a text or a number, as a template of columns takes it',
   })
-}
-
-/** Numbers as Python writes them: 1.0 stays 1.0. */
-function printed(value: unknown): string {
-  return value instanceof JsonFloat && Number.isInteger(value.value) && Math.abs(value.value) < 1e16
-    ? `${Object.is(value.value, -0) ? '-0' : value.value}.0`
-    : String(value)
 }

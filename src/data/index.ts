@@ -45,4 +45,11 @@ export {
   type RowMap,
   type RowOptions,
 } from './row-options.ts'
+export {
+  createColumnStatistics,
+  createLengthCounts,
+  type ColumnStatistics,
+  type LengthCounts,
+  type StatisticsOfColumns,
+} from './statistics/index.ts'
 export { ignoredLabel } from './pretokenised-rows.ts'

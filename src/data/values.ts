@@ -29,3 +29,9 @@ export function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 20).map((name) => (name.length > 60 ? `${name.slice(0, 60)}…` : name))
   return [...shown, ...(names.length > 20 ? [`${names.length - 20} more`] : [])].join(', ')
 }
+
+/** A number or truth value as JSON has it: 1.0 stays 1.0. */
+export function numberText(value: unknown): string {
+  const isWhole = value instanceof JsonFloat && Number.isInteger(value.value) && Math.abs(value.value) < 1e16
+  return isWhole ? `${Object.is(value.value, -0) ? '-0' : value.value}.0` : String(value)
+}

@@ -21,6 +21,7 @@ export {
   flagLayer,
   givenLora,
   maskPolicyOf,
+  mixOf,
   optionFlags,
   readRunOptions,
   readTrainOptions,

@@ -1,8 +1,7 @@
 import type { EpochPlan } from '../batch/index.ts'
 import { collatePieces, planEpoch } from '../batch/index.ts'
-import type { MixOptions } from '../data/index.ts'
-import type { TrainOptions } from './options/index.ts'
 import { dataPicture } from './data-picture.ts'
+import { mixOf } from './options/index.ts'
 import {
   createPreparation,
   prepareEvaluation,
@@ -89,17 +88,6 @@ export async function prepareData(input: PreparationInput): Promise<PreparedData
       },
     }),
   }
-}
-
-/** How the sources of the training data become one; those of the evaluation are read one after the other. */
-export function mixOf({
-  seed,
-  stoppingStrategy,
-  shuffleBuffer,
-  deduplicate,
-  valSize,
-}: TrainOptions): MixOptions {
-  return { seed, stoppingStrategy, shuffleBuffer, deduplicate, valSize }
 }
 
 function summaryOf(

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { showExample } from '../../src/cli/inspect-view.ts'
+import { showExample } from '../../src/cli/inspect/examples-view.ts'
 import { paintOf } from '../../src/cli/paint.ts'
 import type { InspectedExample } from '../../src/data/index.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'

@@ -49,6 +49,21 @@ test('learned tokens stand in brackets without colours, and in colours without b
   expect(coloured).toContain('\u001B[32mMuch water.\u001B[39m')
 })
 
+test('statistics follow the conversations, and are a last line of --json --stats', async () => {
+  const { stdout } = await run(['train.jsonl', '--model', 'model', '--limit', '1'], { COLUMNS: '40' })
+  expect(stdout).toContain('train.jsonl · format messages · 2 rows')
+  expect(stdout).toMatch(/^ {2}messages · read · list · 2 distinct/m)
+  expect(stdout).toMatch(/^lengths of 2 examples: /m)
+  const args = ['train.jsonl', '--model', 'model', '--json', '--stats', '--val-size', '0.5']
+  const [first, ...others] = jsonLines((await run(args)).stdout)
+  const last = others.at(-1)
+  expect(first).toMatchObject({ origin: { file: 'train.jsonl', line: 1 } })
+  expect(last).toMatchObject({ type: 'stats', partial: false, rows: 2, examples: 2 })
+  expect([first, ...others].filter((line) => line['held_out'] === true)).toHaveLength(
+    Number(last?.['held_out']),
+  )
+})
+
 test('--limit and the options of a run decide what is shown', async () => {
   const last = (await run(['train.jsonl', '--model', 'model', '--learn', 'last', '--limit', '0'])).stdout
   expect(last).toContain('<|im_start|>assistant\nHi!<|im_end|>')

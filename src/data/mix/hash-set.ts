@@ -5,6 +5,7 @@ export interface HashSet {
   readonly sizeBytes: number
   /** Whether a hash, in two halves of 32 bits, is new; it is in the set afterwards. */
   add(high: number, low: number): boolean
+  has(high: number, low: number): boolean
 }
 
 const shardCount = 64
@@ -30,12 +31,14 @@ export function createHashSet(): HashSet {
     },
     add(high, low) {
       const shard = shards[high % shardCount]
-      // Nothing is the mark of a free slot: this hash shares the place of its neighbour.
-      const safeLow = high === 0 && low === 0 ? 1 : low
       if (shard.used + 1 > (fullest * shard.slots.length) / 2) grow(shard)
-      if (!insert(shard.slots, high, safeLow)) return false
+      if (!insert(shard.slots, high, stored(high, low))) return false
       shard.used += 1
       return true
+    },
+    has(high, low) {
+      const { slots } = shards[high % shardCount]
+      return isAt(slots, slotFor(slots, high, stored(high, low)))
     },
   }
 }
@@ -43,19 +46,33 @@ export function createHashSet(): HashSet {
 function grow(shard: Shard): void {
   const { slots } = shard
   const larger = new Uint32Array(2 * Math.ceil((slots.length / 2) * growth))
-  for (let at = 0; at < slots.length; at += 2)
-    if (slots[at] !== 0 || slots[at + 1] !== 0) insert(larger, slots[at], slots[at + 1])
+  for (let at = 0; at < slots.length; at += 2) if (isAt(slots, at)) insert(larger, slots[at], slots[at + 1])
   shard.slots = larger
 }
 
-/** Puts a hash into the first free slot from its own on; false where it is there already. */
-function insert(slots: Uint32Array, high: number, low: number): boolean {
+/** Nothing is the mark of a free slot: this one hash shares the place of its neighbour. */
+function stored(high: number, low: number): number {
+  return high === 0 && low === 0 ? 1 : low
+}
+
+function isAt(slots: Uint32Array, at: number): boolean {
+  return slots[at] !== 0 || slots[at + 1] !== 0
+}
+
+/** Where a hash is, or the first free slot from its own on. */
+function slotFor(slots: Uint32Array, high: number, low: number): number {
   let at = 2 * (low % (slots.length / 2))
-  while (slots[at] !== 0 || slots[at + 1] !== 0) {
-    if (slots[at] === high && slots[at + 1] === low) return false
+  while (isAt(slots, at) && (slots[at] !== high || slots[at + 1] !== low)) {
     at += 2
     if (at === slots.length) at = 0
   }
+  return at
+}
+
+/** Puts a hash into its slot; false where it is there already. */
+function insert(slots: Uint32Array, high: number, low: number): boolean {
+  const at = slotFor(slots, high, low)
+  if (isAt(slots, at)) return false
   slots[at] = high
   slots[at + 1] = low
   return true

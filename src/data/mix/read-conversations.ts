@@ -2,14 +2,17 @@ import type { Conversation } from '../conversation.ts'
 import { answerRows, type PreferenceKind } from '../preferences/answer-rows.ts'
 import { createDataReport } from '../report.ts'
 import type { DataSource } from '../row-options.ts'
+import type { Row } from '../row.ts'
 import { createRowReader, type ConversationOptions } from '../to-conversations.ts'
-import { readMixedRows, sourceReports, type MixOptions } from './read-mixed-rows.ts'
+import { readMixedRows, sourceReports, type MixedRow, type MixOptions } from './read-mixed-rows.ts'
 
 /** How the conversations of several sources are read; each source says its own format, columns, roles and keys. */
 export type ReadOptions = MixOptions &
   Pick<ConversationOptions, 'trainOnInput'> & {
     /** Rows of preferences give a conversation for each of their answers. */
     preferences?: PreferenceKind | undefined
+    /** Sees each row before it becomes a conversation, and which source it is of. */
+    onRow?: ((row: Row, source: number) => void) | undefined
   }
 
 /**
@@ -36,11 +39,19 @@ export async function* readConversations(
       found[i],
     ),
   )
-  const mixed = readMixedRows(sources, { ...options, report, found })
+  const mixed = seen(readMixedRows(sources, { ...options, report, found }), options.onRow)
   const rows =
     preferences === undefined ? mixed : answerRows(mixed, preferences, sources, { skipInvalid, report })
   for await (const { row, source } of rows) {
     const conversation = readers[source](row)
     if (conversation !== undefined) yield conversation
+  }
+}
+
+/** Rows, which somebody sees as they pass. */
+async function* seen(rows: AsyncIterable<MixedRow>, onRow: ReadOptions['onRow']): AsyncGenerator<MixedRow> {
+  for await (const mixed of rows) {
+    onRow?.(mixed.row, mixed.source)
+    yield mixed
   }
 }

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import { JsonFloat, keysOf } from '../../formats/json/index.ts'
 import { columnRenamer, readColumns } from '../columns.ts'
+import { contentText } from '../content-text.ts'
 import { formatOf } from '../detect-format.ts'
 import type { RowOptions } from '../row-options.ts'
 import type { Row } from '../row.ts'
@@ -26,7 +26,7 @@ export function createRowKey({ columns, format, messageKeys }: RowOptions): (row
     )
     const parts = names
       .toSorted()
-      .map((name) => `${JSON.stringify(name)}:${textOf(value[name], messageColumns.has(name))}`)
+      .map((name) => `${JSON.stringify(name)}:${contentText(value[name], messageColumns.has(name))}`)
     const digest = hash('sha256', `${found}{${parts.join()}}`, 'buffer')
     return [digest.readUInt32BE(0), digest.readUInt32BE(4), digest.readUInt32BE(8), digest.readUInt32BE(12)]
   }
@@ -42,18 +42,3 @@ function renamedOrNone(row: Row, rename: (row: Row) => Row): Row | undefined {
 }
 
 const messageColumns = new Set(['messages', 'conversations', 'prompt', 'completion'])
-
-/**
- * A value as text that is the same for equal values only; like JSON, with 1 and 1.0 and integers of any size apart.
- *
- * @param isMessages  the keys of its objects have no order; that of a tool's schema and of arguments, which templates print, counts
- */
-function textOf(value: unknown, isMessages: boolean): string {
-  if (value === undefined) return 'null'
-  if (typeof value === 'bigint') return String(value)
-  if (value instanceof JsonFloat) return `${value.value}f`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
-  if (Array.isArray(value)) return `[${value.map((item) => textOf(item, isMessages)).join()}]`
-  const keys = isMessages ? Object.keys(value).toSorted() : keysOf(value)
-  return `{${keys.map((key) => `${JSON.stringify(key)}:${textOf(Reflect.get(value, key), false)}`).join()}}`
-}

@@ -13,7 +13,7 @@ interface Contradictory {
 /**
  * Options that are right by themselves and not beside each other.
  *
- * @param parts  the layers they come from; what stands there was given, and is no default
+ * @param parts  the layers they come from
  */
 export function contradictions(
   { data = [], evalData, valSize, stoppingStrategy }: Contradictory,
@@ -41,10 +41,7 @@ export function contradictions(
       expected: 'a weight on every source, or on none',
     })
   }
-  // Options that were read before, as the command line hands them on, hold the default as well.
-  const isGiven =
-    stoppingStrategy !== 'first_exhausted' && parts.some(({ spelled }) => spelled.has('stoppingStrategy'))
-  if (isGiven && weighted.length === 0) {
+  if (stoppingStrategy !== undefined && weighted.length === 0) {
     const { place, name } = at('stoppingStrategy')
     problems.push({
       place,

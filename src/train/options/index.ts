@@ -8,6 +8,7 @@ export { flagLayer, optionFlags } from './option-flags.ts'
 export {
   loraOptions,
   maskPolicyOf,
+  mixOf,
   type RunOptions,
   type SchedulerType,
   type TrainOptions,

@@ -8,6 +8,7 @@ import {
   stoppingStrategies,
   type DataSource,
   type GivenRows,
+  type MixOptions,
   type RowMap,
 } from '../../data/index.ts'
 import { engineNames, mostThreads } from '../../engine/index.ts'
@@ -210,9 +211,9 @@ export const trainOptionsSchema = z.strictObject({
 
   stoppingStrategy: z
     .enum(stoppingStrategies)
-    .default('first_exhausted')
+    .optional()
     .describe(
-      'With weights: mixing ends with the first source that has no more rows, or with the last, short ones read again or once only.',
+      'With weights: mixing ends with the first source that has no more rows (the default), or with the last, short ones read again or once only.',
     ),
   shuffleBuffer: z
     .int()
@@ -441,4 +442,15 @@ export function maskPolicyOf(options: Omit<TrainOptions, 'lora'>): MaskPolicy {
     includeTrailingNewline: options.learnTrailingNewline,
     accept,
   }
+}
+
+/** How the sources of the training data become one; those of the evaluation are read one after the other. */
+export function mixOf({
+  seed,
+  stoppingStrategy,
+  shuffleBuffer,
+  deduplicate,
+  valSize,
+}: Omit<TrainOptions, 'lora'>): MixOptions {
+  return { seed, stoppingStrategy, shuffleBuffer, deduplicate, valSize }
 }

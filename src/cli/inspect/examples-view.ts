@@ -1,8 +1,8 @@
-import type { SpanStatus } from '../chat/index.ts'
-import { formatOrigin, type DataReport, type InspectedExample } from '../data/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import type { SpanStatus } from '../../chat/index.ts'
+import { formatOrigin, type DataReport, type InspectedExample } from '../../data/index.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { TurnParity } from './serve-parity.ts'
-import type { Terminal } from './terminal.ts'
+import type { Terminal } from '../terminal.ts'
 
 type Paint = Terminal['paint']
 
@@ -43,7 +43,7 @@ export function showExample(example: InspectedExample, tokenizer: Tokenizer, { p
   )
   return [
     paint.bold(
-      `${formatOrigin(origin)}${wantedText(origin)} · ${inputIds.length} tokens, ${learned} learned`,
+      `${formatOrigin(origin)}${wantedText(origin)} · ${inputIds.length} tokens, ${learned} learned${origin.heldOut === true ? ' · held out' : ''}`,
     ),
     (from > 0 ? paint.dim(`… ${from} tokens as in the turn before …\n`) : '') +
       coloured(example, from, tokenizer, paint),

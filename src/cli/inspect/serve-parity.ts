@@ -1,11 +1,11 @@
-import { FettleError } from '../error.ts'
+import { FettleError } from '../../error.ts'
 import {
   continuedTexts,
   type ContinuedTexts,
   type TokenisedText,
   type Tokenizer,
-} from '../tokenizer/index.ts'
-import type { InspectedExample } from '../data/index.ts'
+} from '../../tokenizer/index.ts'
+import type { InspectedExample } from '../../data/index.ts'
 
 /** What precedes an answer: in training, and when a server renders the same history. */
 export type TurnParity =

@@ -1,0 +1,146 @@
+import type { SpanStatus } from '../../chat/index.ts'
+import { createDataReport, inspect as inspectData } from '../../data/index.ts'
+import { loadTokenizer } from '../../pipeline/index.ts'
+import { applyRunTemplate, maskPolicyOf, mixOf, preferenceKindOf } from '../../train/index.ts'
+import { defineCommand } from '../command.ts'
+import { wholeNumber } from '../flags.ts'
+import { writeJsonLine } from '../json-lines.ts'
+import { pathsOf } from '../model-flags.ts'
+import { showNotices } from '../notices.ts'
+import { readRun, runFlags } from '../run-flags.ts'
+import { terminalOf } from '../terminal.ts'
+import { showReport } from './examples-view.ts'
+import { startReading } from './reading.ts'
+import { createShowing } from './showing.ts'
+import { createStatistics, statisticsJson } from './statistics.ts'
+import { showStatistics } from './statistics-view.ts'
+
+const statusNames = [
+  'marked',
+  'proved',
+  'aligned',
+  'inferred',
+  'dropped',
+  'no-stop',
+] as const satisfies SpanStatus[]
+
+/** Shows what a model would learn of each conversation. */
+export const inspect = defineCommand({
+  flags: {
+    files: {
+      type: 'positional',
+      repeats: true,
+      description: 'A run file (.yaml), or data files (.jsonl, .json)',
+    },
+    ...runFlags([
+      'model',
+      'data',
+      'adapter',
+      'method',
+      'trainOnInput',
+      'learn',
+      'learnThinking',
+      'learnToolCalls',
+      'learnHeader',
+      'learnTrailingNewline',
+      'perTurn',
+      'chatTemplate',
+      'chatTemplateKwargs',
+      'skipInvalid',
+      'stoppingStrategy',
+      'shuffleBuffer',
+      'deduplicate',
+      'valSize',
+      'seed',
+      'maxLength',
+      'truncationMode',
+      'packing',
+      'packingStrategy',
+    ]),
+    limit: { type: 'number', description: 'Conversations to show; default 3, with --json all. 0 shows all' },
+    status: { type: 'string', options: statusNames, description: 'Only conversations with such a span' },
+    serve: {
+      type: 'boolean',
+      description: 'Compares, turn by turn, the tokens seen in training with those a server would build',
+    },
+    stats: {
+      type: 'boolean',
+      description:
+        'Statistics of all rows: columns, lengths, what is learned and lost. Without it of the first 10,000; --no-stats shows none',
+    },
+    json: {
+      type: 'boolean',
+      description:
+        'Prints {"origin","text","input_ids","mask","spans"}, a line a conversation; with --stats a last line {"type":"stats",…}',
+    },
+  },
+  details: [
+    'Learned tokens are green (in ⟦brackets⟧ without colours), stop tokens magenta. Each answer has a status:',
+    'marked and proved are certain, aligned is certain up to the header; inferred, dropped and no-stop stop a training run.',
+  ].join('\n'),
+  examples: [
+    'inspect train.jsonl --model ~/models/SmolLM2-135M-Instruct',
+    'inspect run.yaml --status inferred',
+    'inspect run.yaml --serve --limit 0',
+    'inspect run.yaml --json | jq .spans',
+    "inspect 'data/*.parquet' --model ~/models/Qwen3-0.6B --stats --limit 1",
+  ],
+  async run(flags, { positionals, repeated }) {
+    const { json = false, serve = false, status, stats = json || serve ? false : undefined } = flags
+    const { limit = json ? 0 : 3 } = flags
+    wholeNumber('--limit', limit, 0)
+    const options = await readRun(flags, positionals, repeated)
+    const { model, adapter, chatTemplateKwargs: variables, perTurn, skipInvalid } = options
+    const tokenizer = await loadTokenizer(await pathsOf({ model, adapter: adapter ?? undefined }))
+    showNotices(tokenizer.notices)
+    await applyRunTemplate(tokenizer, options.chatTemplate)
+    const terminal = terminalOf(process.stdout)
+    const people = json ? terminalOf(process.stderr) : terminal
+    const report = createDataReport()
+    const showing = createShowing(tokenizer, { json, serve, variables, terminal })
+    const statistics = stats === false ? undefined : createStatistics(options, report)
+    const reading = statistics && startReading(stats === true, terminalOf(process.stderr))
+    const policy = maskPolicyOf(options)
+    const examples = inspectData(options.data, tokenizer, {
+      ...mixOf(options),
+      policy,
+      perTurn,
+      variables,
+      skipInvalid,
+      report,
+      preferences: preferenceKindOf(options.method),
+      onRow: statistics?.seeRow,
+    })
+    let seen = 0
+    let shown = 0
+    let isPartial = false
+    let isRead = false
+    try {
+      for await (const example of examples) {
+        isPartial = reading?.isOver(seen) === true
+        if (isPartial) break
+        seen += 1
+        statistics?.seeExample(example)
+        const hasStatus = status === undefined || example.spans.some((span) => span.status === status)
+        if (hasStatus && (limit === 0 || shown < limit)) {
+          await showing.example(example)
+          shown += 1
+        }
+        if (statistics === undefined && shown === limit && limit > 0) break
+      }
+      isRead = true
+    } finally {
+      reading?.end()
+      for (const line of showReport(report)) people.write(`${line}\n`)
+      if (statistics !== undefined && seen > 0) {
+        const found = statistics.finish(isPartial || !isRead)
+        if (json) writeJsonLine(statisticsJson(found))
+        else for (const line of showStatistics(found, terminal)) terminal.write(`${line}\n`)
+      }
+    }
+    if (!json && shown === 0)
+      terminal.write(`No conversation${status === undefined ? '' : ` with a span that is ${status}`}.\n`)
+    if (!json) showing.end()
+    return reading?.code
+  },
+})

@@ -1,0 +1,46 @@
+import { count } from '../numbers.ts'
+import { createProgressLine, type Terminal } from '../terminal.ts'
+
+/** Examples that are looked at for statistics nobody asked for: some seconds of work. */
+const mostUnasked = 10_000
+const redrawMs = 100
+/** Exit code of what Ctrl-C ended, as shells have it. */
+const interruptedCode = 130
+
+/** Reads data for statistics: says how far it is, and ends early at Ctrl-C, or where nobody asked for all. */
+export interface Reading {
+  /** Exit code: 130 where Ctrl-C ended it. */
+  readonly code: number
+  /** Whether the reading ends here; called before each example with the number of those before. */
+  isOver(seen: number): boolean
+  end(): void
+}
+
+/**
+ * @param all      read to the end
+ * @param terminal  where people look
+ */
+export function startReading(all: boolean, terminal: Terminal): Reading {
+  const line = createProgressLine(terminal)
+  let isInterrupted = false
+  let drawn = performance.now()
+  const stop = (): void => void (isInterrupted = true)
+  process.once('SIGINT', stop)
+  return {
+    get code() {
+      return isInterrupted ? interruptedCode : 0
+    },
+    isOver(seen) {
+      const now = performance.now()
+      if (now - drawn > redrawMs) {
+        drawn = now
+        line.show(`reading: ${count(seen)} examples; Ctrl-C shows what was seen`)
+      }
+      return isInterrupted || (!all && seen >= mostUnasked)
+    },
+    end() {
+      line.clear()
+      process.removeListener('SIGINT', stop)
+    },
+  }
+}
