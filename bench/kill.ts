@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../src/random.ts'
 import { killAndResume, moments, phaseOf, run } from './kill/killed-run.ts'
+import { writePairs } from './pairs-of.ts'
 
 const { values } = parseArgs({
   options: {
@@ -13,17 +14,21 @@ const { values } = parseArgs({
     model: { type: 'string', default: 'assets/tiny-llama' },
     data: { type: 'string', default: 'assets/demo.jsonl' },
     'max-steps': { type: 'string', default: '20' },
+    method: { type: 'string', default: 'sft' },
   },
 })
 
 const command = [process.execPath, 'dist/cli.mjs']
-const args = [values.data, '--model', values.model, '--max-steps', values['max-steps']]
-args.push(
-  ...'--save-steps 2 --save-total-limit 2 --max-length 128 --per-device-train-batch-size 1'.split(' '),
-)
-args.push(...'--lora-r 4 --lora-dropout 0.1 --learning-rate 1e-3'.split(' '))
 const place = await mkdtemp(join(tmpdir(), 'fettle-kill-'))
 try {
+  const pairs = join(place, 'pairs.jsonl')
+  if (values.method !== 'sft') await writePairs(values.data, pairs)
+  const data = values.method === 'sft' ? values.data : pairs
+  const args = [data, '--model', values.model, '--max-steps', values['max-steps'], '--method', values.method]
+  args.push(
+    ...'--save-steps 2 --save-total-limit 2 --max-length 128 --per-device-train-batch-size 1'.split(' '),
+  )
+  args.push(...'--lora-r 4 --lora-dropout 0.1 --learning-rate 1e-3'.split(' '))
   const whole = join(place, 'whole')
   const begun = performance.now()
   const { code, stdout, stderr } = await run([...command, 'train', ...args, '--output-dir', whole, '--json'])

@@ -11,6 +11,7 @@ export default defineConfig({
     'model-table': 'model-table.ts',
     fuzz: 'fuzz.ts',
     kill: 'kill.ts',
+    'dpo-speed': 'dpo-speed.ts',
     'fuzz-worker': 'fuzz/worker.ts',
     'quantization-accuracy': 'quantization-accuracy.ts',
     tokenizers: 'tokenizers.ts',
