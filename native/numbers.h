@@ -73,8 +73,9 @@ inline Napi::Value copyOut(Napi::Env env, const Tensor& tensor, const Quantiser&
     for (int b = 0; b < tensor.blockCount; b++) {
       const RowBlock& block = tensor.blocks[b];
       const int64_t end = b + 1 < tensor.blockCount ? (&block)[1].firstRow : tensor.rows();
-      quantiser.dequantise(tensor.dtype, static_cast<const char*>(block.data), 0, end - block.firstRow, columns,
-                           array.Data() + block.firstRow * columns);
+      float* to = array.Data() + block.firstRow * columns;
+      if (!isGrouped(tensor.dtype)) quantiser.decode(block, end - block.firstRow, int64_t(columns), to);
+      else quantiser.dequantise(tensor.dtype, static_cast<const char*>(block.data), 0, end - block.firstRow, columns, to);
     }
     return array;
   }

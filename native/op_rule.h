@@ -5,7 +5,7 @@
 namespace fettle {
 
 // As src/engine/op-entry.ts explains them.
-enum class ArgumentType { act, stream, parameter, weight, float32, int32 };
+enum class ArgumentType { act, stream, parameter, weight, table, float32, int32 };
 enum class AttributeKind { none, number, count, flag, list };
 
 // May be absent; is made for the vjp, and has no gradient of its own; is an input that the op changes.

@@ -7,7 +7,7 @@ namespace rules {
 
 constexpr ArgumentRule embeddingArguments[] = {
     {"ids", ArgumentType::int32, 0, 1, {"M"}, 0, "V"},
-    {"table", ArgumentType::parameter, 0, 2, {"V", "H"}},
+    {"table", ArgumentType::table, 0, 2, {"V", "H"}},
     {"y", ArgumentType::float32, 0, 2, {"M", "H"}},
 };
 constexpr OpRule embedding{
@@ -427,7 +427,7 @@ constexpr OpRule capLogits{
 
 constexpr ArgumentRule targetLogProbsArguments[] = {
     {"hidden", ArgumentType::act, 0, 2, {"m", "H"}},
-    {"weight", ArgumentType::parameter, 0, 2, {"V", "H"}},
+    {"weight", ArgumentType::table, 0, 2, {"V", "H"}},
     {"targets", ArgumentType::int32, 0, 1, {"m"}, -1, "V"},
     {"weights", ArgumentType::float32, kOptional, 1, {"m"}},
     {"logProbs", ArgumentType::float32, 0, 1, {"m"}},
@@ -452,7 +452,7 @@ constexpr OpRule appendColumns{
 
 constexpr ArgumentRule adaptedLogProbsArguments[] = {
     {"targets", ArgumentType::int32, 0, 1, {"m"}, -1, "V"},
-    {"weight", ArgumentType::parameter, 0, 2, {"V", "H"}},
+    {"weight", ArgumentType::table, 0, 2, {"V", "H"}},
     {"loraB", ArgumentType::float32, 0, 2, {"V", "R"}},
     {"hidden", ArgumentType::act, 0, 2, {"m", "H + R"}},
     {"weights", ArgumentType::float32, kOptional, 1, {"m"}},

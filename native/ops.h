@@ -5,7 +5,7 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "dd4aab3c3a6ccc9a";
+constexpr char kTableHash[] = "3490572630858589";
 
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(addNoise) X(dropout) X(qkNorm) \

@@ -180,8 +180,10 @@ class CommandCheck {
       case ArgumentType::stream: expect(isFloat || (subject.rule->rank < 0 && dtype == DType::i32), "float32 or bfloat16"); break;
       case ArgumentType::parameter:
       case ArgumentType::weight:
+      case ArgumentType::table:
         if (subject.isGradient) expect(dtype == DType::f32, "float32");
-        else expect(isFloat || (type == ArgumentType::weight && isQuantised(dtype)), "numbers of a weight");
+        else expect(isFloat || (type == ArgumentType::weight && isQuantised(dtype)) || (type == ArgumentType::table && dtype == DType::blocks),
+                    "numbers of a weight");
         break;
       case ArgumentType::float32: expect(dtype == DType::f32, "float32"); break;
       case ArgumentType::int32: expect(dtype == DType::i32, "int32"); break;
@@ -298,7 +300,7 @@ class CommandCheck {
 
   // Quantised rows lie in groups: a segment begins with one, and so do the blocks in it.
   void checkGroups(const Tensor* weight, int64_t begin, int64_t end) const {
-    if (!weight || !isQuantised(weight->dtype) || begin >= end || begin >= weight->shape[0]) return;
+    if (!weight || !isGrouped(weight->dtype) || begin >= end || begin >= weight->shape[0]) return;
     int64_t start = 0;
     for (int b = 0; b < weight->blockCount; b++) {
       const int64_t first = weight->blocks[b].firstRow;

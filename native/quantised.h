@@ -36,6 +36,8 @@ constexpr int kScaleBytes = kGroupRows * sizeof(float);
 constexpr int64_t kFourBitBlock = 64;
 
 inline bool isQuantised(DType dtype) { return dtype >= DType::int8; }
+// Of these, whether the layout below is its.
+inline bool isGrouped(DType dtype) { return isQuantised(dtype) && dtype != DType::blocks; }
 
 // A weight of bf12 that its code has no field for.
 struct Exception {
@@ -104,6 +106,8 @@ struct Quantiser {
   bool (*quantise)(Pool& pool, DType dtype, const NumberRows& source, char* to);
   // `rows` rows of a row block from `firstRow` on, as numbers [rows, columns].
   void (*dequantise)(DType dtype, const char* block, int64_t firstRow, int64_t rows, int64_t columns, float* to);
+  // The same of all rows of a row block that is coded as its format says (blocks.h).
+  void (*decode)(const RowBlock& block, int64_t rows, int64_t columns, float* to);
 };
 
 }  // namespace fettle

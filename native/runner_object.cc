@@ -143,10 +143,10 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     return addWeight(given, dtype, partsOf(*matrix));
   }
 
-  // weight(dtype, columns, parts: { rows, dtype: 0 F32 | 1 BF16 | 2 F16, path?, offset?, data? }[]): handle
+  // weight(dtype, columns, parts: { rows, dtype: 0 F32 | 1 BF16 | 2 F16 | 3 and more: a format of blocks, path?, offset?, data? }[]): handle
   Napi::Value weight(const Napi::CallbackInfo& info) {
     const Given given(info, "weight");
-    const DType dtype = DType(given.whole(0, "dtype", 0, int(DType::bf12)));
+    const DType dtype = DType(given.whole(0, "dtype", 0, int(DType::blocks)));
     if (dtype == DType::i32) given.refuse("a weight of integers", "floats, or fewer bits");
     const int64_t columns = given.whole(1, "columns", 1, kMostBytes / 4);
     checkColumns(given, dtype, columns);
@@ -165,9 +165,12 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
       const std::string place = "part " + std::to_string(i);
       if (!value.IsObject()) given.refuse(place + " is none", "an object");
       const auto object = value.As<Napi::Object>();
-      Part part{{nullptr, int(given.whole(object.Get("dtype"), place + ": dtype", 0, 2)), 0, columns}, "", 0, object.Get("data")};
+      Part part{{nullptr, int(given.whole(object.Get("dtype"), place + ": dtype", isBlocks(dtype) ? kNumberTypes : 0,
+                                         isBlocks(dtype) ? kNumberTypes + kBlockFormats - 1 : kNumberTypes - 1)), 0, columns}, "", 0, object.Get("data")};
       part.rows.rows = given.whole(object.Get("rows"), place + ": rows", 1, kMostBytes / 4 / columns - rows);
       rows += part.rows.rows;
+      if (isBlocks(dtype) && columns % shapeOf(formatOf(part.rows.type)).depth != 0)
+        given.refuse(place + ": " + std::to_string(columns) + " columns", "whole blocks");
       const Napi::Value path = object.Get("path");
       if (path.IsString()) {
         part.path = path.As<Napi::String>();
@@ -178,11 +181,11 @@ class RunnerObject : public Napi::ObjectWrap<RunnerObject> {
     idle(given);
     std::vector<WeightPart> parts;
     for (Part& part : read) {
-      const size_t bytes = size_t(part.rows.rows) * size_t(columns) * (part.rows.type == 0 ? 4 : 2);
+      const size_t bytes = bytesOfRows(part.rows.type, part.rows.rows, columns);
       std::shared_ptr<MappedFile> file;
       if (part.path.empty()) {
         const Numbers numbers = given.numbers(part.data, "data");
-        if (numbers.bytesOfElement() != (part.rows.type == 0 ? 4 : 2)) given.refuse("data of another type", "numbers of the part's");
+        if (numbers.bytesOfElement() != (isBlocks(dtype) ? 1 : part.rows.type == 0 ? 4 : 2)) given.refuse("data of another type", "numbers of the part's");
         if (numbers.bytes() < bytes) given.refuse("data shorter than its rows", std::to_string(bytes) + " bytes");
         part.rows.data = numbers.data;
       } else {

@@ -20,15 +20,19 @@ inline float halfToFloat(uint16_t h) {
   return f;
 }
 
-// int8 and what follows are frozen weights only, in the layout of quantised.h.
-enum class DType : int { f32 = 0, bf16 = 1, i32 = 2, int8 = 3, nf4 = 4, fp4 = 5, bf12 = 6 };
-constexpr const char* kDTypeNames[] = {"float32", "bfloat16", "int32", "int8", "nf4", "fp4", "bfloat12"};  // in TypeScript
+// int8 and what follows are frozen weights only: in the layout of quantised.h, and last as they lie in files (blocks.h).
+enum class DType : int { f32 = 0, bf16 = 1, i32 = 2, int8 = 3, nf4 = 4, fp4 = 5, bf12 = 6, blocks = 7 };
+constexpr const char* kDTypeNames[] = {"float32", "bfloat16", "int32", "int8", "nf4", "fp4", "bfloat12", "blocks"};  // in TypeScript
+
+// How rows of DType::blocks are coded.
+enum class BlockFormat : int { none = 0, q8_0, q4_0, q4_1, q4_K, q6_K, iq4_nl, mxfp4, affine4, affine8 };
 
 // A run of consecutive rows in memory. Frozen weights that stack several matrices (q, k, v) have one a matrix,
 // each pointing into the mapped file; all other tensors have one.
 struct RowBlock {
   int64_t firstRow;
   void* data;
+  BlockFormat format = BlockFormat::none;
 };
 
 struct Tensor {

@@ -1,6 +1,7 @@
 #include "weights.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "numbers.h"
 
@@ -17,7 +18,20 @@ char* addBlock(Persistent& entry, size_t bytes, int64_t firstRow) {
 static bool addPart(Persistent& entry, Pool& pool, const Quantiser& quantiser, const WeightPart& part, int64_t firstRow) {
   const DType dtype = entry.tensor.dtype;
   const NumberRows& numbers = part.numbers;
-  const size_t count = size_t(numbers.rows) * numbers.columns, bytes = count * (numbers.type == 0 ? 4 : 2);
+  const size_t count = size_t(numbers.rows) * numbers.columns, bytes = bytesOfRows(numbers.type, numbers.rows, numbers.columns);
+  if (isBlocks(dtype)) {
+    const BlockFormat format = formatOf(numbers.type);
+    if (part.file) {
+      entry.blocks.push_back({firstRow, const_cast<char*>(numbers.data), format});
+      entry.owners.push_back(part.file);
+      entry.mapped.push_back({numbers.data, bytes});
+    } else {
+      std::memcpy(addBlock(entry, bytes, firstRow), numbers.data, bytes);
+      entry.blocks.back().format = format;
+    }
+    entry.isReadOnly = true;
+    return true;
+  }
   if (isQuantised(dtype)) {
     char* to = addBlock(entry, QuantisedLayout(dtype, numbers.columns).bytes(numbers.rows), firstRow);
     if (!quantiser.quantise(pool, dtype, numbers, to)) return false;

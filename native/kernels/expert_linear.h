@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ops.h"
+#include "../blocks.h"
 #include "../quantised.h"
 #include "simd.h"
 
@@ -35,9 +36,10 @@ struct RowsView {
       const int64_t blockEnd = b + 1 < of->blockCount ? of->blocks[b + 1].firstRow : of->shape[0];
       if (blockEnd <= begin || block.firstRow >= end) continue;
       const int64_t skipped = std::max<int64_t>(begin - block.firstRow, 0);
-      const int64_t bytes = isQuantised(of->dtype) ? skipped / kGroupRows * QuantisedLayout(of->dtype, columns).groupBytes()
-                                                   : skipped * columns * (of->dtype == DType::bf16 ? 2 : 4);
-      blocks.push_back({block.firstRow + skipped - begin, (char*)block.data + bytes});
+      const int64_t bytes = isBlocks(of->dtype)    ? skipped * rowBytesOf(block.format, columns)
+                            : isQuantised(of->dtype) ? skipped / kGroupRows * QuantisedLayout(of->dtype, columns).groupBytes()
+                                                     : skipped * columns * (of->dtype == DType::bf16 ? 2 : 4);
+      blocks.push_back({block.firstRow + skipped - begin, (char*)block.data + bytes, block.format});
     }
     tensor.blocks = blocks.data();
     tensor.blockCount = (int)blocks.size();

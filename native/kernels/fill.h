@@ -31,7 +31,7 @@ static void fillForward(const args::Fill& op) {
     case DType::int8:
     case DType::nf4:
     case DType::fp4:
-    case DType::bf12: break;  // frozen weights are never filled
+    case DType::bf12: case DType::blocks: break;  // frozen weights are never filled
   }
 }
 

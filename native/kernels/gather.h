@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "blocks.h"
 #include "pool.h"
 #include "simd.h"
 #include "tensor.h"
@@ -23,8 +24,30 @@ static void addRow(To* to, const From* from, int64_t width, float scale = 1) {
   });
 }
 
+// The same of a matrix in blocks.
+static void gatherDecoded(Pool& pool, const Tensor& x, const int32_t* index, const Tensor& y, float scale) {
+  withType(y.dtype, [&](auto yZero) {
+    using Y = decltype(yZero);
+    const int64_t width = x.cols();
+    pool.run(y.size(), [&](int thread) {
+      float* row = (float*)pool.scratch(thread, 0, width * sizeof(float));
+      const Range range = partOf(y.rows(), thread, pool.threads());
+      for (int64_t i = range.begin; i < range.end; i++) {
+        Y* to = y.as<Y>() + i * width;
+        if (index[i] < 0) {
+          __builtin_memset(to, 0, width * sizeof(Y));
+          continue;
+        }
+        decodeRows(row, width, x, index[i], 1, 0, width);
+        copyRow(to, row, width, scale);
+      }
+    });
+  });
+}
+
 // y[i] = scale · x[index[i]], or 0 where the index is −1
 static void gatherRows(Pool& pool, const Tensor& x, const int32_t* index, const Tensor& y, float scale = 1) {
+  if (isBlocks(x.dtype)) return gatherDecoded(pool, x, index, y, scale);
   withType(x.dtype, [&](auto xZero) {
     withType(y.dtype, [&](auto yZero) {
       using X = decltype(xZero);

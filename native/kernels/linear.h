@@ -6,7 +6,7 @@
 // The product with W runs panel by panel (gemm.h): 48 rows of W are packed, multiplied with all tokens, forgotten. t Bᵀ is
 // extra depth of the same product, with scaling multiplied into t. Threads divide panels x tokens, so each panel is
 // packed once; t comes first, divided by tokens. Few tokens take the streaming form (gemm_stream.h).
-// Quantised weights (quantised.h) are multiplied out while a panel is packed, or as they stream.
+// Quantised weights (quantised.h, blocks.h) are multiplied out while a panel is packed, or as they stream.
 // Dropout applies to LoRA's input only. It costs a masked copy of x a segment, a few hundred KB at a time.
 #pragma once
 
@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "ops.h"
+#include "blocks.h"
 #include "gemm_panels.h"
 #include "linear_int8.h"
 #include "linear_project.h"
 #include "linear_shape.h"
 #include "linear_streamed.h"
-#include "quantised.h"
 
 namespace fettle::FETTLE_ISA {
 

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "ops.h"
+#include "blocks.h"
 #include "gemm_lanes.h"
 #include "gemm_stream.h"
 #include "linear_quantised.h"
@@ -68,6 +69,26 @@ static void linearForwardStreamed(const args::Linear& op, const LinearShape& sha
             emit(m, n, rows, values);
           });
         });
+      });
+    });
+  } else if constexpr (std::is_same<W, Blocked>::value) {
+    using D = Cell<Act>;
+    StreamWork work(pool, matrix, kStreamRows, op.upcoming());
+    pool.run([&](int thread) {
+      D* rows = (D*)pool.scratch(thread, slots::panel, kStreamRows * K * sizeof(D));
+      work.run(thread, [&](int64_t firstRow, int64_t endRow, const char*) {
+        for (int64_t n = firstRow; n < endRow; n += kStreamRows) {
+          const int64_t end = std::min<int64_t>(n + kStreamRows, endRow);
+          decodeRows(rows, K, matrix, n, end - n, 0, K);
+          const Plain<D> weight{rows - n * K, K};
+          for (const Segment& s : shape.segments) {
+            const int64_t begin = std::max(n, s.firstRow), last = std::min(end, s.firstRow + s.rows);
+            const auto add = [&](int64_t m, int64_t row, int count, vf* sums) {
+              if (s.rank) addLora(s, m, row, count, sums);
+            };
+            if (begin < last) streamRows(x, M, K, weight, begin, last, add, emit);
+          }
+        }
       });
     });
   } else {

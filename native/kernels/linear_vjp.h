@@ -16,11 +16,11 @@
 #include <vector>
 
 #include "ops.h"
+#include "blocks.h"
 #include "gemm_panels.h"
 #include "gemm_tokens.h"
 #include "linear_int8.h"
 #include "linear_shape.h"
-#include "quantised.h"
 
 namespace fettle::FETTLE_ISA {
 

@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "../quantised.h"
+#include "blocks.h"
 #include "pack.h"
 #include "quantised.h"
 #include "read_row.h"
@@ -124,6 +125,6 @@ static void dequantiseRows(DType dtype, const char* block, int64_t firstRow, int
   });
 }
 
-static Quantiser quantiser() { return {quantiseRows, dequantiseRows}; }
+static Quantiser quantiser() { return {quantiseRows, dequantiseRows, decodeBlock}; }
 
 }  // namespace fettle::FETTLE_ISA

@@ -45,24 +45,25 @@ struct NibbleCodes {
   static constexpr int step = 8, bytes = kCodeBytes;
 #if FETTLE_LANES == 16
   __m512 table;
-  explicit NibbleCodes(DType dtype) : table(_mm512_loadu_ps(codesOf(dtype))) {}
+  explicit NibbleCodes(const float* numbers) : table(_mm512_loadu_ps(numbers)) {}
   vf find(vi index) const { return (vf)_mm512_maskz_permutexvar_ps(0xffff, (__m512i)index, table); }  // its lowest 4 bits
 #elif FETTLE_LANES == 8
   __m256 low, high;
-  explicit NibbleCodes(DType dtype) : low(_mm256_loadu_ps(codesOf(dtype))), high(_mm256_loadu_ps(codesOf(dtype) + 8)) {}
+  explicit NibbleCodes(const float* numbers) : low(_mm256_loadu_ps(numbers)), high(_mm256_loadu_ps(numbers + 8)) {}
   vf find(vi index) const {
     const __m256 a = _mm256_permutevar8x32_ps(low, (__m256i)index), b = _mm256_permutevar8x32_ps(high, (__m256i)index);
     return (vf)_mm256_blendv_ps(a, b, (__m256)(index << 28));
   }
 #else
   const float* table;
-  explicit NibbleCodes(DType dtype) : table(codesOf(dtype)) {}
+  explicit NibbleCodes(const float* numbers) : table(numbers) {}
   vf find(vi index) const {
     vf w;
     for (int i = 0; i < kLanes; i++) w[i] = table[index[i] & 15];
     return w;
   }
 #endif
+  explicit NibbleCodes(DType dtype) : NibbleCodes(codesOf(dtype)) {}
   void unpack(vf (&w)[step], const char* from) const {
     const vi v = loadCodes(from);
 #pragma GCC unroll 8
@@ -242,13 +243,6 @@ template <class C>
 inline void packColumns(C* panel, const Quantised& source, int64_t firstColumn, int columns, int64_t depth) {
   withCodes(source.tensor->dtype,
             [&](const auto& codes) { packQuantisedColumns(panel, source, codes, firstColumn, columns, depth); });
-}
-
-// Weights by what they are stored in: Stacked<bf16>, Stacked<float> or Quantised.
-template <class W> struct WeightSource { using type = Stacked<W>; };
-template <> struct WeightSource<Quantised> { using type = Quantised; };
-template <class Body> inline void withWeight(DType dtype, const Body& body) {
-  if (isQuantised(dtype)) body(Quantised{}); else withType(dtype, body);
 }
 
 }  // namespace fettle::FETTLE_ISA

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "../blocks.h"
 #include "../quantised.h"
 #include "pack.h"
 #include "pool.h"
@@ -23,11 +24,13 @@ namespace fettle::FETTLE_ISA {
 // A weight as units: rows that lie one behind the other in memory, at the end of a row block maybe fewer.
 struct StreamUnits {
   const Tensor* tensor;
-  int64_t rows, bytes, count = 0;  // rows and bytes of a unit; units
+  int64_t rows, bytes, count = 0;  // rows and bytes of a unit, of blocks the first one's; units
   StreamUnits(const Tensor& t, int64_t plainRows) : tensor(&t) {
-    const bool quantised = isQuantised(t.dtype);
+    const bool quantised = isGrouped(t.dtype);
     rows = quantised ? kGroupRows : plainRows;
-    bytes = quantised ? QuantisedLayout(t.dtype, t.cols()).groupBytes() : rows * t.cols() * (t.dtype == DType::bf16 ? 2 : 4);
+    bytes = quantised ? QuantisedLayout(t.dtype, t.cols()).groupBytes()
+            : isBlocks(t.dtype) ? rows * rowBytesOf(t.blocks[0].format, t.cols())
+                                : rows * t.cols() * (t.dtype == DType::bf16 ? 2 : 4);
     for (int b = 0; b < t.blockCount; b++) count += unitsIn(b);
   }
   // Calls body(first row, end, address) for stretches of memory that the units [begin, end) are.
@@ -36,7 +39,7 @@ struct StreamUnits {
       const int64_t units = unitsIn(b), here = std::min(end, units);
       if (begin < here) {
         const RowBlock& block = tensor->blocks[b];
-        body(block.firstRow + begin * rows, std::min(block.firstRow + here * rows, endOf(b)), (const char*)block.data + begin * bytes);
+        body(block.firstRow + begin * rows, std::min(block.firstRow + here * rows, endOf(b)), (const char*)block.data + begin * bytesIn(b));
       }
       begin = std::max<int64_t>(begin - units, 0);
       end -= units;
@@ -44,6 +47,7 @@ struct StreamUnits {
   }
 
  private:
+  int64_t bytesIn(int block) const { return isBlocks(tensor->dtype) ? rows * rowBytesOf(tensor->blocks[block].format, tensor->cols()) : bytes; }
   int64_t endOf(int block) const { return block + 1 < tensor->blockCount ? tensor->blocks[block + 1].firstRow : tensor->rows(); }
   int64_t unitsIn(int block) const { return (endOf(block) - tensor->blocks[block].firstRow + rows - 1) / rows; }
 };

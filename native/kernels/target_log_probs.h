@@ -33,6 +33,7 @@
 #include <vector>
 
 #include "ops.h"
+#include "blocks.h"
 #include "exponentials.h"
 #include "gemm.h"
 
@@ -63,11 +64,14 @@ struct Head {
   const Tensor* loraB;  // float
   int64_t rows() const { return weight.rows(); }
   int64_t width() const { return weight.cols() + (loraB ? loraB->cols() : 0); }
-  // Row v: itself, or copied together into `copy` [width].
+  // Whether rows are not there as they are used: continued, or in blocks.
+  bool copies() const { return loraB || isBlocks(weight.dtype); }
+  // Row v: itself, or made in `copy` [width].
   template <class Weight> const Weight* row(int64_t v, Weight* copy) const {
-    const Weight* own = weight.row<const Weight>(v);
-    if (!loraB) return own;
-    std::memcpy(copy, own, weight.cols() * sizeof(Weight));
+    if (!copies()) return weight.row<const Weight>(v);
+    if (isBlocks(weight.dtype)) decodeRows(copy, width(), weight, v, 1, 0, weight.cols());
+    else std::memcpy(copy, weight.row<const Weight>(v), weight.cols() * sizeof(Weight));
+    if (!loraB) return copy;
     convert(copy + weight.cols(), loraB->as<const float>() + v * loraB->cols(), loraB->cols());
     return copy;
   }
@@ -153,7 +157,7 @@ struct StoreMaximum {
 template <class C, class Weight> struct HeadWalk {
   const HeadChunk<C>& chunk;
   const Head& head;
-  Weight* copied;             // the block's rows where LoRA continues them, else null
+  Weight* copied;             // the block's rows where they are made, else null
   HeadPart part;
   C *forward, *backward, *p;  // panels of W for h Wᵀ and for p W, tile of probabilities
   float* kept;                // sums of the tile's rows before the block; the rows' largest s in raiseReferences
@@ -284,8 +288,13 @@ static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, cons
   C* backward = gradient ? static_cast<C*>(scratch(3, kHeadVocabulary * across * sizeof(C))) : nullptr;
   C* p = gradient ? static_cast<C*>(scratch(4, kHeadTile * kHeadVocabulary * sizeof(C))) : nullptr;
   float* kept = static_cast<float*>(scratch(5, kHeadTile * kLanes * sizeof(float)));
+<<<<<<< HEAD
   Weight* copied = head.loraB ? static_cast<Weight*>(scratch(8, kHeadVocabulary * chunk.width * sizeof(Weight))) : nullptr;
   HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept, keptDescribed}.walk(words.begin, words.end);
+=======
+  Weight* copied = head.copies() ? static_cast<Weight*>(scratch(8, kHeadVocabulary * chunk.width * sizeof(Weight))) : nullptr;
+  HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept}.walk(words.begin, words.end);
+>>>>>>> ed3614f (Read blocks of GGUF files in place, for training and generation, instead of making numbers of them)
   return part;
 }
 
@@ -376,7 +385,7 @@ static void headChunk(Pool& pool, const Act* hidden, const Head& head, const int
   });
   pool.run([&](int thread) {
     C* row = static_cast<C*>(pool.scratch(thread, 5, width * sizeof(C)));
-    std::vector<Weight> together(head.loraB ? width : 0);
+    std::vector<Weight> together(head.copies() ? width : 0);
     const Range mine = partOf(rows, thread, threads);
     for (int64_t m = mine.begin; m < mine.end; m++)
       targetLogits[m] = headTargetLogit(chunk.hidden + m * width, head.row<Weight>(targets[m], together.data()), row, width, capped);
@@ -392,7 +401,7 @@ static void headChunk(Pool& pool, const Act* hidden, const Head& head, const int
   });
   pool.run([&](int thread) {
     std::vector<float> shares(count);
-    std::vector<Weight> together(head.loraB ? width : 0);
+    std::vector<Weight> together(head.copies() ? width : 0);
     const Range mine = partOf(rows, thread, threads);
     for (int64_t m = mine.begin; m < mine.end; m++)
       headMergeRow(chunk, parts, shares.data(), m, head.row<Weight>(targets[m], together.data()), vocabulary, results);
@@ -403,6 +412,11 @@ static void headChunk(Pool& pool, const Act* hidden, const Head& head, const int
 static int64_t headChunks(int64_t rows, int64_t width, int threads) {
   const int64_t most = std::max<int64_t>(kHeadTile, std::min(kHeadRows, kHeadFloats / (width * threads)));
   return (rows + most - 1) / most;
+}
+
+// body(zero) with a zero of the type that rows are read in: what is stored, or cells where that is decoded.
+template <class Act, class Body> static void withHeadWeight(DType dtype, const Body& body) {
+  if (isBlocks(dtype)) body(Cell<Act>{}); else withType(dtype, body);
 }
 
 // `op` is targetLogProbs or adaptedLogProbs.
@@ -418,8 +432,8 @@ template <class Op> static void headForward(const Op& op, const Head& head) {
   float* description = dataOf<float>(op.description());
   if (description) std::memset(description + 4 * learned, 0, 4 * padding * sizeof(float));
   withType(hidden.dtype, [&](auto actZero) {
-    withType(weight.dtype, [&](auto weightZero) {
-      using Act = decltype(actZero);
+    using Act = decltype(actZero);
+    withHeadWeight<Act>(weight.dtype, [&](auto weightZero) {
       using Weight = decltype(weightZero);
       Act* dHidden = dataOf<Act>(op.dHidden());
       if (dHidden) std::memset(dHidden + learned * width, 0, padding * width * sizeof(Act));

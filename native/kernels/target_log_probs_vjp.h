@@ -86,7 +86,7 @@ static void headGradientBlock(const HeadGradientPanels<C>& panels, const Head& h
   const int64_t rows = panels.rows, width = panels.width, count = words.end - words.begin;
   const int64_t stride = roundUp(rows, kLanes);
   const TileScope tiles;
-  std::vector<Weight> together(head.loraB ? width : 0);
+  std::vector<Weight> together(head.copies() ? width : 0);
   for (int64_t v = 0; v < count; v++) convert(cells + v * width, (const Weight*)head.row<Weight>(words.begin + v, together.data()), width);
   for (int64_t m = 0; m < rows; m += most) {
     const Term<C> term{cells, width, panels.tokens + m / most * panels.tokenPanel(), width};
@@ -129,8 +129,8 @@ static void headGradient(const Op& op, const Head& head, int64_t first, float* d
   const float largestWeight = sharesOfWeights(shares, dataOf<const float>(op.weights()), learned);
   if (chunks == 0 && !accumulate) std::memset(dWeight, 0, vocabulary * (width - first) * sizeof(float));
   withType(hidden.dtype, [&](auto actZero) {
-    withType(weight.dtype, [&](auto weightZero) {
-      using Act = decltype(actZero);
+    using Act = decltype(actZero);
+    withHeadWeight<Act>(weight.dtype, [&](auto weightZero) {
       using Weight = decltype(weightZero);
       using C = Cell<Act>;
       for (int64_t c = 0; c < chunks; c++) {

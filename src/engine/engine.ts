@@ -60,7 +60,7 @@ export interface Engine {
   /**
    * A frozen matrix [Σ rows, columns] from blocks of rows, in `dtype`; blocks whose type is `dtype` already may be
    * mapped from their file instead of read. With a quantization as `form` each block is a matrix that is quantised, and its
-   * numbers are those that quantising leaves; where 4-bit blocks do not end with the rows (columns not a multiple of 64)
+   * numbers are those that quantising leaves; with `blocks` all of them are such parts, and stay as they are; where 4-bit blocks do not end with the rows (columns not a multiple of 64)
    * they are held in `dtype` all the same, and so are bfloat16 numbers that `bfloat12` has no room for. Such a tensor can be the
    * weight of `linear`, and be read.
    */

@@ -1,6 +1,7 @@
 // The engine: an op table, a tape that differentiates it, and implementations that run programs, by name in the registry.
 // reference/ is the specification in TypeScript; native/ calls the C++ kernels of the folder native/.
 // Nothing here knows of models: model/ records ops, this room computes them.
+export { isBlockType, rowBytes } from './block-types.ts'
 export { mostThreads } from './engine.ts'
 export type { Engine } from './engine.ts'
 export { activations, infoOf } from './ops.ts'
@@ -10,6 +11,6 @@ export type { EngineName } from './registry.ts'
 export type { ActivationQuantization, Quantization } from './quantization.ts'
 export { activationQuantizations, fourBitBlock, quantizations, roundThrough } from './quantization.ts'
 export { backward, createTape, flattenAttributes } from './tape.ts'
-export { bytesPerElement, elementCount, rowsOf } from './tensor.ts'
+export { bytesPerElement, elementCount, isBlockPart, rowsOf } from './tensor.ts'
 export type { DType, Tensor, TensorData } from './tensor.ts'
 export { readQuantized, readWeight } from './weight-values.ts'

@@ -4,8 +4,9 @@
  * - `stream`     float32 or the compute type, as the residual stream or activations are; its gradient has the same
  * - `parameter`  float32 or the compute type; its gradient is float32
  * - `weight`     a parameter that may be frozen in fewer bits, too
+ * - `table`      a parameter that may be frozen in the blocks of a file, too
  */
-export type ArgumentType = 'act' | 'stream' | 'parameter' | 'weight' | 'float32' | 'int32'
+export type ArgumentType = 'act' | 'stream' | 'parameter' | 'weight' | 'table' | 'float32' | 'int32'
 
 /** An input or output of an op. */
 export interface Argument {
@@ -112,6 +113,7 @@ export const act = argument('act')
 export const stream = argument('stream')
 export const parameter = argument('parameter')
 export const weight = argument('weight')
+export const table = argument('table')
 export const float32 = argument('float32')
 
 /** Floats of any shape. */

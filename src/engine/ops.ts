@@ -8,6 +8,7 @@ import {
   optional,
   parameter,
   stream,
+  table,
   weight,
 } from './op-entry.ts'
 import type { AttributeValues, OpInfo } from './op-entry.ts'
@@ -22,7 +23,7 @@ import type { DType, Tensor } from './tensor.ts'
 export const ops = {
   /** y[m] = scale · table[ids[m]]; y is the residual stream. */
   embedding: op({
-    inputs: { ids: int32('M', { below: 'V' }), table: parameter('V', 'H') },
+    inputs: { ids: int32('M', { below: 'V' }), table: table('V', 'H') },
     outputs: { y: float32('M', 'H') },
     attributes: { scale: 'number' },
     gradients: ['table'],
@@ -587,7 +588,7 @@ export const ops = {
   targetLogProbs: op({
     inputs: {
       hidden: act('m', 'H'),
-      weight: parameter('V', 'H'),
+      weight: table('V', 'H'),
       targets: int32('m', { from: -1, below: 'V' }),
       weights: optional(float32('m')),
     },
@@ -618,7 +619,7 @@ export const ops = {
   adaptedLogProbs: op({
     inputs: {
       targets: int32('m', { from: -1, below: 'V' }),
-      weight: parameter('V', 'H'),
+      weight: table('V', 'H'),
       loraB: float32('V', 'R'),
       hidden: act('m', 'H + R'),
       weights: optional(float32('m')),

@@ -17,9 +17,9 @@ export type Quantization = 'int8' | 'nf4' | 'fp4'
 
 /**
  * A form in which an engine holds a frozen matrix. `bfloat12` is bfloat16 in 12 bits, without any rounding of bfloat16 numbers: those
- * of a trained matrix have so few exponents that 4 bits name one.
+ * of a trained matrix have so few exponents that 4 bits name one. `blocks` is as the parts are: see block-types.ts.
  */
-export type WeightForm = Quantization | 'bfloat12'
+export type WeightForm = Quantization | 'bfloat12' | 'blocks'
 
 /** What activations may be rounded to where they meet int8 weights, so that the product is one of integers. */
 export const activationQuantizations = ['int8'] as const satisfies ActivationQuantization[]
@@ -88,6 +88,7 @@ function quantizeFourBits(values: Float32Array, type: 'nf4' | 'fp4'): Quantized 
 
 /** The numbers that stay of a matrix [rows, columns] when it is held in that form. */
 export function roundThrough(values: Float32Array, columns: number, type: WeightForm): Float32Array {
+  if (type === 'blocks') return values
   if (type === 'bfloat12') return bfloat16ToFloat32(float32ToBfloat16(values))
   const { codes, scales } = quantize(values, columns, type)
   const numbers = type === 'int8' ? null : fourBitNumbers[type]

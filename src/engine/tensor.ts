@@ -1,4 +1,6 @@
 import type { ByteSource } from '../formats/index.ts'
+import type { BlockType } from './block-types.ts'
+import { blockTypes } from './block-types.ts'
 
 /** Element types that an engine computes with. Files may hold others; they are converted when read. */
 export type DType = 'float32' | 'bfloat16' | 'int32'
@@ -42,10 +44,23 @@ export interface Tensor {
 }
 
 /** One block of rows of a weight matrix: numbers in memory, or bytes of a source from `offset` on. */
-export type WeightPart = { dtype: 'F32' | 'F16' | 'BF16'; rows: number } & (
-  | { data: Float32Array | Uint16Array }
+export type WeightPart =
+  | ({ dtype: 'F32' | 'F16' | 'BF16'; rows: number } & (
+      | { data: Float32Array | Uint16Array }
+      | { source: ByteSource; offset: number }
+    ))
+  | BlockPart
+
+/** Rows of blocks, of whole blocks each. */
+export type BlockPart = { dtype: BlockType; rows: number } & (
+  | { data: Uint8Array }
   | { source: ByteSource; offset: number }
 )
+
+/** Whether a part's numbers lie in blocks. */
+export function isBlockPart(part: WeightPart): part is BlockPart {
+  return Object.hasOwn(blockTypes, part.dtype)
+}
 
 /** The typed array that holds a tensor's values on the JavaScript side; bfloat16 is widened to float32. */
 export type TensorData = Float32Array | Int32Array

@@ -1,7 +1,9 @@
 import { bfloat16ToFloat32, float16ToFloat32 } from '../float16.ts'
 import type { WeightForm } from './quantization.ts'
 import { quantize, roundThrough } from './quantization.ts'
-import type { WeightPart } from './tensor.ts'
+import { decodeBlocks, rowBytes } from './block-types.ts'
+import type { BlockPart, WeightPart } from './tensor.ts'
+import { isBlockPart } from './tensor.ts'
 
 /** A weight matrix in float32 from its blocks of rows, one after the other. [Σ rows, columns] */
 export async function readWeight(columns: number, parts: readonly WeightPart[]): Promise<Float32Array> {
@@ -41,9 +43,18 @@ export async function readRowScales(columns: number, parts: readonly WeightPart[
   return quantize(await readWeight(columns, parts), columns, 'int8').scales
 }
 
+/** The bytes of a part that is blocks. */
+export async function readBlocks(columns: number, part: BlockPart): Promise<Uint8Array> {
+  const length = part.rows * rowBytes(part.dtype, columns)
+  const bytes = 'data' in part ? part.data : await part.source.read(part.offset, length)
+  if (bytes.length !== length) throw new Error(`weight: ${bytes.length} bytes, expected ${length}`)
+  return bytes
+}
+
 /** The numbers of a part as they are stored: float32, or the 16 bits of the other types. */
 export async function readNumbers(columns: number, part: WeightPart): Promise<Float32Array | Uint16Array> {
   const length = part.rows * columns
+  if (isBlockPart(part)) return decodeBlocks(await readBlocks(columns, part), part.dtype)
   if ('data' in part) {
     if (part.data.length !== length) throw new Error(`weight: ${part.data.length} values, expected ${length}`)
     return part.data

@@ -3,6 +3,7 @@ import type { Argument } from '../../src/engine/op-entry.ts'
 import type { Attributes, GradientName, InputName, OpName, OutputName } from '../../src/engine/ops.ts'
 import { infoOf } from '../../src/engine/ops.ts'
 import type { WeightForm } from '../../src/engine/quantization.ts'
+import type { WeightPart } from '../../src/engine/tensor.ts'
 import { elementCount } from '../../src/engine/tensor.ts'
 import type { Random } from './random.ts'
 import { random } from './random.ts'
@@ -17,6 +18,8 @@ export interface Value {
   data: Float32Array | Int32Array
   /** Of a frozen weight: how the engine holds it. */
   form?: WeightForm
+  /** Of one in blocks: what `data` are the numbers of. */
+  parts?: readonly WeightPart[]
 }
 
 /** One call of an op; every engine must agree on it, and its gradients must match finite differences. */

@@ -58,7 +58,8 @@ describe.each(nativeIsas())('%s', (isa) => {
     describe.each<Act>(['float32', 'bfloat16'])('%s', (act) => {
       for (const testCase of allCases) {
         const { op, name } = testCase
-        const roundings = act === 'float32' ? 0 : testCase.inputs['weight']?.form ? 2 : 1
+        const roundings =
+          act === 'float32' ? 0 : (testCase.inputs['weight'] ?? testCase.inputs['table'])?.form ? 2 : 1
         it(`${op}: ${name}`, async () => {
           const { forward } = await expectedOf(testCase, act)
           const found = await runForward(engine, testCase, act)

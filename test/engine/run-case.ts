@@ -175,8 +175,9 @@ async function inputTensor(
   { op, attributes }: AnyCase,
   name: string,
   act: Act,
-  { role, shape, data, form }: Value,
+  { role, shape, data, form, parts: inBlocks }: Value,
 ): Promise<Tensor> {
+  if (inBlocks) return engine.weight(dtypeOf(role, act), shape[1], inBlocks, form)
   const blocks = name === 'weight' ? rowsOfBlocks(attributes, shape[0]) : []
   const isBlocks = blocks.length > 1 || (op === 'linear' && form)
   if (!isBlocks || data instanceof Int32Array) return engine.tensor(dtypeOf(role, act), shape, data)
@@ -201,7 +202,7 @@ function rowsOfBlocks(attributes: object, rows: number): number[] {
 /** Of parameters float32 whatever their own type, else that of the input. */
 export function gradientRole(op: OpName, name: string, { role }: Value): Role {
   const { type } = infoOf(op).inputs[name]
-  return type === 'parameter' || type === 'weight' ? 'float32' : role
+  return type === 'parameter' || type === 'weight' || type === 'table' ? 'float32' : role
 }
 
 /** The memory of values, to compare at once: expect() would look at every number by itself. */

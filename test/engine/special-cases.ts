@@ -1,4 +1,7 @@
 import type { OpName } from '../../src/engine/ops.ts'
+import { blockTypes } from '../../src/engine/block-types.ts'
+import type { BlockType } from '../../src/engine/block-types.ts'
+import { inBlocks } from './block-cases.ts'
 import type { Case } from './make-case.ts'
 import { apart, casesOf, exactly, gains, makeCase, normal } from './make-case.ts'
 import {
@@ -21,6 +24,7 @@ import {
   targetLogProbs,
 } from './op-cases.ts'
 
+const blockNames = Object.keys(blockTypes) as BlockType[]
 const embedding = casesOf('embedding', { attributes: { scale: 1 } })
 const rmsNorm = casesOf('rmsNorm', {
   attributes: { eps: 1e-5, fromOutput: 0 },
@@ -61,6 +65,7 @@ const shifted =
 /** What kernels do in different ways, beside the cases that follow from the op table. */
 export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
   embedding: [
+    inBlocks(embedding('blocks', { M: 9, V: 11, H: 256 }), 'table', [['Q6_K', 11]], []),
     embedding('few tokens, odd width', { M: 7, V: 11, H: 5 }),
     embedding('every token the same', { M: 9, V: 1, H: 3 }),
     embedding('float32 table', { M: 5, V: 6, H: 33 }, { roles: { table: 'float32' } }),
@@ -296,6 +301,61 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     copySlots('one position', { copies: [[0, 1, 1]], slots: 2, capacity: 9, width: 33 }),
   ],
   linear: [
+    ...blockNames.map((type) =>
+      inBlocks(linear('few tokens', { M: 3, K: 512, N: 9, bias: true }), 'weight', [[type, 9]], ['x']),
+    ),
+    ...blockNames.map((type) =>
+      inBlocks(
+        linear('more than are streamed', {
+          M: 21,
+          K: 768,
+          N: 51,
+          residual: true,
+          segments: [
+            [35, 4, 2],
+            [16, 3, 0.5],
+          ],
+        }),
+        'weight',
+        [
+          ['Q4_K', 35],
+          [type, 16],
+        ],
+        ['x', 'loraA', 'loraB'],
+      ),
+    ),
+    inBlocks(
+      linear('streamed with LoRA, of two types', {
+        M: 1,
+        K: 256,
+        N: 27,
+        segments: [
+          [13, 5, 2],
+          [14, 2, 0.5],
+        ],
+      }),
+      'weight',
+      [
+        ['Q6_K', 13],
+        ['Q4_K', 14],
+      ],
+      ['x', 'loraA', 'loraB'],
+    ),
+    inBlocks(
+      linear('dropout, odd number of blocks', {
+        M: 40,
+        K: 96,
+        N: 130,
+        dropout: 0.3,
+        segments: [[130, 4, 2]],
+      }),
+      'weight',
+      [
+        ['IQ4_NL', 65],
+        ['affine4', 65],
+      ],
+      ['x', 'loraA', 'loraB'],
+    ),
     linear('plain', { M: 5, K: 7, N: 9 }),
     linear('one row', { M: 1, K: 6, N: 3 }),
     linear('one output', { M: 4, K: 5, N: 1 }),
@@ -603,6 +663,15 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     ),
   ],
   expertLinear: [
+    inBlocks(
+      expertLinear('experts', { rows: [3, 0, 20], K: 256, width: 10, rank: 2, bias: true, scales: true }),
+      'weight',
+      [
+        ['Q4_K', 15],
+        ['Q6_K', 15],
+      ],
+      ['x', 'scales', 'loraA', 'loraB'],
+    ),
     expertLinear('one expert, one row', { rows: [1], K: 5, width: 3 }),
     expertLinear('one token to two of four', { rows: [0, 1, 0, 1], K: 33, width: 20, rank: 2 }),
     expertLinear('bias', { rows: [2, 0, 3], K: 6, width: 5, bias: true }),
@@ -658,6 +727,7 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     layerNorm('larger', { M: 131, W: 203 }, { large: true }),
   ],
   targetLogProbs: [
+    inBlocks(targetLogProbs('head', { m: 9, H: 256, V: 401 }), 'weight', [['Q6_K', 401]], []),
     targetLogProbs('few rows', { m: 3, H: 5, V: 7 }),
     targetLogProbs('more rows than a block', { m: 19, H: 4, V: 6 }),
     targetLogProbs('one row', { m: 1, H: 9, V: 2 }),
@@ -688,6 +758,7 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
   ],
   appendColumns: [appendColumns('one row', { M: 1 }), appendColumns('larger', { M: 131 }, { large: true })],
   adaptedLogProbs: [
+    inBlocks(adaptedLogProbs('head', { m: 9, H: 256, V: 70, R: 5 }), 'weight', [['Q8_0', 70]], ['loraB']),
     adaptedLogProbs('float32 weight', { m: 5, H: 7, V: 51, R: 2 }, { roles: { weight: 'float32' } }),
     adaptedLogProbs(
       'nothing but padding',

@@ -10,16 +10,16 @@ import { tableHash } from './table-hash.ts'
 /** A program that the addon decoded. */
 export type ProgramHandle = { readonly __program: unique symbol }
 
-/** One block of rows as native/addon.cc reads it; dtype 0 F32, 1 BF16, 2 F16. */
+/** One block of rows as native/addon.cc reads it; dtype 0 F32, 1 BF16, 2 F16, and from 3 on the types of blocks. */
 export interface NativePart {
   rows: number
-  dtype: 0 | 1 | 2
+  dtype: number
   path?: string
   offset?: number
-  data?: Float32Array | Uint16Array
+  data?: Float32Array | Uint16Array | Uint8Array
 }
 
-/** The class that native/addon.cc exports. dtype: 0 float32, 1 bfloat16, 2 int32; of weights also 3 int8, 4 nf4, 5 fp4, 6 bfloat12. */
+/** The class that native/addon.cc exports. dtype: 0 float32, 1 bfloat16, 2 int32; of weights also 3 int8, 4 nf4, 5 fp4, 6 bfloat12, 7 blocks. */
 export interface Runner {
   tensor(dtype: number, shape: readonly number[], data: Float32Array | Int32Array | null): number
   weight(dtype: number, columns: number, parts: readonly NativePart[]): number

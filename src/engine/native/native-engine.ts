@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
+import { blockTypes } from '../block-types.ts'
 import { mostThreads, type Engine, type Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
 import { checkRows, firstCommands, planMemory, rowCapacities, withoutDeadCommands } from '../plan.ts'
 import type { WeightForm } from '../quantization.ts'
 import { fourBitBlock } from '../quantization.ts'
 import type { RowSymbol, Tensor, WeightPart } from '../tensor.ts'
-import { bytesPerElement, tensorHandle } from '../tensor.ts'
-import { readNumbers, readQuantized } from '../weight-values.ts'
+import { bytesPerElement, isBlockPart, tensorHandle } from '../tensor.ts'
+import { readBlocks, readNumbers, readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
 import { nativeAddon } from './binding.ts'
 import { memoryIsTaken } from './memory-taken.ts'
@@ -20,6 +21,7 @@ interface NativeProgram extends Program {
 }
 
 const partTypes = { F32: 0, BF16: 1, F16: 2 } as const
+const blockCodes = Object.keys(blockTypes)
 
 /** A cache line, and a vector of the widest instruction set. */
 const alignment = 64
@@ -77,7 +79,9 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
         return persistent(handle, dtype, [rows, columns])
       }
       const code = form ? formCodes[form] : dtypeCodes[dtype]
-      const native = await Promise.all(parts.map((part) => nativePart(columns, part)))
+      const native = await Promise.all(
+        parts.map((part) => (form === 'blocks' ? nativeBlocks(columns, part) : nativePart(columns, part))),
+      )
       return persistent(runner.weight(code, columns, native), dtype, [rows, columns])
     },
     quantized(matrix, form) {
@@ -198,8 +202,20 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
   }
 }
 
+/** Rows of blocks as the addon takes them: as they are. */
+async function nativeBlocks(columns: number, part: WeightPart): Promise<NativePart> {
+  if (!isBlockPart(part)) throw new Error(`weight: ${part.dtype} among blocks`)
+  const dtype = blockCodes.indexOf(part.dtype) + Object.keys(partTypes).length
+  const { rows } = part
+  if ('source' in part && part.source.path !== undefined)
+    return { dtype, rows, path: part.source.path, offset: part.offset }
+  return { dtype, rows, data: await readBlocks(columns, part) }
+}
+
 /** A part as the addon takes it: the file to map where there is one, else its numbers. */
 async function nativePart(columns: number, part: WeightPart): Promise<NativePart> {
+  if (isBlockPart(part))
+    return { dtype: partTypes.F32, rows: part.rows, data: await readNumbers(columns, part) }
   const { dtype, rows } = part
   if ('source' in part && part.source.path !== undefined)
     return { dtype: partTypes[dtype], rows, path: part.source.path, offset: part.offset }

@@ -5,7 +5,13 @@ import type { DType, RowSymbol, Tensor } from '../tensor.ts'
 
 export const dtypeCodes: { readonly [K in DType]: number } = { float32: 0, bfloat16: 1, int32: 2 }
 /** native/tensor.h has them after the types of tensors. */
-export const formCodes: { readonly [K in WeightForm]: number } = { int8: 3, nf4: 4, fp4: 5, bfloat12: 6 }
+export const formCodes: { readonly [K in WeightForm]: number } = {
+  int8: 3,
+  nf4: 4,
+  fp4: 5,
+  bfloat12: 6,
+  blocks: 7,
+}
 /** All of them, by code. */
 export const typeNames: readonly string[] = [...Object.keys(dtypeCodes), ...Object.keys(formCodes)]
 

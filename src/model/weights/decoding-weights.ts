@@ -35,8 +35,14 @@ export function decodingHead(state: ModelState): Tensor {
     engine.free(kept.tensor)
     decodingHeads.delete(state)
   }
-  // One that is trained, whole or in single rows, is read as it is.
-  if (!form || tokenRows !== null || frozen.get(parameter.key) !== head) return head
+  // One that is trained, whole or in single rows, is read as it is, and so are blocks of a file.
+  if (
+    !form ||
+    state.forms.get(parameter.key) === 'blocks' ||
+    tokenRows !== null ||
+    frozen.get(parameter.key) !== head
+  )
+    return head
   const copy = decodingHeads.get(state) ?? { of: head, form, tensor: engine.quantized(head, form) }
   decodingHeads.set(state, copy)
   return copy.tensor

@@ -1,4 +1,4 @@
-import { readWeight } from '../../engine/index.ts'
+import { isBlockPart, readWeight, rowBytes } from '../../engine/index.ts'
 import type { WeightForm } from '../../engine/quantization.ts'
 import type { WeightPart } from '../../engine/tensor.ts'
 import { rowCount, type Parameter } from './parameters.ts'
@@ -18,7 +18,7 @@ export async function expertBlocks(
   form: WeightForm | null,
 ): Promise<readonly WeightPart[]> {
   const { experts, columns } = parameter
-  if (experts === undefined || form === null) return stored
+  if (experts === undefined || form === null || form === 'blocks') return stored
   const { count } = experts
   const rows = rowCount(parameter) / count
   if (stored.length < count) return stored.flatMap((part) => split(part, rows, columns))
@@ -33,7 +33,16 @@ export async function expertBlocks(
 /** A part as parts of so many rows. */
 function split(part: WeightPart, rows: number, columns: number): WeightPart[] {
   const size = rows * columns
-  return Array.from({ length: part.rows / rows }, (_, i) =>
+  const count = part.rows / rows
+  if (isBlockPart(part)) {
+    const bytes = rows * rowBytes(part.dtype, columns)
+    return Array.from({ length: count }, (_, i) =>
+      'data' in part
+        ? { ...part, rows, data: part.data.subarray(i * bytes, (i + 1) * bytes) }
+        : { ...part, rows, offset: part.offset + i * bytes },
+    )
+  }
+  return Array.from({ length: count }, (_, i) =>
     'data' in part
       ? { ...part, rows, data: part.data.subarray(i * size, (i + 1) * size) }
       : { ...part, rows, offset: part.offset + i * size * (part.dtype === 'F32' ? 4 : 2) },

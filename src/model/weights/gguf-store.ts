@@ -1,7 +1,9 @@
 import { clipText, FettleError } from '../../error.ts'
-import { readableGgufTypes, readGgufFloat32 } from '../../formats/index.ts'
+import type { BlockType } from '../../engine/block-types.ts'
+import { elementCount, isBlockType, rowBytes } from '../../engine/index.ts'
+import type { WeightPart } from '../../engine/tensor.ts'
+import { fileBytes, readableGgufTypes, readGgufFloat32, readTensorBytes } from '../../formats/index.ts'
 import type { GgufFile, GgufTensor } from '../../formats/index.ts'
-import { elementCount } from '../../engine/index.ts'
 import type { Parameter, ParameterPart, StackPiece } from './parameters.ts'
 import { parametersOf, type Architecture } from '../blocks/architecture.ts'
 import { tensorsOf } from './parameters.ts'
@@ -32,13 +34,29 @@ export function openGgufStore(path: string, file: GgufFile, architecture: Archit
       : await readGgufFloat32(tensorOf(name))
     return transform ? transform.fromFile(data, shape) : data
   }
+  const typeOf = (name: string): string => tensors.get(name)?.type ?? ''
+  /** The type of a part's blocks, where they can be used as they lie, or with their rows in another order. */
+  const blocksOf = ({ gguf }: ParameterPart): BlockType | null => {
+    const { transform } = gguf
+    const [type, ...others] = new Set(tensorsOf(gguf).map(typeOf))
+    const staysWhole = !transform || transform.onlyReshapes === true
+    const fits = staysWhole || (transform.fileRow !== undefined && !gguf.pieces)
+    return isBlockType(type) && others.length === 0 && fits ? type : null
+  }
   const embedding = tensors.get('token_embd.weight')?.type
   const dtype = embedding === 'F32' || embedding === 'F16' ? embedding : 'BF16'
   return {
     dtype,
     dtypeOf: () => dtype,
     repeats: true,
+    form({ kind, parts }) {
+      return kind !== 'vector' && parts.every((part) => blocksOf(part) !== null) ? 'blocks' : null
+    },
     async part(part, columns) {
+      const { transform, name, pieces } = part.gguf
+      const type = blocksOf(part)
+      if (type !== null && pieces) return joinedBlocks(pieces, tensorOf, type, part.rows)
+      if (type !== null) return blockPart(tensorOf(name), type, part, columns, transform?.fileRow)
       // The engine rounds to its compute type; in float32 the dequantised values stay as they are.
       return { data: await values(part, [part.rows, columns]), dtype: 'F32', rows: part.rows }
     },
@@ -67,6 +85,47 @@ async function readPieces(
     await readGgufFloat32({ ...tensor, offset, byteLength }, out.subarray(i * each, (i + 1) * each))
   }
   return out
+}
+
+/** The same as blocks: a stretch of the file where it is one, else a copy. */
+async function joinedBlocks(
+  pieces: readonly StackPiece[],
+  tensorOf: (name: string) => GgufTensor,
+  dtype: BlockType,
+  rows: number,
+): Promise<WeightPart> {
+  const stretches = pieces.map(({ name, index, count }) => {
+    const { path, offset, byteLength } = tensorOf(name)
+    return { path, offset: offset + (index * byteLength) / count, byteLength: byteLength / count }
+  })
+  const [first] = stretches
+  if (stretches.length === 1) return { source: fileBytes(first.path), offset: first.offset, dtype, rows }
+  const data = new Uint8Array(stretches.reduce((sum, { byteLength }) => sum + byteLength, 0))
+  let at = 0
+  for (const stretch of stretches) {
+    data.set(await readTensorBytes(stretch), at)
+    at += stretch.byteLength
+  }
+  return { data, dtype, rows }
+}
+
+/** Rows of blocks: a stretch of the file, or where they are in another order a copy. */
+async function blockPart(
+  tensor: GgufTensor,
+  dtype: BlockType,
+  { rows }: ParameterPart,
+  columns: number,
+  fileRow: ((row: number) => number) | undefined,
+): Promise<WeightPart> {
+  if (!fileRow) return { source: fileBytes(tensor.path), offset: tensor.offset, dtype, rows }
+  const bytes = await readTensorBytes(tensor)
+  const length = rowBytes(dtype, columns)
+  const data = new Uint8Array(bytes.length)
+  for (let row = 0; row < rows; row += 1) {
+    const from = fileRow(row) * length
+    data.set(bytes.subarray(from, from + length), row * length)
+  }
+  return { data, dtype, rows }
 }
 
 /** Types that cannot be read are said before the first number is. */

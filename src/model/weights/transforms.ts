@@ -13,6 +13,8 @@ export interface Transform {
   gradientToFile?(gradient: Float32Array, shape: readonly number[]): Float32Array
   /** The file has the same numbers in the same order, in another shape. */
   onlyReshapes?: true
+  /** Only rows are in another order: row i of memory is row `fileRow(i)` of the file. */
+  fileRow?: (row: number) => number
   /** What happens to other tensors with a row for each output: the bias, and LoRA's B; without it nothing. */
   outputs?: Transform
 }
@@ -44,6 +46,7 @@ export function reordered(fileRow: (row: number) => number): Transform {
     fileShape: (shape) => shape,
     fromFile: (values, shape) => moveRows(values, shape, (row) => [row, fileRow(row)]),
     toFile: (values, shape) => moveRows(values, shape, (row) => [fileRow(row), row]),
+    fileRow,
   }
   return { ...transform, outputs: transform }
 }

@@ -11,8 +11,11 @@ export interface WeightStore {
   dtype: 'F32' | 'F16' | 'BF16'
   /** Whether it gives the same numbers again when it is asked twice. */
   repeats: boolean
-  /** How the file holds a projection, where that is in 4 or 8 bits: the numbers of `part` are those that this leaves. */
-  form?(parameter: Parameter): Quantization | null
+  /**
+   * How the file holds a matrix, where that is in few bits: of a projection in 4 or 8 bits the numbers of `part` are those that this
+   * leaves; with `blocks` its parts are blocks as the file has them.
+   */
+  form?(parameter: Parameter): Quantization | 'blocks' | null
   /** How the file stores a part; `dtype` where it does not have it, or has it in other bits. */
   dtypeOf(part: ParameterPart): WeightStore['dtype']
   /** Rows of a matrix [rows, columns]; a stretch of the file where its type can be computed with as it is. */
