@@ -288,13 +288,8 @@ static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, cons
   C* backward = gradient ? static_cast<C*>(scratch(3, kHeadVocabulary * across * sizeof(C))) : nullptr;
   C* p = gradient ? static_cast<C*>(scratch(4, kHeadTile * kHeadVocabulary * sizeof(C))) : nullptr;
   float* kept = static_cast<float*>(scratch(5, kHeadTile * kLanes * sizeof(float)));
-<<<<<<< HEAD
-  Weight* copied = head.loraB ? static_cast<Weight*>(scratch(8, kHeadVocabulary * chunk.width * sizeof(Weight))) : nullptr;
-  HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept, keptDescribed}.walk(words.begin, words.end);
-=======
   Weight* copied = head.copies() ? static_cast<Weight*>(scratch(8, kHeadVocabulary * chunk.width * sizeof(Weight))) : nullptr;
-  HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept}.walk(words.begin, words.end);
->>>>>>> ed3614f (Read blocks of GGUF files in place, for training and generation, instead of making numbers of them)
+  HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept, keptDescribed}.walk(words.begin, words.end);
   return part;
 }
 

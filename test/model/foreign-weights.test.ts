@@ -138,7 +138,7 @@ describe('weights in a form that fettle does not read are named as what they are
       'GPTQ',
       { quantization_config: { quant_method: 'gptq', bits: 4 } },
       ['model.layers.0.mlp.up_proj.qweight'],
-      'quantization_config: weights in the form of GPTQ',
+      'model.layers.0.mlp.up_proj.qweight: F32 [4, 4]; expected I32',
     ],
     [
       'GPTQ by its tensors',
@@ -146,12 +146,11 @@ describe('weights in a form that fettle does not read are named as what they are
       ['model.layers.0.mlp.up_proj.qweight', 'model.layers.0.mlp.up_proj.qzeros'],
       'weights in the form of GPTQ or AWQ',
     ],
-    ['AWQ', { quantization_config: { quant_method: 'awq' } }, ['x'], 'the form of AWQ'],
     [
       'MLX',
       { quantization: { group_size: 64, bits: 4 } },
       ['model.layers.0.mlp.up_proj.scales'],
-      'the form of MLX; expected weights as they were trained, or in 4 or 8 bits of bitsandbytes. mlx_lm.convert --dequantize',
+      'the form of MLX; expected weights as they were trained, or in 4 or 8 bits of bitsandbytes, GPTQ or AWQ. mlx_lm.convert --dequantize',
     ],
     [
       'FP8',

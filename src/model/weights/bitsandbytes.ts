@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { fourBitBlock, type Quantization } from '../../engine/index.ts'
+import type { BlockPart } from '../../engine/tensor.ts'
 import { FettleError } from '../../error.ts'
 import { parseJsonObject, readForeign } from '../../formats/foreign/index.ts'
 import { readTensorBytes, toFloat32, type TensorInfo } from '../../formats/index.ts'
@@ -7,12 +8,14 @@ import { readTensorBytes, toFloat32, type TensorInfo } from '../../formats/index
 /** A tensor that a checkpoint holds in 4 or 8 bits. */
 export interface QuantizedTensor {
   shape: readonly number[]
-  /** The type whose numbers these are; null where fettle has none with the file's blocks. */
-  form: Quantization | null
+  /** The type whose numbers these are; null where fettle has none with the file's blocks. With `blocks` it has what `blocks` gives. */
+  form: Quantization | 'blocks' | null
   /** Tensors of the file that it is made of. */
   names: readonly string[]
   /** The numbers that it stands for, in float32. */
   read(): Promise<Float32Array>
+  /** The same as rows of blocks, where the form is that. */
+  blocks?(): Promise<BlockPart>
 }
 
 const four = /^(.+)\.quant_state\.bitsandbytes__(nf4|fp4)$/

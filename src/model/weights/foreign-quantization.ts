@@ -3,8 +3,6 @@ import { isJsonObject, type JsonObject } from '../../formats/foreign/index.ts'
 
 /** What a model's weights were made smaller with, by `quant_method` of config.json. */
 const methods: Readonly<Record<string, string>> = {
-  gptq: 'GPTQ',
-  awq: 'AWQ',
   'auto-round': 'AutoRound',
   fp8: 'FP8',
   fbgemm_fp8: 'FP8 (FBGEMM)',
@@ -33,8 +31,11 @@ const marks: readonly [RegExp, string][] = [
 
 const mlx = 'MLX'
 
+/** What is read beside bitsandbytes: see mxfp4.ts and packed-weights.ts. */
+const read = ['mxfp4', 'gptq', 'awq']
+
 /**
- * Ends the reading of weights in a form that is neither numbers nor bitsandbytes' nor gpt-oss's MXFP4, with its name.
+ * Ends the reading of weights in a form that is neither numbers nor bitsandbytes', GPTQ's, AWQ's nor gpt-oss's MXFP4, with its name.
  *
  * @param config   config.json
  * @param tensors  names of the tensors
@@ -45,7 +46,7 @@ export function refuseQuantized(config: JsonObject, place: string, tensors: Iter
   throw new FettleError({
     place: key === undefined ? place : `${place}: ${key}`,
     found: `weights in the form of ${method}`,
-    expected: 'weights as they were trained, or in 4 or 8 bits of bitsandbytes',
+    expected: 'weights as they were trained, or in 4 or 8 bits of bitsandbytes, GPTQ or AWQ',
     cure:
       method === mlx
         ? 'mlx_lm.convert --dequantize writes them whole.'
@@ -73,7 +74,7 @@ function methodOf(
     const given = config[key]
     if (given === undefined || given === null) continue
     const method = isJsonObject(given) ? given['quant_method'] : given
-    if (isBitsandbytes(given) || method === 'mxfp4') return {}
+    if (isBitsandbytes(given) || read.includes(String(method))) return {}
     const name = typeof method === 'string' && Object.hasOwn(methods, method) ? methods[method] : undefined
     return { key, method: name ?? quoteValue(method) }
   }

@@ -58,7 +58,7 @@ export async function openModel(path: string): Promise<StoredModel> {
         : 'Check the path.',
     })
   const raw = await readJsonFile(place)
-  const tensors = await openStoredTensors(path)
+  const tensors = await openStoredTensors(path, raw, place)
   refuseQuantized(raw, place, tensors.names)
   const { isInside, root } = textConfig(raw, place)
   const { text, left } = isInside ? textTensors(tensors, root) : { text: tensors, left: [] }

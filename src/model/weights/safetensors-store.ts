@@ -73,7 +73,9 @@ export function openSafetensorsStore(
       const { rows, safetensors } = part
       // What is stored as it is used stays in the file, where the engine can map it.
       const { transform, name } = safetensors
-      if ((transform && !transform.onlyReshapes) || quantized(name))
+      const held = quantized(name)
+      if (held?.blocks && held.form === 'blocks' && !transform) return held.blocks()
+      if ((transform && !transform.onlyReshapes) || held)
         return { data: await values(part, [rows, columns]), dtype: 'F32', rows }
       const { path, offset, dtype } = info(safetensors.name)
       return { source: fileBytes(path), offset, dtype, rows }

@@ -1,8 +1,10 @@
+import type { JsonObject } from '../../formats/foreign/index.ts'
 import { listNames, type Problem } from '../../error.ts'
 import { openWeightFiles, type TensorInfo } from '../../formats/index.ts'
 import { parametersOf, type Architecture } from '../blocks/architecture.ts'
 import { quantizedTensors, type QuantizedTensor } from './bitsandbytes.ts'
 import { mxfp4Tensors } from './mxfp4.ts'
+import { packedTensors, packingOf } from './packed-weights.ts'
 
 /** The tensors of a folder by the names that an architecture has for them. */
 export interface StoredTensors {
@@ -14,10 +16,18 @@ export interface StoredTensors {
   quantized(name: string): QuantizedTensor | undefined
 }
 
-/** Opens model.safetensors or its shards, without the numbers. */
-export async function openStoredTensors(folder: string): Promise<StoredTensors> {
+/** Opens model.safetensors or its shards, without the numbers. `config` and its `place` say how weights may be packed. */
+export async function openStoredTensors(
+  folder: string,
+  config: JsonObject,
+  place: string,
+): Promise<StoredTensors> {
   const tensors = await openWeightFiles(folder)
-  const quantized = new Map([...(await quantizedTensors(tensors)), ...mxfp4Tensors(tensors)])
+  const quantized = new Map([
+    ...(await quantizedTensors(tensors)),
+    ...mxfp4Tensors(tensors),
+    ...(await packedTensors(tensors, packingOf(config, place))),
+  ])
   return {
     folder,
     names: [...tensors.keys()],
