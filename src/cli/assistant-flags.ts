@@ -54,6 +54,7 @@ export async function loadAssistant(
     model: assistantModel,
     adapter: undefined,
     quantization,
+    doubleQuantization: undefined,
     activationQuantization: undefined,
     dtype,
     engine,

@@ -24,6 +24,10 @@ export const modelFlags = {
     options: quantizations,
     description: 'Holds the linear layers in 8 or 4 bits: less memory, faster generation',
   },
+  doubleQuantization: {
+    type: 'boolean',
+    description: 'With --quantization nf4 or fp4: rounds the scales, too, as bitsandbytes does when asked',
+  },
   activationQuantization: {
     type: 'string',
     options: activationQuantizations,
@@ -51,6 +55,7 @@ export async function loadModelOf(choice: ModelChoice): Promise<LoadedModel> {
   const loaded = await loadModel(await pathsOf(choice), {
     dtype: oneOf(choice.dtype, modelFlags.dtype.options),
     quantization: oneOf(choice.quantization, quantizations) ?? null,
+    doubleQuantization: choice.doubleQuantization === true,
     activationQuantization: oneOf(choice.activationQuantization, activationQuantizations) ?? null,
     engine: oneOf(choice.engine, modelFlags.engine.options),
     ...(threads !== undefined && { threads }),

@@ -43,12 +43,13 @@ export const train = defineCommand({
   ],
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
-    const { engine, threads, dtype, quantization, activationQuantization } = options
+    const { engine, threads, dtype, quantization, doubleQuantization, activationQuantization } = options
     const paths = await pathsOf({ model: options.model, adapter: options.adapter ?? undefined })
     const tokenizer = await loadTokenizer(paths)
     const model = await AutoModelForCausalLM.fromPretrained(paths.model, {
       dtype,
       quantization,
+      doubleQuantization,
       activationQuantization,
       ...(engine !== 'auto' && { engine }),
       ...(threads !== undefined && { threads }),

@@ -143,6 +143,11 @@ export class AutoModelForCausalLM {
     return quantizationOf(this.#state)
   }
 
+  /** Whether the scales of 4 bits were rounded, too, when it was loaded. */
+  get doubleQuantization(): boolean {
+    return this.#state.store.isDoublyQuantized === true
+  }
+
   /** How activations are rounded where they meet these layers in passes of many tokens; null: not at all. */
   get activationQuantization(): ActivationQuantization | null {
     return this.quantization === null ? null : this.#state.activationQuantization

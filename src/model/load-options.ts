@@ -21,6 +21,11 @@ export interface LoadOptions {
    */
   quantization?: Quantization | null
   /**
+   * With nf4 or fp4: the scales of their blocks are rounded to 8 bits themselves, as bitsandbytes does with bnb_4bit_use_double_quant. The
+   * numbers are its; the memory is that of nf4 without it.
+   */
+  doubleQuantization?: boolean
+  /**
    * With int8 weights: round activations, and their gradients, to 8 bits where they meet these weights, so that the products of
    * training and of prompts are made in integers: faster, less exact. Passes of up to 16 tokens do not.
    */
@@ -28,7 +33,11 @@ export interface LoadOptions {
 }
 
 /** @throws FettleError for a name that is none, and for rounded activations without int8 weights */
-export function readQuantization(given: { quantization?: unknown; activationQuantization?: unknown }) {
+export function readQuantization(given: {
+  quantization?: unknown
+  activationQuantization?: unknown
+  doubleQuantization?: unknown
+}) {
   const quantization = oneOf('quantization', given.quantization, quantizations)
   const activationQuantization = oneOf(
     'activationQuantization',
@@ -41,7 +50,20 @@ export function readQuantization(given: { quantization?: unknown; activationQuan
       found: `${activationQuantization} with ${quantization === null ? 'no quantization' : `quantization ${quantization}`}`,
       expected: 'quantization int8: integers are multiplied with integers',
     })
-  return { quantization, activationQuantization }
+  const { doubleQuantization = false } = given
+  if (typeof doubleQuantization !== 'boolean')
+    throw new FettleError({
+      place: 'doubleQuantization',
+      found: quoteValue(doubleQuantization),
+      expected: 'true or false',
+    })
+  if (doubleQuantization && quantization !== 'nf4' && quantization !== 'fp4')
+    throw new FettleError({
+      place: 'doubleQuantization',
+      found: `true with ${quantization === null ? 'no quantization' : `quantization ${quantization}`}`,
+      expected: 'quantization nf4 or fp4, whose scales it rounds',
+    })
+  return { quantization, activationQuantization, doubleQuantization }
 }
 
 function oneOf<T extends string>(place: string, given: unknown, names: readonly T[]): T | null {

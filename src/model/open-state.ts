@@ -10,6 +10,7 @@ import { loadModelState } from './state/load-state.ts'
 import type { ModelState } from './state/model-state.ts'
 import type { Parameter } from './weights/parameters.ts'
 import { rowCount } from './weights/parameters.ts'
+import { doublyQuantized } from './weights/double-quantization.ts'
 import { openModel } from './weights/open-model.ts'
 import { openRandomStore } from './weights/random-store.ts'
 import type { WeightStore } from './weights/weight-store.ts'
@@ -58,9 +59,10 @@ async function onEngine(
   store: WeightStore,
   options: LoadOptions,
 ): Promise<ModelState> {
-  const quantized = readQuantization(options)
+  const { doubleQuantization, ...quantized } = readQuantization(options)
   const engine = await createEngine(options)
   const activation = computeType(engine, store.dtype, options.dtype)
   const savedAs = options.dtype === undefined || options.dtype === 'auto' ? null : options.dtype
-  return loadModelState(engine, description, store, { activation, savedAs, ...quantized })
+  const source = doubleQuantization ? doublyQuantized(store, parametersOf(description.architecture)) : store
+  return loadModelState(engine, description, source, { activation, savedAs, ...quantized })
 }

@@ -18,6 +18,7 @@ const optionNames: { readonly [Name in keyof Required<PipelineSettings>]: true }
   engine: true,
   threads: true,
   quantization: true,
+  doubleQuantization: true,
   activationQuantization: true,
   adapter: true,
 }

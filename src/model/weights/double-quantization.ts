@@ -17,9 +17,10 @@ export function doublyQuantized(store: WeightStore, parameters: readonly Paramet
   const projected = new Set(parameters.filter(isProjection).flatMap(({ parts }) => parts))
   return {
     ...store,
+    isDoublyQuantized: true,
     async part(part, columns) {
       const stored = await store.part(part, columns)
-      if (!projected.has(part) || columns % fourBitBlock !== 0) return stored
+      if (!projected.has(part)) return stored
       const data = await readWeight(columns, [stored])
       stretch(data)
       return { data, dtype: 'F32', rows: part.rows }
@@ -28,7 +29,7 @@ export function doublyQuantized(store: WeightStore, parameters: readonly Paramet
 }
 
 function stretch(values: Float32Array): void {
-  const absmax = new Float32Array(values.length / fourBitBlock)
+  const absmax = new Float32Array(Math.ceil(values.length / fourBitBlock))
   for (let i = 0; i < values.length; i += 1) {
     const block = Math.floor(i / fourBitBlock)
     absmax[block] = Math.max(absmax[block], Math.abs(values[i]))
@@ -43,7 +44,8 @@ function stretch(values: Float32Array): void {
       const scale = Math.fround(nearest(map, nested === 0 ? 0 : distance / nested) * nested) + offset
       const factor = absmax[block] === 0 ? 1 : scale / absmax[block]
       const from = block * fourBitBlock
-      for (let k = from; k < from + fourBitBlock; k += 1) values[k] *= factor
+      const end = Math.min(from + fourBitBlock, values.length)
+      for (let k = from; k < end; k += 1) values[k] *= factor
     })
   }
 }

@@ -7,6 +7,8 @@ import { partShape, tensorsOf } from './parameters.ts'
 
 /** Where a model's parameters come from, as they are in memory: transforms are applied. */
 export interface WeightStore {
+  /** Whether the scales of 4 bits are rounded, too: see double-quantization.ts. */
+  isDoublyQuantized?: true
   /** A stored type of the weights, as safetensors spells it. */
   dtype: 'F32' | 'F16' | 'BF16'
   /** Whether it gives the same numbers again when it is asked twice. */

@@ -16,6 +16,7 @@ export function refuseOtherLoading(model: AutoModelForCausalLM, options: TrainOp
     // The reference engine has one thread, whatever it is told.
     ['threads', engine.name === 'reference' ? undefined : options.threads, engine.threads],
     ['quantization', options.quantization ?? undefined, model.quantization],
+    ['doubleQuantization', options.doubleQuantization || undefined, model.doubleQuantization],
     ['activationQuantization', options.activationQuantization ?? undefined, model.activationQuantization],
   ]
   const problems = decided.flatMap(([place, wanted, loaded]): Problem[] =>

@@ -170,6 +170,12 @@ export const trainOptionsSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('Hold the frozen linear layers in 8 or 4 bits (QLoRA).'),
+  doubleQuantization: z
+    .boolean()
+    .default(false)
+    .describe(
+      'With nf4 or fp4: round the scales of the blocks to 8 bits, as bnb_4bit_use_double_quant does.',
+    ),
   activationQuantization: z
     .enum(['int8'])
     .nullable()

@@ -61,6 +61,7 @@ const roles: {
   adapter: 'model',
   dtype: 'model',
   quantization: 'model',
+  doubleQuantization: 'model',
   activationQuantization: 'model',
   engine: 'none',
   threads: 'none',
@@ -193,6 +194,7 @@ function fixedBefore(model: AutoModelForCausalLM, options: TrainOptions): Record
     dtype: model.dtype,
     quantization: model.quantization,
     activation_quantization: model.activationQuantization,
+    ...(model.doubleQuantization && { double_quantization: true }),
   }
 }
 
