@@ -1,5 +1,13 @@
-import { dequantize, ggufTypes } from '../formats/index.ts'
-import type { GgufTypeName } from '../formats/index.ts'
+import {
+  dequantizeIq4Nl,
+  dequantizeMxfp4,
+  dequantizeQ4,
+  dequantizeQ4K,
+  dequantizeQ6K,
+  dequantizeQ8,
+  ggufTypes,
+} from '../formats/blocks/index.ts'
+import type { GgufTypeName } from '../formats/blocks/index.ts'
 import { float16ToNumber } from '../float16.ts'
 
 /**
@@ -37,9 +45,20 @@ export function rowBytes(type: BlockType, columns: number): number {
 export function decodeBlocks(bytes: Uint8Array, type: BlockType): Float32Array {
   const { blockSize, blockBytes } = blockTypes[type]
   const values = new Float32Array((bytes.length / blockBytes) * blockSize)
-  if (type === 'affine4' || type === 'affine8') decodeAffine(bytes, values, type === 'affine4')
-  else dequantize(bytes, type, values)
+  decoders[type](bytes, values)
   return values
+}
+
+const decoders: { readonly [T in BlockType]: (bytes: Uint8Array, out: Float32Array) => void } = {
+  Q8_0: dequantizeQ8,
+  Q4_0: (bytes, out) => dequantizeQ4(bytes, out, false),
+  Q4_1: (bytes, out) => dequantizeQ4(bytes, out, true),
+  Q4_K: dequantizeQ4K,
+  Q6_K: dequantizeQ6K,
+  IQ4_NL: dequantizeIq4Nl,
+  MXFP4: dequantizeMxfp4,
+  affine4: (bytes, out) => decodeAffine(bytes, out, true),
+  affine8: (bytes, out) => decodeAffine(bytes, out, false),
 }
 
 function decodeAffine(bytes: Uint8Array, out: Float32Array, isFour: boolean): void {

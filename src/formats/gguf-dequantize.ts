@@ -7,16 +7,15 @@ import {
   dequantizeQ5K,
   dequantizeQ6K,
   dequantizeQ8K,
-} from './gguf-kquants.ts'
-import {
   dequantizeIq4Nl,
   dequantizeIq4Xs,
   dequantizeMxfp4,
   dequantizeQ4,
   dequantizeQ5,
   dequantizeQ8,
-} from './gguf-simple-quants.ts'
-import { ggufTypes, type GgufTypeName } from './gguf-types.ts'
+  ggufTypes,
+} from './blocks/index.ts'
+import type { GgufTypeName } from './blocks/index.ts'
 import type { GgufTensor } from './gguf.ts'
 import { asWords, readTensorBytes, toFloat32 } from './tensor-bytes.ts'
 

@@ -38,27 +38,11 @@ const gptqKeys = {
     format: z.literal(['gptq', 'gptq_v2']).nullish(),
   }),
   // Which groups there are, and which modules, the tensors say.
-  harmless: [
-    ...['group_size', 'desc_act', 'sym', 'static_groups', 'damp_percent', 'damp_auto_increment', 'lm_head'],
-    ...['true_sequential', 'mse', 'dataset', 'tokenizer', 'model_seqlen', 'block_name_to_quantize', 'meta'],
-    ...['module_name_preceding_first_block', 'batch_size', 'pad_token_id', 'max_input_length', 'backend'],
-    ...[
-      'use_cuda_fp16',
-      'use_exllama',
-      'exllama_config',
-      'cache_block_outputs',
-      'modules_in_block_to_quantize',
-    ],
-    ...['model_name_or_path', 'model_file_base_name', 'quantizer', 'act_group_aware', 'is_marlin_format'],
-    ...[
-      'hessian_chunk_size',
-      'disable_exllama',
-      'adapter',
-      'method',
-      'offload_to_disk',
-      'offload_to_disk_path',
-    ],
-  ],
+  harmless: (
+    'group_size desc_act sym static_groups damp_percent damp_auto_increment lm_head true_sequential mse dataset tokenizer ' +
+    'model_seqlen block_name_to_quantize meta module_name_preceding_first_block batch_size pad_token_id max_input_length backend use_cuda_fp16 use_exllama exllama_config ' +
+    'cache_block_outputs modules_in_block_to_quantize model_name_or_path model_file_base_name quantizer act_group_aware is_marlin_format hessian_chunk_size disable_exllama adapter method offload_to_disk offload_to_disk_path'
+  ).split(' '),
   unobeyed: {
     pack_dtype: { isHarmless: isOneOf(null, 'int32'), expected: '"int32"', cure },
     dynamic: { isHarmless: isOneOf(null), expected: 'null: the same bits for all modules', cure },

@@ -6,7 +6,7 @@
  * The low halves of a block's bytes are its first 16 values, the high halves its last 16.
  * Source: dequantize_row_* of ggml-quants.c, https://github.com/ggml-org/ggml
  */
-import { float16ToNumber } from '../float16.ts'
+import { float16ToNumber } from '../../float16.ts'
 
 /** A float16 at an index of the bytes. */
 export function halfAt(bytes: Uint8Array, index: number): number {

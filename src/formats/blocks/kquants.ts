@@ -3,7 +3,7 @@
  * quantised:  y = d s x − dmin m  (Q2_K, Q4_K, Q5_K),  y = d s x  (Q3_K, Q6_K),  y = d x  (Q8_K).
  * Source: dequantize_row_*_K of ggml-quants.c, https://github.com/ggml-org/ggml
  */
-import { halfAt } from './gguf-simple-quants.ts'
+import { halfAt } from './simple-quants.ts'
 
 /** Scale i of eight 6-bit scales and minima in 12 bytes; its minimum is what `packedMinimum` gives. */
 function packedScale(bytes: Uint8Array, at: number, i: number): number {
