@@ -20,6 +20,7 @@ export type OptionGroup = (typeof optionGroups)[number]
 export const groupOf: { readonly [Name in keyof Required<RunOptions>]: OptionGroup } = {
   model: 'Model',
   quantization: 'Model',
+  doubleQuantization: 'Model',
   activationQuantization: 'Model',
   dtype: 'Model',
   chatTemplate: 'Model',
