@@ -7,7 +7,7 @@ export interface Terminal {
   interactive: boolean
   /** Columns of a line. */
   width: number
-  /** Columns at which `write` breaks lines at their spaces; none in a pipe whose reader's width nobody says. */
+  /** Columns at which `write` breaks lines at their spaces; none in a pipe, whose lines programs read. */
   lineWidth: number | undefined
   /** Colours, or functions that leave the text as it is. */
   paint: Paint
@@ -30,18 +30,16 @@ export function terminalOf(
   const forced = FORCE_COLOR !== undefined && FORCE_COLOR !== '' && FORCE_COLOR !== '0'
   const colour = (NO_COLOR === undefined || NO_COLOR === '') && (forced || interactive)
   const columns = Number(COLUMNS)
-  const said = Number.isInteger(columns) && columns > 0 ? columns : undefined
-  const lineWidth = (): number | undefined => stream.columns ?? said
   return {
     interactive,
     get width() {
-      return lineWidth() ?? 80
+      return stream.columns ?? (Number.isInteger(columns) && columns > 0 ? columns : 80)
     },
     get lineWidth() {
-      return lineWidth()
+      return stream.columns
     },
     paint: paintOf(colour),
-    write: (text) => void stream.write(toTerminal(wrapLines(text, lineWidth()))),
+    write: (text) => void stream.write(toTerminal(wrapLines(text, stream.columns))),
     writeAnswer: (text) => void stream.write(stream.isTTY === true ? toTerminal(text) : text),
   }
 }
