@@ -80,6 +80,7 @@ export type {
   MessageKeys,
   Origin,
   Row,
+  PlaceOptions,
   RowOptions,
 } from './data/index.ts'
 

@@ -43,6 +43,7 @@ export {
   type GivenRows,
   type MessageKeys,
   type RowMap,
+  type PlaceOptions,
   type RowOptions,
 } from './row-options.ts'
 export {
