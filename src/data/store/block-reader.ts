@@ -38,6 +38,9 @@ export function layoutOf({ examples, tokens, spans, at }: StoredBlock) {
   return { lengths: at, spanCounts, origins, body, ids, bits, end: bits + Math.ceil(tokens / 8) }
 }
 
+/** Memory for bytes that are only checked: as much anew for each block would keep the garbage collector busy. */
+const checkedAtOnce = new Uint8Array(1 << 19)
+
 /**
  * Reads a block where it is. Its lengths are kept until `forget`.
  *
@@ -65,9 +68,13 @@ export function blockReader(
   }
   function checkPart(part: 'head' | 'body', from: number, to: number): void {
     if (!unchecked[part]) return
-    const bytes = new Uint8Array(to - from)
-    readInto(bytes, from)
-    if (createHash('sha256').update(bytes).digest('hex') !== hashes?.[part]) throw damaged()
+    const hash = createHash('sha256')
+    for (let at = from; at < to; at += checkedAtOnce.length) {
+      const bytes = checkedAtOnce.subarray(0, to - at)
+      readInto(bytes, at)
+      hash.update(bytes)
+    }
+    if (hash.digest('hex') !== hashes?.[part]) throw damaged()
     unchecked[part] = false
   }
   const checkHead = (): void => checkPart('head', layout.lengths, layout.body)
