@@ -62,6 +62,7 @@ void sigmoidGateVjp(const args::SigmoidGateVjp& op);
 #include "kernels/embedding.h"
 #include "kernels/expert_glu.h"
 #include "kernels/expert_linear.h"
+#include "kernels/expert_scales.h"
 #include "kernels/fill.h"
 #include "kernels/gate_columns.h"
 #include "kernels/glu.h"

@@ -337,6 +337,17 @@ constexpr OpRule route{
     {{"topK", AttributeKind::count}, {"normalised", AttributeKind::flag}},
     1, {0}, {0x1b, 0x1b}, 0x1, -1};
 
+constexpr ArgumentRule scaleExpertsArguments[] = {
+    {"weights", ArgumentType::float32, 0, 1, {"R"}},
+    {"ends", ArgumentType::int32, 0, 1, {"E"}, 0, "R + 1"},
+    {"scales", ArgumentType::float32, 0, 1, {"E"}},
+    {"y", ArgumentType::float32, 0, 1, {"R"}},
+};
+constexpr OpRule scaleExperts{
+    scaleExpertsArguments, 3, 1,
+    {},
+    2, {0, 2}, {0x6, 0x3}, 0x1, -1};
+
 constexpr ArgumentRule dispatchArguments[] = {
     {"x", ArgumentType::act, 0, 2, {"M", "H"}},
     {"tokens", ArgumentType::int32, 0, 1, {"R"}, 0, "M"},
@@ -640,6 +651,7 @@ constexpr const OpRule* kOpRules[] = {
     &rules::gateColumns,
     &rules::activation,
     &rules::route,
+    &rules::scaleExperts,
     &rules::dispatch,
     &rules::expertLinear,
     &rules::expertGlu,

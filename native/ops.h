@@ -5,20 +5,22 @@
 namespace fettle {
 
 // Of the table that this file was written from.
-constexpr char kTableHash[] = "3490572630858589";
+constexpr char kTableHash[] = "1703865e2de22a73";
 
 #define FETTLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(addNoise) X(dropout) X(qkNorm) \
   X(joinColumns) X(rope) X(attention) X(cachedAttention) X(causalConv) X(cachedCausalConv) X(gatedDelta) \
   X(cachedGatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(copySlots) X(linear) X(scaleColumns) X(inverseNorms) \
-  X(glu) X(gateColumns) X(activation) X(route) X(dispatch) X(expertLinear) X(expertGlu) X(combine) X(sigmoid) \
-  X(countExperts) X(balanceLoss) X(capLogits) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scoreRows) \
-  X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw) X(sgd) X(lion) X(adamw8bit) X(lion8bit) X(adafactor) X(muon)
+  X(glu) X(gateColumns) X(activation) X(route) X(scaleExperts) X(dispatch) X(expertLinear) X(expertGlu) X(combine) \
+  X(sigmoid) X(countExperts) X(balanceLoss) X(capLogits) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) \
+  X(scoreRows) X(scaleRows) X(argmax) X(fill) X(gradNorm) X(adamw) X(sgd) X(lion) X(adamw8bit) X(lion8bit) \
+  X(adafactor) X(muon)
 #define FETTLE_DIFFERENTIABLE_OPS(X) \
   X(embedding) X(selectRows) X(rmsNorm) X(layerNorm) X(cast) X(addScaled) X(scaleBy) X(dropout) X(qkNorm) \
   X(joinColumns) X(rope) X(attention) X(causalConv) X(gatedDelta) X(gatedNorm) X(splitGates) X(sigmoidGate) X(linear) \
-  X(scaleColumns) X(glu) X(gateColumns) X(activation) X(route) X(dispatch) X(expertLinear) X(expertGlu) X(combine) \
-  X(sigmoid) X(countExperts) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) X(scoreRows)
+  X(scaleColumns) X(glu) X(gateColumns) X(activation) X(route) X(scaleExperts) X(dispatch) X(expertLinear) \
+  X(expertGlu) X(combine) X(sigmoid) X(countExperts) X(targetLogProbs) X(appendColumns) X(adaptedLogProbs) \
+  X(scoreRows)
 
 enum class Op : int {
 #define X(name) name,
@@ -658,6 +660,26 @@ struct RouteVjp : Arguments {
   bool accumulatesLogits() const { return call.accumulate[0]; }
   int64_t topK() const { return int64_t(call.attributes[0]); }
   bool normalised() const { return call.attributes[1] != 0; }
+};
+
+struct ScaleExperts : Arguments {
+  using Arguments::Arguments;
+  const Tensor& weights() const { return *call.in[0]; }
+  const Tensor& ends() const { return *call.in[1]; }
+  const Tensor& scales() const { return *call.in[2]; }
+  const Tensor& y() const { return *call.out[0]; }
+};
+
+struct ScaleExpertsVjp : Arguments {
+  using Arguments::Arguments;
+  const Tensor* weights() const { return call.in[0]; }
+  const Tensor& ends() const { return *call.in[1]; }
+  const Tensor* scales() const { return call.in[2]; }
+  const Tensor& dY() const { return *call.in[4]; }
+  const Tensor* dWeights() const { return call.out[0]; }
+  bool accumulatesWeights() const { return call.accumulate[0]; }
+  const Tensor* dScales() const { return call.out[1]; }
+  bool accumulatesScales() const { return call.accumulate[1]; }
 };
 
 struct Dispatch : Arguments {

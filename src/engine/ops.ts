@@ -462,6 +462,19 @@ export const ops = {
     saved: () => ['logits', 'weights', 'rows', 'ends'],
   }),
 
+  /** y[r] = weights[r] · scales[e], e the expert that row r goes to; see route. */
+  scaleExperts: op({
+    inputs: { weights: float32('R'), ends: int32('E', { below: 'R + 1' }), scales: float32('E') },
+    outputs: { y: float32('R') },
+    attributes: {},
+    gradients: ['weights', 'scales'],
+    saved: (wanted) => [
+      'ends',
+      ...(wanted.has('weights') ? (['scales'] as const) : []),
+      ...(wanted.has('scales') ? (['weights'] as const) : []),
+    ],
+  }),
+
   /** y[r] = x[tokens[r]]: a row for each expert that a token goes to; see route. */
   dispatch: op({
     inputs: {

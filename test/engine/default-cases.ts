@@ -114,6 +114,7 @@ const needs: {
     sizes: { M: 3, H: 7, R: 6 },
     data: { tokens: exactly([0, 2, 1, 2, 0, 1]), rows: exactly([0, 4, 2, 5, 1, 3]) },
   },
+  scaleExperts: { sizes: { R: 7, E: 4 }, data: { ends: exactly([3, 3, 4, 7]) } },
   expertLinear: {
     attributes: { width: 9, rank: 2, scaling: 0.5 },
     sizes: { R: 7, K: 5, E: 4 },

@@ -10,7 +10,7 @@ import { fixture, maxDifference, readGoldenJson, readTensors, relativeError } fr
 import { createTrainer } from './trainer.ts'
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
-const models = ['mixtral', 'qwen2-moe', 'qwen3-moe', 'gpt-oss'] as const
+const models = ['mixtral', 'qwen2-moe', 'qwen3-moe', 'gpt-oss', 'gemma4-moe'] as const
 const peft = (name: string) => join(import.meta.dirname, '..', 'fixtures', 'peft', name)
 const both = ['mlp.experts.gate_up_proj', 'mlp.experts.down_proj']
 

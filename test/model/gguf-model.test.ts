@@ -28,6 +28,7 @@ it.each([
   'gpt-oss',
   'qwen3-5',
   'gemma4',
+  'gemma4-moe',
 ])('%s.gguf: the logits are those of the model it was made from', async (name) => {
   const golden = await readTensors(fixture(name, 'golden.safetensors'))
   const model = await load(gguf(`${name}.gguf`))
@@ -64,6 +65,7 @@ it.each([
   'gpt-oss',
   'qwen3-5',
   'gemma4',
+  'gemma4-moe',
 ])('%s.gguf, saved as a folder, computes the same', async (name) => {
   const folder = mkdtempSync(join(tmpdir(), 'fettle-gguf-'))
   await using model = await load(gguf(`${name}.gguf`))

@@ -13,6 +13,7 @@ export const goldenModels = [
   'gemma2',
   'gemma3',
   'gemma4',
+  'gemma4-moe',
   'granite',
   'olmo2',
   'olmo3',

@@ -13,7 +13,7 @@ import { capLogits } from './cap-logits.ts'
 import { copySlots } from './copy-slots.ts'
 import { dropout } from './dropout.ts'
 import { embedding, selectRows } from './embedding.ts'
-import { combine, dispatch, expertGlu, expertLinear, route } from './experts.ts'
+import { combine, dispatch, expertGlu, expertLinear, route, scaleExperts } from './experts.ts'
 import { fill } from './fill.ts'
 import { cachedGatedDelta, gatedDelta } from './gated-delta.ts'
 import { gatedNorm, sigmoidGate, splitGates } from './gates.ts'
@@ -67,6 +67,7 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   activation,
   route,
   dispatch,
+  scaleExperts,
   expertLinear,
   expertGlu,
   combine,

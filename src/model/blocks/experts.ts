@@ -95,19 +95,23 @@ export function experts(parts: ExpertParts): Block {
   }
 }
 
-function expertParts({ weight, bias }: Experts): Parameter[] {
+export function expertParts({ weight, bias }: Experts): Parameter[] {
   return bias ? [weight, bias] : [weight]
 }
 
 /** Rows of tokens at their experts: weight, token, where each token's rows are, where each expert's end. */
-interface Routed {
+export interface Routed {
   weights: Tensor
   tokens: Tensor
   rows: Tensor
   ends: Tensor
 }
 
-function route({ tape, routings }: ForwardPass, logits: Tensor, { topK, isNormalised }: Routing): Routed {
+export function route(
+  { tape, routings }: ForwardPass,
+  logits: Tensor,
+  { topK, isNormalised }: Routing,
+): Routed {
   const [count, experts] = logits.shape
   const shape = [topK * count]
   const integers = { dtype: 'int32' as const, shape }
@@ -132,9 +136,9 @@ function route({ tape, routings }: ForwardPass, logits: Tensor, { topK, isNormal
 }
 
 /** stream + what the experts make of `input` [M, width]. */
-function addExperts(
+export function addExperts(
   pass: ForwardPass,
-  { gateUp, down, gate }: ExpertParts,
+  { gateUp, down, gate }: Pick<ExpertParts, 'gateUp' | 'down' | 'gate'>,
   input: Tensor,
   { weights, tokens, rows, ends }: Routed,
   stream: Tensor,

@@ -101,6 +101,27 @@ function ggufGatesAndUps(layer: string, count: number, kind: 'weight' | 'bias'):
   return { name: gates, pieces }
 }
 
+/** The same of Gemma 4: all in one tensor [experts, outputs, inputs], in files of both kinds. */
+export function stackedExperts(
+  { count, width, inner }: ExpertSizes,
+  module: string,
+  gguf: string,
+): { gateUp: Experts; down: Experts } {
+  const all = (name: string, columns: number, rows: number, ggufName: string): Experts => {
+    const transform = stacked(count)
+    const stack = { count, name: `${module}.${name}`, outputs: expertOutputs(count) }
+    const stored = {
+      safetensors: { name: stack.name, transform },
+      gguf: { name: `${gguf}${ggufName}_exps.weight`, transform },
+    }
+    return { weight: expertMatrix(stack, columns, [{ rows: count * rows, ...stored }]), bias: null }
+  }
+  return {
+    gateUp: all('gate_up_proj', width, 2 * inner, 'ffn_gate_up'),
+    down: all('down_proj', inner, width, 'ffn_down'),
+  }
+}
+
 /** The same of gpt-oss: all in one tensor [experts, inputs, outputs], with gates and ups by turns, and biases. */
 export function biasedExperts(
   { count, width, inner }: ExpertSizes,

@@ -35,6 +35,11 @@ export const gemma4Keys = z.object({
   /** Of layers that see everything; `per_layer_config` of newer files wins. */
   global_head_dim: count(512),
   num_global_key_value_heads: optionalCount(null),
+  /** Whether experts stand beside the MLP of each layer. */
+  enable_moe_block: flag(false),
+  num_experts: optionalCount(null),
+  top_k_experts: optionalCount(null),
+  moe_intermediate_size: optionalCount(null),
   per_layer_config: z
     .record(
       z.string().regex(/^\d+$/, 'the number of a layer'),

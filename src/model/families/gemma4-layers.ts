@@ -2,6 +2,7 @@ import type { Layer } from '../blocks/architecture.ts'
 import { attention } from '../blocks/attention.ts'
 import type { CacheShape } from '../blocks/cache-shape.ts'
 import { gatedMlp } from '../blocks/gated-mlp.ts'
+import { mlpAndExperts } from '../blocks/mlp-and-experts.ts'
 import type { LayerInputs } from '../blocks/layer-inputs.ts'
 import { layerInput } from '../blocks/layer-input.ts'
 import { embeddedInputs } from '../blocks/layer-inputs.ts'
@@ -10,6 +11,7 @@ import { rmsNorm } from '../blocks/norm.ts'
 import { scaledStream } from '../blocks/scaled-stream.ts'
 import { fixedNumber, gain, matrix } from '../weights/parameters.ts'
 import { activationNames } from './activation-keys.ts'
+import { gemma4Experts } from './gemma4-experts.ts'
 import type { Gemma4Shape } from './gemma4-shapes.ts'
 import type { Gemma4Config } from './gemma4-keys.ts'
 
@@ -84,6 +86,17 @@ function gemma4Layer(
   const q = { module: named('self_attn.q_proj', 'attn_q'), rows: queries }
   const k = { module: named('self_attn.k_proj', 'attn_k'), rows: keys }
   const v = { module: named('self_attn.v_proj', 'attn_v'), rows: keys }
+  const gateUp = linear(
+    width,
+    [
+      { module: named('mlp.gate_proj', 'ffn_gate'), rows: inner },
+      { module: named('mlp.up_proj', 'ffn_up'), rows: inner },
+    ],
+    false,
+  )
+  const down = projection(inner, 'mlp.down_proj', 'ffn_down', width)
+  const mlpNorm = norm('pre_feedforward_layernorm', 'ffn_norm')
+  const afterMlp = norm('post_feedforward_layernorm', 'post_ffw_norm')
   const valuesAreKeys = config.attention_k_eq_v && !isSliding
   return [
     attention({
@@ -101,20 +114,19 @@ function gemma4Layer(
       output: projection(queries, 'self_attn.o_proj', 'attn_output', width, hasBias),
       residual: { norm: norm('post_attention_layernorm', 'post_attention_norm') },
     }),
-    gatedMlp({
-      norm: norm('pre_feedforward_layernorm', 'ffn_norm'),
-      gateUp: linear(
-        width,
-        [
-          { module: named('mlp.gate_proj', 'ffn_gate'), rows: inner },
-          { module: named('mlp.up_proj', 'ffn_up'), rows: inner },
-        ],
-        false,
-      ),
-      down: projection(inner, 'mlp.down_proj', 'ffn_down', width),
-      residual: { norm: norm('post_feedforward_layernorm', 'post_ffw_norm') },
-      activation,
-    }),
+    config.enable_moe_block
+      ? mlpAndExperts({
+          mlp: {
+            before: mlpNorm,
+            gateUp,
+            down,
+            after: norm('post_feedforward_layernorm_1', 'post_ffw_norm_1'),
+          },
+          ...gemma4Experts(config, named, norm),
+          activation,
+          after: afterMlp,
+        })
+      : gatedMlp({ norm: mlpNorm, gateUp, down, residual: { norm: afterMlp }, activation }),
     ...(inputs === 0
       ? []
       : [

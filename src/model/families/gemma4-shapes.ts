@@ -1,4 +1,5 @@
 import type { Rope } from '../blocks/rope.ts'
+import { checkGemma4Experts } from './gemma4-experts.ts'
 import type { Gemma4Config } from './gemma4-keys.ts'
 import type { KeyProblem } from './keys.ts'
 import { checkRope, ropeOf } from './rope-keys.ts'
@@ -88,6 +89,7 @@ export function checkGemma4(config: Gemma4Config): KeyProblem[] {
   const problems: KeyProblem[] = []
   const own = layers - config.num_kv_shared_layers
   const key = config.per_layer_config ? 'per_layer_config' : 'num_key_value_heads'
+  problems.push(...checkGemma4Experts(config))
   const all = headsOf(config)
   if (given && given.length !== layers)
     problems.push({ key: 'layer_types', expected: `a type for each of num_hidden_layers, ${layers}` })

@@ -9,8 +9,6 @@ import { gemma4Gguf } from './gemma4-gguf.ts'
 import { gemma4Keys } from './gemma4-keys.ts'
 import { ropeTypesWithin } from './typed-ropes.ts'
 
-const dense = { isHarmless: (value: unknown) => value === false, expected: 'false: layers without experts' }
-
 /**
  * Gemma 4's text models: layers that read inputs of their own, later layers that read the keys and values of earlier ones, heads
  * of another length in layers that see everything (transformers 5.24, modeling_gemma4.py).
@@ -19,9 +17,7 @@ export const gemma4 = defineFamily({
   modelType: 'gemma4_text',
   className: 'Gemma4ForCausalLM',
   keys: gemma4Keys,
-  harmless: ['num_experts', 'top_k_experts', 'moe_intermediate_size'],
   unobeyed: {
-    enable_moe_block: dense,
     rope_scaling: {
       isHarmless: (value) => value === null,
       expected: 'rope_parameters of each type of layers',

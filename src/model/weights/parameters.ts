@@ -113,6 +113,12 @@ export function expertMatrix(
   return { ...parameter('experts', columns, [...parts], 'normal'), experts }
 }
 
+/** Factors [rows] whose tensor is no module's weight: its whole name. */
+export function factors({ safetensors, gguf }: ModuleName, rows: number): Parameter {
+  const part = { rows, safetensors: { name: safetensors }, gguf: { name: gguf } }
+  return parameter('vector', 1, [part], 'ones')
+}
+
 /** The weight [width] of a norm. */
 export function gain(module: ModuleName, width: number, transform?: Transform): Parameter {
   const safetensors = { name: `${module.safetensors}.weight`, transform }
