@@ -123,11 +123,11 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
     },
     notes: () => [
       ...(equal.length > 0
-        ? [`${equal.length} pairs are left out, as chosen and rejected are equal: ${named(equal)}`]
+        ? [`${are(equal.length, 'pairs')} left out, as chosen and rejected are equal: ${named(equal)}`]
         : []),
       ...(tooLong.length > 0
         ? [
-            `${tooLong.length} ${what} are left out, as their prompt alone fills max_length ${options.maxLength}: ${named(tooLong)}`,
+            `${are(tooLong.length, what)} left out, as the prompt alone fills max_length ${options.maxLength}: ${named(tooLong)}`,
           ]
         : []),
     ],
@@ -174,6 +174,11 @@ function named(origins: readonly Origin[]): string {
   const shown = origins.slice(0, namedRows).map(formatOrigin)
   const more = origins.length - shown.length
   return shown.join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
+/** `1 pair is`, `2 pairs are` */
+function are(count: number, what: 'pairs' | 'answers'): string {
+  return count === 1 ? `1 ${what.slice(0, -1)} is` : `${count} ${what} are`
 }
 
 function isSame(a: Int32Array, b: Int32Array): boolean {

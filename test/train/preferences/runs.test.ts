@@ -105,8 +105,8 @@ it('leaves out pairs that are equal and prompts that fill max_length, and names 
   const rows = [pairs[0], equal, long]
   const [start] = await run(trainDpo, 'left out', { data: [{ rows, name: 'rows' }], maxLength: 40 })
   expect((start as StartEvent).data_notes).toEqual([
-    '1 pairs are left out, as chosen and rejected are equal: rows#1',
-    '1 pairs are left out, as their prompt alone fills max_length 40: rows#2',
+    '1 pair is left out, as chosen and rejected are equal: rows#1',
+    '1 pair is left out, as the prompt alone fills max_length 40: rows#2',
   ])
   expect(start).toMatchObject({ examples: 1, truncated_examples: 1 })
 })
