@@ -14,6 +14,7 @@ export default defineConfig({
     'dpo-speed': 'dpo-speed.ts',
     'fuzz-worker': 'fuzz/worker.ts',
     'quantization-accuracy': 'quantization-accuracy.ts',
+    'quantization-loss': 'quantization-loss.ts',
     tokenizers: 'tokenizers.ts',
     'tokenizer-speed': 'tokenizer-speed.ts',
     'prepare-speed': 'prepare-speed.ts',
