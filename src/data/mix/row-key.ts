@@ -21,9 +21,9 @@ export function createRowKey({ columns, format, messageKeys }: RowOptions): (row
     if (renamed === undefined) return undefined
     const found = given ?? formatOf(renamed, messageKeys)
     const { value } = renamed
-    const names = (found === undefined ? Object.keys(value) : readColumns(found)).filter(
-      (name) => !isNothing(value[name]),
-    )
+    const names = (
+      found === undefined ? Object.keys(value) : [...readColumns(found), ...ofPreferences]
+    ).filter((name) => !isNothing(value[name]))
     const parts = names
       .toSorted()
       .map((name) => `${JSON.stringify(name)}:${contentText(value[name], messageColumns.has(name))}`)
@@ -41,4 +41,7 @@ function renamedOrNone(row: Row, rename: (row: Row) => Row): Row | undefined {
   }
 }
 
-const messageColumns = new Set(['messages', 'conversations', 'prompt', 'completion'])
+/** They say as much of a row as the columns of its format. */
+const ofPreferences = ['label', 'chosen', 'rejected']
+
+const messageColumns = new Set(['messages', 'conversations', 'prompt', 'completion', 'chosen', 'rejected'])

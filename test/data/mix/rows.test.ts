@@ -139,6 +139,13 @@ describe('duplicates', () => {
       { messages: [hi], tools: [{ b: 2, a: 1 }] },
       false,
     ],
+    [
+      'another label',
+      { path: '' },
+      { prompt: 'a', completion: 'b', label: true },
+      { prompt: 'a', completion: 'b', label: false },
+      false,
+    ],
     ['1 and "1"', { path: '' }, { text: '1' }, { text: 1 }, false],
     [
       'large integers',
