@@ -66,6 +66,7 @@ export {
   toConversations,
 } from './data/index.ts'
 export type {
+  AnswerPart,
   Conversation,
   ConversationOptions,
   DataFormat,
@@ -74,15 +75,21 @@ export type {
   EncodedExample,
   Example,
   ExampleOptions,
+  GivenRows,
   InspectedExample,
   InvalidRow,
   InvalidRowOptions,
   MessageKeys,
+  MixedSource,
+  MixOptions,
   Origin,
+  PlaceOptions,
+  PreferenceKind,
   PrepareOptions,
   Row,
-  PlaceOptions,
+  RowMap,
   RowOptions,
+  SourceReport,
 } from './data/index.ts'
 
 export { collatePadded } from './batch/index.ts'
@@ -90,6 +97,7 @@ export type { LabelledRow, PaddedBatch, PaddingOptions } from './batch/index.ts'
 
 export { AutoModelForCausalLM, setupChatFormat } from './model/index.ts'
 export type {
+  AddAdapterOptions,
   AssistantModel,
   ChatFormatOptions,
   ChatFormatSetup,
@@ -104,6 +112,7 @@ export type {
   SaveAdapterOptions,
   StreamOptions,
   TokenMatrix,
+  WeightedOptions,
 } from './model/index.ts'
 export type { ActivationQuantization, DType, EngineName, Quantization } from './engine/index.ts'
 export { combineAdapters } from './peft/index.ts'
@@ -141,7 +150,9 @@ export type {
   EndEvent,
   EvalEvent,
   PrepareEvent,
+  SampleEvent,
   SourceFound,
+  SourceLoss,
   StartEvent,
   StepEvent,
   TrainEvent,
