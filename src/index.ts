@@ -88,7 +88,9 @@ export type {
   PrepareOptions,
   Row,
   RowMap,
+  RowMapResult,
   RowOptions,
+  Rows,
   SourceReport,
 } from './data/index.ts'
 
@@ -150,6 +152,7 @@ export type {
   EndEvent,
   EvalEvent,
   PrepareEvent,
+  Sample,
   SampleEvent,
   SourceFound,
   SourceLoss,

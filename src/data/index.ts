@@ -42,7 +42,10 @@ export {
   type DataSource,
   type GivenRows,
   type MessageKeys,
+  type MixedSource,
   type RowMap,
+  type RowMapResult,
+  type Rows,
   type PlaceOptions,
   type RowOptions,
 } from './row-options.ts'

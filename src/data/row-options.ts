@@ -60,7 +60,10 @@ export interface RowOptions {
   messageKeys?: MessageKeys | undefined
 }
 
-type Rows = Iterable<Readonly<Record<string, unknown>>> | AsyncIterable<Readonly<Record<string, unknown>>>
+/** Rows that a program holds, or makes one after the other. */
+export type Rows =
+  | Iterable<Readonly<Record<string, unknown>>>
+  | AsyncIterable<Readonly<Record<string, unknown>>>
 
 /** Rows that a program holds or makes, or a function that begins them anew. */
 export type GivenRows = Rows | (() => Rows | Promise<Rows>)
@@ -70,7 +73,8 @@ export type GivenRows = Rows | (() => Rows | Promise<Rows>)
  * alone; null leaves the row out.
  */
 export type RowMap = (row: Record<string, unknown>, origin: Origin) => RowMapResult | Promise<RowMapResult>
-type RowMapResult = Readonly<Record<string, unknown>> | readonly object[] | null | undefined
+/** What a row becomes: another row, messages alone, or nothing. */
+export type RowMapResult = Readonly<Record<string, unknown>> | readonly object[] | null | undefined
 
 /** How a source is mixed with others. */
 export interface MixedSource {

@@ -303,6 +303,7 @@ export class AutoModelForCausalLM {
     return this.#queue.run(() => turnOff(this.#state))
   }
 
+  /** Uses the adapter again that `disableAdapter` left out. */
   enableAdapter(): Promise<void> {
     return this.#queue.run(() => turnOn(this.#state))
   }

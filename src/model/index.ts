@@ -1,6 +1,7 @@
 // Causal language models: configuration to architecture, weights in and out, adapters, passes, KV cache.
 // Each family of models is a file in families/; what it describes records ops on the engine's tape.
 // The public object is AutoModelForCausalLM; train/ drives it, generate/ samples from it.
+export type { AddAdapterOptions, WeightedOptions } from './adapters/adapter-calls.ts'
 export type { SaveAdapterOptions } from './adapters/save-adapter.ts'
 export { checkAssistant, openAssistant } from './assistant-model.ts'
 export type { AssistantModel } from './assistant-model.ts'

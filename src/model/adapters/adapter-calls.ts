@@ -11,8 +11,7 @@ import type { SaveAdapterOptions } from './save-adapter.ts'
 import { saveAdapter } from './save-adapter.ts'
 import { addBeside, runWithAdapter, useAdapters } from './several-adapters.ts'
 
-/** What the model's methods do with what they are given: names and defaults are checked here. */
-
+/** What an adapter is called, and what its random numbers follow from. */
 export interface AddAdapterOptions {
   /** Default `default`. */
   name?: string
@@ -20,6 +19,7 @@ export interface AddAdapterOptions {
   seed?: number
 }
 
+/** What a weighted sum of adapters is called, and how it is made. */
 export interface WeightedOptions extends Omit<CombineOptions, 'weights'> {
   /** Of the adapter that is made. */
   name: string
