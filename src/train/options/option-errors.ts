@@ -116,6 +116,9 @@ const elsewhere: ReadonlyMap<string, string> = new Map(
   }).map(([theirs, ours]) => [plainKey(theirs), ours]),
 )
 
+/** More names than these are no help in a message. */
+const mostListed = 30
+
 function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly Part[]): Problem {
   const { place, spell } = locate([...path, key], parts)
   const block = path.reduce<z.core.$ZodType | undefined>(inner, schema)
@@ -128,7 +131,12 @@ function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly 
     place,
     found: `${clipText(key, 60)}, which is no option${where.length === 0 ? '' : ` of ${where.join('.')}`}`,
     ...(meant === undefined
-      ? { expected: `one of ${known.map(spell).join(', ')}` }
+      ? {
+          expected:
+            known.length > mostListed
+              ? 'one that fettle train --help lists'
+              : `one of ${known.map(spell).join(', ')}`,
+        }
       : { cure: `Did you mean ${meant.split('.').map(spell).join('.')}?` }),
   }
 }
