@@ -1,5 +1,4 @@
-import type { SpanStatus } from '../../chat/index.ts'
-import { createDataReport, inspect as inspectData } from '../../data/index.ts'
+import { createDataReport, inspect as inspectData, statusNames } from '../../data/index.ts'
 import { loadTokenizer } from '../../pipeline/index.ts'
 import { applyRunTemplate, maskPolicyOf, mixOf, preferenceKindOf } from '../../train/index.ts'
 import { defineCommand } from '../command.ts'
@@ -14,15 +13,6 @@ import { startReading } from './reading.ts'
 import { createShowing } from './showing.ts'
 import { createStatistics, statisticsJson } from './statistics.ts'
 import { showStatistics } from './statistics-view.ts'
-
-const statusNames = [
-  'marked',
-  'proved',
-  'aligned',
-  'inferred',
-  'dropped',
-  'no-stop',
-] as const satisfies SpanStatus[]
 
 /** Shows what a model would learn of each conversation. */
 export const inspect = defineCommand({
