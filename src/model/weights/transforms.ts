@@ -127,19 +127,7 @@ export function expertColumns(
       for (let i = row * inputs; i < (row + 1) * inputs; i += 1, file += outputs) move(i, file)
     }
   }
-  return {
-    fileShape: ([rows, ...inputs]) => [experts, ...inputs, rows / experts],
-    fromFile(values, shape) {
-      const out = new Float32Array(values.length)
-      each(shape, (memory, file) => (out[memory] = values[file]))
-      return out
-    },
-    toFile(values, shape) {
-      const out = new Float32Array(values.length)
-      each(shape, (memory, file) => (out[file] = values[memory]))
-      return out
-    },
-  }
+  return moved(([rows, ...inputs]) => [experts, ...inputs, rows / experts], each)
 }
 
 /**
@@ -158,19 +146,7 @@ export function expertOutputs(
       for (let i = 0; i < rank; i += 1) move(row * rank + i, (start + i) * experts + expert)
     }
   }
-  return {
-    fileShape: ([rows, rank]) => [rows / experts, rank * experts],
-    fromFile(values, shape) {
-      const out = new Float32Array(values.length)
-      each(shape, (memory, file) => (out[memory] = values[file]))
-      return out
-    },
-    toFile(values, shape) {
-      const out = new Float32Array(values.length)
-      each(shape, (memory, file) => (out[file] = values[memory]))
-      return out
-    },
-  }
+  return moved(([rows, rank]) => [rows / experts, rank * experts], each)
 }
 
 function moveRows(
@@ -184,4 +160,24 @@ function moveRows(
     out.set(values.subarray(from * columns, (from + 1) * columns), to * columns)
   }
   return out
+}
+
+/** Numbers at other places in the file; `each` goes through the pairs of places of a parameter [shape]. */
+function moved(
+  fileShape: Transform['fileShape'],
+  each: (shape: readonly number[], move: (memory: number, file: number) => void) => void,
+): Transform {
+  return {
+    fileShape,
+    fromFile(values, shape) {
+      const out = new Float32Array(values.length)
+      each(shape, (memory, file) => (out[memory] = values[file]))
+      return out
+    },
+    toFile(values, shape) {
+      const out = new Float32Array(values.length)
+      each(shape, (memory, file) => (out[file] = values[memory]))
+      return out
+    },
+  }
 }

@@ -56,10 +56,8 @@ export function dpo(options: DpoOptions): Objective<AnswerDocument> {
         weights(pass) {
           place = placeOf(pass)
           const { reference, known, chosenTokens } = prepared[place.batch]
-          const { pairs, weights } = {
-            pairs: batches[place.batch].documents.length / 2,
-            weights: known?.weights,
-          }
+          const pairs = batches[place.batch].documents.length / 2
+          const weights = known?.weights
           const [first, last] = [place.inBatch[0], place.inBatch[place.inBatch.length - 1]]
           if (weights) return weights.subarray(first.start, last.end).map((weight) => weight / batches.length)
           return (logProbs, description) => {
