@@ -7,17 +7,13 @@ import { pathsOf } from './model-flags.ts'
 import { showNotices } from './notices.ts'
 import { count, duration, plural } from './numbers.ts'
 import { prepareView } from './prepare-view.ts'
-import { readRun, runFlags } from './run-flags.ts'
+import { readRun, runFiles, runFlags } from './run-flags.ts'
 import { createProgressLine, terminalOf } from './terminal.ts'
 
 /** Prepares the data of a run and keeps them, so that training begins at once. */
 export const prepare = defineCommand({
   flags: {
-    files: {
-      type: 'positional',
-      repeats: true,
-      description: 'Run files (.yaml), or data files (.jsonl, .json)',
-    },
+    files: runFiles,
     ...runFlags(),
     json: { type: 'boolean', description: 'Prints events as JSON lines' },
   },

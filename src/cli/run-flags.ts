@@ -10,6 +10,13 @@ import {
 } from '../train/index.ts'
 import type { Flag, Flags } from './flags.ts'
 
+/** The positional arguments of a command that takes a run. */
+export const runFiles = {
+  type: 'positional',
+  repeats: true,
+  description: 'Run files (.yaml), or data: files, folders, patterns, names on the Hub, - for standard input',
+} as const satisfies Flag
+
 /** What people change first. */
 const common = [
   'model',

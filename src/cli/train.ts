@@ -8,7 +8,7 @@ import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
 import { showNotices } from './notices.ts'
 import { unbroken } from './paint.ts'
-import { readRun, runFlags } from './run-flags.ts'
+import { readRun, runFiles, runFlags } from './run-flags.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
 
@@ -23,11 +23,7 @@ const repeatMs = 300
 /** Trains as a run file and flags say. */
 export const train = defineCommand({
   flags: {
-    files: {
-      type: 'positional',
-      repeats: true,
-      description: 'Run files (.yaml), or data files (.jsonl, .json)',
-    },
+    files: runFiles,
     ...runFlags(),
     json: { type: 'boolean', description: 'Prints events as JSON lines' },
   },

@@ -6,7 +6,7 @@ import { wholeNumber } from '../flags.ts'
 import { writeJsonLine } from '../json-lines.ts'
 import { pathsOf } from '../model-flags.ts'
 import { showNotices } from '../notices.ts'
-import { readRun, runFlags } from '../run-flags.ts'
+import { readRun, runFiles, runFlags } from '../run-flags.ts'
 import { terminalOf } from '../terminal.ts'
 import { showReport } from './examples-view.ts'
 import { startReading } from './reading.ts'
@@ -17,11 +17,7 @@ import { showStatistics } from './statistics-view.ts'
 /** Shows what a model would learn of each conversation. */
 export const inspect = defineCommand({
   flags: {
-    files: {
-      type: 'positional',
-      repeats: true,
-      description: 'A run file (.yaml), or data files (.jsonl, .json)',
-    },
+    files: runFiles,
     ...runFlags([
       'model',
       'data',
