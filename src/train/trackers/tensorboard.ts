@@ -2,25 +2,18 @@ import { closeSync, openSync, writeSync } from 'node:fs'
 import { mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { messageOf } from '../../error.ts'
 import type { TrainEvent } from '../events.ts'
 import { bytesField, doubleField, floatField, int64Field, message, textField } from './protobuf.ts'
-import { scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
+import { createAttempts, scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
 
 /**
  * An event file of TensorBoard in the run's `tensorboard/`: numbers as scalars, answers and options as text.
  * Source: tensorboard's event.proto and summary.proto, and TFRecord of TensorFlow
  */
 export function createTensorBoard({ folder, options }: TrackedRun, now: () => number = Date.now): Tracker {
-  let problem: string | undefined
+  const attempts = createAttempts()
+  const { attempt } = attempts
   let file: number | undefined
-  const attempt = (work: () => void): void => {
-    try {
-      work()
-    } catch (error) {
-      problem ??= messageOf(error)
-    }
-  }
   const write = (step: number, field: Uint8Array): void => {
     const event = message(doubleField(1, now() / 1000), int64Field(2, step), field)
     if (file !== undefined) writeSync(file, record(event))
@@ -41,7 +34,7 @@ export function createTensorBoard({ folder, options }: TrackedRun, now: () => nu
     async close() {
       attempt(() => file !== undefined && closeSync(file))
       file = undefined
-      return problem
+      return attempts.problem
     },
   }
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../error.ts'
 import type { TrainEvent } from '../events.ts'
 
 /** A reader of a run's events that writes them somewhere. It never slows or breaks training: `record` only notes what is to be written. */
@@ -20,6 +21,23 @@ export interface TrackedRun {
   runId: string
   /** The options by their names in run files, as JSON has them. */
   options: Readonly<Record<string, unknown>>
+}
+
+/** Does work that may fail, and keeps what went wrong first. */
+export function createAttempts(): { attempt(work: () => void): void; readonly problem: string | undefined } {
+  let problem: string | undefined
+  return {
+    attempt(work) {
+      try {
+        work()
+      } catch (error) {
+        problem ??= messageOf(error)
+      }
+    },
+    get problem() {
+      return problem
+    },
+  }
 }
 
 /** The numbers of an event by the names that transformers' trackers give them: `train/loss`, `eval/loss`. */
