@@ -1,12 +1,4 @@
-import {
-  dequantizeIq4Nl,
-  dequantizeMxfp4,
-  dequantizeQ4,
-  dequantizeQ4K,
-  dequantizeQ6K,
-  dequantizeQ8,
-  ggufTypes,
-} from '../formats/blocks/index.ts'
+import { blockDecoders, ggufTypes } from '../formats/blocks/index.ts'
 import type { GgufTypeName } from '../formats/blocks/index.ts'
 import { float16ToNumber } from '../float16.ts'
 
@@ -50,13 +42,7 @@ export function decodeBlocks(bytes: Uint8Array, type: BlockType): Float32Array {
 }
 
 const decoders: { readonly [T in BlockType]: (bytes: Uint8Array, out: Float32Array) => void } = {
-  Q8_0: dequantizeQ8,
-  Q4_0: (bytes, out) => dequantizeQ4(bytes, out, false),
-  Q4_1: (bytes, out) => dequantizeQ4(bytes, out, true),
-  Q4_K: dequantizeQ4K,
-  Q6_K: dequantizeQ6K,
-  IQ4_NL: dequantizeIq4Nl,
-  MXFP4: dequantizeMxfp4,
+  ...blockDecoders,
   affine4: (bytes, out) => decodeAffine(bytes, out, true),
   affine8: (bytes, out) => decodeAffine(bytes, out, false),
 }

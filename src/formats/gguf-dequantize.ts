@@ -1,46 +1,16 @@
 import { FettleError } from '../error.ts'
 import { bfloat16ToFloat32, float16ToFloat32 } from '../float16.ts'
-import {
-  dequantizeQ2K,
-  dequantizeQ3K,
-  dequantizeQ4K,
-  dequantizeQ5K,
-  dequantizeQ6K,
-  dequantizeQ8K,
-  dequantizeIq4Nl,
-  dequantizeIq4Xs,
-  dequantizeMxfp4,
-  dequantizeQ4,
-  dequantizeQ5,
-  dequantizeQ8,
-  ggufTypes,
-} from './blocks/index.ts'
-import type { GgufTypeName } from './blocks/index.ts'
+import { blockDecoders, ggufTypes } from './blocks/index.ts'
+import type { Dequantizer, GgufTypeName } from './blocks/index.ts'
 import type { GgufTensor } from './gguf.ts'
 import { asWords, readTensorBytes, toFloat32 } from './tensor-bytes.ts'
-
-/** Turns whole blocks into numbers: out[i] = value i. */
-type Dequantizer = (bytes: Uint8Array, out: Float32Array) => void
 
 /** Total, so that a new type must say whether it can be read. */
 const dequantizers: { readonly [K in GgufTypeName]: Dequantizer | undefined } = {
   F32: (bytes, out) => out.set(toFloat32(bytes, 'F32')),
   F16: (bytes, out) => void float16ToFloat32(asWords(bytes), out),
   BF16: (bytes, out) => void bfloat16ToFloat32(asWords(bytes), out),
-  Q4_0: (bytes, out) => dequantizeQ4(bytes, out, false),
-  Q4_1: (bytes, out) => dequantizeQ4(bytes, out, true),
-  Q5_0: (bytes, out) => dequantizeQ5(bytes, out, false),
-  Q5_1: (bytes, out) => dequantizeQ5(bytes, out, true),
-  Q8_0: dequantizeQ8,
-  Q2_K: dequantizeQ2K,
-  Q3_K: dequantizeQ3K,
-  Q4_K: dequantizeQ4K,
-  Q5_K: dequantizeQ5K,
-  Q6_K: dequantizeQ6K,
-  Q8_K: dequantizeQ8K,
-  IQ4_NL: dequantizeIq4Nl,
-  IQ4_XS: dequantizeIq4Xs,
-  MXFP4: dequantizeMxfp4,
+  ...blockDecoders,
   Q8_1: undefined,
   IQ2_XXS: undefined,
   IQ2_XS: undefined,
