@@ -20,7 +20,9 @@ export default defineConfig({
   async onSuccess() {
     // A path that the loader of this file cannot see: it would put the last build's schema in here.
     const built = new URL('dist/index.mjs', import.meta.url)
-    const { runFileJsonSchema } = await import(built.href)
-    await writeFile('dist/run-file.schema.json', `${JSON.stringify(runFileJsonSchema(), null, 2)}\n`)
+    const { handOffJsonSchema, runFileJsonSchema } = await import(built.href)
+    const schemas = { 'run-file': runFileJsonSchema(), 'hand-off': handOffJsonSchema() }
+    for (const [name, schema] of Object.entries(schemas))
+      await writeFile(`dist/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`)
   },
 })

@@ -164,6 +164,8 @@ export type {
   TrainSftInput,
 } from './train/index.ts'
 
+export { handOffJsonSchema } from './remote/index.ts'
+
 export { applyFixes, checkNames, diagnose } from './doctor/index.ts'
 export type {
   AppliedFix,

@@ -27,6 +27,13 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'attach',
+    {
+      summary: 'Shows a run again that is computed elsewhere, or ends it',
+      load: async () => (await import('./attach.ts')).attach,
+    },
+  ],
+  [
     'prepare',
     {
       summary: 'Turns data into tokens and keeps them, so that training begins at once',

@@ -1,13 +1,14 @@
 import { AutoModelForCausalLM } from '../model/index.ts'
 import { loadTokenizer } from '../pipeline/index.ts'
-import { prepareRun, type PreparedEvent } from '../train/index.ts'
+import type { HandOff } from '../remote/index.ts'
+import { prepareRun, train, type Execute, type PreparedEvent } from '../train/index.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
 import { showNotices } from './notices.ts'
 import { count, duration, plural } from './numbers.ts'
 import { prepareView } from './prepare-view.ts'
-import { readRun, runFiles, runFlags } from './run-flags.ts'
+import { loadingOf, readRun, runFiles, runFlags } from './run-flags.ts'
 import { createProgressLine, terminalOf } from './terminal.ts'
 
 /** Prepares the data of a run and keeps them, so that training begins at once. */
@@ -15,6 +16,12 @@ export const prepare = defineCommand({
   flags: {
     files: runFiles,
     ...runFlags(),
+    handOff: {
+      type: 'string',
+      hint: 'folder',
+      description:
+        'Writes the whole run there for other engines: tokens, schedule, first adapter (docs/remote.md)',
+    },
     json: { type: 'boolean', description: 'Prints events as JSON lines' },
   },
   details: [
@@ -25,27 +32,40 @@ export const prepare = defineCommand({
     'prepare run.yaml',
     'prepare --model ~/models/SmolLM2-135M-Instruct --data train.jsonl',
     'prepare run.yaml --cache-dir /scratch/fettle',
+    'prepare run.yaml --hand-off /shared/first',
   ],
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
     const paths = await pathsOf({ model: options.model, adapter: options.adapter ?? undefined })
     const tokenizer = await loadTokenizer(paths)
-    // How its weights would be held decides nothing about its tokens.
-    const model = await AutoModelForCausalLM.fromPretrained(paths.model, {})
+    // How its weights would be held decides nothing about its tokens, and something about who trains it.
+    const held = flags.handOff === undefined ? {} : loadingOf(options)
+    const model = await AutoModelForCausalLM.fromPretrained(paths.model, held)
     const json = flags.json === true
     const people = terminalOf(process.stderr)
     const terminal = json ? people : terminalOf(process.stdout)
     showNotices([...model.notices, ...tokenizer.notices])
     const line = createProgressLine(terminal)
     const showProgress = prepareView(terminal, line)
+    const say = (title: string, text: string): void =>
+      line.print(`${terminal.paint.green('✔')} ${terminal.paint.bold(title.padEnd(9))} ${text}`)
     try {
-      for await (const event of prepareRun({ ...options, model, tokenizer })) {
+      // Preferences are not kept: who hands them over prepares them then.
+      const isKept = options.method === 'sft' || flags.handOff === undefined
+      for await (const event of isKept ? prepareRun({ ...options, model, tokenizer }) : []) {
         if (json) writeJsonLine(event)
         else if (event.type === 'prepare') showProgress(event)
         else {
           line.clear()
-          for (const [title, text] of linesOf(event))
-            line.print(`${terminal.paint.green('✔')} ${terminal.paint.bold(title.padEnd(9))} ${text}`)
+          for (const [title, text] of linesOf(event)) say(title, text)
+        }
+      }
+      if (flags.handOff !== undefined) {
+        const { folder, rows, steps, notes } = await handOff({ ...options, model, tokenizer }, flags.handOff)
+        if (json) writeJsonLine({ type: 'handed_off', folder, rows, steps, notes })
+        else {
+          for (const note of notes) say('note', note)
+          say('handed', `${folder} · ${plural(rows, 'row')} in ${plural(steps, 'step')}`)
         }
       }
     } finally {
@@ -53,6 +73,20 @@ export const prepare = defineCommand({
     }
   },
 })
+
+/** Writes the run into a folder, as its own command would begin it; what was prepared is taken. */
+async function handOff(input: Parameters<typeof train>[0], folder: string): Promise<HandOff> {
+  const { writeHandOff } = await import('../remote/index.ts')
+  let written: HandOff | undefined
+  const execute: Execute = async function* (task) {
+    written = await writeHandOff(task, folder)
+  }
+  // No run begins: nothing is read of an output_dir, and nothing is written there.
+  const alone = { ...input, outputDir: undefined, resumeFromCheckpoint: false, execute }
+  for await (const _ of train(alone));
+  if (written === undefined) throw new Error('nothing was handed over')
+  return written
+}
 
 function linesOf(event: PreparedEvent): [title: string, text: string][] {
   const { reused, cache, elapsed_ms } = event.prepared

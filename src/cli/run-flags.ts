@@ -1,4 +1,5 @@
 import { readTextFile } from '../formats/index.ts'
+import type { LoadOptions } from '../model/index.ts'
 import {
   flagLayer,
   givenLora,
@@ -62,6 +63,25 @@ export function runFlags(names?: readonly string[]): Flags {
 
 /** The options of a run as `trainSft` takes them. */
 type RunInput = Omit<RunOptions, 'lora'> & Pick<TrainOptionsInput, 'lora'>
+
+/** How the model of a run is loaded. */
+export function loadingOf({
+  engine,
+  threads,
+  dtype,
+  quantization,
+  doubleQuantization,
+  activationQuantization,
+}: RunInput): LoadOptions {
+  return {
+    dtype,
+    quantization,
+    doubleQuantization,
+    activationQuantization,
+    ...(engine !== 'auto' && { engine }),
+    ...(threads !== undefined && { threads }),
+  }
+}
 
 /** Whether a positional argument is a run file; anything else is data. */
 function isRunFile(path: string): boolean {

@@ -8,7 +8,8 @@ import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
 import { showNotices } from './notices.ts'
 import { unbroken } from './paint.ts'
-import { readRun, runFiles, runFlags } from './run-flags.ts'
+import { executeOf, remoteFlags } from './remote-flags.ts'
+import { loadingOf, readRun, runFiles, runFlags } from './run-flags.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
 
@@ -25,6 +26,7 @@ export const train = defineCommand({
   flags: {
     files: runFiles,
     ...runFlags(),
+    ...remoteFlags,
     json: { type: 'boolean', description: 'Prints events as JSON lines' },
   },
   details: [
@@ -36,20 +38,15 @@ export const train = defineCommand({
     'train run.yaml',
     'train run.yaml --learning-rate 1e-4 --lora-r 32 --json > events.jsonl',
     'train run.yaml --resume',
+    'train run.yaml --on torch --python ~/venv/bin/python',
   ],
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
-    const { engine, threads, dtype, quantization, doubleQuantization, activationQuantization } = options
+    const { quantization } = options
+    const execute = await executeOf(flags, options.quantization !== null)
     const paths = await pathsOf({ model: options.model, adapter: options.adapter ?? undefined })
     const tokenizer = await loadTokenizer(paths)
-    const model = await AutoModelForCausalLM.fromPretrained(paths.model, {
-      dtype,
-      quantization,
-      doubleQuantization,
-      activationQuantization,
-      ...(engine !== 'auto' && { engine }),
-      ...(threads !== undefined && { threads }),
-    })
+    const model = await AutoModelForCausalLM.fromPretrained(paths.model, loadingOf(options))
     const { notices } = model
     showNotices([...notices, ...tokenizer.notices])
     const json = flags.json === true
@@ -76,7 +73,7 @@ export const train = defineCommand({
     /** Where the run is, when no option says it. */
     let folder: string | undefined
     try {
-      for await (const event of trainBy({ ...options, model, tokenizer, signal: stop.signal })) {
+      for await (const event of trainBy({ ...options, model, tokenizer, signal: stop.signal, execute })) {
         // Until now there was nothing to save, and a signal ended the process at once, whatever it was busy with.
         if (event.type === 'start') for (const signal of signals) process.on(signal, interrupt)
         // Those of the adapter that the run goes on from.

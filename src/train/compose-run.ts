@@ -13,7 +13,7 @@ import { optimiserOf } from './optimisers/optimiser-of.ts'
 import { eventsOf } from './preparation/index.ts'
 import { addRunAdapter, refuseOtherAdapter } from './run-adapter.ts'
 import { runTraining } from './run-training.ts'
-import { openRunFolder } from './runs/index.ts'
+import { openRunFolder, type RunFolder } from './runs/index.ts'
 import type { TrainingTask } from './task.ts'
 
 /** A run: what is trained, on what, how, and a signal that ends it after the step that is under way. */
@@ -22,6 +22,14 @@ export type TrainInput = TrainOptionsInput & {
   tokenizer: Tokenizer
   signal?: AbortSignal
 }
+
+/** Carries a task out, and tells what happens: `runTraining`, or what hands it to another engine. */
+export type Execute = <D extends Document>(
+  task: TrainingTask<D> & { folder: RunFolder },
+) => AsyncGenerator<TrainEvent, void, undefined>
+
+/** What other rooms add to a run. */
+export type ExecutedInput = TrainInput & { execute?: Execute | undefined }
 
 /** What a method is told of a run. */
 export interface RunContext {
@@ -53,7 +61,7 @@ export interface MethodTask<D extends Document> extends Pick<
  *   comes before training begins
  */
 export async function* composeRun<D extends Document>(
-  { model, tokenizer, signal, ...given }: TrainInput,
+  { model, tokenizer, signal, execute = runTraining, ...given }: ExecutedInput,
   taskOf: (context: RunContext) => Promise<MethodTask<D>>,
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const options = readTrainOptions(given)
@@ -69,7 +77,7 @@ export async function* composeRun<D extends Document>(
     )
     await addRunAdapter(model, options, newTokenIds)
     await ready?.()
-    yield* runTraining({
+    yield* execute({
       ...task,
       model,
       tokenizer,

@@ -22,6 +22,7 @@ export {
   givenLora,
   maskPolicyOf,
   mixOf,
+  optimName,
   optionFlags,
   readRunOptions,
   readTrainOptions,
@@ -35,12 +36,18 @@ export { passSize } from './pass-size.ts'
 export { prepareData } from './prepare.ts'
 export { prepareRun, type PreparedEvent } from './prepare-run.ts'
 export { isDivergence } from './divergence.ts'
+export { lossTypeOf, lossTypesOf } from './preferences/losses-of.ts'
 export { preferenceKindOf } from './preferences/preference-kind.ts'
 export { runTraining } from './run-training.ts'
 export { applyRunTemplate } from './run-template.ts'
 export type { TrainingData, TrainingTask } from './task.ts'
+export type { RunFolder } from './runs/index.ts'
 export { trainCpo, trainDpo, trainKto, trainOrpo } from './preferences/train-preferences.ts'
-export type { TrainInput } from './compose-run.ts'
+export type { Execute, TrainInput } from './compose-run.ts'
+export { dueSteps } from './due-steps.ts'
+export { handedStart, type HandedStart, type HandedTensor } from './handed-start.ts'
+export { learningRateAt } from './schedule.ts'
+export { writeReport } from './report/index.ts'
 export { train } from './train.ts'
 export { trainSft } from './train-sft.ts'
 export type { TrainSftInput } from './train-sft.ts'

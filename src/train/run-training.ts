@@ -1,5 +1,6 @@
 import type { Document } from '../batch/index.ts'
 import { FettleError, messageOf } from '../error.ts'
+import { dueSteps } from './due-steps.ts'
 import type { StartEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options/index.ts'
 import { peakRssMib } from './peak-memory.ts'
@@ -78,14 +79,9 @@ async function* trainIn<D extends Document>(
   task: TrainingTask<D>,
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const { data, signal, options } = task
-  const { evalStrategy, saveStrategy, loadBestModelAtEnd } = options
+  const { evalStrategy, saveStrategy, saveSteps, loadBestModelAtEnd } = options
   const { steps, evaluation } = data
-  const every = (given: number): number => intervalOf(given, steps)
-  const [loggingSteps, evalSteps, saveSteps] = [
-    options.loggingSteps,
-    options.evalSteps,
-    options.saveSteps,
-  ].map(every)
+  const due = dueSteps(options, data)
   const evaluates = evaluation !== undefined && evalStrategy !== 'no'
   if (!evaluates) refuseWithoutEvaluation(options)
   const run = await openRun(task, folder)
@@ -104,11 +100,6 @@ async function* trainIn<D extends Document>(
     saved = event.path
     return event
   }
-  const epochOf = (step: number): number => data.epochOf?.(step) ?? Math.floor(step / data.stepsPerEpoch)
-  const isDue = (strategy: TrainOptions['evalStrategy'], interval: number): boolean => {
-    if (strategy === 'epoch') return epochOf(run.step) !== epochOf(run.step - 1)
-    return strategy === 'steps' && interval > 0 && run.step % interval === 0
-  }
   const isOver = (): boolean => run.step === steps || run.stopReason !== undefined
   try {
     if (evaluates && run.step === 0) yield await run.evaluate(evaluation.batches())
@@ -118,15 +109,15 @@ async function* trainIn<D extends Document>(
       last = await run.trainStep(begun)
       tokens += last.tokens
       const isLast = run.step === steps
-      if (isDue('steps', loggingSteps) || isLast) yield last
-      if (evaluates && (isDue(evalStrategy, evalSteps) || isLast)) {
+      if (run.step % due.logging === 0 || isLast) yield last
+      if (evaluates && (due.evaluation(run.step) || isLast)) {
         const told = await run.evaluate(evaluation.batches())
         yield told
         const during = sampler.isFrequent && !isOver() ? await sampler.sample(run.step) : undefined
         if (during) yield during
         if (loadBestModelAtEnd && told.best === true) yield await checkpoint()
       }
-      if (isDue(saveStrategy, saveSteps) && !isLast && savedAt !== run.step) yield await checkpoint()
+      if (due.checkpoint(run.step) && !isLast && savedAt !== run.step) yield await checkpoint()
     }
     trainedMs = performance.now() - begun
     if (isOver()) await run.check()
@@ -177,11 +168,6 @@ function refuseWithoutEvaluation(options: TrainOptions): void {
         cure: 'Give eval_data, and eval_strategy: steps or epoch.',
       })),
     )
-}
-
-/** Steps between two of a kind: as given, or a part of the run, as transformers counts it. */
-function intervalOf(given: number, steps: number): number {
-  return given > 0 && given < 1 ? Math.ceil(steps * given) : given
 }
 
 function startEvent<D extends Document>(

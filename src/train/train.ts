@@ -1,4 +1,4 @@
-import type { TrainInput } from './compose-run.ts'
+import type { ExecutedInput, TrainInput } from './compose-run.ts'
 import type { TrainEvent } from './events.ts'
 import type { Method } from './options/index.ts'
 import { trainCpo, trainDpo, trainKto, trainOrpo } from './preferences/train-preferences.ts'
@@ -15,7 +15,7 @@ const trainers: { [M in Method]: Trainer } = {
   cpo: trainCpo,
 }
 
-/** Trains by the method that the options name; as `trainSft`, `trainDpo` and so on. */
-export async function* train(input: TrainInput): AsyncGenerator<TrainEvent, void, undefined> {
+/** Trains by the method that the options name, as `trainSft`, `trainDpo` and so on; on another engine where `execute` says so. */
+export async function* train(input: ExecutedInput): AsyncGenerator<TrainEvent, void, undefined> {
   yield* trainers[input.method ?? 'sft'](input)
 }

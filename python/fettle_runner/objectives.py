@@ -1,0 +1,71 @@
+"""Losses by the log-probabilities of learned tokens: what fettle computes in src/train/objectives, with the same weights of tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from .hand_off import Rows
+
+Losses = dict[str, torch.Tensor]
+
+
+def sft(log_probs: torch.Tensor, learned_tokens: int) -> torch.Tensor:
+    """The part of -Σ log P / n that these tokens are, n being the learned tokens of the whole step."""
+    return -log_probs.sum() / learned_tokens
+
+
+def sums(values: torch.Tensor, rows: Rows, of: torch.Tensor) -> torch.Tensor:
+    """[rows] sum over the tokens of each row that `of` [m] counts."""
+    return torch.zeros(len(rows.rows), device=values.device).index_add(0, rows.row_of, values * of)
+
+
+def dpo(log_probs: torch.Tensor, reference: torch.Tensor, rows: Rows, shares: torch.Tensor, options: dict[str, Any]
+        ) -> tuple[torch.Tensor, Losses]:
+    """
+    Pairs: a row holds the chosen and the rejected answer, whose tokens weigh +w and -w, so that with r = log π - log π_ref
+    the margin of a pair is Σ w r.
+
+    shares [rows]: what each pair's loss counts in that of the step.
+    """
+    assert rows.token_weights is not None
+    beta, smoothing = options["beta"], options["label_smoothing"]
+    ratios = log_probs - reference
+    margin = sums(ratios, rows, rows.token_weights)
+    z = beta * margin
+    losses = {
+        "sigmoid": lambda: -(1 - smoothing) * F.logsigmoid(z) - smoothing * F.logsigmoid(-z),
+        "sigmoid_norm": lambda: -F.logsigmoid(z),
+        "hinge": lambda: torch.relu(1 - z),
+        "ipo": lambda: (margin - 1 / (2 * beta)) ** 2,
+        "robust": lambda: (-(1 - smoothing) * F.logsigmoid(z) + smoothing * F.logsigmoid(-z)) / (1 - 2 * smoothing),
+    }[options["loss_type"]]()
+    with torch.no_grad():
+        signs = rows.token_weights.sign()
+        chosen = beta * sums(ratios, rows, (signs > 0).float())
+        rejected = beta * sums(ratios, rows, (signs < 0).float())
+    told = {"rewards/chosen": chosen, "rewards/rejected": rejected, "rewards/margins": chosen - rejected,
+            "rewards/accuracies": (chosen > rejected).float()}
+    return (losses * shares).sum(), told
+
+
+def kto(log_probs: torch.Tensor, reference: torch.Tensor, rows: Rows, shares: torch.Tensor, options: dict[str, Any],
+        divergence: torch.Tensor) -> tuple[torch.Tensor, Losses]:
+    """
+    Answers: a row holds an answer, whose tokens weigh +w where it is wanted and -w where not, and a mismatched one of weight 0.
+    The loss is |w| (1 - σ(± β (s - k))) with s = Σ r of the answer; k [rows] is what `mismatch` made of its micro-batch.
+    """
+    assert rows.token_weights is not None
+    own = (rows.document_of == 0).float()
+    weight = torch.zeros(len(rows.rows), device=log_probs.device).index_reduce(
+        0, rows.row_of[rows.document_of == 0], rows.token_weights[rows.document_of == 0], "mean", include_self=False)
+    ratio = sums(log_probs - reference, rows, own)
+    z = weight.sign() * options["beta"] * (ratio - divergence)
+    return (weight.abs() * torch.sigmoid(-z) * shares).sum(), {}
+
+
+def mismatch(log_probs: torch.Tensor, reference: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """[rows] Σ r of the mismatched answers; KTO compares with their mean over a micro-batch, at least 0."""
+    return sums(log_probs - reference, rows, (rows.document_of == 1).float())
