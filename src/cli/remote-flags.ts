@@ -47,9 +47,10 @@ export const remoteFlags = {
  * @throws FettleError where something is missing there, and for flags without `--on`
  */
 export async function executeOf(
-  { on, ...how }: FlagValues<typeof remoteFlags>,
+  { on, python, workers, remoteModel, parallel, attention }: FlagValues<typeof remoteFlags>,
   quantized: boolean,
 ): Promise<Execute | undefined> {
+  const how = { python, workers, remoteModel, parallel, attention }
   if (on === undefined) {
     const idle = Object.entries(how).filter(([, value]) => value !== undefined)
     if (idle.length === 0) return undefined
