@@ -241,7 +241,7 @@ def _train(hand_off: HandOff, output: Path, how: How, world: World, events: Even
     where = torch.cuda.get_device_name(world.device) if world.device.type == "cuda" else "cpu"
     processes = "" if world.size == 1 else f" · {world.size} processes, {how.parallel}"
     first = run.state["step"]
-    events.tell(**{**plan["start"], "type": "start", "engine": f"torch {torch.__version__}, transformers "
+    events.tell(**{"type": "start", **plan["start"], "engine": f"torch {torch.__version__}, transformers "
                    f"{transformers.__version__}", "isa": f"{where} · {run.attention}{processes}",
                    "threads": torch.get_num_threads(), "first_step": first, "output_dir": str(output)})
     tokens = 0

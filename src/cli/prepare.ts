@@ -80,6 +80,8 @@ async function handOff(input: Parameters<typeof train>[0], folder: string): Prom
   let written: HandOff | undefined
   const execute: Execute = async function* (task) {
     written = await writeHandOff(task, folder)
+    // It is a hand-off, and no training: nothing happens that would be an event.
+    yield* []
   }
   // No run begins: nothing is read of an output_dir, and nothing is written there.
   const alone = { ...input, outputDir: undefined, resumeFromCheckpoint: false, execute }

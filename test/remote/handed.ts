@@ -13,6 +13,8 @@ export async function handOver(
   let written: HandOff | undefined
   const execute: Execute = async function* (task) {
     written = await writeHandOff(task, folder)
+    // It is a hand-off, and no training: nothing happens that would be an event.
+    yield* []
   }
   for await (const _ of train(await inputOf(workplace, options, execute)));
   if (!written) throw new Error('nothing was handed over')
