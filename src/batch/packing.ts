@@ -92,8 +92,8 @@ function bestFitDecreasing(pieces: Pieces, size: number): Packs {
   const binOf = new Int32Array(sorted.length)
   let bins = 0
   let tokens = 0
-  for (const [place, piece] of sorted.entries()) {
-    const length = lengths[piece]
+  for (let place = 0; place < sorted.length; place += 1) {
+    const length = lengths[sorted[place]]
     const found = open.take(length)
     const bin = found?.bin ?? bins++
     binOf[place] = bin
@@ -106,7 +106,7 @@ function bestFitDecreasing(pieces: Pieces, size: number): Packs {
   for (let bin = 0; bin < bins; bin++) firsts[bin + 1] += firsts[bin]
   const next = firsts.slice(0, bins)
   const flat = new Int32Array(sorted.length)
-  for (const [place, bin] of binOf.entries()) flat[next[bin]++] = sorted[place]
+  for (let place = 0; place < binOf.length; place += 1) flat[next[binOf[place]]++] = sorted[place]
   return {
     count: bins,
     tokens,

@@ -1,5 +1,5 @@
 import { packCompactly, type PackingStrategy, type Packs, type Piece } from './packing.ts'
-import { shuffledOrder } from './shuffle.ts'
+import { inOrder, shuffledOrder } from './shuffle.ts'
 
 /** Tokens of each example; an array is one. */
 export interface LengthList {
@@ -54,9 +54,7 @@ export function planEpoch(options: EpochOptions): EpochPlan {
   const windows = Math.max(1, Math.ceil(lengths.length / windowSize))
   const size = Math.ceil(lengths.length / windows)
   const windowOrder =
-    shuffle && windows > 1
-      ? shuffledOrder(windows, seed, streamOf(epoch, mostWindows))
-      : Int32Array.from({ length: windows }, (_, i) => i)
+    shuffle && windows > 1 ? shuffledOrder(windows, seed, streamOf(epoch, mostWindows)) : inOrder(windows)
   let planned: { window: number; rows: Rows } | undefined
   const rowsOfWindow = (window: number): Rows => {
     if (planned?.window !== window) {
@@ -121,9 +119,7 @@ function planWindow(window: number, size: number, options: EpochOptions): Rows {
   const start = window * size
   const lengths = options.lengths.slice(start, Math.min(start + size, options.lengths.length))
   const count = lengths.length
-  const order = shuffle
-    ? shuffledOrder(count, seed, streamOf(epoch, window))
-    : Int32Array.from({ length: count }, (_, i) => i)
+  const order = shuffle ? shuffledOrder(count, seed, streamOf(epoch, window)) : inOrder(count)
   if (packing === false) return singleRows(order, lengths, start, maxLength)
   const ordered = order.map((example) => lengths[example])
   const packs = packCompactly(ordered, maxLength, packing === true ? 'bfd' : packing)

@@ -8,7 +8,7 @@
  * @returns       the numbers 0 … count - 1 in their order
  */
 export function shuffledOrder(count: number, seed: number, stream: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i)
+  const order = inOrder(count)
   const key = mix(mix(seed) ^ Math.imul(stream + 1, 0x9e3779b9))
   for (let i = count - 1; i > 0; i--) {
     // Two rounds: a single one lets neighbouring counters of related keys collide.
@@ -18,6 +18,13 @@ export function shuffledOrder(count: number, seed: number, stream: number): Int3
     order[i] = order[j]
     order[j] = swapped
   }
+  return order
+}
+
+/** 0 … count - 1 */
+export function inOrder(count: number): Int32Array {
+  const order = new Int32Array(count)
+  for (let i = 0; i < count; i += 1) order[i] = i
   return order
 }
 

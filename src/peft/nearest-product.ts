@@ -1,3 +1,4 @@
+import { normal } from './draws.ts'
 import { dot, largestEigenvectors } from './eigenvectors.ts'
 import { transpose } from '../transpose.ts'
 
@@ -48,11 +49,6 @@ export function roughlyNearestProduct(
   const { right } = projected(weight, columns, basis, 1)
   const turns = largestEigenvectors(gram(right, count, columns), count, count)
   return { left: combined(turns, basis, count), right: combined(turns, right, count) }
-}
-
-/** A number of the normal distribution, after Box and Muller. */
-export function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
 }
 
 /** x Wᵀ of x [count, columns]: [count, rows] */

@@ -1,5 +1,5 @@
 import { elementCount } from '../../engine/index.ts'
-import { adapterName, normal } from '../../peft/index.ts'
+import { adapterName, drawn, normal } from '../../peft/index.ts'
 import type { LoraConfig, LoraFactors } from '../../peft/index.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
 import type { InitialLora } from './lora-entries.ts'
@@ -18,12 +18,11 @@ export function initialLora(
     if (factor) return factor
     const [, columns = 1] = shape
     const size = elementCount(shape)
-    const drawn = (draw: () => number) => Float32Array.from({ length: size }, draw)
     // Magnitudes follow from the others: see startMagnitudes.
     if (matrix === 'magnitude') return new Float32Array(rows).fill(1)
     if (matrix === 'B' && init !== false) return new Float32Array(size)
-    if (init === 'gaussian') return drawn(() => (normal(random) * count) / rows)
-    return drawn(() => (2 * random() - 1) / Math.sqrt(columns))
+    if (init === 'gaussian') return drawn(size, () => (normal(random) * count) / rows)
+    return drawn(size, () => (2 * random() - 1) / Math.sqrt(columns))
   }
 }
 

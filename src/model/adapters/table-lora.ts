@@ -1,5 +1,5 @@
 import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
-import { adapterName, normal } from '../../peft/index.ts'
+import { adapterName, drawn, normal } from '../../peft/index.ts'
 import { headOf } from '../blocks/architecture.ts'
 import { exactReader, keepExact } from '../state/exact-values.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
@@ -39,11 +39,11 @@ export function initialTable(
   random: () => number,
 ): (slice: TensorSlice, matrix: 'A' | 'B', isEmbedding: boolean) => Float32Array {
   return ({ shape: [rows, columns] }, matrix, isEmbedding) => {
-    const drawn = (draw: () => number) => Float32Array.from({ length: rows * columns }, draw)
-    if (init !== false && matrix === (isEmbedding ? 'A' : 'B')) return new Float32Array(rows * columns)
-    if (isEmbedding) return drawn(() => normal(random))
-    if (init === 'gaussian') return drawn(() => normal(random) / rows)
-    return drawn(() => (2 * random() - 1) / Math.sqrt(columns))
+    const size = rows * columns
+    if (init !== false && matrix === (isEmbedding ? 'A' : 'B')) return new Float32Array(size)
+    if (isEmbedding) return drawn(size, () => normal(random))
+    if (init === 'gaussian') return drawn(size, () => normal(random) / rows)
+    return drawn(size, () => (2 * random() - 1) / Math.sqrt(columns))
   }
 }
 
