@@ -164,6 +164,15 @@ export type {
   TrainSftInput,
 } from './train/index.ts'
 
+export { exportFormats, exportModel } from './export/index.ts'
+export type {
+  ExportedFile,
+  ExportFormatName,
+  ExportOptions,
+  ExportProgress,
+  ExportResult,
+} from './export/index.ts'
+
 export { handOffJsonSchema } from './remote/index.ts'
 
 export { applyFixes, checkNames, diagnose } from './doctor/index.ts'

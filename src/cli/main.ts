@@ -90,6 +90,13 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'export',
+    {
+      summary: 'Writes a model, with its adapter, as other software loads it',
+      load: async () => (await import('./export.ts')).exportCommand,
+    },
+  ],
+  [
     'bench',
     {
       summary: 'Measures this machine, and training and generation against its limits',

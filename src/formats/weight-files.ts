@@ -2,9 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clipText, FettleError, listNames, messageOf } from '../error.ts'
 import { readSafetensorsHeader, type TensorInfo } from './safetensors.ts'
-
-const singleName = 'model.safetensors'
-const indexName = 'model.safetensors.index.json'
+import { indexName, singleName } from './weight-names.ts'
 
 /**
  * The tensors of a model folder by name, from `model.safetensors` or, where the model is split, from the

@@ -2,7 +2,7 @@ import { totalmem } from 'node:os'
 import { createEngine } from '../engine/index.ts'
 import { FettleError, type Problem } from '../error.ts'
 import { parametersOf } from './blocks/architecture.ts'
-import type { ModelDescription } from './families/index.ts'
+import type { GgufDescription, ModelDescription } from './families/index.ts'
 import { describeModel } from './families/index.ts'
 import type { LoadOptions } from './load-options.ts'
 import { computeType, readQuantization } from './load-options.ts'
@@ -21,13 +21,22 @@ export interface OpenedModel {
   notices: readonly Problem[]
   /** generation_config.json as it was read. */
   generationConfig?: Record<string, unknown> | null
+  gguf?: GgufDescription | null
 }
 
-/** A Hugging Face folder or a GGUF file on an engine, and what its generation_config.json says. */
-export async function openPretrained(path: string, options: LoadOptions): Promise<OpenedModel> {
+/**
+ * A Hugging Face folder or a GGUF file on an engine, and what its generation_config.json says.
+ *
+ * @param isUnloaded  whether its weights stay in the files
+ */
+export async function openPretrained(
+  path: string,
+  options: LoadOptions,
+  isUnloaded = false,
+): Promise<OpenedModel> {
   const { store, generationConfig, ...description } = await openModel(path)
-  const { notices } = description
-  return { state: await onEngine(description, store, options), generationConfig, notices }
+  const { notices, gguf } = description
+  return { state: await onEngine(description, store, options, isUnloaded), generationConfig, notices, gguf }
 }
 
 /** Fresh random weights on an engine, from the fields of a config.json. */
@@ -58,11 +67,12 @@ async function onEngine(
   description: ModelDescription,
   store: WeightStore,
   options: LoadOptions,
+  isUnloaded = false,
 ): Promise<ModelState> {
   const { doubleQuantization, ...quantized } = readQuantization(options)
   const engine = await createEngine(options)
   const activation = computeType(engine, store.dtype, options.dtype)
   const savedAs = options.dtype === undefined || options.dtype === 'auto' ? null : options.dtype
   const source = doubleQuantization ? doublyQuantized(store, parametersOf(description.architecture)) : store
-  return loadModelState(engine, description, source, { activation, savedAs, ...quantized })
+  return loadModelState(engine, description, source, { activation, savedAs, isUnloaded, ...quantized })
 }

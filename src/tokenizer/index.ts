@@ -4,6 +4,7 @@
  * tokenizer.json; `node/` has what needs Node: folders and GGUF files.
  */
 export { AutoTokenizer } from './node/auto-tokenizer.ts'
+export { preTokenizerNamed } from './node/gguf/pre-tokenizers.ts'
 export { readGenerationConfig } from './node/read-generation-config.ts'
 export {
   snapshotOf,

@@ -2,8 +2,9 @@ import { FettleError } from '../../error.ts'
 import type { LoraConfig, LoraFactors, ModuleAdapter } from '../../peft/index.ts'
 import { initialFactors, initialPart, isSplitInit, loftq, takeOut } from '../../peft/index.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
-import { exactReader, keepExact } from '../state/exact-values.ts'
-import { quantizationFormOf, setFrozen } from '../state/frozen-weights.ts'
+import { readerOf, wholeReader } from '../state/exact-reader.ts'
+import { exactReader, setExact } from '../state/exact-values.ts'
+import { quantizationFormOf } from '../state/frozen-weights.ts'
 import type { ReplacedParameter } from '../state/adapter-state.ts'
 import type { ModelState } from '../state/model-state.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
@@ -50,8 +51,7 @@ export async function changeBase(
       init === 'loftq'
         ? roundParts(adapted, config, values, factors)
         : takeParts(adapted, init, base, values, { factors, random })
-    await setFrozen(state, parameter, await changed())
-    keepExact(state, parameter, changed)
+    await setExact(state, parameter, changed)
     replaced.push({ parameter, base })
     // A large matrix takes seconds: others may go on in between.
     await new Promise((resolve) => setImmediate(resolve))
@@ -75,12 +75,12 @@ function takeParts(
     factors.set(module, initialFactors(init, part, columns, adapter))
     return [{ firstRow, rows, part }]
   })
-  return async () => {
+  return wholeReader(async () => {
     const whole = await base()
     for (const { firstRow, rows, part } of taken)
       takeOut(rowsOf(whole, columns, firstRow, rows), columns, part)
     return whole
-  }
+  }, columns)
 }
 
 function roundParts(
@@ -97,7 +97,7 @@ function roundParts(
     whole.set(rounded, firstRow * columns)
     factors.set(module, begun)
   }
-  return async () => whole.slice()
+  return readerOf(whole, columns)
 }
 
 function rowsOf(whole: Float32Array, columns: number, firstRow: number, rows: number): Float32Array {

@@ -19,7 +19,7 @@ const magnitudeKey = ({ key }: { key: string }) => `${key}.magnitude`
 /** Makes the lengths for an adapter whose A, B and magnitudes are trainable already; call it when the base's weights are final. */
 export async function installDora(state: ModelState): Promise<void> {
   const { adapter, engine } = state
-  if (!adapter?.config.useDora) return
+  if (!adapter?.config.useDora || state.isUnloaded) return
   const norms = new Map<string, DoraNorms>()
   for (const { parameter, parts } of adaptedParameters(state, adapter.modules)) {
     const rows = rowCount(parameter)

@@ -2,6 +2,7 @@ import { FettleError } from '../../error.ts'
 import type { AdapterTensorToWrite, LoraConfig } from '../../peft/index.ts'
 import { adapterName } from '../../peft/index.ts'
 import { vocabularyOf, withVocabulary } from '../blocks/architecture.ts'
+import { readerOf } from '../state/exact-reader.ts'
 import { keepExact, readExact } from '../state/exact-values.ts'
 import { setFrozen } from '../state/frozen-weights.ts'
 import type { ModelState } from '../state/model-state.ts'
@@ -83,7 +84,7 @@ export async function takeTables(
       continue
     }
     await setFrozen(state, sized, tensor.data)
-    keepExact(state, sized, async () => tensor.data.slice())
+    keepExact(state, sized, readerOf(tensor.data, sized.columns))
   }
   return saved
 }

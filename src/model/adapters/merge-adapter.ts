@@ -1,7 +1,8 @@
 import { FettleError } from '../../error.ts'
-import { exactReader, keepExact } from '../state/exact-values.ts'
-import { readParameter, setFrozen } from '../state/frozen-weights.ts'
+import { exactReader, keepExact, setExact } from '../state/exact-values.ts'
+import { readParameter } from '../state/frozen-weights.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
+import { readerOf, rowsWithin, wholeReader } from '../state/exact-reader.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { setAdapter } from '../state/model-state.ts'
 import { nameAdapters } from '../state/parked-adapters.ts'
@@ -34,28 +35,31 @@ export async function mergeAdapter(state: ModelState): Promise<void> {
     const products = await loraProducts(state, adapted)
     const base = await exactReader(state, parameter)
     const magnitudes = await magnitudesOf(state, adapted)
-    const exact = async () => {
-      const sum = await addProducts(engine, await base(), products)
-      if (magnitudes) lengthen(sum, adapted, magnitudes)
+    const summed: ExactReader = async (range) => {
+      const within = products.map((product) => ({
+        ...product,
+        left: rowsWithin(product.left, product.rank, range),
+      }))
+      const sum = await addProducts(engine, await base(range), within)
+      if (magnitudes) lengthen(sum, adapted, magnitudes, range?.first)
       return sum
     }
+    // Rows of a stack are of several products.
+    const exact = products.length === 1 ? summed : wholeReader(() => summed(), parameter.columns)
     sums.push({ parameter, exact })
   }
   const kept: typeof sums = []
   for (const parameter of parametersOf(state.architecture))
     if (state.trainable?.byKey.has(parameter.key)) {
       const values = await readParameter(state, parameter)
-      kept.push({ parameter, exact: async () => values.slice() })
+      kept.push({ parameter, exact: readerOf(values, parameter.columns) })
     }
   for (const table of state.tokenRows?.tables ?? [])
     kept.push({ parameter: table.parameter, exact: await exactTable(state, table) })
   await checkNumbers(state)
   const mergeTables = await tableSums(state)
   await freeze(state)
-  for (const { parameter, exact } of sums) {
-    await setFrozen(state, parameter, await exact())
-    keepExact(state, parameter, exact)
-  }
+  for (const { parameter, exact } of sums) await setExact(state, parameter, exact)
   await mergeTables()
   // These tensors have their values already.
   for (const { parameter, exact } of kept) keepExact(state, parameter, exact)
@@ -75,15 +79,17 @@ async function magnitudesOf(
   return trained && ((await engine.read(trained.tensor)) as Float32Array)
 }
 
-/** W_n ← magnitude_n · W_n / ‖W_n‖ of the rows of modules with LoRA. */
+/** W_n ← magnitude_n · W_n / ‖W_n‖ of the rows of modules with LoRA; `weight` begins with row `first`. */
 function lengthen(
   weight: Float32Array,
   { parameter: { columns }, parts }: AdaptedParameter,
   magnitudes: Float32Array,
+  first = 0,
 ): void {
+  const end = first + weight.length / columns
   for (const { adapter, firstRow, rows } of parts)
-    for (let n = firstRow; adapter && n < firstRow + rows; n += 1) {
-      const row = weight.subarray(n * columns, (n + 1) * columns)
+    for (let n = Math.max(firstRow, first); adapter && n < Math.min(firstRow + rows, end); n += 1) {
+      const row = weight.subarray((n - first) * columns, (n - first + 1) * columns)
       const factor = magnitudes[n] / Math.sqrt(row.reduce((sum, value) => sum + value * value, 0))
       for (let i = 0; i < columns; i += 1) row[i] *= factor
     }

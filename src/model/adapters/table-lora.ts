@@ -1,9 +1,9 @@
 import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import { adapterName, drawn, normal } from '../../peft/index.ts'
 import { headOf } from '../blocks/architecture.ts'
-import { exactReader, keepExact } from '../state/exact-values.ts'
+import { exactReader, setExact } from '../state/exact-values.ts'
 import type { ExactReader } from '../state/exact-reader.ts'
-import { setFrozen } from '../state/frozen-weights.ts'
+import { rowsWithin } from '../state/exact-reader.ts'
 import type { TableAdapters } from '../state/adapter-state.ts'
 import type { ModelState } from '../state/model-state.ts'
 import type { TrainableEntry } from '../state/trainable-set.ts'
@@ -130,9 +130,10 @@ export async function tableSums(state: ModelState): Promise<() => Promise<void>>
     const put = async (parameter: Parameter, product: typeof ofHead) => {
       if (!product) return
       const base: ExactReader = await exactReader(state, parameter)
-      const sum = async () => addProduct(engine, await base(), product)
-      await setFrozen(state, parameter, await sum())
-      keepExact(state, parameter, sum)
+      await setExact(state, parameter, async (range) => {
+        const left = rowsWithin(product.left, product.rank, range)
+        return addProduct(engine, await base(range), { ...product, left })
+      })
     }
     await put(state.architecture.embedding.table, ofEmbedding)
     await put(headOf(state.architecture), ofHead)

@@ -53,10 +53,17 @@ export async function installTokenRows(
   plans: readonly RowPlan[],
 ): Promise<TokenRows | null> {
   if (plans.length === 0) return null
+  if (state.isUnloaded) return { tables: plans.map((plan) => unloadedTable(state, plan)) }
   const tables: RowTable[] = []
   for (const plan of plans) tables.push(await installTable(state, plan))
   for (const table of tables) putRows(state, table, await trainedRows(state, table.parameter, 'tensor'))
   return { tables }
+}
+
+/** The rows of a model that computes nothing: they are put into the table when it is written. */
+function unloadedTable(state: ModelState, plan: RowPlan): RowTable {
+  const exact = knownReader(state, plan.parameter)
+  return { ...plan, exact, places: [], base: new Float32Array(0), rowGradient: null }
 }
 
 async function installTable(state: ModelState, { parameter, ids, ...of }: RowPlan): Promise<RowTable> {
@@ -110,9 +117,13 @@ export async function exactTable(
   const { columns } = parameter
   const rows = await trainedRows(state, parameter, 'tensor')
   const base = exact ?? (await exactReader(state, parameter))
-  return async () => {
-    const values = await base()
-    ids.forEach((id, i) => values.set(rows.subarray(i * columns, (i + 1) * columns), id * columns))
+  return async (range) => {
+    const values = await base(range)
+    const first = range?.first ?? 0
+    ids.forEach((id, i) => {
+      const at = (id - first) * columns
+      if (at >= 0 && at < values.length) values.set(rows.subarray(i * columns, (i + 1) * columns), at)
+    })
     return values
   }
 }

@@ -31,11 +31,11 @@ export function expertWeights(
   stored: StoredNames,
 ): { gateUp: Experts; down: Experts } {
   const isFused = (name: string) => stored.has(`${fused}.experts.${name}`)
-  const all = (name: string, rows: number, ggufName: string): ParameterPart[] => [
+  const all = (name: string, rows: number, stored_: StoredTensor): ParameterPart[] => [
     {
       rows: count * rows,
       safetensors: { name: `${fused}.experts.${name}`, transform: stacked(count) },
-      gguf: { name: `${gguf}.${ggufName}_exps.weight`, transform: stacked(count) },
+      gguf: stored_,
     },
   ]
   const single = (expert: number, name: string, rows: number, ggufName: string): ParameterPart => ({
@@ -52,7 +52,7 @@ export function expertWeights(
         stack('gate_up_proj'),
         width,
         isFused('gate_up_proj')
-          ? all('gate_up_proj', 2 * inner, 'ffn_gate_up')
+          ? all('gate_up_proj', 2 * inner, ggufGatesAndUps(gguf, count, 'weight'))
           : each((expert) => [single(expert, gate, inner, 'ffn_gate'), single(expert, up, inner, 'ffn_up')]),
       ),
       bias: null,
@@ -62,7 +62,7 @@ export function expertWeights(
         stack('down_proj'),
         inner,
         isFused('down_proj')
-          ? all('down_proj', width, 'ffn_down')
+          ? all('down_proj', width, { name: `${gguf}.ffn_down_exps.weight`, transform: stacked(count) })
           : each((expert) => [single(expert, down, width, 'ffn_down')]),
       ),
       bias: null,

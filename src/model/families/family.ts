@@ -3,6 +3,7 @@ import { FettleError, quoteValue, type Problem } from '../../error.ts'
 import { readForeign, type ForeignKeys } from '../../formats/foreign/index.ts'
 import type { Architecture } from '../blocks/architecture.ts'
 import type { FurtherGgufKey, GgufConfig } from './gguf-keys.ts'
+import type { GgufMetadata } from './gguf-metadata.ts'
 import type { CommonConfig, KeyProblem } from './keys.ts'
 import { commonHarmless, commonUnobeyed } from './keys.ts'
 import { ropeWithin } from './rope-keys.ts'
@@ -24,6 +25,18 @@ export interface ModelDescription {
   architecture: Architecture
   /** What its files say that is not read or not obeyed. */
   notices: readonly Problem[]
+  /** How a GGUF file of it is written; null: none is. */
+  gguf: GgufDescription | null
+}
+
+/** What a GGUF file says of a model. */
+export interface GgufDescription {
+  /** `general.architecture` */
+  architecture: string
+  /** Keys of the architecture, without its name in front. */
+  metadata: GgufMetadata
+  /** What of the model such a file cannot say, and llama.cpp computes otherwise. */
+  lost: readonly KeyProblem[]
 }
 
 /** What of config.json the metadata of a GGUF file say, beside what they say of every architecture (gguf-config.ts). */
@@ -42,6 +55,16 @@ export interface GgufKeys {
     rope: Record<string, unknown>,
     shapeOf: (tensor: string) => readonly number[] | undefined,
   ): Record<string, unknown>
+}
+
+/** What a family writes into GGUF files, from the keys of its config.json. */
+interface GgufWriting<Config> {
+  /** Of the files that are written, where others are read, too. */
+  writtenArchitecture?: string
+  /** The keys of the architecture; without it no files are written. */
+  write?(config: Config): GgufMetadata
+  /** What of a model such a file cannot say. */
+  lost?(config: Config): readonly KeyProblem[]
 }
 
 /**
@@ -96,8 +119,10 @@ export function defineFamily<Keys extends z.ZodObject>({
   layersKey = 'num_hidden_layers',
   check,
   describe,
+  gguf,
   ...family
-}: Pick<Family, 'modelType' | 'className' | 'gguf'> & {
+}: Pick<Family, 'modelType' | 'className'> & {
+  gguf: (GgufKeys & GgufWriting<z.output<Keys> & FamilyConfig>) | null
   keys: Keys
   unobeyed?: ForeignKeys['unobeyed']
   harmless?: readonly string[]
@@ -114,6 +139,7 @@ export function defineFamily<Keys extends z.ZodObject>({
   }
   return {
     ...family,
+    gguf,
     keys: Object.keys(keys.shape),
     read(raw, place, stored = nothingStored, root = 'model') {
       const { values, notices } = readForeign(known, raw, place)
@@ -141,6 +167,13 @@ export function defineFamily<Keys extends z.ZodObject>({
         },
         architecture: describe(config, stored),
         notices,
+        gguf: gguf?.write
+          ? {
+              architecture: gguf.writtenArchitecture ?? gguf.architecture,
+              metadata: gguf.write(config),
+              lost: gguf.lost?.(config) ?? [],
+            }
+          : null,
       }
     },
   }

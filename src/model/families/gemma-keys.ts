@@ -84,6 +84,14 @@ export function gemmaModel(config: GemmaConfig): LlamaModelOptions {
   }
 }
 
+/** What is lost where scores are scaled otherwise than llama.cpp does, which tells the largest model by its layers. */
+export function lostScale(config: GemmaConfig, largest: number): KeyProblem[] {
+  const { query_pre_attn_scalar: scalar, num_hidden_layers: layers } = config
+  const expected = layers === largest ? config.hidden_size / config.num_attention_heads : config.head_dim
+  if (scalar === expected) return []
+  return [{ key: 'query_pre_attn_scalar', expected: `${expected}, as llama.cpp computes` }]
+}
+
 /**
  * The same keys from the metadata of a GGUF file.
  *

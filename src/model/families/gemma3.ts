@@ -8,11 +8,13 @@ import {
   gemmaMetadata,
   gemmaModel,
   gemmaUnobeyed,
+  lostScale,
 } from './gemma-keys.ts'
 import { checkLlama } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
 import { checkRope, ropeOf } from './rope-keys.ts'
 import { checkOlderRope, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './typed-ropes.ts'
+import { flags, headMetadata, real, ropeMetadata, sizeMetadata, whole } from './gguf-metadata.ts'
 import { isSliding, typedMetadata } from './window-keys.ts'
 
 const keys = gemmaKeys({
@@ -68,6 +70,26 @@ export const gemma3 = defineFamily({
       final_logit_softcapping: values.final_logit_softcapping ?? null,
       ...typedMetadata(values, rope, { pattern: 6, theta: 10_000 }),
     }),
+    write(config) {
+      const slides = slidingOf(config)
+      const { full, sliding } = ropesOf(config)
+      return {
+        ...sizeMetadata(wholeConfig(config)),
+        ...ropeMetadata(full, config.head_dim),
+        'rope.freq_base_swa': real(ropeOf(sliding, config.head_dim).theta),
+        'attention.layer_norm_rms_epsilon': real(config.rms_norm_eps),
+        ...headMetadata(config.head_dim),
+        ...(config.final_logit_softcapping !== null && {
+          final_logit_softcapping: real(config.final_logit_softcapping),
+        }),
+        ...(config.sliding_window !== null &&
+          slides.includes(true) && { 'attention.sliding_window': whole(config.sliding_window) }),
+        ...(slides.some((isSliding_, layer) => isSliding_ !== ((layer + 1) % 6 !== 0)) && {
+          'attention.sliding_window_pattern': flags(slides),
+        }),
+      }
+    },
+    lost: (config) => lostScale(wholeConfig(config), 62),
   },
 })
 

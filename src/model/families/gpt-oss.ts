@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { experts } from '../blocks/experts.ts'
 import { biasedExperts } from './expert-weights.ts'
 import { defineFamily } from './family.ts'
+import { expertMetadata, llamaMetadata, whole } from './gguf-metadata.ts'
 import { count, flag, optionalCount } from './keys.ts'
 import type { LlamaLayerOptions } from './llama-like.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
@@ -95,5 +96,19 @@ export const gptOss = defineFamily({
       // Such files do not say it.
       rope_parameters: { ...rope, ...(rope['rope_type'] === 'yarn' && { truncate: false }) },
     }),
+    write: (config) => ({
+      ...llamaMetadata(config),
+      ...expertMetadata(config.num_experts ?? config.num_local_experts, config.num_experts_per_tok),
+      ...(config.sliding_window !== null && { 'attention.sliding_window': whole(config.sliding_window) }),
+      expert_feed_forward_length: whole(config.intermediate_size),
+    }),
+    lost: (config) => [
+      ...(config.swiglu_alpha === 1.702 && config.swiglu_limit === 7
+        ? []
+        : [{ key: 'swiglu_alpha', expected: '1.702, and 7 as swiglu_limit, as llama.cpp computes' }]),
+      ...(typesOf(config).every((type, layer) => isSliding(type) === (layer % 2 === 0))
+        ? []
+        : [{ key: 'layer_types', expected: 'a window in every other layer, as llama.cpp computes' }]),
+    ],
   },
 })

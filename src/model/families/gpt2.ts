@@ -10,6 +10,7 @@ import { biases, gain, matrix, type ModuleName } from '../weights/parameters.ts'
 import { transposed } from '../weights/transforms.ts'
 import { activationName, activationNames } from './activation-keys.ts'
 import { defineFamily } from './family.ts'
+import { real, whole } from './gguf-metadata.ts'
 import { commonKeys, count, dropout, flag, layerCount, number } from './keys.ts'
 
 const keys = z.object({
@@ -81,6 +82,14 @@ export const gpt2 = defineFamily({
       n_inner: values.feed_forward_length,
       activation_function: 'gelu_new',
       layer_norm_epsilon: values['attention.layer_norm_epsilon'],
+    }),
+    write: (config) => ({
+      block_count: whole(config.n_layer),
+      context_length: whole(config.n_positions),
+      embedding_length: whole(config.n_embd),
+      feed_forward_length: whole(config.n_inner ?? 4 * config.n_embd),
+      'attention.head_count': whole(config.n_head),
+      'attention.layer_norm_epsilon': real(config.layer_norm_epsilon),
     }),
   },
 })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
 import { headLength } from './gguf-keys.ts'
+import { llamaMetadata, llamaOwnMetadata, real } from './gguf-metadata.ts'
 import { flag, noWindow } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
@@ -58,6 +59,14 @@ export const granite = defineFamily({
       embedding_multiplier: values.embedding_scale || 1,
       residual_multiplier: values.residual_scale || 1,
       logits_scaling: values.logit_scale || 1,
+    }),
+    write: (config) => ({
+      ...llamaMetadata(config),
+      ...llamaOwnMetadata(config),
+      'attention.scale': real(config.attention_multiplier),
+      embedding_scale: real(config.embedding_multiplier),
+      residual_scale: real(config.residual_multiplier),
+      logit_scale: real(config.logits_scaling),
     }),
   },
 })

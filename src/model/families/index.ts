@@ -29,7 +29,7 @@ import { smollm3 } from './smollm3.ts'
 import { starcoder2 } from './starcoder2.ts'
 import { textConfig } from './wrappers.ts'
 
-export type { ModelConfig, ModelDescription } from './family.ts'
+export type { GgufDescription, ModelConfig, ModelDescription } from './family.ts'
 export { textConfig } from './wrappers.ts'
 
 const families: readonly Family[] = [

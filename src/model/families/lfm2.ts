@@ -10,6 +10,7 @@ import type { Rope } from '../blocks/rope.ts'
 import { shortConv } from '../blocks/short-conv.ts'
 import { gain, matrix, type ModuleName } from '../weights/parameters.ts'
 import { defineFamily } from './family.ts'
+import { integers, real, ropeMetadata, whole } from './gguf-metadata.ts'
 import { commonKeys, count, flag, layerCount, number } from './keys.ts'
 import { checkLlama } from './llama-keys.ts'
 import { ropeKeys, ropeOf } from './rope-keys.ts'
@@ -101,6 +102,28 @@ export const lfm2 = defineFamily({
         }),
       }
     },
+    write: (config) => ({
+      block_count: whole(config.num_hidden_layers),
+      context_length: whole(config.max_position_embeddings),
+      embedding_length: whole(config.hidden_size),
+      feed_forward_length: whole(innerOf(config)),
+      'attention.head_count': whole(config.num_attention_heads),
+      'attention.head_count_kv': integers(
+        Array.from({ length: config.num_hidden_layers }, (_, layer) =>
+          attends(config, layer) ? config.num_key_value_heads : 0,
+        ),
+      ),
+      ...ropeMetadata(config, headDimOf(config), { theta: 1_000_000 }),
+      'attention.layer_norm_rms_epsilon': real(config.norm_eps),
+      vocab_size: whole(config.vocab_size),
+      'shortconv.l_cache': whole(config.conv_L_cache),
+    }),
+    lost: (config) => [
+      ...(config.conv_bias ? [{ key: 'conv_bias', expected: 'false, as llama.cpp computes' }] : []),
+      ...(headDimOf(config) * config.num_attention_heads === config.hidden_size
+        ? []
+        : [{ key: 'head_dim', expected: 'hidden_size / num_attention_heads' }]),
+    ],
   },
 })
 

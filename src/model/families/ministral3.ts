@@ -1,9 +1,10 @@
 import { defineFamily } from './family.ts'
+import { llamaMetadata, llamaOwnMetadata, real } from './gguf-metadata.ts'
 import { count } from './keys.ts'
 import { checkLlama, headsOf, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
 import { growthOf, ropeOf, ropeParameters } from './rope-keys.ts'
-import { windowSize } from './window-keys.ts'
+import { lostWindow, windowSize } from './window-keys.ts'
 
 /** Where the file has none. */
 const defaultRope = ropeParameters.parse({
@@ -76,5 +77,15 @@ export const ministral3 = defineFamily({
       },
       sliding_window: values['attention.sliding_window'] || null,
     }),
+    write(config) {
+      const { mscale_all_dim: log, llama_4_scaling_beta: beta } = config.rope_parameters
+      return {
+        ...llamaMetadata(config),
+        ...llamaOwnMetadata(config),
+        ...(log && { 'rope.scaling.yarn_log_multiplier': real(log) }),
+        ...(beta && { 'attention.temperature_scale': real(beta) }),
+      }
+    },
+    lost: ({ sliding_window: window, max_position_embeddings: positions }) => lostWindow(window, positions),
   },
 })

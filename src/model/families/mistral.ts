@@ -1,8 +1,9 @@
 import { defineFamily } from './family.ts'
+import { llamaMetadata, llamaOwnMetadata } from './gguf-metadata.ts'
 import { count } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
-import { isSliding, windowSize } from './window-keys.ts'
+import { isSliding, lostWindow, windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 32000,
@@ -25,13 +26,18 @@ export const mistral = defineFamily({
   className: 'MistralForCausalLM',
   keys,
   check: (config) => checkLlama(config, config.sliding_window),
-  describe: (config) =>
+  describe: (config, stored) =>
     llamaLike(config, (layer) => ({
+      // In the files of a llama, which are written; not in others.
+      ggufInterleaves: !stored.has('blk.0.attn_q.weight'),
       window: isSliding(config.layer_types?.[layer] ?? 'sliding_attention') ? config.sliding_window : null,
     })),
   // llama.cpp's converter calls a Mistral a llama; other writers do not.
   gguf: {
     architecture: 'mistral',
     metadata: (values) => ({ sliding_window: values['attention.sliding_window'] ?? null }),
+    writtenArchitecture: 'llama',
+    write: (config) => ({ ...llamaMetadata(config), ...llamaOwnMetadata(config) }),
+    lost: ({ sliding_window: window, max_position_embeddings: positions }) => lostWindow(window, positions),
   },
 })

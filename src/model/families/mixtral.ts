@@ -3,11 +3,12 @@ import { experts, plainGate } from '../blocks/experts.ts'
 import { activationNames } from './activation-keys.ts'
 import { expertWeights } from './expert-weights.ts'
 import { defineFamily } from './family.ts'
+import { expertMetadata, llamaMetadata, llamaOwnMetadata } from './gguf-metadata.ts'
 import { count, optionalCount, routerUnobeyed } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
 import { balanceOf, checkRouter, routerKeys, routerOf } from './router-keys.ts'
-import { windowSize } from './window-keys.ts'
+import { lostWindow, windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 32000,
@@ -81,5 +82,11 @@ export const mixtral = defineFamily({
       num_experts_per_tok: values.expert_used_count,
       sliding_window: null,
     }),
+    write: (config) => ({
+      ...llamaMetadata(config),
+      ...expertMetadata(expertsOf(config), config.num_experts_per_tok),
+      ...llamaOwnMetadata(config),
+    }),
+    lost: ({ sliding_window: window, max_position_embeddings: positions }) => lostWindow(window, positions),
   },
 })

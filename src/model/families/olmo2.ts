@@ -1,4 +1,5 @@
 import { defineFamily } from './family.ts'
+import { llamaMetadata } from './gguf-metadata.ts'
 import { flag, noWindow } from './keys.ts'
 import type { LlamaLayerOptions } from './llama-like.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
@@ -26,7 +27,11 @@ export const olmo2 = defineFamily({
   unobeyed: noWindow,
   check: (config) => checkLlama(config, null),
   describe: (config) => llamaLike(config, () => olmoLayer(config)),
-  gguf: { architecture: 'olmo2', tensors: { attention_bias: 'blk.0.attn_q.bias' } },
+  gguf: {
+    architecture: 'olmo2',
+    tensors: { attention_bias: 'blk.0.attn_q.bias' },
+    write: llamaMetadata,
+  },
 })
 
 /** What the layers of OLMo 2 and 3 have. */

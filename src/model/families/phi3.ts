@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
+import { ropeMetadata, real, sizeMetadata, whole } from './gguf-metadata.ts'
 import { rotaryShare } from './gguf-keys.ts'
 import { dropout } from './keys.ts'
-import { checkLlama, llamaKeys } from './llama-keys.ts'
+import { checkLlama, headsOf, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
-import { ropeParameters } from './rope-keys.ts'
-import { windowSize } from './window-keys.ts'
+import { ropeOf, ropeParameters } from './rope-keys.ts'
+import { lostWindow, windowSize } from './window-keys.ts'
 
 /** Older files call longrope otherwise. */
 const type = z
@@ -74,5 +75,19 @@ export const phi3 = defineFamily({
       original_max_position_embeddings: rope['original_max_position_embeddings'],
       partial_rotary_factor: rotaryShare(values),
     }),
+    write(config) {
+      const { headDim } = headsOf(config)
+      const { rotaryDim, scaling } = ropeOf(config, headDim, rotary)
+      return {
+        ...sizeMetadata(config),
+        'rope.scaling.original_context_length': whole(config.original_max_position_embeddings),
+        'attention.layer_norm_rms_epsilon': real(config.rms_norm_eps),
+        'rope.dimension_count': whole(rotaryDim),
+        ...ropeMetadata(config, headDim, rotary),
+        'attention.sliding_window': whole(config.sliding_window ?? 0),
+        ...(scaling.type === 'longrope' && { 'rope.scaling.attn_factor': real(scaling.attentionFactor) }),
+      }
+    },
+    lost: ({ sliding_window: window, max_position_embeddings: positions }) => lostWindow(window, positions),
   },
 })

@@ -6,6 +6,7 @@ import { activationNames } from './activation-keys.ts'
 import { expertWeights } from './expert-weights.ts'
 import type { StoredNames } from './family.ts'
 import { layerWidth, type GgufConfig } from './gguf-keys.ts'
+import { expertMetadata, llamaMetadata, whole } from './gguf-metadata.ts'
 import type { KeyProblem } from './keys.ts'
 import { count, flag } from './keys.ts'
 import type { LlamaConfig } from './llama-keys.ts'
@@ -35,6 +36,19 @@ export const qwenExpertGguf = {
     moe_intermediate_size:
       values.expert_feed_forward_length ?? (layerWidth(values) ?? 0) / (values.expert_used_count ?? 1),
   }),
+  write: (config: QwenExpertConfig) => ({
+    ...llamaMetadata(config),
+    ...expertMetadata(config.num_experts, config.num_experts_per_tok),
+    expert_feed_forward_length: whole(config.moe_intermediate_size),
+  }),
+  lost: (config: QwenExpertConfig, isNormalised: boolean): KeyProblem[] => [
+    ...(config.num_experts === 0 || config.decoder_sparse_step !== 1 || config.mlp_only_layers?.length
+      ? [{ key: 'mlp_only_layers', expected: 'experts in every layer, as llama.cpp computes' }]
+      : []),
+    ...(config.norm_topk_prob === isNormalised
+      ? []
+      : [{ key: 'norm_topk_prob', expected: `${String(isNormalised)}, as llama.cpp computes` }]),
+  ],
 } as const
 
 /** What is wrong with a token's experts, where there are some. */

@@ -2,12 +2,13 @@ import type { z } from 'zod'
 import type { SharedExpert } from '../blocks/experts.ts'
 import { linear } from '../blocks/linear.ts'
 import { defineFamily } from './family.ts'
+import { whole } from './gguf-metadata.ts'
 import { count, flag } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
 import { checkQwenExperts, qwenExpertGguf, qwenExpertKeys, qwenExperts } from './qwen-experts.ts'
 import { balanceOf } from './router-keys.ts'
-import { isSliding, usedWindow, windowKeys } from './window-keys.ts'
+import { isSliding, lostWindow, usedWindow, windowKeys } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 151_936,
@@ -58,6 +59,14 @@ export const qwen2Moe = defineFamily({
       ...qwenExpertGguf.metadata(values),
       shared_expert_intermediate_size: values.expert_shared_feed_forward_length ?? values.feed_forward_length,
     }),
+    write: (config) => ({
+      ...qwenExpertGguf.write(config),
+      expert_shared_feed_forward_length: whole(config.shared_expert_intermediate_size),
+    }),
+    lost: (config) => [
+      ...qwenExpertGguf.lost(config, false),
+      ...lostWindow(usedWindow(config), config.max_position_embeddings),
+    ],
   },
 })
 

@@ -1,7 +1,8 @@
 import { defineFamily } from './family.ts'
+import { llamaMetadata } from './gguf-metadata.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
-import { usedWindow, windowKeys, windowMetadata, windowOf } from './window-keys.ts'
+import { lostWindow, usedWindow, windowKeys, windowMetadata, windowOf } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 151_936,
@@ -23,5 +24,10 @@ export const qwen2 = defineFamily({
   check: (config) => checkLlama(config, usedWindow(config)),
   describe: (config) =>
     llamaLike(config, (layer) => ({ biases: { qkv: true }, window: windowOf(config, layer) })),
-  gguf: { architecture: 'qwen2', metadata: windowMetadata },
+  gguf: {
+    architecture: 'qwen2',
+    metadata: windowMetadata,
+    write: llamaMetadata,
+    lost: (config) => lostWindow(usedWindow(config), config.max_position_embeddings),
+  },
 })

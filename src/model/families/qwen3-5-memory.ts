@@ -11,6 +11,7 @@ import {
 } from '../weights/transforms.ts'
 import type { GgufKeys } from './family.ts'
 import { rotaryShare } from './gguf-keys.ts'
+import { whole, type GgufMetadata } from './gguf-metadata.ts'
 import type { LlamaLayerOptions } from './llama-like.ts'
 
 /** What a layer with a memory is made of. */
@@ -51,6 +52,17 @@ export const qwen35Gguf: GgufKeys = {
       rope_parameters: { ...rope, partial_rotary_factor: rotaryShare(values) },
     }
   },
+}
+
+/** The same keys to be written, of what layers with a memory are made of. */
+export function memoryMetadata(config: MemoryConfig): GgufMetadata {
+  return {
+    'ssm.conv_kernel': whole(config.linear_conv_kernel_dim),
+    'ssm.state_size': whole(config.linear_key_head_dim),
+    'ssm.group_count': whole(config.linear_num_key_heads),
+    'ssm.time_step_rank': whole(config.linear_num_value_heads),
+    'ssm.inner_size': whole(config.linear_value_head_dim * config.linear_num_value_heads),
+  }
 }
 
 /** A layer whose memory is written by the gated delta rule. */

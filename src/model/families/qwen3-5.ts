@@ -2,11 +2,12 @@ import { z } from 'zod'
 import { isOneOf, type ForeignKeys } from '../../formats/foreign/index.ts'
 import { onePlus } from '../weights/transforms.ts'
 import { defineFamily } from './family.ts'
+import { flags, integers, llamaMetadata, whole } from './gguf-metadata.ts'
 import { count, flag } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
-import { qwen35Gguf, qwen35Memory } from './qwen3-5-memory.ts'
-import { ropeWithin } from './rope-keys.ts'
+import { memoryMetadata, qwen35Gguf, qwen35Memory } from './qwen3-5-memory.ts'
+import { ropeOf, ropeWithin } from './rope-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 248_320,
@@ -97,7 +98,20 @@ export const qwen35 = defineFamily({
           : qwen35Memory(config),
       { gain: onePlus, ...rotary },
     ),
-  gguf: qwen35Gguf,
+  gguf: {
+    ...qwen35Gguf,
+    write: (config) => ({
+      ...llamaMetadata(llamaConfig(config)),
+      ...memoryMetadata(config),
+      'attention.recurrent_layers': flags(
+        Array.from({ length: config.num_hidden_layers }, (_, layer) => !attends(config, layer)),
+      ),
+      full_attention_interval: whole(config.full_attention_interval ?? 4),
+      'rope.dimension_count': whole(ropeOf(config, config.head_dim, rotary).rotaryDim),
+      // Text has one position in all three sections.
+      'rope.dimension_sections': integers([11, 11, 10, 0]),
+    }),
+  },
 })
 
 function llamaConfig(config: Qwen35Config) {

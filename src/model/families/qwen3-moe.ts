@@ -5,7 +5,7 @@ import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
 import { checkQwenExperts, qwenExpertGguf, qwenExpertKeys, qwenExperts } from './qwen-experts.ts'
 import { balanceOf } from './router-keys.ts'
-import { windowSize } from './window-keys.ts'
+import { lostWindow, windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 151_936,
@@ -59,5 +59,10 @@ export const qwen3Moe = defineFamily({
     obeys: qwenExpertGguf.obeys,
     // llama.cpp always makes them sum to one.
     metadata: (values) => ({ ...qwenExpertGguf.metadata(values), norm_topk_prob: true }),
+    write: (config) => qwenExpertGguf.write(asRead(config)),
+    lost: (config) => [
+      ...qwenExpertGguf.lost(asRead(config), true),
+      ...lostWindow(windowOf(config), config.max_position_embeddings),
+    ],
   },
 })

@@ -1,8 +1,9 @@
 import { defineFamily } from './family.ts'
 import { count, flag } from './keys.ts'
+import { llamaMetadata } from './gguf-metadata.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
-import { usedWindow, windowKeys, windowMetadata, windowOf } from './window-keys.ts'
+import { lostWindow, usedWindow, windowKeys, windowMetadata, windowOf } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 151_936,
@@ -32,5 +33,7 @@ export const qwen3 = defineFamily({
     architecture: 'qwen3',
     tensors: { attention_bias: 'blk.0.attn_q.bias' },
     metadata: windowMetadata,
+    write: llamaMetadata,
+    lost: (config) => lostWindow(usedWindow(config), config.max_position_embeddings),
   },
 })

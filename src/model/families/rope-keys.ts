@@ -69,7 +69,7 @@ export const ropeWithin: NonNullable<ForeignKeys['within']> = {
 export type RopeConfig = z.output<z.ZodObject<typeof ropeKeys>> & { max_position_embeddings: number }
 
 /** As Transformers merges them; `key` is the one that counts. */
-function mergedParameters(config: RopeConfig): { key: string; parameters: Partial<RopeParameters> } {
+export function mergedParameters(config: RopeConfig): { key: string; parameters: Partial<RopeParameters> } {
   const { rope_scaling: older, rope_parameters: newer } = config
   // An object without keys is false in Python.
   const { truncate: _, ...given } = older ?? {}

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
+import { llamaMetadata, llamaOwnMetadata } from './gguf-metadata.ts'
 import { flag } from './keys.ts'
 import type { LlamaConfig } from './llama-keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
@@ -57,6 +58,17 @@ export const smollm3 = defineFamily({
   gguf: {
     architecture: 'smollm3',
     tensors: { attention_bias: 'blk.0.attn_q.bias', mlp_bias: 'blk.0.ffn_gate.bias' },
+    write: (config) => ({ ...llamaMetadata(config), ...llamaOwnMetadata(config) }),
+    lost: (config) => [
+      ...(Array.from({ length: config.num_hidden_layers }, (_, layer) => rotates(config, layer)).every(
+        (isRotated, layer) => isRotated === ((layer + 1) % 4 !== 0),
+      )
+        ? []
+        : [{ key: 'no_rope_layers', expected: 'every fourth layer, as llama.cpp computes' }]),
+      ...(Array.from({ length: config.num_hidden_layers }, (_, layer) => slides(config, layer)).includes(true)
+        ? [{ key: 'sliding_window', expected: 'no window, as llama.cpp computes' }]
+        : []),
+    ],
   },
 })
 

@@ -2,10 +2,11 @@ import { layerNorm } from '../blocks/norm.ts'
 import { biases, gain, type ModuleName } from '../weights/parameters.ts'
 import { activationName } from './activation-keys.ts'
 import { defineFamily } from './family.ts'
+import { llamaMetadata, real } from './gguf-metadata.ts'
 import { count, dropout, flag, number } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
-import { windowSize } from './window-keys.ts'
+import { lostWindow, windowSize } from './window-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 49_152,
@@ -58,5 +59,13 @@ export const starcoder2 = defineFamily({
       norm_epsilon: values['attention.layer_norm_epsilon'],
       sliding_window: values['attention.sliding_window'] || null,
     }),
+    write(config) {
+      const { 'attention.layer_norm_rms_epsilon': _, ...common } = llamaMetadata({
+        ...config,
+        rms_norm_eps: config.norm_epsilon,
+      })
+      return { ...common, 'attention.layer_norm_epsilon': real(config.norm_epsilon) }
+    },
+    lost: ({ sliding_window: window, max_position_embeddings: positions }) => lostWindow(window, positions),
   },
 })

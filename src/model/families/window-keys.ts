@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { GgufConfig } from './gguf-keys.ts'
 import type { LlamaConfig } from './llama-keys.ts'
-import { flag } from './keys.ts'
+import { flag, type KeyProblem } from './keys.ts'
 
 /** How far back layers see that see a window only; null: none does. */
 export const windowSize = (fallback: number | null) => z.int().nonnegative().nullable().default(fallback)
@@ -31,6 +31,17 @@ export function windowOf(config: WindowConfig, layer: number): number | null {
   // Before transformers 4.53 the files had no layer_types: the upper layers are the ones with a window.
   const slides = layer_types ? isSliding(layer_types[layer]) : layer >= max_window_layers
   return slides ? usedWindow(config) : null
+}
+
+/** What is lost of a window that llama.cpp does not have: texts beyond it. */
+export function lostWindow(window: number | null, positions: number): KeyProblem[] {
+  if (window === null || window >= positions) return []
+  return [
+    {
+      key: 'sliding_window',
+      expected: `no window, as llama.cpp computes: it is the same for texts of up to ${window} tokens`,
+    },
+  ]
 }
 
 /** The same keys from the metadata of a GGUF file. */

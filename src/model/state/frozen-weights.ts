@@ -3,6 +3,7 @@ import type { Quantization } from '../../engine/index.ts'
 import { quantizations } from '../../engine/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
+import { readerOf } from './exact-reader.ts'
 import type { ModelState } from './model-state.ts'
 import { writable } from './model-state.ts'
 
@@ -15,6 +16,8 @@ export function parameterTensor(state: ModelState, { key }: Parameter): Tensor {
 
 /** All values of a parameter, its parts stacked. */
 export async function readParameter(state: ModelState, parameter: Parameter): Promise<Float32Array> {
+  const inFiles = state.isUnloaded ? state.exact.get(parameter.key) : undefined
+  if (inFiles) return inFiles()
   return (await state.engine.read(parameterTensor(state, parameter))) as Float32Array
 }
 
@@ -40,6 +43,10 @@ export async function setFrozen(
   const { key, kind, columns } = parameter
   // Before the new one is made: there need not be room for two.
   dropFrozen(state, parameter)
+  if (state.isUnloaded) {
+    writable(state).exact.set(key, readerOf(values, columns))
+    return
+  }
   if (kind === 'vector') {
     keepFrozen(state, parameter, engine.tensor('float32', [values.length], values))
     if (!values.includes(0)) writable(state).withoutZeros.add(key)

@@ -7,6 +7,7 @@ import { expertBlocks } from '../weights/expert-blocks.ts'
 import type { Parameter } from '../weights/parameters.ts'
 import { rowCount } from '../weights/parameters.ts'
 import type { WeightStore } from '../weights/weight-store.ts'
+import { leaveInFiles } from './exact-values.ts'
 import { keepFrozen } from './frozen-weights.ts'
 import type { ModelState, WritableState } from './model-state.ts'
 import { ensurePositions } from './rotations.ts'
@@ -21,7 +22,8 @@ export async function loadModelState(
     quantization,
     activationQuantization,
     savedAs,
-  }: Pick<ModelState, 'activation' | 'activationQuantization' | 'savedAs'> & {
+    isUnloaded,
+  }: Pick<ModelState, 'activation' | 'activationQuantization' | 'savedAs' | 'isUnloaded'> & {
     quantization: Quantization | null
   },
 ): Promise<ModelState> {
@@ -49,12 +51,17 @@ export async function loadModelState(
     isAdapterOff: false,
     rotations: new Map(),
     isTraining: false,
+    isUnloaded,
     revision: 0,
   }
-  ensurePositions(state, Math.min(architecture.maxPositions, 2048), 0)
+  if (!isUnloaded) ensurePositions(state, Math.min(architecture.maxPositions, 2048), 0)
   const quantized = new Set(quantization ? projectionsOf(architecture) : [])
   for (const parameter of parametersOf(architecture)) {
     const form = quantized.has(parameter) ? quantization : (store.form?.(parameter) ?? null)
+    if (isUnloaded) {
+      leaveInFiles(state, parameter, form)
+      continue
+    }
     const { tensor, hasZero } = await loadTensor(state, parameter, form)
     keepFrozen(state, parameter, tensor, form)
     if (!hasZero) state.withoutZeros.add(parameter.key)

@@ -60,6 +60,8 @@ export interface ModelState {
   readonly rotations: ReadonlyMap<Rope, Rotation>
   /** Whether an optimiser has been made for it. */
   readonly isTraining: boolean
+  /** Whether no weight is held: numbers stay in the files, to be read when something is written; it computes nothing. */
+  readonly isUnloaded: boolean
   /** Counts up whenever a tensor is replaced: programs compiled before are stale. */
   readonly revision: number
 }

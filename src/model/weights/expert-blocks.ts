@@ -1,7 +1,8 @@
-import { isBlockPart, readWeight, rowBytes } from '../../engine/index.ts'
+import { readWeight } from '../../engine/index.ts'
 import type { WeightForm } from '../../engine/quantization.ts'
 import type { WeightPart } from '../../engine/tensor.ts'
 import { rowCount, type Parameter } from './parameters.ts'
+import { rowsOfPart } from './part-rows.ts'
 
 /** Rows that lie side by side in a quantised matrix; see native/quantised.h. */
 const groupRows = 16
@@ -32,19 +33,5 @@ export async function expertBlocks(
 
 /** A part as parts of so many rows. */
 function split(part: WeightPart, rows: number, columns: number): WeightPart[] {
-  const size = rows * columns
-  const count = part.rows / rows
-  if (isBlockPart(part)) {
-    const bytes = rows * rowBytes(part.dtype, columns)
-    return Array.from({ length: count }, (_, i) =>
-      'data' in part
-        ? { ...part, rows, data: part.data.subarray(i * bytes, (i + 1) * bytes) }
-        : { ...part, rows, offset: part.offset + i * bytes },
-    )
-  }
-  return Array.from({ length: count }, (_, i) =>
-    'data' in part
-      ? { ...part, rows, data: part.data.subarray(i * size, (i + 1) * size) }
-      : { ...part, rows, offset: part.offset + i * size * (part.dtype === 'F32' ? 4 : 2) },
-  )
+  return Array.from({ length: part.rows / rows }, (_, i) => rowsOfPart(part, columns, i * rows, rows))
 }

@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
 import { float32ToBfloat16, float32ToFloat16 } from '../../float16.ts'
-import { makeFolder, writeFileAtomic, writeSafetensors } from '../../formats/index.ts'
+import { makeFolder, writeFileAtomic, writeWeightFiles } from '../../formats/index.ts'
 import type { TensorToWrite } from '../../formats/index.ts'
 import { parametersOf, ropesOf } from '../blocks/architecture.ts'
 import { readExact } from '../state/exact-values.ts'
@@ -15,6 +15,19 @@ const stored = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
 
 /** What weights are saved in. */
 export type SavedType = keyof typeof stored
+
+/** How a model is written to a folder. */
+export interface SaveOptions {
+  /** `stored`: each weight in the type that the model's files have it in. */
+  dtype?: SavedType | 'stored'
+  generationConfig: Record<string, unknown>
+  /** Where the model is from. */
+  place: string
+  /** Above so many bytes its weights go to several files; default: always one. */
+  maxShardBytes?: number
+  /** Is told of each tensor before it is written, and may throw to stop. */
+  onTensor?: (written: number, all: number) => void
+}
 
 /** What a model's files have its weights in, or most of them, as config.json names it. */
 export function storedType({ store }: ModelState): SavedType {
@@ -34,7 +47,9 @@ export async function saveModel(
     dtype = state.savedAs ?? 'stored',
     generationConfig,
     place,
-  }: { dtype?: SavedType | 'stored'; generationConfig: Record<string, unknown>; place: string },
+    maxShardBytes = Number.POSITIVE_INFINITY,
+    onTensor,
+  }: SaveOptions,
 ): Promise<void> {
   checkOwnFolder(folder, place)
   if (ropesOf(state.architecture).some(({ scaling }) => scaling.type === 'divisors'))
@@ -45,7 +60,7 @@ export async function saveModel(
       cure: 'Train from the Hugging Face folder of the model; adapters can be saved all the same.',
     })
   await makeFolder(folder)
-  await writeSafetensors(join(folder, 'model.safetensors'), storedTensors(state, dtype))
+  await writeWeightFiles(folder, withProgress(storedTensors(state, dtype), onTensor), maxShardBytes)
   await writeFileAtomic(
     join(folder, 'generation_config.json'),
     `${JSON.stringify(generationConfig, null, 2)}\n`,
@@ -95,16 +110,45 @@ function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorTo
         name: nameAlone(slice.name, config.root),
         dtype: type,
         shape: slice.shape,
-        async data() {
-          const values = extractSlice(await read(parameter), slice)
-          if (type === 'F32') return values
-          if (type === 'BF16') return float32ToBfloat16(values)
-          checkFloat16(slice.name, values)
-          return float32ToFloat16(values)
+        async *data() {
+          if (slice.stored || slice.rows * slice.columns <= mostAtOnce) {
+            yield asType(slice.name, extractSlice(await read(parameter), slice), type)
+            return
+          }
+          const first = slice.offset / slice.columns
+          const rows = Math.ceil(mostAtOnce / slice.columns)
+          for (let row = 0; row < slice.rows; row += rows) {
+            const range = { first: first + row, rows: Math.min(rows, slice.rows - row) }
+            yield asType(slice.name, await readExact(state, parameter, range), type)
+          }
         },
       }
     }),
   )
+}
+
+/** Numbers of a matrix that are in memory at once: a larger one is read in pieces. */
+const mostAtOnce = 1 << 24
+
+function asType(name: string, values: Float32Array, type: 'F32' | 'BF16' | 'F16'): ArrayBufferView {
+  if (type === 'F32') return values
+  if (type === 'BF16') return float32ToBfloat16(values)
+  checkFloat16(name, values)
+  return float32ToFloat16(values)
+}
+
+/** The same tensors; `onTensor` is told before each is read. */
+function withProgress(tensors: TensorToWrite[], onTensor: SaveOptions['onTensor']): TensorToWrite[] {
+  if (!onTensor) return tensors
+  let written = 0
+  return tensors.map((tensor) => ({
+    ...tensor,
+    data: () => {
+      onTensor(written, tensors.length)
+      written += 1
+      return typeof tensor.data === 'function' ? tensor.data() : tensor.data
+    },
+  }))
 }
 
 /** The name of a tensor in a model that is the text model alone. */

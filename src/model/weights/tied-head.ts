@@ -31,6 +31,7 @@ export async function withStoredHead(
     expected: 'false; so it is read',
   }
   const untied: ModelDescription = {
+    ...described,
     config: { ...config, raw: { ...config.raw, tie_word_embeddings: false } },
     architecture: { ...architecture, isTied: false },
     notices: [...notices, notice],

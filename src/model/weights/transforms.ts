@@ -15,6 +15,8 @@ export interface Transform {
   onlyReshapes?: true
   /** Only rows are in another order: row i of memory is row `fileRow(i)` of the file. */
   fileRow?: (row: number) => number
+  /** Only columns are in another order: column i of memory is column `fileColumn(i)` of the file. */
+  fileColumn?: (column: number) => number
   /** What happens to other tensors with a row for each output: the bias, and LoRA's B; without it nothing. */
   outputs?: Transform
 }
@@ -77,6 +79,7 @@ export function reorderedColumns(fileColumn: (column: number) => number): Transf
     fileShape: (shape) => shape,
     fromFile: (values, [, columns]) => move(values, columns, (i) => [i, fileColumn(i)]),
     toFile: (values, [, columns]) => move(values, columns, (i) => [fileColumn(i), i]),
+    fileColumn,
   }
 }
 

@@ -4,6 +4,8 @@
  * Source of names: llama-vocab.cpp, https://github.com/ggml-org/llama.cpp
  */
 
+import { isJsonObject, type JsonObject } from '../../json.ts'
+
 /** How a byte-level BPE tokenizer cuts a text before merging. */
 export interface PreTokenizer {
   /** Regular expressions applied one after the other; matches and what lies between them are the words. */
@@ -67,3 +69,37 @@ export const preTokenizers: ReadonlyMap<string, PreTokenizer> = new Map(
     names.split(' ').map((name): [string, PreTokenizer] => [name, preTokenizer]),
   ),
 )
+
+/**
+ * The name of the pre-tokenizer of a tokenizer.json, by what it does; undefined where no name stands for it. Of several names that stand for the
+ * same the first one.
+ */
+export function preTokenizerNamed(json: JsonObject): string | undefined {
+  const { pre_tokenizer: pre, normalizer, model } = json
+  const splits = splitsOf(pre)
+  if (splits === undefined) return undefined
+  const wanted = {
+    splits: splits.join('\n'),
+    ignoreMerges: isJsonObject(model) && model['ignore_merges'] === true,
+    nfc: isJsonObject(normalizer) && normalizer['type'] === 'NFC',
+  }
+  for (const [name, { splits: own, ignoreMerges = false, nfc = false }] of preTokenizers)
+    if (own.join('\n') === wanted.splits && ignoreMerges === wanted.ignoreMerges && nfc === wanted.nfc)
+      return name
+  return undefined
+}
+
+/** The patterns that a step of tokenizer.json cuts by; undefined where it does something else, too. */
+function splitsOf(step: unknown): string[] | undefined {
+  if (!isJsonObject(step)) return undefined
+  const { type, pattern, pretokenizers } = step
+  if (type === 'Sequence' && Array.isArray(pretokenizers)) {
+    const all = pretokenizers.map(splitsOf)
+    return all.every((splits) => splits !== undefined) ? all.flat() : undefined
+  }
+  if (type === 'Digits') return step['individual_digits'] === true ? [String.raw`\p{N}`] : undefined
+  if (type === 'ByteLevel')
+    return step['add_prefix_space'] === true ? undefined : step['use_regex'] === false ? [] : [gpt2]
+  if (type !== 'Split' || !isJsonObject(pattern) || step['invert'] === true) return undefined
+  return typeof pattern['Regex'] === 'string' ? [pattern['Regex']] : undefined
+}

@@ -1,0 +1,138 @@
+import { basename, join } from 'node:path'
+import { FettleError, type Problem } from '../../error.ts'
+import {
+  ggufByteLength,
+  quantize,
+  writeGguf,
+  type GgufEntry,
+  type GgufTensorToWrite,
+  type WrittenGgufType,
+} from '../../formats/index.ts'
+import { vocabularyOf } from '../../model/index.ts'
+import type { ExportSource, ExportTarget, WriteExport } from '../format.ts'
+import { generalEntries } from './general-entries.ts'
+import { fileTypeNumbers, ggufFileTypes, tensorTypes } from './tensor-types.ts'
+import { plannedTensors, type PlannedTensor } from './tensors.ts'
+import { tokenizerEntries } from './tokenizer/index.ts'
+
+/** A model as a GGUF file of llama.cpp, with the adapter in the weights. */
+export const writeGgufExport: WriteExport = (source, target) => writeGgufModel(source, target, target.name)
+
+/** The same under another name. */
+export async function writeGgufModel(
+  source: ExportSource,
+  target: ExportTarget,
+  name: string,
+): Promise<readonly Problem[]> {
+  const { model } = source
+  await model.merge()
+  const { gguf } = model
+  if (!gguf)
+    throw new FettleError({
+      place: source.paths.model,
+      found: `a ${model.config.modelType}`,
+      expected: 'a family whose GGUF files fettle writes',
+      cure: 'Export it to safetensors, and convert that with llama.cpp.',
+    })
+  const notices = whatIsLost(source)
+  const type = ggufFileTypes.find((each) => each === target.type) ?? 'f16'
+  const planned = plannedTensors(model, gguf.architecture)
+  const count = vocabularyOf(model.architecture)
+  const tokens = await tokenizerEntries(source, gguf.architecture, count)
+  const types = tensorTypes(planned, type, {
+    layers: model.architecture.layers.length,
+    experts: Number(gguf.metadata['expert_count']?.value ?? 0),
+    plain: plainTypes[model.storedDtype],
+  })
+  const metadata = new Map<string, GgufEntry>([
+    ...(await generalEntries(source, gguf.architecture, planned)),
+    ...Object.entries(withTokens(gguf.metadata, count)).map(([key, entry]): [string, GgufEntry] => [
+      `${gguf.architecture}.${key}`,
+      entry,
+    ]),
+    ['general.file_type', { type: 'u32', value: fileTypeNumbers[type] }],
+    ['general.quantization_version', { type: 'u32', value: 2 }],
+    ...tokens,
+  ])
+  const { onTensor } = target
+  const tensors = planned.map((tensor, i) => toWrite(tensor, types[i], () => onTensor(i, planned.length)))
+  await writeParts(join(target.folder, name), metadata, tensors, target.maxShardBytes)
+  return notices
+}
+
+/** An adapter may have brought tokens. */
+function withTokens(metadata: Readonly<Record<string, GgufEntry>>, count: number): Record<string, GgufEntry> {
+  return 'vocab_size' in metadata ? { ...metadata, vocab_size: { type: 'u32', value: count } } : metadata
+}
+
+const plainTypes = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
+
+/** What the file cannot say: texts beyond a window are a note, everything else is no model of it any more. */
+function whatIsLost({ model, paths }: ExportSource): Problem[] {
+  const place = `${paths.model}: config.json`
+  const lost = model.gguf?.lost ?? []
+  const problems = lost.map(({ key, expected, cure }) => ({
+    place,
+    found: `${key}: a value that GGUF files of this architecture cannot say`,
+    expected,
+    cure: cure ?? 'Serve this model from safetensors.',
+  }))
+  const isNote = (key: string) => key === 'sliding_window'
+  const refused = problems.filter((_, i) => !isNote(lost[i].key))
+  if (refused.length > 0) throw new FettleError(refused)
+  return problems
+}
+
+function toWrite(
+  { name, shape, values }: PlannedTensor,
+  type: WrittenGgufType,
+  begin: () => void,
+): GgufTensorToWrite {
+  return {
+    name,
+    type,
+    shape,
+    async *data() {
+      begin()
+      for await (const piece of values()) yield quantize(piece, type)
+    },
+  }
+}
+
+/** One file, or where that takes more than `maxBytes`, several as llama-gguf-split names them: the first has all metadata. */
+async function writeParts(
+  path: string,
+  metadata: ReadonlyMap<string, GgufEntry>,
+  tensors: readonly GgufTensorToWrite[],
+  maxBytes: number,
+): Promise<void> {
+  const parts: GgufTensorToWrite[][] = []
+  let bytes = 0
+  for (const tensor of tensors) {
+    const length = ggufByteLength(tensor)
+    if (parts.length === 0 || bytes + length > maxBytes) {
+      parts.push([])
+      bytes = 0
+    }
+    parts.at(-1)?.push(tensor)
+    bytes += length
+  }
+  if (parts.length <= 1) return writeGguf(path, metadata, tensors)
+  const five = (number: number) => String(number).padStart(5, '0')
+  const stem = path.slice(0, -'.gguf'.length)
+  for (const [i, part] of parts.entries()) {
+    const own = new Map<string, GgufEntry>([
+      ...(i === 0 ? metadata : []),
+      ['split.no', { type: 'u16', value: i }],
+      ['split.count', { type: 'u16', value: parts.length }],
+      ['split.tensors.count', { type: 'i32', value: tensors.length }],
+    ])
+    await writeGguf(`${stem}-${five(i + 1)}-of-${five(parts.length)}.gguf`, own, part)
+  }
+}
+
+/** The first file of a model at this path, as `writeParts` may have split it. */
+export function firstPart(files: readonly string[], path: string): string {
+  const stem = basename(path).slice(0, -'.gguf'.length)
+  return files.find((file) => basename(file).startsWith(`${stem}-00001-of-`)) ?? path
+}
