@@ -2,35 +2,11 @@ import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { checkArgument, checkObject, checkPath } from '../check-argument.ts'
 import { clipText, FettleError, quoteValue, type Problem } from '../error.ts'
-import type { LoadOptions } from '../model/index.ts'
-import type { ExportedFile, ExportFormat, ExportProgress } from './format.ts'
+import type { ExportedFile, ExportFormat } from './format.ts'
 import { exportFormats, type ExportFormatName } from './formats.ts'
 import { openSource } from './open-source.ts'
+import type { ExportOptions } from './options.ts'
 import { placeWhole } from './place-files.ts'
-
-/** What is exported, and to what. */
-export interface ExportOptions extends Pick<
-  LoadOptions,
-  'quantization' | 'doubleQuantization' | 'engine' | 'threads'
-> {
-  /** Hugging Face folder or .gguf file. */
-  model: string
-  /** Folder of an adapter, which goes into the weights. */
-  adapter?: string | undefined
-  format: ExportFormatName
-  /** What weights are stored in; default the first of the format's. */
-  type?: string | undefined
-  /** File or folder. */
-  output: string
-  /** Whether a file may be replaced, or a folder have files in it; default not. */
-  overwrite?: boolean | undefined
-  /** Above so many bytes weights go to several files; default 5 · 10⁹, of GGUF files none. */
-  maxShardBytes?: number | undefined
-  /** Ends the export; nothing is left of it. */
-  signal?: AbortSignal | undefined
-  /** Is told how far it is, tensor by tensor. */
-  onProgress?: ((progress: ExportProgress) => void) | undefined
-}
 
 /** What was written. */
 export interface ExportResult {

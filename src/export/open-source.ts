@@ -9,8 +9,8 @@ import {
   readGenerationConfig,
 } from '../tokenizer/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
-import type { ExportOptions } from './export-model.ts'
 import type { ExportSource } from './format.ts'
+import type { ExportOptions } from './options.ts'
 
 /** Opens what is to be exported: the model and the adapter on it, without loading weights, and their tokenizer. */
 export async function openSource(options: ExportOptions): Promise<ExportSource> {

@@ -1,6 +1,6 @@
 import { FettleError } from '../../error.ts'
 import { ropeFrequencies, ropesOf, type Architecture, type Rope } from '../../model/index.ts'
-import type { PlannedTensor } from './tensors.ts'
+import type { PlannedTensor } from './planned-tensor.ts'
 
 /** Architectures whose rotation llama.cpp divides by a tensor. */
 const dividing = new Set(['llama', 'granite', 'mistral3', 'gemma4'])

@@ -1,16 +1,8 @@
 import { FettleError } from '../../error.ts'
 import type { UnloadedModel } from '../../model/index.ts'
 import { parametersOf, partShape, type Parameter, type ParameterPart } from '../../model/index.ts'
+import type { PlannedTensor } from './planned-tensor.ts'
 import { ropeTensors } from './rope-tensors.ts'
-
-/** A tensor of a GGUF file, before its type is chosen. */
-export interface PlannedTensor {
-  name: string
-  /** Row-major. */
-  shape: readonly number[]
-  /** Its numbers as the file has them, in pieces of whole rows. */
-  values(): AsyncIterable<Float32Array>
-}
 
 /** Numbers that are in memory at once, where a tensor can be read in pieces. */
 const mostAtOnce = 1 << 22

@@ -12,7 +12,8 @@ import { vocabularyOf } from '../../model/index.ts'
 import type { ExportSource, ExportTarget, WriteExport } from '../format.ts'
 import { generalEntries } from './general-entries.ts'
 import { fileTypeNumbers, ggufFileTypes, tensorTypes } from './tensor-types.ts'
-import { plannedTensors, type PlannedTensor } from './tensors.ts'
+import type { PlannedTensor } from './planned-tensor.ts'
+import { plannedTensors } from './tensors.ts'
 import { tokenizerEntries } from './tokenizer/index.ts'
 
 /** A model as a GGUF file of llama.cpp, with the adapter in the weights. */

@@ -1,0 +1,8 @@
+/** A tensor of a GGUF file, before its type is chosen. */
+export interface PlannedTensor {
+  name: string
+  /** Row-major. */
+  shape: readonly number[]
+  /** Its numbers as the file has them, in pieces of whole rows. */
+  values(): AsyncIterable<Float32Array>
+}

@@ -1,0 +1,27 @@
+import type { LoadOptions } from '../model/index.ts'
+import type { ExportProgress } from './format.ts'
+import type { ExportFormatName } from './formats.ts'
+
+/** What is exported, and to what. */
+export interface ExportOptions extends Pick<
+  LoadOptions,
+  'quantization' | 'doubleQuantization' | 'engine' | 'threads'
+> {
+  /** Hugging Face folder or .gguf file. */
+  model: string
+  /** Folder of an adapter, which goes into the weights. */
+  adapter?: string | undefined
+  format: ExportFormatName
+  /** What weights are stored in; default the first of the format's. */
+  type?: string | undefined
+  /** File or folder. */
+  output: string
+  /** Whether a file may be replaced, or a folder have files in it; default not. */
+  overwrite?: boolean | undefined
+  /** Above so many bytes weights go to several files; default 5 · 10⁹, of GGUF files none. */
+  maxShardBytes?: number | undefined
+  /** Ends the export; nothing is left of it. */
+  signal?: AbortSignal | undefined
+  /** Is told how far it is, tensor by tensor. */
+  onProgress?: ((progress: ExportProgress) => void) | undefined
+}
