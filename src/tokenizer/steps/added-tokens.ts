@@ -1,11 +1,11 @@
-import { quoteValue } from '../../error.ts'
+import { FettleError, quoteValue } from '../../error.ts'
 import { isJsonObject } from '../json.ts'
 import { parseToken, type AddedToken } from '../named-tokens.ts'
 import { alignedText, sliceText, type AlignedText } from './aligned-text.ts'
 import { isId, type ModelVocabulary } from './models/model.ts'
 import { longestFinder } from './longest-finder.ts'
 import type { Normalizer } from './normalizers.ts'
-import { unsupported } from './options.ts'
+import { problemAt, readAll, unsupported } from './options.ts'
 import { isSpace, isWordCharacter } from './unicode.ts'
 
 /** Part [start, end) of a text: an added token, or text between them that is still to be tokenised. */
@@ -176,13 +176,17 @@ const tokenFlags = ['single_word', 'lstrip', 'rstrip', 'normalized', 'special']
 export function readAddedTokens(json: unknown): AddedToken[] {
   if (json === undefined || json === null) return []
   if (!Array.isArray(json)) throw unsupported('added_tokens', quoteValue(json), 'a list')
-  return json.map((entry: unknown, i) => {
+  return readAll(json, (entry, i) => {
     const token = isJsonObject(entry) ? parseToken(entry) : undefined
     if (token === undefined || !isJsonObject(entry) || !isId(entry.id))
       throw unsupported('added_tokens', quoteValue(entry), 'an object with content and id')
-    const odd = tokenFlags.find((key) => typeof entry[key] !== 'boolean')
-    if (odd !== undefined)
-      throw unsupported(`added_tokens[${i}]`, `${odd}: ${quoteValue(entry[odd])}`, 'true or false')
+    const odd = tokenFlags.filter((key) => typeof entry[key] !== 'boolean')
+    if (odd.length > 0)
+      throw new FettleError(
+        odd.map((key) =>
+          problemAt(`added_tokens[${i}]`, `${key}: ${quoteValue(entry[key])}`, 'true or false'),
+        ),
+      )
     return token
   })
 }

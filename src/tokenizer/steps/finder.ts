@@ -1,7 +1,7 @@
 import { quoteValue } from '../../error.ts'
 import { compilePattern, stepBudget, type StepBudget } from '../../patterns/index.ts'
 import { isJsonObject } from '../json.ts'
-import { unsupported, type Part } from './options.ts'
+import { collect, unsupported, type Part } from './options.ts'
 
 /**
  * Finds stretches of a text, or of a part of it, and appends the start and the end of each.
@@ -50,7 +50,11 @@ export function findPattern(source: string, place: string): Finder {
 }
 
 /** What `Replace` and `Split` look for: a text as it is, or a regular expression. */
-export function readFinder({ json, place }: Part, { mayBeEmpty }: { mayBeEmpty: boolean }): Finder {
+export function readFinder(part: Part, options: { mayBeEmpty: boolean }): Finder {
+  return collect(part.problems, () => finderOf(part, options)) ?? (() => {})
+}
+
+function finderOf({ json, place }: Part, { mayBeEmpty }: { mayBeEmpty: boolean }): Finder {
   const pattern = isJsonObject(json.pattern) ? json.pattern : {}
   const { String: wanted, Regex: source } = pattern
   const isOne = Object.keys(pattern).length === 1

@@ -1,4 +1,4 @@
-import { clipText, quoteValue } from '../../error.ts'
+import { clipText, FettleError, quoteValue, type Problem } from '../../error.ts'
 import { stepBudget } from '../../patterns/index.ts'
 import type { Backend } from '../backend.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
@@ -12,7 +12,7 @@ import type { Model } from './models/model.ts'
 import { readUnigram } from './models/unigram.ts'
 import { readWordLevel, readWordPiece } from './models/word-piece.ts'
 import { normalizerReaders, type Normalizer } from './normalizers.ts'
-import { readPart, unsupported, type Readers } from './options.ts'
+import { collect, mostProblems, problemAt, readPart, unsupported, type Readers } from './options.ts'
 import { tokenizerKeys } from './part-keys.ts'
 import { postProcessorReaders, type PostProcessor } from './post-processors.ts'
 import { readCutting, type Cutting } from './pre-tokenizers.ts'
@@ -48,18 +48,19 @@ export function makeBackend(json: JsonObject): Backend {
 
 function readSteps(json: JsonObject): Steps {
   const optional = <T>(key: string, read: (part: unknown) => T): T | undefined =>
-    json[key] === null || json[key] === undefined ? undefined : read(json[key])
-  checkFile(json)
-  return {
+    json[key] === null || json[key] === undefined ? undefined : collect(problems, () => read(json[key]))
+  const problems = problemsOfFile(json)
+  const read = {
     normalize: optional('normalizer', (part) => readPart(part, 'normalizer', normalizerReaders)),
-    ...(optional('pre_tokenizer', readCutting) ?? uncut),
-    model: readPart(withType(json.model), 'model', modelReaders),
-    finish:
-      optional('post_processor', (part) => readPart(part, 'post_processor', postProcessorReaders)) ??
-      unchanged,
+    cutting: optional('pre_tokenizer', readCutting) ?? uncut,
+    model: collect(problems, () => readPart(withType(json.model), 'model', modelReaders)),
+    finish: optional('post_processor', (part) => readPart(part, 'post_processor', postProcessorReaders)),
     decode: optional('decoder', (part) => readPart(part, 'decoder', decoderReaders)),
-    addedTokens: readAddedTokens(json.added_tokens),
+    addedTokens: collect(problems, () => readAddedTokens(json.added_tokens)),
   }
+  const { cutting, model, finish = unchanged, addedTokens, ...others } = read
+  if (model === undefined || addedTokens === undefined || problems.length > 0) throw new FettleError(problems)
+  return { ...others, ...cutting, model, finish, addedTokens }
 }
 
 function backendOf({ normalize, cut, spellsBytes, model, finish, decode, addedTokens }: Steps): Backend {
@@ -111,11 +112,16 @@ function backendOf({ normalize, cut, spellsBytes, model, finish, decode, addedTo
 }
 
 /** What the Rust library refuses of the file itself. */
-function checkFile(json: JsonObject): void {
-  const odd = Object.keys(json).find((key) => !tokenizerKeys.includes(key))
-  if (odd !== undefined) throw unsupported(clipText(odd), quoteValue(json[odd]), tokenizerKeys.join(', '))
-  if (json.version !== undefined && json.version !== '1.0')
-    throw unsupported('version', quoteValue(json.version), '1.0')
+function problemsOfFile(json: JsonObject): Problem[] {
+  const odd = Object.keys(json).filter((key) => !tokenizerKeys.includes(key))
+  return [
+    ...odd
+      .slice(0, mostProblems)
+      .map((key) => problemAt(clipText(key), quoteValue(json[key]), tokenizerKeys.join(', '))),
+    ...(json.version === undefined || json.version === '1.0'
+      ? []
+      : [problemAt('version', quoteValue(json.version), '1.0')]),
+  ]
 }
 
 const unchanged = <T>(same: T): T => same

@@ -9,6 +9,7 @@ import {
   readCount,
   readFlag,
   readFlagOrNull,
+  readAll,
   readPart,
   readParts,
   unsupported,
@@ -85,10 +86,11 @@ export function readCutting(json: unknown): Cutting {
   const place = parts[0] === json ? 'pre_tokenizer' : 'pre_tokenizer Sequence'
   const last = parts.at(-1)
   const spellsBytes = typeof last === 'object' && last !== null && 'type' in last && last.type === 'ByteLevel'
-  const steps = parts
-    .slice(0, spellsBytes ? -1 : undefined)
-    .map((part) => readPart(part, place, preTokenizerReaders))
-  if (spellsBytes) steps.push(readPart(last, place, { ByteLevel: readByteLevel }))
+  const steps = readAll(parts, (part, i) =>
+    spellsBytes && i === parts.length - 1
+      ? readPart(part, place, { ByteLevel: readByteLevel })
+      : readPart(part, place, preTokenizerReaders),
+  )
   return { cut: steps.length === 1 ? steps[0] : inTurn(steps, place), spellsBytes }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it, test } from 'vitest'
+import { FettleError } from '../../../src/error.ts'
 import { checkKnown } from '../../../src/tokenizer/steps/unicode.ts'
 import { backendOf, pieces, regex, split, type Parts } from './parts.ts'
 
@@ -59,4 +60,35 @@ describe('what is not written in JavaScript is refused, with what would be read'
     expect(() => checkKnown('a\ufdd0\u{10ffff}\ue000😀', true)).not.toThrow()
     expect(() => checkKnown('a\u{378}')).not.toThrow()
   })
+})
+
+test('everything that is wrong is told at once', () => {
+  const odd = pieces({
+    normalizer: { type: 'Sequence', normalizers: [{ type: 'Odd' }, { type: 'Prepend', prepend: 3 }] },
+    pre_tokenizer: { type: 'Split', pattern: { Regex: '(' }, behavior: 'Sideways', invert: 'no' },
+    decoder: { type: 'Replace', pattern: 4, content: 5 },
+    model: { type: 'BPE', dropout: 0.1, vocab: {}, merges: [] },
+  })
+  let problems: readonly { place: string; found: string }[] = []
+  try {
+    backendOf({ ...odd, version: '2.0', added_tokens: [{ id: 0, content: '<x>', special: 1 }, {}] })
+  } catch (error) {
+    if (error instanceof FettleError) problems = error.problems
+  }
+  const told = problems.map(({ place, found }) => `${place.replace('tokenizer.json: ', '')}: ${found}`)
+  for (const start of [
+    'version: "2.0"',
+    'normalizer Sequence: type "Odd"',
+    'normalizer Sequence Prepend: prepend: 3',
+    'pre_tokenizer Split: behavior: "Sideways"',
+    'pre_tokenizer Split: invert: "no"',
+    'decoder Replace: ',
+    'model BPE: dropout: 0.1',
+    'added_tokens[0]: special: 1',
+    'added_tokens: {}',
+  ])
+    expect(
+      told.some((text) => text.startsWith(start)),
+      `${start} in ${told.join('; ')}`,
+    ).toBe(true)
 })
