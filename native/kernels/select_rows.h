@@ -1,4 +1,4 @@
-// The rows that the output head reads.
+// The rows that the output head reads, or rows laid out otherwise: in any order, one several times.
 //   y[i] = x[rows[i]]             dX[rows[i]] += dY[i], all other rows zero
 // A row −1 is padding: y = 0, and nothing is added. All rows after it are padding too.
 #pragma once
@@ -12,7 +12,7 @@ namespace fettle::FETTLE_ISA {
 
 static void selectRowsForward(const args::SelectRows& op) { gatherRows(op.pool(), op.x(), op.rows().as<int32_t>(), op.y()); }
 
-// Each thread owns a run of dX's rows and finds its part of the ascending list of selected rows.
+// Each thread owns a run of dX's rows and takes what belongs to them, in the order of the list.
 static void selectRowsVjp(const args::SelectRowsVjp& op) {
   if (!op.dX()) return;
   const Tensor &dX = *op.dX(), &dY = op.dY();
@@ -27,10 +27,9 @@ static void selectRowsVjp(const args::SelectRowsVjp& op) {
         const Range range = partOf(dX.rows(), thread, pool.threads());
         if (!op.accumulatesX())
           __builtin_memset(dX.as<X>() + range.begin * width, 0, (range.end - range.begin) * width * sizeof(X));
-        int64_t i = 0;
-        while (i < selected && rows[i] < range.begin) i++;
-        for (; i < selected && rows[i] < range.end; i++)
-          addRow(dX.as<X>() + rows[i] * width, dY.as<const Y>() + i * width, width);
+        for (int64_t i = 0; i < selected; i++)
+          if (rows[i] >= range.begin && rows[i] < range.end)
+            addRow(dX.as<X>() + rows[i] * width, dY.as<const Y>() + i * width, width);
       });
     });
   });

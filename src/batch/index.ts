@@ -9,5 +9,6 @@ export type { LabelledRow, PaddedBatch, PaddingOptions } from './collate-padded.
 export { pack, type PackingStrategy } from './packing.ts'
 export { planEpoch, type EpochOptions, type EpochPlan } from './plan.ts'
 export { shuffledOrder } from './shuffle.ts'
+export { sharedRows, type SharedRows } from './shared-rows.ts'
 export { splitBatch } from './split.ts'
 export { createTokenLedger, truncate, type LedgerReport } from './truncation.ts'

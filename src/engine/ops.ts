@@ -30,7 +30,7 @@ export const ops = {
     saved: () => ['ids'],
   }),
 
-  /** y[i] = x[rows[i]]; rows ascend, −1 from some row on: padding, y = 0. */
+  /** y[i] = x[rows[i]]; rows in any order, each any number of times, −1 from some row on: padding, y = 0. */
   selectRows: op({
     inputs: { x: stream('M', 'H'), rows: int32('m', { from: -1, below: 'M' }) },
     outputs: { y: stream('m', 'H') },

@@ -76,6 +76,8 @@ export const specialCases: { readonly [K in OpName]?: readonly Case<K>[] } = {
     selectRows('one row, residual stream', 'float32', { M: 4, H: 33 }, [2]),
     selectRows('all rows', 'act', { M: 3, H: 17 }, [0, 1, 2]),
     selectRows('padding after the rows', 'float32', { M: 9, H: 37 }, [0, 5, 8, -1, -1]),
+    selectRows('any order, some several times', 'float32', { M: 7, H: 19 }, [0, 1, 4, 5, 0, 1, 6, 1, 2, -1]),
+    selectRows('the same, activations', 'act', { M: 5, H: 34 }, [3, 0, 1, 0, 1, 4, 0]),
   ],
   rmsNorm: [
     rmsNorm('odd width', { M: 5, W: 7 }),

@@ -194,11 +194,15 @@ function attend(
 ): Tensor {
   const attributes = { headDim, queryHeads, keyHeads, scale, cap, window }
   const sinks = parameter ? tensors.tensor(parameter) : null
-  const o = { dtype: activation, shape: [qkv.shape[0], queryHeads * headDim] }
   if ('starts' in context) {
-    const lse = { dtype: 'float32' as const, shape: [qkv.shape[0], queryHeads] }
-    return present(tape.apply('attention', { qkv, starts: context.starts, sinks }, attributes, { o, lse }).o)
+    const { starts, copies } = context
+    const whole = copies ? selectRows(tape, qkv, copies.of) : qkv
+    const o = { dtype: activation, shape: [whole.shape[0], queryHeads * headDim] }
+    const lse = { dtype: 'float32' as const, shape: [whole.shape[0], queryHeads] }
+    const attended = present(tape.apply('attention', { qkv: whole, starts, sinks }, attributes, { o, lse }).o)
+    return copies ? selectRows(tape, attended, copies.places) : attended
   }
+  const o = { dtype: activation, shape: [qkv.shape[0], queryHeads * headDim] }
   const { slots, caches } = context
   const [keyCache, valueCache] = caches.get(cache) ?? []
   const inputs = { qkv, slots, positions, keyCache, valueCache, sinks }

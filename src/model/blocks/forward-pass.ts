@@ -83,9 +83,19 @@ export interface TokenInputs {
   /** int32 [M] */
   positions: Tensor
   /** How blocks find the earlier tokens: in the same batch, or in a cache. */
-  context: { starts: Tensor } | { slots: Tensor; caches: ReadonlyMap<CacheShape, readonly Tensor[]> }
+  context:
+    | { starts: Tensor; copies?: CopiedTokens | undefined }
+    | { slots: Tensor; caches: ReadonlyMap<CacheShape, readonly Tensor[]> }
   /** Those of the tokens that something is read of; without it all. */
   rows?: Tensor
+}
+
+/** Where several documents have tokens that are computed once: how they are laid out for attention, each document whole. */
+export interface CopiedTokens {
+  /** int32 [copies] the token that each of them is. */
+  of: Tensor
+  /** int32 [M] a copy of each token. */
+  places: Tensor
 }
 
 /** How one forward pass is computed. */

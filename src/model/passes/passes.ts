@@ -1,9 +1,9 @@
-import { learnedPlaces, type Batch } from '../../batch/index.ts'
-import { backward, bytesPerElement, createTape, rowsOf } from '../../engine/index.ts'
+import { learnedPlaces, sharedRows, type Batch, type SharedRows } from '../../batch/index.ts'
+import { backward, bytesPerElement, createTape } from '../../engine/index.ts'
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
-import { headOf, linearParameters } from '../blocks/architecture.ts'
+import { headOf, linearParameters, type Architecture } from '../blocks/architecture.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
 import { recordBalance } from '../blocks/balance.ts'
 import type { ForwardPass, PassOptions, Recomputation, Routing } from '../blocks/forward-pass.ts'
@@ -14,23 +14,28 @@ import { passTensors } from '../state/pass-tensors.ts'
 import { ensurePositions } from '../state/rotations.ts'
 import { targetLogProbs, type LearnedHidden } from './head.ts'
 import { dropoutSeedOf, type PassDropout } from './dropout-seed.ts'
-import { targetTensors, tokenTensors, writeTargets, writeTokens } from './pass-inputs.ts'
-import type { TargetTensors, TokenTensors } from './pass-inputs.ts'
+import { targetRows, targetTensors, tokenTensors, writeTargets, writeTokens } from './pass-inputs.ts'
+import type { PassRows, TargetTensors, TokenTensors } from './pass-inputs.ts'
 import { createProgramCache } from './program-cache.ts'
 import { recomputationWithin } from './recompute.ts'
 
 /** Forward and backward passes over a batch of n tokens, m of them learned from. */
 export interface Passes {
+  /** Whether what documents begin with alike can be computed once. */
+  readonly canShare: boolean
   /** Logits [n, vocabulary] of all tokens. */
   logits(batch: Batch): Promise<Float32Array>
   /** What the routers of each layer say of all tokens, and the loss of how unevenly they use their experts. */
   routing(batch: Batch): Promise<RouterOutputs>
   /** log P(target) [m] of the learned tokens, in nats. */
-  logProbs(batch: Batch): Promise<Float32Array>
+  logProbs(batch: Batch, options?: SharingOptions): Promise<Float32Array>
   /** The same, what it would be if `token` were the target of each, and the token that is likeliest in the place of each. */
   alternative(batch: Batch, token: number): Promise<Scores>
   /** `logProbs`, and what is told of the distributions that they are of. */
-  described(batch: Batch): Promise<{ logProbs: Float32Array; description: TokenDescription }>
+  described(
+    batch: Batch,
+    options?: SharingOptions,
+  ): Promise<{ logProbs: Float32Array; description: TokenDescription }>
   /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
   train(batch: Batch, weights: Weights, options?: TrainingPassOptions): Promise<Float32Array>
 }
@@ -63,6 +68,8 @@ export interface Scores {
   alternative: Float32Array
   /** The likeliest tokens [m] */
   best: Int32Array
+  /** The loss of unevenly used experts, not multiplied; where it is part of the loss. */
+  balance?: number
 }
 
 /** Of a model with experts. */
@@ -73,7 +80,13 @@ export interface RouterOutputs {
   loss: number
 }
 
-export interface TrainingPassOptions {
+/** How the documents of a batch are computed. */
+export interface SharingOptions {
+  /** Computes once what documents begin with as the one before them does, where the model can and that is much; default false. */
+  shares?: boolean
+}
+
+export interface TrainingPassOptions extends SharingOptions {
   /** Adds this much of the loss of unevenly used experts; default nothing. */
   balance?: number
   /** Takes that loss, multiplied so. */
@@ -107,12 +120,15 @@ export function createPasses(state: ModelState): Passes {
   }
 
   return {
+    get canShare() {
+      return canShare(state.architecture)
+    },
     async logits(batch) {
       ensurePositions(state, highest(batch.positionIds) + 1)
       const count = batch.inputIds.length
       const pass = logitPasses.get(`${count}`, () => {
         const tape = createTape()
-        const inputs = tokenTensors(engine, count)
+        const inputs = tokenTensors(engine, { tokens: count })
         const { architecture } = state
         const tensors = passTensors(state)
         const recorded = { tape, tensors, tokens: withStarts(inputs), options: plain }
@@ -131,9 +147,9 @@ export function createPasses(state: ModelState): Passes {
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
     routing,
-    logProbs: async (batch) => (await score(batch)).logProbs,
+    logProbs: async (batch, { shares } = {}) => (await score(batch, { shares })).logProbs,
     alternative: (batch, token) => score(batch, { token }),
-    described: (batch) => score(batch, { describes: true }),
+    described: (batch, { shares } = {}) => score(batch, { describes: true, shares }),
     train,
   }
 
@@ -145,7 +161,7 @@ export function createPasses(state: ModelState): Passes {
     const count = batch.inputIds.length
     const { program, inputs, outputs } = routingPasses.get(`${count}`, () => {
       const tape = createTape()
-      const inputs = tokenTensors(engine, count)
+      const inputs = tokenTensors(engine, { tokens: count })
       const routings: Routing[] = []
       const tensors = passTensors(state)
       decode({ tape, tensors, tokens: withStarts(inputs), options: plain, routings }, architecture)
@@ -165,7 +181,7 @@ export function createPasses(state: ModelState): Passes {
   /** A forward pass; what is not asked for is empty. */
   async function score(
     batch: Batch,
-    { token, describes = false }: { token?: number; describes?: boolean } = {},
+    { token, describes = false, shares }: { token?: number; describes?: boolean } & SharingOptions = {},
   ): Promise<Scores & { description: TokenDescription }> {
     const places = learnedPlaces(batch)
     const nothing = {
@@ -175,23 +191,25 @@ export function createPasses(state: ModelState): Passes {
     }
     if (places.length === 0) return { logProbs: new Float32Array(0), ...nothing }
     ensurePositions(state, highest(batch.positionIds) + 1)
-    const count = batch.inputIds.length
-    const capacity = capacityFor(count)
-    const stretchCount = token === undefined ? 0 : Math.ceil(capacity / stretchRows)
+    const { shared, capacity, counts, key } = rowsFor(batch, shares)
+    const { topK = 1, isAdded: tellsBalance = false } = state.architecture.balance ?? {}
+    const stretchCount = token === undefined ? 0 : Math.ceil(capacity.tokens / stretchRows)
     const stretches = Array.from({ length: stretchCount }, (_, i) => `stretch ${i}`)
     const { program, inputs, outputs } = scoringPasses.get(
-      `${capacity} ${token !== undefined} ${describes}`,
+      `${key} ${token !== undefined} ${describes}`,
       () => {
         const tape = createTape()
         const inputs: ScoringTensors = {
           ...tokenTensors(engine, capacity),
           ...targetTensors(engine, capacity),
-          alternatives: engine.tensor('int32', [rowsOf('tokens', capacity)]),
+          alternatives: engine.tensor('int32', [targetRows(capacity)]),
           ...Object.fromEntries(
             stretches.map((name) => [name, engine.tensor('int32', [stretchRows])] as const),
           ),
         }
-        const learned = learnedHidden(tape, inputs, plain)
+        const routings: Routing[] = []
+        const learned = learnedHidden(tape, inputs, plain, undefined, routings)
+        const isBalanced = token !== undefined && tellsBalance && routings.length > 0
         const { logProbs, description } = targetLogProbs(tape, learned, inputs.targets, null, describes)
         const { logProbs: alternative } =
           token === undefined ? { logProbs } : targetLogProbs(tape, learned, inputs.alternatives, null)
@@ -201,13 +219,15 @@ export function createPasses(state: ModelState): Passes {
           logProbs,
           ...(token !== undefined && { alternative }),
           ...(description && { description }),
+          ...(isBalanced && { balance: recordBalance(tape, routings, topK, 1, false) }),
           ...Object.fromEntries(best),
         }
         return { program: engine.compile(tape.commands(), Object.values(outputs)), inputs, outputs }
       },
     )
-    writeTokens(engine, inputs, batch)
-    writeTargets(engine, inputs, batch, places)
+    writeTokens(engine, inputs, batch, shared)
+    writeTargets(engine, inputs, batch, places, shared)
+    const count = batch.inputIds.length
     if (token !== undefined)
       engine.write(inputs.alternatives, new Int32Array(count).fill(-1).fill(token, 0, places.length))
     for (const [i, name] of stretches.entries())
@@ -217,7 +237,7 @@ export function createPasses(state: ModelState): Passes {
           Math.min(i * stretchRows + at, places.length - 1),
         ),
       )
-    await engine.run(program, { tokens: count })
+    await engine.run(program, counts)
     const logProbs = await readLearned(outputs['logProbs'], places)
     if (describes)
       return { logProbs, ...nothing, description: await readDescription(outputs['description'], places) }
@@ -229,6 +249,7 @@ export function createPasses(state: ModelState): Passes {
       alternative: await readLearned(outputs['alternative'], places),
       best: best.subarray(0, places.length),
       description: nothing.description,
+      ...('balance' in outputs && { balance: (await engine.read(outputs['balance']))[0] }),
     }
   }
 
@@ -254,13 +275,15 @@ export function createPasses(state: ModelState): Passes {
     const { dropout } = options
     const drops = dropout !== undefined && (state.adapter?.config.loraDropout ?? 0) > 0
     const count = batch.inputIds.length
-    const capacity = capacityFor(count)
-    const recomputation = recomputationOf(count, options)
-    const { wholeLayers, gatedLayers } = recomputation
     const isNoisy = dropout !== undefined && (options.noise ?? 0) > 0
     const coefficient = state.architecture.balance ? (options.balance ?? 0) : 0
+    // What is drawn or counted for each token of each document needs them all.
+    const shares = options.shares === true && !drops && !isNoisy && coefficient === 0
+    const { shared, capacity, counts, key: rows } = rowsFor(batch, shares)
+    const recomputation = recomputationOf(counts.tokens, options)
+    const { wholeLayers, gatedLayers } = recomputation
     const describes = options.onDescription !== undefined
-    const key = `${capacity} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers} ${coefficient} ${describes}`
+    const key = `${rows} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers} ${coefficient} ${describes}`
     if (isNoisy) {
       noise ??= { magnitude: engine.tensor('float32', [1]), seed: engine.tensor('int32', [1]) }
       const { laterScale } = state.architecture.embedding
@@ -281,8 +304,8 @@ export function createPasses(state: ModelState): Passes {
         describes,
       ),
     )
-    writeTokens(engine, inputs, batch)
-    writeTargets(engine, inputs, batch, places)
+    writeTokens(engine, inputs, batch, shared)
+    writeTargets(engine, inputs, batch, places, shared)
     if (drops) {
       const places = linearParameters(state.architecture).length
       engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, places)))
@@ -290,7 +313,7 @@ export function createPasses(state: ModelState): Passes {
     let known: ArrayLike<number> =
       typeof weights === 'function' ? new Float32Array(places.length).fill(1) : weights
     engine.write(inputs.weights, paddedWeights(known, places.length, count))
-    await engine.run(program, { tokens: count })
+    await engine.run(program, counts)
     const logProbs = await readLearned(outputs.logProbs, places)
     if (outputs.balance) options.onBalanceLoss?.((await engine.read(outputs.balance))[0])
     const description = describes ? await readDescription(outputs.description, places) : undefined
@@ -311,7 +334,7 @@ export function createPasses(state: ModelState): Passes {
 
   /** In two stages the forward pass runs with weights of 1, and the backward pass waits for `engine.finish`. */
   function compileTraining(
-    count: number,
+    rows: PassRows,
     twoStages: boolean,
     options: PassOptions,
     coefficient: number,
@@ -320,9 +343,9 @@ export function createPasses(state: ModelState): Passes {
     const tape = createTape()
     const routings: Routing[] = []
     const inputs = {
-      ...tokenTensors(engine, count),
-      ...targetTensors(engine, count),
-      weights: engine.tensor('float32', [rowsOf('tokens', count)]),
+      ...tokenTensors(engine, rows),
+      ...targetTensors(engine, rows),
+      weights: engine.tensor('float32', [targetRows(rows)]),
     }
     const rowGradient = state.tokenRows?.tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
     const learned = learnedHidden(tape, inputs, options, rowGradient, routings)
@@ -395,6 +418,22 @@ export function createPasses(state: ModelState): Passes {
     return recomputationWithin(state.architecture, bytesPerElement[activation], count, activationBytes)
   }
 
+  /** Rows of a pass, and those that it is compiled for; what of them is computed once, where that is asked for. */
+  function rowsFor(
+    batch: Batch,
+    shares = false,
+  ): { shared?: SharedRows; counts: PassRows; capacity: PassRows; key: string } {
+    const count = batch.inputIds.length
+    const shared = shares && canShare(state.architecture) ? sharedRows(batch) : undefined
+    if (!shared) {
+      const tokens = capacityFor(count)
+      return { counts: { tokens: count }, capacity: { tokens }, key: `${tokens}` }
+    }
+    const counts = { tokens: shared.places.length, copies: count }
+    const capacity = { tokens: capacityFor(counts.tokens), copies: capacityFor(count) }
+    return { shared, counts, capacity, key: `${capacity.tokens} ${capacity.copies}` }
+  }
+
   /**
    * Rows that a pass of `count` tokens is compiled for: those of an earlier pass that was little longer, else its own. To plan
    * and encode a pass takes 10 ms in which no kernel runs, and batches differ in length.
@@ -439,8 +478,13 @@ function described(description: Tensor | undefined): Tensor[] {
   return description ? [description] : []
 }
 
-function withStarts({ ids, positions, starts }: TokenTensors) {
-  return { ids, positions, context: { starts } }
+function withStarts({ ids, positions, starts, of, places }: TokenTensors) {
+  return { ids, positions, context: { starts, ...(of && places && { copies: { of, places } }) } }
+}
+
+/** Whether tokens see earlier ones by attention alone: what else mixes them goes through documents one after the other. */
+function canShare({ layers }: Architecture): boolean {
+  return layers.flat().every(({ mixesTokens, attention }) => !mixesTokens || attention !== undefined)
 }
 
 /** Weights of m tokens, and zeros behind them. */
