@@ -9,6 +9,7 @@ import type {
 } from '../train/index.ts'
 import { count, duration, percent, plural, short } from './numbers.ts'
 import { prepareView } from './prepare-view.ts'
+import { metricChanges, metricTexts, sourceTexts } from './run-metrics.ts'
 import { bar, sparkline } from './sparkline.ts'
 import { createProgressLine, hang } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
@@ -23,6 +24,8 @@ export interface RunView {
 }
 
 const spinner = '⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏'
+/** Metrics that have room in the progress line. */
+const shownMetrics = 2
 /** Steps that the speed is averaged over. */
 const recentSteps = 20
 
@@ -41,6 +44,7 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
   /** When the first and the latest step of this run ended: between them lies the pace. */
   let firstEnd: { step: number; time: number } | undefined
   let latestEnd = { step: 0, time: 0 }
+  let firstStep: StepEvent | undefined
   let firstEval: EvalEvent | undefined
   let lastEval: EvalEvent | undefined
   const showPreparing = prepareView(terminal, line)
@@ -59,6 +63,7 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
           break
         case 'step':
           losses.push(event.loss)
+          firstStep ??= event
           recent = [...recent.slice(1 - recentSteps), event]
           latestEnd = { step: event.step, time: performance.now() }
           firstEnd ??= latestEnd
@@ -105,6 +110,7 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
       ...(latest
         ? [
             `loss ${latest.loss.toFixed(2)} ${paint.cyan(sparkline(losses, 10))}`,
+            ...metricTexts(latest).slice(0, shownMetrics),
             `${speed()} tokens/s`,
             timeLeft(step, start.steps),
           ]
@@ -113,10 +119,12 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
     line.show(parts.join('  '))
   }
 
-  function stepLine({ step, loss, grad_norm, learning_rate }: StepEvent): string {
+  function stepLine(event: StepEvent): string {
+    const { step, loss, grad_norm, learning_rate } = event
+    const told = metricTexts(event).map((text) => `  ${text}`)
     const steps = start?.steps ?? step
     const left = timeLeft(step, steps)
-    return `step ${step}/${steps}  loss ${loss.toFixed(4)}  grad_norm ${grad_norm.toFixed(3)}  learning_rate ${learning_rate.toExponential(2)}  ${speed()} tokens/s${left === '' ? '' : `  ${left}`}`
+    return `step ${step}/${steps}  loss ${loss.toFixed(4)}  grad_norm ${grad_norm.toFixed(3)}  learning_rate ${learning_rate.toExponential(2)}${told.join('')}  ${speed()} tokens/s${left === '' ? '' : `  ${left}`}`
   }
 
   /** Tokens a second over the recent steps. */
@@ -151,7 +159,8 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
     const stops = stopChange()
     const cost = `${plural(step, 'step')} in ${duration(elapsed_ms)}, ${count(tokens_per_second)} tokens/s, ${count(peak_rss_mib)} MiB at most`
     const title = interrupted ? 'stopped' : 'trained'
-    done(title, [change, ...(stops === undefined ? [] : [stops]), cost].join(' · '))
+    const metrics = metricChanges(firstStep, recent.at(-1))
+    done(title, [change, ...metrics, ...(stops === undefined ? [] : [stops]), cost].join(' · '))
     if (stopped_early !== undefined) done('ended', stopped_early)
     if (best?.loaded === true) done('best', `step ${best.step}, ${best.metric} ${best.value.toPrecision(4)}`)
     done('saved', output_dir)
@@ -187,6 +196,7 @@ function startLines(event: StartEvent): [title: string, text: string][] {
   if (gone !== undefined) lines.push(['left out', gone])
   if (event.held_out > 0) lines.push(['held out', `${plural(event.held_out, 'row')} for evaluation`])
   if (truncated_tokens > 0) lines.push(['cut', cutText(event)])
+  if (event.batch !== undefined) lines.push(['batch', batchText(event.batch)])
   if (event.first_step > 0) lines.push(['resumed', `after step ${event.first_step} of ${event.steps}`])
   lines.push(...[...event.data_notes, ...(event.notes ?? [])].map((text): [string, string] => ['note', text]))
   return lines
@@ -232,6 +242,19 @@ function invalidText({ invalid_rows: rows, invalid }: StartEvent): string {
   ].join(' · ')
 }
 
+/** How a step is computed, where that was found from the memory. */
+function batchText(batch: NonNullable<StartEvent['batch']>): string {
+  const { per_device_train_batch_size: rows, gradient_accumulation_steps: accumulated } = batch
+  const { bound_by: bound, memory_mib: memory } = batch
+  return [
+    `${plural(batch.rows_per_step, 'row')} a step${accumulated === 1 ? '' : `, ${accumulated} × ${rows}`}`,
+    `passes of at most ${plural(batch.tokens_per_pass, 'token')} and ${count(batch.activation_mib)} MiB`,
+    batch.resumed
+      ? 'as before'
+      : `${count(memory)} MiB there${bound === 'machine' ? '' : `, by the limit of the ${bound}`}`,
+  ].join(' · ')
+}
+
 /** What truncation took. */
 function cutText(event: StartEvent): string {
   const { truncated_tokens, truncated_stops, truncated_answers, truncated_examples } = event
@@ -266,7 +289,7 @@ function sampleText(step: number, { prompt, text, problem }: Sample): string {
 
 function evalText(event: EvalEvent): string {
   const { step, loss, mean_token_accuracy: accuracy, stop_probability, early_stop_probability } = event
-  const parts = [`step ${step}`, `loss ${loss.toFixed(4)}`]
+  const parts = [`step ${step}`, `loss ${loss.toFixed(4)}`, ...sourceTexts(event), ...metricTexts(event)]
   if (accuracy !== undefined) parts.push(`${percent(accuracy)} of the tokens right`)
   if (stop_probability !== null) parts.push(`stops after an answer ${percent(stop_probability)}`)
   if (early_stop_probability !== null) parts.push(`too early ${percent(early_stop_probability)}`)

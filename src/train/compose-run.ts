@@ -3,6 +3,7 @@ import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
 import type { PrepareEvent, TrainEvent } from './events.ts'
+import type { PassSize } from './memory/index.ts'
 import {
   readTrainOptions,
   refuseOtherLoading,
@@ -12,6 +13,7 @@ import {
 import { optimiserOf } from './optimisers/optimiser-of.ts'
 import { eventsOf } from './preparation/index.ts'
 import { addRunAdapter, refuseOtherAdapter } from './run-adapter.ts'
+import { runPasses } from './run-passes.ts'
 import { runTraining } from './run-training.ts'
 import { openRunFolder, type RunFolder } from './runs/index.ts'
 import type { TrainingTask } from './task.ts'
@@ -51,7 +53,7 @@ export interface MethodTask<D extends Document> extends Pick<
   'objective' | 'data' | 'reference' | 'fingerprint'
 > {
   /** Called when the adapter is on the model, and nothing is trained yet. */
-  ready?(): Promise<void>
+  ready?(passes: PassSize | undefined): Promise<void>
 }
 
 /**
@@ -76,9 +78,11 @@ export async function* composeRun<D extends Document>(
       taskOf({ model, tokenizer, options, stopTokenIds, isNewAdapter, signal, tell }),
     )
     await addRunAdapter(model, options, newTokenIds)
-    await ready?.()
+    const passes = runPasses(model, options, folder.from)
+    await ready?.(passes)
     yield* execute({
       ...task,
+      passes,
       model,
       tokenizer,
       optimiser: optimiserOf(options),

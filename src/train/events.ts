@@ -65,6 +65,8 @@ export interface StartEvent {
   prepared?: { cache: string | null; reused: boolean; elapsed_ms: number }
   steps: number
   steps_per_epoch: number
+  /** How a step is computed, where that was found from the memory. */
+  batch?: FoundBatch
   /** Steps done before, when a run is resumed. */
   first_step: number
   /** Of the run, which its checkpoints and run.json have, too. */
@@ -75,6 +77,23 @@ export interface StartEvent {
   /** Examples by their tokens, and the beginning of the first one with what is learned of it. */
   length_histogram?: readonly { up_to: number; examples: number }[]
   masked_sample?: readonly { text: string; learned: boolean }[]
+}
+
+/** A step, and the passes that were found to fit the memory. */
+export interface FoundBatch {
+  /** Packs or examples (pairs, answers). */
+  rows_per_step: number
+  per_device_train_batch_size: number
+  gradient_accumulation_steps: number
+  /** A step is divided at document borders into passes of so many tokens at most; a longer document is one of its own. */
+  tokens_per_pass: number
+  /** What the activations of a pass may take, beyond which some are computed again. */
+  activation_mib: number
+  /** What the process could have when it was found, and what bounds that. */
+  memory_mib: number
+  bound_by: 'machine' | 'container' | 'address space'
+  /** Whether they are those of the checkpoint that the run goes on from. */
+  resumed: boolean
 }
 
 /** A source of the training data: how it was read. */

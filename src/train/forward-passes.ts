@@ -1,4 +1,4 @@
-import { splitBatch, type TrainingBatch } from '../batch/index.ts'
+import { sharedRows, splitBatch, type TrainingBatch } from '../batch/index.ts'
 import { FettleError } from '../error.ts'
 import type { ModelInternals, Passes, Scores, TokenDescription } from '../model/index.ts'
 import type { ReferenceCopy } from './reference.ts'
@@ -22,15 +22,20 @@ export interface ForwardPasses {
 /**
  * @param perPass  tokens of a pass
  * @param copy     the reference, where it is not the model without its adapter
+ * @param together  documents of a group that shares its beginning, such as a pair; default 1: none does
  */
 export function createForwardPasses(
   { passes, withoutAdapter, state }: Pick<ModelInternals, 'passes' | 'withoutAdapter' | 'state'>,
   perPass: number,
   copy?: ReferenceCopy,
+  together = 1,
 ): ForwardPasses {
+  const shares = together > 1
+  const partsOf = (batch: TrainingBatch<unknown>) =>
+    passesOf(batch, { perPass, together, canShare: passes.canShare })
   const logProbs = async (by: Passes, batch: TrainingBatch<unknown>): Promise<Float32Array> => {
     const parts: Float32Array[] = []
-    for (const part of splitBatch(batch, perPass)) parts.push(await by.logProbs(part))
+    for (const part of partsOf(batch)) parts.push(await by.logProbs(part, { shares }))
     return joined(parts)
   }
   return {
@@ -47,7 +52,7 @@ export function createForwardPasses(
     },
     async described(batch) {
       const parts: { logProbs: Float32Array; description: TokenDescription }[] = []
-      for (const part of splitBatch(batch, perPass)) parts.push(await passes.described(part))
+      for (const part of partsOf(batch)) parts.push(await passes.described(part, { shares }))
       const column = (name: keyof TokenDescription) =>
         joined(parts.map(({ description }) => description[name]))
       return {
@@ -63,13 +68,31 @@ export function createForwardPasses(
     async alternative(batch, token) {
       const parts = []
       for (const part of splitBatch(batch, perPass)) parts.push(await passes.alternative(part, token))
+      const balances = parts.flatMap(({ balance }) => balance ?? [])
       return {
+        ...(balances.length > 0 && {
+          balance: balances.reduce((sum, each) => sum + each, 0) / balances.length,
+        }),
         logProbs: joined(parts.map((part) => part.logProbs)),
         alternative: joined(parts.map((part) => part.alternative)),
         best: Int32Array.from(parts.flatMap(({ best }) => [...best])),
       }
     },
   }
+}
+
+/**
+ * Divides a batch into passes; where documents share what they begin with, that counts once.
+ *
+ * @param together  documents that share a pass, and their beginning, where there are several
+ */
+export function passesOf<D>(
+  batch: TrainingBatch<D>,
+  { perPass, together, canShare }: { perPass: number; together: number; canShare: boolean },
+): TrainingBatch<D>[] {
+  const count = batch.inputIds.length
+  const computed = together > 1 && canShare ? (sharedRows(batch)?.places.length ?? count) : count
+  return splitBatch(batch, Math.floor((perPass * count) / Math.max(1, computed)), together)
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

@@ -1,9 +1,9 @@
-import { splitBatch, type Document, type TrainingBatch } from '../batch/index.ts'
+import type { Document, TrainingBatch } from '../batch/index.ts'
 import type { ModelInternals, TokenDescription, Training } from '../model/index.ts'
-import type { ForwardPasses } from './forward-passes.ts'
+import { passesOf, type ForwardPasses } from './forward-passes.ts'
 import type { Objective, StepLoss } from './objectives/objective.ts'
 import { neftuneNoise } from './neftune.ts'
-import { passSize, streamedLayers } from './pass-size.ts'
+import { streamedLayers, type PassSize } from './memory/index.ts'
 import type { TrainOptions } from './options/index.ts'
 
 /** What a step's passes gave. */
@@ -26,6 +26,7 @@ export interface GradientOptions extends Pick<
   | 'packingStrategy'
   | 'maxLength'
 > {
+  passSize: PassSize
   /** Training passes that the run made before this step. */
   passesBefore: number
 }
@@ -34,18 +35,19 @@ export interface GradientOptions extends Pick<
 export async function addGradients<D extends Document>(
   objective: Objective<D>,
   batches: readonly TrainingBatch<D>[],
-  { passes, activationBytesPerToken, balanceCoefficient, state }: ModelInternals,
+  { passes, balanceCoefficient, state }: ModelInternals,
   training: Training,
   forward: ForwardPasses,
   options: GradientOptions,
 ): Promise<StepGradients> {
-  const { perPass, activationBytes } = passSize(activationBytesPerToken(), options.lowMemory)
+  const { perPass, activationBytes } = options.passSize
   const step = await objective.begin(batches, forward)
   let made = 0
   let balanceLoss = 0
   for (const batch of batches) {
     const noise = neftuneNoise(batch, state.architecture.width, options)
-    const parts = splitBatch(batch, perPass, objective.together)
+    const { together = 1 } = objective
+    const parts = passesOf(batch, { perPass, together, canShare: passes.canShare })
     for (const part of parts) {
       const weights = await step.weights(part)
       training.streamWeights(streamedLayers(part.inputIds.length, options.lowMemory))
@@ -55,6 +57,7 @@ export async function addGradients<D extends Document>(
           dropout: { seed: options.seed, pass: options.passesBefore + made },
         }),
         noise,
+        shares: together > 1,
         recompute: options.gradientCheckpointing,
         activationBytes,
         // Of each micro-batch once, as Transformers adds it, however many passes it takes.
@@ -67,8 +70,11 @@ export async function addGradients<D extends Document>(
     }
   }
   const ended = step.end()
+  // By TRL's name, as it counts it: not multiplied, the mean over the micro-batches.
+  const auxLoss = balanceLoss / (balanceCoefficient * batches.length)
   return {
     ...ended,
+    ...(balanceCoefficient > 0 && { metrics: { ...ended.metrics, aux_loss: auxLoss } }),
     loss: ended.loss + balanceLoss,
     norm: await training.gradientNorm(options.maxGradNorm),
     passes: made,

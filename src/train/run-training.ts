@@ -3,7 +3,7 @@ import { FettleError, messageOf } from '../error.ts'
 import { dueSteps } from './due-steps.ts'
 import type { StartEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options/index.ts'
-import { peakRssMib } from './peak-memory.ts'
+import { peakRssMib } from './memory/index.ts'
 import { openRunFolder, type RunFolder } from './runs/index.ts'
 import { createSampler } from './samples.ts'
 import { writeReport } from './report/index.ts'
@@ -171,7 +171,7 @@ function refuseWithoutEvaluation(options: TrainOptions): void {
 }
 
 function startEvent<D extends Document>(
-  { model, data }: TrainingTask<D>,
+  { model, data, passes }: TrainingTask<D>,
   { step, notes }: TrainingRun<D>,
   folder: RunFolder,
 ): StartEvent {
@@ -188,6 +188,7 @@ function startEvent<D extends Document>(
     ...data.summary,
     steps: data.steps,
     steps_per_epoch: data.stepsPerEpoch,
+    ...(passes && { batch: passes.told }),
     first_step: step,
     run_id: folder.run.id,
     ...(notes.length > 0 && { notes }),

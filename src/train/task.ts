@@ -2,6 +2,7 @@ import type { Document, TrainingBatch } from '../batch/index.ts'
 import type { AutoModelForCausalLM, TrainableParameters } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { StartEvent } from './events.ts'
+import type { PassSize } from './memory/index.ts'
 import type { Objective } from './objectives/objective.ts'
 import type { Optimiser } from './optimisers/optimiser.ts'
 import type { ReferenceOptions } from './reference.ts'
@@ -20,6 +21,8 @@ export interface TrainingTask<D extends Document = Document> {
   options: TrainOptions
   /** What else must be the same for a resumed run to be the same run, such as the parameters of the objective. */
   fingerprint?: Record<string, unknown>
+  /** The passes that its steps are divided into, and what is told of them; default those of a run that does not look at the memory. */
+  passes?: RunPasses | undefined
   /** The checkpoint that the run goes on from; default what the options say. */
   resumeFrom?: string | undefined
   /** Where the objective compares with a reference: how that is had; default by switching the adapter off. */
@@ -30,6 +33,14 @@ export interface TrainingTask<D extends Document = Document> {
   signal?: AbortSignal | undefined
   /** When it began, by performance.now(): its data may have been prepared before. */
   begun: number
+}
+
+/** Passes that were found to fit the memory. */
+export interface RunPasses extends PassSize {
+  /** What the start event tells of them. */
+  told: NonNullable<StartEvent['batch']>
+  /** What is to be said, where the memory may not suffice. */
+  notes: readonly string[]
 }
 
 /** The batches of a run, in their order. */

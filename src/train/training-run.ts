@@ -10,8 +10,7 @@ import { createForwardPasses } from './forward-passes.ts'
 import { addGradients, type StepGradients } from './gradients.ts'
 import { createMonitor } from './monitor/index.ts'
 import { copyReference } from './reference.ts'
-import { passSize } from './pass-size.ts'
-import { peakRssMib } from './peak-memory.ts'
+import { passSize, peakRssMib } from './memory/index.ts'
 import { optimNotes } from './options/index.ts'
 import { learningRateAt } from './schedule.ts'
 import {
@@ -73,10 +72,15 @@ export async function openRun<D extends Document>(
     ...objective.states,
     ...(copy && { reference: copy.parameters }),
   })
-  const { perPass } = passSize(internals.activationBytesPerToken(), lowMemory)
-  const forward = createForwardPasses(internals, perPass, copy)
+  const size = task.passes ?? passSize(internals.activationBytesPerToken(), lowMemory)
+  const { perPass } = size
+  const forward = createForwardPasses(internals, perPass, copy, objective.together)
   const identity = await identityOf(model, data, options, await folder.base, task.fingerprint)
-  const notes = [...optimNotes(options.optim), ...(await folder.begin(identity, data.steps))]
+  const notes = [
+    ...optimNotes(options.optim),
+    ...(task.passes?.notes ?? []),
+    ...(await folder.begin(identity, data.steps)),
+  ]
   let step = 0
   let passes = 0
   /** Of all steps together, as TRL counts them: num_tokens. */
@@ -112,6 +116,9 @@ export async function openRun<D extends Document>(
       passes,
       tokens: tokensSeen,
       monitor: monitor.state,
+      ...(task.passes && {
+        passes_found: { tokens: size.perPass, activation_bytes: size.activationBytes },
+      }),
       identity,
     }
     return saveCheckpoint(model, tokenizer, states, folder.path, state, kind)
@@ -185,7 +192,7 @@ export async function openRun<D extends Document>(
       const { epoch, batches } = await data.stepAt(step)
       const learningRate = learningRateAt(step, data.steps, options) * monitor.rateFactor
       let skipped: string | undefined
-      const how = { ...options, passesBefore: passes }
+      const how = { ...options, passesBefore: passes, passSize: size }
       const made = await internals.inTurn(async () => {
         const gradients = await addGradients(objective, batches, internals, training, forward, how)
         if (!isFinite(gradients)) return gradients

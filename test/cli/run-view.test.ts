@@ -178,3 +178,37 @@ test('says what became of rows', () => {
   )
   expect(text()).toContain('note      a.jsonl: the column id is not read\n')
 })
+
+test('tells rewards, what sources lose, and how a step is computed', () => {
+  const { terminal, text } = screen(false)
+  const view = createRunView(terminal)
+  const metrics = (margin: number, right: number) => ({
+    metrics: { 'rewards/margins': margin, 'rewards/accuracies': right, 'logps/chosen': -3 },
+  })
+  view.show({
+    ...start,
+    batch: {
+      rows_per_step: 4,
+      per_device_train_batch_size: 4,
+      gradient_accumulation_steps: 1,
+      tokens_per_pass: 608,
+      activation_mib: 608,
+      memory_mib: 1638,
+      bound_by: 'container',
+      resumed: false,
+    },
+  })
+  view.show({ ...step(1), ...metrics(0.01, 0.5) })
+  view.show({ ...step(2), ...metrics(0.25, 0.75) })
+  const sources = { 'a.jsonl': { loss: 2, learned_tokens: 4 }, 'b.jsonl': { loss: 4, learned_tokens: 4 } }
+  view.show({ ...evaluation(2, 0.9), ...metrics(0.2, 1), sources })
+  view.show(end)
+  view.close()
+  for (const line of [
+    'batch     4 rows a step · passes of at most 608 tokens and 608 MiB · 1,638 MiB there, by the limit of the container\n',
+    'step 1/10  loss 3.7500  grad_norm 1.000  learning_rate 2.00e-4  margin 0.010  prefers the chosen 50.0%  500 tokens/s\n',
+    'step 2 · loss 3.0000 · a.jsonl 2.0000 · b.jsonl 4.0000 · margin 0.200 · prefers the chosen 100.0% · stops',
+    'loss 3.75 → 1.50 · margin 0.010 → 0.250 · prefers the chosen 50.0% → 75.0% · stops after an answer: 90.0% · 10 steps',
+  ])
+    expect(text()).toContain(line)
+})

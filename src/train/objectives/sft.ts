@@ -1,5 +1,6 @@
 import { learnedPlaces, type Document, type TrainingBatch } from '../../batch/index.ts'
 import type { ForwardPasses } from '../forward-passes.ts'
+import { createMeans } from './means.ts'
 import type { Evaluation, Objective } from './objective.ts'
 import { createSourceLosses } from './source-losses.ts'
 
@@ -42,9 +43,11 @@ async function lossAndStopping(
 ): Promise<Evaluation> {
   const sums = { loss: 0, tokens: 0, right: 0, stop: 0, stops: 0, early: 0, others: 0 }
   const sources = createSourceLosses()
+  const means = createMeans()
   for (const batch of batches) {
-    const { logProbs, alternative, best } = await passes.alternative(batch, stopTokenIds[0] ?? 0)
+    const { logProbs, alternative, best, balance } = await passes.alternative(batch, stopTokenIds[0] ?? 0)
     sources.add(batch, logProbs)
+    means.add({ aux_loss: balance })
     learnedPlaces(batch).forEach((place, i) => {
       sums.loss -= logProbs[i]
       if (best[i] === batch.targets[place]) sums.right += 1
@@ -59,12 +62,15 @@ async function lossAndStopping(
     sums.tokens += logProbs.length
   }
   const loss = sums.loss / sums.tokens
+  const metrics = means.result()
   return {
     loss,
     learned_tokens: sums.tokens,
     perplexity: Math.exp(loss),
     mean_token_accuracy: sums.right / sums.tokens,
     ...sources.told(),
+    // By TRL's name.
+    ...(Object.keys(metrics).length > 0 && { metrics }),
     stop_probability: sums.stops === 0 ? null : sums.stop / sums.stops,
     early_stop_probability: sums.others === 0 || stopTokenIds.length === 0 ? null : sums.early / sums.others,
   }

@@ -3,7 +3,7 @@
 // What was decided when the model was loaded is refused, not ignored.
 export { refuseOtherLoading } from './loaded-options.ts'
 export { refuseOtherLora } from './adapter-options.ts'
-export { optimName, optimNotes, type OptimName } from './optim.ts'
+export { bytesPerTrained, optimName, optimNotes, type OptimName } from './optim.ts'
 export { flagLayer, optionFlags } from './option-flags.ts'
 export {
   loraOptions,

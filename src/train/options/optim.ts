@@ -26,6 +26,22 @@ export function optimName(given: string): OptimName {
   return found
 }
 
+/** Bytes of a parameter that is trained: its number, its gradient, and what the optimiser remembers of it. */
+const bytes: { readonly [N in OptimName]: number } = {
+  adamw: 16,
+  adamw_8bit: 10.1,
+  adafactor: 8.1,
+  lion: 12,
+  lion_8bit: 9.1,
+  sgd: 12,
+  muon: 16,
+}
+
+/** The same of an optimiser by any of its names, where it remembers most. */
+export function bytesPerTrained(given: string): number {
+  return bytes[optimName(given)]
+}
+
 /** What is to be said of an optimiser that is called otherwise elsewhere. */
 export function optimNotes(given: string): string[] {
   if (!given.startsWith('paged_')) return []

@@ -20,6 +20,8 @@ export interface OptionFlag {
   options?: readonly string[]
   /** What the help shows for other values: `path`. */
   hint?: string
+  /** Whether it may be a number, among other things. */
+  takesNumber?: boolean
   /** May be given several times, or as a list with commas. */
   repeats: boolean
   required: boolean
@@ -51,6 +53,7 @@ function flagOf(path: readonly string[], schema: z.core.$ZodType, group: OptionG
       ? [...plain.options.map(String), ...(isNullable(schema) ? ['null'] : [])]
       : undefined
   const hint = hintOf(last, plain)
+  const takesNumber = plain instanceof z.ZodUnion && plain.options.some(isNumber)
   return {
     name,
     path,
@@ -60,6 +63,7 @@ function flagOf(path: readonly string[], schema: z.core.$ZodType, group: OptionG
     description: schema instanceof z.ZodType ? (schema.description ?? '') : '',
     ...(options !== undefined && { options }),
     ...(hint !== undefined && { hint }),
+    ...(takesNumber && { takesNumber }),
     repeats: plain instanceof z.ZodArray || takesList(plain),
     required: schema instanceof z.ZodType && !schema.isOptional(),
     ...(fallback === undefined ? {} : { default: fallback }),
@@ -71,6 +75,8 @@ const paths = new Set(['model', 'data', 'evalData', 'outputDir', 'adapter', 'res
 /** `path`, `inferred|no-stop,…`, `a,b,…` or `yaml`; undefined for a text or number that needs no hint. */
 function hintOf(name: string, plain: z.core.$ZodType): string | undefined {
   if (paths.has(name)) return 'path'
+  const words = wordsBesideNumbers(plain)
+  if (words !== undefined) return ['n', ...words].join('|')
   if (plain instanceof z.ZodArray && plain.element instanceof z.ZodEnum)
     return `${plain.element.options.join('|')},…`
   if (plain instanceof z.ZodArray || takesList(plain)) return 'a,b,…'
@@ -91,6 +97,15 @@ function isNumber(plain: z.core.$ZodType): boolean {
     plain instanceof z.ZodNumber ||
     (plain instanceof z.ZodUnion && plain.options.every((option) => option instanceof z.ZodNumber))
   )
+}
+
+/** The words of an option that is a number or one of them. */
+function wordsBesideNumbers(plain: z.core.$ZodType): string[] | undefined {
+  if (!(plain instanceof z.ZodUnion) || !plain.options.some((option) => isNumber(option))) return undefined
+  const words = plain.options.flatMap((option) =>
+    option instanceof z.ZodLiteral ? [...option.values].map(String) : [],
+  )
+  return words.length === plain.options.length - 1 ? words : undefined
 }
 
 function takesList(schema: z.core.$ZodType): boolean {
@@ -130,7 +145,7 @@ export function flagLayer(given: Readonly<Record<string, unknown>>): OptionLayer
 }
 
 /** Texts of flags that are lists, blocks, null or one of several types are read as YAML. */
-function convert({ path, type, repeats }: OptionFlag, given: unknown): unknown {
+function convert({ path, type, takesNumber, repeats }: OptionFlag, given: unknown): unknown {
   const texts = Array.isArray(given) ? given.map(String) : typeof given === 'string' ? [given] : undefined
   if (texts === undefined) return given
   const [text] = texts
@@ -138,6 +153,8 @@ function convert({ path, type, repeats }: OptionFlag, given: unknown): unknown {
   const isSources = path[0] === 'data' || path[0] === 'evalData'
   if (isSources) return texts.flatMap((item) => (isBlock(item) ? readYaml(item) : item))
   const isYaml = isBlock(text)
+  if (takesNumber === true && texts.length === 1 && text.trim() !== '' && !Number.isNaN(Number(text)))
+    return Number(text)
   if (repeats && !isYaml) {
     const items = texts.flatMap((item) => item.split(',').map((part) => part.trim()))
     const isSingle =

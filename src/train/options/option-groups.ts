@@ -56,6 +56,7 @@ export const groupOf: { readonly [Name in keyof Required<RunOptions>]: OptionGro
   packing: 'Batches',
   packingStrategy: 'Batches',
   perDeviceTrainBatchSize: 'Batches',
+  autoFindBatchSize: 'Batches',
   perDeviceEvalBatchSize: 'Batches',
   gradientAccumulationSteps: 'Batches',
 

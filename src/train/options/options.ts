@@ -28,6 +28,8 @@ const mostSteps = 1e9
 const mostTokens = 1 << 24
 /** Examples of a batch, and batches of a step. */
 const mostPerStep = 1 << 20
+/** Rows of a micro-batch where nobody says otherwise. */
+const usualBatchSize = 4
 
 const count = (most = mostSteps) => z.int().min(1).max(most)
 const countOrZero = () => z.int().min(0).max(mostSteps)
@@ -202,9 +204,16 @@ export const trainOptionsSchema = z.strictObject({
     .enum(['bfd', 'bfd_split', 'wrapped'])
     .default('bfd')
     .describe('Best fit of whole examples, the same with long ones split, or cut wherever a pack is full.'),
-  perDeviceTrainBatchSize: count(mostPerStep)
-    .default(4)
-    .describe('Packs (without packing: examples) of a micro-batch.'),
+  perDeviceTrainBatchSize: z
+    .union([count(mostPerStep), z.literal('auto')])
+    .default(usualBatchSize)
+    .describe(
+      'Packs (without packing: examples) of a micro-batch; auto: 4 for each of gradient_accumulation_steps, together, in passes that fit the memory.',
+    ),
+  autoFindBatchSize: z
+    .boolean()
+    .default(false)
+    .describe('Find passes that fit the memory; rows of a step and micro-batches stay as they are.'),
   perDeviceEvalBatchSize: count(mostPerStep).optional().describe('The same for evaluation.'),
   gradientAccumulationSteps: count(mostPerStep).default(1).describe('Micro-batches of an optimiser step.'),
   shuffle: z.boolean().default(true).describe('A new order of the examples in every epoch.'),
@@ -394,8 +403,9 @@ export const runOptionsSchema = z.strictObject({
   ...trainOptionsSchema.shape,
 })
 
-type Defaulted<T extends { learningRate?: number | undefined }> = Omit<T, 'learningRate'> & {
+type Defaulted<T> = Omit<T, 'learningRate' | 'perDeviceTrainBatchSize'> & {
   learningRate: number
+  perDeviceTrainBatchSize: number
 }
 
 /** Complete options of a training run. */
@@ -424,11 +434,39 @@ export function withDependentDefaults<
     lora: LoraOptions | null
     adapter: string | null
     learningRate?: number | undefined
+    perDeviceTrainBatchSize: number | 'auto'
+    gradientAccumulationSteps: number
+    autoFindBatchSize: boolean
   },
->(options: T): T & { learningRate: number } {
+>(options: T): Defaulted<T> {
   const [adapter, whole] = learningRates[options.method]
   const adapts = options.lora !== null || options.adapter !== null
-  return { ...options, learningRate: options.learningRate ?? (adapts ? adapter : whole) }
+  return {
+    ...options,
+    ...batchSizeOf(options),
+    learningRate: options.learningRate ?? (adapts ? adapter : whole),
+  }
+}
+
+/**
+ * Rows of a micro-batch, micro-batches of a step, and whether its passes are made to fit the memory. With `auto` a step has the rows
+ * that it would have without it, on every machine, all in one micro-batch: what memory depends on are the passes that it is divided into.
+ */
+function batchSizeOf({
+  perDeviceTrainBatchSize: given,
+  gradientAccumulationSteps,
+  autoFindBatchSize,
+}: Pick<
+  z.output<typeof trainOptionsSchema>,
+  'perDeviceTrainBatchSize' | 'gradientAccumulationSteps' | 'autoFindBatchSize'
+>) {
+  return given === 'auto'
+    ? {
+        perDeviceTrainBatchSize: usualBatchSize * gradientAccumulationSteps,
+        gradientAccumulationSteps: 1,
+        autoFindBatchSize: true,
+      }
+    : { perDeviceTrainBatchSize: given, gradientAccumulationSteps, autoFindBatchSize }
 }
 
 /** The LoRA block without what was left out, as `addAdapter` takes it. */

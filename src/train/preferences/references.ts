@@ -2,7 +2,7 @@ import type { Document } from '../../batch/index.ts'
 import { learnedRanges } from '../../batch/index.ts'
 import { internalsOf, type AutoModelForCausalLM } from '../../model/index.ts'
 import { createForwardPasses } from '../forward-passes.ts'
-import { passSize } from '../pass-size.ts'
+import { passSize, type PassSize } from '../memory/index.ts'
 import type { ReferenceOptions } from '../reference.ts'
 import { batchesOf, type Items } from './item-data.ts'
 
@@ -32,11 +32,24 @@ export async function precompute(
   answers: Items<Document & { number: number }>,
   references: References,
   { kind }: ReferenceOptions,
-  { perBatch, lowMemory, signal }: { perBatch: number; lowMemory: boolean; signal?: AbortSignal | undefined },
+  {
+    perBatch,
+    lowMemory,
+    passes,
+    together = 1,
+    signal,
+  }: {
+    perBatch: number
+    lowMemory: boolean
+    passes?: PassSize | undefined
+    /** Answers of an item that share their beginning. */
+    together?: number
+    signal?: AbortSignal | undefined
+  },
 ): Promise<void> {
   const internals = internalsOf(model)
-  const { perPass } = passSize(internals.activationBytesPerToken(), lowMemory)
-  const forward = createForwardPasses(internals, perPass)
+  const { perPass } = passes ?? passSize(internals.activationBytesPerToken(), lowMemory)
+  const forward = createForwardPasses(internals, perPass, undefined, together)
   for (const batch of batchesOf(answers, perBatch)) {
     signal?.throwIfAborted()
     const logProbs = await internals.inTurn(() =>

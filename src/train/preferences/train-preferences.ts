@@ -7,6 +7,7 @@ import { dpo, type AnswerDocument } from '../objectives/dpo.ts'
 import { kto, type LabelledAnswer } from '../objectives/kto.ts'
 import type { PlainAnswer } from '../objectives/likelihood-pairs.ts'
 import { orpo } from '../objectives/orpo.ts'
+import type { PassSize } from '../memory/index.ts'
 import { mixOf, type TrainOptions } from '../options/index.ts'
 import type { ReferenceOptions } from '../reference.ts'
 import type { TrainingData } from '../task.ts'
@@ -47,8 +48,9 @@ export async function* trainDpo(input: TrainInput): AsyncGenerator<TrainEvent, v
         toldOf(train, held),
       ),
       ...withReference(context, async (reference, how) => {
-        await precompute(context.model, pairItems(train), references, reference, how)
-        if (held) await precompute(context.model, pairItems(held), heldReferences, reference, how)
+        const pairs = { ...how, together: 2 }
+        await precompute(context.model, pairItems(train), references, reference, pairs)
+        if (held) await precompute(context.model, pairItems(held), heldReferences, reference, pairs)
       }),
     }
   })
@@ -163,7 +165,12 @@ function withReference(
   { options, isNewAdapter, model, signal }: RunContext,
   compute: (
     reference: ReferenceOptions,
-    how: { perBatch: number; lowMemory: boolean; signal: AbortSignal | undefined },
+    how: {
+      perBatch: number
+      lowMemory: boolean
+      passes: PassSize | undefined
+      signal: AbortSignal | undefined
+    },
   ) => Promise<void>,
 ): Pick<MethodTask<AnswerDocument>, 'reference' | 'ready'> {
   const { precomputeRefLogProbs, syncRefModel, lowMemory, perDeviceTrainBatchSize: perBatch } = options
@@ -180,7 +187,7 @@ function withReference(
     ? { alpha: options.refModelMixupAlpha, steps: options.refModelSyncSteps }
     : undefined
   if (!precomputeRefLogProbs && !(isWhole && !syncRefModel)) return { reference: { kind, sync } }
-  return { ready: () => compute({ kind }, { perBatch, lowMemory, signal }) }
+  return { ready: (passes) => compute({ kind }, { perBatch, lowMemory, passes, signal }) }
 }
 
 /** @throws FettleError for a loss that is infinite or undefined at this label_smoothing */

@@ -70,6 +70,7 @@ const roles: {
   packing: 'fixed',
   packingStrategy: 'fixed',
   perDeviceTrainBatchSize: 'fixed',
+  autoFindBatchSize: 'fixed',
   perDeviceEvalBatchSize: 'none',
   gradientAccumulationSteps: 'fixed',
   shuffle: 'fixed',
@@ -209,7 +210,12 @@ function ofRole(options: TrainOptions, role: string): Record<string, Json> {
 }
 
 /** What a run was made with that does not say it, because there was nothing else then. */
-const before: Readonly<Record<string, Json>> = { optim: 'adamw', spike_guard: 'off', spike_factor: 6 }
+const before: Readonly<Record<string, Json>> = {
+  optim: 'adamw',
+  spike_guard: 'off',
+  spike_factor: 6,
+  auto_find_batch_size: false,
+}
 
 /** As JSON has it, so that what was written compares with what is; null for what was not given. */
 function plain(value: unknown): Json {

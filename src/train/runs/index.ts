@@ -9,6 +9,7 @@ export {
   saveModel,
   setAsDiverged,
 } from './checkpoint.ts'
+export type { ChosenCheckpoint } from './choose-checkpoint.ts'
 export { createDataHash } from './data-hash.ts'
 export { identityOf, type RunIdentity } from './identity.ts'
 export { openRunFolder, type RunFolder } from './run-folder.ts'

@@ -45,6 +45,10 @@ const trainerState = z
     monitor: monitorStateSchema.optional(),
     /** Tokens of all steps so far. */
     tokens: z.int().min(0).optional(),
+    /** The passes that were found to fit the memory when the run began; a resumed one keeps them, and with them its bits. */
+    passes_found: z
+      .strictObject({ tokens: z.int().min(1), activation_bytes: z.number().positive() })
+      .optional(),
     identity,
   })
   .refine(({ step, steps }) => step <= steps, { error: 'at most steps', path: ['step'] })

@@ -26,11 +26,16 @@ export function streamedLayers(tokens: number, lowMemory: boolean): number {
   return lowMemory ? lowMemoryStreams : 0
 }
 
-/** Tokens of a pass, and what its activations may take. */
-export function passSize(
-  bytesPerToken: number,
-  lowMemory: boolean,
-): { perPass: number; activationBytes: number } {
+/** How large the passes of a step are. */
+export interface PassSize {
+  /** Tokens of one; a longer document is a pass of its own. */
+  perPass: number
+  /** What its activations may take, beyond which some are computed again. */
+  activationBytes: number
+}
+
+/** The passes of a run, where nobody looked how much memory there is. */
+export function passSize(bytesPerToken: number, lowMemory: boolean): PassSize {
   if (lowMemory) {
     const activationBytes = Math.min(lowActivationBytes, passTokens.low * bytesPerToken)
     return { perPass: passTokens.low, activationBytes }
