@@ -12,6 +12,7 @@ export default defineConfig({
     fuzz: 'fuzz.ts',
     kill: 'kill.ts',
     'dpo-speed': 'dpo-speed.ts',
+    trackers: 'trackers.ts',
     'fuzz-worker': 'fuzz/worker.ts',
     'quantization-accuracy': 'quantization-accuracy.ts',
     'quantization-loss': 'quantization-loss.ts',

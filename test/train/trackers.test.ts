@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,9 +8,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { EndEvent, TrainEvent } from '../../src/train/index.ts'
 import { readTrainOptions } from '../../src/train/options/read-options.ts'
 import { trackersOf } from '../../src/train/trackers/index.ts'
+import { fileHeader, frameRecord, readRecords } from '../../src/train/trackers/leveldb-log.ts'
+import { bytesOf, intOf } from '../../src/train/trackers/protobuf.ts'
 import { createTensorBoard, crc32c, record } from '../../src/train/trackers/tensorboard.ts'
 import { scalarsOf } from '../../src/train/trackers/tracker.ts'
 import { events } from './recorded-events.ts'
+
+/** SHA-256 of the files that PyPI wandb's DataStore writes of such records (record_wandb.py), by the records' sizes. */
+const recordedLogs: Readonly<Record<string, string>> = {}
 
 let folder = ''
 beforeEach(async () => {
@@ -68,6 +74,102 @@ describe('TensorBoard', () => {
     const all = Buffer.concat(found).toString('latin1')
     expect(found[0].toString('latin1')).toContain('brain.Event:2')
     for (const tag of ['train/loss', 'eval/loss', 'samples', 'options']) expect(all).toContain(tag)
+  })
+})
+
+describe('Weights & Biases', () => {
+  it.each([
+    ['one block', [0, 10, 100]],
+    [
+      'records over blocks, and borders without room for a header',
+      [32_768 - 7 - 7 - 7 - 3, 5, 70_000, 32_740],
+    ],
+  ])('frames records as its own writer does: %s', async (_, sizes) => {
+    const records = sizes.map((size, i) => Uint8Array.from({ length: size }, (__, at) => (at * 7 + i) % 251))
+    const parts: Uint8Array[] = [fileHeader]
+    for (const data of records) parts.push(frameRecord(data, Buffer.concat(parts).length))
+    const bytes = Buffer.concat(parts)
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(recordedLogs[sizes.join()])
+    expect(readRecords(bytes).map((record) => Buffer.from(record))).toEqual(
+      records.map((each) => Buffer.from(each)),
+    )
+    // Whatever is cut off at its end, the records before it are whole.
+    const cut = readRecords(bytes.subarray(0, -3))
+    expect(cut.map(({ length }) => length)).toEqual(sizes.slice(0, -1))
+  })
+
+  it('a run is one file, and goes on in it', async () => {
+    const problems = await track({ reportTo: 'wandb', learningRate: 0.5 }, { WANDB_PROJECT: 'mine' })
+    expect(problems).toEqual([undefined, undefined])
+    const file = await wandbFile()
+    expect(await stepsIn(file)).toEqual([1, 2])
+    const all = Buffer.concat(readRecords(await readFile(file))).toString('latin1')
+    for (const text of [
+      'mine',
+      'run-id',
+      'learning_rate',
+      'train/loss',
+      'eval/loss',
+      'train/rewards/margins',
+    ])
+      expect(all).toContain(text)
+    // What came after the step that it goes on from is gone, and its end too.
+    const again = events.map((event) => (event.type === 'start' ? { ...event, first_step: 1 } : event))
+    const [, tracker] = trackersOf(optionsOf({ reportTo: 'wandb' }), {})(folder, 'run-id')
+    for (const event of again.filter((event) => !('step' in event) || event.step > 1)) tracker.record(event)
+    expect(await tracker.close()).toBeUndefined()
+    expect(await wandbFile()).toBe(file)
+    expect(await stepsIn(file)).toEqual([1, 2])
+    const exits = readRecords(await readFile(file)).filter((each) => bytesOf(each, 18))
+    expect(exits).toHaveLength(1)
+  })
+
+  const wandbFile = async () => {
+    const [name] = (await readdir(join(folder, 'wandb'))).filter((each) => each.startsWith('offline-run-'))
+    return join(folder, 'wandb', name, 'run-run-id.wandb')
+  }
+  const stepsIn = async (file: string) =>
+    readRecords(await readFile(file)).flatMap((each) => {
+      const history = bytesOf(each, 2)
+      return history ? [intOf(bytesOf(history, 2) ?? new Uint8Array(0), 1) ?? -1] : []
+    })
+})
+
+describe('Trackio', () => {
+  it('finds rows in its inbox', async () => {
+    const problems = await track({ reportTo: 'trackio' }, { TRACKIO_DIR: join(folder, 'there') })
+    expect(problems).toEqual([undefined, undefined])
+    const names = await readdir(join(folder, 'there', 'inbox'), { recursive: true })
+    const [file] = names.filter((name) => name.endsWith('.jsonl'))
+    const lines = (await readFile(join(folder, 'there', 'inbox', file), 'utf8')).trimEnd().split('\n')
+    const [first] = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    expect(first).toMatchObject({ v: 1, kind: 'metric', project: 'fettle', run_id: 'run-id', step: 1 })
+    expect(lines.at(-1)).toContain('"train/loss"')
+  })
+
+  it('gets rows by its server, with the token of its address', async () => {
+    const tokens: (string | string[] | undefined)[] = []
+    const server = await listen((request) => {
+      tokens.push(request.headers['x-trackio-write-token'])
+      return { body: { data: null } }
+    })
+    const address = `${server.url}/?write_token=secret`
+    expect(await track({ reportTo: 'trackio' }, { TRACKIO_SERVER_URL: address })).toEqual([
+      undefined,
+      undefined,
+    ])
+    server.close()
+    expect(tokens[0]).toBe('secret')
+    expect(server.got[0].path).toBe('/api/bulk_log')
+    const { logs } = server.got[0].body['kwargs'] as { logs: Record<string, unknown>[] }
+    expect(logs[0]).toMatchObject({ project: 'fettle', run_id: 'run-id', config: { learning_rate: 2e-4 } })
+  })
+
+  it('says what its server answers', async () => {
+    const server = await listen(() => ({ body: { error: 'no such token' } }))
+    const [, problem] = await track({ reportTo: 'trackio' }, { TRACKIO_SERVER_URL: server.url })
+    server.close()
+    expect(problem).toBe('no such token')
   })
 })
 
@@ -137,6 +239,21 @@ describe('MLflow', () => {
       expect.objectContaining({ key: 'train/loss', value: 3, step: 1 }),
     )
     expect(bodies('runs/update')[0]).toMatchObject({ run_id: 'r1', status: 'FINISHED' })
+  })
+
+  it('goes on with the run that it began', async () => {
+    const server = await listen((request) => {
+      if (request.url?.includes('get-by-name')) return { body: { experiment: { experiment_id: '7' } } }
+      if (request.url?.endsWith('runs/search')) return { body: { runs: [{ info: { run_id: 'r1' } }] } }
+      return {}
+    })
+    await track({ reportTo: 'mlflow' }, { MLFLOW_TRACKING_URI: server.url })
+    server.close()
+    const paths = server.got.map(({ path }) => path.split('/').slice(-2).join('/'))
+    expect(paths).not.toContain('runs/create')
+    const search = server.got.find(({ path }) => path.endsWith('runs/search'))
+    expect(search?.body['filter']).toBe("tags.`fettle.run_id` = 'run-id'")
+    expect(server.got.filter(({ body }) => body['run_id'] === 'r1').length).toBeGreaterThan(2)
   })
 
   it('has an address, or is refused before anything is trained', () => {

@@ -55,7 +55,7 @@ const schedulerTypes = [
 /** The name of a learning rate schedule. */
 export type SchedulerType = (typeof schedulerTypes)[number]
 
-const trackerName = z.enum(['tensorboard', 'mlflow', 'webhook'])
+const trackerName = z.enum(['tensorboard', 'wandb', 'mlflow', 'trackio', 'webhook'])
 type TrackerName = z.output<typeof trackerName>
 
 const decayTypes = z.enum(['linear', 'cosine', '1-sqrt'])
@@ -316,7 +316,7 @@ export const trainOptionsSchema = z.strictObject({
     ])
     .default([])
     .describe(
-      'Where events go besides events.jsonl: tensorboard (files in the run’s folder), mlflow, webhook, or none.',
+      'Where events go besides events.jsonl: tensorboard and wandb (files in the run’s folder), mlflow, trackio, webhook, or none.',
     ),
   webhookUrl: z
     .string()

@@ -1,11 +1,15 @@
 // Trackers: readers of a run's events that write them elsewhere. The event log is always there; others are named by report_to.
 // They get the same stream as everybody, send in the background, and what goes wrong is said once, at the end.
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
 import { snakeCase, type TrainOptions } from '../options/index.ts'
 import { createEventLog } from './event-log.ts'
 import { createMlflow } from './mlflow.ts'
 import { createTensorBoard } from './tensorboard.ts'
 import type { Tracker, TrackedRun } from './tracker.ts'
+import { createTrackio, type TrackioOptions } from './trackio.ts'
+import { createWandb, type WandbOptions } from './wandb.ts'
 import { createWebhook } from './webhook.ts'
 
 export type { Tracker } from './tracker.ts'
@@ -35,6 +39,12 @@ export function trackersOf(
       const given = { uri: needed('mlflow', uri, 'MLFLOW_TRACKING_URI'), experiment, token }
       return (run) => createMlflow(run, given)
     },
+    wandb: () => (run) => createWandb(run, wandbOptions(environment)),
+    trackio: () => {
+      const given = trackioOptions(environment)
+      if (given.server !== undefined) needed('trackio', given.server, 'TRACKIO_SERVER_URL')
+      return (run) => createTrackio(run, given)
+    },
     webhook: () => {
       const to = needed('webhook', url, 'webhook_url, or FETTLE_WEBHOOK_URL')
       return (run) => createWebhook(run, to)
@@ -51,6 +61,39 @@ export function trackersOf(
       .map(([name, value]): [string, unknown] => [snakeCase(name), value]),
   )
   return (folder, runId) => [createEventLog, ...makes].map((make) => make({ folder, runId, options: said }))
+}
+
+/** A variable that is set to something. */
+const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value)
+
+function wandbOptions(environment: NodeJS.ProcessEnv): WandbOptions {
+  const {
+    WANDB_PROJECT: project,
+    WANDB_ENTITY: entity,
+    WANDB_NAME: name,
+    WANDB_RUN_GROUP: group,
+    WANDB_NOTES: notes,
+    WANDB_TAGS: tags = '',
+  } = environment
+  return {
+    project: set(project) ?? 'fettle',
+    entity: set(entity),
+    name: set(name),
+    group: set(group),
+    notes: set(notes),
+    tags: tags.split(',').flatMap((tag) => set(tag.trim()) ?? []),
+  }
+}
+
+function trackioOptions(environment: NodeJS.ProcessEnv): TrackioOptions {
+  const { TRACKIO_PROJECT, TRACKIO_SERVER_URL, TRACKIO_WRITE_TOKEN, TRACKIO_DIR, HF_HOME } = environment
+  const home = set(HF_HOME) ?? join(homedir(), '.cache', 'huggingface')
+  return {
+    project: set(TRACKIO_PROJECT) ?? 'fettle',
+    server: set(TRACKIO_SERVER_URL),
+    writeToken: set(TRACKIO_WRITE_TOKEN),
+    folder: set(TRACKIO_DIR) ?? join(home, 'trackio'),
+  }
 }
 
 function needed(name: TrackerName, value: string | undefined, what: string): string {

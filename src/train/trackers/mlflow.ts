@@ -18,7 +18,7 @@ const [mostParams, longestParam] = [100, 500]
 /** Metrics that a request takes. */
 const mostMetrics = 1000
 
-/** A run of MLflow, by its REST interface 2.0: options as parameters, numbers as metrics. */
+/** A run of MLflow, by its REST interface 2.0: options as parameters, numbers as metrics. A run that goes on adds to the same one. */
 export function createMlflow({ folder, runId, options }: TrackedRun, given: MlflowOptions): Tracker {
   const api = `${given.uri.replace(/\/+$/, '')}/api/2.0/mlflow`
   const headers: Record<string, string> =
@@ -57,8 +57,14 @@ export function createMlflow({ folder, runId, options }: TrackedRun, given: Mlfl
   }
 
   async function begin(): Promise<string> {
+    const experiment = await experimentId()
+    const before = await runBefore(experiment)
+    if (before !== undefined) {
+      await post('runs/update', { run_id: before, status: 'RUNNING' })
+      return before
+    }
     const created = await post('runs/create', {
-      experiment_id: await experimentId(),
+      experiment_id: experiment,
       run_name: basename(folder),
       start_time: Date.now(),
       tags: [{ key: 'fettle.run_id', value: runId }],
@@ -71,6 +77,17 @@ export function createMlflow({ folder, runId, options }: TrackedRun, given: Mlfl
     for (let at = 0; at < params.length; at += mostParams)
       await post('runs/log-batch', { run_id: id, params: params.slice(at, at + mostParams) })
     return id
+  }
+
+  /** The run, where it was begun before; its parameters stay what they were then. */
+  async function runBefore(experiment: string): Promise<string | undefined> {
+    const found = await post('runs/search', {
+      experiment_ids: [experiment],
+      filter: `tags.\`fettle.run_id\` = '${runId}'`,
+      max_results: 1,
+    })
+    const runs = typeof found === 'object' && found !== null ? Reflect.get(found, 'runs') : undefined
+    return Array.isArray(runs) && runs.length > 0 ? textAt(runs[0], 'info', 'run_id') : undefined
   }
 
   async function experimentId(): Promise<string> {

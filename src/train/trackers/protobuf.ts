@@ -43,3 +43,43 @@ export function bytesField(field: number, value: Uint8Array): Uint8Array {
 export function textField(field: number, value: string): Uint8Array {
   return bytesField(field, Buffer.from(value, 'utf8'))
 }
+
+/** The fields of a message that are whole numbers or bytes; what lies beyond its end is left out. */
+export function* readFields(message: Uint8Array): Generator<{ field: number; value: number | Uint8Array }> {
+  let at = 0
+  const next = (): number => {
+    let value = 0n
+    for (let shift = 0n; at < message.length; shift += 7n) {
+      const byte = message[at++]
+      value |= BigInt(byte & 127) << shift
+      if (byte < 128) break
+    }
+    return Number(value)
+  }
+  while (at < message.length) {
+    const key = next()
+    const type = key % 8
+    if (type === wire.varint) yield { field: key >> 3, value: next() }
+    else if (type === wire.bytes) {
+      const length = next()
+      yield { field: key >> 3, value: message.subarray(at, at + length) }
+      at += length
+    } else if (type === wire.fixed64) at += 8
+    else if (type === wire.fixed32) at += 4
+    else return
+  }
+}
+
+/** The bytes of the first field of this number. */
+export function bytesOf(message: Uint8Array, field: number): Uint8Array | undefined {
+  for (const found of readFields(message))
+    if (found.field === field && typeof found.value !== 'number') return found.value
+  return undefined
+}
+
+/** The whole number of the first field of this number. */
+export function intOf(message: Uint8Array, field: number): number | undefined {
+  for (const found of readFields(message))
+    if (found.field === field && typeof found.value === 'number') return found.value
+  return undefined
+}
