@@ -15,7 +15,10 @@ import { scalarsOf } from '../../src/train/trackers/tracker.ts'
 import { events } from './recorded-events.ts'
 
 /** SHA-256 of the files that PyPI wandb's DataStore writes of such records (record_wandb.py), by the records' sizes. */
-const recordedLogs: Readonly<Record<string, string>> = {}
+const recordedLogs: Readonly<Record<string, string>> = {
+  '1,10,100': '9ee55753ec7952af3081cddfa3bf8302296a8921db0d7486ff4162cb55a096ea',
+  '32744,5,70000,32740': '55c455cfd07528b2ef4ec6cf5c293830096180c6738ffb9155ef35863870eff9',
+}
 
 let folder = ''
 beforeEach(async () => {
@@ -79,7 +82,7 @@ describe('TensorBoard', () => {
 
 describe('Weights & Biases', () => {
   it.each([
-    ['one block', [0, 10, 100]],
+    ['one block', [1, 10, 100]],
     [
       'records over blocks, and borders without room for a header',
       [32_768 - 7 - 7 - 7 - 3, 5, 70_000, 32_740],
