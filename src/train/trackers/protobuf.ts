@@ -45,7 +45,7 @@ export function textField(field: number, value: string): Uint8Array {
 }
 
 /** The fields of a message that are whole numbers or bytes; what lies beyond its end is left out. */
-export function* readFields(message: Uint8Array): Generator<{ field: number; value: number | Uint8Array }> {
+function* readFields(message: Uint8Array): Generator<{ field: number; value: number | Uint8Array }> {
   let at = 0
   const next = (): number => {
     let value = 0n
