@@ -9,6 +9,7 @@ export default defineConfig({
     'jinja-fuzz': 'jinja-fuzz.ts',
     'random-model': 'random-model.ts',
     'model-table': 'model-table.ts',
+    'onnx-check': 'onnx-check.ts',
     fuzz: 'fuzz.ts',
     kill: 'kill.ts',
     'dpo-speed': 'dpo-speed.ts',

@@ -1,0 +1,114 @@
+import { rm } from 'node:fs/promises'
+import { dirname, basename, join } from 'node:path'
+import { exportModel } from '../../src/export/index.ts'
+import { storages, type StorageName } from '../../src/export/onnx/storage.ts'
+import { AutoModelForCausalLM, AutoTokenizer, trainSft } from '../../src/index.ts'
+import type { Runtimes } from './runtimes.ts'
+
+/** What is asked. */
+export const questions = [
+  'What is the capital of France?',
+  'How do I sort an array of numbers in JavaScript?',
+  'Write one sentence about the sea.',
+]
+
+/** A real model, a short run on it, and the folder that both become. */
+export interface ChatPaths {
+  model: string
+  data: string
+  out: string
+}
+
+export interface ChatResult {
+  type: StorageName
+  bytes: number
+  /** How many of the answers are fettle's, and where they part, in characters. */
+  equal: number
+  answers: { question: string; fettle: string; transformers: string }[]
+}
+
+const newTokens = 40
+
+/** A few steps, so that the answers are not the base's. */
+export async function trainAdapter({ model, data, out }: ChatPaths): Promise<string> {
+  const adapter = join(out, 'adapter')
+  await rm(adapter, { recursive: true, force: true })
+  for await (const event of trainSft({
+    model,
+    data: [data],
+    outputDir: adapter,
+    lora: { r: 8, loraAlpha: 16, targetModules: 'all-linear' },
+    maxLength: 256,
+    perDeviceTrainBatchSize: 2,
+    maxSteps: 6,
+    learningRate: 1e-3,
+    saveSteps: 0,
+    seed: 1,
+  }))
+    if (event.type === 'step') console.log(`step ${event.step}: loss ${event.loss.toFixed(3)}`)
+  return adapter
+}
+
+/** fettle's own answers, in float32. */
+export async function answersOfFettle(model: string, adapter: string): Promise<string[]> {
+  await using loaded = await AutoModelForCausalLM.fromPretrained(model, { dtype: 'float32' })
+  await loaded.loadAdapter(adapter)
+  const tokenizer = await AutoTokenizer.fromPretrained(model)
+  const answers: string[] = []
+  for (const content of questions) {
+    const prompt = tokenizer.applyChatTemplate([{ role: 'user', content }], { addGenerationPrompt: true })
+    const { inputIds } = await tokenizer.encode(prompt, { addSpecialTokens: false })
+    const [tokens] = await loaded.generate({ inputIds: [inputIds] }, { maxNewTokens: newTokens, doSample: false })
+    answers.push(tokenizer.decode(tokens, { skipSpecialTokens: true }))
+  }
+  return answers
+}
+
+/** One export of several types, and what Transformers.js answers with each. */
+export async function checkChat(
+  { transformers }: Runtimes,
+  paths: ChatPaths,
+  types: readonly StorageName[],
+): Promise<ChatResult[]> {
+  const adapter = await trainAdapter(paths)
+  const output = join(paths.out, 'onnx-model')
+  await rm(output, { recursive: true, force: true })
+  const { files } = await exportModel({ model: paths.model, adapter, format: 'onnx', type: types, output })
+  const expected = await answersOfFettle(paths.model, adapter)
+  const env = transformers['env'] as { allowRemoteModels: boolean; localModelPath: string }
+  env.allowRemoteModels = false
+  env.localModelPath = dirname(output)
+  const results: ChatResult[] = []
+  for (const type of types) {
+    const pipeline = transformers['pipeline'] as Pipeline
+    const generator = await pipeline('text-generation', basename(output), { dtype: storages[type].dtype, device: 'cpu' })
+    const answers: ChatResult['answers'] = []
+    for (const [i, content] of questions.entries()) {
+      const [{ generated_text: messages }] = await generator([{ role: 'user', content }], {
+        max_new_tokens: newTokens,
+        do_sample: false,
+      })
+      answers.push({ question: content, fettle: expected[i], transformers: messages.at(-1)?.content ?? '' })
+    }
+    await generator.dispose()
+    results.push({
+      type,
+      bytes: files.reduce((sum, { path, bytes }) => sum + (basename(path).startsWith(storages[type].file) ? bytes : 0), 0),
+      equal: answers.filter((answer) => answer.fettle.trim() === answer.transformers.trim()).length,
+      answers,
+    })
+  }
+  return results
+}
+
+type Pipeline = (
+  task: string,
+  model: string,
+  options: { dtype: string; device: string },
+) => Promise<{
+  (
+    messages: readonly { role: string; content: string }[],
+    options: Record<string, unknown>,
+  ): Promise<{ generated_text: { role: string; content: string }[] }[]>
+  dispose(): Promise<void>
+}>
