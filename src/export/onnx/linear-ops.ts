@@ -29,6 +29,8 @@ function multiplied(op: OpTranslation): string {
     N: { int: op.width('y') },
     bits: { int: bits },
     block_size: { int: blockSize },
+    // Without it onnxruntime turns all codes of 8 bits into numbers for every token.
+    ...(bits === 8 && { accuracy_level: { int: 4 } }),
   })
 }
 
