@@ -37,10 +37,18 @@ if (parts.includes('families')) {
     table(
       ['family', 'type', 'right', 'left', 'adapter', 'greedy', ''],
       results.map(({ model, type, right, left, adapter, isGreedyEqual, refused }) => {
-        const numbers = [right, left, adapter].map((value) => (Number.isNaN(value) ? '' : value.toExponential(1)))
+        const numbers = [right, left, adapter].map((value) =>
+          Number.isNaN(value) ? '' : value.toExponential(1),
+        )
         const isFar = [right, left, adapter].some((value) => value > bounds[type])
         isWrong ||= isFar || (type === 'f32' && !refused && !isGreedyEqual)
-        return [model, type, ...numbers, isGreedyEqual ? 'equal' : 'other', refused?.slice(0, 160) ?? (isFar ? '≠' : '')]
+        return [
+          model,
+          type,
+          ...numbers,
+          isGreedyEqual ? 'equal' : 'other',
+          refused?.slice(0, 160) ?? (isFar ? '≠' : ''),
+        ]
       }),
     ),
   )

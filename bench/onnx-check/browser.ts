@@ -45,7 +45,9 @@ export async function checkInBrowser(
     const result = await askPage(folders, dtype)
     const answers = result.answers ?? []
     const equal = answers.filter((answer, i) => answer.trim() === expected[i]?.trim()).length
-    console.log(`chromium ${type}: ${result.error ?? `${equal} of ${questions.length} answers equal in ${result.seconds ?? 0} s`}`)
+    console.log(
+      `chromium ${type}: ${result.error ?? `${equal} of ${questions.length} answers equal in ${result.seconds ?? 0} s`}`,
+    )
     if (type === 'f32' && equal < questions.length) {
       console.log(JSON.stringify({ answers, expected }))
       isRight = false

@@ -33,8 +33,10 @@ const newTokens = 40
 export async function trainAdapter({ model, data, out }: ChatPaths): Promise<string> {
   const adapter = join(out, 'adapter')
   await rm(adapter, { recursive: true, force: true })
+  await using loaded = await AutoModelForCausalLM.fromPretrained(model)
   for await (const event of trainSft({
-    model,
+    model: loaded,
+    tokenizer: await AutoTokenizer.fromPretrained(model),
     data: [data],
     outputDir: adapter,
     lora: { r: 8, loraAlpha: 16, targetModules: 'all-linear' },
@@ -58,7 +60,10 @@ export async function answersOfFettle(model: string, adapter: string): Promise<s
   for (const content of questions) {
     const prompt = tokenizer.applyChatTemplate([{ role: 'user', content }], { addGenerationPrompt: true })
     const { inputIds } = await tokenizer.encode(prompt, { addSpecialTokens: false })
-    const [tokens] = await loaded.generate({ inputIds: [inputIds] }, { maxNewTokens: newTokens, doSample: false })
+    const [tokens] = await loaded.generate(
+      { inputIds: [inputIds] },
+      { maxNewTokens: newTokens, doSample: false },
+    )
     answers.push(tokenizer.decode(tokens, { skipSpecialTokens: true }))
   }
   return answers
@@ -81,7 +86,10 @@ export async function checkChat(
   const results: ChatResult[] = []
   for (const type of types) {
     const pipeline = transformers['pipeline'] as Pipeline
-    const generator = await pipeline('text-generation', basename(output), { dtype: storages[type].dtype, device: 'cpu' })
+    const generator = await pipeline('text-generation', basename(output), {
+      dtype: storages[type].dtype,
+      device: 'cpu',
+    })
     const answers: ChatResult['answers'] = []
     for (const [i, content] of questions.entries()) {
       const [{ generated_text: messages }] = await generator([{ role: 'user', content }], {
@@ -93,7 +101,10 @@ export async function checkChat(
     await generator.dispose()
     results.push({
       type,
-      bytes: files.reduce((sum, { path, bytes }) => sum + (basename(path).startsWith(storages[type].file) ? bytes : 0), 0),
+      bytes: files.reduce(
+        (sum, { path, bytes }) => sum + (basename(path).startsWith(storages[type].file) ? bytes : 0),
+        0,
+      ),
       equal: answers.filter((answer) => answer.fettle.trim() === answer.transformers.trim()).length,
       answers,
     })

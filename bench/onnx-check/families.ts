@@ -54,7 +54,12 @@ async function checkFamily(ort: Ort, model: string, type: StorageName): Promise<
     result.isGreedyEqual = continued.join() === expected.join()
     await session.release()
     const adapted = await sessionOf(ort, folder, model, fixture(model, 'lora'), type)
-    result.adapter = await differenceOf(golden, 'lora.logits', mask, (await runPass(ort, adapted, ids, mask)).logits)
+    result.adapter = await differenceOf(
+      golden,
+      'lora.logits',
+      mask,
+      (await runPass(ort, adapted, ids, mask)).logits,
+    )
     await adapted.release()
   } catch (error) {
     result.refused = messageOf(error)
@@ -64,10 +69,16 @@ async function checkFamily(ort: Ort, model: string, type: StorageName): Promise<
   return result
 }
 
-async function sessionOf(ort: Ort, folder: string, model: string, adapter: string | undefined, type: StorageName) {
+async function sessionOf(
+  ort: Ort,
+  folder: string,
+  model: string,
+  adapter: string | undefined,
+  type: StorageName,
+) {
   const opened = await openUnloaded(fixture(model), adapter)
   await opened.merge()
-  const graph = translateProgram(opened.architecture, storages[type], (...rows) => opened.rows(...rows), model)
+  const graph = translateProgram(opened.architecture, storages[type], opened.values, model)
   const name = `${adapter ? 'adapted' : 'base'}.onnx`
   // Some with their weights beside them.
   await writeModel(graph, { folder, name, maxBytes: adapter ? 10_000 : 1e9 }, () => {})

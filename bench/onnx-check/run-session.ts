@@ -26,7 +26,14 @@ export async function runPass(
   const outputs = await session.run(feeds)
   const { data } = outputs['logits']
   const next = Object.entries(outputs).flatMap(([name, tensor]) =>
-    name.startsWith('present') ? [[name.replace(/^present(_conv|_recurrent)?/, (_, kind: string) => `past${kind ?? '_key_values'}`), tensor] as const] : [],
+    name.startsWith('present')
+      ? [
+          [
+            name.replace(/^present(_conv|_recurrent)?/, (_, kind: string) => `past${kind ?? '_key_values'}`),
+            tensor,
+          ] as const,
+        ]
+      : [],
   )
   return {
     logits: data instanceof Uint16Array ? float16ToFloat32(data) : (data as Float32Array),
@@ -47,7 +54,12 @@ function emptyPast(ort: Ort, { inputMetadata }: OrtSession, batch: number): Reco
 }
 
 /** The likeliest tokens, one after the other. */
-export async function continueGreedily(ort: Ort, session: OrtSession, prompt: readonly number[], count: number): Promise<number[]> {
+export async function continueGreedily(
+  ort: Ort,
+  session: OrtSession,
+  prompt: readonly number[],
+  count: number,
+): Promise<number[]> {
   const tokens = [...prompt]
   let past: Record<string, OrtTensor> | undefined
   for (let fed: readonly number[] = prompt; tokens.length < prompt.length + count; fed = tokens.slice(-1)) {

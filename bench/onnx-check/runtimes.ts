@@ -38,12 +38,24 @@ export async function loadRuntimes(folder: string): Promise<Runtimes> {
   await mkdir(folder, { recursive: true })
   const home = resolve(folder)
   if (!existsSync(join(home, 'node_modules', '@huggingface', 'transformers')))
-    execFileSync('npm', ['install', '--prefix', home, '--ignore-scripts', '--no-audit', '--no-fund', wanted], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    })
+    execFileSync(
+      'npm',
+      ['install', '--prefix', home, '--ignore-scripts', '--no-audit', '--no-fund', wanted],
+      {
+        stdio: ['ignore', 'inherit', 'inherit'],
+      },
+    )
   const require = createRequire(join(home, 'package.json'))
-  const load = async (name: string) => (await import(pathToFileURL(require.resolve(name)).href)) as Record<string, unknown>
+  const load = async (name: string) =>
+    (await import(pathToFileURL(require.resolve(name)).href)) as Record<string, unknown>
   const node = await load('onnxruntime-node')
-  const { version } = require(join(home, 'node_modules', 'onnxruntime-node', 'package.json')) as { version: string }
-  return { folder: home, ort: (node['default'] ?? node) as Ort, transformers: await load('@huggingface/transformers'), version }
+  const { version } = require(join(home, 'node_modules', 'onnxruntime-node', 'package.json')) as {
+    version: string
+  }
+  return {
+    folder: home,
+    ort: (node['default'] ?? node) as Ort,
+    transformers: await load('@huggingface/transformers'),
+    version,
+  }
 }

@@ -28,7 +28,12 @@ export const exportCommand = defineCommand({
       required: true,
       description: 'What is written; see above',
     },
-    type: { type: 'string', description: 'What weights are stored in; default the first of the format' },
+    type: {
+      type: 'string',
+      description:
+        'What weights are stored in; default the first of the format. Of onnx several: --type f32,q4, or repeated',
+      repeats: true,
+    },
     output: { type: 'string', hint: 'path', required: true, description: 'File or folder that is written' },
     maxShardSize: {
       type: 'string',
@@ -54,9 +59,10 @@ export const exportCommand = defineCommand({
     })
     .join('\n'),
   examples: [
+    'export --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --format onnx --type q4,q8 --output site/models/mine',
     'export --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --format safetensors --type bfloat16 --output runs/merged',
   ],
-  async run(flags) {
+  async run(flags, { repeated }) {
     const people = terminalOf(process.stderr)
     const line = createProgressLine(people)
     const controller = new AbortController()
@@ -67,7 +73,7 @@ export const exportCommand = defineCommand({
       const result = await exportModel({
         ...(await pathsOf(flags)),
         format: oneOf(flags.format, names) ?? names[0],
-        type: flags.type,
+        ...(flags.type !== undefined && { type: repeated('type').flatMap((each) => each.split(',')) }),
         output: flags.output,
         overwrite: flags.force,
         ...(size !== undefined && { maxShardBytes: bytesOf(size) }),

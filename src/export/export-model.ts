@@ -27,7 +27,7 @@ export interface ExportResult {
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
   const { format, output, overwrite = false, signal, onProgress } = checked(options)
   const chosen: ExportFormat = exportFormats[format]
-  const type = typeOf(chosen, options)
+  const types = typesOf(chosen, options)
   const isFile = chosen.extension !== null
   checkAdapter(chosen, options)
   checkOutput(chosen, options, overwrite)
@@ -39,7 +39,8 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
       const found = await write(source, {
         folder,
         name: basename(output),
-        type,
+        type: types[0],
+        types,
         maxShardBytes: options.maxShardBytes ?? (isFile ? Number.POSITIVE_INFINITY : 5e9),
         onTensor(tensors, all) {
           signal?.throwIfAborted()
@@ -49,7 +50,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
       signal?.throwIfAborted()
       notices.push(...(found ?? []))
     })
-    return { format, type, path: output, files, notices }
+    return { format, type: types.join(','), path: output, files, notices }
   } finally {
     await source.model.free()
   }
@@ -68,13 +69,14 @@ function checked(options: ExportOptions): ExportOptions {
   return options
 }
 
-function typeOf({ types }: ExportFormat, { format, type }: ExportOptions): string {
-  if (type === undefined) return types[0]
-  if (types.includes(type)) return type
+function typesOf({ types, takesSeveral }: ExportFormat, { format, type }: ExportOptions): string[] {
+  const asked = [...new Set([type ?? types[0]].flat())]
+  const unknown = asked.find((each) => !types.includes(each))
+  if (unknown === undefined && asked.length > 0 && (takesSeveral || asked.length === 1)) return asked
   throw new FettleError({
     place: 'type',
-    found: quoteValue(type),
-    expected: `${types.join(', ')} for the format ${format}`,
+    found: unknown === undefined ? `${asked.length} types` : quoteValue(unknown),
+    expected: `${takesSeveral ? 'some' : 'one'} of ${types.join(', ')} for the format ${format}`,
   })
 }
 

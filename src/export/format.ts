@@ -30,6 +30,8 @@ export interface ExportTarget {
   name: string
   /** One of the format's types. */
   type: string
+  /** All that were asked for, of a format that takes several at once; `type` is the first. */
+  types: readonly string[]
   /** Above so many bytes weights go to several files. */
   maxShardBytes: number
   /** Is told of each tensor before it is read; throws where the export is to end. */
@@ -45,6 +47,8 @@ export interface ExportFormat {
   summary: string
   /** What weights can be stored in, the default first. */
   types: readonly string[]
+  /** Whether one export can have several of them, a file each. */
+  takesSeveral?: true
   /** Whether `output` is a file, whose name ends so, or a folder. */
   extension: string | null
   /** Whether it is an adapter alone: there must be one. */

@@ -8,6 +8,13 @@ export const exportFormats = {
     extension: null,
     load: async () => (await import('./safetensors-format.ts')).writeSafetensorsExport,
   },
+  onnx: {
+    summary: 'a folder for Transformers.js and onnxruntime; several types at once: f32,q4',
+    types: ['f32', 'f16', 'q4', 'q4f16', 'q8'],
+    takesSeveral: true,
+    extension: null,
+    load: async () => (await import('./onnx/onnx-format.ts')).writeOnnxExport,
+  },
 } as const satisfies Record<string, ExportFormat>
 
 /** The name of a format. */

@@ -12,8 +12,8 @@ export interface ExportOptions extends Pick<
   /** Folder of an adapter, which goes into the weights. */
   adapter?: string | undefined
   format: ExportFormatName
-  /** What weights are stored in; default the first of the format's. */
-  type?: string | undefined
+  /** What weights are stored in, or several of an ONNX export; default the first of the format's. */
+  type?: string | readonly string[] | undefined
   /** File or folder. */
   output: string
   /** Whether a file may be replaced, or a folder have files in it; default not. */

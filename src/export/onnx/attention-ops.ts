@@ -21,10 +21,18 @@ export const rope: OpTranslator = (op) => {
   const inType = (table: string) =>
     storage.compute === 'float32' ? table : castTo(graph, table, storage.compute)
   // The tables have a row for each token, so that tokens are its positions.
-  const count = graph.node('Mul', [graph.node('Squeeze', [tokens.batch]), graph.node('Squeeze', [tokens.sequence])])
+  const count = graph.node('Mul', [
+    graph.node('Squeeze', [tokens.batch]),
+    graph.node('Squeeze', [tokens.sequence]),
+  ])
   const range = graph.node('Range', [graph.scalar(0, 'int64'), count, graph.scalar(1, 'int64')])
   const places = graph.node('Reshape', [range, graph.node('Shape', [tokens.positions])])
-  const inputs = [tokens.sequences(whole(graph, turned), [width]), places, inType(tables.cos), inType(tables.sin)]
+  const inputs = [
+    tokens.sequences(whole(graph, turned), [width]),
+    places,
+    inType(tables.cos),
+    inType(tables.sin),
+  ]
   const y = graph.node('RotaryEmbedding', inputs, {
     num_heads: { int: heads },
     ...(rotaryDim < headDim && { rotary_embedding_dim: { int: rotaryDim } }),
@@ -49,9 +57,14 @@ export const cachedAttention: OpTranslator = (op) => {
   const { queryHeads, keyHeads, headDim } = heads
   const [query, key] = [queryHeads * headDim, keyHeads * headDim]
   const [q, k, v] = split(graph, op.columns('qkv'), [query, key, key]).map((part) => whole(graph, part))
-  const memories = [op.memory(op.tensor('keyCache'), 'key'), op.memory(op.tensor('valueCache'), 'value')] as const
+  const memories = [
+    op.memory(op.tensor('keyCache'), 'key'),
+    op.memory(op.tensor('valueCache'), 'value'),
+  ] as const
   const isGrouped = headDim % 8 === 0 && op.attribute('cap') === 0 && !op.has('sinks')
-  const made = isGrouped ? groupedAttention(op, heads, { q, k, v }, memories) : plainAttention(op, heads, { q, k, v }, memories)
+  const made = isGrouped
+    ? groupedAttention(op, heads, { q, k, v }, memories)
+    : plainAttention(op, heads, { q, k, v }, memories)
   op.give('o', tokens.flat(made, query))
 }
 
@@ -71,10 +84,17 @@ function giveOn(heads: Heads, memories: Memories, presents: readonly string[]): 
  * onnxruntime's operator. Windows and padding are in the bias: runtimes disagree by one about its own windows, and it knows padding
  * behind a sequence only.
  */
-function groupedAttention(op: OpTranslation, heads: Heads, { q, k, v }: Projected, memories: Memories): string {
+function groupedAttention(
+  op: OpTranslation,
+  heads: Heads,
+  { q, k, v }: Projected,
+  memories: Memories,
+): string {
   const { graph, tokens, storage } = op
   const { queryHeads, keyHeads, headDim } = heads
-  const [pastKeys, pastValues] = memories.map((memory) => memory.past(remembered(heads, 'past_sequence_length')))
+  const [pastKeys, pastValues] = memories.map((memory) =>
+    memory.past(remembered(heads, 'past_sequence_length')),
+  )
   const inputs = [
     tokens.sequences(q, [queryHeads * headDim]),
     tokens.sequences(k, [keyHeads * headDim]),
@@ -105,7 +125,8 @@ function plainAttention(op: OpTranslation, heads: Heads, { q, k, v }: Projected,
   const { queryHeads, keyHeads, headDim } = heads
   const group = queryHeads / keyHeads
   const joinShape = (...parts: string[]) => node('Concat', parts, { axis: { int: 0 } })
-  const transposed = (value: string, ...perm: number[]) => node('Transpose', [value], { perm: { ints: perm } })
+  const transposed = (value: string, ...perm: number[]) =>
+    node('Transpose', [value], { perm: { ints: perm } })
 
   // [batch, key heads, group · sequence, headDim]: queries of one key head below one another.
   const grouped = transposed(tokens.sequences(q, [keyHeads, group, headDim]), 0, 2, 3, 1, 4)
@@ -141,7 +162,9 @@ function softmax(op: OpTranslation, scores: string, { keyHeads, queryHeads }: He
   const { batch, sequence, total } = op.tokens
   const group = queryHeads / keyHeads
   const sinks = op.weights.float(op.parameter('sinks'), 'float32')
-  const column = node('Concat', [batch, integers([keyHeads, group]), sequence, integers([1])], { axis: { int: 0 } })
+  const column = node('Concat', [batch, integers([keyHeads, group]), sequence, integers([1])], {
+    axis: { int: 0 },
+  })
   const own = node('Expand', [node('Reshape', [sinks, integers([1, keyHeads, group, 1, 1])]), column])
   const all = node('Softmax', [node('Concat', [scores, own], { axis: { int: -1 } })], { axis: { int: -1 } })
   return node('Slice', [all, node('Reshape', [scalar(0, 'int64'), integers([1])]), total, integers([-1])])

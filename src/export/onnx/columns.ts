@@ -18,7 +18,11 @@ export function widthOf(columns: Columns): number {
 /** All columns as one value. */
 export function whole(graph: GraphBuilder, columns: Columns): string {
   if (columns.length === 1) return columns[0].value
-  return graph.node('Concat', columns.map(({ value }) => value), { axis: { int: -1 } })
+  return graph.node(
+    'Concat',
+    columns.map(({ value }) => value),
+    { axis: { int: -1 } },
+  )
 }
 
 /** Columns in stretches of these widths, which are all of them. */
@@ -30,7 +34,9 @@ export function split(graph: GraphBuilder, columns: Columns, widths: readonly nu
     if (inside.length === 0) return [piece]
     const bounds = [0, ...inside, piece.width]
     const parts = inside.concat(piece.width).map((end, j) => end - bounds[j])
-    const values = graph.nodes('Split', [piece.value, graph.integers(parts)], parts.length, { axis: { int: -1 } })
+    const values = graph.nodes('Split', [piece.value, graph.integers(parts)], parts.length, {
+      axis: { int: -1 },
+    })
     return values.map((value, j) => ({ value, width: parts[j] }))
   })
   let at = 0

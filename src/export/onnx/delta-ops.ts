@@ -102,11 +102,15 @@ export const gatedNorm: OpTranslator = (op) => {
   const width = op.width('y')
   const parts = op.attribute('parts')
   const apart = node('Reshape', [op.value('x'), graph.integers([-1, parts, width / parts])])
-  const normalised = node('SimplifiedLayerNormalization', [apart, op.weights.float(op.parameter('gain'), op.type('x'))], {
-    axis: { int: -1 },
-    epsilon: { float: op.attribute('eps') },
-    stash_type: { int: 1 },
-  })
+  const normalised = node(
+    'SimplifiedLayerNormalization',
+    [apart, op.weights.float(op.parameter('gain'), op.type('x'))],
+    {
+      axis: { int: -1 },
+      epsilon: { float: op.attribute('eps') },
+      stash_type: { int: 1 },
+    },
+  )
   const gate = op.value('gate')
   const opened = node('Mul', [gate, node('Sigmoid', [gate])])
   op.give('y', node('Mul', [tokens.flat(normalised, width), opened]))

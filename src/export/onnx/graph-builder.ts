@@ -65,7 +65,12 @@ export function createGraphBuilder(prefix = ''): GraphBuilder {
         data: bytesOf(values, 'int64'),
       }),
     scalar: (value, type) =>
-      builder.initializer({ name: `${prefix}${type}_${value}`, type, shape: [], data: bytesOf([value], type) }),
+      builder.initializer({
+        name: `${prefix}${type}_${value}`,
+        type,
+        shape: [],
+        data: bytesOf([value], type),
+      }),
     initializer(initializer) {
       if (!initializers.has(initializer.name)) initializers.set(initializer.name, initializer)
       return initializer.name

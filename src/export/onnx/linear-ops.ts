@@ -20,7 +20,9 @@ function multiplied(op: OpTranslation): string {
   const asked = weight.kind === 'linear' ? storage.projectionBits : storage.tableBits
   const bits = columns % blockSize === 0 ? asked : null
   if (bits === null)
-    return graph.node('Gemm', [op.value('x'), weights.float(weight, compute), ...bias], { transB: { int: 1 } })
+    return graph.node('Gemm', [op.value('x'), weights.float(weight, compute), ...bias], {
+      transB: { int: 1 },
+    })
   const { codes, scales } = weights.quantized(weight, bits, compute)
   // Without zero points codes are counted from the middle; the bias is the sixth input.
   const absent = bias.length > 0 ? ['', ''] : []

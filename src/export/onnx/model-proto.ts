@@ -1,4 +1,12 @@
-import { bytesField, bytesHeader, floatField, integerField, joined, messageField, textField } from './protobuf.ts'
+import {
+  bytesField,
+  bytesHeader,
+  floatField,
+  integerField,
+  joined,
+  messageField,
+  textField,
+} from './protobuf.ts'
 
 /**
  * The messages of an ONNX file that fettle writes, by the numbers of their fields.
@@ -155,7 +163,8 @@ function attributeFields(name: string, value: Attribute): Uint8Array[] {
   if ('ints' in value) return [named, ...value.ints.map((each) => integerField(8, each)), integerField(20, 7)]
   const { graph } = value
   const initializers = graph.initializers.map((initializer) => {
-    if (!(initializer.data instanceof Uint8Array)) throw new Error('numbers of an inner graph are inside of it')
+    if (!(initializer.data instanceof Uint8Array))
+      throw new Error('numbers of an inner graph are inside of it')
     return messageField(5, [tensorFields(initializer, undefined), bytesField(9, initializer.data)])
   })
   return [named, messageField(6, [...graphFields(graph), ...initializers]), integerField(20, 5)]

@@ -4,7 +4,12 @@ import { blockSize } from './quantize-blocks.ts'
 import { castTo } from './token-values.ts'
 
 /** The value in the type of an output. */
-export function inTypeOf(op: OpTranslation, output: string, value: string, from: 'float32' | 'float16'): string {
+export function inTypeOf(
+  op: OpTranslation,
+  output: string,
+  value: string,
+  from: 'float32' | 'float16',
+): string {
   const to = op.type(output)
   return from === to ? value : castTo(op.graph, value, to)
 }
@@ -114,5 +119,6 @@ export const capLogits: OpTranslator = (op) => {
   const [scale, cap] = [op.attribute('scale'), op.attribute('cap')]
   const type = op.type('x')
   if (cap === 0) op.give('y', times(op, op.value('x'), scale, type))
-  else op.give('y', times(op, op.graph.node('Tanh', [times(op, op.value('x'), scale / cap, type)]), cap, type))
+  else
+    op.give('y', times(op, op.graph.node('Tanh', [times(op, op.value('x'), scale / cap, type)]), cap, type))
 }

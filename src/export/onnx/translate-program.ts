@@ -87,8 +87,7 @@ export function translateProgram(
     memory: memoryValues(graph, program, storage.compute),
   }
   const values = new Map<Tensor, Columns>()
-  for (const command of program.commands)
-    translators[command.op]?.(opTranslation(shared, command, values))
+  for (const command of program.commands) translators[command.op]?.(opTranslation(shared, command, values))
 
   const vocabulary = vocabularyOf(architecture)
   const shape = graph.node('Concat', [tokens.batch, graph.integers([-1, vocabulary])], { axis: { int: 0 } })

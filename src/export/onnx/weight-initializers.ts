@@ -1,11 +1,11 @@
 import { float32ToFloat16 } from '../../float16.ts'
-import { shapeOf, type Parameter } from '../../model/index.ts'
+import { shapeOf, type Parameter, type UnloadedModel } from '../../model/index.ts'
 import type { GraphBuilder } from './graph-builder.ts'
 import type { Initializer } from './model-proto.ts'
 import { blockSize, quantizeBlocks } from './quantize-blocks.ts'
 
-/** Reads rows of a parameter, in float32; of a vector the numbers. */
-export type ReadRows = (parameter: Parameter, first: number, count: number) => Promise<Float32Array>
+/** Reads a parameter's values in float32, all or those of some rows. */
+export type ReadRows = UnloadedModel['values']
 
 type FloatType = 'float32' | 'float16'
 
@@ -75,7 +75,7 @@ async function* groups(parameter: Parameter, read: ReadRows): AsyncGenerator<Flo
   const [rows, columns = 1] = shapeOf(parameter)
   const atOnce = Math.max(1, Math.floor(valuesAtOnce / columns))
   for (let first = 0; first < rows; first += atOnce)
-    yield await read(parameter, first, Math.min(atOnce, rows - first))
+    yield await read(parameter, { first, rows: Math.min(atOnce, rows - first) })
 }
 
 function bytesOf(values: Float32Array, type: FloatType): Uint8Array {

@@ -27,7 +27,8 @@ export function attend({ attributes }: ReadNode, inputs: Value[]): Value[] {
   const heads = Number(attributes['num_heads'])
   const keyHeads = Number(attributes['kv_num_heads'])
   const headDim = width / heads
-  const apart = (x: Value) => transposed({ shape: [batch, count, keyHeads, headDim], data: x.data }, [0, 2, 1, 3])
+  const apart = (x: Value) =>
+    transposed({ shape: [batch, count, keyHeads, headDim], data: x.data }, [0, 2, 1, 3])
   const keys = concatenated([pastKeys, apart(k)], 2)
   const values = concatenated([pastValues, apart(v)], 2)
   const past = pastKeys.shape[2]
@@ -47,7 +48,8 @@ export function attend({ attributes }: ReadNode, inputs: Value[]): Value[] {
         const powers = scores.map((score) => Math.exp(score - largest))
         const sum = powers.reduce((a, c) => a + c)
         powers.forEach((power, j) => {
-          for (let i = 0; i < headDim; i += 1) out.data[query + i] += (power / sum) * values.data[(rows + j) * headDim + i]
+          for (let i = 0; i < headDim; i += 1)
+            out.data[query + i] += (power / sum) * values.data[(rows + j) * headDim + i]
         })
       }
   return [out, keys, values]

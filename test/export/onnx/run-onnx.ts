@@ -19,7 +19,11 @@ import {
  * A small runtime for the graphs that fettle writes, after the definitions of ONNX and of onnxruntime's operators, for tests without
  * onnxruntime, which has hundreds of MB. bench/run.sh onnx-check runs the same graphs in onnxruntime itself.
  */
-export function runOnnx(graph: ReadGraph, feeds: Readonly<Record<string, Value>>, outer?: ReadonlyMap<string, Value>): Map<string, Value> {
+export function runOnnx(
+  graph: ReadGraph,
+  feeds: Readonly<Record<string, Value>>,
+  outer?: ReadonlyMap<string, Value>,
+): Map<string, Value> {
   const values = new Map<string, Value>([...(outer ?? []), ...graph.initializers, ...Object.entries(feeds)])
   for (const node of graph.nodes) {
     const operator = operators[node.type]
@@ -64,7 +68,8 @@ function erf(x: number): number {
 function byRow(x: Value, f: (row: Float32Array | Float64Array) => ArrayLike<number>): Value {
   const width = x.shape[x.shape.length - 1]
   const out = floats(x.shape)
-  for (let start = 0; start < x.data.length; start += width) out.data.set(f(x.data.subarray(start, start + width)), start)
+  for (let start = 0; start < x.data.length; start += width)
+    out.data.set(f(x.data.subarray(start, start + width)), start)
   return out
 }
 
@@ -145,19 +150,47 @@ const operators: Readonly<Record<string, Operator>> = {
     return [{ shape, data: x.data }]
   },
   Expand: (_, [x, shape]) => [mapped([x, floats(list(shape))], x, (value) => value)],
-  Range: (_, [{ data: [first] }, { data: [end] }]) => [whole([end - first], Array.from({ length: end - first }, (__, i) => first + i))],
-  Cast: ({ attributes: { to } }, [x]) => [{ shape: x.shape, data: [1, 10].includes(Number(to)) ? Float32Array.from(x.data) : Float64Array.from(x.data) }],
+  Range: (
+    _,
+    [
+      {
+        data: [first],
+      },
+      {
+        data: [end],
+      },
+    ],
+  ) => [
+    whole(
+      [end - first],
+      Array.from({ length: end - first }, (__, i) => first + i),
+    ),
+  ],
+  Cast: ({ attributes: { to } }, [x]) => [
+    {
+      shape: x.shape,
+      data: [1, 10].includes(Number(to)) ? Float32Array.from(x.data) : Float64Array.from(x.data),
+    },
+  ],
   CumSum: (_, [x]) => {
     const width = x.shape[1]
     let sum = 0
-    return [{ shape: x.shape, data: x.data.map((value: number, i: number) => (sum = (i % width === 0 ? 0 : sum) + value)) }]
+    return [
+      {
+        shape: x.shape,
+        data: x.data.map((value: number, i: number) => (sum = (i % width === 0 ? 0 : sum) + value)),
+      },
+    ]
   },
   ReduceMax: (_, [x]) => [whole([], [Math.max(...x.data)])],
-  ReduceSum: (_, [x, axes]) => [reduced(x, axisOf(axes.data[0], x.shape.length), true, (row) => row.reduce((a, b) => a + b))],
+  ReduceSum: (_, [x, axes]) => [
+    reduced(x, axisOf(axes.data[0], x.shape.length), true, (row) => row.reduce((a, b) => a + b)),
+  ],
   Gather: (_, [table, ids]) => [gathered(table, ids)],
   Slice: (_, [x, starts, ends, axes]) => {
     const axis = axisOf(axes.data[0], x.shape.length)
-    const place = (given: number) => Math.max(0, Math.min(x.shape[axis], given < 0 ? given + x.shape[axis] : given))
+    const place = (given: number) =>
+      Math.max(0, Math.min(x.shape[axis], given < 0 ? given + x.shape[axis] : given))
     return [sliced(x, axis, place(starts.data[0]), place(ends.data[0]))]
   },
   Concat: ({ attributes: { axis } }, inputs) => [concatenated(inputs, axisOf(axis, inputs[0].shape.length))],
@@ -178,7 +211,8 @@ const operators: Readonly<Record<string, Operator>> = {
     return [
       made([batch, width, length - taps + 1], x, ([b, c, t]) => {
         let sum = bias ? bias.data[c] : 0
-        for (let i = 0; i < taps; i += 1) sum += kernel.data[c * taps + i] * x.data[(b * width + c) * length + t + i]
+        for (let i = 0; i < taps; i += 1)
+          sum += kernel.data[c * taps + i] * x.data[(b * width + c) * length + t + i]
         return sum
       }),
     ]

@@ -2,15 +2,24 @@ import type { Value } from './read-onnx.ts'
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
 
-export const floats = (shape: number[], data: Float32Array = new Float32Array(sizeOf(shape))): Value => ({ shape, data })
-export const whole = (shape: number[], numbers: Iterable<number>): Value => ({ shape, data: Float64Array.from(numbers) })
+export const floats = (shape: number[], data: Float32Array = new Float32Array(sizeOf(shape))): Value => ({
+  shape,
+  data,
+})
+export const whole = (shape: number[], numbers: Iterable<number>): Value => ({
+  shape,
+  data: Float64Array.from(numbers),
+})
 
 function stridesOf(shape: readonly number[]): number[] {
   return shape.map((_, i) => sizeOf(shape.slice(i + 1)))
 }
 
 /** Calls `visit` with every index of a shape, in order. */
-export function eachIndex(shape: readonly number[], visit: (index: readonly number[], at: number) => void): void {
+export function eachIndex(
+  shape: readonly number[],
+  visit: (index: readonly number[], at: number) => void,
+): void {
   const index = shape.map(() => 0)
   const count = sizeOf(shape)
   for (let at = 0; at < count; at += 1) {
@@ -29,7 +38,8 @@ export function offsetOf(shape: readonly number[], index: readonly number[]): nu
 
 /** A value made element by element, of the kind of `like`. */
 export function made(shape: number[], like: Value, at: (index: readonly number[]) => number): Value {
-  const data = like.data instanceof Float32Array ? new Float32Array(sizeOf(shape)) : new Float64Array(sizeOf(shape))
+  const data =
+    like.data instanceof Float32Array ? new Float32Array(sizeOf(shape)) : new Float64Array(sizeOf(shape))
   eachIndex(shape, (index, place) => (data[place] = at(index)))
   return { shape, data }
 }
@@ -74,8 +84,16 @@ export function transposed(value: Value, perm: readonly number[]): Value {
 
 export function sliced(value: Value, axis: number, start: number, end: number): Value {
   const shape = value.shape.map((size, i) => (i === axis ? end - start : size))
-  return made(shape, value, (index) =>
-    value.data[offsetOf(value.shape, index.map((i, at) => (at === axis ? i + start : i)))],
+  return made(
+    shape,
+    value,
+    (index) =>
+      value.data[
+        offsetOf(
+          value.shape,
+          index.map((i, at) => (at === axis ? i + start : i)),
+        )
+      ],
   )
 }
 
