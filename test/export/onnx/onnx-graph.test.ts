@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { storages, type StorageName } from '../../../src/export/onnx/storage.ts'
 import { translateProgram } from '../../../src/export/onnx/translate-program.ts'
 import { writeModel } from '../../../src/export/onnx/write-model.ts'
-import { openUnloaded } from '../../../src/model/index.ts'
+import { AutoModelForCausalLM, openUnloaded } from '../../../src/model/index.ts'
 import { fixture, maxDifference, readTensors } from '../../model/golden.ts'
 import { readOnnx, type ReadGraph, type Value } from './read-onnx.ts'
 import { runOnnx } from './run-onnx.ts'
@@ -73,7 +73,7 @@ function atTokens(logits: Float32Array, mask: readonly number[][]): Float32Array
 
 // One of each kind of op: GQA, plain attention (caps, heads of odd lengths), two ropes and windows, long factors, scaled streams,
 // post-norms, positions of their own, convolutions, the delta rule, gates, shared keys and inputs of layers.
-const families = ['llama', 'gemma2', 'gemma3', 'gemma4', 'phi3-long', 'granite', 'gpt2', 'lfm2', 'qwen3-5']
+const families = ['qwen3', 'gemma2', 'gemma4', 'phi3-long', 'gpt2', 'lfm2', 'qwen3-5']
 
 describe('graphs compute what Transformers computes', () => {
   test.each(families)('%s: rows padded on either side', async (model) => {
@@ -145,12 +145,12 @@ describe('files', () => {
     ['q4', 0.02],
     ['q4f16', 0.02],
   ] as const)('%s: weights in fewer bits, as the operators read them', async (type, mostKl) => {
-    const { graph: exact } = await exported(tiny, 'f32')
     const { graph } = await exported(tiny, type)
-    const ids = [[1, 5, 100, 700, 321, 44]]
-    const mask = [ids[0].map(() => 1)]
-    const [expected, found] = [exact, graph].map((each) => run(each, ids, mask, undefined, 1).logits.data)
-    const divergence = klOf(expected, found)
+    const ids = [[1, 5, 100]]
+    const { logits } = run(graph, ids, [[1, 1, 1]], undefined, 1)
+    const live = await AutoModelForCausalLM.fromPretrained(tiny, { dtype: 'float32', engine: 'reference' })
+    const expected = await live.forward({ inputIds: ids })
+    const divergence = klOf(expected.logits.data.slice(-live.vocabSize), logits.data)
     expect(divergence).toBeLessThan(mostKl)
     expect(divergence).toBeGreaterThan(0)
     expect(graph.nodes.filter(({ type: each }) => each === 'MatMulNBits')).toHaveLength(

@@ -5,6 +5,7 @@ import {
   concatenated,
   element,
   floats,
+  linear,
   made,
   mapped,
   offsetOf,
@@ -201,7 +202,7 @@ const operators: Readonly<Record<string, Operator>> = {
   Transpose: ({ attributes: { perm } }, [x]) => [transposed(x, perm as number[])],
   MatMul: (_, [a, b]) => [product(a, b)],
   Gemm: (_, [x, weight, bias]) => {
-    const y = product(x, transposed(weight, [1, 0]))
+    const y = linear(x, weight)
     return [bias ? mapped([y, bias], y, (a, b) => a + b) : y]
   },
   Conv: ({ attributes: { group } }, [x, kernel, bias]) => {
@@ -242,7 +243,7 @@ const operators: Readonly<Record<string, Operator>> = {
   GroupQueryAttention: (node, inputs) => attend(node, inputs),
   MatMulNBits: ({ attributes: { bits, N, K } }, [x, codes, scales, , , bias]) => {
     const weight = dequantized(codes, scales, Number(bits), [Number(N), Number(K)])
-    const y = product(x, transposed(weight, [1, 0]))
+    const y = linear(x, weight)
     return [bias ? mapped([y, bias], y, (a, b) => a + b) : y]
   },
   GatherBlockQuantized: ({ attributes: { bits } }, [codes, ids, scales]) => {

@@ -63,6 +63,14 @@ export function element({ shape, data }: Value, index: readonly number[]): numbe
 /** f of values, element by element. */
 export function mapped(values: readonly Value[], like: Value, f: (...numbers: number[]) => number): Value {
   const shape = broadcastShape(values.map((value) => value.shape))
+  const isPlain = values.every((value) => value.data.length === 1 || value.shape.join() === shape.join())
+  if (isPlain) {
+    const size = sizeOf(shape)
+    const data = like.data instanceof Float32Array ? new Float32Array(size) : new Float64Array(size)
+    for (let i = 0; i < size; i += 1)
+      data[i] = f(...values.map((value) => value.data[value.data.length === 1 ? 0 : i]))
+    return { shape, data }
+  }
   return made(shape, like, (index) => f(...values.map((value) => element(value, index))))
 }
 
@@ -108,6 +116,20 @@ export function concatenated(values: readonly Value[], axis: number): Value {
     }
     throw new Error('outside')
   })
+}
+
+/** x [m, k] · weightᵀ [n, k] */
+export function linear(x: Value, weight: Value): Value {
+  const [m, k] = x.shape
+  const [n] = weight.shape
+  const out = floats([m, n])
+  for (let row = 0; row < m; row += 1)
+    for (let column = 0; column < n; column += 1) {
+      let sum = 0
+      for (let i = 0; i < k; i += 1) sum += x.data[row * k + i] * weight.data[column * k + i]
+      out.data[row * n + column] = sum
+    }
+  return out
 }
 
 /** [..., m, k] × [..., k, n] with broadcast stacks. */
