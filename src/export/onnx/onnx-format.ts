@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Problem } from '../../error.ts'
-import { writeFileAtomic } from '../../formats/index.ts'
-import { formatGenerationConfig } from '../../tokenizer/index.ts'
+import { readTextFile, writeFileAtomic } from '../../formats/index.ts'
+import { formatGenerationConfig, type Tokenizer } from '../../tokenizer/index.ts'
 import type { ExportSource, WriteExport } from '../format.ts'
 import type { Graph } from './model-proto.ts'
 import { storages, type Storage, type StorageName } from './storage.ts'
@@ -33,6 +33,7 @@ export const writeOnnxExport: WriteExport = async (source, { folder, types, maxS
   }
   await writeJson(folder, 'generation_config.json', generationConfigOf(source))
   await tokenizer.save(folder)
+  await putTemplateInside(folder, tokenizer)
   await writeJson(folder, 'config.json', configOf(source, chosen[0], external))
   return noticesOf(source)
 }
@@ -43,6 +44,15 @@ function weightsOf({ initializers }: Graph): number {
 
 async function writeJson(folder: string, name: string, value: unknown): Promise<void> {
   await writeFileAtomic(join(folder, name), `${JSON.stringify(value, null, 2)}\n`)
+}
+
+/** Transformers.js looks for templates in tokenizer_config.json only. */
+async function putTemplateInside(folder: string, { chatTemplate, chatTemplates }: Tokenizer): Promise<void> {
+  if (chatTemplate === undefined) return
+  const name = 'tokenizer_config.json'
+  const config = JSON.parse(await readTextFile(join(folder, name))) as Record<string, unknown>
+  const named = [...chatTemplates].map(([each, template]) => ({ name: each, template }))
+  await writeJson(folder, name, { ...config, chat_template: named.length > 1 ? named : chatTemplate })
 }
 
 /** What the model was generated with, and every token that ends an answer: Transformers.js knows no others. */
