@@ -76,6 +76,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   };
   exports.Set("tableHash", kTableHash);
   list("typeNames", kDTypeNames);
+  list("builtIsas", builtInstructionSets());
   return exports;
 }
 

@@ -1,5 +1,7 @@
 #include "cpu.h"
 
+#include <initializer_list>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -15,8 +17,38 @@ namespace fettle {
 
 #if defined(__x86_64__)
 namespace {
+// One leaf of CPUID. Asked for by ourselves: __builtin_cpu_supports answers false to everything where the compiler's run-time
+// library does not fill its table, as with zig. Bits: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E.
+struct Leaf {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  Leaf(unsigned leaf, unsigned part) { __get_cpuid_count(leaf, part, &a, &b, &c, &d); }
+};
+
+constexpr bool has(unsigned bits, std::initializer_list<int> wanted) {
+  for (const int bit : wanted)
+    if (!(bits >> bit & 1)) return false;
+  return true;
+}
+
+// Which registers the system saves when it changes threads (XCR0). To be read where CPUID says that it may be.
+unsigned savedRegisters() {
+  unsigned low, high;
+  asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return low;
+}
+
+// macOS saves the registers of AVX-512 from their first use on, and says so nowhere but here.
+bool systemSavesAvx512(unsigned saved) {
+#if defined(__APPLE__)
+  int isThere = 0;
+  size_t size = sizeof isThere;
+  if (sysctlbyname("hw.optional.avx512f", &isThere, &size, nullptr, 0) == 0 && isThere) return true;
+#endif
+  return has(saved, {1, 2, 5, 6, 7});
+}
+
 // Linux gives a process the 8 KB of tile registers only when it asks (Documentation/arch/x86/xstate.rst).
-bool mayUseTiles() {
+[[maybe_unused]] bool mayUseTiles() {
 #if defined(__linux__)
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -25,15 +57,27 @@ bool mayUseTiles() {
 #endif
 }
 
-[[maybe_unused]] bool hasAmxBf16() {
+// What the kernels of each table are compiled for (scripts/instruction-sets.mjs), as far as processor and system have it.
+struct InstructionSets {
+  bool avx2 = false, avx512 = false, bf16 = false, amx = false;
+  InstructionSets() {
+    const Leaf first(1, 0), extended(7, 0), more(7, 1);
+    if (!has(first.c, {27})) return;  // OSXSAVE: XGETBV may be asked
+    const unsigned saved = savedRegisters();
+    // FMA, AVX, F16C; BMI, AVX2, BMI2.
+    avx2 = has(first.c, {12, 28, 29}) && has(extended.b, {3, 5, 8}) && has(saved, {1, 2});
+    // F, DQ, CD, BW, VL.
+    avx512 = avx2 && has(extended.b, {16, 17, 28, 30, 31}) && systemSavesAvx512(saved);
+    // AVX512_VNNI, AVX512_BF16.
+    bf16 = avx512 && has(extended.c, {11}) && has(more.a, {5});
 #if FETTLE_AMX_EMULATED
-  return true;
+    amx = bf16;
+#elif FETTLE_WITH_amx
+    // AMX-BF16, AMX-TILE.
+    amx = bf16 && has(extended.d, {22, 24}) && mayUseTiles();
 #endif
-  unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
-  return (d & kAmxBf16) && (d & kAmxTile) && mayUseTiles();
-}
+  }
+};
 }  // namespace
 #elif defined(__aarch64__)
 namespace {
@@ -59,22 +103,18 @@ std::vector<const Kernels*> availableKernels() {
     if (runs) found.push_back(kernels);
   };
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-  [[maybe_unused]] const bool bf16 = avx512 && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vnni");
+  [[maybe_unused]] static const InstructionSets here;
 #if FETTLE_WITH_amx
-  add(bf16 && hasAmxBf16(), kernelsAmx());
+  add(here.amx, kernelsAmx());
 #endif
 #if FETTLE_WITH_avx512bf16
-  add(bf16, kernelsAvx512bf16());
+  add(here.bf16, kernelsAvx512bf16());
 #endif
 #if FETTLE_WITH_avx512
-  add(avx512, kernelsAvx512());
+  add(here.avx512, kernelsAvx512());
 #endif
 #if FETTLE_WITH_avx2
-  add(avx2, kernelsAvx2());
+  add(here.avx2, kernelsAvx2());
 #endif
 #endif
 #if FETTLE_WITH_neonbf16
@@ -87,6 +127,32 @@ std::vector<const Kernels*> availableKernels() {
   add(true, kernelsPortable());
 #endif
   return found;
+}
+
+std::vector<const char*> builtInstructionSets() {
+  return {
+#if FETTLE_WITH_amx
+      "amx",
+#endif
+#if FETTLE_WITH_avx512bf16
+      "avx512bf16",
+#endif
+#if FETTLE_WITH_avx512
+      "avx512",
+#endif
+#if FETTLE_WITH_avx2
+      "avx2",
+#endif
+#if FETTLE_WITH_neonbf16
+      "neonbf16",
+#endif
+#if FETTLE_WITH_neon
+      "neon",
+#endif
+#if FETTLE_WITH_portable
+      "portable",
+#endif
+  };
 }
 
 }  // namespace fettle
