@@ -1,16 +1,24 @@
 #include "idle_memory.h"
 
+#if defined(__linux__)
 #include <sys/mman.h>
 
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
+#endif
 #if defined(__GLIBC__)
 #include <malloc.h>
+#elif defined(__APPLE__)
+#include <malloc/malloc.h>
+#elif defined(_WIN32)
+#include <malloc.h>
+#include <windows.h>
 #endif
 
 namespace fettle {
 
+#if defined(__linux__)
 // Lets go of private mappings of files that are not writable, as far as none of their pages was ever changed (relocated, or
 // patched by a tool): what lies in memory of them lies in the file, too.
 static void forgetPrograms() {
@@ -32,13 +40,22 @@ static void forgetPrograms() {
   }
   std::fclose(mappings);
 }
+#endif
 
 void returnIdleMemory() {
 #if defined(__GLIBC__)
   // It gives back what lies at the end of its heap by itself, but not what lies between.
   malloc_trim(0);
+#elif defined(__APPLE__)
+  malloc_zone_pressure_relief(nullptr, 0);
+#elif defined(_WIN32)
+  _heapmin();
+  // All pages leave the process; those that are touched come back from the system's lists without being read.
+  SetProcessWorkingSetSize(GetCurrentProcess(), SIZE_T(-1), SIZE_T(-1));
 #endif
+#if defined(__linux__)
   forgetPrograms();
+#endif
 }
 
 }  // namespace fettle

@@ -3,9 +3,9 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -28,6 +28,10 @@ inline void relax() {
 // Waiting longer than this sleeps: a condition variable wakes in about 7 us, so little is lost.
 constexpr auto kSpinTime = std::chrono::microseconds(50);
 constexpr int kSlots = 9;
+
+// Windows has no aligned_alloc, and its free() does not take what is aligned. Null where there is no memory.
+void* allocateAligned(size_t bytes) { return ::operator new(bytes, std::align_val_t(64), std::nothrow); }
+void freeAligned(void* data) { ::operator delete(data, std::align_val_t(64)); }
 
 struct Buffer {
   void* data = nullptr;
@@ -88,7 +92,7 @@ struct Pool::State {
     }
     wake.notify_all();
     for (auto& worker : workers) worker.join();
-    for (auto& buffer : scratch) std::free(buffer.data);
+    for (auto& buffer : scratch) freeAligned(buffer.data);
   }
 };
 
@@ -132,10 +136,10 @@ Ahead& Pool::ahead(int thread) { return state_->ahead[thread]; }
 void* Pool::scratch(int thread, int slot, size_t bytes) {
   Buffer& buffer = state_->scratch[size_t(thread) * kSlots + slot];
   if (buffer.size < bytes) {
-    std::free(std::exchange(buffer.data, nullptr));
+    freeAligned(std::exchange(buffer.data, nullptr));
     buffer.size = 0;
     const size_t rounded = bytes < SIZE_MAX - 4095 ? (bytes + 4095) / 4096 * 4096 : 0;
-    if (rounded > 0) buffer.data = std::aligned_alloc(64, rounded);
+    if (rounded > 0) buffer.data = allocateAligned(rounded);
     if (!buffer.data) throw OutOfMemory(bytes, "a kernel");
     buffer.size = rounded;
   }

@@ -5,6 +5,9 @@
 //   node scripts/build-native.mjs --headers  compiles each header by itself, which must include what it needs, and builds nothing
 //   node scripts/build-native.mjs --target linux-arm64 --compiler aarch64-linux-gnu-g++
 //                                            for another machine, every one of its architecture (CXX names a compiler, too)
+//   node scripts/build-native.mjs --target linux-x64-musl --standalone
+//                                            as packages want it: in a folder of its own, with the C++ runtime inside
+// --only avx2,portable: no others than these.
 // Ends 1 with the compiler's first error when there is no addon that loads here, but for
 //   --install        part of `npm ci`: says in one line what happened and never fails the installation
 //   --if-compiler    part of `npm test`: a machine without a compiler is fine, everything else that fails is not
@@ -26,19 +29,21 @@ import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { flagsOf, runnable, variantsOf } from './instruction-sets.mjs'
+import { isZig, linkFlags } from './link-native.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const has = (flag) => process.argv.includes(flag)
 const valueOf = (option) => (has(option) ? process.argv[process.argv.indexOf(option) + 1] : undefined)
 const require = createRequire(import.meta.url)
 const here = `${process.platform}-${process.arch}`
-/** What Node calls the machine that the addon is for, where the binding looks for it. */
+/** What Node calls the machine that the addon is for, where the binding looks for it; packages add their C library. */
 const target = valueOf('--target') ?? here
 const [platform, architecture] = target.split('-')
 const output = join(root, 'build', target)
 const folder = join(output, 'objects')
 const isX86 = architecture === 'x64'
-const variants = variantsOf(architecture)
+const only = valueOf('--only')?.split(',')
+const variants = variantsOf(architecture).filter(({ isa }) => only?.includes(isa) ?? true)
 
 /** native/isa.cc is compiled in these parts, the longest first. */
 const parts = [2, 1, 3, 4, 0, 5]
@@ -52,7 +57,10 @@ function refusal([command, ...args], variant) {
   writeFileSync(empty, '')
   try {
     const stdio = ['ignore', 'ignore', 'pipe']
-    execFileSync(command, [...args, ...flagsOf(variant), '-fsyntax-only', empty], { stdio, encoding: 'utf8' })
+    execFileSync(command, [...args, ...flagsOf(variant, isZig([command, ...args])), '-fsyntax-only', empty], {
+      stdio,
+      encoding: 'utf8',
+    })
     return undefined
   } catch (error) {
     return error.stderr || String(error)
@@ -60,11 +68,18 @@ function refusal([command, ...args], variant) {
 }
 
 function chosen(compiler) {
+  if (variants.length === 0)
+    throw new BuildError(
+      `--only ${only}: ${architecture} has ${variantsOf(architecture)
+        .map(({ isa }) => isa)
+        .join(', ')}`,
+      '',
+    )
   if (has('--every') || target !== here) return variants
   const tried = runnable(variants).map((variant) => ({ variant, refused: refusal(compiler, variant) }))
   const able = tried.filter(({ refused }) => refused === undefined).map(({ variant }) => variant)
   if (able.length === 0) {
-    const names = tried.map(({ variant }) => variant.isa).join(', ')
+    const names = tried.map(({ variant }) => variant.isa).join(', ') || only?.join(', ')
     throw new BuildError(`${compiler.join(' ')} compiles for none of ${names}`, tried.at(-1)?.refused ?? '')
   }
   // The kernel may refuse tiles that the processor lists (Linux before 5.16, gVisor): then the next one serves.
@@ -92,7 +107,9 @@ function firstError(output) {
  */
 function findCompiler() {
   const wanted = valueOf('--compiler') ?? process.env.CXX
-  const candidates = wanted ? [wanted] : target === here ? ['g++', 'clang++', 'c++'] : []
+  // On Windows none is looked for: what is found there knows nothing of node.exe.
+  const usual = target === here && platform !== 'win32' ? ['g++', 'clang++', 'c++'] : []
+  const candidates = wanted ? [wanted] : usual
   const found = candidates
     .map((command) => command.split(' '))
     .find(([command, ...args]) => {
@@ -139,7 +156,7 @@ function jobsFor(compiler, wanted) {
   const common = [
     '-std=c++17',
     '-O3',
-    '-fPIC',
+    ...(platform === 'win32' ? [] : ['-fPIC']),
     '-fvisibility=hidden',
     '-ffp-contract=fast',
     '-fno-math-errno',
@@ -147,6 +164,8 @@ function jobsFor(compiler, wanted) {
     '-Werror=switch',
     '-Wno-psabi',
     '-Wno-unused-function',
+    // zig writes what debuggers read where nobody asks for it.
+    ...(isZig(compiler) ? ['-g0'] : []),
     ...extra,
   ]
   const addon = [
@@ -163,7 +182,7 @@ function jobsFor(compiler, wanted) {
         source: 'isa.cc',
         args: [
           ...common,
-          ...flagsOf(variant),
+          ...flagsOf(variant, isZig(compiler)),
           `-DFETTLE_ISA=${variant.isa}`,
           `-DFETTLE_TABLE=kernels${variant.isa[0].toUpperCase()}${variant.isa.slice(1)}`,
           `-DFETTLE_PART=${part}`,
@@ -181,6 +200,7 @@ function jobsFor(compiler, wanted) {
       'program_code',
       'program_checks',
       'weights',
+      platform === 'win32' ? 'pages_windows' : 'pages_posix',
       'idle_memory',
       'pool',
       'cpu',
@@ -237,12 +257,11 @@ async function checkHeaders([command, ...compilerArgs], args) {
 async function build() {
   const slower = 'so the reference engine runs, slower'
   if (process.env.FETTLE_NATIVE === '0') return `native engine: left out (FETTLE_NATIVE=0), ${slower}`
-  if (platform === 'win32') return `native engine: not built on Windows yet, ${slower}`
   const compiler = findCompiler()
   if (!compiler) {
     const message =
       target === here
-        ? `native engine: no C++ compiler found, ${slower} (install g++ or clang++, then: npx fettle build-native)`
+        ? `native engine: no C++ compiler found, ${slower} (${platform === 'win32' ? 'npm install @fettle/engine-win32-x64' : 'install g++ or clang++, then: npx fettle build-native'})`
         : `native engine: no C++ compiler for ${target} (--compiler NAME says which)`
     if (has('--install') || has('--if-compiler')) return message
     throw new BuildError(message, '')
@@ -254,7 +273,7 @@ async function build() {
   const jobs = jobsFor(compiler, wanted)
   if (has('--headers')) return checkHeaders(compiler, [...jobs[0].args, ...jobs.at(-1).args])
   const linked = createHash('sha256')
-    .update(jobs.map(({ object }) => object).join())
+    .update(jobs.map(({ object }) => object).join() + has('--standalone'))
     .digest('hex')
     .slice(0, 16)
   const library = join(output, 'fettle.node')
@@ -279,18 +298,19 @@ async function build() {
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
-  const undefinedSymbols = platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-Wl,--strip-all']
-  const unfinished = `${library}.${process.pid}`
+  // Under its own name: Windows' linker writes that into the file.
+  const linking = join(folder, `linking-${process.pid}`)
+  mkdirSync(linking)
+  const unfinished = join(linking, 'fettle.node')
   await run(command, [
     ...compilerArgs,
-    '-shared',
-    '-pthread',
-    ...undefinedSymbols,
+    ...linkFlags(compiler, platform, folder, { standalone: has('--standalone') }),
     '-o',
     unfinished,
     ...jobs.map(({ object }) => object),
   ])
   renameSync(unfinished, library)
+  rmSync(linking, { recursive: true })
   const current = new Set(jobs.map(({ object }) => object))
   for (const file of readdirSync(folder)) if (!current.has(join(folder, file))) rmSync(join(folder, file))
   writeFileSync(stamp, '')

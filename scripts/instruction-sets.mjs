@@ -18,7 +18,16 @@ const tables = {
   ],
   // NEON belongs to every 64-bit ARM: what is portable elsewhere has its instructions here.
   arm64: [
-    { isa: 'neonbf16', lanes: 4, bf16: 1, amx: 0, features: ['bf16'], flags: ['-march=armv8.2-a+bf16'] },
+    {
+      isa: 'neonbf16',
+      lanes: 4,
+      bf16: 1,
+      amx: 0,
+      features: ['bf16'],
+      flags: ['-march=armv8.2-a+bf16'],
+      // zig gives clang's processors and architectures one flag, and names of its own.
+      zigFlags: ['-mcpu=generic+v8_2a+bf16'],
+    },
     { isa: 'neon', lanes: 4, bf16: 0, amx: 0, features: [] },
   ],
 }
@@ -50,4 +59,5 @@ function plain(feature) {
 }
 
 /** What lets the compiler use a variant's instructions. */
-export const flagsOf = ({ features, flags }) => flags ?? features.map((feature) => `-m${feature}`)
+export const flagsOf = ({ features, flags, zigFlags }, isZig = false) =>
+  (isZig ? zigFlags : undefined) ?? flags ?? features.map((feature) => `-m${feature}`)
