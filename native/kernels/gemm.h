@@ -49,9 +49,10 @@ template <> struct UnitProduct<bf16> {
 };
 #endif
 
-// Stores the first `rows` rows of a block of sums.
+// Stores the first `rows` rows of a block of sums. Like every function that takes sums by their address it has to be inlined: were it
+// called, which clang would rather do, they would be in memory, and be stored there by each step of the loops before.
 template <int Rows, int Vectors, class Store>
-inline void saveBlock(const vf (&acc)[Rows][Vectors], int64_t row, int rows, int columns, const Store& save) {
+[[gnu::always_inline]] inline void saveBlock(const vf (&acc)[Rows][Vectors], int64_t row, int rows, int columns, const Store& save) {
   if (columns >= Vectors * kLanes) {
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; i++) {
@@ -107,6 +108,7 @@ __attribute__((noinline)) void kernel(const Term<C>* terms, int count, int64_t r
     }
   }
   if (sums == 2)
+#pragma GCC unroll 8
     for (int i = 0; i < Rows; i++) acc[0][i][0] += acc[sums - 1][i][0];
   saveBlock(acc[0], row, rows, columns, save);
 }

@@ -15,7 +15,7 @@ constexpr int kByteRows = FETTLE_LANES == 16 ? 8 : 4;
 
 // A short product with cells, added to sums that were made otherwise.
 template <int Rows, int Vectors, class C>
-inline void addTerm(vf (&sums)[Rows][Vectors], const Term<C>& term, int64_t row, int rows) {
+[[gnu::always_inline]] inline void addTerm(vf (&sums)[Rows][Vectors], const Term<C>& term, int64_t row, int rows) {
   using Product = UnitProduct<C>;
   const C* panel = term.panel;
   for (int64_t k = 0; k < term.depth; k += Block<C>::unit, panel += Vectors * kLanes * Block<C>::unit)

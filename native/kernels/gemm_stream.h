@@ -67,7 +67,7 @@ struct Asks {
 
 // acc[m][r] += x[m] · w[r]
 template <int Tokens, class X, class W>
-inline void dotRows(vf (&acc)[Tokens][kStreamRows], const X* const* x, const W* const* w, int64_t depth, Asks asks) {
+[[gnu::always_inline]] inline void dotRows(vf (&acc)[Tokens][kStreamRows], const X* const* x, const W* const* w, int64_t depth, Asks asks) {
   int64_t k = 0;
   const char* next = asks.next;
   for (; k + kDotStep <= depth; k += kDotStep) {

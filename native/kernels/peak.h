@@ -25,7 +25,7 @@ constexpr int kPeakSums = kLanes == 16 ? 20 : 10;
 
 // `step(sum)` is one instruction on all lanes, worth `operations` operations a lane.
 template <class V, class Step>
-__attribute__((noinline)) static double peakOf(int64_t rounds, int operations, V zero, const Step& step) {
+__attribute__((noinline)) static double peakOf(int64_t rounds, int operations, V zero, Step step) {
   V sums[kPeakSums];
 #pragma GCC unroll 20
   for (int i = 0; i < kPeakSums; i++) sums[i] = zero;
