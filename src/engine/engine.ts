@@ -124,6 +124,8 @@ export interface Engine {
 export interface EngineEntry {
   /** Why the engine cannot run here, in one sentence; undefined when it can. */
   problem(): Promise<string | undefined>
+  /** How it would run here, in a sentence or two; undefined when it can. */
+  cure?(): string | undefined
   /** @throws FettleError with the cure where it cannot run here */
   create(options: { threads?: number }): Promise<Engine>
 }

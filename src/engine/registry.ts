@@ -1,4 +1,4 @@
-import { clipText, FettleError, quoteValue } from '../error.ts'
+import { clipText, FettleError, quoteValue, type Problem } from '../error.ts'
 import type { Engine, EngineEntry } from './engine.ts'
 
 /** Every engine, the preferred one first; none is loaded before it is asked for. A new one is its folder and a line here. */
@@ -13,6 +13,18 @@ export type EngineName = 'native' | 'reference'
 /** The names of all engines, the preferred one first. */
 export const engineNames = Object.keys(registry) as EngineName[]
 
+/** What an engine other than the first costs, as whoever gets it without asking is told. */
+const slower: { readonly [Name in EngineName]?: string } = {
+  reference: '30 to 300 times slower than native',
+}
+
+/** An engine, and what is to be said of it. */
+export interface ChosenEngine {
+  engine: Engine
+  /** That it is not the first one, why, and what would make it so; not where it was asked for by name. */
+  notice?: Problem
+}
+
 /** Why an engine cannot run here, in one sentence; undefined when it can. */
 export async function engineProblem(name: EngineName): Promise<string | undefined> {
   const entry = await registry[name]()
@@ -20,14 +32,23 @@ export async function engineProblem(name: EngineName): Promise<string | undefine
 }
 
 /**
- * The engine asked for; without a name the first that can run here.
+ * The engine asked for; without a name the first that can run here, with a notice where a better one could not.
  *
  * @throws FettleError for a name that is none, and for an engine that cannot run here
  */
-export async function createEngine(options: { engine?: EngineName; threads?: number } = {}): Promise<Engine> {
+export async function chooseEngine(
+  options: { engine?: EngineName; threads?: number } = {},
+): Promise<ChosenEngine> {
   const name = options.engine === undefined ? await preferredEngine() : nameOfEngine(options.engine)
   const entry = await registry[name]()
-  return entry.create(options.threads === undefined ? {} : { threads: options.threads })
+  const engine = await entry.create(options.threads === undefined ? {} : { threads: options.threads })
+  if (options.engine !== undefined || name === engineNames[0]) return { engine }
+  return { engine, notice: await noticeOf(name) }
+}
+
+/** The engine of `chooseEngine` alone, for who has told already, or need not tell, which one it is. */
+export async function createEngine(options: { engine?: EngineName; threads?: number } = {}): Promise<Engine> {
+  return (await chooseEngine(options)).engine
 }
 
 async function preferredEngine(): Promise<EngineName> {
@@ -37,6 +58,17 @@ async function preferredEngine(): Promise<EngineName> {
     found: 'none that can run here',
     expected: engineNames.join(' or '),
   })
+}
+
+async function noticeOf(name: EngineName): Promise<Problem> {
+  const [best] = engineNames
+  const entry = await registry[best]()
+  const cost = slower[name]
+  return {
+    place: 'engine',
+    found: `${name}${cost === undefined ? '' : `, ${cost}`}: ${await entry.problem()}`,
+    cure: `${entry.cure?.() ?? ''} Ask for engine ${name} if it is the one you want.`.trim(),
+  }
 }
 
 function nameOfEngine(given: string): EngineName {

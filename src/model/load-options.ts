@@ -11,7 +11,7 @@ export interface LoadOptions {
    * them), else the engine's preferred one.
    */
   dtype?: 'auto' | 'float32' | 'bfloat16'
-  /** Without it: native where it was built, else reference. */
+  /** Without it the first that runs here; where that is not native, `notices` of the model says so. */
   engine?: EngineName
   threads?: number
   /**

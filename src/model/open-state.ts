@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os'
-import { createEngine } from '../engine/index.ts'
+import { chooseEngine } from '../engine/index.ts'
 import { FettleError, type Problem } from '../error.ts'
 import { parametersOf } from './blocks/architecture.ts'
 import type { GgufDescription, ModelDescription } from './families/index.ts'
@@ -36,7 +36,8 @@ export async function openPretrained(
 ): Promise<OpenedModel> {
   const { store, generationConfig, ...description } = await openModel(path)
   const { notices, gguf } = description
-  return { state: await onEngine(description, store, options, isUnloaded), generationConfig, notices, gguf }
+  const { state, notices: ofEngine } = await onEngine(description, store, options, isUnloaded)
+  return { state, generationConfig, notices: [...ofEngine, ...notices], gguf }
 }
 
 /** Fresh random weights on an engine, from the fields of a config.json. */
@@ -49,7 +50,8 @@ export async function openFresh(
   const parameters = parametersOf(description.architecture)
   checkRoom(parameters)
   const store = openRandomStore(parameters, deviation, seed)
-  return { state: await onEngine(description, store, options), notices: description.notices }
+  const { state, notices } = await onEngine(description, store, options)
+  return { state, notices: [...notices, ...description.notices] }
 }
 
 /** No file bounds the sizes of fresh weights: the memory of this machine does. */
@@ -68,11 +70,18 @@ async function onEngine(
   store: WeightStore,
   options: LoadOptions,
   isUnloaded = false,
-): Promise<ModelState> {
+): Promise<OpenedModel> {
   const { doubleQuantization, ...quantized } = readQuantization(options)
-  const engine = await createEngine(options)
+  const { engine, notice } = await chooseEngine(options)
   const activation = computeType(engine, store.dtype, options.dtype)
   const savedAs = options.dtype === undefined || options.dtype === 'auto' ? null : options.dtype
   const source = doubleQuantization ? doublyQuantized(store, parametersOf(description.architecture)) : store
-  return loadModelState(engine, description, source, { activation, savedAs, isUnloaded, ...quantized })
+  const state = await loadModelState(engine, description, source, {
+    activation,
+    savedAs,
+    isUnloaded,
+    ...quantized,
+  })
+  // Whose weights stay in the files computes nothing.
+  return { state, notices: notice === undefined || isUnloaded ? [] : [notice] }
 }

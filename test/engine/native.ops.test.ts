@@ -47,7 +47,7 @@ it('the native engine is there, or says why not', () => {
   if (nativeIsas().length > 0) {
     expect(nativeProblem()).toBeUndefined()
   } else {
-    expect(nativeProblem()).toMatch(/not built|FETTLE_NATIVE/)
+    expect(nativeProblem()).toMatch(/no engine was built|FETTLE_NATIVE/)
     expect(() => createNativeEngine()).toThrow(/build-native/)
   }
 })

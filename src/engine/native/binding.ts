@@ -1,9 +1,10 @@
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
+import { packageFolder } from '../../version.ts'
 import type { Largest } from '../engine.ts'
+import { cureFor, enginePackage, findAddons, thisTarget, wrongPackage, type AddonFile } from './find-addon.ts'
 import { typeNames } from './program-code.ts'
 import { tableHash } from './table-hash.ts'
 
@@ -57,7 +58,7 @@ export interface MachinePeaks {
   read: number
 }
 
-interface Addon {
+export interface Addon {
   Runner: new (isa: string, threads: number) => Runner
   /**
    * Arithmetic as the best of some runs of `seconds` each, and reading as `readPeak` (0 bytes: not measured), during which
@@ -69,42 +70,73 @@ interface Addon {
   returnIdleMemory(): Promise<void>
   /** Instruction sets that run here, the fastest first. */
   isas: string[]
+  /** All that it was built for. */
+  builtIsas?: string[]
   /** Of the op table that the addon was built from. */
   tableHash: string
   typeNames?: string[]
 }
 
-/** Where the build puts the addon: the package's own build folder, both from src/ and from dist/. */
-export function addonPath(): string | undefined {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json')))
-      return join(folder, 'build', `${process.platform}-${process.arch}`, 'fettle.node')
-    if (folder === dirname(folder)) return undefined
+/** The addon that runs, and what is told of it. */
+export interface LoadedAddon extends AddonFile {
+  addon: Addon
+}
+
+/** Why there is none, and how there would be one: a sentence each. */
+export interface MissingAddon {
+  problem: string
+  cure: string
+}
+
+/** Of fettle's package.json; where a bundler put this file into another program, of that. */
+function ownFolder(): string {
+  try {
+    return packageFolder()
+  } catch {
+    return dirname(fileURLToPath(import.meta.url))
   }
 }
 
-function load(): Addon | string {
-  if (process.env['FETTLE_NATIVE'] === '0') return 'FETTLE_NATIVE=0 is set'
-  const path = addonPath()
-  if (path === undefined || !existsSync(path)) return 'the native engine was not built (npm run build:native)'
+function load(): LoadedAddon | MissingAddon {
+  const folder = ownFolder()
+  const target = thisTarget()
+  if (process.env['FETTLE_NATIVE'] === '0')
+    return { problem: 'FETTLE_NATIVE=0 is set', cure: 'Unset it to have the native engine.' }
+  const problems: string[] = []
+  for (const file of findAddons(folder, target)) {
+    const found = wrongPackage(folder, file) ?? loadFile(file)
+    if (typeof found !== 'string') return { ...file, addon: found }
+    problems.push(found)
+  }
+  const problem = problems[0] ?? `${enginePackage(target)} is not installed, and no engine was built here`
+  return { problem, cure: cureFor(folder, target) }
+}
+
+/** The addon, or what is wrong with it. */
+function loadFile({ path, package: from }: AddonFile): Addon | string {
+  const name = from === undefined ? 'the engine that was built here' : from.name
   try {
     const addon = createRequire(import.meta.url)(path) as Addon
     if (addon.tableHash !== tableHash() || addon.typeNames?.join() !== typeNames.join())
-      return 'the native engine was built from other sources (npm run build:native)'
-    return addon.isas.length > 0
-      ? addon
-      : 'the native engine was built for another processor (npm run build:native)'
+      return `${name} was built from other sources (npm run build:native)`
+    return addon.isas.length > 0 ? addon : `${name} has no kernels for this processor`
   } catch (error) {
     return `${path} does not load: ${messageOf(error)}`
   }
 }
 
-let loaded: Addon | string | undefined
+let loaded: LoadedAddon | MissingAddon | undefined
+
+/** The addon and where it is from, or why there is none. */
+export function findNative(): LoadedAddon | MissingAddon {
+  loaded ??= load()
+  return loaded
+}
 
 /** The addon, or one sentence that says why there is none. */
 export function nativeAddon(): Addon | string {
-  loaded ??= load()
-  return loaded
+  const found = findNative()
+  return 'addon' in found ? found.addon : found.problem
 }
 
 /** Instruction sets of the native engine that this machine can run, the fastest first; none without the addon. */
@@ -117,4 +149,10 @@ export function nativeIsas(): string[] {
 export function nativeProblem(): string | undefined {
   const addon = nativeAddon()
   return typeof addon === 'string' ? addon : undefined
+}
+
+/** How this machine gets the native engine, or undefined where it has it. */
+export function nativeCure(): string | undefined {
+  const found = findNative()
+  return 'addon' in found ? undefined : found.cure
 }

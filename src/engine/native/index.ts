@@ -2,12 +2,14 @@
 // This folder finds the addon (binding), turns programs into numbers (program-code) and wraps both as an Engine.
 // The kernels and their runner are in native/.
 import type { EngineEntry } from '../engine.ts'
-import { nativeAddon, nativeProblem } from './binding.ts'
+import { nativeAddon, nativeCure, nativeProblem } from './binding.ts'
 import { createNativeEngine } from './native-engine.ts'
 
-export type { MachinePeaks } from './binding.ts'
+export type { LoadedAddon, MachinePeaks, MissingAddon } from './binding.ts'
 export { beforeMemoryIsTaken } from './memory-taken.ts'
-export { addonPath, nativeAddon, nativeIsas, nativeProblem } from './binding.ts'
+export { findNative, nativeAddon, nativeIsas, nativeProblem } from './binding.ts'
+export { hashOf, machineName } from './find-addon.ts'
+export { processorLimit } from './processors.ts'
 export { createNativeEngine } from './native-engine.ts'
 
 /**
@@ -20,8 +22,9 @@ export async function returnIdleMemory(): Promise<void> {
   if (typeof addon !== 'string') await addon.returnIdleMemory()
 }
 
-/** Can run where the addon was built. */
+/** Can run where a package brought the addon, or it was built. */
 export const nativeEngine: EngineEntry = {
   problem: async () => nativeProblem(),
+  cure: () => nativeCure(),
   create: async (options) => createNativeEngine(options),
 }

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { FettleError } from '../../error.ts'
 import { blockTypes } from '../block-types.ts'
 import { mostThreads, type Engine, type Program } from '../engine.ts'
@@ -10,8 +9,9 @@ import type { RowSymbol, Tensor, WeightPart } from '../tensor.ts'
 import { bytesPerElement, isBlockPart, tensorHandle } from '../tensor.ts'
 import { readBlocks, readNumbers, readQuantized } from '../weight-values.ts'
 import type { NativePart, ProgramHandle } from './binding.ts'
-import { nativeAddon } from './binding.ts'
+import { findNative } from './binding.ts'
 import { memoryIsTaken } from './memory-taken.ts'
+import { processorsHere } from './processors.ts'
 import { dtypeCodes, encodeProgram, formCodes } from './program-code.ts'
 
 interface NativeProgram extends Program {
@@ -32,13 +32,14 @@ const alignment = 64
  * @throws FettleError when the addon is missing or the processor has no such instruction set
  */
 export function createNativeEngine(options: { isa?: string; threads?: number } = {}): Engine {
-  const addon = nativeAddon()
-  if (typeof addon === 'string')
+  const found = findNative()
+  if (!('addon' in found))
     throw new FettleError({
       place: 'engine native',
-      found: addon,
-      cure: 'Build it with `fettle build-native` (needs a C++ compiler), or use engine: reference.',
+      found: found.problem,
+      cure: `${found.cure} engine: reference does without it, far slower.`,
     })
+  const { addon } = found
   const isa = options.isa ?? process.env['FETTLE_ISA'] ?? addon.isas[0]
   if (!addon.isas.includes(isa))
     throw new FettleError({
@@ -49,7 +50,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     })
   const threads =
     options.threads === undefined
-      ? (threadsFromEnvironment() ?? Math.min(availableParallelism(), mostThreads))
+      ? (threadsFromEnvironment() ?? Math.min(processorsHere(), mostThreads))
       : checkedThreads('threads', options.threads, String(options.threads))
   void memoryIsTaken()
   const runner = new addon.Runner(isa, threads)

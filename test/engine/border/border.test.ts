@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
-import { addonPath, nativeIsas } from '../../../src/engine/native/index.ts'
+import { findNative, nativeIsas } from '../../../src/engine/native/index.ts'
 import { opNames } from '../../../src/engine/ops.ts'
 import { recordPrograms } from './recorded-programs.ts'
 
+const native = findNative()
+const addon = 'path' in native ? native.path : ''
 const folder = mkdtempSync(join(tmpdir(), 'fettle-border-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
@@ -22,7 +24,7 @@ interface Line {
 async function linesOf(script: string, ...args: string[]): Promise<Line[]> {
   const path = join(import.meta.dirname, script)
   const options = { maxBuffer: 2 ** 28 }
-  const run = promisify(execFile)(process.execPath, [path, addonPath() ?? '', ...args], options)
+  const run = promisify(execFile)(process.execPath, [path, addon, ...args], options)
   const { stdout } = await run.catch((error: { stdout: string }) => error)
   return stdout.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []))
 }
