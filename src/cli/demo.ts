@@ -10,6 +10,8 @@ import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags.ts'
 import { showExample } from './inspect/examples-view.ts'
 import { writeJsonLine } from './json-lines.ts'
+import { modelFlags, oneOf } from './model-flags.ts'
+import { showNotices } from './notices.ts'
 import { unbroken } from './paint.ts'
 import { createRunView } from './run-view.ts'
 import { hang, terminalOf } from './terminal.ts'
@@ -26,11 +28,13 @@ export const demo = defineCommand({
     outputDir: { type: 'string', hint: 'path', description: 'Where the adapter goes; default runs/demo' },
     overwrite: { type: 'boolean', description: 'Replaces the run that --output-dir holds' },
     steps: { type: 'number', description: 'Optimiser steps; default 120' },
+    engine: modelFlags.engine,
+    threads: modelFlags.threads,
     json: { type: 'boolean', description: 'Prints events and answers as JSON lines' },
   },
   details: 'Everything is on this machine: nothing is downloaded, no account or key is needed.',
   examples: ['demo', 'demo --output-dir /tmp/demo --steps 60'],
-  async run({ outputDir: given, overwrite = false, steps = 120, json = false }) {
+  async run({ outputDir: given, overwrite = false, steps = 120, engine, threads, json = false }) {
     const outputDir = given ?? join('runs', 'demo')
     wholeNumber('--steps', steps, 1)
     endWhenOutputCloses()
@@ -43,7 +47,11 @@ export const demo = defineCommand({
     const say = json ? () => {} : (text: string) => terminal.write(`${text}\n`)
 
     const tokenizer = await AutoTokenizer.fromPretrained(path)
-    const model = await AutoModelForCausalLM.fromPretrained(path)
+    const model = await AutoModelForCausalLM.fromPretrained(path, {
+      engine: oneOf(engine, modelFlags.engine.options),
+      ...(threads !== undefined && { threads }),
+    })
+    showNotices(model.notices)
     const [example] = await firstExample(data, tokenizer)
     say(`${paint.bold('What is learned')} of the first conversation (coloured; the rest is only read):\n`)
     say(showExample(example, tokenizer, terminal))
@@ -68,8 +76,8 @@ export const demo = defineCommand({
         learningRate: 2e-3,
         maxSteps: steps,
         maxLength: 256,
-        // A quarter of the tokens where each costs some thirty times as much.
-        perDeviceTrainBatchSize: model.engine.name === 'native' ? 4 : 1,
+        // A quarter of the tokens where each costs a hundred times as much.
+        perDeviceTrainBatchSize: model.engine.name === 'reference' ? 1 : 4,
         evalSteps: 0,
         saveSteps: 0,
         signal: stop.signal,

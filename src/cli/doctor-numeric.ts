@@ -5,6 +5,7 @@ import { collect, numericSelfTests } from '../doctor/index.ts'
 import { FettleError } from '../error.ts'
 import type { LoadOptions } from '../model/index.ts'
 import { AutoModelForCausalLM } from '../model/index.ts'
+import { showNotices } from './notices.ts'
 
 /** Rows of the data that the tests compute with. */
 const exampleCount = 4
@@ -26,6 +27,8 @@ export async function* runNumericTests(
       expected: 'one to compute with, in --model',
     })
   const model = await AutoModelForCausalLM.fromPretrained(files.path, options)
+  // What the files hold is among the diagnoses.
+  showNotices(model.notices.filter(({ place }) => place === 'engine'))
   if (adapter) await model.loadAdapter(adapter.path)
   const examples: EncodedExample[] = []
   const [first] = data

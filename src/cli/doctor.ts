@@ -1,10 +1,11 @@
-import { applyFixes, diagnose } from '../doctor/index.ts'
+import { applyFixes, diagnose, reportMachine } from '../doctor/index.ts'
 import type { Diagnosis } from '../doctor/index.ts'
 import { FettleError } from '../error.ts'
 import { defineCommand } from './command.ts'
 import { runNumericTests } from './doctor-numeric.ts'
 import { showDiagnosis, showNumeric, summarise } from './doctor-view.ts'
 import { writeJsonLine } from './json-lines.ts'
+import { showMachine } from './machine-view.ts'
 import { modelFlags, oneOf } from './model-flags.ts'
 import { terminalOf } from './terminal.ts'
 
@@ -19,6 +20,11 @@ export const doctor = defineCommand({
     data: { type: 'string', hint: 'path', description: 'Data to train on; may be repeated', repeats: true },
     evalData: { type: 'string', hint: 'path', description: 'Held-out data; may be repeated', repeats: true },
     run: { type: 'string', hint: 'path', description: 'Run file, or the folder of a run' },
+    machine: {
+      type: 'boolean',
+      description:
+        'Says which engine runs on this machine and why: instruction sets, the addon’s file, threads, limits',
+    },
     fix: { type: 'boolean', description: 'Makes the cures that can be made in files' },
     numeric: {
       type: 'boolean',
@@ -34,6 +40,7 @@ export const doctor = defineCommand({
     'doctor ~/models/SmolLM2-135M-Instruct train.jsonl --eval-data eval.jsonl',
     'doctor runs/first --json',
     'doctor --model assets/tiny-llama --numeric',
+    'doctor --machine',
   ],
   async run(flags, { positionals, repeated }) {
     const evalData = repeated('evalData')
@@ -45,16 +52,27 @@ export const doctor = defineCommand({
       ...(evalData.length > 0 && { evalData }),
       run: flags.run,
     }
-    if (
-      positionals.length === 0 &&
-      [flags.model, flags.adapter, flags.data, flags.run].every((path) => !path)
-    )
+    const options = {
+      dtype: oneOf(flags.dtype, modelFlags.dtype.options),
+      engine: oneOf(flags.engine, modelFlags.engine.options),
+      ...(flags.threads !== undefined && { threads: flags.threads }),
+    }
+    const out = terminalOf(process.stdout)
+    const looksAtFiles =
+      positionals.length > 0 || [flags.model, flags.adapter, flags.data, flags.run].some(Boolean)
+    if (flags.machine === true) {
+      const machine = await reportMachine(options)
+      if (flags.json === true) writeJsonLine({ type: 'machine', ...machine })
+      else out.write(showMachine(machine, out))
+      if (!looksAtFiles) return 0
+      if (flags.json !== true) out.write('\n')
+    }
+    if (!looksAtFiles)
       throw new FettleError({
         place: 'fettle doctor',
         found: 'nothing to look at',
-        expected: 'paths of a model, data, a run file, an adapter or a run',
+        expected: 'paths of a model, data, a run file, an adapter or a run; or --machine',
       })
-    const out = terminalOf(process.stdout)
     const diagnoses = await diagnose(subjects)
     for (const diagnosis of diagnoses)
       if (flags.json === true) writeJsonLine({ type: 'finding', ...plain(diagnosis) })
@@ -62,11 +80,6 @@ export const doctor = defineCommand({
 
     let failed = 0
     if (flags.numeric === true) {
-      const options = {
-        dtype: oneOf(flags.dtype, modelFlags.dtype.options),
-        engine: oneOf(flags.engine, modelFlags.engine.options),
-        ...(flags.threads !== undefined && { threads: flags.threads }),
-      }
       for await (const result of runNumericTests(subjects, options)) {
         if (!result.passed) failed += 1
         if (flags.json === true) writeJsonLine({ type: 'numeric', ...result })

@@ -38,9 +38,9 @@ export const modelFlags = {
     type: 'string',
     options: engineNames,
     description:
-      'What computes; default: the first of these that runs here (native needs `fettle build-native`)',
+      'What computes; default: the first of these that runs here (`fettle doctor --machine` says which, and why)',
   },
-  threads: { type: 'number', description: 'Threads of the native engine; default: the cores there are' },
+  threads: { type: 'number', description: 'Threads of the engine; default: the processors there are' },
 } as const
 
 type ModelChoice = FlagValues<typeof modelFlags>
