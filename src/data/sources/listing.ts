@@ -36,7 +36,9 @@ export async function listFolder(folder: string): Promise<Listing> {
 }
 
 /** The files of this machine that a pattern means, sorted by their names. */
-export async function filesOf(pattern: string): Promise<string[]> {
+export async function filesOf(given: string): Promise<string[]> {
+  // On Windows no name has a backslash in it.
+  const pattern = process.platform === 'win32' ? given.replaceAll('\\', '/') : given
   const parts = pattern.split('/')
   const fixed = parts.findIndex(hasWildcards)
   const root = parts.slice(0, fixed).join('/')
