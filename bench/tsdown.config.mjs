@@ -22,6 +22,8 @@ export default defineConfig({
     'prepare-speed': 'prepare-speed.ts',
     'prepare-big': 'prepare-big.ts',
     'prepare-kill': 'prepare-kill.ts',
+    packages: 'packages.ts',
+    runtimes: 'runtimes.ts',
     'encoding-worker': '../src/data/workers/encoding-worker.ts',
   },
   outDir: '../build/bench',

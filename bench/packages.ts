@@ -1,0 +1,105 @@
+// What `npm run packages` made, as somebody gets it who installs it: see bench/README.md.
+import { execFile } from 'node:child_process'
+import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { parseArgs, promisify } from 'node:util'
+import { machineName } from '../src/engine/native/index.ts'
+import { serveArchives } from './packages/local-registry.ts'
+
+const { values } = parseArgs({ options: { folder: { type: 'string', default: 'build/packages' } } })
+const run = promisify(execFile)
+const archives = resolve(values.folder)
+const engine = `@fettle/engine-${machineName()}`
+const files = await readdir(archives)
+const archiveOf = (start: RegExp): string => {
+  const name = files.find((file) => start.test(file))
+  if (name === undefined)
+    throw new Error(
+      `${archives} has no archive ${String(start)}: npm run packages -- --only ${machineName()},fettle`,
+    )
+  return join(archives, name)
+}
+const fettle = archiveOf(/^fettle-\d.*\.tgz$/)
+const prebuilt = archiveOf(new RegExp(`^fettle-engine-${machineName()}-\\d.*\\.tgz$`))
+const registry = await serveArchives(archives)
+const nowhere = 'http://127.0.0.1:9/'
+
+interface Told {
+  engine: { name: string; isa: string }
+  addon: { from?: string; problem?: string }
+}
+
+/** Installs into an empty folder, as a user does. */
+async function install(packages: readonly string[], scope: string, ...flags: string[]): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'fettle-install-'))
+  await writeFile(join(folder, 'package.json'), '{ "name": "somebody", "private": true }')
+  const quiet = ['--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts', '--fetch-retries=0']
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
+  await run(npm, ['install', ...packages, `--@fettle:registry=${scope}`, ...quiet, ...flags], { cwd: folder })
+  return folder
+}
+
+async function fettleIn(folder: string, ...args: string[]) {
+  const cli = join(folder, 'node_modules', 'fettle', 'dist', 'cli.mjs')
+  const { FETTLE_NATIVE: _, ...env } = process.env
+  return run(process.execPath, [cli, ...args], { cwd: folder, env })
+}
+
+async function machineIn(folder: string): Promise<Told> {
+  const { stdout } = await fettleIn(folder, 'doctor', '--machine', '--json')
+  return JSON.parse(stdout) as Told
+}
+
+let failed = 0
+function expectThat(holds: boolean, what: string): void {
+  if (!holds) failed += 1
+  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`)
+}
+
+const folders: string[] = []
+try {
+  const fromRegistry = await install([fettle], registry.url)
+  folders.push(fromRegistry)
+  const scope = await readdir(join(fromRegistry, 'node_modules', '@fettle'))
+  expectThat(
+    scope.join() === `engine-${machineName()}`,
+    `a registry's npm install brings one engine: ${scope.join()}`,
+  )
+  const told = await machineIn(fromRegistry)
+  expectThat(told.engine.name === 'native', `runs on ${told.engine.name}, ${told.engine.isa}`)
+  expectThat(told.addon.from === engine, `from ${told.addon.from}`)
+  const { stdout, stderr } = await fettleIn(fromRegistry, 'demo', '--steps', '40')
+  expectThat(
+    /loss \d\S+ → 0\.\d/.test(stdout) && stderr === '',
+    'the demo learns, and says nothing on stderr',
+  )
+
+  const fromFiles = await install([fettle, prebuilt], nowhere)
+  folders.push(fromFiles)
+  expectThat(
+    (await machineIn(fromFiles)).engine.name === 'native',
+    'two files and no registry of ours: native',
+  )
+
+  const addon = join(fromFiles, 'node_modules', engine, 'fettle.node')
+  await appendFile(addon, 'x')
+  const damaged = await machineIn(fromFiles)
+  expectThat(
+    /SHA-256 differs/.test(damaged.addon.problem ?? ''),
+    `a changed addon is not loaded: ${damaged.addon.problem}`,
+  )
+  await rm(join(fromFiles, 'node_modules', engine), { recursive: true })
+  const without = await fettleIn(fromFiles, 'demo', '--steps', '1')
+  const notes = without.stderr.trim().split('\n')
+  expectThat(
+    notes.length === 1 && notes[0].includes(`npm install ${engine}@`),
+    `without an engine, one line: ${notes[0]}`,
+  )
+  const asked = await fettleIn(fromFiles, 'demo', '--steps', '1', '--engine', 'reference')
+  expectThat(asked.stderr === '', 'nothing is said to who asked for the reference engine')
+} finally {
+  registry.close()
+  await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })))
+}
+if (failed > 0) process.exitCode = 1

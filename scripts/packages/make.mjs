@@ -1,0 +1,148 @@
+// Makes every package that is published, as archives in a folder:
+//   npm run packages                                   all of them, into build/packages
+//   npm run packages -- --only linux-x64-gnu,fettle    some
+//   npm run packages -- --isas avx2,portable           with some of the instruction sets, to try things
+// Needs Node, Python and the registries of npm and PyPI, and takes the compiler from there: ziglang, as requirements.txt names it with its
+// hashes, in a folder of its own. Two runs give the same bytes.
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { engineManifest, fettleManifest, packageName, platforms } from './manifests.mjs'
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const out = join(root, 'build', 'packages')
+const work = join(out, 'work')
+/** npm's limit on nothing: what a person waits for who installs fettle. */
+const mostBytes = 8_000_000
+
+const valueOf = (option) =>
+  process.argv.includes(option) ? process.argv[process.argv.indexOf(option) + 1] : undefined
+const only = valueOf('--only')?.split(',') ?? [...platforms.map(({ name }) => name), 'fettle']
+const isas = valueOf('--isas')
+const unknown = only.filter(
+  (name) => name !== 'fettle' && !platforms.some((platform) => platform.name === name),
+)
+if (unknown.length > 0) {
+  console.error(
+    `--only: ${unknown.join(', ')}; expected ${platforms.map(({ name }) => name).join(', ')}, fettle`,
+  )
+  process.exit(2)
+}
+
+const run = (command, args, options = {}) =>
+  execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options })
+
+/** The compiler's command: a Python environment that pip fills with what the lock file names, checking its hash. */
+function zig() {
+  const environment = join(work, 'zig')
+  const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
+  const requirements = join(root, 'scripts', 'packages', 'requirements.txt')
+  const stamp = join(environment, `installed-${hashOf(requirements)}`)
+  if (!existsSync(stamp)) {
+    rmSync(environment, { recursive: true, force: true })
+    run('python3', ['-m', 'venv', environment])
+    run(python, [
+      '-m',
+      'pip',
+      'install',
+      '--quiet',
+      '--disable-pip-version-check',
+      '--no-deps',
+      '--require-hashes',
+      '-r',
+      requirements,
+    ])
+    writeFileSync(stamp, '')
+  }
+  return `${python} -m ziglang c++`
+}
+
+const hashOf = (path) => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+/** Packs a folder; npm orders the files and gives them one date, so that the bytes follow from what they hold. */
+function pack(folder) {
+  const text = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    shell: process.platform === 'win32',
+  })
+  // npm 11 gives a list, npm 12 an object of packages.
+  const [{ filename }] = Object.values(JSON.parse(text))
+  const path = join(out, filename.replace(/^@/, '').replace('/', '-'))
+  console.log(`${path}  ${(statSync(path).size / 1e6).toFixed(2)} MB  sha256 ${hashOf(path)}`)
+  return path
+}
+
+function fresh(name) {
+  const folder = join(work, name)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  return folder
+}
+
+const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`)
+
+/** Compiles and packs the engine of a platform. */
+function makeEngine(fettle, platform, compiler) {
+  run(
+    process.execPath,
+    [
+      join('scripts', 'build-native.mjs'),
+      '--standalone',
+      '--target',
+      platform.name,
+      '--compiler',
+      `${compiler} -target ${platform.zig}`,
+      ...(isas === undefined ? [] : ['--only', isas]),
+    ],
+    {
+      env: { ...process.env, CXXFLAGS: '', FETTLE_NATIVE: '', ZIG_GLOBAL_CACHE_DIR: join(work, 'zig-cache') },
+    },
+  )
+  const folder = fresh(platform.name)
+  copyFileSync(join(root, 'build', platform.name, 'fettle.node'), join(folder, 'fettle.node'))
+  copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
+  writeFileSync(
+    join(folder, 'README.md'),
+    `The native engine of [fettle](https://www.npmjs.com/package/fettle) for ${platform.name}. fettle installs it by itself.\n`,
+  )
+  writeJson(join(folder, 'package.json'), engineManifest(fettle, platform))
+  pack(folder)
+}
+
+/** Packs fettle with the hashes of the engines that were made. */
+function makeFettle(fettle) {
+  run('npx', ['tsdown', '--logLevel', 'warn'], { shell: process.platform === 'win32' })
+  const folder = fresh('fettle')
+  for (const name of [...fettle.files, 'README.md', 'LICENSE'])
+    cpSync(join(root, name), join(folder, name), { recursive: true })
+  const made = platforms.filter(({ name }) => existsSync(join(work, name, 'fettle.node')))
+  const hashes = made.map((platform) => [
+    packageName(platform),
+    hashOf(join(work, platform.name, 'fettle.node')),
+  ])
+  writeJson(join(folder, 'package.json'), fettleManifest(fettle, Object.fromEntries(hashes)))
+  const { size } = statSync(pack(folder))
+  if (size > mostBytes) throw new Error(`fettle's package has ${size} bytes; expected at most ${mostBytes}`)
+  const missing = platforms.filter((platform) => !made.includes(platform)).map(({ name }) => name)
+  if (missing.length > 0) console.log(`without the hashes of ${missing.join(', ')}, which were not made`)
+}
+
+const fettle = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+mkdirSync(work, { recursive: true })
+const wanted = platforms.filter(({ name }) => only.includes(name))
+const compiler = wanted.length > 0 ? zig() : ''
+for (const platform of wanted) makeEngine(fettle, platform, compiler)
+if (only.includes('fettle')) makeFettle(fettle)
