@@ -2,6 +2,7 @@
 //   npm run packages                                   all of them, into build/packages
 //   npm run packages -- --only linux-x64-gnu,fettle    some
 //   npm run packages -- --isas avx2,portable           with some of the instruction sets, to try things
+//   npm run packages -- --built                        packs the engines that were compiled before, and compiles none
 // Needs Node, Python and the registries of npm and PyPI, and takes the compiler from there: ziglang, as requirements.txt names it with its
 // hashes, in a folder of its own. Two runs give the same bytes.
 import { execFileSync } from 'node:child_process'
@@ -23,13 +24,14 @@ import { engineManifest, fettleManifest, packageName, platforms } from './manife
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const out = join(root, 'build', 'packages')
 const work = join(out, 'work')
-/** npm's limit on nothing: what a person waits for who installs fettle. */
+/** Of fettle's own archive: nobody should wait for it. */
 const mostBytes = 8_000_000
 
 const valueOf = (option) =>
   process.argv.includes(option) ? process.argv[process.argv.indexOf(option) + 1] : undefined
 const only = valueOf('--only')?.split(',') ?? [...platforms.map(({ name }) => name), 'fettle']
 const isas = valueOf('--isas')
+const compiles = !process.argv.includes('--built')
 const unknown = only.filter(
   (name) => name !== 'fettle' && !platforms.some((platform) => platform.name === name),
 )
@@ -94,8 +96,8 @@ function fresh(name) {
 
 const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`)
 
-/** Compiles and packs the engine of a platform. */
-function makeEngine(fettle, platform, compiler) {
+/** Compiles the engine of a platform into build/<platform>. */
+function compileEngine(platform, compiler) {
   run(
     process.execPath,
     [
@@ -111,6 +113,10 @@ function makeEngine(fettle, platform, compiler) {
       env: { ...process.env, CXXFLAGS: '', FETTLE_NATIVE: '', ZIG_GLOBAL_CACHE_DIR: join(work, 'zig-cache') },
     },
   )
+}
+
+/** Packs the engine of a platform. */
+function packEngine(fettle, platform) {
   const folder = fresh(platform.name)
   copyFileSync(join(root, 'build', platform.name, 'fettle.node'), join(folder, 'fettle.node'))
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'))
@@ -143,6 +149,9 @@ function makeFettle(fettle) {
 const fettle = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 mkdirSync(work, { recursive: true })
 const wanted = platforms.filter(({ name }) => only.includes(name))
-const compiler = wanted.length > 0 ? zig() : ''
-for (const platform of wanted) makeEngine(fettle, platform, compiler)
+const compiler = compiles && wanted.length > 0 ? zig() : ''
+for (const platform of wanted) {
+  if (compiles) compileEngine(platform, compiler)
+  packEngine(fettle, platform)
+}
 if (only.includes('fettle')) makeFettle(fettle)
