@@ -60,6 +60,7 @@ export const exportCommand = defineCommand({
     .join('\n'),
   examples: [
     'export --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --format onnx --type q4,q8 --output site/models/mine',
+    'export --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --format gguf --type q8_0 --output first.gguf',
     'export --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --format safetensors --type bfloat16 --output runs/merged',
   ],
   async run(flags, { repeated }) {

@@ -1,4 +1,5 @@
 import type { ExportFormat } from './format.ts'
+import { ggufFileTypes } from './gguf/file-types.ts'
 
 /** Every format, by the name that `--format` takes. */
 export const exportFormats = {
@@ -14,6 +15,12 @@ export const exportFormats = {
     takesSeveral: true,
     extension: null,
     load: async () => (await import('./onnx/onnx-format.ts')).writeOnnxExport,
+  },
+  gguf: {
+    summary: 'a file for llama.cpp and what builds on it; q4_k is what it calls Q4_K_M',
+    types: ggufFileTypes,
+    extension: '.gguf',
+    load: async () => (await import('./gguf/write-model.ts')).writeGgufExport,
   },
 } as const satisfies Record<string, ExportFormat>
 

@@ -10,10 +10,7 @@ import {
 import type { AdapterFactors, PlainAdapter, UnloadedModel } from '../../model/index.ts'
 import { transpose } from '../../transpose.ts'
 import type { ExportSource, WriteExport } from '../format.ts'
-import { fileTypeNumbers } from './tensor-types.ts'
-
-/** What an adapter of a GGUF file can be stored in, the default first. */
-export const adapterFileTypes = ['f32', 'f16', 'bf16', 'q8_0'] as const
+import { adapterFileTypes, fileTypeNumbers } from './file-types.ts'
 
 const types = { f32: 'F32', f16: 'F16', bf16: 'BF16', q8_0: 'Q8_0' } as const
 

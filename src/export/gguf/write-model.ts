@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { FettleError, type Problem } from '../../error.ts'
 import {
   ggufByteLength,
@@ -8,10 +8,11 @@ import {
   type GgufTensorToWrite,
   type WrittenGgufType,
 } from '../../formats/index.ts'
-import { vocabularyOf } from '../../model/index.ts'
+import { vocabularyOf, type GgufDescription, type UnloadedModel } from '../../model/index.ts'
 import type { ExportSource, ExportTarget, WriteExport } from '../format.ts'
+import { fileTypeNumbers, ggufFileTypes, type GgufFileType } from './file-types.ts'
 import { generalEntries } from './general-entries.ts'
-import { fileTypeNumbers, ggufFileTypes, tensorTypes } from './tensor-types.ts'
+import { tensorTypes } from './tensor-types.ts'
 import type { PlannedTensor } from './planned-tensor.ts'
 import { plannedTensors } from './tensors.ts'
 import { tokenizerEntries } from './tokenizer/index.ts'
@@ -37,28 +38,45 @@ export async function writeGgufModel(
     })
   const notices = whatIsLost(source)
   const type = ggufFileTypes.find((each) => each === target.type) ?? 'f16'
-  const planned = plannedTensors(model, gguf.architecture)
-  const count = vocabularyOf(model.architecture)
-  const tokens = await tokenizerEntries(source, gguf.architecture, count)
-  const types = tensorTypes(planned, type, {
-    layers: model.architecture.layers.length,
-    experts: Number(gguf.metadata['expert_count']?.value ?? 0),
-    plain: plainTypes[model.storedDtype],
-  })
+  const { tensors, entries } = planModel(model, gguf, type)
   const metadata = new Map<string, GgufEntry>([
-    ...(await generalEntries(source, gguf.architecture, planned)),
-    ...Object.entries(withTokens(gguf.metadata, count)).map(([key, entry]): [string, GgufEntry] => [
-      `${gguf.architecture}.${key}`,
-      entry,
-    ]),
-    ['general.file_type', { type: 'u32', value: fileTypeNumbers[type] }],
-    ['general.quantization_version', { type: 'u32', value: 2 }],
-    ...tokens,
+    ...(await generalEntries(source, gguf.architecture, tensors)),
+    ...entries,
+    ...(await tokenizerEntries(source, gguf.architecture, vocabularyOf(model.architecture))),
   ])
   const { onTensor } = target
-  const tensors = planned.map((tensor, i) => toWrite(tensor, types[i], () => onTensor(i, planned.length)))
-  await writeParts(join(target.folder, name), metadata, tensors, target.maxShardBytes)
+  const counted = tensors.map((tensor, i) => ({
+    ...tensor,
+    data() {
+      onTensor(i, tensors.length)
+      return tensor.data()
+    },
+  }))
+  await writeParts(join(target.folder, name), metadata, counted, target.maxShardBytes)
   return notices
+}
+
+/** The tensors of a model in a GGUF file of a type, and what it says of the architecture. */
+export function planModel(
+  model: UnloadedModel,
+  { architecture, metadata }: GgufDescription,
+  type: GgufFileType,
+): { tensors: GgufTensorToWrite[]; entries: [string, GgufEntry][] } {
+  const planned = plannedTensors(model, architecture)
+  const types = tensorTypes(planned, type, {
+    layers: model.architecture.layers.length,
+    experts: Number(metadata['expert_count']?.value ?? 0),
+    plain: plainTypes[model.storedDtype],
+  })
+  const ofModel = Object.entries(withTokens(metadata, vocabularyOf(model.architecture)))
+  return {
+    tensors: planned.map((tensor, i) => toWrite(tensor, types[i])),
+    entries: [
+      ...ofModel.map(([key, entry]): [string, GgufEntry] => [`${architecture}.${key}`, entry]),
+      ['general.file_type', { type: 'u32', value: fileTypeNumbers[type] }],
+      ['general.quantization_version', { type: 'u32', value: 2 }],
+    ],
+  }
 }
 
 /** An adapter may have brought tokens. */
@@ -84,17 +102,12 @@ function whatIsLost({ model, paths }: ExportSource): Problem[] {
   return problems
 }
 
-function toWrite(
-  { name, shape, values }: PlannedTensor,
-  type: WrittenGgufType,
-  begin: () => void,
-): GgufTensorToWrite {
+function toWrite({ name, shape, values }: PlannedTensor, type: WrittenGgufType): GgufTensorToWrite {
   return {
     name,
     type,
     shape,
     async *data() {
-      begin()
       for await (const piece of values()) yield quantize(piece, type)
     },
   }
@@ -130,10 +143,4 @@ async function writeParts(
     ])
     await writeGguf(`${stem}-${five(i + 1)}-of-${five(parts.length)}.gguf`, own, part)
   }
-}
-
-/** The first file of a model at this path, as `writeParts` may have split it. */
-export function firstPart(files: readonly string[], path: string): string {
-  const stem = basename(path).slice(0, -'.gguf'.length)
-  return files.find((file) => basename(file).startsWith(`${stem}-00001-of-`)) ?? path
 }

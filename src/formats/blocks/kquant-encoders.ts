@@ -153,8 +153,7 @@ function searchScaleAndMinimum(
     minima[i] = -lowest
     return
   }
-  const range = fround(highest - lowest)
-  const first = fround(most / range)
+  const first = fround(most / fround(highest - lowest))
   let scale = fround(1 / first)
   let minimum = lowest
   let best = 0
@@ -167,13 +166,14 @@ function searchScaleAndMinimum(
     best = fround(best + fround(weights[l] * fround(difference * difference)))
   }
   for (let attempt = 0; attempt < attempts.length; attempt += 1) {
-    const inverse = fround(attempts[attempt] / range)
+    // From the best minimum so far.
+    const inverse = fround(attempts[attempt] / fround(highest - minimum))
     let sumL = 0
     let sumL2 = 0
     let sumXl = 0
     for (let l = 0; l < 32; l += 1) {
       const x = values[from + l]
-      const rounded = nearest(fround(inverse * fround(x - lowest)))
+      const rounded = nearest(fround(inverse * fround(x - minimum)))
       const code = rounded < 0 ? 0 : rounded > most ? most : rounded
       tried[l] = code
       const weighted = fround(weights[l] * code)

@@ -30,8 +30,13 @@ export function llamaMetadata(config: LlamaConfig): GgufMetadata {
     ...sizeMetadata(config),
     ...ropeMetadata(config, headsOf(config).headDim),
     'attention.layer_norm_rms_epsilon': real(config.rms_norm_eps),
-    ...headMetadata(headsOf(config).headDim),
+    ...(config.head_dim !== null && headMetadata(config.head_dim)),
   }
+}
+
+/** The same configuration with the length of heads in it. */
+export function withHeads<Config extends LlamaConfig>(config: Config): Config {
+  return { ...config, head_dim: headsOf(config).headDim }
 }
 
 /** The length of keys and values. */
@@ -39,7 +44,7 @@ export function headMetadata(headDim: number): GgufMetadata {
   return { 'attention.key_length': whole(headDim), 'attention.value_length': whole(headDim) }
 }
 
-/** What llama.cpp's converter says of a Llama beside that. */
+/** What llama.cpp's converter says of a Llama beside that; the classes of Llama and Mistral always have a length of heads. */
 export function llamaOwnMetadata(config: LlamaConfig): GgufMetadata {
   return {
     vocab_size: whole(config.vocab_size),

@@ -61,7 +61,7 @@ export const granite = defineFamily({
       logits_scaling: values.logit_scale || 1,
     }),
     write: (config) => ({
-      ...llamaMetadata(config),
+      ...llamaMetadata({ ...config, head_dim: null }),
       ...llamaOwnMetadata(config),
       'attention.scale': real(config.attention_multiplier),
       embedding_scale: real(config.embedding_multiplier),

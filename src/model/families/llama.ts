@@ -1,5 +1,5 @@
 import { defineFamily } from './family.ts'
-import { llamaMetadata, llamaOwnMetadata } from './gguf-metadata.ts'
+import { llamaMetadata, llamaOwnMetadata, withHeads } from './gguf-metadata.ts'
 import { flag, noWindow } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
@@ -36,6 +36,6 @@ export const llama = defineFamily({
   gguf: {
     architecture: 'llama',
     tensors: { attention_bias: 'blk.0.attn_q.bias', mlp_bias: 'blk.0.ffn_gate.bias' },
-    write: (config) => ({ ...llamaMetadata(config), ...llamaOwnMetadata(config) }),
+    write: (config) => ({ ...llamaMetadata(withHeads(config)), ...llamaOwnMetadata(config) }),
   },
 })

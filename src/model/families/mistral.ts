@@ -1,5 +1,5 @@
 import { defineFamily } from './family.ts'
-import { llamaMetadata, llamaOwnMetadata } from './gguf-metadata.ts'
+import { llamaMetadata, llamaOwnMetadata, withHeads } from './gguf-metadata.ts'
 import { count } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
@@ -37,7 +37,7 @@ export const mistral = defineFamily({
     architecture: 'mistral',
     metadata: (values) => ({ sliding_window: values['attention.sliding_window'] ?? null }),
     writtenArchitecture: 'llama',
-    write: (config) => ({ ...llamaMetadata(config), ...llamaOwnMetadata(config) }),
+    write: (config) => ({ ...llamaMetadata(withHeads(config)), ...llamaOwnMetadata(config) }),
     lost: ({ sliding_window: window, max_position_embeddings: positions }) => lostWindow(window, positions),
   },
 })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
-import { flags, llamaMetadata, real, whole, type GgufMetadata } from './gguf-metadata.ts'
+import { flags, llamaMetadata, real, whole } from './gguf-metadata.ts'
 import { checkLlama, headsOf } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
 import { olmoKeys, olmoLayer } from './olmo2.ts'
@@ -55,19 +55,10 @@ export const olmo3 = defineFamily({
       'attention.sliding_window_pattern': flags(
         Array.from({ length: config.num_hidden_layers }, (_, layer) => slides(config, layer)),
       ),
-      ...localBase(config),
+      'rope.freq_base_swa': real(ropeOf(ropesOf(config).sliding, headsOf(wholeConfig(config)).headDim).theta),
     }),
   },
 })
-
-/** Where layers that see a window turn by other waves than the others. */
-function localBase(config: Olmo3Config): GgufMetadata {
-  const { full, sliding } = ropesOf(config)
-  const [all, local] = [full, sliding].map(
-    ({ rope_parameters: rope, rope_theta }) => rope?.rope_theta ?? rope_theta,
-  )
-  return all === local || typeof local !== 'number' ? {} : { 'rope.freq_base_swa': real(local) }
-}
 
 function slides({ layer_types: types }: Olmo3Config, layer: number): boolean {
   return types ? isSliding(types[layer]) : (layer + 1) % 4 !== 0

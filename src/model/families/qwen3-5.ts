@@ -7,7 +7,7 @@ import { count, flag } from './keys.ts'
 import { checkLlama, llamaKeys } from './llama-keys.ts'
 import { llamaLike } from './llama-like.ts'
 import { memoryMetadata, qwen35Gguf, qwen35Memory } from './qwen3-5-memory.ts'
-import { ropeOf, ropeWithin } from './rope-keys.ts'
+import { ropeOf, ropeParameters, ropeWithin } from './rope-keys.ts'
 
 const keys = llamaKeys({
   vocabSize: 248_320,
@@ -21,6 +21,7 @@ const keys = llamaKeys({
   eos: null,
 }).extend({
   head_dim: count(256),
+  rope_parameters: ropeParameters.extend({ mrope_section: z.array(z.int()).nullish() }).nullish(),
   num_key_value_heads: count(4),
   attention_bias: flag(false),
   partial_rotary_factor: z.number().nullable().default(0.25),
@@ -108,8 +109,10 @@ export const qwen35 = defineFamily({
       ),
       full_attention_interval: whole(config.full_attention_interval ?? 4),
       'rope.dimension_count': whole(ropeOf(config, config.head_dim, rotary).rotaryDim),
-      // Text has one position in all three sections.
-      'rope.dimension_sections': integers([11, 11, 10, 0]),
+      // Text has one position in all of them.
+      'rope.dimension_sections': integers(
+        [...(config.rope_parameters?.mrope_section ?? [11, 11, 10]), 0, 0, 0].slice(0, 4),
+      ),
     }),
   },
 })

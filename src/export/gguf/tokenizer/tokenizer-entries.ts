@@ -77,7 +77,10 @@ async function kindEntries(
   if (!json.hasByteFallback) {
     const name = await preTokenizerName(tokenizer, json.raw, textOf(base?.get('tokenizer.ggml.pre')))
     const vocabulary = await byteLevelVocabulary(json, tokenizer, count)
-    return { entries: [model('gpt2'), pre(name), ...vocabularyEntries(vocabulary, json.merges)], last: [] }
+    return {
+      entries: [model('gpt2'), pre(name), ...vocabularyEntries(vocabulary, json.merges)],
+      last: withoutBeginning(architecture, count),
+    }
   }
   const file = [paths.adapter, paths.model]
     .filter((folder) => folder !== undefined)
@@ -98,6 +101,12 @@ async function kindEntries(
     ],
     last: [],
   }
+}
+
+/** llama.cpp’s converter takes a Llama with so many tokens for a Granite, which has no beginning of text. */
+function withoutBeginning(architecture: string, count: number): [string, GgufEntry][] {
+  const isOne = count === 49_152 && ['llama', 'granite', 'smollm3', 'mistral3'].includes(architecture)
+  return isOne ? [['tokenizer.ggml.add_bos_token', { type: 'bool', value: false }]] : []
 }
 
 /** Tokens of Gemma 4 that programs read in its answers, and must see. */
