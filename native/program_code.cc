@@ -1,4 +1,4 @@
-// Programs as the numbers of src/engine/native/program-code.ts.
+// Programs as the numbers of src/engine/kernels/program-code.ts.
 #include <algorithm>
 #include <cmath>
 #include <cstring>

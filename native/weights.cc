@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "numbers.h"
+#include "conversions.h"
 
 namespace fettle {
 

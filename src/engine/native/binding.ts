@@ -3,52 +3,9 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
 import { packageFolder } from '../../version.ts'
-import type { Largest } from '../engine.ts'
+import { typeNames, type KernelRunner } from '../kernels/index.ts'
 import { cureFor, enginePackage, findAddons, thisTarget, wrongPackage, type AddonFile } from './find-addon.ts'
-import { typeNames } from './program-code.ts'
 import { tableHash } from './table-hash.ts'
-
-/** A program that the addon decoded. */
-export type ProgramHandle = { readonly __program: unique symbol }
-
-/** One block of rows as native/addon.cc reads it; dtype 0 F32, 1 BF16, 2 F16, and from 3 on the types of blocks. */
-export interface NativePart {
-  rows: number
-  dtype: number
-  path?: string
-  offset?: number
-  data?: Float32Array | Uint16Array | Uint8Array
-}
-
-/** The class that native/addon.cc exports. dtype: 0 float32, 1 bfloat16, 2 int32; of weights also 3 int8, 4 nf4, 5 fp4, 6 bfloat12, 7 blocks. */
-export interface Runner {
-  tensor(dtype: number, shape: readonly number[], data: Float32Array | Int32Array | null): number
-  weight(dtype: number, columns: number, parts: readonly NativePart[]): number
-  quantised(handle: number, dtype: number): number
-  stream(handles: readonly number[]): void
-  view(handle: number, offset: number, shape: readonly number[]): number
-  write(handle: number, data: Float32Array | Int32Array): void
-  read(handle: number): Float32Array | Int32Array
-  readOutput(program: ProgramHandle, index: number): Float32Array | Int32Array
-  readLargest(program: ProgramHandle, index: number, count: number): Largest[]
-  compile(code: Float64Array, arenaBytes: number): ProgramHandle
-  /** counts: how many there are of each symbol that rows are counted in, by its number; 0: as compiled. */
-  run(program: ProgramHandle, counts: readonly number[]): Promise<void>
-  finish(program: ProgramHandle): Promise<void>
-  /** Engine.repeat: `output` is an index of the program's tensors, `input` and `counted` are handles; onRun must not throw. */
-  repeat(
-    program: ProgramHandle,
-    times: number,
-    output: number,
-    input: number,
-    counted: number,
-    onRun: (output: Int32Array) => boolean,
-  ): Promise<void>
-  free(handle: number): void
-  release(): void
-  close(): void
-  profile(): Float64Array
-}
 
 /** What all threads together can do at best: operations a second (0: no such instruction), and bytes read a second. */
 export interface MachinePeaks {
@@ -59,7 +16,7 @@ export interface MachinePeaks {
 }
 
 export interface Addon {
-  Runner: new (isa: string, threads: number) => Runner
+  Runner: new (isa: string, threads: number) => KernelRunner
   /**
    * Arithmetic as the best of some runs of `seconds` each, and reading as `readPeak` (0 bytes: not measured), during which
    * nothing else runs.

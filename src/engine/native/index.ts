@@ -1,5 +1,5 @@
 // The native engine: C++ kernels behind Node-API, chosen for this processor at run time.
-// This folder finds the addon (binding), turns programs into numbers (program-code) and wraps both as an Engine.
+// This folder finds the addon (binding) and makes an Engine of it, with what kernels/ has for all engines of C++ kernels.
 // The kernels and their runner are in native/.
 import type { EngineEntry } from '../engine.ts'
 import { nativeAddon, nativeCure, nativeProblem } from './binding.ts'

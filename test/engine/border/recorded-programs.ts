@@ -1,4 +1,4 @@
-import type { Runner } from '../../../src/engine/native/binding.ts'
+import type { KernelRunner } from '../../../src/engine/kernels/index.ts'
 import { createNativeEngine, nativeAddon } from '../../../src/engine/native/index.ts'
 import type { Act } from '../run-case.ts'
 import { allCases, gradientsOfOutputs, runForward, runVjp, wantedGradients } from '../run-case.ts'
@@ -28,7 +28,7 @@ export async function recordPrograms(): Promise<RecordedProgram[]> {
   const programs: RecordedProgram[] = []
   let name = ''
   let tensors: MadeTensor[] = []
-  const prototype = addon.Runner.prototype as Runner
+  const prototype = addon.Runner.prototype as KernelRunner
   const { tensor, weight, compile } = prototype
   prototype.tensor = function (...given) {
     const handle = tensor.apply(this, given)

@@ -72,7 +72,7 @@ export const stack = runner.weight(float32, 4, [
 ])
 export const quantised = runner.weight(int8, 64, [{ rows: 64, dtype: 0, path: file, offset: 0 }])
 
-/** The numbers of a program; tensors are { place } in the arena or { handle }. Mirrors src/engine/native/program-code.ts. */
+/** The numbers of a program; tensors are { place } in the arena or { handle }. Mirrors src/engine/kernels/program-code.ts. */
 export function encode(tensors, commands) {
   const code = [tensors.length]
   for (const { place, handle, dtype = float32, shape = [1], symbol = -1, rowsOfEach = 1 } of tensors)

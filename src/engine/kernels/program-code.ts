@@ -15,7 +15,7 @@ export const formCodes: { readonly [K in WeightForm]: number } = {
 /** All of them, by code. */
 export const typeNames: readonly string[] = [...Object.keys(dtypeCodes), ...Object.keys(formCodes)]
 
-/** A program as the numbers that native/runner.cc decodes, and each tensor's index in it. */
+/** A program as the numbers that native/program_code.cc decodes, and each tensor's index in it. */
 export interface EncodedProgram {
   code: Float64Array
   indices: Map<number, number>
