@@ -55,6 +55,7 @@ class Pool {
   using Function = void (*)(const void*, int);
   void run(Function function, const void* context);
   struct State;
+  friend struct HostThreads;  // wasm/pool.cc
   std::unique_ptr<State> state_;
   int threads_;
 };

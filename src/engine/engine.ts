@@ -42,7 +42,7 @@ export const mostThreads = 1024
 export interface Engine {
   /** As the registry calls it. */
   readonly name: string
-  /** Instruction set in use: `amx`, `avx512bf16`, `avx512`, `avx2`, `portable`, `neonbf16`, `neon`, or `javascript`. */
+  /** Instruction set in use: `amx`, `avx512bf16`, `avx512`, `avx2`, `portable`, `neonbf16`, `neon`, `simd128` (WebAssembly), or `javascript`. */
   readonly isa: string
   readonly threads: number
   /** Compute types, the preferred one first. */

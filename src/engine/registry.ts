@@ -4,11 +4,12 @@ import type { Engine, EngineEntry } from './engine.ts'
 /** Every engine, the preferred one first; none is loaded before it is asked for. A new one is its folder and a line here. */
 const registry = {
   native: async () => (await import('./native/index.ts')).nativeEngine,
+  wasm: async () => (await import('./wasm/index.ts')).wasmEngine,
   reference: async () => (await import('./reference/index.ts')).referenceEngine,
 } satisfies { [Name in EngineName]: () => Promise<EngineEntry> }
 
 /** The name of an engine. */
-export type EngineName = 'native' | 'reference'
+export type EngineName = 'native' | 'wasm' | 'reference'
 
 /** The names of all engines, the preferred one first. */
 export const engineNames = Object.keys(registry) as EngineName[]

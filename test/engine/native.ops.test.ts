@@ -1,11 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { createNativeEngine, nativeIsas, nativeProblem } from '../../src/engine/native/index.ts'
 import { createReferenceEngine } from '../../src/engine/reference/index.ts'
+import { createWasmEngineHere } from './engines.ts'
 import { random } from './random.ts'
 import type { Act, AnyCase, Named } from './run-case.ts'
 import { allCases, bytesOf, gradientsOfOutputs, runForward, runVjp, wantedGradients } from './run-case.ts'
 
 const reference = createReferenceEngine()
+
+/** Whoever runs the kernels of native/. WebAssembly has two threads here; bench/run.sh wasm tests it with one, too. */
+const kernelEngines = [
+  ...nativeIsas().map((isa) => ({
+    name: isa,
+    threadCounts: [1, 2],
+    create: (threads: number) => createNativeEngine({ isa, threads }),
+  })),
+  { name: 'wasm', threadCounts: [2], create: createWasmEngineHere },
+]
 
 /** What the reference computes for a case, once for all instruction sets. */
 interface Expected {
@@ -52,9 +63,9 @@ it('the native engine is there, or says why not', () => {
   }
 })
 
-describe.each(nativeIsas())('%s', (isa) => {
-  describe.each([1, 2])('%i threads', (threads) => {
-    const engine = createNativeEngine({ isa, threads })
+describe.each(kernelEngines)('$name', ({ threadCounts, create }) => {
+  describe.each(threadCounts)('%i threads', (threads) => {
+    const engine = create(threads)
     describe.each<Act>(['float32', 'bfloat16'])('%s', (act) => {
       for (const testCase of allCases) {
         const { op, name } = testCase

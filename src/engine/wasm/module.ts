@@ -1,0 +1,82 @@
+import { FettleError, messageOf } from '../../error.ts'
+import { withoutSharedMemory } from './unshared.ts'
+
+/** Where the file is, if not in assets/. */
+let source: string | URL | BufferSource | undefined
+const compiled = new Map<boolean, Promise<WebAssembly.Module>>()
+
+/**
+ * Where the WebAssembly engine's file is, for hosts that do not have it beside fettle's own files: an address, or its bytes.
+ * To be called before the first engine is made.
+ */
+export function setWasmSource(given: string | URL | BufferSource): void {
+  source = given
+  compiled.clear()
+}
+
+/** Whether the engine's file can be looked for. */
+export function wasmProblem(): string | undefined {
+  if (typeof WebAssembly !== 'object') return 'this host has no WebAssembly'
+  if (source === undefined && pathOfFile() === undefined)
+    return 'its file assets/engine.wasm is not there (npm run build:wasm)'
+  // A function of one 128-bit constant.
+  const vectors = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]
+  return WebAssembly.validate(Uint8Array.from(vectors)) ? undefined : 'this host knows no 128-bit vectors'
+}
+
+/**
+ * The engine's file, compiled once; for memory that threads share, or for memory of its own.
+ *
+ * @throws FettleError where it cannot be read
+ */
+export async function wasmModule(isShared: boolean): Promise<WebAssembly.Module> {
+  const started = compiled.get(isShared) ?? compile(isShared)
+  compiled.set(isShared, started)
+  try {
+    return await started
+  } catch (error) {
+    compiled.delete(isShared)
+    throw new FettleError({
+      place: 'engine wasm',
+      found: messageOf(error),
+      expected: 'the file engine.wasm of this version of fettle',
+    })
+  }
+}
+
+async function compile(isShared: boolean): Promise<WebAssembly.Module> {
+  const bytes = await read()
+  return WebAssembly.compile(isShared ? bytes : withoutSharedMemory(bytes))
+}
+
+async function read(): Promise<Uint8Array<ArrayBuffer>> {
+  if (typeof source === 'string' || source instanceof URL) {
+    const response = await fetch(source)
+    if (!response.ok) throw new Error(`${response.url} answers ${response.status}`)
+    return new Uint8Array(await response.arrayBuffer())
+  }
+  if (source !== undefined)
+    return ArrayBuffer.isView(source)
+      ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice()
+      : new Uint8Array(source)
+  const path = pathOfFile()
+  const fs = fileSystem()
+  if (path === undefined || fs === undefined) throw new Error('assets/engine.wasm is not there')
+  return new Uint8Array(fs.readFileSync(path))
+}
+
+/** Node's, without an import that programs for pages would stumble on. */
+function fileSystem(): typeof import('node:fs') | undefined {
+  return globalThis.process?.getBuiltinModule?.('node:fs')
+}
+
+/** The package's own assets/engine.wasm, both from src/ and from dist/. */
+function pathOfFile(): URL | undefined {
+  const fs = fileSystem()
+  if (fs === undefined || !import.meta.url.startsWith('file:')) return undefined
+  for (let folder = new URL('.', import.meta.url); ; folder = new URL('..', folder)) {
+    const path = new URL('assets/engine.wasm', folder)
+    if (fs.existsSync(new URL('package.json', folder))) return fs.existsSync(path) ? path : undefined
+    if (folder.pathname === '/' || new URL('..', folder).href === folder.href) return undefined
+  }
+}

@@ -1,0 +1,55 @@
+import { FettleError } from '../../error.ts'
+import type { Engine } from '../engine.ts'
+import { mostThreads } from '../engine.ts'
+import { createKernelEngine } from '../kernels/index.ts'
+import { wasmModule, wasmProblem } from './module.ts'
+import { threadsProblem } from './threads.ts'
+import { createWasmRunner } from './wasm-runner.ts'
+
+/**
+ * The engine of C++ kernels compiled to WebAssembly: as many threads as the machine has cores unless it is told or FETTLE_THREADS
+ * says, one where the host lets no workers share memory (`threadsProblem` says why).
+ *
+ * @throws FettleError where the host cannot run it, or its file cannot be read
+ */
+export async function createWasmEngine(options: { threads?: number } = {}): Promise<Engine> {
+  const problem = wasmProblem()
+  if (problem !== undefined)
+    throw new FettleError({
+      place: 'engine wasm',
+      found: problem,
+      cure: 'Use another engine: native, or reference, which is slow.',
+    })
+  const isShared = threadsProblem() === undefined
+  return engineOfModule(await wasmModule(isShared), isShared ? threadsOf(options.threads) : 1, isShared)
+}
+
+/** The engine over a module that is there: `wasmModule`. */
+export function engineOfModule(module: WebAssembly.Module, threads: number, isShared: boolean): Engine {
+  return createKernelEngine({
+    name: 'wasm',
+    isa: 'simd128',
+    threads,
+    prefersBfloat12: false,
+    runner: createWasmRunner(module, threads, isShared),
+    mapsFiles: false,
+    beforeMemoryIsTaken: () => {},
+  })
+}
+
+function threadsOf(given: number | undefined): number {
+  const named = globalThis.process?.env['FETTLE_THREADS']
+  if (given !== undefined) return checkedThreads('threads', given, String(given))
+  if (named !== undefined && named !== '') return checkedThreads('FETTLE_THREADS', Number(named), `'${named}'`)
+  return Math.min(globalThis.navigator?.hardwareConcurrency ?? coresOfNode() ?? 1, mostThreads)
+}
+
+/** Node 20 has no navigator. */
+function coresOfNode(): number | undefined {
+  return globalThis.process?.getBuiltinModule?.('node:os').availableParallelism()
+}
+
+function checkedThreads(place: string, threads: number, found: string): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= mostThreads) return threads
+  throw new FettleError({ place, found, expected: `a whole number from 1 to ${mostThreads}` })
+}

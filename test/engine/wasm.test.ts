@@ -1,0 +1,106 @@
+import { readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { sourcesHash } from '../../scripts/wasm-sources.mjs'
+import { createMemory, openBorder } from '../../src/engine/wasm/border.ts'
+import { engineOfModule, wasmModule } from '../../src/engine/wasm/index.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import type { Command } from '../../src/engine/ops.ts'
+import { tableHash } from '../../src/engine/native/table-hash.ts'
+import { tensorHandle } from '../../src/engine/tensor.ts'
+import { random } from './random.ts'
+
+const file = join(import.meta.dirname, '..', '..', 'assets', 'engine.wasm')
+const shared = await wasmModule(true)
+const own = await wasmModule(false)
+
+describe('assets/engine.wasm', () => {
+  it('was built from the sources that are here; else: npm run build:wasm, and commit it', () => {
+    expect(readFileSync(file).includes(sourcesHash())).toBe(true)
+  })
+
+  it('has the op table of src/engine/ops.ts, and less than 2 MB', () => {
+    const border = openBorder(own, createMemory(false))
+    expect(border.text(border.call((exports) => exports.tableHash()))).toBe(tableHash())
+    expect(statSync(file).size).toBeLessThan(2e6)
+  })
+})
+
+describe('the heap of the module', () => {
+  it('gives out memory that does not overlap, and takes it back', () => {
+    const memory = createMemory(false)
+    const border = openBorder(own, memory)
+    const r = random(5)
+    const held: { pointer: number; bytes: Uint8Array }[] = []
+    let grownTo = 0
+    for (let round = 0; round < 4; round += 1) {
+      for (let i = 0; i < 120; i += 1) {
+        const size = Math.floor(2 ** (15 * r.uniform()))
+        const bytes = new Uint8Array(size).fill(i + 1)
+        held.push({ pointer: border.bring(bytes), bytes })
+        if (i % 3 !== 0) continue
+        const [gone] = held.splice(Math.floor(r.uniform() * held.length), 1)
+        expect(Buffer.from(border.bytes(gone.pointer, gone.bytes.length)).equals(gone.bytes)).toBe(true)
+        border.call((exports) => exports.give(gone.pointer))
+      }
+      for (const { pointer, bytes } of held.splice(0)) {
+        expect(pointer % 64).toBe(0)
+        expect(Buffer.from(border.bytes(pointer, bytes.length)).equals(bytes)).toBe(true)
+        border.call((exports) => exports.give(pointer))
+      }
+      if (round === 1) grownTo = memory.buffer.byteLength
+    }
+    // What was given back serves again.
+    expect(memory.buffer.byteLength).toBeLessThanOrEqual(grownTo * 1.25)
+  })
+
+  it('says what there is no memory for, and goes on', () => {
+    const border = openBorder(own, createMemory(false))
+    expect(() => border.call((exports) => exports.take(2 ** 32 - 2 ** 17))).toThrow(/^out of memory: 4095 MiB for numbers$/)
+    expect(() => border.call((exports) => exports.take(2 ** 40))).toThrow(/^out of memory/)
+    expect(border.bring(new Uint8Array(10))).toBeGreaterThan(0)
+  })
+})
+
+describe('threads', () => {
+  const rows = 64
+  const [width, outputs] = [96, 200]
+  const values = (count: number, seed: number) => Float32Array.from(random(seed).normal(count))
+
+  /** x Wᵀ, with work for several threads. */
+  async function product(engine: Engine): Promise<Float32Array> {
+    const x = engine.tensor('float32', [rows, width], values(rows * width, 1))
+    const weight = await engine.weight('float32', width, [
+      { dtype: 'F32', rows: outputs, data: values(outputs * width, 2) },
+    ])
+    const y = tensorHandle('transient', 'float32', [rows, outputs])
+    const inputs = [x, weight, null, null, null, null, null]
+    const command: Command = { op: 'linear', direction: 'forward', inputs, outputs: [y, null], attributes: [1, 0, 0, 0, 0] }
+    await engine.run(engine.compile([command], [y]))
+    return (await engine.read(y)) as Float32Array
+  }
+
+  it('compute the same bits, however many come, and none at all', async () => {
+    const engines = [
+      engineOfModule(shared, 2, true),
+      engineOfModule(shared, 2, true),
+      engineOfModule(own, 1, false),
+      engineOfModule(shared, 1, true),
+    ]
+    // The second one has time to start its threads.
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const found = await Promise.all(engines.map(product))
+    for (const values of found) expect(values).toEqual(found[0])
+    for (const engine of engines) engine.close()
+  })
+
+  it('leave timers their turn', async () => {
+    const engine = engineOfModule(shared, 1, true)
+    let ticks = 0
+    const timer = setInterval(() => (ticks += 1), 1)
+    for (let i = 0; i < 20; i += 1) await product(engine)
+    clearInterval(timer)
+    expect(ticks).toBeGreaterThan(2)
+    engine.close()
+  })
+})
