@@ -24,6 +24,7 @@ export default defineConfig({
     'prepare-kill': 'prepare-kill.ts',
     packages: 'packages.ts',
     runtimes: 'runtimes.ts',
+    wasm: 'wasm.ts',
     'encoding-worker': '../src/data/workers/encoding-worker.ts',
   },
   outDir: '../build/bench',

@@ -30,11 +30,12 @@ export default class ClosingLineReporter implements Reporter {
   }
 }
 
-/** The engine that a test names in its file or suites: an instruction set, `native` for the fastest, or `reference`. */
+/** The engine that a test names in its file or suites: an instruction set, `native` for the fastest, `wasm`, or `reference`. */
 function engineOf({ parent }: TestCase, { moduleId }: TestModule): string | undefined {
   const words = moduleId.slice(moduleId.lastIndexOf('/') + 1).split('.')
   for (let suite = parent; suite.type === 'suite'; suite = suite.parent)
     words.push(...suite.name.split(/\W+/))
+  if (words.includes('wasm')) return 'wasm'
   const isas = nativeIsas()
   const isa = isas.find((name) => words.includes(name))
   if (isa) return `native ${isa}`
@@ -45,7 +46,7 @@ function engineOf({ parent }: TestCase, { moduleId }: TestModule): string | unde
 }
 
 function enginesLine(tested: ReadonlyMap<string, number>): string {
-  const names = ['reference', ...nativeIsas().map((isa) => `native ${isa}`)].filter((name) =>
+  const names = ['reference', ...nativeIsas().map((isa) => `native ${isa}`), 'wasm'].filter((name) =>
     tested.has(name),
   )
   const found = names.map((name) => `${name} (${tested.get(name)} tests)`).join(', ')

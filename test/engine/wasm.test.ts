@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { sourcesHash } from '../../scripts/wasm-sources.mjs'
 import { createMemory, openBorder } from '../../src/engine/wasm/border.ts'
-import { engineOfModule, wasmModule } from '../../src/engine/wasm/index.ts'
+import { engineOfModule, setWasmSource, threadsProblem, wasmModule } from '../../src/engine/wasm/index.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import type { Command } from '../../src/engine/ops.ts'
 import { tableHash } from '../../src/engine/native/table-hash.ts'
@@ -24,6 +24,16 @@ describe('assets/engine.wasm', () => {
     expect(border.text(border.call((exports) => exports.tableHash()))).toBe(tableHash())
     expect(statSync(file).size).toBeLessThan(2e6)
   })
+})
+
+it('takes its file from an address or from memory, and says what is wrong with it', async () => {
+  setWasmSource(readFileSync(file))
+  const { exports } = openBorder(await wasmModule(false), createMemory(false)).call((found) => ({ exports: found }))
+  expect(exports.take(8)).toBeGreaterThan(0)
+  setWasmSource(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))
+  await expect(wasmModule(false)).rejects.toThrow(/^engine wasm: a module without shared memory; expected the file engine.wasm/)
+  setWasmSource(readFileSync(file))
+  expect(threadsProblem()).toBeUndefined()
 })
 
 describe('the heap of the module', () => {

@@ -16,7 +16,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     throw new FettleError({
       place: 'engine native',
       found: found.problem,
-      cure: `${found.cure} engine: reference does without it, far slower.`,
+      cure: `${found.cure} engine: wasm does without it, slower.`,
     })
   const { addon } = found
   const isa = options.isa ?? process.env['FETTLE_ISA'] ?? addon.isas[0]

@@ -6,7 +6,7 @@ import { wasmProblem } from './module.ts'
 import { createWasmEngine } from './wasm-engine.ts'
 
 export { setWasmSource, wasmModule } from './module.ts'
-export { createWasmEngine, engineOfModule } from './wasm-engine.ts'
+export { engineOfModule } from './wasm-engine.ts'
 export { threadsProblem } from './threads.ts'
 
 /** Can run wherever WebAssembly knows 128-bit vectors and the package's file is. */
