@@ -107,7 +107,7 @@ describe.each(engines)('$name', ({ create }) => {
         await engine.run(program)
         results.push(await engine.read(y))
         const mib = residentMib(path)
-        if (mib !== undefined) expect(mib).toBe(streamed.length > 0 ? 0 : 1)
+        if (mib !== undefined && engine.name === 'native') expect(mib).toBe(streamed.length > 0 ? 0 : 1)
       }
       for (const result of results) expect(result).toEqual(results[0])
     })
