@@ -21,14 +21,28 @@ const { values, positionals } = parseArgs({
 })
 const both = !values.tests && !values.speed
 /** Tests of the addon itself, of building it and of the processor's instruction sets. */
-const left = ['border', 'build-native', 'idle-memory', 'ops-header', 'kernel-guard', 'registry', 'bench', 'counts']
+const left = [
+  'border',
+  'build-native',
+  'idle-memory',
+  'ops-header',
+  'kernel-guard',
+  'registry',
+  'bench',
+  'counts',
+]
 
 if (values.tests || both) {
-  const folders = positionals.length > 0 ? positionals : ['test/engine', 'test/model', 'test/generate', 'test/train']
+  const folders =
+    positionals.length > 0 ? positionals : ['test/engine', 'test/model', 'test/generate', 'test/train']
   const args = ['vitest', 'run', '--config', 'bench/wasm/vitest.config.ts', ...folders]
-  const { status } = spawnSync('npx', [...args, ...left.flatMap((name) => ['--exclude', `**/${name}.test.ts`])], {
-    stdio: 'inherit',
-  })
+  const { status } = spawnSync(
+    'npx',
+    [...args, ...left.flatMap((name) => ['--exclude', `**/${name}.test.ts`])],
+    {
+      stdio: 'inherit',
+    },
+  )
   if (status !== 0) process.exitCode = 1
 }
 
@@ -45,11 +59,19 @@ if (values.speed || both) {
   const portable = await tokensPerSecond('native', threads, Number(values.steps))
   const reference = await tokensPerSecond('reference', 1, 1)
   console.log(
-    table(['', 'wasm', 'native portable', 'reference'], [
-      ['the demo, tokens/s', ...[wasm, portable, reference].map((speed) => speed.toFixed(0))],
-      ['wasm beside it', '', `${((100 * wasm) / portable).toFixed(0)} %`, `${(wasm / reference).toFixed(1)} times`],
-      ['its start', `${startMs.toFixed(0)} ms`, '', ''],
-    ]),
+    table(
+      ['', 'wasm', 'native portable', 'reference'],
+      [
+        ['the demo, tokens/s', ...[wasm, portable, reference].map((speed) => speed.toFixed(0))],
+        [
+          'wasm beside it',
+          '',
+          `${((100 * wasm) / portable).toFixed(0)} %`,
+          `${(wasm / reference).toFixed(1)} times`,
+        ],
+        ['its start', `${startMs.toFixed(0)} ms`, '', ''],
+      ],
+    ),
   )
 }
 

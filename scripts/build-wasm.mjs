@@ -55,7 +55,12 @@ async function build() {
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
   const unfinished = join(folder, 'engine.wasm')
-  await run(zigCompiler, [...linking, '-o', unfinished, ...jobs.map(({ name }) => join(objects, `${name}.o`))])
+  await run(zigCompiler, [
+    ...linking,
+    '-o',
+    unfinished,
+    ...jobs.map(({ name }) => join(objects, `${name}.o`)),
+  ])
   renameSync(unfinished, file)
   console.log(`assets/engine.wasm: built from ${hash} (${(statSync(file).size / 1024).toFixed(0)} kB)`)
 }

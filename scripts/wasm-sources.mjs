@@ -9,7 +9,11 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 /** The compiler, as PyPI has it; another version makes another file. */
 export const zig = { package: 'ziglang', version: '0.17.1' }
 
-const target = ['-target', 'wasm32-wasi', '-mcpu=generic+simd128+atomics+bulk_memory+nontrapping_fptoint+sign_ext']
+const target = [
+  '-target',
+  'wasm32-wasi',
+  '-mcpu=generic+simd128+atomics+bulk_memory+nontrapping_fptoint+sign_ext',
+]
 // As in build-native.mjs: sums keep their order.
 const common = [
   ...target,
@@ -29,12 +33,7 @@ export const jobs = [
   ...[2, 1, 3, 4, 0, 5].map((part) => ({
     name: `simd128-${part}`,
     source: 'isa.cc',
-    args: [
-      ...common,
-      '-DFETTLE_ISA=simd128',
-      '-DFETTLE_TABLE=kernelsSimd128',
-      `-DFETTLE_PART=${part}`,
-    ],
+    args: [...common, '-DFETTLE_ISA=simd128', '-DFETTLE_TABLE=kernelsSimd128', `-DFETTLE_PART=${part}`],
   })),
   ...[
     'runner',

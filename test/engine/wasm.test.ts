@@ -28,10 +28,14 @@ describe('assets/engine.wasm', () => {
 
 it('takes its file from an address or from memory, and says what is wrong with it', async () => {
   setWasmSource(readFileSync(file))
-  const { exports } = openBorder(await wasmModule(false), createMemory(false)).call((found) => ({ exports: found }))
+  const { exports } = openBorder(await wasmModule(false), createMemory(false)).call((found) => ({
+    exports: found,
+  }))
   expect(exports.take(8)).toBeGreaterThan(0)
   setWasmSource(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0))
-  await expect(wasmModule(false)).rejects.toThrow(/^engine wasm: a module without shared memory; expected the file engine.wasm/)
+  await expect(wasmModule(false)).rejects.toThrow(
+    /^engine wasm: a module without shared memory; expected the file engine.wasm/,
+  )
   setWasmSource(readFileSync(file))
   expect(threadsProblem()).toBeUndefined()
 })
@@ -66,7 +70,9 @@ describe('the heap of the module', () => {
 
   it('says what there is no memory for, and goes on', () => {
     const border = openBorder(own, createMemory(false))
-    expect(() => border.call((exports) => exports.take(2 ** 32 - 2 ** 17))).toThrow(/^out of memory: 4095 MiB for numbers$/)
+    expect(() => border.call((exports) => exports.take(2 ** 32 - 2 ** 17))).toThrow(
+      /^out of memory: 4095 MiB for numbers$/,
+    )
     expect(() => border.call((exports) => exports.take(2 ** 40))).toThrow(/^out of memory/)
     expect(border.bring(new Uint8Array(10))).toBeGreaterThan(0)
   })
@@ -85,7 +91,13 @@ describe('threads', () => {
     ])
     const y = tensorHandle('transient', 'float32', [rows, outputs])
     const inputs = [x, weight, null, null, null, null, null]
-    const command: Command = { op: 'linear', direction: 'forward', inputs, outputs: [y, null], attributes: [1, 0, 0, 0, 0] }
+    const command: Command = {
+      op: 'linear',
+      direction: 'forward',
+      inputs,
+      outputs: [y, null],
+      attributes: [1, 0, 0, 0, 0],
+    }
     await engine.run(engine.compile([command], [y]))
     return (await engine.read(y)) as Float32Array
   }

@@ -61,7 +61,9 @@ export function createKernelEngine(options: KernelEngineOptions): Engine {
       }
       const code = form ? formCodes[form] : dtypeCodes[dtype]
       const read = await Promise.all(
-        parts.map((part) => (form === 'blocks' ? blocksOf(columns, part, mapsFiles) : numbersOf(columns, part, mapsFiles))),
+        parts.map((part) =>
+          form === 'blocks' ? blocksOf(columns, part, mapsFiles) : numbersOf(columns, part, mapsFiles),
+        ),
       )
       return persistent(runner.weight(code, columns, read), dtype, [rows, columns])
     },

@@ -82,4 +82,3 @@ export function openBorder(module: WebAssembly.Module, memory: WebAssembly.Memor
 function wordsOf(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
 }
-

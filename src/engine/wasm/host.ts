@@ -11,7 +11,16 @@ export interface Exports {
   workAgain(thread: number): void
   settle(): void
   maySleep(may: number): void
-  tensor(dtype: number, rank: number, a: number, b: number, c: number, d: number, data: number, count: number): number
+  tensor(
+    dtype: number,
+    rank: number,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    data: number,
+    count: number,
+  ): number
   weight(dtype: number, columns: number, parts: number, count: number): number
   quantised(handle: number, dtype: number): number
   view(handle: number, offset: number, rank: number, a: number, b: number, c: number, d: number): number

@@ -20,7 +20,10 @@ export function wasmProblem(): string | undefined {
   if (source === undefined && pathOfFile() === undefined)
     return 'its file assets/engine.wasm is not there (npm run build:wasm)'
   // A function of one 128-bit constant.
-  const vectors = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]
+  const vectors = [
+    0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98,
+    11,
+  ]
   return WebAssembly.validate(Uint8Array.from(vectors)) ? undefined : 'this host knows no 128-bit vectors'
 }
 

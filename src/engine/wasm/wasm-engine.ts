@@ -40,7 +40,8 @@ export function engineOfModule(module: WebAssembly.Module, threads: number, isSh
 function threadsOf(given: number | undefined): number {
   const named = globalThis.process?.env['FETTLE_THREADS']
   if (given !== undefined) return checkedThreads('threads', given, String(given))
-  if (named !== undefined && named !== '') return checkedThreads('FETTLE_THREADS', Number(named), `'${named}'`)
+  if (named !== undefined && named !== '')
+    return checkedThreads('FETTLE_THREADS', Number(named), `'${named}'`)
   return Math.min(globalThis.navigator?.hardwareConcurrency ?? coresOfNode() ?? 1, mostThreads)
 }
 

@@ -20,7 +20,11 @@ interface Held {
  * Runs programs by the module: on as many workers as there are threads, the first of which takes the programs; with one thread and
  * memory of its own, on the thread that calls.
  */
-export function createWasmRunner(module: WebAssembly.Module, threads: number, isShared: boolean): KernelRunner {
+export function createWasmRunner(
+  module: WebAssembly.Module,
+  threads: number,
+  isShared: boolean,
+): KernelRunner {
   const memory = createMemory(isShared)
   const border = openBorder(module, memory)
   border.call(({ start }) => start(threads))
@@ -36,7 +40,9 @@ export function createWasmRunner(module: WebAssembly.Module, threads: number, is
       checkShape('tensor', shape)
       opened('tensor')
       if (data && (data instanceof Int32Array !== (dtype === int32) || data.length > product(shape)))
-        throw new TypeError('tensor: data of another type or longer than the shape; expected numbers of the tensor')
+        throw new TypeError(
+          'tensor: data of another type or longer than the shape; expected numbers of the tensor',
+        )
       const [a, b, c, d] = [...shape, ...emptyShape]
       return brought('tensor', data ?? new Uint8Array(0), (pointer) =>
         border.call(({ tensor }) => tensor(dtype, shape.length, a, b, c, d, pointer, data?.length ?? 0)),
@@ -106,7 +112,8 @@ export function createWasmRunner(module: WebAssembly.Module, threads: number, is
       const fits = brought('run', Float64Array.from(counts), (pointer) =>
         border.call(({ setRows }) => setRows(address, pointer, counts.length)),
       )
-      if (!fits) throw new TypeError('run: more rows than the program was compiled for; expected as many at most')
+      if (!fits)
+        throw new TypeError('run: more rows than the program was compiled for; expected as many at most')
       await perform({ method: 'run', program: address, times: 1 })
     },
     async finish(program) {
@@ -118,9 +125,7 @@ export function createWasmRunner(module: WebAssembly.Module, threads: number, is
     async repeat(program, times, output, input, counted, onRun) {
       idle('repeat')
       const address = addressOf(program)
-      named('repeat', () =>
-        border.call(({ setFeedback }) => setFeedback(address, output, input, counted)),
-      )
+      named('repeat', () => border.call(({ setFeedback }) => setFeedback(address, output, input, counted)))
       let isStopped = false
       await perform({ method: 'repeat', program: address, times }, (values) => {
         if (isStopped) return false
@@ -160,7 +165,10 @@ export function createWasmRunner(module: WebAssembly.Module, threads: number, is
   }
 
   /** Has thread 0 do it; without workers, does it here, after timers had their turn. */
-  async function perform(task: ThreadTask, onRun: (values: Int32Array) => boolean = () => true): Promise<void> {
+  async function perform(
+    task: ThreadTask,
+    onRun: (values: Int32Array) => boolean = () => true,
+  ): Promise<void> {
     busy = true
     try {
       if (workers.length > 0) await performElsewhere(workers[0], task, onRun)
@@ -217,7 +225,11 @@ export function createWasmRunner(module: WebAssembly.Module, threads: number, is
   }
 
   /** A call that is given numbers in the module's memory. */
-  function brought<T>(method: string, numbers: Parameters<Border['bring']>[0], body: (pointer: number) => T): T {
+  function brought<T>(
+    method: string,
+    numbers: Parameters<Border['bring']>[0],
+    body: (pointer: number) => T,
+  ): T {
     const pointer = border.bring(numbers)
     try {
       return named(method, () => body(pointer))
@@ -245,7 +257,8 @@ function addressOf(program: ProgramHandle): number {
 const mostElements = 2 ** 46
 
 function checkShape(method: string, shape: readonly number[]): void {
-  if (shape.length > 4) throw new TypeError(`${method}: a shape of ${shape.length} dimensions; expected at most 4`)
+  if (shape.length > 4)
+    throw new TypeError(`${method}: a shape of ${shape.length} dimensions; expected at most 4`)
   for (const size of shape)
     if (!Number.isInteger(size) || size < 0 || size > mostElements)
       throw new TypeError(`${method}: size ${size}; expected a whole number from 0 to ${mostElements}`)
