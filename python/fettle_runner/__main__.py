@@ -28,19 +28,10 @@ def arguments() -> argparse.ArgumentParser:
 def main() -> int:
     given = arguments().parse_args()
     # Heavy: not for --help.
-    from .errors import RunnerError
-    from .events import Events
-    from .hand_off import HandOff
     from .train import How, train
 
     how = How(given.parallel, given.attention, given.tokens_per_pass, given.model, given.parent)
-    try:
-        hand_off = HandOff(given.hand_off)
-    except RunnerError as error:
-        given.output.mkdir(parents=True, exist_ok=True)
-        Events(given.output, os.environ.get("RANK", "0") == "0").tell(type="error", **error.problem)
-        return 0 if given.exit_zero else 1
-    code = train(hand_off, given.output, how)
+    code = train(given.hand_off, given.output, how)
     return 0 if given.exit_zero else code
 
 

@@ -8,4 +8,9 @@ class RunnerError(Exception):
 
     def __init__(self, place: str, found: str, expected: str | None = None, cure: str | None = None) -> None:
         super().__init__(f"{place}: {found}" + (f"; expected {expected}" if expected else ""))
+        self.parts = (place, found, expected, cure)
         self.problem = {"place": place, "found": found, "expected": expected, "cure": cure}
+
+    def __reduce__(self) -> tuple[type[RunnerError], tuple[str | None, ...]]:
+        # Ray sends errors from machine to machine.
+        return RunnerError, self.parts

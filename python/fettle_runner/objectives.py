@@ -59,8 +59,8 @@ def kto(log_probs: torch.Tensor, reference: torch.Tensor, rows: Rows, shares: to
     """
     assert rows.token_weights is not None
     own = (rows.document_of == 0).float()
-    weight = torch.zeros(len(rows.rows), device=log_probs.device).index_reduce(
-        0, rows.row_of[rows.document_of == 0], rows.token_weights[rows.document_of == 0], "mean", include_self=False)
+    # All tokens of an answer weigh alike.
+    weight = sums(rows.token_weights, rows, own) / sums(torch.ones_like(own), rows, own)
     ratio = sums(log_probs - reference, rows, own)
     z = weight.sign() * options["beta"] * (ratio - divergence)
     return (weight.abs() * torch.sigmoid(-z) * shares).sum(), {}

@@ -13,10 +13,12 @@ from .__main__ import arguments
 
 def work(config: dict[str, Any]) -> None:
     """A worker. What is told as an error would fail again: it returns, so that Ray does not start it again."""
-    from fettle_runner.hand_off import HandOff
+    import fettle_runner
     from fettle_runner.train import How, train
 
-    train(HandOff(Path(config["hand_off"])), Path(config["output"]), How(**config["how"], prints=False))
+    # What was uploaded lies beside the runner, on each machine elsewhere; a path of shared storage is whole.
+    folder = Path(fettle_runner.__file__).parents[1] / config["hand_off"]
+    train(folder, Path(config["output"]), How(**config["how"], prints=False))
 
 
 class Follower(threading.Thread):

@@ -208,7 +208,7 @@ class Run:
         return evaluate(self.hand_off.evaluation, self.forward, self.model, self.world, limit, self.objective)
 
 
-def train(hand_off: HandOff, output: Path, how: How) -> int:
+def train(folder: Path, output: Path, how: How) -> int:
     """
     Runs to the end, or until the file `stop` appears in `output`. Returns the exit code; a stop is no failure, which torchrun would
     start again.
@@ -219,7 +219,7 @@ def train(hand_off: HandOff, output: Path, how: How) -> int:
     begun = time.monotonic()
     try:
         see_same_folder(world, output)
-        return _train(hand_off, output, how, world, events, begun)
+        return _train(HandOff(folder), output, how, world, events, begun)
     except RunnerError as error:
         events.tell(type="error", **error.problem)
         return 1

@@ -76,7 +76,7 @@ class Losses(InFolder):
         return given.rows.read([0])
 
     def test_dpo(self) -> None:
-        rows = self.pairs([0, 1, 1, 0, -1, -1])
+        rows = self.pairs([0.0, 1.0, 1.0, 0.0, -1.0, -1.0])
         log_probs, reference = torch.tensor([-1.0, -2.0, -3.0, -4.0]), torch.tensor([-1.5, -2.5, -3.5, -4.0])
         margin = 1.0 - 0.5
         for name, expected in (("sigmoid", -F.logsigmoid(torch.tensor(0.1 * margin))), ("hinge", torch.tensor(1 - 0.1 * margin)),
@@ -87,7 +87,7 @@ class Losses(InFolder):
             self.assertAlmostEqual(float(told["rewards/margins"]), 0.1 * margin, places=6)
 
     def test_kto(self) -> None:
-        rows = self.pairs([0, -2, -2, 0, 0, 0])
+        rows = self.pairs([0.0, -2.0, -2.0, 0.0, 0.0, 0.0])
         log_probs, reference = torch.tensor([-1.0, -2.0, -3.0, -4.0]), torch.tensor([-1.5, -2.5, -3.5, -4.0])
         k = objectives.mismatch(log_probs, reference, rows)
         self.assertAlmostEqual(float(k), 0.5)

@@ -1,7 +1,6 @@
 import { AutoModelForCausalLM } from '../model/index.ts'
 import { loadTokenizer } from '../pipeline/index.ts'
-import type { HandOff } from '../remote/index.ts'
-import { prepareRun, train, type Execute, type PreparedEvent } from '../train/index.ts'
+import { prepareRun, type PreparedEvent } from '../train/index.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
@@ -61,6 +60,7 @@ export const prepare = defineCommand({
         }
       }
       if (flags.handOff !== undefined) {
+        const { handOff } = await import('./hand-off.ts')
         const { folder, rows, steps, notes } = await handOff({ ...options, model, tokenizer }, flags.handOff)
         if (json) writeJsonLine({ type: 'handed_off', folder, rows, steps, notes })
         else {
@@ -73,22 +73,6 @@ export const prepare = defineCommand({
     }
   },
 })
-
-/** Writes the run into a folder, as its own command would begin it; what was prepared is taken. */
-async function handOff(input: Parameters<typeof train>[0], folder: string): Promise<HandOff> {
-  const { writeHandOff } = await import('../remote/index.ts')
-  let written: HandOff | undefined
-  const execute: Execute = async function* (task) {
-    written = await writeHandOff(task, folder)
-    // It is a hand-off, and no training: nothing happens that would be an event.
-    yield* []
-  }
-  // No run begins: nothing is read of an output_dir, and nothing is written there.
-  const alone = { ...input, outputDir: undefined, resumeFromCheckpoint: false, execute }
-  for await (const _ of train(alone));
-  if (written === undefined) throw new Error('nothing was handed over')
-  return written
-}
 
 function linesOf(event: PreparedEvent): [title: string, text: string][] {
   const { reused, cache, elapsed_ms } = event.prepared

@@ -1,4 +1,4 @@
-import type { Execute } from '../train/index.ts'
+import type { OpenedTarget } from '../remote/index.ts'
 import { FettleError } from '../error.ts'
 import type { FlagValues } from './command.ts'
 import { flagName, wholeNumber } from './flags.ts'
@@ -25,8 +25,27 @@ export const remoteFlags = {
     type: 'string',
     hint: 'path',
     group,
-    description: 'Where the other machines find the base model; default the same path',
+    description:
+      'Where the other machines find the base model; default the same path, with hf-jobs its name on the Hub',
   },
+  timeoutHours: {
+    type: 'number',
+    group,
+    description: 'With --on hf-jobs: the job is ended after so long; default 4',
+  },
+  dryRun: {
+    type: 'boolean',
+    group,
+    description: 'With --on hf-jobs: shows the cost and the job, and starts nothing',
+  },
+  printCommand: {
+    type: 'string',
+    options: ['torchrun', 'slurm', 'skypilot', 'kubeflow'],
+    group,
+    description: 'Hands the run over into output_dir and prints what starts it, instead of training',
+  },
+  nodes: { type: 'number', group, description: 'With --print-command: machines; default 1' },
+  gpus: { type: 'number', group, description: 'With --print-command: GPUs of each; default 1' },
   parallel: {
     type: 'string',
     options: ['ddp', 'fsdp'],
@@ -46,14 +65,19 @@ export const remoteFlags = {
  *
  * @throws FettleError where something is missing there, and for flags without `--on`
  */
-export async function executeOf(
-  { on, python, workers, remoteModel, parallel, attention }: FlagValues<typeof remoteFlags>,
+export async function targetOf(
+  { on, printCommand, dryRun, ...flags }: FlagValues<typeof remoteFlags>,
   quantized: boolean,
-): Promise<Execute | undefined> {
-  const how = { python, workers, remoteModel, parallel, attention }
+): Promise<OpenedTarget | undefined> {
+  const { python, workers, remoteModel, parallel, attention, timeoutHours, nodes, gpus } = flags
+  const how = { python, workers, remoteModel, parallel, attention, timeoutHours }
+  const counts = { workers, nodes, gpus }
+  for (const [name, value] of Object.entries(counts))
+    if (value !== undefined) wholeNumber(flagName(name), value, 1)
   if (on === undefined) {
-    const idle = Object.entries(how).filter(([, value]) => value !== undefined)
-    if (idle.length === 0) return undefined
+    const ofOn = { ...how, ...(dryRun === true && { dryRun }) }
+    const idle = Object.entries(ofOn).filter(([, value]) => value !== undefined)
+    if (idle.length === 0 || printCommand !== undefined) return undefined
     throw new FettleError(
       idle.map(([name]) => ({
         place: flagName(name),
@@ -63,7 +87,13 @@ export async function executeOf(
       })),
     )
   }
-  if (how.workers !== undefined) wholeNumber('--workers', how.workers, 1)
   const { openTarget } = await import('../remote/index.ts')
-  return openTarget(on, { ...how, quantized })
+  const target = await openTarget(on, { ...how, quantized })
+  if (dryRun === true && target.request === undefined)
+    throw new FettleError({
+      place: '--dry-run',
+      found: `--on ${on}`,
+      expected: '--on hf-jobs:…, which costs money',
+    })
+  return target
 }

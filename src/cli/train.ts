@@ -8,7 +8,7 @@ import { writeJsonLine } from './json-lines.ts'
 import { pathsOf } from './model-flags.ts'
 import { showNotices } from './notices.ts'
 import { unbroken } from './paint.ts'
-import { executeOf, remoteFlags } from './remote-flags.ts'
+import { remoteFlags, targetOf } from './remote-flags.ts'
 import { loadingOf, readRun, runFiles, runFlags } from './run-flags.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from './terminal.ts'
@@ -43,21 +43,38 @@ export const train = defineCommand({
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
     const { quantization } = options
-    const execute = await executeOf(flags, options.quantization !== null)
+    const target = await targetOf(flags, quantization !== null)
+    const people = terminalOf(process.stderr)
+    for (const notice of target?.notices ?? []) people.write(`${notice}\n`)
+    if (flags.dryRun === true) return writeJsonLine(target?.request ?? {})
     const paths = await pathsOf({ model: options.model, adapter: options.adapter ?? undefined })
     const tokenizer = await loadTokenizer(paths)
     const model = await AutoModelForCausalLM.fromPretrained(paths.model, loadingOf(options))
     const { notices } = model
     showNotices([...notices, ...tokenizer.notices])
+    if (flags.printCommand !== undefined) {
+      const { printCommand } = await import('./hand-off.ts')
+      const wanted = { ...flags, scheduler: flags.printCommand }
+      return printCommand(
+        { ...options, model, tokenizer },
+        options.model,
+        wanted,
+        terminalOf(process.stdout),
+        people,
+      )
+    }
     const json = flags.json === true
-    const people = terminalOf(process.stderr)
     const view = json ? undefined : createRunView(terminalOf(process.stdout))
     const stop = new AbortController()
+    // Where another machine computes, a terminal that closes ends nothing: fettle attach comes back to the run.
+    const heard = target === undefined ? signals : signals.filter((name) => name !== 'SIGHUP')
     let interruptedAt = 0
     const interrupt = (signal: NodeJS.Signals): void => {
       if (stop.signal.aborted) {
         // npx hands on a signal that the terminal has sent already, and a supervisor repeats its own: only a person's second one counts.
-        if (signal === 'SIGINT' && performance.now() - interruptedAt > repeatMs) process.exit(interruptedCode)
+        if (signal !== 'SIGINT' || performance.now() - interruptedAt <= repeatMs) return
+        if (target?.end) void target.end().finally(() => process.exit(interruptedCode))
+        else process.exit(interruptedCode)
         return
       }
       interruptedAt = performance.now()
@@ -66,6 +83,8 @@ export const train = defineCommand({
       if (view) view.say(note)
       else people.write(`${note}\n`)
     }
+    // Somebody else must be told to stop, even before the first step.
+    if (target) for (const signal of heard) process.on(signal, interrupt)
     // Nothing trained is lost because nobody listens any more.
     whenOutputCloses(() => stop.abort())
     let code = 0
@@ -73,9 +92,15 @@ export const train = defineCommand({
     /** Where the run is, when no option says it. */
     let folder: string | undefined
     try {
-      for await (const event of trainBy({ ...options, model, tokenizer, signal: stop.signal, execute })) {
+      for await (const event of trainBy({
+        ...options,
+        model,
+        tokenizer,
+        signal: stop.signal,
+        execute: target?.execute,
+      })) {
         // Until now there was nothing to save, and a signal ended the process at once, whatever it was busy with.
-        if (event.type === 'start') for (const signal of signals) process.on(signal, interrupt)
+        if (event.type === 'start' && !target) for (const signal of heard) process.on(signal, interrupt)
         // Those of the adapter that the run goes on from.
         if (event.type === 'start') showNotices(model.notices.slice(notices.length))
         if (view) view.show(event)
@@ -103,7 +128,7 @@ export const train = defineCommand({
       throw error
     } finally {
       view?.close()
-      for (const signal of signals) process.off(signal, interrupt)
+      for (const signal of heard) process.off(signal, interrupt)
     }
     return code
   },

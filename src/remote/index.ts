@@ -3,4 +3,5 @@
 // Nothing here prints: what happens is the same stream of events as of a run of this engine.
 export { handOffJsonSchema } from './hand-off/schema.ts'
 export { writeHandOff, type HandOff } from './hand-off/write-hand-off.ts'
-export { attach, cancel, openTarget, type RemoteOptions } from './open-target.ts'
+export { attach, cancel, openTarget, type OpenedTarget } from './open-target.ts'
+export { commandFor, schedulers } from './print-command.ts'

@@ -1,4 +1,6 @@
 import type { Execute, TrainEvent } from '../train/index.ts'
+import { openHub } from './hf-jobs/hub.ts'
+import { jobEvents, onJobs, type JobsOptions } from './hf-jobs/run-jobs.ts'
 import { createJobsClient } from './ray/jobs-client.ts'
 import { cancelRay, onRay, rayEvents, type RayOptions } from './ray/run-ray.ts'
 import { readRemoteRecord } from './record.ts'
@@ -7,9 +9,20 @@ import { findPython } from './torch/python.ts'
 import { onTorch } from './torch/run-torch.ts'
 
 /** What is said beside `--on`. */
-export interface RemoteOptions extends RayOptions {
+export interface RemoteOptions extends RayOptions, JobsOptions {
   /** Whether the base is held in few bits. */
   quantized?: boolean | undefined
+}
+
+/** Where a run is carried out. */
+export interface OpenedTarget {
+  execute: Execute
+  /** What is to be said before: what it costs. */
+  notices: readonly string[]
+  /** What would be sent, where that can be shown. */
+  request?: object | undefined
+  /** Ends it at once, where it would go on without this process. */
+  end?: () => Promise<void>
 }
 
 /**
@@ -17,18 +30,34 @@ export interface RemoteOptions extends RayOptions {
  *
  * @throws FettleError where something is missing, or cannot be reached
  */
-export async function openTarget(on: string, options: RemoteOptions): Promise<Execute> {
+export async function openTarget(on: string, options: RemoteOptions): Promise<OpenedTarget> {
   const target = readTarget(on)
   const { quantized, ...how } = options
   switch (target.kind) {
     case 'torch':
     case 'torchrun':
-      return onTorch(target, await findPython(how.python, quantized), how)
+      return { execute: onTorch(target, await findPython(how.python, quantized), how), notices: [] }
     case 'ray':
       await createJobsClient(target.address).version()
-      return onRay(target.address, how)
-    case 'hf-jobs':
-      throw new Error(target.kind)
+      return { ...elsewhere(onRay(target.address, how)), notices: [] }
+    case 'hf-jobs': {
+      const { execute, cost, request } = await onJobs(target.flavor, how)
+      return { ...elsewhere(execute), notices: [cost], request }
+    }
+  }
+}
+
+function elsewhere(execute: Execute): Pick<OpenedTarget, 'execute' | 'end'> {
+  let folder = (): string | undefined => undefined
+  return {
+    execute(task) {
+      folder = () => task.folder.path
+      return execute(task)
+    },
+    async end() {
+      const path = folder()
+      if (path !== undefined) await cancel(path).catch(() => {})
+    },
   }
 }
 
@@ -44,10 +73,12 @@ export async function* attach(
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const record = await readRemoteRecord(folder)
   if (record.on === 'ray') yield* rayEvents({ ...record, address: new URL(record.address) }, folder, signal)
+  else yield* jobEvents(await openHub(), record, signal)
 }
 
-/** Ends the job of a run at once; nothing is said where there is none. */
+/** Ends the job of a run at once; its last checkpoint stays. */
 export async function cancel(folder: string): Promise<void> {
   const record = await readRemoteRecord(folder)
   if (record.on === 'ray') await cancelRay({ ...record, address: new URL(record.address) })
+  else await (await openHub()).cancel(record.namespace, record.job)
 }

@@ -15,7 +15,13 @@ const record = z.discriminatedUnion('on', [
     /** The run's folder, as the cluster sees it. */
     output: z.string().min(1),
   }),
-  z.strictObject({ on: z.literal('hf-jobs'), namespace: z.string().min(1), job: z.string().min(1) }),
+  z.strictObject({
+    on: z.literal('hf-jobs'),
+    namespace: z.string().min(1),
+    job: z.string().min(1),
+    /** The repository that checkpoints and the result go to. */
+    result: z.string().min(1),
+  }),
 ])
 
 /** A job elsewhere that a run's folder is of. */

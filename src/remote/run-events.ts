@@ -9,40 +9,43 @@ export interface EventReader {
    * @throws FettleError (exit code 1) for what the runner tells that went wrong
    */
   read(line: string): TrainEvent | undefined
-  /** Number of the last one. */
-  readonly last: number
+  /** Says that the lines begin again. */
+  again(): void
 }
 
 /** A line longer than this is no event. */
 const longestLine = 1 << 22
 
-/** @param after  the number of the last event that was read before */
-export function createEventReader(after = 0): EventReader {
-  let last = after
+/** Events of the runner have numbers; those of fettle itself (`train --json`) are counted. */
+export function createEventReader(): EventReader {
+  let last = 0
+  let counted = 0
   return {
-    get last() {
-      return last
+    again() {
+      counted = 0
     },
     read(line) {
-      if (!line.startsWith('{"time"') || line.length > longestLine) return undefined
+      if (!/^{"(?:time|type)":/.test(line) || line.length > longestLine) return undefined
       const event = parse(line)
-      if (event === undefined || event.seq <= last) return undefined
-      last = event.seq
-      const { seq: _, attempt: __, time: ___, ...rest } = event
+      if (event === undefined) return undefined
+      const { seq = (counted += 1), attempt: _, time: __, ...rest } = event
+      if (seq <= last) return undefined
+      last = seq
       if (rest.type === 'error') throw new FettleError(problemOf(rest), { exitCode: 1 })
       return rest as unknown as TrainEvent
     },
   }
 }
 
-type Told = Record<string, unknown> & { seq: number; type: string }
+type Told = Record<string, unknown> & { seq?: number; type: string }
 
 function parse(line: string): Told | undefined {
   try {
     const value = JSON.parse(line) as unknown
     if (typeof value !== 'object' || value === null) return undefined
-    if (!('seq' in value && typeof value.seq === 'number' && 'type' in value)) return undefined
-    return typeof value.type === 'string' ? (value as Told) : undefined
+    if (!('type' in value && typeof value.type === 'string')) return undefined
+    const hasNumber = !('seq' in value) || typeof value.seq === 'number'
+    return hasNumber ? (value as Told) : undefined
   } catch {
     // Python writes NaN, and a kill may cut a line.
     return undefined

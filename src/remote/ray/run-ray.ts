@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, readFile, rm } from 'node:fs/promises'
-import { join, relative, resolve, sep } from 'node:path'
+import { readFile, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FettleError, clipText } from '../../error.ts'
 import type { Execute, TrainEvent } from '../../train/index.ts'
+import { filesOf, isRunnerFile, quoted } from '../files.ts'
 import { writeHandOff } from '../hand-off/write-hand-off.ts'
 import { writeRemoteRecord } from '../record.ts'
 import { createEventReader, linesOf } from '../run-events.ts'
@@ -81,8 +82,8 @@ export function onRay(
 
 /** The runner, and with it the hand-off where Ray takes both in one piece; else the cluster reads it from shared storage. */
 async function packed(folder: string): Promise<{ archive: Buffer; hasRows: boolean }> {
-  const runner = await filesOf(runnerFolder(), (name) => /^fettle_runner\/\w+\.py$/.test(name))
-  const rows = await filesOf(folder, () => true)
+  const runner = await filesOf(runnerFolder(), isRunnerFile)
+  const rows = await filesOf(folder)
   for (const [hasRows, files] of [
     [true, [...runner, ...rows.map(({ name, path }) => ({ name: `hand-off/${name}`, path }))]],
     [false, runner],
@@ -95,19 +96,6 @@ async function packed(folder: string): Promise<{ archive: Buffer; hasRows: boole
     if (zip.size <= mostUploaded * 0.95) return { archive: zip.finish(), hasRows }
   }
   throw new Error('the runner alone is too large')
-}
-
-async function filesOf(
-  folder: string,
-  isWanted: (name: string) => boolean,
-): Promise<{ name: string; path: string }[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => ({ path, name: relative(folder, path).split(sep).join('/') }))
-    .filter(({ name }) => isWanted(name))
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /** A lost connection is made again for so long. */
@@ -190,9 +178,4 @@ function lost(error: FettleError, folder: string): FettleError {
     { ...problem, cure: `The run goes on there. Come back to it with: fettle attach ${folder}` },
     { exitCode: 1, cause: error },
   )
-}
-
-/** An argument for a shell. */
-function quoted(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`
 }
