@@ -8,6 +8,7 @@ export default defineConfig({
     'chat-throughput': 'chat-throughput.ts',
     'jinja-fuzz': 'jinja-fuzz.ts',
     'random-model': 'random-model.ts',
+    remote: 'remote.ts',
     'model-table': 'model-table.ts',
     'onnx-check': 'onnx-check.ts',
     fuzz: 'fuzz.ts',

@@ -1,0 +1,117 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createJobsClient } from '../../src/remote/ray/jobs-client.ts'
+import { startProgram } from './processes.ts'
+
+/** A cluster of this program. */
+export interface Cluster {
+  address: URL
+  /** Process of each machine's `ray start`, the head first. */
+  nodes: number[]
+}
+
+const quiet = { RAY_USAGE_STATS_ENABLED: '0', RAY_DISABLE_IMPORT_WARNING: '1' }
+const objectStore = ['--object-store-memory', '200000000']
+
+/** A cluster of one machine: this one. */
+export async function startHead(ray: string, work: string): Promise<Cluster> {
+  const port = 8399
+  const folder = join('/tmp', `fettle-ray-${process.pid}`)
+  mkdirSync(folder, { recursive: true })
+  const child = startProgram(
+    ray,
+    [
+      'start',
+      '--block',
+      '--head',
+      '--port',
+      '6392',
+      '--dashboard-host',
+      '127.0.0.1',
+      '--dashboard-port',
+      String(port),
+      '--dashboard-agent-listen-port',
+      '52398',
+      '--num-cpus',
+      '2',
+      '--temp-dir',
+      folder,
+      ...objectStore,
+    ],
+    join(work, 'head.log'),
+    quiet,
+  )
+  return waitFor(new URL(`http://127.0.0.1:${port}`), [child.pid ?? 0])
+}
+
+/** Three machines, each a network namespace of its own behind one bridge. Needs root and iproute2. */
+export async function startThree(ray: string, work: string): Promise<Cluster> {
+  const folder = join('/tmp', `fettle-ray3-${process.pid}`)
+  mkdirSync(folder, { recursive: true })
+  ip('link add ftlbr0 type bridge')
+  ip('addr add 10.78.0.254/24 dev ftlbr0')
+  ip('link set ftlbr0 up')
+  const nodes: number[] = []
+  for (const i of [1, 2, 3]) {
+    ip(`netns add ftl${i}`)
+    ip(`link add ftlv${i} type veth peer name eth0 netns ftl${i}`)
+    ip(`link set ftlv${i} master ftlbr0 up`)
+    ip(`-n ftl${i} addr add 10.78.0.${i}/24 dev eth0`)
+    ip(`-n ftl${i} link set eth0 up`)
+    ip(`-n ftl${i} link set lo up`)
+  }
+  const environment = { ...quiet, GLOO_SOCKET_IFNAME: 'eth0' }
+  for (const i of [1, 2, 3]) {
+    const where =
+      i === 1
+        ? ['--head', '--port', '6379', '--dashboard-host', '10.78.0.1', '--temp-dir', folder]
+        : ['--address', '10.78.0.1:6379']
+    const args = [
+      'netns',
+      'exec',
+      `ftl${i}`,
+      ray,
+      'start',
+      '--block',
+      ...where,
+      '--node-ip-address',
+      `10.78.0.${i}`,
+      '--num-cpus',
+      '1',
+      ...objectStore,
+    ]
+    nodes.push(startProgram('ip', args, join(work, `node-${i}.log`), environment).pid ?? 0)
+    if (i === 1) await waitFor(new URL('http://10.78.0.1:8265'), nodes)
+  }
+  await delay(15_000)
+  return { address: new URL('http://10.78.0.1:8265'), nodes }
+}
+
+/** Takes namespaces and bridge away. */
+export function endNetwork(): void {
+  for (const args of ['netns del ftl1', 'netns del ftl2', 'netns del ftl3', 'link del ftlbr0'])
+    try {
+      ip(args)
+    } catch {
+      // It was not there.
+    }
+}
+
+function ip(args: string): void {
+  execFileSync('ip', args.split(' '), { stdio: ['ignore', 'ignore', 'ignore'] })
+}
+
+async function waitFor(address: URL, nodes: number[]): Promise<Cluster> {
+  const client = createJobsClient(address)
+  for (let i = 0; i < 90; i += 1) {
+    const isThere = await client.version().then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return { address, nodes }
+    await delay(2000)
+  }
+  throw new Error(`no cluster at ${address.href}`)
+}

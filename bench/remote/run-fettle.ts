@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { join } from 'node:path'
+import { readSafetensorsHeader, readTensorBytes, toFloat32 } from '../../src/formats/index.ts'
+
+/** An event of `fettle train --json`. */
+export interface Told {
+  type: string
+  step?: number
+  loss?: number
+  grad_norm?: number
+}
+
+/** What a run told. Of a step that was made twice the second time counts. */
+export interface Run {
+  output: string
+  steps: Map<number, { loss: number; gradNorm: number }>
+  attempts: number
+}
+
+/**
+ * Runs the built command line.
+ *
+ * @param see  is shown each event, with the id of fettle's process
+ */
+export async function runFettle(
+  args: readonly string[],
+  output: string,
+  environment: Record<string, string> = {},
+  see: (event: Told, pid: number) => void = () => {},
+): Promise<Run> {
+  const child = spawn(
+    process.execPath,
+    ['dist/cli.mjs', 'train', ...args, '--output-dir', output, '--json', '--no-report'],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...environment },
+    },
+  )
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
+  const run: Run = { output, steps: new Map(), attempts: 0 }
+  for await (const line of createInterface({ input: child.stdout })) {
+    const event = JSON.parse(line) as Told
+    if (event.type === 'start') run.attempts += 1
+    if (event.type === 'step')
+      run.steps.set(Number(event.step), { loss: Number(event.loss), gradNorm: Number(event.grad_norm) })
+    see(event, child.pid ?? 0)
+  }
+  const code = await ended
+  if (code !== 0) throw new Error(`fettle train ${args.join(' ')} ended with ${code}`)
+  return run
+}
+
+/** How far two runs are apart. */
+export interface Apart {
+  /** Largest difference of losses. */
+  loss: number
+  /** Largest relative difference of gradient norms. */
+  gradNorm: number
+  /** L2 of the final adapters' difference / L2 of what training changed. */
+  adapter: number
+}
+
+/** @param start  folder of the adapter that both began with */
+export async function compare(one: Run, other: Run, start: string): Promise<Apart> {
+  if (one.steps.size !== other.steps.size) throw new Error(`${one.steps.size} and ${other.steps.size} steps`)
+  let [loss, gradNorm] = [0, 0]
+  for (const [step, { loss: own, gradNorm: norm }] of one.steps) {
+    const beside = other.steps.get(step)
+    if (!beside) throw new Error(`${other.output} has no step ${step}`)
+    loss = Math.max(loss, Math.abs(own - beside.loss))
+    gradNorm = Math.max(gradNorm, Math.abs(norm - beside.gradNorm) / norm)
+  }
+  const [a, b, first] = [await adapterOf(one.output), await adapterOf(other.output), await adapterOf(start)]
+  let [difference, movement] = [0, 0]
+  for (const [name, values] of a) {
+    const [beside, begun] = [b.get(name), first.get(name)]
+    if (!beside || !begun) throw new Error(`${other.output} has no ${name}`)
+    values.forEach((value, i) => {
+      difference += (value - beside[i]) ** 2
+      movement += (value - begun[i]) ** 2
+    })
+  }
+  return { loss, gradNorm, adapter: Math.sqrt(difference / movement) }
+}
+
+async function adapterOf(folder: string): Promise<Map<string, Float32Array>> {
+  const { tensors } = await readSafetensorsHeader(join(folder, 'adapter_model.safetensors'))
+  const read = [...tensors].map(
+    async ([name, info]) => [name, toFloat32(await readTensorBytes(info), info.dtype)] as const,
+  )
+  return new Map(await Promise.all(read))
+}
