@@ -248,7 +248,7 @@ function batchText(batch: NonNullable<StartEvent['batch']>): string {
   const { bound_by: bound, memory_mib: memory } = batch
   return [
     `${plural(batch.rows_per_step, 'row')} a step${accumulated === 1 ? '' : `, ${accumulated} × ${rows}`}`,
-    `passes of at most ${plural(batch.tokens_per_pass, 'token')} and ${count(batch.activation_mib)} MiB`,
+    `passes of at most ${plural(batch.tokens_per_pass, 'token')}, ${count(batch.activation_mib)} MiB`,
     batch.resumed
       ? 'as before'
       : `${count(memory)} MiB there${bound === 'machine' ? '' : `, by the limit of the ${bound}`}`,

@@ -24,6 +24,8 @@ export interface RunSettings {
   dtype?: string
   quantization?: string
   lowMemory?: boolean
+  /** Whether its passes are made to fit the memory. */
+  autoFindBatchSize?: boolean
   gradientCheckpointing?: boolean
   /** null: every weight is trained. */
   lora?: LoraSettings | null
@@ -73,6 +75,7 @@ const keys = {
   dtype: ['dtype', 'torch_dtype', 'compute_type'],
   quantization: ['quantization'],
   lowMemory: ['low_memory'],
+  autoFindBatchSize: ['auto_find_batch_size'],
   gradientCheckpointing: ['gradient_checkpointing'],
   learn: ['learn'],
   trainOnInput: ['train_on_input', 'train_on_inputs'],
@@ -155,10 +158,18 @@ export function toSettings(place: string, given: Values): RunSettings {
     const value = numberOf(find(values, keys[key]))
     if (value !== undefined) settings[key] = value
   }
-  for (const key of ['packing', 'trainOnInput', 'lowMemory', 'gradientCheckpointing'] as const) {
+  for (const key of [
+    'packing',
+    'trainOnInput',
+    'lowMemory',
+    'autoFindBatchSize',
+    'gradientCheckpointing',
+  ] as const) {
     const value = find(values, keys[key])
     if (typeof value === 'boolean') settings[key] = value
   }
+  if (settings.maker === 'fettle' && find(values, keys.batchSize) === 'auto')
+    settings.autoFindBatchSize = true
   if (values['learn'] === 'last' || values['learn'] === 'all') settings.learn = values['learn']
   const short = { bf16: 'bfloat16', fp16: 'float16', fp32: 'float32' }
   for (const [name, dtype] of Object.entries(short)) if (settings.dtype === name) settings.dtype = dtype

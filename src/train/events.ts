@@ -87,7 +87,7 @@ export interface FoundBatch {
   gradient_accumulation_steps: number
   /** A step is divided at document borders into passes of so many tokens at most; a longer document is one of its own. */
   tokens_per_pass: number
-  /** What the activations of a pass may take, beyond which some are computed again. */
+  /** What the activations of such a pass take; of a longer document some are computed again. */
   activation_mib: number
   /** What the process could have when it was found, and what bounds that. */
   memory_mib: number

@@ -32,7 +32,7 @@ export {
   type TrainOptions,
   type TrainOptionsInput,
 } from './options/index.ts'
-export { passSize } from './memory/index.ts'
+export { findPassSize, passSize } from './memory/index.ts'
 export { prepareData } from './prepare.ts'
 export { prepareRun, type PreparedEvent } from './prepare-run.ts'
 export { isDivergence } from './divergence.ts'

@@ -4,9 +4,6 @@ import { bytesPerTrained, type TrainOptions } from './options/index.ts'
 import type { ChosenCheckpoint } from './runs/index.ts'
 import type { RunPasses } from './task.ts'
 
-/** Bytes of a weight that is held in few bits; 4 bits share a float32 scale among 64. */
-const bytesPerQuantized = { int8: 1, nf4: 0.5625, fp4: 0.5625 } as const
-
 const mib = (bytes: number): number => Math.round(bytes / 2 ** 20)
 
 /**
@@ -27,6 +24,7 @@ export function runPasses(
   const trainedCount = model.adapterConfig === null ? model.parameterCount : model.trainableCount
   const found = findPassSize(
     {
+      own: memory.ownBytes,
       weights: model.adapterConfig === null ? 0 : weightBytes(model),
       trained: trainedCount * bytesPerTrained(options.optim),
       perToken,
@@ -45,7 +43,7 @@ export function runPasses(
       per_device_train_batch_size: perDeviceTrainBatchSize,
       gradient_accumulation_steps: gradientAccumulationSteps,
       tokens_per_pass: perPass,
-      activation_mib: mib(activationBytes),
+      activation_mib: mib(Math.min(activationBytes, perPass * perToken)),
       memory_mib: mib(memory.bytes),
       bound_by: memory.boundBy,
       resumed: before !== undefined,
@@ -58,7 +56,7 @@ export function runPasses(
   }
 }
 
-/** Bytes of the frozen weights. */
+/** Bytes of the frozen weights that lie in the model's file; those in few bits are the process's own. */
 function weightBytes(model: AutoModelForCausalLM): number {
   const each = model.dtype === 'float32' ? 4 : 2
   const { quantization, parameterCount } = model
@@ -67,5 +65,5 @@ function weightBytes(model: AutoModelForCausalLM): number {
     (sum, { columns, parts }) => sum + parts.reduce((rows, part) => rows + part.rows, 0) * columns,
     0,
   )
-  return linear * bytesPerQuantized[quantization] + (parameterCount - linear) * each
+  return (parameterCount - linear) * each
 }

@@ -205,7 +205,7 @@ test('tells rewards, what sources lose, and how a step is computed', () => {
   view.show(end)
   view.close()
   for (const line of [
-    'batch     4 rows a step · passes of at most 608 tokens and 608 MiB · 1,638 MiB there, by the limit of the container\n',
+    'batch     4 rows a step · passes of at most 608 tokens, 608 MiB · 1,638 MiB there, by the limit of the container\n',
     'step 1/10  loss 3.7500  grad_norm 1.000  learning_rate 2.00e-4  margin 0.010  prefers the chosen 50.0%  500 tokens/s\n',
     'step 2 · loss 3.0000 · a.jsonl 2.0000 · b.jsonl 4.0000 · margin 0.200 · prefers the chosen 100.0% · stops',
     'loss 3.75 → 1.50 · margin 0.010 → 0.250 · prefers the chosen 50.0% → 75.0% · stops after an answer: 90.0% · 10 steps',

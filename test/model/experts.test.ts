@@ -1,10 +1,13 @@
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nativeProblem } from '../../src/engine/native/index.ts'
 import { readSafetensorsHeader, writeSafetensors } from '../../src/formats/index.ts'
-import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
+import { createForwardPasses } from '../../src/train/forward-passes.ts'
+import { addGradients } from '../../src/train/gradients.ts'
+import { sft } from '../../src/train/objectives/sft.ts'
 import { fixture, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
@@ -64,6 +67,54 @@ describe.each(engines)('%s engine in float32 against Transformers', (engine) => 
     })
   })
 })
+
+test.each(engines)(
+  '%s engine: training and evaluation tell aux_loss where it is part of the loss',
+  async (engine) => {
+    const { moe } = readGoldenJson<Golden>('mixtral', 'golden.json')
+    const folder = join(scratch, `telling-${engine}`)
+    await cp(fixture('mixtral'), folder, { recursive: true })
+    const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as object
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, output_router_logits: true }))
+    const model = await AutoModelForCausalLM.fromPretrained(folder, { dtype: 'float32', engine })
+    const internals = internalsOf(model)
+    const { inputs } = await goldenInputs('mixtral')
+    const batch = internals.flatten(inputs)
+    const documents = inputs.inputIds.map((ids) => ({
+      inputIds: Int32Array.from(ids),
+      mask: new Uint8Array(ids.length),
+      origin: { file: 'x' },
+    }))
+    const training = await internals.training()
+    const how = {
+      seed: 1,
+      maxGradNorm: 1,
+      lowMemory: false,
+      gradientCheckpointing: false,
+      packing: true,
+    } as const
+    const made = await addGradients(
+      sft([3]),
+      [{ ...batch, documents }],
+      internals,
+      training,
+      createForwardPasses(internals, 1000),
+      {
+        ...how,
+        packingStrategy: 'bfd',
+        maxLength: 64,
+        neftuneNoiseAlpha: undefined,
+        passesBefore: 0,
+        passSize: { perPass: 1000, activationBytes: 1e12 },
+      },
+    )
+    expect(made.metrics?.['aux_loss']).toBeCloseTo(moe.aux_loss, 5)
+    expect(made.loss).toBeCloseTo(moe.loss_with_aux, 4)
+    const told = await sft([3]).evaluate?.([{ ...batch, documents }], createForwardPasses(internals, 1000))
+    expect(told?.metrics?.['aux_loss']).toBeCloseTo(moe.aux_loss, 5)
+    await model.free()
+  },
+)
 
 describe.each(engines)('%s engine', (engine) => {
   const load = (path: string, options = {}) =>

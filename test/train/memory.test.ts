@@ -80,7 +80,7 @@ describe('the memory that there is', () => {
     ],
   ])('is %s', (_, files, expected, boundBy) => {
     const all: Record<string, string> = { ...base, ...files }
-    expect(machineMemory((path) => all[path])).toEqual({ bytes: expected * gib, boundBy })
+    expect(machineMemory((path) => all[path])).toEqual({ bytes: expected * gib, ownBytes: gib, boundBy })
   })
 
   it('is something on every system', () => {
@@ -153,7 +153,7 @@ describe('a run', () => {
     there = undefined
     await rm(folder, { recursive: true, force: true })
   })
-  const scarce: MachineMemory = { bytes: 0.3 * gib, boundBy: 'container' }
+  const scarce: MachineMemory = { bytes: 0.3 * gib, ownBytes: 0.25 * gib, boundBy: 'container' }
   const batchOf = (events: readonly TrainEvent[]) => events.find((event) => event.type === 'start')?.batch
   const losses = (events: readonly TrainEvent[]) =>
     events.flatMap((event) => (event.type === 'step' ? [event.loss] : []))
@@ -190,7 +190,7 @@ describe('a run', () => {
     there = scarce
     await tinyRun(at('whole'))
     await tinyRun({ ...at('resumed'), stopAfter: 2 })
-    there = { bytes: 16 * gib, boundBy: 'machine' }
+    there = { bytes: 16 * gib, ownBytes: 0.25 * gib, boundBy: 'machine' }
     const resumed = await tinyRun({ ...at('resumed'), resumeFromCheckpoint: true })
     expect(batchOf(resumed)).toMatchObject({ tokens_per_pass: 64, resumed: true })
     expect((await adapter('resumed')).equals(await adapter('whole'))).toBe(true)

@@ -8,7 +8,7 @@ import {
   describeModel,
 } from '../../model/index.ts'
 import { loraConfig, matchModules } from '../../peft/index.ts'
-import { passSize } from '../../train/index.ts'
+import { findPassSize, passSize } from '../../train/index.ts'
 import type { Check } from '../check.ts'
 import { linearModules, storedDtype, type ModelFiles } from '../model-files.ts'
 import { adapts, type Patient } from '../patient.ts'
@@ -43,12 +43,18 @@ async function estimate(patient: Patient, model: ModelFiles): Promise<Estimate> 
   }, 0)
   const weights = isFull ? 0 : linear * held + (count - linear) * bytes
   const training = trained * bytesPerTrained
-  const activations = trained > 0 ? await activationBytes(patient, model, bytes) : 0
+  const fixed = { weights, trained: training }
+  const activations = trained > 0 ? await activationBytes(patient, model, bytes, fixed) : 0
   return { weights, training, activations, total: weights + training + activations + baseBytes }
 }
 
 /** What training keeps of the longest pass; 0 for a model that it cannot train. */
-async function activationBytes({ run }: Patient, model: ModelFiles, elementBytes: number): Promise<number> {
+async function activationBytes(
+  { run, machine }: Patient,
+  model: ModelFiles,
+  elementBytes: number,
+  fixed: { weights: number; trained: number },
+): Promise<number> {
   let architecture: Architecture
   try {
     const described = model.isGguf
@@ -61,7 +67,11 @@ async function activationBytes({ run }: Patient, model: ModelFiles, elementBytes
     return 0
   }
   const perToken = activationBytesPerToken(architecture, elementBytes)
-  const pass = passSize(perToken, run?.lowMemory === true)
+  const isLow = run?.lowMemory === true
+  const pass =
+    run?.autoFindBatchSize === true
+      ? findPassSize({ ...fixed, perToken }, isLow, machine.memoryBytes)
+      : passSize(perToken, isLow)
   const budget = run?.gradientCheckpointing === true ? 0 : pass.activationBytes
   const tokens = Math.max(pass.perPass, run?.maxLength ?? 0)
   return activationBytesWithin(architecture, elementBytes, tokens, budget)
@@ -125,7 +135,7 @@ export const memory: Check = {
         cure:
           run?.lora === null
             ? 'Train an adapter instead (lora: { r: 16 }), or set gradient_checkpointing and low_memory.'
-            : 'Set quantization: nf4, low_memory: true or a smaller max_length; or use a smaller model.',
+            : 'Set per_device_train_batch_size: auto, quantization: nf4, low_memory: true or a smaller max_length; or use a smaller model.',
       },
     ]
   },

@@ -2,6 +2,8 @@ import { passSize, type PassSize } from './pass-size.ts'
 
 /** What a run takes besides the activations of its passes, in bytes. */
 export interface RunBytes {
+  /** Node, tokenizer, data: what the process has before it trains; default what it usually is. */
+  own?: number
   /** Frozen weights, as they are held. */
   weights: number
   /** Parameters that are trained, with their gradients and what the optimiser remembers. */
@@ -18,8 +20,10 @@ export interface FoundPassSize extends PassSize {
   fits: boolean
 }
 
-/** Node, the tokenizer, the head's logits of some rows, buffers. */
-const baseBytes = 320 * 2 ** 20
+/** What a process has, where nobody looked. */
+const usualOwn = 256 * 2 ** 20
+/** What comes on top of it: the head's logits of some rows, compiled passes, buffers. */
+const onTop = 64 * 2 ** 20
 /** The share of the memory that is counted on: other programs need some, too, and all of this is an estimate. */
 const countedOn = 0.9
 /** Beside what is kept for the backward pass, gradients of a layer and what is between two kernels. */
@@ -36,12 +40,12 @@ const roundedTo = 32 * 2 ** 20
  * @param memoryBytes  what the process may have in all
  */
 export function findPassSize(
-  { weights, trained, perToken }: RunBytes,
+  { own = usualOwn, weights, trained, perToken }: RunBytes,
   lowMemory: boolean,
   memoryBytes: number,
 ): FoundPassSize {
   const usual = passSize(perToken, lowMemory)
-  const fixed = baseBytes + weights + trained
+  const fixed = own + onTop + weights + trained
   const room = countedOn * memoryBytes - fixed
   const forActivations = Math.floor(room / temporaries / roundedTo) * roundedTo
   const least = leastTokens * perToken

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 /** How much memory this process may have in all, with what it has already. */
 export interface MachineMemory {
   bytes: number
+  /** What it has already, files that it looks into left out. */
+  ownBytes: number
   /** What bounds it: the machine's free memory, the limit of a container (cgroup), or of the address space (ulimit -v). */
   boundBy: 'machine' | 'container' | 'address space'
 }
@@ -26,14 +28,15 @@ export function machineMemory(read: Read = readText): MachineMemory {
   const own = status.get('RssAnon') ?? process.memoryUsage.rss()
   // What other systems call free leaves out what they would take back.
   const free = fieldsOf(read('/proc/meminfo')).get('MemAvailable') ?? Math.max(freemem(), totalmem() / 2)
-  const bounds: MachineMemory[] = [
-    { bytes: own + free, boundBy: 'machine' },
-    ...containerRooms(read).map((room): MachineMemory => ({ bytes: own + room, boundBy: 'container' })),
-  ]
+  const bound = (room: number, boundBy: MachineMemory['boundBy']): MachineMemory => ({
+    bytes: own + room,
+    ownBytes: own,
+    boundBy,
+  })
+  const bounds = [bound(free, 'machine'), ...containerRooms(read).map((room) => bound(room, 'container'))]
   const addresses = Number(/^Max address space +(\d+)/m.exec(read('/proc/self/limits') ?? '')?.[1])
-  if (addresses < noLimit)
-    bounds.push({ bytes: own + addresses - (status.get('VmSize') ?? 0), boundBy: 'address space' })
-  return bounds.reduce((least, bound) => (bound.bytes < least.bytes ? bound : least))
+  if (addresses < noLimit) bounds.push(bound(addresses - (status.get('VmSize') ?? 0), 'address space'))
+  return bounds.reduce((least, other) => (other.bytes < least.bytes ? other : least))
 }
 
 /** What each control group that this process is in has left; both versions of cgroups. */
