@@ -9,7 +9,13 @@ import { parseArgs } from 'node:util'
 import type { TrainEvent } from '../src/index.ts'
 import { run } from './kill/killed-run.ts'
 
-const { values } = parseArgs({ options: { python: { type: 'string', default: 'python3' } } })
+const { values } = parseArgs({
+  options: {
+    python: { type: 'string', default: 'python3' },
+    // A server that runs already, without an experiment `fettle`; else one is started.
+    mlflow: { type: 'string' },
+  },
+})
 
 /** What a tracker's program reads: the losses by step, and an option. */
 interface Read {
@@ -21,13 +27,11 @@ interface Read {
 const place = await mkdtemp(join(tmpdir(), 'fettle-trackers-'))
 const folder = join(place, 'run')
 const port = await freePort()
-const uri = `http://127.0.0.1:${port}`
+const uri = values.mlflow ?? `http://127.0.0.1:${port}`
 const store = `sqlite:///${join(place, 'mlflow.db')}`
-const mlflow = spawn(
-  values.python,
-  ['-m', 'mlflow', 'server', '--backend-store-uri', store, '--port', `${port}`, '--workers', '1'],
-  { cwd: place, stdio: 'ignore' },
-)
+const server = ['-m', 'mlflow', 'server', '--backend-store-uri', store, '--port', `${port}`, '--workers', '1']
+const mlflow =
+  values.mlflow === undefined ? spawn(values.python, server, { cwd: place, stdio: 'ignore' }) : undefined
 let wrong = 0
 try {
   await reachable(uri)
@@ -65,7 +69,7 @@ try {
     )
   }
 } finally {
-  mlflow.kill()
+  mlflow?.kill()
   await rm(place, { recursive: true, force: true })
 }
 process.exitCode = wrong === 0 ? 0 : 1
@@ -79,7 +83,7 @@ async function freePort(): Promise<number> {
 }
 
 async function reachable(url: string): Promise<void> {
-  for (let attempt = 0; attempt < 240; attempt += 1) {
+  for (let attempt = 0; attempt < 1200; attempt += 1) {
     const isThere = await fetch(`${url}/health`).then(
       ({ ok }) => ok,
       () => false,
