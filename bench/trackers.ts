@@ -12,7 +12,7 @@ import { run } from './kill/killed-run.ts'
 const { values } = parseArgs({
   options: {
     python: { type: 'string', default: 'python3' },
-    // A server that runs already, without an experiment `fettle`; else one is started.
+    // A server that runs already; else one is started.
     mlflow: { type: 'string' },
   },
 })
@@ -36,6 +36,7 @@ let wrong = 0
 try {
   await reachable(uri)
   process.env['MLFLOW_TRACKING_URI'] = uri
+  process.env['MLFLOW_EXPERIMENT_NAME'] = `fettle-${port}`
   process.env['TRACKIO_DIR'] = join(place, 'trackio')
   const train = ['dist/cli.mjs', 'train', 'assets/demo.jsonl', '--model', 'assets/tiny-llama', '--json']
   train.push('--max-length', '64', '--output-dir', folder, '--report-to', 'wandb,mlflow,trackio')

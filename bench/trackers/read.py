@@ -33,7 +33,7 @@ def mlflow():
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
-    experiment = client.get_experiment_by_name("fettle")
+    experiment = client.get_experiment_by_name(os.environ["MLFLOW_EXPERIMENT_NAME"])
     runs = client.search_runs([experiment.experiment_id])
     history = client.get_metric_history(runs[0].info.run_id, "train/loss")
     assert runs[0].info.status == "FINISHED", runs[0].info.status

@@ -8,7 +8,7 @@ const batchSize = 500
 /** Milliseconds before another try. */
 const pauses = [250, 500, 1000]
 /** How long an answer, and the end of a run, is waited for. */
-const patienceMs = 10_000
+const patienceMs = 30_000
 
 /** Sends items in the background, in order, several at once. */
 export interface Sender<T> {
