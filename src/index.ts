@@ -151,6 +151,7 @@ export type {
   CheckpointEvent,
   EndEvent,
   EvalEvent,
+  FoundBatch,
   PrepareEvent,
   Sample,
   SampleEvent,

@@ -5,6 +5,7 @@ export type {
   CheckpointEvent,
   EndEvent,
   EvalEvent,
+  FoundBatch,
   PrepareEvent,
   Sample,
   SampleEvent,
