@@ -39,7 +39,10 @@ const engines =
 const families = ['llama', 'gemma2', 'gemma3', 'gemma4', 'gpt-oss', 'qwen3', 'olmo2', 'gpt2', 'mixtral']
 
 describe.each(engines)('%s', (engine) => {
-  it.each(families)('what documents begin with alike is computed once: %s', async (name) => {
+  // The reference engine takes long, and has one way for all.
+  const tried =
+    engine === 'native' ? families : families.filter((name) => ['gemma4', 'gpt-oss'].includes(name))
+  it.each(tried)('what documents begin with alike is computed once: %s', async (name) => {
     const model = await AutoModelForCausalLM.fromPretrained(fixture(name), { engine, dtype: 'float32' })
     const { passes } = internalsOf(model)
     expect(passes.canShare).toBe(true)
