@@ -139,7 +139,7 @@ describe('the option', () => {
   it.each(['many', '0', '2.5', ''])('is refused: %s', async (perDeviceTrainBatchSize) => {
     const layer = flagLayer({ model: 'm', data: ['d'], perDeviceTrainBatchSize })
     expect(await failureOf(Promise.resolve().then(() => readRunOptions([layer])))).toMatch(
-      /--per-device-train-batch-size: .*expected .*(number|auto)/,
+      /--per-device-train-batch-size: .*expected (a number|a whole number or auto)/,
     )
   })
 })

@@ -21,11 +21,7 @@ export function describeIssue(
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(schema, path, key, parts))
   // A list or an object that is nearly right is told what is wrong inside it.
   const inside =
-    issue.code === 'invalid_union'
-      ? issue.errors.find((errors) =>
-          errors.some((inner) => inner.path.length > 0 || inner.code !== 'invalid_type'),
-        )
-      : undefined
+    issue.code === 'invalid_union' ? issue.errors.find((errors) => errors.some(isInside)) : undefined
   if (inside !== undefined)
     return inside.flatMap((inner) =>
       describeIssue(schema, { ...inner, path: [...path, ...inner.path] }, merged, parts),
@@ -47,6 +43,11 @@ export function describeIssue(
     return [{ place, found: `no ${name}`, expected }]
   }
   return [{ place, found: `${name} is ${quoteValue(value)}`, expected: expectedBy(issue) }]
+}
+
+/** Whether a value is nearly right: not another type or word altogether. */
+function isInside({ path, code }: Issue): boolean {
+  return path.length > 0 || (code !== 'invalid_type' && code !== 'invalid_value')
 }
 
 /** The place of an option in the last layer that has it, else where its block is, else the first layer. */
