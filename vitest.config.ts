@@ -12,9 +12,19 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Files that measure memory, change the environment or end processes have a process of their own. */
+const alone = [
+  'test/{bench,cli,engine}/**/*.test.ts',
+  'test/jinja/{budget,hostile}.test.ts',
+  'test/data/hub.test.ts',
+  'test/model/transforms.test.ts',
+  'test/doctor/command.test.ts',
+  'test/train/runs/run-folder.test.ts',
+  'test/*.test.ts',
+]
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     reporters: ['default', './test/closing-line-reporter.ts'],
     testTimeout: 60_000,
     // Tests prepare what they train on; those of the cache have folders of their own.
@@ -22,5 +32,19 @@ export default defineConfig({
     // Two cores: the native engine uses both, so test files that compute take turns.
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
+    // Of the others each worker loads fettle once, which is a third of their time.
+    projects: [
+      { extends: true, test: { name: 'alone', include: alone, sequence: { groupOrder: 0 } } },
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: alone,
+          isolate: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 })
