@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createRandom } from '../src/random.ts'
+import { grpoArguments, writeRewards } from './kill/grpo.ts'
 import { killAndResume, moments, phaseOf, run } from './kill/killed-run.ts'
 import { writePairs } from './pairs-of.ts'
 
@@ -21,14 +22,17 @@ const { values } = parseArgs({
 const command = [process.execPath, 'dist/cli.mjs']
 const place = await mkdtemp(join(tmpdir(), 'fettle-kill-'))
 try {
+  const { method } = values
   const pairs = join(place, 'pairs.jsonl')
-  if (values.method !== 'sft') await writePairs(values.data, pairs)
-  const data = values.method === 'sft' ? values.data : pairs
-  const args = [data, '--model', values.model, '--max-steps', values['max-steps'], '--method', values.method]
+  const isOfChats = method === 'sft' || method === 'grpo'
+  if (!isOfChats) await writePairs(values.data, pairs)
+  const data = isOfChats ? values.data : pairs
+  const args = [data, '--model', values.model, '--max-steps', values['max-steps'], '--method', method]
   args.push(
     ...'--save-steps 2 --save-total-limit 2 --max-length 128 --per-device-train-batch-size 1'.split(' '),
   )
   args.push(...'--lora-r 4 --lora-dropout 0.1 --learning-rate 1e-3'.split(' '))
+  if (method === 'grpo') args.push('--rewards', await writeRewards(place), ...grpoArguments)
   const whole = join(place, 'whole')
   const begun = performance.now()
   const { code, stdout, stderr } = await run([...command, 'train', ...args, '--output-dir', whole, '--json'])

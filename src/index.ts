@@ -146,7 +146,16 @@ export type {
   TextStreamerOptions,
 } from './pipeline/index.ts'
 
-export { runFileJsonSchema, trainCpo, trainDpo, trainKto, trainOrpo, trainSft } from './train/index.ts'
+export {
+  runFileJsonSchema,
+  trainCpo,
+  trainDpo,
+  trainGrpo,
+  trainKto,
+  trainOrpo,
+  trainReward,
+  trainSft,
+} from './train/index.ts'
 export type {
   CheckpointEvent,
   EndEvent,

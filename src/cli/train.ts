@@ -113,7 +113,7 @@ export const train = defineCommand({
         if (event.interrupted) {
           code = interruptedCode
           view?.say(`\nGo on with:  ${unbroken(resumeCommand(folder))}`)
-        } else
+        } else if (options.method !== 'reward')
           view?.say(
             `\nNext:  ${unbroken(`fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}${quantization ? ` --quantization ${quantization}` : ''}`)}`,
           )

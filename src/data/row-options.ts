@@ -32,6 +32,7 @@ export const columnNames = [
   'rejected_ids',
   'completion_ids',
   'KL_completion_ids',
+  'margin',
 ] as const
 
 type ColumnName = (typeof columnNames)[number]

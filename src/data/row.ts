@@ -12,6 +12,8 @@ export interface Origin {
   heldOut?: true
   /** Which answer of the row it is, where preferences are learned. */
   part?: AnswerPart
+  /** By how much the chosen answer of the pair should win, where its row says so. */
+  margin?: number
 }
 
 /**

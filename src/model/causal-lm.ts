@@ -40,6 +40,8 @@ import { activationBytesPerToken } from './passes/recompute.ts'
 import { trainingState } from './passes/training-state.ts'
 import { createQueue, runInAll } from './queue.ts'
 import type { Queue } from './queue.ts'
+import { addScoreHead } from './score-head.ts'
+import { scoresOf } from './scores.ts'
 import type { ResizeOptions } from './resize.ts'
 import { resizeEmbeddings } from './resize.ts'
 import { quantizationOf } from './state/frozen-weights.ts'
@@ -77,6 +79,7 @@ export class AutoModelForCausalLM {
       passes: this.#passes,
       withoutAdapter: (body) => runWithoutAdapter(state, () => body(this.#passes)),
       withAdapter: (name, body) => runWithAdapter(state, name, () => body(this.#passes)),
+      addScoreHead: (seed) => queue.run(() => addScoreHead(state, seed)),
       makeTrainable: () => queue.run(() => trainAllParameters(state)),
       training: () =>
         queue.run(async () => {
@@ -205,6 +208,14 @@ export class AutoModelForCausalLM {
    */
   gradients(inputs: ForwardInputs): Promise<Map<string, NumberArray>> {
     return this.#queue.run(() => lossGradients(this.#state, this.#passes, inputs))
+  }
+
+  /**
+   * Scores of texts by a reward model, one for each row: what its head says of the last token that is no padding, as Transformers'
+   * classes for sequence classification take it. Rows may differ in length.
+   */
+  score(inputs: GenerateInputs): Promise<number[]> {
+    return this.#queue.run(() => scoresOf(this.#state, this.#passes, inputs))
   }
 
   /** New tokens for each prompt; with `returnDictInGenerate`, why each ended, too. */

@@ -6,6 +6,7 @@ import { flattenBatch } from './passes/flatten.ts'
 import type { Passes } from './passes/passes.ts'
 import { clearGradients } from './passes/training-state.ts'
 import type { ModelState } from './state/model-state.ts'
+import { refuseScores } from './score-head.ts'
 import { trainAllParameters } from './state/train-state.ts'
 
 /** Numbers with a shape. */
@@ -31,6 +32,7 @@ export async function forwardLogits(
   passes: Passes,
   inputs: ForwardInputs,
 ): Promise<ForwardOutputs> {
+  refuseScores(state, 'forward')
   const { architecture } = state
   const width = vocabularyOf(architecture)
   const flat = flattenBatch(inputs, width, architecture.maxPositions)
@@ -73,6 +75,7 @@ export async function lossGradients(
   passes: Passes,
   inputs: ForwardInputs,
 ): Promise<Map<string, NumberArray>> {
+  refuseScores(state, 'gradients')
   await trainAllParameters(state)
   const flat = flattenBatch(inputs, vocabularyOf(state.architecture), state.architecture.maxPositions)
   const { learnedTokens } = flat

@@ -131,7 +131,10 @@ function checkedRow(row: readonly number[], index: number, vocabSize: number): r
 }
 
 /** The tokens of each row without its padding. */
-function promptsOf({ inputIds, attentionMask }: GenerateInputs, vocabSize: number): (readonly number[])[] {
+export function promptsOf(
+  { inputIds, attentionMask }: GenerateInputs,
+  vocabSize: number,
+): (readonly number[])[] {
   if (
     (attentionMask ?? undefined) === undefined &&
     Array.isArray(inputIds) &&

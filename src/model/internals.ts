@@ -14,6 +14,8 @@ export interface ModelInternals {
   withoutAdapter<T>(body: (passes: Passes) => Promise<T>): Promise<T>
   /** Passes by the model with another of its adapters than the one in use. */
   withAdapter<T>(name: string, body: (passes: Passes) => Promise<T>): Promise<T>
+  /** Makes a reward model of it, with a head drawn by the seed, unless it is one. */
+  addScoreHead(seed: number): Promise<void>
   /** Makes everything trainable where there is no adapter. */
   makeTrainable(): Promise<void>
   /** `makeTrainable`, and what a training loop works with then. */

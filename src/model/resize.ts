@@ -1,6 +1,6 @@
 import { checkList } from '../check-argument.ts'
 import { FettleError, quoteValue } from '../error.ts'
-import { vocabularyOf, withVocabulary } from './blocks/architecture.ts'
+import { vocabularyOf, vocabularyTables, withVocabulary } from './blocks/architecture.ts'
 import { readParameter, setFrozen } from './state/frozen-weights.ts'
 import type { ModelState } from './state/model-state.ts'
 import { setArchitecture } from './state/model-state.ts'
@@ -54,11 +54,12 @@ export async function resizeEmbeddings(
   )
   const rows = Math.ceil(size / padToMultipleOf) * padToMultipleOf
   const { architecture } = state
-  const { embedding, layerInputs, head, isTied } = architecture
+  const { layerInputs, isTied } = architecture
   const old = vocabularyOf(architecture)
   const spare = newTokenIds.filter((id) => id < Math.min(rows, old))
   if (rows === old && spare.length === 0) return
-  const tables = [embedding.table, ...(layerInputs ? [layerInputs.table] : []), ...(isTied ? [] : [head])]
+  const [table, ...heads] = vocabularyTables(architecture)
+  const tables = [table, ...(layerInputs ? [layerInputs.table] : []), ...(isTied ? [] : heads)]
   for (const parameter of tables) {
     const { columns } = parameter
     const had = rowCount(parameter)

@@ -29,7 +29,7 @@ function orNothing<T extends z.ZodType>(field: T) {
 const adapterKeys = {
   obeyed: z.object({
     peft_type: z.literal('LORA'),
-    task_type: z.literal('CAUSAL_LM').nullish(),
+    task_type: z.enum(['CAUSAL_LM', 'SEQ_CLS']).nullish(),
     base_model_name_or_path: z.string().nullish(),
     r: r.default(8),
     lora_alpha: loraAlpha.default(8),
@@ -146,7 +146,7 @@ export async function readAdapterConfig(folder: string): Promise<ForeignValues<L
   }
   const given = Object.entries(optional).filter(([, value]) => value !== undefined && !isEmpty(value))
   const config: LoraConfig = {
-    taskType: 'CAUSAL_LM',
+    taskType: values.task_type ?? 'CAUSAL_LM',
     r: values.r,
     loraAlpha: values.lora_alpha,
     loraDropout: values.lora_dropout,

@@ -115,7 +115,8 @@ export interface LoraOptions extends z.output<typeof loraSchema> {}
 /** The configuration of an adapter: its fields, and what its file says besides. */
 export interface LoraConfig extends Omit<LoraOptions, 'initLoraWeights'> {
   initLoraWeights: boolean | LoadedInit | `pissa_niter_${number}`
-  taskType: 'CAUSAL_LM'
+  /** SEQ_CLS: of a reward model. */
+  taskType: 'CAUSAL_LM' | 'SEQ_CLS'
   /** The model that the adapter belongs to: a path, or a name on the hub. */
   baseModelNameOrPath?: string
 }

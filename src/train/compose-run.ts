@@ -1,5 +1,6 @@
 import type { Document } from '../batch/index.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
+import { FettleError } from '../error.ts'
+import { internalsOf, type AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
 import type { PrepareEvent, TrainEvent } from './events.ts'
@@ -68,6 +69,7 @@ export async function* composeRun<D extends Document>(
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const options = readTrainOptions(given)
   const begun = performance.now()
+  refuseRewardModel(model, options)
   refuseOtherLoading(model, options)
   await refuseOtherAdapter(model, options, given)
   const folder = await openRunFolder(model, options)
@@ -94,4 +96,14 @@ export async function* composeRun<D extends Document>(
   } finally {
     await folder.close()
   }
+}
+
+/** @throws FettleError where a reward model would learn to say something */
+function refuseRewardModel(model: AutoModelForCausalLM, { method }: TrainOptions): void {
+  if (method === 'reward' || !internalsOf(model).state.architecture.isScored) return
+  throw new FettleError({
+    place: `method: ${method}`,
+    found: 'a reward model, which says nothing',
+    expected: 'a language model, or method: reward',
+  })
 }

@@ -3,7 +3,7 @@ import { FettleError } from '../error.ts'
 import type { ModelInternals, Passes, Scores, TokenDescription } from '../model/index.ts'
 import type { ReferenceCopy } from './reference.ts'
 
-/** Forward passes over whole batches, for objectives: divided as training is, and without gradients or dropout. */
+/** Forward passes over whole batches, for objectives: divided as training is, at its temperature, and without gradients or dropout. */
 export interface ForwardPasses {
   /** log P(target) of the m learned tokens. */
   logProbs(batch: TrainingBatch<unknown>): Promise<Float32Array>
@@ -23,19 +23,20 @@ export interface ForwardPasses {
  * @param perPass  tokens of a pass
  * @param copy     the reference, where it is not the model without its adapter
  * @param together  documents of a group that shares its beginning, such as a pair; default 1: none does
+ * @param temperature  of the distributions, but for `alternative`
  */
 export function createForwardPasses(
   { passes, withoutAdapter, state }: Pick<ModelInternals, 'passes' | 'withoutAdapter' | 'state'>,
   perPass: number,
   copy?: ReferenceCopy,
-  together = 1,
+  { together = 1, temperature }: { together?: number | undefined; temperature?: number | undefined } = {},
 ): ForwardPasses {
   const shares = together > 1
   const partsOf = (batch: TrainingBatch<unknown>) =>
     passesOf(batch, { perPass, together, canShare: passes.canShare })
   const logProbs = async (by: Passes, batch: TrainingBatch<unknown>): Promise<Float32Array> => {
     const parts: Float32Array[] = []
-    for (const part of partsOf(batch)) parts.push(await by.logProbs(part, { shares }))
+    for (const part of partsOf(batch)) parts.push(await by.logProbs(part, { shares, temperature }))
     return joined(parts)
   }
   return {
@@ -52,7 +53,7 @@ export function createForwardPasses(
     },
     async described(batch) {
       const parts: { logProbs: Float32Array; description: TokenDescription }[] = []
-      for (const part of partsOf(batch)) parts.push(await passes.described(part, { shares }))
+      for (const part of partsOf(batch)) parts.push(await passes.described(part, { shares, temperature }))
       const column = (name: keyof TokenDescription) =>
         joined(parts.map(({ description }) => description[name]))
       return {

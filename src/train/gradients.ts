@@ -58,6 +58,7 @@ export async function addGradients<D extends Document>(
         }),
         noise,
         shares: together > 1,
+        temperature: objective.temperature,
         recompute: options.gradientCheckpointing,
         activationBytes,
         // Of each micro-batch once, as Transformers adds it, however many passes it takes.

@@ -49,6 +49,14 @@ export { dueSteps } from './due-steps.ts'
 export { handedStart, type HandedStart, type HandedTensor } from './handed-start.ts'
 export { learningRateAt } from './schedule.ts'
 export { writeReport } from './report/index.ts'
+export {
+  trainGrpo,
+  type RewardContext,
+  type RewardFunction,
+  type RolloutFunction,
+  type TrainGrpoInput,
+} from './grpo/index.ts'
+export { trainReward } from './preferences/train-reward.ts'
 export { train } from './train.ts'
 export { trainSft } from './train-sft.ts'
 export type { TrainSftInput } from './train-sft.ts'

@@ -1,7 +1,7 @@
 import type { Document } from '../batch/index.ts'
 import { FettleError, messageOf } from '../error.ts'
 import { dueSteps } from './due-steps.ts'
-import type { StartEvent, StepEvent, TrainEvent } from './events.ts'
+import type { EvalEvent, StartEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options/index.ts'
 import { peakRssMib } from './memory/index.ts'
 import { openRunFolder, type RunFolder } from './runs/index.ts'
@@ -100,9 +100,13 @@ async function* trainIn<D extends Document>(
     saved = event.path
     return event
   }
+  const evaluated = async (): Promise<EvalEvent> => {
+    await evaluation?.begin?.()
+    return run.evaluate(evaluation?.batches() ?? [])
+  }
   const isOver = (): boolean => run.step === steps || run.stopReason !== undefined
   try {
-    if (evaluates && run.step === 0) yield await run.evaluate(evaluation.batches())
+    if (evaluates && run.step === 0) yield await evaluated()
     const before = run.step === 0 ? await sampler.sample(0) : undefined
     if (before) yield before
     while (!isOver() && !signal?.aborted) {
@@ -111,7 +115,7 @@ async function* trainIn<D extends Document>(
       const isLast = run.step === steps
       if (run.step % due.logging === 0 || isLast) yield last
       if (evaluates && (due.evaluation(run.step) || isLast)) {
-        const told = await run.evaluate(evaluation.batches())
+        const told = await evaluated()
         yield told
         const during = sampler.isFrequent && !isOver() ? await sampler.sample(run.step) : undefined
         if (during) yield during

@@ -1,6 +1,6 @@
 import type { Document } from '../batch/index.ts'
 import { messageOf } from '../error.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
+import { internalsOf, type AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Sample, SampleEvent } from './events.ts'
 import type { TrainOptions } from './options/index.ts'
@@ -28,7 +28,9 @@ export async function createSampler<D extends Document>(
   data: TrainingData<D>,
   options: Pick<TrainOptions, 'samplePrompts' | 'sampleMaxNewTokens' | 'chatTemplateKwargs' | 'evalStrategy'>,
 ): Promise<Sampler> {
-  const { samplePrompts, sampleMaxNewTokens: maxNewTokens } = options
+  const { samplePrompts, sampleMaxNewTokens } = options
+  // A reward model says nothing.
+  const maxNewTokens = internalsOf(model).state.architecture.isScored ? 0 : sampleMaxNewTokens
   const isAsked = samplePrompts !== undefined
   const isCheap =
     model.engine.name !== 'reference' &&
@@ -78,7 +80,11 @@ async function idsOf(
 }
 
 /** What stands before the first learned token of the first held-out documents. */
-function heldOutPrompts<D extends Document>({ evaluation }: TrainingData<D>, count: number): number[][] {
+function heldOutPrompts<D extends Document>(
+  { evaluation, prompts: given }: TrainingData<D>,
+  count: number,
+): number[][] {
+  if (given) return given.slice(0, count).map((prompt) => [...prompt])
   const prompts: number[][] = []
   const seen = new Set<string>()
   if (count === 0 || !evaluation) return prompts

@@ -59,7 +59,13 @@ export interface TrainingData<D extends Document = Document> {
   /** The epoch of a step, 0 for the first; without it all are as long as the first. */
   epochOf?(step: number): number
   /** Held-out batches. */
-  evaluation?: { batches(): Iterable<TrainingBatch<D>> }
+  evaluation?: {
+    batches(): Iterable<TrainingBatch<D>>
+    /** Called before each evaluation, where batches are made for it. */
+    begin?(): Promise<void>
+  }
+  /** Prompts that are answered to show what the model says; default the first held-out ones. */
+  prompts?: readonly (readonly number[])[]
 }
 
 /** Epoch (0 for the first) and micro-batches of an optimiser step. */

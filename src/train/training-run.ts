@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { splitBatch, type Document, type TrainingBatch } from '../batch/index.ts'
 import type { FettleError } from '../error.ts'
 import { internalsOf } from '../model/index.ts'
+import { dataFailure } from './data-failure.ts'
 import { divergence, spikeError } from './divergence.ts'
 import { evaluate } from './evaluate.ts'
 import type { CheckpointEvent, EndEvent, EvalEvent, StepEvent } from './events.ts'
@@ -24,7 +25,7 @@ import {
   trainedStates,
   type RunFolder,
 } from './runs/index.ts'
-import type { TrainingTask } from './task.ts'
+import type { TrainingStep, TrainingTask } from './task.ts'
 
 /** A run under way. What computes waits for the model's calls before it. */
 export interface TrainingRun<D extends Document> {
@@ -74,7 +75,7 @@ export async function openRun<D extends Document>(
   })
   const size = task.passes ?? passSize(internals.activationBytesPerToken(), lowMemory)
   const { perPass } = size
-  const forward = createForwardPasses(internals, perPass, copy, objective.together)
+  const forward = createForwardPasses(internals, perPass, copy, objective)
   const identity = await identityOf(model, data, options, await folder.base, task.fingerprint)
   const notes = [
     ...optimNotes(options.optim),
@@ -141,6 +142,18 @@ export async function openRun<D extends Document>(
     return divergence({ step, found, batches, saved, lastGood })
   }
 
+  /** @throws what getting the data throws; what was trained is saved before */
+  async function nextStep(): Promise<TrainingStep<D>> {
+    try {
+      return await data.stepAt(step)
+    } catch (error) {
+      if (step === (folder.from?.state.step ?? 0)) throw error
+      await rest()
+      const path = join(folder.path, `checkpoint-${step}`)
+      throw dataFailure(error, step, existsSync(path) ? path : await save('checkpoint'))
+    }
+  }
+
   return {
     get step() {
       return step
@@ -189,7 +202,7 @@ export async function openRun<D extends Document>(
     },
     async trainStep(begun) {
       const stepBegun = performance.now()
-      const { epoch, batches } = await data.stepAt(step)
+      const { epoch, batches } = await nextStep()
       const learningRate = learningRateAt(step, data.steps, options) * monitor.rateFactor
       let skipped: string | undefined
       const how = { ...options, passesBefore: passes, passSize: size }

@@ -4,14 +4,15 @@ import { skipOrThrow, type InvalidRowOptions } from '../report.ts'
 import type { RowOptions } from '../row-options.ts'
 import { formatOrigin, type AnswerPart, type Row } from '../row.ts'
 import type { MixedRow } from '../mix/read-mixed-rows.ts'
+import { numberOf } from '../../formats/json/index.ts'
 import { describeValue, isNothing, listNames } from '../values.ts'
 import { withoutCommonBeginning } from './common-beginning.ts'
 
 /**
- * What is learned from rows of preferences: `pairs` of a chosen and a rejected answer, or `answers` that are each wanted or not; pairs
- * are two of those.
+ * What is learned from rows of preferences: `pairs` of a chosen and a rejected answer; `answers` that are each wanted or not, of which
+ * pairs are two; or `comparisons`, pairs whose answers are scored with their prompts, as wholes.
  */
-export type PreferenceKind = 'pairs' | 'answers'
+export type PreferenceKind = 'pairs' | 'answers' | 'comparisons'
 
 /** Rows that are un-paired together, as TRL does it: all their chosen answers come before their rejected ones. */
 const unpairedTogether = 1000
@@ -40,7 +41,7 @@ export async function* answerRows(
     let answers: Answer[]
     try {
       const row = renamers[source](given)
-      answers = kind === 'pairs' ? pairOf(row) : (unpaired(row) ?? labelled(row))
+      answers = readers[kind](row)
     } catch (error) {
       skipOrThrow(error, options, given.origin)
       continue
@@ -54,6 +55,12 @@ export async function* answerRows(
     rejected = []
   }
   yield* rejected
+}
+
+const readers: { [K in PreferenceKind]: (row: Row) => Answer[] } = {
+  pairs: pairOf,
+  answers: (row) => unpaired(row) ?? labelled(row),
+  comparisons: compared,
 }
 
 /** The chosen and the rejected answer of a row. */
@@ -74,6 +81,22 @@ function pairOf(row: Row): Answer[] {
     answerOf(row, rest, pair.prompt, pair.chosen, 'chosen'),
     answerOf(row, rest, pair.prompt, pair.rejected, 'rejected'),
   ]
+}
+
+/** A pair of wholes, as tokens with or without a prompt; and the margin of its row. */
+function compared(row: Row): Answer[] {
+  const { margin: given, ...value } = row.value
+  const margin = isNothing(given) ? undefined : numberOf(given)
+  if (!isNothing(given) && !Number.isFinite(margin))
+    throw new FettleError({
+      place: formatOrigin(row.origin),
+      found: `margin is ${describeValue(given)}`,
+      expected: 'a number: by how much the chosen answer should win',
+    })
+  const isTokens = !isNothing(value['chosen_ids']) && isNothing(value['prompt_ids'])
+  const pair = pairOf({ ...row, value: isTokens ? { ...value, prompt_ids: [] } : value })
+  if (margin === undefined) return pair
+  return pair.map((answer) => ({ ...answer, origin: { ...answer.origin, margin } }))
 }
 
 /** A pair as two answers. */
@@ -167,7 +190,7 @@ function noPreference({ value, origin }: Row, kind: PreferenceKind): FettleError
     place: formatOrigin(origin),
     found: `columns ${listNames(Object.keys(value)) || '(none)'}`,
     expected:
-      kind === 'pairs'
+      kind !== 'answers'
         ? 'chosen and rejected, with or without prompt'
         : 'prompt, completion and label; messages and label; or chosen and rejected',
     cure: 'Say what they are with columns (docs/preferences.md).',

@@ -43,7 +43,13 @@ export function addNamed(
   const { name = defaultName, seed = 42 } = given
   checkName('addAdapter: name', name)
   checkArgument('addAdapter: seed', seed, Number.isSafeInteger(seed), 'a whole number')
-  return (state, config) => addBeside(state, name, () => addAdapter(state, loraConfig(config), seed))
+  return (state, config) =>
+    addBeside(state, name, () => addAdapter(state, loraConfig({ ...taskOf(state), ...config }), seed))
+}
+
+/** What adapters of a model are for, where nobody says. */
+function taskOf({ architecture }: ModelState): Pick<LoraConfig, 'taskType'> {
+  return { taskType: architecture.isScored ? 'SEQ_CLS' : 'CAUSAL_LM' }
 }
 
 /** @returns what is to be said of its configuration */

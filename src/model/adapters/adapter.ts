@@ -30,6 +30,7 @@ import { loraEntries } from './lora-entries.ts'
 import { planTokenRows } from './plan-token-rows.ts'
 import { initialTable, tableAdapters, tableEntries } from './table-lora.ts'
 import { installTokenRows, tokenRowEntries } from './token-rows.ts'
+import { checkTask } from './score-task.ts'
 import { untieHead } from './untie-head.ts'
 import type { SavedTensor } from './whole-entries.ts'
 import { savesTable, wholeEntries } from './whole-entries.ts'
@@ -38,7 +39,8 @@ import { savesTable, wholeEntries } from './whole-entries.ts'
  * Puts a fresh adapter on the model. The base weights are frozen, but for `modulesToSave` and the biases that `bias` names; PiSSA,
  * OLoRA and LoftQ change those of its modules.
  */
-export async function addAdapter(state: ModelState, config: LoraConfig, seed: number): Promise<void> {
+export async function addAdapter(state: ModelState, given: LoraConfig, seed: number): Promise<void> {
+  const config = await checkTask(state, given, seed, 'lora.')
   const adaptable = adaptableModules(state)
   checkParameters(config, adaptableParameters(adaptable), otherTensors(state))
   checkTargets(config, adaptable)
@@ -69,10 +71,11 @@ export async function loadAdapter(state: ModelState, folder: string): Promise<re
 /** The same of an adapter that is in memory, under the names of a file. `place` begins the errors of its configuration. */
 export async function putAdapter(
   state: ModelState,
-  config: LoraConfig,
+  given: LoraConfig,
   file: AdapterFile,
   place: string,
 ): Promise<void> {
+  const config = await checkTask(state, given, 0, place)
   const adaptable = adaptableModules(state)
   checkParameters(config, adaptableParameters(adaptable), otherTensors(state), place)
   const matched = matchModules(config, adaptable, place)

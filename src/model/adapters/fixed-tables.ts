@@ -1,7 +1,7 @@
 import { FettleError } from '../../error.ts'
 import type { AdapterTensorToWrite, LoraConfig } from '../../peft/index.ts'
 import { adapterName } from '../../peft/index.ts'
-import { vocabularyOf, withVocabulary } from '../blocks/architecture.ts'
+import { vocabularyOf, vocabularyTables, withVocabulary } from '../blocks/architecture.ts'
 import { readerOf } from '../state/exact-reader.ts'
 import { keepExact, readExact } from '../state/exact-values.ts'
 import { setFrozen } from '../state/frozen-weights.ts'
@@ -25,8 +25,8 @@ const wholeNames = [
 ]
 
 /** Paths of the modules that are tables: the embedding, and the head whether it has numbers of its own or not. */
-export function tableModules({ architecture: { embedding, head } }: ModelState): string[] {
-  return [embedding.table, head].map(({ key }) => moduleOf(key))
+export function tableModules({ architecture }: ModelState): string[] {
+  return vocabularyTables(architecture).map(({ key }) => moduleOf(key))
 }
 
 /** Gives the model as many tokens as the adapter was made for, and the tables that its file has. */
@@ -37,7 +37,7 @@ export async function takeTables(
 ): Promise<AdapterTensorToWrite[]> {
   const { embedding, head } = state.architecture
   const saved: AdapterTensorToWrite[] = []
-  const tables = [embedding.table, head].map((parameter) => {
+  const tables = vocabularyTables(state.architecture).map((parameter) => {
     const module = moduleOf(parameter.key)
     const isWhole = modulesToSave.some((name) => module.endsWith(name))
     const found = wholeNames.flatMap((name) => file.peek(adapterName(`${module}.${name}`)) ?? [])

@@ -183,6 +183,8 @@ export interface HeadPass {
   targets: Int32Array
   /** Gradient weight of each row, as `targetLogProbs` takes them. */
   weights: ArrayLike<number>
+  /** Of the logits that `lse` is of. */
+  bounds: LogitBounds
 }
 
 /** Adds both parts of the rows' gradients; call it after each backward pass, before another program runs. */
@@ -202,14 +204,12 @@ export async function addTokenRowGradients(state: ModelState, pass: HeadPass): P
     if (isHead)
       for (const [i, id] of ids.entries()) {
         const row = (await engine.read(places[i])) as Float32Array
-        const bounds = state.architecture.logits
         addHeadGradient(gradient.subarray(i * columns, (i + 1) * columns), {
           hidden,
           lse,
           row,
           id,
           pass,
-          bounds,
         })
       }
     const trained = state.trainable?.byKey.get(keyOf(parameter))
@@ -225,15 +225,17 @@ function addHeadGradient(
     lse,
     row,
     id,
-    pass: { targets, weights },
-    bounds: { scale, cap },
+    pass: {
+      targets,
+      weights,
+      bounds: { scale, cap },
+    },
   }: {
     hidden: Float32Array
     lse: Float32Array
     row: Float32Array
     id: number
     pass: HeadPass
-    bounds: LogitBounds
   },
 ): void {
   const width = row.length

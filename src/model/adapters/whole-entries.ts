@@ -2,7 +2,7 @@ import { FettleError } from '../../error.ts'
 import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import { adapterName } from '../../peft/index.ts'
 import type { Architecture } from '../blocks/architecture.ts'
-import { parametersOf } from '../blocks/architecture.ts'
+import { parametersOf, vocabularyTables } from '../blocks/architecture.ts'
 import { readParameter } from '../state/frozen-weights.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { parameterEntry } from '../state/train-state.ts'
@@ -40,7 +40,7 @@ export function wholeEntries(
 
 /** Whether the embedding or the head is trained whole. */
 export function savesTable({ architecture }: ModelState, { modulesToSave = [] }: LoraConfig): boolean {
-  const tables = [architecture.embedding.table, architecture.head].map(leafName)
+  const tables = vocabularyTables(architecture).map(leafName)
   return modulesToSave.some((name) => tables.includes(name.slice(name.lastIndexOf('.') + 1)))
 }
 
@@ -79,7 +79,11 @@ function wholeParameters(
   const single = parameters.filter(({ parts, isFixed }) => parts.length === 1 && isFixed !== true)
   const saved = config.modulesToSave ?? []
   const { embedding, head } = architecture
-  const unknown = saved.find((name) => !single.some((parameter) => isSaved(architecture, [name], parameter)))
+  // PEFT names both for every classifier, whichever of the two it has.
+  const known = architecture.isScored ? ['score', 'classifier'] : []
+  const unknown = saved.find(
+    (name) => !known.includes(name) && !single.some((parameter) => isSaved(architecture, [name], parameter)),
+  )
   if (unknown !== undefined)
     throw new FettleError({
       place: 'lora.modules_to_save',

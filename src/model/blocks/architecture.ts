@@ -1,6 +1,6 @@
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Parameter } from '../weights/parameters.ts'
-import { isProjection, rowCount, withRows } from '../weights/parameters.ts'
+import { isProjection, matrix, rowCount, withRows } from '../weights/parameters.ts'
 import type { Balance } from './balance.ts'
 import type { AttentionShape } from './attention-shape.ts'
 import type { CacheShape } from './cache-shape.ts'
@@ -24,8 +24,10 @@ export interface Architecture {
   layerInputs?: LayerInputs
   layers: readonly Layer[]
   norm: Norm
-  /** Output head [vocabulary, width]. */
+  /** Output head [vocabulary, width]; of a reward model [1, width]. */
   head: Parameter
+  /** A reward model: its head makes a score of a token, no logits. */
+  isScored?: true
   /** The head's numbers are the embedding's. */
   isTied: boolean
   /** Tensors that files may have, and that the class of transformers leaves unread without a word; by their names in either kind of files. */
@@ -43,6 +45,11 @@ export interface LogitBounds {
 }
 
 export const plainLogits: LogitBounds = { scale: 1, cap: 0 }
+
+/** Logits divided by a temperature. */
+export function atTemperature({ scale, cap }: LogitBounds, temperature: number): LogitBounds {
+  return temperature === 1 ? { scale, cap } : { scale: scale / temperature, cap: cap / temperature }
+}
 
 /** Blocks one after the other, each of which adds to the residual stream. */
 export type Layer = readonly Block[]
@@ -96,6 +103,18 @@ export function headOf({ head, embedding, isTied }: Architecture): Parameter {
   return isTied ? embedding.table : head
 }
 
+/** The same architecture with the head of a reward model, as Transformers' classes for sequence classification name it. */
+export function withScoreHead(architecture: Architecture): Architecture {
+  const module = { safetensors: 'score', gguf: 'score' }
+  const head = matrix('matrix', architecture.width, [{ module, rows: 1 }])
+  return { ...architecture, head, isTied: false, isScored: true }
+}
+
+/** What has a row of each token: the embedding, and the head whether it has numbers of its own or not. */
+export function vocabularyTables({ embedding, head, isScored }: Architecture): Parameter[] {
+  return isScored ? [embedding.table] : [embedding.table, head]
+}
+
 /** All parameters in the order of the forward pass. */
 export function parametersOf(architecture: Architecture): Parameter[] {
   const { embedding, layerInputs, layers, norm, head, isTied } = architecture
@@ -136,12 +155,12 @@ export function vocabularyOf({ embedding }: Architecture): number {
 
 /** The same architecture for so many tokens. */
 export function withVocabulary(architecture: Architecture, rows: number): Architecture {
-  const { embedding, layerInputs, head } = architecture
+  const { embedding, layerInputs, head, isScored } = architecture
   return {
     ...architecture,
     embedding: { ...embedding, table: withRows(embedding.table, rows) },
     ...(layerInputs && { layerInputs: layerInputs.withVocabulary(rows) }),
-    head: withRows(head, rows),
+    head: isScored ? head : withRows(head, rows),
   }
 }
 

@@ -76,6 +76,8 @@ export interface Family {
   modelType: string
   /** The class of transformers, as `architectures` of config.json names it. */
   className: string
+  /** Its class for sequence classification, which reward models are; default called as `className` is; null: there is none. */
+  classifierName?: string | null
   /** null: its GGUF files are not read. */
   gguf: GgufKeys | null
   /** Keys of config.json that it obeys. */
@@ -121,7 +123,7 @@ export function defineFamily<Keys extends z.ZodObject>({
   describe,
   gguf,
   ...family
-}: Pick<Family, 'modelType' | 'className'> & {
+}: Pick<Family, 'modelType' | 'className' | 'classifierName'> & {
   gguf: (GgufKeys & GgufWriting<z.output<Keys> & FamilyConfig>) | null
   keys: Keys
   unobeyed?: ForeignKeys['unobeyed']

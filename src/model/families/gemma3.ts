@@ -36,6 +36,7 @@ type Gemma3Config = z.output<typeof keys>
 export const gemma3 = defineFamily({
   modelType: 'gemma3_text',
   className: 'Gemma3ForCausalLM',
+  classifierName: 'Gemma3TextForSequenceClassification',
   keys,
   harmless: [...gemmaHarmless, '_sliding_window_pattern'],
   unobeyed: gemmaUnobeyed,

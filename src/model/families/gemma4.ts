@@ -17,6 +17,7 @@ import { ropeTypesWithin } from './typed-ropes.ts'
 export const gemma4 = defineFamily({
   modelType: 'gemma4_text',
   className: 'Gemma4ForCausalLM',
+  classifierName: null,
   keys: gemma4Keys,
   unobeyed: {
     rope_scaling: {

@@ -32,6 +32,7 @@ const keys = llamaKeys({
 export const granite = defineFamily({
   modelType: 'granite',
   className: 'GraniteForCausalLM',
+  classifierName: null,
   keys,
   unobeyed: noWindow,
   check: (config) => checkLlama(config, null),

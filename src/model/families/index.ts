@@ -102,6 +102,16 @@ export async function describeGguf(path: string, file: GgufFile): Promise<ModelD
   return { ...described, notices: [...notices, ...described.notices] }
 }
 
+/** What Transformers calls a family's class for sequence classification; null where it has none. */
+export function classifierOf(modelType: string): string | null {
+  const family = families.find((each) => each.modelType === modelType)
+  if (!family || family.classifierName === null) return null
+  return (
+    family.classifierName ??
+    family.className.replace(/ForCausalLM$|LMHeadModel$/, 'ForSequenceClassification')
+  )
+}
+
 /** How many layers these tensors belong to, by the first number in their names. */
 export function layersOf(names: Iterable<string>): number {
   const layers = new Set<string>()

@@ -55,6 +55,7 @@ const harmless = [
 export const lfm2 = defineFamily({
   modelType: 'lfm2',
   className: 'Lfm2ForCausalLM',
+  classifierName: null,
   keys,
   harmless,
   check: (config) => [

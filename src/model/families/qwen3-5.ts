@@ -56,6 +56,7 @@ const rope: ForeignKeys = {
 export const qwen35 = defineFamily({
   modelType: 'qwen3_5_text',
   className: 'Qwen3_5ForCausalLM',
+  classifierName: 'Qwen3_5TextForSequenceClassification',
   keys,
   // Of the head that guesses two tokens ahead, which the class does not load, and how other software computes.
   harmless: ['mtp_num_hidden_layers', 'mtp_use_dedicated_embeddings', 'mamba_ssm_dtype', 'mlp_only_layers'],

@@ -6,6 +6,7 @@ import { vocabularyOf } from '../blocks/architecture.ts'
 import type { CacheShape } from '../blocks/cache-shape.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
 import { keepEverything } from '../blocks/forward-pass.ts'
+import { refuseScores } from '../score-head.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { passTensors } from '../state/pass-tensors.ts'
 import { ensurePositions } from '../state/rotations.ts'
@@ -69,6 +70,7 @@ export function createCachedDecoder(
   capacity: number,
   rewinds = 1,
 ): Decoder {
+  refuseScores(state, 'generate')
   const { engine, architecture, activation } = state
   packForDecoding(state)
   ensurePositions(state, capacity, 0)

@@ -11,9 +11,11 @@ export interface LearnedHidden {
   bounds: LogitBounds
   lora: TableLora | null
   dropout: { seed: Tensor; place: number } | null
+  /** Of a reward model: the head gives a score of each row, in the place of its log-probability. */
+  isScored: boolean
 }
 
-/** Log-probabilities [m] of the targets, described if asked for; with weights the hidden states' gradient is made on the way. */
+/** Log-probabilities [m] of the targets, described if asked for, or scores; with weights the hidden states' gradient is made on the way. */
 export function targetLogProbs(
   tape: Tape,
   learned: LearnedHidden,
@@ -21,8 +23,17 @@ export function targetLogProbs(
   weights: Tensor | null,
   describes = false,
 ): { logProbs: Tensor; lse: Tensor; description?: Tensor } {
-  const { hidden, head, bounds, lora } = learned
+  const { hidden, head, bounds, lora, isScored } = learned
   const vector = { dtype: 'float32' as const, shape: [targets.shape[0]] }
+  if (isScored) {
+    const made = tape.apply(
+      'scoreRows',
+      { hidden, weight: head, weights },
+      {},
+      { scores: vector, dHidden: weights && hidden },
+    )
+    return { logProbs: present(made.scores), lse: present(made.scores) }
+  }
   const description = describes ? { dtype: 'float32' as const, shape: [targets.shape[0], 4] } : null
   if (lora) {
     const adapted = withLora(tape, learned, lora)

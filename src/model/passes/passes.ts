@@ -3,7 +3,7 @@ import { backward, bytesPerElement, createTape } from '../../engine/index.ts'
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
-import { headOf, linearParameters, type Architecture } from '../blocks/architecture.ts'
+import { atTemperature, headOf, linearParameters, type Architecture } from '../blocks/architecture.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
 import { recordBalance } from '../blocks/balance.ts'
 import type { ForwardPass, PassOptions, Recomputation, Routing } from '../blocks/forward-pass.ts'
@@ -27,14 +27,14 @@ export interface Passes {
   logits(batch: Batch): Promise<Float32Array>
   /** What the routers of each layer say of all tokens, and the loss of how unevenly they use their experts. */
   routing(batch: Batch): Promise<RouterOutputs>
-  /** log P(target) [m] of the learned tokens, in nats. */
-  logProbs(batch: Batch, options?: SharingOptions): Promise<Float32Array>
+  /** log P(target) [m] of the learned tokens, in nats. Of a reward model their scores. */
+  logProbs(batch: Batch, options?: ScoringOptions): Promise<Float32Array>
   /** The same, what it would be if `token` were the target of each, and the token that is likeliest in the place of each. */
   alternative(batch: Batch, token: number): Promise<Scores>
   /** `logProbs`, and what is told of the distributions that they are of. */
   described(
     batch: Batch,
-    options?: SharingOptions,
+    options?: ScoringOptions,
   ): Promise<{ logProbs: Float32Array; description: TokenDescription }>
   /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
   train(batch: Batch, weights: Weights, options?: TrainingPassOptions): Promise<Float32Array>
@@ -81,12 +81,14 @@ export interface RouterOutputs {
 }
 
 /** How the documents of a batch are computed. */
-export interface SharingOptions {
+export interface ScoringOptions {
   /** Computes once what documents begin with as the one before them does, where the model can and that is much; default false. */
   shares?: boolean
+  /** What logits are divided by; default 1. */
+  temperature?: number | undefined
 }
 
-export interface TrainingPassOptions extends SharingOptions {
+export interface TrainingPassOptions extends ScoringOptions {
   /** Adds this much of the loss of unevenly used experts; default nothing. */
   balance?: number
   /** Takes that loss, multiplied so. */
@@ -147,9 +149,9 @@ export function createPasses(state: ModelState): Passes {
       return (await engine.read(pass.outputs.logits)) as Float32Array
     },
     routing,
-    logProbs: async (batch, { shares } = {}) => (await score(batch, { shares })).logProbs,
+    logProbs: async (batch, options) => (await score(batch, options)).logProbs,
     alternative: (batch, token) => score(batch, { token }),
-    described: (batch, { shares } = {}) => score(batch, { describes: true, shares }),
+    described: (batch, options) => score(batch, { ...options, describes: true }),
     train,
   }
 
@@ -181,7 +183,12 @@ export function createPasses(state: ModelState): Passes {
   /** A forward pass; what is not asked for is empty. */
   async function score(
     batch: Batch,
-    { token, describes = false, shares }: { token?: number; describes?: boolean } & SharingOptions = {},
+    {
+      token,
+      describes = false,
+      shares,
+      temperature = 1,
+    }: { token?: number; describes?: boolean } & ScoringOptions = {},
   ): Promise<Scores & { description: TokenDescription }> {
     const places = learnedPlaces(batch)
     const nothing = {
@@ -196,7 +203,7 @@ export function createPasses(state: ModelState): Passes {
     const stretchCount = token === undefined ? 0 : Math.ceil(capacity.tokens / stretchRows)
     const stretches = Array.from({ length: stretchCount }, (_, i) => `stretch ${i}`)
     const { program, inputs, outputs } = scoringPasses.get(
-      `${key} ${token !== undefined} ${describes}`,
+      `${key} ${token !== undefined} ${describes} ${temperature}`,
       () => {
         const tape = createTape()
         const inputs: ScoringTensors = {
@@ -208,7 +215,7 @@ export function createPasses(state: ModelState): Passes {
           ),
         }
         const routings: Routing[] = []
-        const learned = learnedHidden(tape, inputs, plain, undefined, routings)
+        const learned = learnedHidden(tape, inputs, plain, temperature, undefined, routings)
         const isBalanced = token !== undefined && tellsBalance && routings.length > 0
         const { logProbs, description } = targetLogProbs(tape, learned, inputs.targets, null, describes)
         const { logProbs: alternative } =
@@ -283,7 +290,8 @@ export function createPasses(state: ModelState): Passes {
     const recomputation = recomputationOf(counts.tokens, options)
     const { wholeLayers, gatedLayers } = recomputation
     const describes = options.onDescription !== undefined
-    const key = `${rows} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers} ${coefficient} ${describes}`
+    const { temperature = 1 } = options
+    const key = `${rows} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers} ${coefficient} ${describes} ${temperature}`
     if (isNoisy) {
       noise ??= { magnitude: engine.tensor('float32', [1]), seed: engine.tensor('int32', [1]) }
       const { laterScale } = state.architecture.embedding
@@ -302,6 +310,7 @@ export function createPasses(state: ModelState): Passes {
         },
         coefficient,
         describes,
+        temperature,
       ),
     )
     writeTokens(engine, inputs, batch, shared)
@@ -327,7 +336,9 @@ export function createPasses(state: ModelState): Passes {
       engine.write(gradient, new Float32Array(gradient.shape[0]))
     if (state.tokenRows) {
       const targets = places.map((place) => batch.targets[place])
-      await addTokenRowGradients(state, { hidden: outputs.hidden, lse: outputs.lse, targets, weights: known })
+      const { hidden, lse } = outputs
+      const bounds = atTemperature(state.architecture.logits, temperature)
+      await addTokenRowGradients(state, { hidden, lse, targets, weights: known, bounds })
     }
     return logProbs
   }
@@ -339,6 +350,7 @@ export function createPasses(state: ModelState): Passes {
     options: PassOptions,
     coefficient: number,
     describes: boolean,
+    temperature: number,
   ) {
     const tape = createTape()
     const routings: Routing[] = []
@@ -348,7 +360,7 @@ export function createPasses(state: ModelState): Passes {
       weights: engine.tensor('float32', [targetRows(rows)]),
     }
     const rowGradient = state.tokenRows?.tables.find((table) => table.rowGradient)?.rowGradient ?? undefined
-    const learned = learnedHidden(tape, inputs, options, rowGradient, routings)
+    const learned = learnedHidden(tape, inputs, options, temperature, rowGradient, routings)
     const { hidden } = learned
     const { logProbs, lse, description } = targetLogProbs(
       tape,
@@ -389,6 +401,7 @@ export function createPasses(state: ModelState): Passes {
     tape: Tape,
     inputs: TokenTensors & TargetTensors,
     options: PassOptions,
+    temperature: number,
     rowGradient?: ForwardPass['rowGradient'],
     routings: Routing[] = [],
   ): LearnedHidden {
@@ -399,13 +412,14 @@ export function createPasses(state: ModelState): Passes {
     return {
       hidden: architecture.norm.record(pass, chosen),
       head: tensors.tensor(headOf(architecture)),
-      bounds: architecture.logits,
+      bounds: atTemperature(architecture.logits, temperature),
       lora: tensors.headLora,
       // Behind the places of the projections.
       dropout: options.dropoutSeed && {
         seed: options.dropoutSeed,
         place: linearParameters(architecture).length,
       },
+      isScored: architecture.isScored === true,
     }
   }
 

@@ -1,7 +1,7 @@
 import { FettleError } from '../../error.ts'
 import { parametersOf, projectionsOf } from '../blocks/architecture.ts'
 import type { Parameter } from '../weights/parameters.ts'
-import { moduleOf, shapeOf } from '../weights/parameters.ts'
+import { moduleOf, rowCount, shapeOf } from '../weights/parameters.ts'
 import { slicesOf } from '../weights/tensor-slice.ts'
 import { dropBase, moveToBase } from './base-weights.ts'
 import { dropFrozen, quantizationOf, readParameter, setFrozen } from './frozen-weights.ts'
@@ -55,7 +55,7 @@ export async function setTrainable(state: ModelState, entries: readonly Trainabl
     if (!set.byKey.has(parameter.key)) continue
     // Where these numbers can be read again; what cannot is kept if it is small.
     const source = state.stored.get(parameter.key)
-    if (!source && parameter.kind === 'vector') moveToBase(state, parameter)
+    if (!source && (parameter.kind === 'vector' || rowCount(parameter) === 1)) moveToBase(state, parameter)
     dropFrozen(state, parameter)
     if (source) written.stored.set(parameter.key, source)
   }

@@ -10,6 +10,7 @@ import { openGgufStore, unreadGgufTensors } from './gguf-store.ts'
 import { openSafetensorsStore } from './safetensors-store.ts'
 import { openStoredTensors, unreadNotice, unreadTensors } from './stored-tensors.ts'
 import { leftNotice, textTensors } from './text-part.ts'
+import { withStoredScore } from './stored-score.ts'
 import { withStoredHead } from './tied-head.ts'
 import type { WeightStore } from './weight-store.ts'
 
@@ -66,7 +67,8 @@ export async function openModel(path: string): Promise<StoredModel> {
     layers: layersOf(text.names),
     has: (name) => text.find(name) !== undefined,
   })
-  const { described, stored } = await withStoredHead(said, place, text)
+  const whole = isInside ? said : withStoredScore(said, place, text)
+  const { described, stored } = await withStoredHead(whole, place, text)
   const { architecture, notices } = described
   const unread = unreadNotice(path, unreadTensors(stored, architecture))
   const store = openSafetensorsStore(stored, parametersOf(architecture), unread)

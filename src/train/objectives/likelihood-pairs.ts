@@ -1,4 +1,5 @@
 import type { Document, TrainingBatch } from '../../batch/index.ts'
+import type { TokenDescription } from '../../model/index.ts'
 import { createMeans } from './means.ts'
 import { passPlaces, sumOf, type BatchPart, type TokenRange } from './micro-batches.ts'
 import type { Objective } from './objective.ts'
@@ -41,6 +42,8 @@ interface Answer {
   isAnswer(token: number): boolean
   count: number
   logProb: number
+  /** Sum of the mean logits of its tokens. */
+  meanLogit: number
 }
 
 /** Learning from pairs by the model's own likelihoods: mean over the micro-batches of (mean over pairs + nllWeight · NLL of chosen). */
@@ -49,6 +52,7 @@ export function likelihoodPairs(options: LikelihoodOptions): Objective<PlainAnsw
   return {
     name,
     together: 2,
+    describes: true,
     dropsOut: false,
     begin(batches) {
       const placeOf = passPlaces(batches)
@@ -63,11 +67,12 @@ export function likelihoodPairs(options: LikelihoodOptions): Objective<PlainAnsw
           const chosenTokens = learnedOfChosen(batches[place.batch])
           const pairs = documents.length / 2
           const { ranges } = place
-          return (logProbs) => {
+          return (logProbs, description) => {
             const weights = new Float64Array(logProbs.length)
             for (let i = 0; i < ranges.length; i += 2) {
-              const chosen = answerOf(pass.documents[i], ranges[i], logProbs, averages)
-              const rejected = answerOf(pass.documents[i + 1], ranges[i + 1], logProbs, averages)
+              const [chosen, rejected] = [i, i + 1].map((document) =>
+                answerOf(pass.documents[document], ranges[document], averages, { logProbs, description }),
+              )
               const made = lossOf({ chosen: chosen.logProb, rejected: rejected.logProb })
               for (const [answer, slope] of [
                 [chosen, made.chosen],
@@ -80,7 +85,7 @@ export function likelihoodPairs(options: LikelihoodOptions): Objective<PlainAnsw
               for (let token = ranges[i].start; token < ranges[i].end; token += 1)
                 weights[token] += nllWeight / chosenTokens
               const nll = -sumOf(logProbs, ranges[i]) / chosenTokens
-              told.add(made, { chosen: chosen.logProb, rejected: rejected.logProb }, nll)
+              told.add(made, { chosen, rejected }, nll)
             }
             for (let token = 0; token < weights.length; token += 1) weights[token] /= batches.length
             return weights
@@ -110,8 +115,8 @@ function learnedOfChosen({ documents }: TrainingBatch<PlainAnswer>): number {
 function answerOf(
   { mask, answer = mask }: PlainAnswer,
   range: TokenRange,
-  logProbs: Float32Array,
   averages: boolean,
+  { logProbs, description }: { logProbs: Float32Array; description: TokenDescription | undefined },
 ): Answer {
   // The first token of a document is no target.
   const learned: boolean[] = []
@@ -120,22 +125,29 @@ function answerOf(
   const isAnswer = (token: number) => learned[token]
   let sum = 0
   let count = 0
+  let meanLogit = 0
   for (let token = range.start; token < range.end; token += 1) {
     if (!isAnswer(token - range.start)) continue
     sum += logProbs[token]
+    meanLogit += description?.meanLogit[token] ?? 0
     count += 1
   }
-  return { range, isAnswer, count, logProb: averages ? sum / count : sum }
+  return { range, isAnswer, count, logProb: averages ? sum / count : sum, meanLogit }
 }
 
 /** What is told of a micro-batch, until it is whole. */
 function createTold() {
   const sums: Record<string, number> = {}
+  const answers = { chosen: { meanLogit: 0, count: 0 }, rejected: { meanLogit: 0, count: 0 } }
   let pairs = 0
   let losses = 0
   let likelihood = 0
   return {
-    add({ loss, rewards, metrics = {} }: LikelihoodLoss, pair: PairLikelihood, nll: number) {
+    add(
+      { loss, rewards, metrics = {} }: LikelihoodLoss,
+      pair: { chosen: Answer; rejected: Answer },
+      nll: number,
+    ) {
       pairs += 1
       losses += loss
       likelihood += nll
@@ -144,16 +156,24 @@ function createTold() {
         'rewards/rejected': rewards.rejected,
         'rewards/accuracies': rewards.chosen > rewards.rejected ? 1 : 0,
         'rewards/margins': rewards.chosen - rewards.rejected,
-        'logps/chosen': pair.chosen,
-        'logps/rejected': pair.rejected,
+        'logps/chosen': pair.chosen.logProb,
+        'logps/rejected': pair.rejected.logProb,
         ...metrics,
       }
       for (const [name, value] of Object.entries(told)) sums[name] = (sums[name] ?? 0) + value
+      for (const side of ['chosen', 'rejected'] as const) {
+        answers[side].meanLogit += pair[side].meanLogit
+        answers[side].count += pair[side].count
+      }
     },
     result: () => ({
       mean: losses / pairs,
       nll: likelihood,
-      metrics: Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / pairs])),
+      metrics: {
+        ...Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / pairs])),
+        'logits/chosen': answers.chosen.meanLogit / Math.max(1, answers.chosen.count),
+        'logits/rejected': answers.rejected.meanLogit / Math.max(1, answers.rejected.count),
+      },
     }),
   }
 }

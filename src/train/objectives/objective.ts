@@ -19,6 +19,8 @@ export interface Objective<D extends Document = Document> {
   readonly describes?: boolean
   /** Whether the passes of training drop out what the adapter says; default true. */
   readonly dropsOut?: boolean
+  /** The temperature of the distributions that log-probabilities are of; default 1. */
+  readonly temperature?: number
   /** The states that it remembers from step to step, by name; checkpoints hold them. */
   readonly states?: Readonly<Record<string, Tensor>>
   /** Begins an optimiser step; the loss is one of all its batches. Whatever must be known before the first pass is computed here. */

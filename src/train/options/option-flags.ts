@@ -70,7 +70,15 @@ function flagOf(path: readonly string[], schema: z.core.$ZodType, group: OptionG
   }
 }
 
-const paths = new Set(['model', 'data', 'evalData', 'outputDir', 'adapter', 'resumeFromCheckpoint'])
+const paths = new Set([
+  'model',
+  'data',
+  'evalData',
+  'outputDir',
+  'adapter',
+  'resumeFromCheckpoint',
+  'rewards',
+])
 
 /** `path`, `inferred|no-stop,…`, `a,b,…` or `yaml`; undefined for a text or number that needs no hint. */
 function hintOf(name: string, plain: z.core.$ZodType): string | undefined {
@@ -177,7 +185,9 @@ function isBlock(text: string): boolean {
 }
 
 function isNumberList(path: readonly string[]): boolean {
-  return ['layersToTransform', 'trainableTokenIndices', 'lossWeights'].includes(path.at(-1) ?? '')
+  return ['layersToTransform', 'trainableTokenIndices', 'lossWeights', 'rewardWeights'].includes(
+    path.at(-1) ?? '',
+  )
 }
 
 function readYaml(text: string): unknown {

@@ -13,6 +13,7 @@ import {
 } from '../../data/index.ts'
 import { engineNames, mostThreads } from '../../engine/index.ts'
 import { optimArgsSchema, optimSchema } from './optim.ts'
+import { grpoOptions } from './grpo-options.ts'
 import { preferenceOptions, type Method } from './preference-options.ts'
 import { loraSchema, type LoraConfig, type LoraOptions } from '../../peft/index.ts'
 
@@ -161,6 +162,7 @@ export const trainOptionsSchema = z.strictObject({
     .describe('Where checkpoints and the result go; default a new folder runs/<date>-<model>.'),
   overwrite: z.boolean().default(false).describe('Replace the run that output_dir holds.'),
   ...preferenceOptions,
+  ...grpoOptions,
   lora: loraSchema.nullable().prefault({}).describe("LoRA with PEFT's names; null trains every weight."),
   adapter: z.string().min(1).nullable().default(null).describe('Start from this adapter.'),
   dtype: z
@@ -272,7 +274,7 @@ export const trainOptionsSchema = z.strictObject({
   learningRate: positive()
     .optional()
     .describe(
-      'Highest learning rate; default 2e-4 with LoRA, 2e-5 without, and 1e-5 and 1e-6 with preferences.',
+      'Highest learning rate; default 2e-4 with LoRA, 2e-5 without; with preferences or rewards 1e-5 and 1e-6, of a reward model 1e-4 and 1e-5.',
     ),
   lrSchedulerType: z.enum(schedulerTypes).default('cosine').describe('How the learning rate changes.'),
   lrSchedulerKwargs: schedulerKwargs.optional().describe('Parameters of the schedule.'),
@@ -425,6 +427,8 @@ const learningRates: { [M in Method]: readonly [adapter: number, whole: number] 
   kto: [1e-5, 1e-6],
   orpo: [1e-5, 1e-6],
   cpo: [1e-5, 1e-6],
+  reward: [1e-4, 1e-5],
+  grpo: [1e-5, 1e-6],
 }
 
 /** The defaults that depend on other options. */

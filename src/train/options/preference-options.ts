@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /** What a run learns by. */
-export const methods = ['sft', 'dpo', 'kto', 'orpo', 'cpo'] as const
-/** How a run learns: from answers, or from preferences. */
+export const methods = ['sft', 'dpo', 'kto', 'orpo', 'cpo', 'reward', 'grpo'] as const
+/** How a run learns: from answers, from preferences, to score answers, or from rewards of what it says itself. */
 export type Method = (typeof methods)[number]
 
 /** Losses of each method, the default first, by TRL's names. */
@@ -28,6 +28,8 @@ export const lossTypes = {
   kto: ['kto', 'apo_zero_unpaired'],
   orpo: [],
   cpo: ['sigmoid', 'hinge', 'ipo', 'simpo'],
+  reward: [],
+  grpo: ['dapo', 'grpo', 'dr_grpo', 'bnpo'],
 } as const satisfies { [M in Method]: readonly string[] }
 
 const number = () => z.number().min(-1e6).max(1e6)
@@ -40,12 +42,19 @@ export const preferenceOptions = {
   method: z
     .enum(methods)
     .default('sft')
-    .describe('What is learned from: answers (sft) or preferences (dpo, kto, orpo, cpo).'),
+    .describe(
+      'What is learned from: answers (sft), preferences (dpo, kto, orpo, cpo), preferences for a model that scores (reward), or rewards (grpo).',
+    ),
   lossType: list(z.string().min(1)).describe(
-    'Loss of dpo (several are added), kto or cpo, such as ipo, simpo or apo_zero.',
+    'Loss of dpo (several are added), kto, cpo or grpo, such as ipo, simpo, apo_zero or dr_grpo.',
   ),
   lossWeights: list(number()).describe('With several losses of dpo: what each is multiplied by.'),
-  beta: z.number().min(0).max(1e6).optional().describe('How closely the reference is kept to; default 0.1.'),
+  beta: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .optional()
+    .describe('How closely the reference is kept to; default 0.1, of grpo 0: there is none.'),
   labelSmoothing: z
     .number()
     .min(0)
@@ -80,6 +89,12 @@ export const preferenceOptions = {
     .max(1e6)
     .default(1)
     .describe("CPO: weight of the chosen answers' own likelihood; 0 for SimPO as published."),
+  centerRewardsCoefficient: z
+    .number()
+    .min(0)
+    .max(1e6)
+    .optional()
+    .describe('With method reward: how strongly the rewards of a pair are kept around zero, such as 0.01.'),
   simpoGamma: z
     .number()
     .min(0)

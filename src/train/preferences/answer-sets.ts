@@ -26,6 +26,8 @@ export interface AnswerSet {
   items: number[][]
   /** Of each item: whether its answer is wanted. */
   labels: boolean[]
+  /** By how much the chosen answer of an item should win, where its row says so. */
+  margins: ReadonlyMap<number, number>
   truncation: LedgerReport
   hash: string
   report: DataReport
@@ -59,7 +61,8 @@ export async function readAnswerSets(
   const [set, heldOut] = [createGathering(kind, options), createGathering(kind, options)]
   const examples = prepareExamples(sources, tokenizer, {
     ...mix,
-    policy: maskPolicyOf(options),
+    // What is scored as a whole has no borders.
+    policy: kind === 'comparisons' ? { accept: ['dropped', 'inferred', 'no-stop'] } : maskPolicyOf(options),
     variables: options.chatTemplateKwargs,
     vocabSize,
     skipInvalid: options.skipInvalid,
@@ -69,7 +72,10 @@ export async function readAnswerSets(
   })
   for await (const row of rowsOf(examples)) {
     signal?.throwIfAborted()
-    for (const answer of row) refuseUnlearned(answer, tokenizer, vocabSize)
+    for (const answer of row) {
+      refuseUnknown(answer, tokenizer, vocabSize)
+      if (kind !== 'comparisons') refuseUnlearned(answer)
+    }
     ;(row[0].origin.heldOut === true ? heldOut : set).add(row)
   }
   report.notes.push(...set.notes(), ...heldOut.notes())
@@ -77,8 +83,8 @@ export async function readAnswerSets(
     throw new FettleError({
       place: sources.map(sourceName).join(', '),
       found: ['nothing to learn from', ...set.notes()].join('; '),
-      expected: kind === 'pairs' ? 'at least one pair' : 'at least one answer',
-      cure: 'Look at the rows with fettle inspect --method; longer prompts need a larger max_length, or truncation_mode: keep_end.',
+      expected: kind === 'answers' ? 'at least one answer' : 'at least one pair',
+      cure: `Look at the rows with fettle inspect --method; longer ${kind === 'comparisons' ? 'answers need a larger max_length' : 'prompts need a larger max_length, or truncation_mode: keep_end'}.`,
     })
   return { set: set.finish(report), heldOut: heldOut.count === 0 ? undefined : heldOut.finish(report) }
 }
@@ -91,13 +97,19 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
   const hash = createDataHash()
   const items: number[][] = []
   const labels: boolean[] = []
+  const margins = new Map<number, number>()
   const equal: Origin[] = []
   const tooLong: Origin[] = []
-  const what = kind === 'pairs' ? 'pairs' : 'answers'
+  const isPair = kind !== 'answers'
+  const what = isPair ? 'pairs' : 'answers'
+  const isTooLong = (example: Example): boolean =>
+    kind === 'comparisons'
+      ? example.inputIds.length > options.maxLength
+      : truncate(example, limits).cut?.isLost === true
   const addAnswer = (example: Example): number => {
     const admitted = ledger.admit(example) ?? example
     // Answers meet other prompts too, and are cut where they stand then.
-    store.add(kind === 'pairs' ? admitted : example)
+    store.add(isPair ? admitted : example)
     hash.add(admitted.inputIds, admitted.mask)
     return store.count - 1
   }
@@ -108,17 +120,18 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
     /** The answers of a row. */
     add(row: readonly Example[]) {
       const [first, second] = row
-      const { part } = first.origin
+      const { part, margin } = first.origin
       // Its other answer was left out.
-      if (kind === 'pairs' && (part !== 'chosen' || second?.origin.part !== 'rejected')) return
+      if (isPair && (part !== 'chosen' || second?.origin.part !== 'rejected')) return
       if (part === 'mismatched') return
-      if (kind === 'pairs' && isSame(first.inputIds, second.inputIds)) equal.push(whole(first.origin))
-      else if (row.some((example) => truncate(example, limits).cut?.isLost === true))
-        tooLong.push(whole(first.origin))
+      if (isPair && isSame(first.inputIds, second.inputIds)) equal.push(whole(first.origin))
+      else if (row.some(isTooLong)) tooLong.push(whole(first.origin))
       else {
         items.push(row.map(addAnswer))
         labels.push(part === 'chosen' || part === 'desirable')
+        if (margin !== undefined) margins.set(items.length - 1, margin)
         hash.add(new Int32Array(0), Uint8Array.of(labels[labels.length - 1] ? 1 : 0))
+        if (margin !== undefined) hash.add(new Int32Array(0), new Uint8Array(Float64Array.of(margin).buffer))
       }
     },
     notes: () => [
@@ -127,7 +140,7 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
         : []),
       ...(tooLong.length > 0
         ? [
-            `${are(tooLong.length, what)} left out, as the prompt alone fills max_length ${options.maxLength}: ${named(tooLong)}`,
+            `${are(tooLong.length, what)} left out, as ${kind === 'comparisons' ? 'an answer and its prompt are longer than' : 'the prompt alone fills'} max_length ${options.maxLength}: ${named(tooLong)}`,
           ]
         : []),
     ],
@@ -138,6 +151,7 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
         store,
         items,
         labels,
+        margins,
         truncation: { ...truncation, lostExamples },
         hash: hash.digest(),
         report,
@@ -185,20 +199,23 @@ function isSame(a: Int32Array, b: Int32Array): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i])
 }
 
-/** @throws FettleError at an answer of which nothing is learned, or with a token that the model does not have */
-function refuseUnlearned({ inputIds, mask, origin }: Example, tokenizer: Tokenizer, vocabSize: number): void {
-  const place = formatOrigin(origin)
+/** @throws FettleError at a token that the model does not have */
+function refuseUnknown({ inputIds, origin }: Example, tokenizer: Tokenizer, vocabSize: number): void {
   const unknown = inputIds.find((id) => id >= vocabSize)
-  if (unknown !== undefined)
-    throw new FettleError({
-      place,
-      found: `token ${unknown} ${JSON.stringify(tokenizer.convertIdsToTokens(unknown))}`,
-      expected: `tokens below ${vocabSize}, the rows of the model's embedding`,
-      cure: 'Use the tokenizer of this model, or resize the embeddings with model.resizeTokenEmbeddings(tokenizer.length).',
-    })
+  if (unknown === undefined) return
+  throw new FettleError({
+    place: formatOrigin(origin),
+    found: `token ${unknown} ${JSON.stringify(tokenizer.convertIdsToTokens(unknown))}`,
+    expected: `tokens below ${vocabSize}, the rows of the model's embedding`,
+    cure: 'Use the tokenizer of this model, or resize the embeddings with model.resizeTokenEmbeddings(tokenizer.length).',
+  })
+}
+
+/** @throws FettleError at an answer of which nothing is learned */
+function refuseUnlearned({ mask, origin }: Example): void {
   if (mask.includes(1, 1)) return
   throw new FettleError({
-    place,
+    place: formatOrigin(origin),
     found: 'an answer of which nothing is learned',
     expected: 'a message of the assistant, or a text that is not empty',
   })

@@ -6,6 +6,8 @@ import type { TrainingData } from '../task.ts'
 export interface Items<D extends Document> {
   count: number
   documents(item: number): D[]
+  /** How documents become a batch; default end to end, with what their masks learn. */
+  collate?(documents: readonly D[]): TrainingBatch<D>
 }
 
 /** Batches of items: `per_device_train_batch_size` counts items, laid end to end without padding. */
@@ -40,7 +42,12 @@ export function itemData<D extends Document>(
       const batches = current.plan.step(step - epoch * first.steps)
       return {
         epoch,
-        batches: batches.map((pieces) => collate(pieces.flatMap(({ example }) => items.documents(example)))),
+        batches: batches.map((pieces) =>
+          batchOf(
+            items,
+            pieces.map(({ example }) => example),
+          ),
+        ),
       }
     },
     ...(held && {
@@ -53,11 +60,19 @@ export function itemData<D extends Document>(
 
 /** All items in their order, so many in a batch. */
 export function* batchesOf<D extends Document>(
-  { count, documents }: Items<D>,
+  items: Items<D>,
   perBatch: number,
 ): Generator<TrainingBatch<D>> {
-  for (let start = 0; start < count; start += perBatch) {
-    const numbers = Array.from({ length: Math.min(perBatch, count - start) }, (_, i) => start + i)
-    yield collate(numbers.flatMap(documents))
+  for (let start = 0; start < items.count; start += perBatch) {
+    const count = Math.min(perBatch, items.count - start)
+    yield batchOf(
+      items,
+      Array.from({ length: count }, (_, i) => start + i),
+    )
   }
+}
+
+function batchOf<D extends Document>(items: Items<D>, numbers: readonly number[]): TrainingBatch<D> {
+  const documents = numbers.flatMap((item) => items.documents(item))
+  return items.collate ? items.collate(documents) : collate(documents)
 }

@@ -7,6 +7,8 @@ const kinds: { [M in Method]: PreferenceKind | undefined } = {
   kto: 'answers',
   orpo: 'pairs',
   cpo: 'pairs',
+  reward: 'comparisons',
+  grpo: undefined,
 }
 
 /** What a method makes of rows: pairs, answers with a label, or where it learns no preferences nothing of its own. */

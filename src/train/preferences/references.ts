@@ -49,7 +49,7 @@ export async function precompute(
 ): Promise<void> {
   const internals = internalsOf(model)
   const { perPass } = passes ?? passSize(internals.activationBytesPerToken(), lowMemory)
-  const forward = createForwardPasses(internals, perPass, undefined, together)
+  const forward = createForwardPasses(internals, perPass, undefined, { together })
   for (const batch of batchesOf(answers, perBatch)) {
     signal?.throwIfAborted()
     const logProbs = await internals.inTurn(() =>

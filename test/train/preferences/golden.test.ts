@@ -26,10 +26,14 @@ interface Case {
 }
 
 const preference = (name: string) => join(import.meta.dirname, '../../fixtures/preference', name)
-const golden = JSON.parse(await readFile(preference('golden.json'), 'utf8')) as {
-  cases: Record<string, Case>
+const recorded = async (name: string) => {
+  const { cases } = JSON.parse(await readFile(preference(`${name}.json`), 'utf8')) as {
+    cases: Record<string, Case>
+  }
+  const weights = await readTensors(preference(`${name}.safetensors`))
+  return Object.entries(cases).map(([title, values]) => [title, { ...values, weights }] as const)
 }
-const weights = await readTensors(preference('golden.safetensors'))
+const cases = [...(await recorded('golden')), ...(await recorded('weighting'))]
 const trainers: Record<Case['trainer'], (input: TrainInput) => AsyncGenerator<TrainEvent>> = {
   dpo: trainDpo,
   kto: trainKto,
@@ -49,18 +53,15 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/**
- * What fettle does not tell: the epoch, and of ORPO and CPO the mean logits, which TRL takes over padding too, of which there is none
- * here.
- */
+/** What fettle does not tell: the epoch; and of ORPO and CPO it tells other mean logits: TRL takes those of prompts and padding, too. */
 function untold(trainer: Case['trainer'], name: string): boolean {
   if (['epoch', 'step'].includes(name)) return true
   return (trainer === 'orpo' || trainer === 'cpo') && name.startsWith('logits/')
 }
 
 describe.each(engines)('%s', (engine) => {
-  it.each(Object.entries(golden.cases))('learns as TRL does: %s', async (name, recorded) => {
-    const { trainer, options, adapter, batch, rows, steps } = recorded
+  it.each(cases)('learns as TRL does: %s', async (name, { weights, ...given }) => {
+    const { trainer, options, adapter, batch, rows, steps } = given
     const model = await AutoModelForCausalLM.fromPretrained(fixture('llama'), { engine, dtype: 'float32' })
     await model.loadAdapter(fixture('llama', adapter))
     const outputDir = join(folder, `${engine}-${name}`)

@@ -1,0 +1,103 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { engineProblem } from '../../../src/engine/index.ts'
+import { AutoModelForCausalLM } from '../../../src/model/index.ts'
+import { AutoTokenizer, type Tokenizer } from '../../../src/tokenizer/index.ts'
+import { trainGrpo, type RewardContext, type StepEvent } from '../../../src/train/index.ts'
+import { fixture, maxDifference, readTensors } from '../../model/golden.ts'
+
+interface Case {
+  options: Record<string, unknown>
+  batch: number
+  longest: number
+  prompts: number[][]
+  generations: { prompts: number[][]; completions: number[][] }[]
+  steps: Record<string, number>[]
+}
+
+const preference = (name: string) => join(import.meta.dirname, '../../fixtures/preference', name)
+const golden = JSON.parse(await readFile(preference('grpo.json'), 'utf8')) as { cases: Record<string, Case> }
+const weights = await readTensors(preference('grpo.safetensors'))
+const engines =
+  (await engineProblem('native')) === undefined
+    ? (['reference', 'native'] as const)
+    : (['reference'] as const)
+
+let folder = ''
+let tokenizer: Tokenizer
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fettle-grpo-'))
+  tokenizer = await AutoTokenizer.fromPretrained(join(import.meta.dirname, '../../../assets/tiny-llama'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** The rewards of the recorded runs. */
+const spread = (_: string, __: object, { completionIds }: RewardContext) =>
+  (completionIds.reduce((sum, id) => sum + id, 0) % 11) / 5
+const length = (_: string, __: object, { completionIds }: RewardContext) =>
+  completionIds[0] % 2 === 0 ? null : completionIds.length
+
+/** TRL counts tokens where they are sampled, fettle where they are learned. */
+const untold = new Set(['epoch', 'step', 'num_tokens', 'step_time'])
+
+describe.each(engines)('%s', (engine) => {
+  it.each(Object.entries(golden.cases))('learns as TRL does: %s', async (name, recorded) => {
+    const { options, batch, longest, prompts, generations, steps } = recorded
+    const { adapter = 'lora_init', ...given } = options
+    const model = await AutoModelForCausalLM.fromPretrained(fixture('llama'), { engine, dtype: 'float32' })
+    await model.loadAdapter(fixture('llama', String(adapter)))
+    const outputDir = join(folder, `${engine}-${name}`)
+    const renamed = Object.fromEntries(
+      Object.entries(given).map(([key, value]) => [
+        key.replaceAll(/_(\w)/g, (_, letter: string) => letter.toUpperCase()),
+        value,
+      ]),
+    )
+    let generation = 0
+    const events: StepEvent[] = []
+    for await (const event of trainGrpo({
+      learningRate: 5e-3,
+      ...renamed,
+      model,
+      tokenizer,
+      data: [{ rows: prompts.map((prompt_ids) => ({ prompt_ids })) }],
+      rewards: 'rewardWeights' in renamed ? [spread, length] : [spread],
+      rolloutFunc(asked) {
+        const { prompts: expected, completions } = generations[generation++]
+        expect(asked).toEqual(expected)
+        return completions
+      },
+      outputDir,
+      numGenerations: 4,
+      maxCompletionLength: longest,
+      perDeviceTrainBatchSize: batch,
+      shuffle: false,
+      maxSteps: steps.length,
+      lrSchedulerType: 'constant',
+      warmupSteps: 0,
+      weightDecay: 0.01,
+      saveSteps: 0,
+    }))
+      if (event.type === 'step') events.push(event)
+    expect(events.length).toBe(steps.length)
+    for (const [i, expected] of steps.entries()) {
+      const { loss, grad_norm, learning_rate, metrics } = events[i]
+      const found: Record<string, number> = { loss, grad_norm, learning_rate, ...metrics }
+      for (const [key, value] of Object.entries(expected))
+        if (!untold.has(key) && value !== null)
+          expect(
+            Math.abs(found[key] - value) / Math.max(1, Math.abs(value)),
+            `${key} of step ${i + 1}: ${found[key]}, not ${value}`,
+          ).toBeLessThan(1e-4)
+    }
+    const actual = await readTensors(join(outputDir, 'adapter_model.safetensors'))
+    for (const tensor of actual.names)
+      expect(
+        maxDifference(await actual.floats(tensor), await weights.floats(`${name}/${tensor}`)),
+        tensor,
+      ).toBeLessThan(2e-4)
+    await model.free()
+  })
+})
