@@ -23,6 +23,8 @@ export interface GrpoOptions {
   epsilonHigh: number
   /** Ratios above it count as it. */
   delta: number | undefined
+  /** Multiplies the divergence by the ratio, so that its gradient is that of the reverse KL. */
+  useBiasCorrectionKl: boolean
   importanceSamplingLevel: 'token' | 'sequence'
   maxCompletionLength: number
   temperature: number
@@ -41,7 +43,7 @@ interface Sampled {
 
 /**
  * Group relative policy optimisation: of each token −min(ρA, clip(ρ) A) + β (e^d − d − 1), with the ratio ρ = π / π_old of the token, or of
- * the sequence as its geometric mean, and d = log π_ref − log π. How the tokens are weighed is what the losses differ in:
+ * the sequence as its geometric mean, and d = log π_ref − log π; with use_bias_correction_kl the divergence is multiplied by ρ. How the tokens are weighed is what the losses differ in:
  * - grpo: the mean over completions of the mean over their tokens; bnpo: over all tokens of a micro-batch, and both as a mean over the
  *   micro-batches of a step;
  * - dapo: over all tokens of a step; dr_grpo: the sum by the longest completions that there could be.
@@ -125,7 +127,8 @@ function termsOf(
   logProbs: Float32Array,
   options: GrpoOptions,
 ): Terms {
-  const { beta, epsilon, epsilonHigh, delta = Infinity, importanceSamplingLevel } = options
+  const { beta, epsilon, epsilonHigh, delta = Infinity } = options
+  const { importanceSamplingLevel, useBiasCorrectionKl } = options
   const count = range.end - range.start
   const terms: Terms = { loss: 0, slopes: new Float64Array(count), kl: 0, low: 0, high: 0 }
   const logRatios = Array.from({ length: count }, (_, t) => (old ? logProbs[range.start + t] - old[t] : 0))
@@ -147,11 +150,16 @@ function termsOf(
     }
     if (!reference) continue
     const d = reference[t] - logProbs[range.start + t]
-    const kl = Math.exp(d) - d - 1
+    const weight = useBiasCorrectionKl ? ratio : 1
+    const kl = weight * (Math.exp(d) - d - 1)
     terms.kl += kl
     terms.loss += beta * kl
-    terms.slopes[t] += beta * (1 - Math.exp(d))
+    terms.slopes[t] += beta * weight * (1 - Math.exp(d))
+    // The ratio has a gradient, too.
+    if (useBiasCorrectionKl && !isOfSequence) terms.slopes[t] += beta * kl
   }
+  if (useBiasCorrectionKl && isOfSequence)
+    for (let t = 0; t < count; t += 1) terms.slopes[t] += (beta * terms.kl) / count
   return terms
 }
 

@@ -56,6 +56,10 @@ export const grpoOptions = {
   delta: positive()
     .optional()
     .describe('Above it ratios of probabilities count as it, also where a loss pulls back.'),
+  useBiasCorrectionKl: z
+    .boolean()
+    .default(true)
+    .describe('With beta: multiply the divergence by the ratio, which makes its gradient unbiased.'),
   importanceSamplingLevel: z
     .enum(['token', 'sequence'])
     .default('token')

@@ -92,6 +92,7 @@ export const groupOf: { readonly [Name in keyof Required<RunOptions>]: OptionGro
   epsilon: 'Rewards (grpo)',
   epsilonHigh: 'Rewards (grpo)',
   delta: 'Rewards (grpo)',
+  useBiasCorrectionKl: 'Rewards (grpo)',
   importanceSamplingLevel: 'Rewards (grpo)',
   maskTruncatedCompletions: 'Rewards (grpo)',
   temperature: 'Rewards (grpo)',

@@ -67,6 +67,7 @@ const roles: {
   epsilon: 'fixed',
   epsilonHigh: 'fixed',
   delta: 'fixed',
+  useBiasCorrectionKl: 'fixed',
   importanceSamplingLevel: 'fixed',
   maskTruncatedCompletions: 'fixed',
   temperature: 'fixed',

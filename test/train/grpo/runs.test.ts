@@ -86,10 +86,14 @@ it('gets functions from modules, and rows with all their columns', async () => {
   const path = join(folder, 'judges.mjs')
   await writeFile(
     path,
-    'export default (text, row) => row.letters\nexport async function shorter(text) { return -text.length }\n',
+    'export default function judges(text, row) { return row.letters }\nexport async function shorter(text) { return -text.length }\n',
   )
   const events = await run('modules', { rewards: [path], rewardWeights: [2, 1], maxSteps: 1, shuffle: false })
   const [{ metrics = {} }] = steps(events)
+  expect(Object.keys(metrics).filter((name) => name.endsWith('/mean'))).toEqual([
+    'rewards/judges/mean',
+    'rewards/shorter/mean',
+  ])
   expect(metrics['rewards/judges/mean']).toBe(0)
   expect(metrics).toHaveProperty('rewards/shorter/mean')
 })
@@ -153,7 +157,7 @@ describe('says what is wrong', () => {
     await expect(run('tired', { rewards: [tires] })).rejects.toThrow(
       /rows#\d: reward tires: Infinity; expected a finite number.*Nothing trained is lost: go on with --resume, from .*checkpoint-1/,
     )
-    expect(existsSync(join(folder, 'tired/checkpoint-1/checkpoint.json'))).toBe(true)
+    expect(existsSync(join(folder, 'tired/checkpoint-1/adapter_model.safetensors'))).toBe(true)
     const rest = await run('tired', {
       rewards: [Object.defineProperty(letters, 'name', { value: 'tires' })],
       resumeFromCheckpoint: true,
