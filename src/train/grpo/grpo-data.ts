@@ -2,7 +2,7 @@ import { collate, learnedRanges, type TrainingBatch } from '../../batch/index.ts
 import { internalsOf } from '../../model/index.ts'
 import { createForwardPasses } from '../forward-passes.ts'
 import type { SampledAnswer } from '../objectives/grpo.ts'
-import { passSize } from '../pass-size.ts'
+import { passSize } from '../memory/index.ts'
 import type { TrainingData } from '../task.ts'
 import { divided, type GrpoPlan } from './grpo-plan.ts'
 import type { KeptRollouts } from './kept-rollouts.ts'
