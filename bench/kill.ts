@@ -28,9 +28,8 @@ try {
   if (!isOfChats) await writePairs(values.data, pairs)
   const data = isOfChats ? values.data : pairs
   const args = [data, '--model', values.model, '--max-steps', values['max-steps'], '--method', method]
-  args.push(
-    ...'--save-steps 2 --save-total-limit 2 --max-length 128 --per-device-train-batch-size 1'.split(' '),
-  )
+  args.push(...'--save-steps 2 --save-total-limit 2 --max-length 128'.split(' '))
+  if (method !== 'grpo') args.push('--per-device-train-batch-size', '1')
   args.push(...'--lora-r 4 --lora-dropout 0.1 --learning-rate 1e-3'.split(' '))
   if (method === 'grpo') args.push('--rewards', await writeRewards(place), ...grpoArguments)
   const whole = join(place, 'whole')
