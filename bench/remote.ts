@@ -21,6 +21,9 @@ const { values } = parseArgs({
 /** Largest differences from this engine that are allowed. */
 const most: Apart = { loss: 1e-4, gradNorm: 1e-3, adapter: 1e-2 }
 
+/** Steps of a run that is disturbed: enough to be in the middle when it is. */
+const killSteps = 60
+
 const out = resolve(values.out)
 const only = new Set(values.only.split(','))
 const smollm2 = join(values.peers, 'smollm2')
@@ -188,9 +191,6 @@ async function preferences(model: string): Promise<void> {
   ] as const)
     await parity(name, runArgs(model, data, 4, more), name === 'dpo' ? targets : targets.slice(0, 2))
 }
-
-/** Steps of a run that is disturbed: enough to be in the middle when it is. */
-const killSteps = 60
 
 /** kill -9 of a worker of torchrun, which starts all of them again from the last checkpoint. */
 async function killWorker(model: string, data: string): Promise<void> {

@@ -1,7 +1,8 @@
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { FettleError } from '../error.ts'
 import { commandFor, schedulers, writeHandOff, type HandOff } from '../remote/index.ts'
 import { train, type Execute } from '../train/index.ts'
+import { plural } from './numbers.ts'
 import type { readRun } from './run-flags.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -36,7 +37,7 @@ export interface PrintedCommand {
 export async function printCommand(
   input: RunInput & Pick<Awaited<ReturnType<typeof readRun>>, 'outputDir'>,
   model: string,
-  { scheduler: given, nodes = 1, gpus = 1, remoteModel, ...how }: PrintedCommand,
+  { scheduler: given, nodes = 1, gpus = 1, remoteModel, parallel, attention }: PrintedCommand,
   out: Terminal,
   people: Terminal,
 ): Promise<void> {
@@ -52,9 +53,17 @@ export async function printCommand(
   const { folder, steps, notes } = await handOff(input, join(output, 'hand-off'))
   for (const note of notes) people.write(`${note}\n`)
   people.write(
-    `${folder} holds ${steps} steps; put it, the model and fettle's package where the machines see them.\n`,
+    `${folder} holds ${plural(steps, 'step')}; put it, the model and fettle's package where the machines see them.\n`,
   )
   out.write(
-    commandFor(scheduler, { handOff: folder, output, model: remoteModel ?? model, nodes, gpus, ...how }),
+    commandFor(scheduler, {
+      handOff: folder,
+      output,
+      model: remoteModel ?? resolve(model),
+      nodes,
+      gpus,
+      parallel,
+      attention,
+    }),
   )
 }
