@@ -47,7 +47,11 @@ def begin() -> World:
     elif size > 1:
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // here))
     if size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if gpus else "gloo")
+        store, _, _ = next(dist.rendezvous("env://"))
+        # A torchrun of one machine keeps its store when it starts the workers again: the addresses of those before would be found there.
+        if here == size:
+            store = dist.PrefixStore(f"attempt-{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        dist.init_process_group("nccl" if gpus else "gloo", store=store, rank=rank, world_size=size)
     return World(rank, size, device)
 
 
