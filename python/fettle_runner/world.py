@@ -44,8 +44,9 @@ def begin() -> World:
     device = torch.device("cuda", local if local < gpus else 0) if gpus else torch.device("cpu")
     if gpus:
         torch.cuda.set_device(device)
-    elif size > 1:
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // here))
+    elif size > 1 or "FETTLE_THREADS" in os.environ:
+        threads = os.environ.get("FETTLE_THREADS") or len(os.sched_getaffinity(0)) // here
+        torch.set_num_threads(max(1, int(threads)))
     if size > 1 and not dist.is_initialized():
         store, _, _ = next(dist.rendezvous("env://"))
         # A torchrun of one machine keeps its store when it starts the workers again: the addresses of those before would be found there.

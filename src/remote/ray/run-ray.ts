@@ -32,7 +32,7 @@ export interface RayJob {
 }
 
 /** What of this process's environment the workers get: how machines find each other. */
-const passedOn = /^(GLOO_|NCCL_|RAY_TRAIN_|OMP_NUM_THREADS$|HF_HOME$)/
+const passedOn = /^(GLOO_|NCCL_|RAY_TRAIN_|OMP_NUM_THREADS$|FETTLE_THREADS$|HF_HOME$)/
 
 /** Runs on a Ray cluster: uploads runner and rows, starts a job of Ray Train, and reads its events. */
 export function onRay(
