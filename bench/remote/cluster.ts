@@ -15,6 +15,9 @@ export interface Cluster {
 const quiet = { RAY_USAGE_STATS_ENABLED: '0', RAY_DISABLE_IMPORT_WARNING: '1' }
 const objectStore = ['--object-store-memory', '200000000']
 
+/** Of namespaces, bridge and cables, so that two of these programs do not meet. */
+const tag = `f${process.pid % 10_000}n`
+
 /** A cluster of one machine: this one. */
 export async function startHead(ray: string, work: string): Promise<Cluster> {
   const port = 8399
@@ -50,17 +53,17 @@ export async function startHead(ray: string, work: string): Promise<Cluster> {
 export async function startThree(ray: string, work: string): Promise<Cluster> {
   const folder = join('/tmp', `fettle-ray3-${process.pid}`)
   mkdirSync(folder, { recursive: true })
-  ip('link add ftlbr0 type bridge')
-  ip('addr add 10.78.0.254/24 dev ftlbr0')
-  ip('link set ftlbr0 up')
+  ip(`link add ${tag}br type bridge`)
+  ip(`addr add 10.78.0.254/24 dev ${tag}br`)
+  ip(`link set ${tag}br up`)
   const nodes: number[] = []
   for (const i of [1, 2, 3]) {
-    ip(`netns add ftl${i}`)
-    ip(`link add ftlv${i} type veth peer name eth0 netns ftl${i}`)
-    ip(`link set ftlv${i} master ftlbr0 up`)
-    ip(`-n ftl${i} addr add 10.78.0.${i}/24 dev eth0`)
-    ip(`-n ftl${i} link set eth0 up`)
-    ip(`-n ftl${i} link set lo up`)
+    ip(`netns add ${tag}${i}`)
+    ip(`link add ${tag}v${i} type veth peer name eth0 netns ${tag}${i}`)
+    ip(`link set ${tag}v${i} master ${tag}br up`)
+    ip(`-n ${tag}${i} addr add 10.78.0.${i}/24 dev eth0`)
+    ip(`-n ${tag}${i} link set eth0 up`)
+    ip(`-n ${tag}${i} link set lo up`)
   }
   const environment = { ...quiet, GLOO_SOCKET_IFNAME: 'eth0' }
   for (const i of [1, 2, 3]) {
@@ -71,7 +74,7 @@ export async function startThree(ray: string, work: string): Promise<Cluster> {
     const args = [
       'netns',
       'exec',
-      `ftl${i}`,
+      `${tag}${i}`,
       ray,
       'start',
       '--block',
@@ -91,7 +94,7 @@ export async function startThree(ray: string, work: string): Promise<Cluster> {
 
 /** Takes namespaces and bridge away. */
 export function endNetwork(): void {
-  for (const args of ['netns del ftl1', 'netns del ftl2', 'netns del ftl3', 'link del ftlbr0'])
+  for (const args of [...[1, 2, 3].map((i) => `netns del ${tag}${i}`), `link del ${tag}br`])
     try {
       ip(args)
     } catch {
