@@ -11,6 +11,7 @@ export default defineConfig({
     remote: 'remote.ts',
     'model-table': 'model-table.ts',
     'onnx-check': 'onnx-check.ts',
+    'export-check': 'export-check.ts',
     fuzz: 'fuzz.ts',
     kill: 'kill.ts',
     'dpo-speed': 'dpo-speed.ts',

@@ -1,5 +1,5 @@
 import type { ExportFormat } from './format.ts'
-import { ggufFileTypes } from './gguf/file-types.ts'
+import { adapterFileTypes, ggufFileTypes } from './gguf/file-types.ts'
 
 /** Every format, by the name that `--format` takes. */
 export const exportFormats = {
@@ -21,6 +21,32 @@ export const exportFormats = {
     types: ggufFileTypes,
     extension: '.gguf',
     load: async () => (await import('./gguf/write-model.ts')).writeGgufExport,
+  },
+  'gguf-lora': {
+    summary: 'the adapter alone, for llama.cpp beside the GGUF file of its model',
+    types: adapterFileTypes,
+    extension: '.gguf',
+    isAdapter: true,
+    load: async () => (await import('./gguf/write-adapter.ts')).writeGgufAdapter,
+  },
+  ollama: {
+    summary: 'a folder for `ollama create`: a GGUF file and its Modelfile',
+    types: ggufFileTypes,
+    extension: null,
+    load: async () => (await import('./ollama/write-ollama.ts')).writeOllamaExport,
+  },
+  mlx: {
+    summary: 'a folder that mlx-lm loads as it is',
+    types: ['stored', 'float32', 'bfloat16', 'float16'],
+    extension: null,
+    load: async () => (await import('./safetensors-format.ts')).writeSafetensorsExport,
+  },
+  'mlx-lora': {
+    summary: 'the adapter alone, for mlx-lm (--adapter-path)',
+    types: ['float32'],
+    extension: null,
+    isAdapter: true,
+    load: async () => (await import('./mlx/write-mlx.ts')).writeMlxAdapter,
   },
 } as const satisfies Record<string, ExportFormat>
 

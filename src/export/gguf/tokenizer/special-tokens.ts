@@ -105,8 +105,28 @@ function addedAround(
       named.set('eos', last)
       adds.set('eos', true)
     }
+    const middle = betweenPair(listOf(processor['pair']), first, last)
+    if (!middle) continue
+    const ends = [named.get('sep'), named.get('eos')].filter((token) => token !== undefined)
+    const [one, two] = middle.map(specialOf)
+    const isOne = one !== undefined && ends.includes(one) && last === undefined
+    adds.set('sep', isOne || (two !== undefined && ends.includes(two)))
   }
   return adds
+}
+
+/** What stands between two texts, where something does. */
+function betweenPair(
+  pair: readonly JsonObject[],
+  first: string | undefined,
+  last: string | undefined,
+): readonly JsonObject[] | undefined {
+  const start = first !== undefined && pair[0] && specialOf(pair[0]) === first ? 1 : 0
+  const end =
+    last !== undefined && specialOf(pair[pair.length - 1] ?? {}) === last ? pair.length - 1 : pair.length
+  const inner = pair.slice(start, end)
+  const isText = (step: JsonObject | undefined) => step !== undefined && isObject(step['Sequence'])
+  return inner.length > 2 && isText(inner[0]) && isText(inner.at(-1)) ? inner.slice(1, -1) : undefined
 }
 
 function specialOf(step: JsonObject): string | undefined {

@@ -155,11 +155,11 @@ export function mergedVocabulary(json: TokenizerJson, count: number, place: stri
   const unknown = unknownToken(json.raw)
   for (const [id, token] of tokensOf(json, count, place).entries()) {
     const entry = token === undefined ? undefined : added.get(token)
-    const isControl = entry !== undefined && (entry.special || looksSpecial(entry.content))
+    const isControl = entry?.special === true
     const type =
       token === undefined
         ? types.unused
-        : token === unknown
+        : token === unknown && !isControl
           ? types.unknown
           : /^<0x[0-9A-Fa-f]{2}>$/.test(token)
             ? types.byte
