@@ -41,6 +41,19 @@ export const exportCommand = defineCommand({
       description:
         'Weights above it go to several files: 5GB, 500MB. Default 5GB; one GGUF file is never split without it',
     },
+    evalData: {
+      type: 'string',
+      hint: 'path',
+      description:
+        'Rows that the exported form and the live model are both asked, for the certificate; may be repeated',
+      repeats: true,
+    },
+    certificateRows: { type: 'number', description: 'How many of these rows; default 8' },
+    certificateBound: {
+      type: 'number',
+      description:
+        'The largest mean divergence from the live model that passes, in nats; default by the type',
+    },
     force: { type: 'boolean', description: 'Replaces a file, or writes into a folder that has files in it' },
     quantization: {
       ...modelFlags.quantization,
@@ -50,7 +63,11 @@ export const exportCommand = defineCommand({
     doubleQuantization: modelFlags.doubleQuantization,
     engine: modelFlags.engine,
     threads: modelFlags.threads,
-    json: { type: 'boolean', description: 'Prints {"format","type","path","files":[{"path","bytes"}]}' },
+    json: {
+      type: 'boolean',
+      description:
+        'Prints {"format","type","path","files":[{"path","bytes"}],"certificate":{"verdict","kl","path"}}',
+    },
   },
   details: names
     .map((name) => {
@@ -82,6 +99,9 @@ export const exportCommand = defineCommand({
         doubleQuantization: flags.doubleQuantization ?? false,
         engine: oneOf(flags.engine, modelFlags.engine.options),
         threads: flags.threads,
+        ...(flags.evalData !== undefined && { evalData: repeated('evalData') }),
+        certificateRows: flags.certificateRows,
+        certificateBound: flags.certificateBound,
         signal: controller.signal,
         onProgress({ tensors, all }) {
           const { filled, rest } = bar(all === 0 ? 0 : tensors / all, 20)
@@ -93,7 +113,7 @@ export const exportCommand = defineCommand({
       })
       line.clear()
       showNotices(result.notices)
-      if (flags.json === true) writeJsonLine({ ...result, notices: undefined })
+      if (flags.json === true) writeJsonLine(summaryOf(result))
       else people.write(`${people.paint.green('✔')} ${describe(result)}\n`)
       return 0
     } catch (error) {
@@ -106,6 +126,13 @@ export const exportCommand = defineCommand({
     }
   },
 })
+
+/** What programs are told; the certificate is a file. */
+function summaryOf({ format, type, path, files, certificate, certificatePaths }: ExportResult) {
+  const { verdict, forms } = certificate
+  const kl = forms.map((form) => form.kl)
+  return { format, type, path, files, certificate: { verdict, kl, path: certificatePaths.json } }
+}
 
 function describe({ format, type, path, files }: ExportResult): string {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)

@@ -2,7 +2,9 @@ import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { checkArgument, checkObject, checkPath } from '../check-argument.ts'
 import { clipText, FettleError, quoteValue, type Problem } from '../error.ts'
-import type { ExportedFile, ExportFormat } from './format.ts'
+import type { ExportedFile, ExportFormat, ExportSource } from './format.ts'
+import { certify, placeCertificate, setAside } from './certificate/index.ts'
+import type { Certificate, Exported } from './certificate/index.ts'
 import { exportFormats, type ExportFormatName } from './formats.ts'
 import { openSource } from './open-source.ts'
 import type { ExportOptions } from './options.ts'
@@ -16,6 +18,10 @@ export interface ExportResult {
   files: ExportedFile[]
   /** What is to be known of it: what files say that was not read, or what the format does not carry. */
   notices: readonly Problem[]
+  /** What it is made of, and how near the exported form is to the live model. */
+  certificate: Certificate
+  /** Where that is written, for programs and for people. */
+  certificatePaths: { json: string; page: string }
 }
 
 /**
@@ -25,35 +31,67 @@ export interface ExportResult {
  * @throws FettleError for what cannot be read, what the format cannot hold, and an output that is in the way
  */
 export async function exportModel(options: ExportOptions): Promise<ExportResult> {
-  const { format, output, overwrite = false, signal, onProgress } = checked(options)
+  const { format, output, overwrite = false } = checked(options)
   const chosen: ExportFormat = exportFormats[format]
   const types = typesOf(chosen, options)
-  const isFile = chosen.extension !== null
   checkAdapter(chosen, options)
   checkOutput(chosen, options, overwrite)
-  const write = await chosen.load()
   const source = await openSource(options)
+  const written = await writeFiles(source, chosen, types, options).finally(() => source.model.free())
+  const exported = { format, types, output, files: written.files }
+  const { certificate, paths } = await certified(source, exported, options, chosen.extension !== null)
+  return { format, type: types.join(','), path: output, ...written, certificate, certificatePaths: paths }
+}
+
+/** Lets the format write beside the output, and moves what is whole to its place. */
+async function writeFiles(
+  source: ExportSource,
+  format: ExportFormat,
+  types: readonly string[],
+  { output, maxShardBytes, signal, onProgress }: ExportOptions,
+): Promise<Pick<ExportResult, 'files' | 'notices'>> {
+  const isFile = format.extension !== null
   const notices: Problem[] = [...source.model.notices, ...source.tokenizer.notices]
-  try {
-    const files = await placeWhole(output, isFile, async (folder) => {
-      const found = await write(source, {
-        folder,
-        name: basename(output),
-        type: types[0],
-        types,
-        maxShardBytes: options.maxShardBytes ?? (isFile ? Number.POSITIVE_INFINITY : 5e9),
-        onTensor(tensors, all) {
-          signal?.throwIfAborted()
-          onProgress?.({ tensors, all })
-        },
-      })
-      signal?.throwIfAborted()
-      notices.push(...(found ?? []))
+  const write = await format.load()
+  const files = await placeWhole(output, isFile, async (folder) => {
+    const found = await write(source, {
+      folder,
+      name: basename(output),
+      type: types[0],
+      types,
+      maxShardBytes: maxShardBytes ?? (isFile ? Number.POSITIVE_INFINITY : 5e9),
+      onTensor(tensors, all) {
+        signal?.throwIfAborted()
+        onProgress?.({ tensors, all })
+      },
     })
-    return { format, type: types.join(','), path: output, files, notices }
-  } finally {
-    await source.model.free()
-  }
+    signal?.throwIfAborted()
+    notices.push(...(found ?? []))
+  })
+  return { files, notices }
+}
+
+/**
+ * Writes the certificate beside an export.
+ *
+ * @throws FettleError (exit code 1) where the exported form is too far from the live model: it is set aside
+ */
+async function certified(source: ExportSource, exported: Exported, options: ExportOptions, isFile: boolean) {
+  const { output, files } = exported
+  const certificate = await certify(source, exported, options)
+  const paths = await placeCertificate(certificate, output, isFile)
+  if (certificate.verdict !== 'failed') return { certificate, paths }
+  const aside = await setAside(output, isFile, files)
+  const { type, kl, bound } = certificate.forms.find(({ verdict }) => verdict === 'failed') ?? {}
+  throw new FettleError(
+    {
+      place: output,
+      found: `a mean divergence of ${kl?.toPrecision(3)} nats from the live model, as ${type}`,
+      expected: `at most ${bound}`,
+      cure: `It is kept as ${aside}, with its certificate; try a type of more bits, or --certificate-bound where that is near enough.`,
+    },
+    { exitCode: 1 },
+  )
 }
 
 function checked(options: ExportOptions): ExportOptions {
@@ -64,9 +102,16 @@ function checked(options: ExportOptions): ExportOptions {
   const { format, maxShardBytes: most } = options
   const isFormat = typeof format === 'string' && Object.hasOwn(exportFormats, format)
   checkArgument('exportModel: format', format, isFormat, Object.keys(exportFormats).join(', '))
+  checkCount('certificateRows', options.certificateRows, Number.isInteger)
+  checkCount('certificateBound', options.certificateBound, Number.isFinite)
   const isSize = most === undefined || (typeof most === 'number' && most > 0)
   checkArgument('exportModel: maxShardBytes', most, isSize, 'a number of bytes')
   return options
+}
+
+function checkCount(name: string, value: unknown, isOne: (value: number) => boolean): void {
+  const isRight = value === undefined || (typeof value === 'number' && isOne(value) && value > 0)
+  checkArgument(`exportModel: ${name}`, value, isRight, 'a number above 0')
 }
 
 function typesOf({ types, takesSeveral }: ExportFormat, { format, type }: ExportOptions): string[] {

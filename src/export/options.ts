@@ -20,6 +20,12 @@ export interface ExportOptions extends Pick<
   overwrite?: boolean | undefined
   /** Above so many bytes weights go to several files; default 5 · 10⁹, of GGUF files none. */
   maxShardBytes?: number | undefined
+  /** Files of rows that the exported form and the live model are both asked, for the certificate; without them it has hashes only. */
+  evalData?: string | readonly string[] | undefined
+  /** How many of the rows; default 8. */
+  certificateRows?: number | undefined
+  /** The largest mean divergence from the live model that passes, in nats; default by the type, see `boundOf`. */
+  certificateBound?: number | undefined
   /** Ends the export; nothing is left of it. */
   signal?: AbortSignal | undefined
   /** Is told how far it is, tensor by tensor. */

@@ -1,0 +1,54 @@
+import { join } from 'node:path'
+import type { ExportFormatName } from '../formats.ts'
+import { storages, type StorageName } from '../onnx/storage.ts'
+import { fettleRunner } from './fettle-runner.ts'
+import { onnxRunner } from './onnx-runner.ts'
+import type { Runner } from './runner.ts'
+
+/** Something of an export that answers by itself. */
+export interface ExportedForm {
+  path: string
+  type: string
+  /** In the runtime that it is for, or read back by fettle; or a note: why neither. */
+  open(capacity: number): Promise<{ runner: Runner; note?: string } | { runner: null; note: string }>
+}
+
+/** The forms of each format. */
+const formsOf: {
+  readonly [F in ExportFormatName]: (output: string, types: readonly string[]) => ExportedForm[]
+} = {
+  safetensors: (path, [type]) => [
+    {
+      path,
+      type,
+      open: async (capacity) => ({
+        runner: await fettleRunner({ model: path }, { capacity, isTarget: true }),
+      }),
+    },
+  ],
+  onnx: (output, types) =>
+    types.map((type) => {
+      const path = join(output, 'onnx', storages[type as StorageName].file)
+      return {
+        path,
+        type,
+        async open() {
+          const runner = await onnxRunner(path)
+          if (runner) return { runner }
+          return {
+            runner: null,
+            note: 'onnxruntime-node is not installed here: `npm install onnxruntime-node` (or Transformers.js), then export again.',
+          }
+        },
+      }
+    }),
+}
+
+/** What of an export can be asked. */
+export function exportedForms(
+  format: ExportFormatName,
+  output: string,
+  types: readonly string[],
+): ExportedForm[] {
+  return formsOf[format](output, types)
+}
