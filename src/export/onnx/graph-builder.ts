@@ -3,13 +3,7 @@ import { bytesOfElement } from './model-proto.ts'
 import type { Attribute, ElementType, Graph, Initializer, OnnxNode, ValueInfo } from './model-proto.ts'
 
 /** Operators of onnxruntime's own. */
-const contributed = new Set([
-  'FastGelu',
-  'GatherBlockQuantized',
-  'GroupQueryAttention',
-  'MatMulNBits',
-  'RotaryEmbedding',
-])
+const contributed = new Set(['FastGelu', 'GroupQueryAttention', 'MatMulNBits', 'RotaryEmbedding'])
 
 /** A graph that grows node by node; values have names. */
 export interface GraphBuilder {

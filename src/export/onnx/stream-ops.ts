@@ -25,23 +25,27 @@ export const embedding: OpTranslator = (op) => {
   const isOfTokens = op.tensor('ids') === program.ids
   const bits = isOfTokens && table.columns % blockSize === 0 ? storage.tableBits : null
   const ids = isOfTokens ? tokens.ids : graph.node('Reshape', [tokens.positions, graph.integers([-1])])
-  let rows: string
-  if (bits === null) rows = graph.node('Gather', [weights.float(table, storage.compute), ids])
-  else {
-    const { codes, scales } = weights.quantized(table, bits, storage.compute)
-    const blocks = table.columns / blockSize
-    const shaped = graph.node('Reshape', [scales, graph.integers([-1, blocks, 1])])
-    // The codes lie as the head reads them, [rows, blocks, block]: tied ones are the same numbers.
-    const gathered = graph.node('GatherBlockQuantized', [codes, ids, shaped], {
-      bits: { int: bits },
-      block_size: { int: blockSize },
-      gather_axis: { int: 0 },
-      quantize_axis: { int: 2 },
-    })
-    rows = tokens.flat(gathered, table.columns)
-  }
+  const rows =
+    bits === null
+      ? graph.node('Gather', [weights.float(table, storage.compute), ids])
+      : quantizedRows(op, ids, bits)
   const widened = inTypeOf(op, 'y', rows, storage.compute)
   op.give('y', times(op, widened, op.attribute('scale'), op.type('y')))
+}
+
+/**
+ * Rows of a table that is held in blocks of codes, by plain operators: onnxruntime's own one for it is not in its WebAssembly build. The codes
+ * lie as the head reads them, [rows, blocks, block], so that tied ones are the same numbers.
+ */
+function quantizedRows(op: OpTranslation, ids: string, bits: 8): string {
+  const { graph, storage, tokens, weights } = op
+  const { node, integers, scalar } = graph
+  const table = op.parameter('table')
+  const { codes, scales } = weights.quantized(table, bits, storage.compute)
+  const counted = castTo(graph, node('Gather', [codes, ids]), storage.compute)
+  const centred = node('Sub', [counted, scalar(2 ** (bits - 1), storage.compute)])
+  const shaped = node('Reshape', [scales, integers([-1, table.columns / blockSize, 1])])
+  return tokens.flat(node('Mul', [centred, node('Gather', [shaped, ids])]), table.columns)
 }
 
 /** The rows of the tokens that logits are wanted of. */

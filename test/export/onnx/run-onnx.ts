@@ -246,10 +246,5 @@ const operators: Readonly<Record<string, Operator>> = {
     const y = linear(x, weight)
     return [bias ? mapped([y, bias], y, (a, b) => a + b) : y]
   },
-  GatherBlockQuantized: ({ attributes: { bits } }, [codes, ids, scales]) => {
-    const [rows, blocks, size] = codes.shape
-    const table = dequantized(codes, scales, Number(bits), [rows, blocks * size])
-    return [gathered({ shape: [rows, blocks, size], data: table.data }, ids)]
-  },
   Scan: scan,
 }
