@@ -180,11 +180,18 @@ export type {
 
 export { exportFormats, exportModel } from './export/index.ts'
 export type {
+  Certificate,
+  CertifiedForm,
+  ComparedRow,
   ExportedFile,
   ExportFormatName,
   ExportOptions,
   ExportProgress,
   ExportResult,
+  HashedFile,
+  RuntimeInfo,
+  ShownAnswer,
+  Verdict,
 } from './export/index.ts'
 
 export { handOffJsonSchema } from './remote/index.ts'
