@@ -13,16 +13,26 @@ export interface ExportedForm {
   open(capacity: number): Promise<{ runner: Runner; note?: string } | { runner: null; note: string }>
 }
 
-/** The forms of each format. */
-const formsOf: {
-  readonly [F in ExportFormatName]: (output: string, types: readonly string[]) => ExportedForm[]
-} = {
+type FormsOf = (output: string, types: readonly string[]) => ExportedForm[]
+
+/** The forms of the formats of whole models; others cannot be asked. */
+const formsOf: Readonly<Record<string, FormsOf | undefined>> = {
   safetensors: (path, [type]) => [
     {
       path,
       type,
       open: async (capacity) => ({
         runner: await fettleRunner({ model: path }, { capacity, isTarget: true }),
+      }),
+    },
+  ],
+  gguf: (path, [type]) => [
+    {
+      path,
+      type,
+      open: async (capacity) => ({
+        runner: await fettleRunner({ model: path }, { capacity, isTarget: false }),
+        note: 'llama.cpp is what it is for; fettle reads its files as llama.cpp does.',
       }),
     },
   ],
@@ -50,5 +60,5 @@ export function exportedForms(
   output: string,
   types: readonly string[],
 ): ExportedForm[] {
-  return formsOf[format](output, types)
+  return formsOf[format]?.(output, types) ?? []
 }
