@@ -40,7 +40,17 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   const written = await writeFiles(source, chosen, types, options).finally(() => source.model.free())
   const exported = { format, types, output, files: written.files }
   const { certificate, paths } = await certified(source, exported, options, chosen.extension !== null)
-  return { format, type: types.join(','), path: output, ...written, certificate, certificatePaths: paths }
+  const beside = Object.values(paths).map((path) => ({ path, bytes: statSync(path).size }))
+  const files = [...written.files, ...beside].toSorted((a, b) => (a.path < b.path ? -1 : 1))
+  return {
+    format,
+    type: types.join(','),
+    path: output,
+    files,
+    notices: written.notices,
+    certificate,
+    certificatePaths: paths,
+  }
 }
 
 /** Lets the format write beside the output, and moves what is whole to its place. */
@@ -121,7 +131,7 @@ function typesOf({ types, takesSeveral }: ExportFormat, { format, type }: Export
   throw new FettleError({
     place: 'type',
     found: unknown === undefined ? `${asked.length} types` : quoteValue(unknown),
-    expected: `${takesSeveral ? 'some' : 'one'} of ${types.join(', ')} for the format ${format}`,
+    expected: `${takesSeveral ? 'some of ' : ''}${types.join(', ')} for the format ${format}`,
   })
 }
 

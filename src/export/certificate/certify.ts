@@ -5,25 +5,16 @@ import { join } from 'node:path'
 import { hashFile } from '../../formats/index.ts'
 import type { ModelPaths } from '../../pipeline/index.ts'
 import { version } from '../../version.ts'
-import type { ExportedFile, ExportSource } from '../format.ts'
-import type { ExportFormatName } from '../formats.ts'
+import type { ExportSource } from '../format.ts'
 import type { ExportOptions } from '../options.ts'
 import { boundOf, verdictOf, type Certificate, type CertifiedForm, type HashedFile } from './certificate.ts'
 import { answersOf, compareRow, type CompareOptions } from './compare-rows.ts'
 import { readPrompts, type EvaluationPrompt } from './evaluation-prompts.ts'
-import { exportedForms, type ExportedForm } from './exported-forms.ts'
+import { exportedForms, type Exported, type ExportedForm } from './exported-forms.ts'
 import { fettleRunner } from './fettle-runner.ts'
 
 /** Tokens of an answer that are compared. */
 const newTokens = 24
-
-/** What was exported. */
-export interface Exported {
-  format: ExportFormatName
-  types: readonly string[]
-  output: string
-  files: readonly ExportedFile[]
-}
 
 /**
  * What an export is made of, and, where there are rows to ask, how near the exported form is to the model with its adapter as fettle runs
@@ -37,8 +28,9 @@ export async function certify(
   const { evalData = [], certificateRows = 8, certificateBound } = options
   const prompts = await readPrompts([evalData].flat(), tokenizer, certificateRows)
   const comparing = { tokenizer, stops: new Set(stopSet.ids), newTokens }
-  const forms = exportedForms(exported.format, exported.output, exported.types)
-  const compared = prompts.length > 0 ? await compareForms(forms, prompts, comparing, options) : []
+  const forms = exportedForms(exported)
+  const isAsked = prompts.length > 0 && forms.length > 0
+  const compared = isAsked ? await compareForms(forms, prompts, comparing, options) : []
   const judged = compared.map((form) => judge(form, certificateBound ?? boundOf(form.type)))
   const template = tokenizer.chatTemplate
   return {
@@ -46,7 +38,7 @@ export async function certify(
     created: new Date().toISOString(),
     format: exported.format,
     verdict: verdictOf(judged),
-    ...(prompts.length === 0 && { note: 'No evaluation rows were given: --eval-data FILE.' }),
+    ...noteOf([evalData].flat(), prompts, forms),
     base: { path: paths.model, files: await hashed(paths.model) },
     adapter: paths.adapter === undefined ? null : { path: paths.adapter, files: await hashed(paths.adapter) },
     tokenizer: await hashOfTokenizer(paths),
@@ -55,6 +47,17 @@ export async function certify(
     files: await Promise.all(exported.files.map(({ path, bytes }) => hashedFile(path, bytes))),
     forms: judged,
   }
+}
+
+/** Why nothing was asked, where that is so. */
+function noteOf(
+  given: readonly string[],
+  prompts: readonly EvaluationPrompt[],
+  forms: readonly ExportedForm[],
+): { note?: string } {
+  if (given.length === 0) return { note: 'No evaluation rows were given: --eval-data FILE.' }
+  if (prompts.length === 0) return { note: 'No evaluation row has a prompt that could be asked.' }
+  return forms.length === 0 ? { note: 'Nothing here runs this form by itself.' } : {}
 }
 
 type Unjudged = Omit<CertifiedForm, 'bound' | 'verdict'>

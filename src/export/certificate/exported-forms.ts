@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { ExportedFile } from '../format.ts'
 import type { ExportFormatName } from '../formats.ts'
 import { storages, type StorageName } from '../onnx/storage.ts'
 import { fettleRunner } from './fettle-runner.ts'
@@ -13,11 +14,19 @@ export interface ExportedForm {
   open(capacity: number): Promise<{ runner: Runner; note?: string } | { runner: null; note: string }>
 }
 
-type FormsOf = (output: string, types: readonly string[]) => ExportedForm[]
+/** What was exported. */
+export interface Exported {
+  format: ExportFormatName
+  types: readonly string[]
+  output: string
+  files: readonly ExportedFile[]
+}
+
+type FormsOf = (exported: Exported) => ExportedForm[]
 
 /** The forms of the formats of whole models; others cannot be asked. */
 const formsOf: Readonly<Record<string, FormsOf | undefined>> = {
-  safetensors: (path, [type]) => [
+  safetensors: ({ output: path, types: [type] }) => [
     {
       path,
       type,
@@ -26,7 +35,8 @@ const formsOf: Readonly<Record<string, FormsOf | undefined>> = {
       }),
     },
   ],
-  gguf: (path, [type]) => [
+  // A file in several parts is read by its first.
+  gguf: ({ files: [{ path }], types: [type] }) => [
     {
       path,
       type,
@@ -36,7 +46,7 @@ const formsOf: Readonly<Record<string, FormsOf | undefined>> = {
       }),
     },
   ],
-  onnx: (output, types) =>
+  onnx: ({ output, types }) =>
     types.map((type) => {
       const path = join(output, 'onnx', storages[type as StorageName].file)
       return {
@@ -55,10 +65,6 @@ const formsOf: Readonly<Record<string, FormsOf | undefined>> = {
 }
 
 /** What of an export can be asked. */
-export function exportedForms(
-  format: ExportFormatName,
-  output: string,
-  types: readonly string[],
-): ExportedForm[] {
-  return formsOf[format]?.(output, types) ?? []
+export function exportedForms(exported: Exported): ExportedForm[] {
+  return formsOf[exported.format]?.(exported) ?? []
 }

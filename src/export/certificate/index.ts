@@ -2,7 +2,7 @@
 // runtime that it is for where that is here. What follows is certificate.json and a page beside the export.
 export type { Certificate, CertifiedForm, HashedFile, Verdict } from './certificate.ts'
 export { certify } from './certify.ts'
-export type { Exported } from './certify.ts'
+export type { Exported } from './exported-forms.ts'
 export type { ComparedRow, ShownAnswer } from './compare-rows.ts'
 export { placeCertificate, setAside } from './place-certificate.ts'
 export type { RuntimeInfo } from './runner.ts'
