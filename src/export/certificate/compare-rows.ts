@@ -14,7 +14,7 @@ export interface ComparedRow {
   origin: string
   prompt: string
   prompt_ids: number[]
-  /** Of the token that follows the prompt: the likeliest of the live model, with the logits of both. */
+  /** Of the token that follows the prompt: the likeliest of the live model, with the logits of both (llama.cpp tells them up to a constant). */
   first_logits: { id: number; token: string; live: number; exported: number }[]
   live: ShownAnswer
   exported: ShownAnswer
@@ -74,7 +74,9 @@ export async function compareRow(
     kl += divergence(p.subarray(0, q.length), q)
     if (argmax(p) === argmax(q)) agreed += 1
   }
-  const [first, theirs] = [logits.subarray(0, width), found.subarray(0, Math.min(width, theirWidth))]
+  const first = logits.subarray(0, width)
+  const unknown = exported.givesLogits ? 0 : logSum(first)
+  const theirs = found.subarray(0, Math.min(width, theirWidth)).map((value) => value + unknown)
   return {
     origin: prompt.origin,
     prompt: prompt.text,

@@ -3,6 +3,7 @@ import type { ExportedFile } from '../format.ts'
 import type { ExportFormatName } from '../formats.ts'
 import { storages, type StorageName } from '../onnx/storage.ts'
 import { fettleRunner } from './fettle-runner.ts'
+import { llamaRunner } from './llama-runner.ts'
 import { onnxRunner } from './onnx-runner.ts'
 import type { Runner } from './runner.ts'
 
@@ -40,10 +41,14 @@ const formsOf: Readonly<Record<string, FormsOf | undefined>> = {
     {
       path,
       type,
-      open: async (capacity) => ({
-        runner: await fettleRunner({ model: path }, { capacity, isTarget: false }),
-        note: 'llama.cpp is what it is for; fettle reads its files as llama.cpp does.',
-      }),
+      async open(capacity) {
+        const runner = await llamaRunner(path, capacity)
+        if (runner) return { runner }
+        return {
+          runner: await fettleRunner({ model: path }, { capacity, isTarget: false }),
+          note: 'llama.cpp is not here (`npm install node-llama-cpp`).',
+        }
+      },
     },
   ],
   onnx: ({ output, types }) =>

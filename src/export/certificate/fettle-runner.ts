@@ -18,6 +18,7 @@ export async function fettleRunner(
   let fed: readonly number[] = []
   return {
     runtime: { name: `fettle (${model.engine.name})`, version: version(), isTarget: options.isTarget },
+    givesLogits: true,
     async logits(ids, rows) {
       const start = keptBeginning(decoder, fed, ids, rows)
       fed = ids

@@ -1,7 +1,5 @@
-import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { float16ToFloat32 } from '../../float16.ts'
+import { importInstalled } from './installed-package.ts'
 import type { Runner } from './runner.ts'
 
 /** What of onnxruntime-node is used. */
@@ -20,26 +18,14 @@ interface Ort {
 
 const name = 'onnxruntime-node'
 
-/** onnxruntime of the project that fettle runs in, also below Transformers.js; undefined: it is not installed. */
-async function findOnnxruntime(): Promise<{ ort: Ort; version: string } | undefined> {
-  const here = createRequire(join(process.cwd(), 'package.json'))
-  const below = (): NodeJS.Require => createRequire(here.resolve('@huggingface/transformers'))
-  for (const require of [() => here, below])
-    try {
-      const module = (await import(pathToFileURL(require().resolve(name)).href)) as { default?: Ort } & Ort
-      const { version } = require()(`${name}/package.json`) as { version: string }
-      return { ort: module.default ?? module, version }
-    } catch {
-      // The other place, or nowhere.
-    }
-  return undefined
-}
+/** Where it may be: of the project itself, or of Transformers.js. */
+const places = [name, `@huggingface/transformers/node_modules/${name}`]
 
 /** An exported ONNX file in onnxruntime; undefined where that is not installed. */
 export async function onnxRunner(path: string): Promise<Runner | undefined> {
-  const found = await findOnnxruntime()
+  const found = (await importInstalled<Ort>(places[0])) ?? (await importInstalled<Ort>(places[1]))
   if (!found) return undefined
-  const { ort, version } = found
+  const { module: ort, version } = found
   const session = await ort.InferenceSession.create(path)
   const integers = (values: readonly number[], dims: readonly number[]) =>
     new ort.Tensor('int64', BigInt64Array.from(values, BigInt), dims)
@@ -47,6 +33,7 @@ export async function onnxRunner(path: string): Promise<Runner | undefined> {
   let past: Record<string, OrtTensor> = {}
   return {
     runtime: { name, version, isTarget: true },
+    givesLogits: true,
     async logits(ids, rows) {
       const goesOn = fed.length > 0 && fed.length <= ids.length - rows && fed.every((id, i) => id === ids[i])
       const start = goesOn ? fed.length : 0

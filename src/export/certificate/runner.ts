@@ -1,6 +1,8 @@
 /** Who computes: the live model, or what was exported, in a runtime. */
 export interface Runner {
   runtime: RuntimeInfo
+  /** Otherwise logarithms of probabilities: all of a row are smaller by one number. */
+  givesLogits: boolean
   /** Logits [rows, vocabulary] that follow each of the last `rows` tokens. */
   logits(ids: readonly number[], rows: number): Promise<Float32Array>
   close(): Promise<void>
