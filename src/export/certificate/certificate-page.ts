@@ -75,7 +75,7 @@ function escaped(text: string): string {
   return text
     .replace(/[&<>"]/g, (character) => entities[character] ?? character)
     .replace(
-      /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069]/g,
+      /(?![\t\n])[\p{Cc}\p{Bidi_Control}]/gu,
       (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
     )
 }
