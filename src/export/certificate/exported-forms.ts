@@ -36,19 +36,16 @@ const formsOf: Readonly<Record<string, FormsOf | undefined>> = {
       }),
     },
   ],
-  // A file in several parts is read by its first.
-  gguf: ({ files: [{ path }], types: [type] }) => [
+  gguf: ggufForm,
+  ollama: ggufForm,
+  mlx: ({ output: path, types: [type] }) => [
     {
       path,
       type,
-      async open(capacity) {
-        const runner = await llamaRunner(path, capacity)
-        if (runner) return { runner }
-        return {
-          runner: await fettleRunner({ model: path }, { capacity, isTarget: false }),
-          note: 'llama.cpp is not here (`npm install node-llama-cpp`).',
-        }
-      },
+      open: async (capacity) => ({
+        runner: await fettleRunner({ model: path }, { capacity, isTarget: false }),
+        note: 'mlx-lm is what it is for; it loads the same folder.',
+      }),
     },
   ],
   onnx: ({ output, types }) =>
@@ -67,6 +64,27 @@ const formsOf: Readonly<Record<string, FormsOf | undefined>> = {
         },
       }
     }),
+}
+
+/** A file in several parts is read by its first. */
+function ggufForm({ files, types: [type] }: Exported): ExportedForm[] {
+  const file = files.find(({ path }) => path.endsWith('.gguf'))
+  if (!file) return []
+  const { path } = file
+  return [
+    {
+      path,
+      type,
+      async open(capacity) {
+        const runner = await llamaRunner(path, capacity)
+        if (runner) return { runner }
+        return {
+          runner: await fettleRunner({ model: path }, { capacity, isTarget: false }),
+          note: 'llama.cpp is not here (`npm install node-llama-cpp`).',
+        }
+      },
+    },
+  ]
 }
 
 /** What of an export can be asked. */
