@@ -29,7 +29,8 @@ try {
   const data = isOfChats ? values.data : pairs
   const args = [data, '--model', values.model, '--max-steps', values['max-steps'], '--method', method]
   args.push(...'--save-steps 2 --save-total-limit 2 --max-length 128'.split(' '))
-  if (method !== 'grpo') args.push('--per-device-train-batch-size', '1')
+  // KTO compares with the answers beside each.
+  if (method !== 'grpo') args.push('--per-device-train-batch-size', method === 'kto' ? '2' : '1')
   args.push(...'--lora-r 4 --lora-dropout 0.1 --learning-rate 1e-3'.split(' '))
   if (method === 'grpo') args.push('--rewards', await writeRewards(place), ...grpoArguments)
   const whole = join(place, 'whole')
