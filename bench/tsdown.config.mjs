@@ -16,6 +16,7 @@ export default defineConfig({
     kill: 'kill.ts',
     'dpo-speed': 'dpo-speed.ts',
     trackers: 'trackers.ts',
+    busy: 'busy.ts',
     'fuzz-worker': 'fuzz/worker.ts',
     'quantization-accuracy': 'quantization-accuracy.ts',
     'quantization-loss': 'quantization-loss.ts',

@@ -1,12 +1,16 @@
 // Fork and join for kernels: the caller is thread 0; the others spin for a while after each piece of work (0.1 us to wake),
-// then sleep on a condition variable. Work is divided statically, so that the same thread count gives the same bits
-// (streamed products share rows out as threads come free, but each row is summed by one thread in one order).
+// then sleep on a condition variable. Who waits long gives its core to a thread whose own is taken (seat.h). Work comes in as many parts as there are threads, which depend on their number only, so that
+// the same number gives the same bits. Each thread begins with its own part, and does those of others that have not begun: a thread
+// whose core is busy with something else is not waited for. Long parts are shared out further (shares.h).
 #pragma once
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
+
+#include "slowness.h"
 
 namespace fettle {
 
@@ -31,10 +35,10 @@ class Pool {
   ~Pool();
   int threads() const { return threads_; }
 
-  // Calls work(thread) once on every thread and returns when all are done.
+  // Calls work(part) once for each part, 0 to threads() − 1, and returns when all are done.
   template <class Work>
   void run(const Work& work) {
-    run([](const void* context, int thread) { (*static_cast<const Work*>(context))(thread); }, &work);
+    run([](const void* context, int part) { (*static_cast<const Work*>(context))(part); }, &work);
   }
 
   // The same for a pass over so many elements: where waking threads would cost more than it saves (a single token's
@@ -42,21 +46,42 @@ class Pool {
   template <class Work>
   void run(int64_t elements, const Work& work) {
     if (elements >= kWorthForking) return run(work);
-    for (int thread = 0; thread < threads_; thread++) work(thread);
+    for (int part = 0; part < threads_; part++) work(part);
   }
 
-  // Thread-local scratch, 64-byte aligned, contents undefined, valid until the next scratch() of the same thread and slot.
-  // A kernel that needs several buffers uses several slots (0..7).
-  void* scratch(int thread, int slot, size_t bytes);
+  // Scratch of a part, 64-byte aligned, contents undefined, valid until the next scratch() of the same part and slot.
+  // A kernel that needs several buffers uses several slots (0..8).
+  void* scratch(int part, int slot, size_t bytes);
 
-  Ahead& ahead(int thread);
+  // Of the thread that asks.
+  Ahead& ahead();
+
+  // Does a piece of work, as all pieces are done: on a thread that a test slows down, the rest of its time passes afterwards.
+  template <class Work> auto timed(const Work& work) const {
+    const Slowness::Piece piece(slowness_);
+    return work();
+  }
+
+  // Waits until isReady(), which another thread that is at work brings about.
+  template <class Ready> void await(const Ready& isReady) {
+    for (Patience patience; !isReady();) pause(patience);
+  }
+  // A thread that has another's core gives it back: called where nobody waits for what it does.
+  void settle();
 
  private:
   using Function = void (*)(const void*, int);
   void run(Function function, const void* context);
+  // Of a waiting thread: how often it has looked, and since when it has spun.
+  struct Patience {
+    int rounds = 0;
+    std::chrono::steady_clock::time_point since{};
+  };
+  void pause(Patience& patience);
   struct State;
   friend struct HostThreads;  // wasm/pool.cc
   std::unique_ptr<State> state_;
+  const Slowness* slowness_;
   int threads_;
 };
 

@@ -30,8 +30,7 @@ static void adamwForward(const args::Adamw& op) {
   const float* gradients = op.gradients().as<float>();
   const AdamwFactors f(op.hyper().as<float>(), op.stats() ? op.stats()->as<float>()[1] : 1.0f);
   Pool& pool = op.pool();
-  pool.run([&](int thread) {
-    const Range range = grains(op.parameters().size(), thread, pool.threads());
+  shareGrains(pool, op.parameters().size(), [&](Range range) {
     const int64_t begin = range.begin;
     eachVector(range.end - begin, [&](int64_t offset, auto count) {
       const int64_t i = begin + offset;

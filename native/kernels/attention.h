@@ -23,6 +23,7 @@
 #include "attention_softmax.h"
 #include "attention_tile.h"
 #include "attention_work.h"
+#include "shares.h"
 
 namespace fettle::FETTLE_ISA {
 
@@ -250,14 +251,19 @@ template <class Act> struct AttentionForward {
   }
 };
 
-// All shares of the work, on all threads.
+// All of the work, on all threads.
 template <class Act>
 static void runAttention(Pool& pool, const AttentionWork<Act>& work, const Act* queries, Act* outputs, float* lse) {
-  pool.run([&](int thread) {
+  const std::vector<AttentionPiece> pieces = work.piecesOfItems(4 * pool.threads());
+  Shares shares(pool, (int64_t)pieces.size());
+  pool.run([&](int part) {
     const AttentionTileScope tiles;
-    AttentionForward<Act> forward{work.shape, queries, work.shape.columns(), outputs, lse, pool, thread};
-    work.eachShare(thread, pool.threads(), [&](size_t i, QueryBlock share) {
-      forward.item(work.items[i], i + 1 < work.items.size() ? &work.items[i + 1] : nullptr, share);
+    AttentionForward<Act> forward{work.shape, queries, work.shape.columns(), outputs, lse, pool, part};
+    shares.run(part, [&](Range some) {
+      for (int64_t i = some.begin; i < some.end; i++) {
+        const auto& [item, share] = pieces[i];
+        forward.item(work.items[item], item + 1 < work.items.size() ? &work.items[item + 1] : nullptr, share);
+      }
     });
   });
 }

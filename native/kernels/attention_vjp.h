@@ -4,8 +4,8 @@
 //   dSink = −Σ_i e^(sink − lse_i) D_i; with a cap, dS_ij is multiplied by 1 − (s_ij / cap)²
 // Source: Dao et al. 2022, https://arxiv.org/abs/2205.14135
 //
-// Threads share the work as in the forward pass. Where an item is divided between threads, each sums its queries' part of dK
-// and dV for itself; the parts are then added in the order of the threads.
+// Threads share items, which are cut into pieces only where even parts of the work meet: as many parts as threads. Each piece of an
+// item has its own sums of dK and dV, which are then added in the order of the pieces.
 #pragma once
 
 #include <cmath>
@@ -15,6 +15,7 @@
 
 #include "ops.h"
 #include "attention_vjp_item.h"
+#include "shares.h"
 
 namespace fettle::FETTLE_ISA {
 
@@ -23,24 +24,38 @@ static void attentionGradient(const args::AttentionVjp& op) {
   const AttentionWork<Act> work = documentWork<Act>(op);
   Pool& pool = op.pool();
   const int threads = pool.threads();
-  std::vector<KeyGradients> kept(2 * threads, KeyGradients{SIZE_MAX, 0, 0, nullptr, nullptr});
-  const auto stateOf = [&](int thread) {
+  const std::vector<AttentionPiece> pieces = work.piecesOfParts(threads);
+  // What is kept of pieces, at most two a part: memory is that of as many parts.
+  std::vector<KeyGradients> kept;
+  std::vector<int> places(pieces.size(), -1);
+  for (size_t i = 0; i < pieces.size(); i++)
+    if (!work.isWhole(pieces[i])) {
+      places[i] = (int)kept.size();
+      kept.push_back({pieces[i].item, 0, 0});
+    }
+  const auto stateOf = [&](int part) {
     return AttentionVjp<Act>{work, op.qkv().as<const Act>(), op.o().as<const Act>(), op.dO().as<const Act>(),
-                             op.lse().as<const float>(), op.dQkv()->as<Act>(), op.accumulatesQkv(), pool, thread};
+                             op.lse().as<const float>(), op.dQkv()->as<Act>(), op.accumulatesQkv(), pool, part};
   };
-  pool.run([&](int thread) {
+  Shares shares(pool, (int64_t)pieces.size());
+  pool.run([&](int part) {
     const AttentionTileScope tiles;
-    AttentionVjp<Act> vjp = stateOf(thread);
+    AttentionVjp<Act> vjp = stateOf(part);
     vjp.carve();
-    work.eachShare(thread, threads, [&](size_t i, QueryBlock share) {
-      const int place = vjp.partials;
-      if (vjp.run(i, share)) kept[2 * thread + place] = vjp.sums;
+    shares.run(part, [&](Range some) {
+      for (int64_t i = some.begin; i < some.end; i++) {
+        const int place = places[i];
+        vjp.run(pieces[i], [&](size_t bytes) {
+          return place < 0 ? pool.scratch(part, 4, bytes) : pool.scratch(place / 2, 5 + place % 2, bytes);
+        });
+        if (place >= 0) kept[place] = vjp.sums;
+      }
     });
   });
-  // The items on a border between threads: the strips are divided, the summands added in the order of the threads.
+  // The items in pieces: the strips are divided, the summands added in the order of the pieces.
   std::vector<size_t> divided;
   for (const KeyGradients& part : kept)
-    if (part.item != SIZE_MAX && (divided.empty() || divided.back() != part.item)) divided.push_back(part.item);
+    if (divided.empty() || divided.back() != part.item) divided.push_back(part.item);
   if (divided.empty()) return;
   pool.run([&](int thread) {
     const AttentionVjp<Act> vjp = stateOf(thread);

@@ -17,11 +17,11 @@
 
 namespace fettle::FETTLE_ISA {
 
-// dKᵀ and dVᵀ of an item's keys [begin, end), as far as one thread's queries reach.
+// dKᵀ and dVᵀ of an item's keys [begin, end), as far as the queries of one piece reach.
 struct KeyGradients {
   size_t item;
   int64_t begin, end;
-  float *dKeys, *dValues;
+  float *dKeys = nullptr, *dValues = nullptr;
 };
 
 template <class Act> struct AttentionVjp {
@@ -43,7 +43,6 @@ template <class Act> struct AttentionVjp {
   const int64_t tall = roundUp(shape.headDim, R);  // rows of the transposed operands
   const int64_t rowsOfGroup = shape.group * kQueryBlock;
   const float scale2 = shape.scale * kLog2E;
-  int partials = 0;  // of this thread, kept for the reduction: at its first and its last item at most
   PackedKeys<C> keys{};
   C *valueStrips = nullptr, *keyRows = nullptr;
   VjpAhead<Act> ahead;
@@ -73,8 +72,8 @@ template <class Act> struct AttentionVjp {
     std::memset(dOT, 0, rowsOfGroup * tall * sizeof(C));
   }
 
-  // Packs the keys and values that `share` of an item sees, and clears the sums.
-  void prepare(size_t index, QueryBlock share) {
+  // Packs the keys and values that `share` of an item sees, and clears the sums. memory(bytes) is where they go.
+  template <class Memory> void prepare(size_t index, QueryBlock share, const Memory& memory) {
     const AttentionItem<Act>& item = work.items[index];
     keys = packedKeysFor<C>(shape, share);
     const int64_t count = keys.end - keys.begin, padded = keys.padded(), from = keys.begin * item.keyStride;
@@ -85,7 +84,7 @@ template <class Act> struct AttentionVjp {
     packKeyStrips(valueStrips, item.values + from, item.keyStride, count, shape.headDim, depth);
     packKeyRows(keyRows, item.keys + from, item.keyStride, count, padded, shape.headDim);
     const int64_t size = roundUp(count, kLanes) * tall;
-    float* buffer = (float*)pool.scratch(thread, 4 + partials, 2 * size * sizeof(float));
+    float* buffer = (float*)memory(2 * size * sizeof(float));
     sums = {index, keys.begin, keys.end, buffer, buffer + size};
     // The first block to see a strip writes its sums; with a window no query may see the first strip.
     const int64_t unseen = (shape.firstKey(share.begin) / kLanes - keys.begin / kLanes) * tall * kLanes;
@@ -93,25 +92,22 @@ template <class Act> struct AttentionVjp {
     std::memset(sums.dValues, 0, unseen * sizeof(float));
   }
 
-  // Whether the sums must be kept, because other threads have parts of the same item.
-  bool run(size_t index, QueryBlock share) {
+  // The sums of a whole item are written; of one in pieces they stay in `sums`, to be added up.
+  template <class Memory> void run(const AttentionPiece& piece, const Memory& memory) {
+    const auto& [index, share] = piece;
     const AttentionItem<Act>& item = work.items[index];
-    prepare(index, share);
+    prepare(index, share, memory);
     for (int64_t at = share.begin; at < share.end;) {
       const QueryBlock block = AttentionWork<Act>::blockAt(item, at);
       ahead = VjpAhead<Act>(work, {qkv, outputs, dOutputs, dQkv}, index, block);
       queryBlock(item, block, at == share.begin);
       at = block.end;
     }
-    if (share.begin > item.position || share.end < item.end()) {
-      partials++;
-      return true;
-    }
+    if (!work.isWhole(piece)) return;
     for (int64_t key = sums.begin; key < sums.end; key += kLanes) {
       const int64_t at = (key - sums.begin) * tall;
       writeKeys(item, key, sums.dKeys + at, sums.dValues + at);
     }
-    return false;
   }
 
   void queryBlock(const AttentionItem<Act>& item, QueryBlock block, bool isFirst) {

@@ -1,10 +1,9 @@
 // What there is to do in an attention op, and who does it.
 //
 // An *item* is one document (or one prompt piece before a cache) seen by one key head and its group of query heads. Its
-// queries come in *blocks* of kQueryBlock, cut where positions are multiples of it. Threads get contiguous runs of blocks,
-// of equal estimated cost, in the order of the items: two threads are balanced even on a single document, and the division
-// depends on nothing but shapes and thread count. A thread packs the keys and values of an item when it comes to it; only
-// the items on a border between two threads are packed twice.
+// queries come in *blocks* of kQueryBlock, cut where positions are multiples of it. A *piece* is an item, or a run of blocks of a
+// long one. Pieces follow from shapes and thread count alone, and threads share them (shares.h), so that even a single document
+// keeps all of them busy. Keys and values are packed for each piece.
 #pragma once
 
 #include <algorithm>
@@ -60,6 +59,11 @@ struct QueryBlock {
   int64_t begin, end;
 };
 
+struct AttentionPiece {
+  size_t item;
+  QueryBlock queries;
+};
+
 template <class Act> struct AttentionWork {
   AttentionShape shape;
   std::vector<AttentionItem<Act>> items;
@@ -90,23 +94,37 @@ template <class Act> struct AttentionWork {
     items.push_back(item);
     costBefore.push_back(total);
   }
-  // Calls body(item index, positions [begin, end)) for thread t of n: whole blocks, those that begin in its share of cost.
-  template <class Body> void eachShare(int t, int n, const Body& body) const {
-    if (items.empty()) return;
-    const Range mine = partOf(costBefore.back(), t, n);
-    size_t i = std::upper_bound(costBefore.begin(), costBefore.end(), mine.begin) - costBefore.begin() - 1;
-    for (; i < items.size() && costBefore[i] < mine.end; i++) {
-      int64_t at = costBefore[i];
-      QueryBlock share{-1, -1};
-      eachBlock(items[i], [&](QueryBlock block) {
-        if (at >= mine.begin && at < mine.end) {
-          if (share.begin < 0) share.begin = block.begin;
-          share.end = block.end;
-        }
-        at += cost(block);
-      });
-      if (share.begin >= 0) body(i, share);
+  bool isWhole(const AttentionPiece& piece) const {
+    return piece.queries.begin == items[piece.item].position && piece.queries.end == items[piece.item].end();
+  }
+  // All work cut into `parts` of even cost: an item is in several pieces where they meet.
+  std::vector<AttentionPiece> piecesOfParts(int parts) const {
+    std::vector<AttentionPiece> pieces;
+    for (size_t i = 0; i < items.size(); i++)
+      cut(pieces, i, [&](int64_t at) { return ((costBefore[i] + at + 1) * parts - 1) / costBefore.back(); });
+    return pieces;
+  }
+  // Items whole, but for those that cost more than one of so many parts.
+  std::vector<AttentionPiece> piecesOfItems(int64_t parts) const {
+    std::vector<AttentionPiece> pieces;
+    for (size_t i = 0; i < items.size(); i++) {
+      const int64_t cost = costBefore[i + 1] - costBefore[i], count = std::max<int64_t>(1, cost * parts / costBefore.back());
+      cut(pieces, i, [&](int64_t at) { return at * count / cost; });
     }
+    return pieces;
+  }
+
+ private:
+  // Cuts an item before each block for which partAt(cost of the blocks before it) is another than for the one before.
+  template <class PartAt> void cut(std::vector<AttentionPiece>& pieces, size_t i, const PartAt& partAt) const {
+    int64_t at = 0, last = -1;
+    eachBlock(items[i], [&](QueryBlock block) {
+      const int64_t part = partAt(at);
+      if (part == last) pieces.back().queries.end = block.end;
+      else pieces.push_back({i, block});
+      last = part;
+      at += cost(block);
+    });
   }
 };
 

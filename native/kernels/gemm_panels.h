@@ -1,44 +1,24 @@
 // Products with many panels, on several threads.
 //
-// Threads divide panels x rows, so that each panel but those on a border is packed by one thread. While a panel of
-// the forward product is multiplied, its thread asks for the weights of its next one, a few lines a block of rows: packing them
-// then waits for no memory.
+// Threads share panels x rows in panel-major order (shares.h), some rows of a panel at a time, so that each panel is packed by one
+// thread, but for those on a border and those that are taken over when somebody is late. While a panel of the forward product is
+// multiplied, its thread asks for the weights of its next one, a few lines a block of rows: packing them then waits for no memory.
 //
 // Measured, Zen 5, SmolLM2's shapes, 1,024 rows, weights cold: asking ahead saves 2 % forward and costs 1 % backward,
 // where a panel is a short piece of every row. Packing several panels and running a few rows past all of them, so that rows
 // are read once for all, costs 1 to 3 %; packing the next panel in pieces between blocks of rows costs 8 % forward and gains
 // nothing backward; nor does packing two panels at once backward, or asking for the left operand's next rows. Asking from inside the
-// kernel's loop, a line every four units of depth, costs 0.6 % in all; letting whoever is done first take over eighths of the others'
-// panels gains nothing measurable on an idle machine. (Both by turns in one process, in both orders.)
+// kernel's loop, a line every four units of depth, costs 0.6 % in all. (Both by turns in one process, in both orders.)
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
-#include "pool.h"
+#include "shares.h"
 #include "gemm.h"
 
 namespace fettle::FETTLE_ISA {
-
-// A panel and rows of one thread's share.
-struct PanelShare {
-  int64_t panel, rowBegin, rowEnd;
-};
-
-// Static division: thread t of n gets a contiguous piece in panel-major order.
-template <class C> inline std::vector<PanelShare> dividePanels(int64_t panels, int64_t rows, int t, int n) {
-  constexpr int step = Block<C>::rows;
-  const int64_t blocks = (rows + step - 1) / step;
-  const Range mine = partOf(panels * blocks, t, n);
-  std::vector<PanelShare> shares;
-  for (int64_t u = mine.begin; u < mine.end;) {
-    const int64_t panel = u / blocks, last = std::min(mine.end - panel * blocks, blocks);
-    shares.push_back({panel, u % blocks * step, std::min(last * step, rows)});
-    u = panel * blocks + last;
-  }
-  return shares;
-}
 
 // The rows of a panel that will be packed next, asked for in `steps` parts. Sources other than plain rows: nothing.
 template <class Source> struct NextPanel {
@@ -76,6 +56,48 @@ template <class C> inline int panelsAtOnce(int64_t depth) {
   return 1;
 }
 
+// Panels x rows as threads share them. Units are some rows of a group of panels; the groups' sizes are even.
+template <class C> class PanelShares {
+ public:
+  // `most` panels in a group.
+  PanelShares(const Pool& pool, int64_t panels, int64_t rows, int64_t depth, int most = 1)
+      : panels_(panels), rows_(rows), groups_(groupsOf(panels, most, pool.threads())), unitRows_(unitRows(pool, depth)),
+        units_((rows + unitRows_ - 1) / unitRows_), shares_(pool, groups_ * units_, {1, units_}) {}
+
+  int64_t rows() const { return rows_; }
+
+  // Calls body(panels, rows, following) for pieces until nothing is left; `following` are the panels that the thread will probably
+  // get next, of its own part only.
+  template <class Body> void run(int part, const Body& body) {
+    const int64_t ownEnd = (shares_.ofPart(part).end + units_ - 1) / units_;
+    shares_.run(part, [&](Range units) {
+      while (units.begin < units.end) {
+        const int64_t group = units.begin / units_, first = group * units_, last = std::min(units.end, first + units_);
+        const Range rows{(units.begin - first) * unitRows_, std::min((last - first) * unitRows_, rows_)};
+        body(panelsOf(group), rows, group + 1 < ownEnd ? panelsOf(group + 1) : Range{panels_, panels_});
+        units.begin = last;
+      }
+    });
+  }
+
+ private:
+  // A whole number of groups for each thread.
+  static int64_t groupsOf(int64_t panels, int64_t most, int64_t threads) {
+    return most == 1 ? panels : std::min(panels, roundUp((panels + most - 1) / most, threads));
+  }
+  Range panelsOf(int64_t group) const { return {panels_ * group / groups_, panels_ * (group + 1) / groups_}; }
+  // About 30 us of work on a thread (Zen 5), if that gives each of them eight units.
+  int64_t unitRows(const Pool& pool, int64_t depth) const {
+    constexpr int64_t step = Block<C>::rows, work = FETTLE_AMX ? 1 << 20 : 1 << 17, least = 32;
+    const int64_t wanted = work * groups_ / std::max<int64_t>(1, depth * panels_), fair = rows_ * groups_ / (8 * pool.threads());
+    const int64_t pieces = std::max<int64_t>(1, rows_ / std::max(least, std::min(wanted, fair)));
+    return std::max<int64_t>(step, roundUp((rows_ + pieces - 1) / pieces, step));
+  }
+
+  int64_t panels_, rows_, groups_, unitRows_, units_;
+  Shares shares_;
+};
+
 // One panel of a product and where its sums go.
 template <class C, class Out> struct PackedPanel {
   Term<C> terms[2];
@@ -84,26 +106,28 @@ template <class C, class Out> struct PackedPanel {
   StoreTo<Out> save;
 };
 
-// A thread's shares of a product, `most` at once: pack(share, place) packs a share as panel `place` of a group, and next(i) asks
-// for the shares from i on.
+// What the thread that does `part` gets of a product: pack(panel, place) packs a panel as number `place` of its group, and
+// next(panels, steps) asks for panels, which may be none.
 template <class C, class Out, class Pack, class Next>
-inline void multiplyShares(const std::vector<PanelShare>& shares, int most, const Pack& pack, const Next& next) {
+inline void multiplyShared(PanelShares<C>& shares, int part, const Pack& pack, const Next& next) {
   const TileScope tiles;
   PackedPanel<C, Out> group[kMostPanels];
-  for (size_t i = 0; i < shares.size();) {
-    const int64_t begin = shares[i].rowBegin, end = shares[i].rowEnd;
-    int count = 0;
-    do group[count] = pack(shares[i++], count), count++;
-    while (count < most && i < shares.size() && shares[i].rowBegin == begin && shares[i].rowEnd == end);
-    auto ahead = next(i);
+  Range packed{-1, -1};
+  decltype(next(packed, 1)) ahead;
+  shares.run(part, [&](Range panels, Range rows, Range following) {
+    if (packed.begin != panels.begin) {
+      packed = panels;
+      for (int64_t p = panels.begin; p < panels.end; p++) group[p - panels.begin] = pack(p, int(p - panels.begin));
+      ahead = next(following, shares.rows() / Block<C>::rows + 1);
+    }
     // Nothing to ask for and one panel: all rows at once.
-    const int64_t step = count == 1 && !ahead.asks ? end - begin : Block<C>::rows;
-    for (int64_t row = begin; row < end; row += step) {
+    const int64_t count = panels.end - panels.begin, step = count == 1 && !ahead.asks ? rows.end - rows.begin : Block<C>::rows;
+    for (int64_t row = rows.begin; row < rows.end; row += step) {
       ahead.step();
       for (int g = 0; g < count; g++)
-        multiply(group[g].terms, group[g].count, row, std::min(row + step, end), group[g].columns, group[g].save);
+        multiply(group[g].terms, group[g].count, row, std::min(row + step, rows.end), group[g].columns, group[g].save);
     }
-  }
+  });
 }
 
 }  // namespace fettle::FETTLE_ISA

@@ -78,8 +78,8 @@ __attribute__((noinline)) void thinKernel(const ThinProduct<C>& of, int rank, in
     for (int j = 0; j < Vectors; j++) {
       float* to = sums + (rank + i) * sumStride + column + j * kLanes;
       const int count = j + 1 < Vectors ? kLanes : lastCount;
-      const vf value = acc[i][j] * splat(of.scale);
-      storePart(to, add ? value + loadPart(to, count) : value, count);
+      // One rounding in every form of this kernel, so that columns may go in any groups.
+      storePart(to, add ? multiplyAdd(acc[i][j], splat(of.scale), loadPart(to, count)) : acc[i][j] * splat(of.scale), count);
     }
   }
 }

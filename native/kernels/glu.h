@@ -1,4 +1,4 @@
-// The gated activation of a transformer block, rows divided between threads; gate and up lie side by side in one row.
+// The gated activation of a transformer block, rows shared by threads; gate and up lie side by side in one row.
 //   y = f(g) · u
 //   dU = dY · f(g),   dG = dY · u · f'(g)
 // Arithmetic is float32 whatever the activations' type; the vjp recomputes f, which is cheaper than to store it, and makes y
@@ -11,6 +11,7 @@
 
 #include "ops.h"
 #include "activation.h"
+#include "shares.h"
 #include "simd.h"
 
 namespace fettle::FETTLE_ISA {
@@ -22,8 +23,7 @@ static void gluForward(const args::Glu& op) {
   withType(gateUp.dtype, [&](auto zero) {
     using T = decltype(zero);
     withActivation<T>(op.activation(), [&](auto f) {
-      pool.run(gateUp.size(), [&](int thread) {
-        const Range range = partOf(y.rows(), thread, pool.threads());
+      shareRows(pool, y.rows(), gateUp.size(), [&](int, Range range) {
         for (int64_t m = range.begin; m < range.end; m++) {
           const T *gate = gateUp.as<const T>() + m * 2 * width, *up = gate + width;
           T* out = y.as<T>() + m * width;
@@ -68,8 +68,7 @@ static void gluVjp(const args::GluVjp& op) {
   withType(gateUp.dtype, [&](auto zero) {
     using T = decltype(zero);
     withActivation<T>(op.activation(), [&](auto f) {
-      pool.run([&](int thread) {
-        const Range range = partOf(dY.rows(), thread, pool.threads());
+      shareRows(pool, dY.rows(), gateUp.size(), [&](int, Range range) {
         for (int64_t m = range.begin; m < range.end; m++) {
           const T* gate = gateUp.as<const T>() + m * 2 * width;
           T* dGate = dGateUp.as<T>() + m * 2 * width;

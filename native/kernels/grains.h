@@ -1,9 +1,9 @@
-// How threads divide flat float32 tensors in one pass that memory bounds: in multiples of kGrain.
+// How threads divide or share flat float32 tensors in one pass that memory bounds: in multiples of kGrain.
 #pragma once
 
 #include <cstdint>
 
-#include "pool.h"
+#include "shares.h"
 
 namespace fettle::FETTLE_ISA {
 
@@ -15,6 +15,13 @@ constexpr int64_t kGrain = 4096;
 static Range grains(int64_t size, int t, int threads) {
   const Range range = partOf((size + kGrain - 1) / kGrain, t, threads);
   return {range.begin * kGrain, range.end * kGrain < size ? range.end * kGrain : size};
+}
+
+// body(elements) for whole grains that threads share, some at a time.
+template <class Body> static void shareGrains(Pool& pool, int64_t size, const Body& body) {
+  shareRows(pool, (size + kGrain - 1) / kGrain, size, [&](int, Range some) {
+    body(Range{some.begin * kGrain, some.end * kGrain < size ? some.end * kGrain : size});
+  });
 }
 
 }  // namespace fettle::FETTLE_ISA

@@ -4,8 +4,8 @@
 //     y = x Wᵀ + scaling · t Bᵀ + bias + residual       [M, N], N in segments (q, k and v): each has its own t, B, scaling
 //
 // The product with W runs panel by panel (gemm.h): 48 rows of W are packed, multiplied with all tokens, forgotten. t Bᵀ is
-// extra depth of the same product, with scaling multiplied into t. Threads divide panels x tokens, so each panel is
-// packed once; t comes first, divided by tokens. Few tokens take the streaming form (gemm_stream.h).
+// extra depth of the same product, with scaling multiplied into t. Threads share panels x tokens (gemm_panels.h);
+// t comes first, divided by tokens. Few tokens take the streaming form (gemm_stream.h).
 // Quantised weights (quantised.h, blocks.h) are multiplied out while a panel is packed, or as they stream.
 // Dropout applies to LoRA's input only. It costs a masked copy of x a segment, a few hundred KB at a time.
 #pragma once
@@ -34,13 +34,13 @@ template <class Act, class W, class Out> static void linearForwardPacked(const a
   const typename WeightSource<W>::type weight(op.weight());
   const float *bias = dataOf<const float>(op.bias()), *residual = dataOf<const float>(op.residual());
   Out* y = op.y().as<Out>();
-  pool.run([&](int thread) {
-    const int most = panelsAtOnce<C>(K);
-    C* panel = panelScratch<C>(pool, thread, slots::panel, K, most);
-    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.maxRank, most);
-    const std::vector<PanelShare> shares = dividePanels<C>((int64_t)panels.size(), M, thread, pool.threads());
-    const auto pack = [&](const PanelShare& share, int place) {
-      const auto& [n, columns, segment] = panels[share.panel];
+  const int most = panelsAtOnce<C>(K);
+  PanelShares<C> shares(pool, (int64_t)panels.size(), M, K, most);
+  pool.run([&](int part) {
+    C* panel = panelScratch<C>(pool, part, slots::panel, K, most);
+    C* loraPanel = panelScratch<C>(pool, part, slots::loraPanel, shape.maxRank, most);
+    const auto pack = [&](int64_t p, int place) {
+      const auto& [n, columns, segment] = panels[p];
       C* to = panel + place * panelCells<C>(K, kPanelColumns<C>);
       C* loraTo = loraPanel + place * panelCells<C>(shape.maxRank, kPanelColumns<C>);
       packRows(to, weight, n, columns, K);
@@ -53,13 +53,11 @@ template <class Act, class W, class Out> static void linearForwardPacked(const a
       }
       return packed;
     };
-    multiplyShares<C, Out>(shares, most, pack, [&](size_t i) {
-      NextPanel<typename WeightSource<W>::type> next;
-      if (i == shares.size()) return next;
-      const LinearPanel &first = panels[shares[i].panel], &last = panels[shares[std::min(i + most, shares.size()) - 1].panel];
-      const PanelShare& now = shares[i - 1];
-      return decltype(next)(weight, first.firstRow, int(last.firstRow + last.columns - first.firstRow),
-                            (now.rowEnd - now.rowBegin) / Block<C>::rows + 1);
+    multiplyShared<C, Out>(shares, part, pack, [&](Range next, int64_t steps) {
+      using Next = NextPanel<typename WeightSource<W>::type>;
+      if (next.begin == next.end) return Next();
+      const LinearPanel &first = panels[next.begin], &last = panels[next.end - 1];
+      return Next(weight, first.firstRow, int(last.firstRow + last.columns - first.firstRow), steps);
     });
   });
 }

@@ -33,20 +33,26 @@ template <class Act, class Out> static void linearForwardInt8(const args::Linear
   const std::vector<LinearPanel> panels = panelsOf<C>(shape);
   const float *bias = dataOf<const float>(op.bias()), *residual = dataOf<const float>(op.residual());
   Out* y = op.y().as<Out>();
-  pool.run([&](int thread) {
-    void* memory = pool.scratch(thread, slots::panel, startBytes(blocks));
-    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.maxRank);
-    for (const auto& [p, begin, end] : dividePanels<C>((int64_t)panels.size(), M, thread, pool.threads())) {
-      const auto& [n, columns, segment] = panels[p];
-      const BytePanel panel = rowsPanel(memory, weight, blocks, n, columns);
-      Term<C> lora{};
-      if (segment->rank) {
-        packRows(loraPanel, Plain<float>{op.loraB()->as<const float>(), shape.maxRank}, n, columns, segment->rank);
-        lora = {scaled + segment->firstRank, shape.ranks, loraPanel, segment->rank};
+  PanelShares<C> shares(pool, (int64_t)panels.size(), M, K);
+  pool.run([&](int part) {
+    void* memory = pool.scratch(part, slots::panel, startBytes(blocks));
+    C* loraPanel = panelScratch<C>(pool, part, slots::loraPanel, shape.maxRank);
+    BytePanel panel{};
+    Term<C> lora{};
+    int64_t packed = -1;
+    shares.run(part, [&](Range of, Range rows, Range) {
+      const auto& [n, columns, segment] = panels[of.begin];
+      if (packed != of.begin) {
+        packed = of.begin;
+        panel = rowsPanel(memory, weight, blocks, n, columns);
+        if (segment->rank) {
+          packRows(loraPanel, Plain<float>{op.loraB()->as<const float>(), shape.maxRank}, n, columns, segment->rank);
+          lora = {scaled + segment->firstRank, shape.ranks, loraPanel, segment->rank};
+        }
       }
-      multiplyBytes(left, panel, segment->rank ? &lora : nullptr, begin, end, columns,
+      multiplyBytes(left, panel, segment->rank ? &lora : nullptr, rows.begin, rows.end, columns,
                     StoreTo<Out>{y + n, N, false, 1, bias ? bias + n : nullptr, residual ? residual + n : nullptr});
-    }
+    });
   });
 }
 

@@ -6,13 +6,14 @@
 //     dW = dYᵀ x                    dY transposed once
 //     dBias = column sums of dY
 //
-// Everything after dT and the transpositions is one parallel region without inner barriers: dX is divided by panels x
-// tokens, dA, dB and dBias by columns, dW by panels x rows. No sum crosses threads, so the bits depend on their number only.
+// Everything after dT and the transpositions is one parallel region without inner barriers: threads share dX by panels x
+// tokens, dA and dB by columns, dW by panels x rows, and divide dBias by columns. No sum crosses threads.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "ops.h"
@@ -57,6 +58,12 @@ template <class Act> struct LinearVjp {
     if (op.dWeight()) dYColumns = (C*)pool.scratch(0, slots::dYTransposed, M * N * sizeof(C));
     if (op.dX() && shape.int8Activations && op.weight()->dtype == DType::int8)
       rounded = std::make_unique<const RoundedGradient>(pool, op.dY(), *op.weight());
+    const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
+    std::optional<PanelShares<C>> ofX, ofWeight;
+    if (op.dX()) ofX.emplace(pool, panels, M, N, rounded ? 1 : panelsAtOnce<C>(N));
+    // Large pieces where each packs its panels anew.
+    if (op.dWeight()) ofWeight.emplace(pool, panels, N, M > kTokenBlock<C> ? 128 : M);
+    Shares ofLora(pool, lora ? loraGroups() : 0, {4, 2});
     pool.run([&](int thread) {
       const Range rows = partOf(M, thread, pool.threads());
       if (rows.begin == rows.end) return;
@@ -67,12 +74,12 @@ template <class Act> struct LinearVjp {
         withType(op.t()->dtype, [&](auto zero) { transposeRows(tColumns, columnsStride, op.t()->as<const decltype(zero)>(), shape.ranks, rows); });
       if (op.dWeight()) transposeRows(dYColumns, M, dY, N, rows);
     });
-    pool.run([&](int thread) {
-      if (rounded) inputGradientInt8(thread);
-      else if (op.dX()) withWeight(op.weight()->dtype, [&](auto zero) { inputGradient<decltype(zero)>(thread); });
-      if (lora && (op.dLoraA() || op.dLoraB())) loraGradients(thread);
-      if (op.dWeight()) weightGradient(thread);
-      if (op.dBias()) withType(op.dY().dtype, [&](auto zero) { biasGradient<decltype(zero)>(thread); });
+    pool.run([&](int part) {
+      if (rounded) inputGradientInt8(*ofX, part);
+      else if (op.dX()) withWeight(op.weight()->dtype, [&](auto zero) { inputGradient<decltype(zero)>(*ofX, part); });
+      ofLora.run(part, [&](Range groups) { loraGradients(part, groups); });
+      if (op.dWeight()) weightGradient(*ofWeight, part);
+      if (op.dBias()) withType(op.dY().dtype, [&](auto zero) { biasGradient<decltype(zero)>(part); });
     });
   }
 
@@ -92,20 +99,23 @@ template <class Act> struct LinearVjp {
       }
   }
 
-  template <class W> void inputGradient(int thread) const {
+  // Columns of the panel that begins at k.
+  static constexpr int columnsAt(int64_t k, int64_t end) { return (int)std::min<int64_t>(kPanelColumns<C>, end - k); }
+
+  template <class W> void inputGradient(PanelShares<C>& shares, int part) const {
     const typename WeightSource<W>::type weight(*op.weight());
     const int most = panelsAtOnce<C>(N);
-    C* panel = panelScratch<C>(pool, thread, slots::panel, N, most);
-    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks, most);
+    C* panel = panelScratch<C>(pool, part, slots::panel, N, most);
+    C* loraPanel = panelScratch<C>(pool, part, slots::loraPanel, shape.ranks, most);
     Act* dX = op.dX()->template as<Act>();
-    const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
-    const auto pack = [&](const PanelShare& share, int place) {
-      const int64_t k = share.panel * kPanelColumns<C>;
-      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
+    const bool masked = shape.ranks && shape.dropout();
+    const auto pack = [&](int64_t p, int place) {
+      const int64_t k = p * kPanelColumns<C>;
+      const int columns = columnsAt(k, K);
       C* to = panel + place * panelCells<C>(N, kPanelColumns<C>);
       packColumns(to, weight, k, columns, N);
       PackedPanel<C, Act> packed{{{dY, N, to, N}, {}}, 1, columns, {dX + k, K, op.accumulatesX()}};
-      if (shape.ranks && !shape.dropout()) {
+      if (shape.ranks && !masked) {
         C* loraTo = loraPanel + place * panelCells<C>(shape.ranks, kPanelColumns<C>);
         packColumns(loraTo, Plain<float>{loraA, K}, k, columns, shape.ranks);
         packed.terms[1] = {dT, shape.ranks, loraTo, shape.ranks};
@@ -113,37 +123,45 @@ template <class Act> struct LinearVjp {
       }
       return packed;
     };
-    const std::vector<PanelShare> shares = dividePanels<C>(panels, M, thread, pool.threads());
-    if (!shape.ranks || !shape.dropout())
-      return multiplyShares<C, Act>(shares, most, pack, [](size_t) { return NextPanel<Plain<C>>(); });
-    for (const PanelShare& share : shares) {
-      const PackedPanel<C, Act> packed = pack(share, 0);
-      maskedInputGradient(thread, share.panel * kPanelColumns<C>, packed.columns, share.rowBegin, share.rowEnd,
-                          [&](int64_t first, int64_t last, const StoreTo<float>& save) {
-                            multiply(packed.terms, 1, first, last, packed.columns, save);
-                          });
-    }
+    if (!masked) return multiplyShared<C, Act>(shares, part, pack, [](Range, int64_t) { return NextPanel<Plain<C>>(); });
+    const TileScope tiles;
+    PackedPanel<C, Act> group[kMostPanels];
+    int64_t first = -1;
+    shares.run(part, [&](Range panels, Range rows, Range) {
+      for (int64_t p = panels.begin; p < panels.end; p++) {
+        PackedPanel<C, Act>& packed = group[p - panels.begin];
+        if (first != panels.begin) packed = pack(p, int(p - panels.begin));
+        maskedInputGradient(part, p * kPanelColumns<C>, packed.columns, rows.begin, rows.end,
+                            [&](int64_t begin, int64_t end, const StoreTo<float>& save) {
+                              multiply(packed.terms, 1, begin, end, packed.columns, save);
+                            });
+      }
+      first = panels.begin;
+    });
   }
 
-  void inputGradientInt8(int thread) const {
-    C* loraPanel = panelScratch<C>(pool, thread, slots::loraPanel, shape.ranks);
+  void inputGradientInt8(PanelShares<C>& shares, int part) const {
+    C* loraPanel = panelScratch<C>(pool, part, slots::loraPanel, shape.ranks);
     Act* dX = op.dX()->template as<Act>();
-    const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
-    for (const auto& [p, begin, end] : dividePanels<C>(panels, M, thread, pool.threads())) {
-      const int64_t k = p * kPanelColumns<C>;
-      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
-      const BytePanel panel = rounded->panel(pool, thread, k, columns);
-      if (shape.ranks && shape.dropout()) {
-        maskedInputGradient(thread, k, columns, begin, end, [&](int64_t first, int64_t last, const StoreTo<float>& save) {
+    const bool masked = shape.ranks && shape.dropout();
+    BytePanel panel{};
+    int64_t packed = -1;
+    shares.run(part, [&](Range of, Range rows, Range) {
+      const int64_t k = of.begin * kPanelColumns<C>;
+      const int columns = columnsAt(k, K);
+      if (packed != of.begin) {
+        packed = of.begin;
+        panel = rounded->panel(pool, part, k, columns);
+        if (shape.ranks && !masked) packColumns(loraPanel, Plain<float>{loraA, K}, k, columns, shape.ranks);
+      }
+      if (masked)
+        return maskedInputGradient(part, k, columns, rows.begin, rows.end, [&](int64_t first, int64_t last, const StoreTo<float>& save) {
           multiplyBytes<C>(rounded->rows, panel, nullptr, first, last, columns, save);
         });
-        continue;
-      }
       const Term<C> lora{dT, shape.ranks, loraPanel, shape.ranks};
-      if (shape.ranks) packColumns(loraPanel, Plain<float>{loraA, K}, k, columns, shape.ranks);
-      multiplyBytes(rounded->rows, panel, shape.ranks ? &lora : nullptr, begin, end, columns,
+      multiplyBytes(rounded->rows, panel, shape.ranks ? &lora : nullptr, rows.begin, rows.end, columns,
                     StoreTo<Act>{dX + k, K, op.accumulatesX()});
-    }
+    });
   }
 
   // With dropout the way through LoRA is masked by segment, so it cannot be extra depth: sum in a float tile.
@@ -184,39 +202,27 @@ template <class Act> struct LinearVjp {
     }
   }
 
-  // rows [firstRow, firstRow + rows) of a transposed operand [.., M] times some columns of [M, ..], over all tokens.
-  // pack(panel, firstToken, tokens) makes the panel; store(later) gives the epilogue, `later` being true after the first block.
-  template <class Pack, class Save>
-  void overTokens(int thread, const C* columnsOf, int64_t begin, int64_t end, int columns, const Pack& pack, const Save& save) const {
-    constexpr int64_t block = kTokenBlock<C>;
-    C* panel = panelScratch<C>(pool, thread, slots::panel, std::min(block, M));
-    for (int64_t m = 0; m < M; m += block) {
-      const int64_t tokens = std::min(block, M - m);
-      pack(panel, m, tokens);
-      multiply(Term<C>{columnsOf + m, M, panel, tokens}, begin, end, columns, save(m > 0));
-    }
+  // Columns that the thin product takes at once, group by group: of dA, then of dB's segments.
+  static constexpr int64_t kGroup = Block<float>::vectors * kLanes;
+  static int64_t groupsOf(int64_t columns) { return (columns + kGroup - 1) / kGroup; }
+  int64_t loraGroups() const {
+    int64_t total = op.dLoraA() ? groupsOf(K) : 0;
+    if (op.dLoraB())
+      for (const Segment& s : shape.segments) total += groupsOf(s.rows);
+    return total;
   }
 
-  // Strips of kLanes columns of dA and of each segment of dB, divided by their cost.
-  void loraGradients(int thread) const {
-    constexpr int packCost = 1;  // what a strip costs beside its product, in ranks
-    int64_t total = 0, base = 0;
-    const auto strips = [](int64_t columns) { return (columns + kLanes - 1) / kLanes; };
-    if (op.dLoraA()) total += strips(K) * (shape.ranks + packCost);
-    if (op.dLoraB())
-      for (const Segment& s : shape.segments) total += strips(s.rows) * (s.rank + packCost);
-    const Range mine = partOf(total, thread, pool.threads());
-    // The columns of a job whose strips begin in this thread's share of the costs.
-    const auto share = [&](int64_t columns, int64_t cost) {
-      const auto first = [&](int64_t at) { return std::clamp<int64_t>((at - base + cost - 1) / cost, 0, strips(columns)); };
-      const Range range{mine.begin <= base ? 0 : first(mine.begin) * kLanes,
-                        mine.end <= base ? 0 : std::min(first(mine.end) * kLanes, columns)};
-      base += strips(columns) * cost;
-      return range;
+  void loraGradients(int part, Range groups) const {
+    int64_t base = 0;
+    const auto share = [&](int64_t columns) {
+      const int64_t begin = std::clamp<int64_t>((groups.begin - base) * kGroup, 0, columns);
+      const int64_t end = std::clamp<int64_t>((groups.end - base) * kGroup, 0, columns);
+      base += groupsOf(columns);
+      return Range{begin, end};
     };
-    if (op.dLoraA()) gradientOfA(thread, share(K, shape.ranks + packCost));
+    if (op.dLoraA()) gradientOfA(part, share(K));
     if (op.dLoraB())
-      for (const Segment& s : shape.segments) gradientOfB(thread, s, share(s.rows, s.rank + packCost));
+      for (const Segment& s : shape.segments) gradientOfB(part, s, share(s.rows));
   }
 
   void gradientOfA(int thread, Range range) const {
@@ -267,16 +273,24 @@ template <class Act> struct LinearVjp {
       }
   }
 
-  void weightGradient(int thread) const {
+  // Over blocks of tokens; where there is one, its panel stays for the next rows.
+  void weightGradient(PanelShares<C>& shares, int part) const {
+    constexpr int64_t block = kTokenBlock<C>;
+    const TileScope tiles;
     float* dW = op.dWeight()->template as<float>();
-    const int64_t panels = (K + kPanelColumns<C> - 1) / kPanelColumns<C>;
-    for (const auto& [p, begin, end] : dividePanels<C>(panels, N, thread, pool.threads())) {
-      const int64_t k = p * kPanelColumns<C>;
-      const int columns = (int)std::min<int64_t>(kPanelColumns<C>, K - k);
-      overTokens(thread, dYColumns, begin, end, columns, [&](C* panel, int64_t m, int64_t tokens) {
-        packColumns(panel, Plain<C>{x + m * K, K}, k, columns, tokens);
-      }, [&](bool later) { return StoreTo<float>{dW + k, K, later || op.accumulatesWeight()}; });
-    }
+    C* panel = panelScratch<C>(pool, part, slots::panel, std::min(block, M));
+    int64_t packed = -1;
+    shares.run(part, [&](Range of, Range rows, Range) {
+      const int64_t k = of.begin * kPanelColumns<C>;
+      const int columns = columnsAt(k, K);
+      for (int64_t m = 0; m < M; m += block) {
+        const int64_t tokens = std::min(block, M - m);
+        if (packed != of.begin || M > block) packColumns(panel, Plain<C>{x + m * K, K}, k, columns, tokens);
+        multiply(Term<C>{dYColumns + m, M, panel, tokens}, rows.begin, rows.end, columns,
+                 StoreTo<float>{dW + k, K, m > 0 || op.accumulatesWeight()});
+      }
+      packed = of.begin;
+    });
   }
 
   template <class S> void biasGradient(int thread) const {

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "ops.h"
+#include "shares.h"
 #include "simd.h"
 
 namespace fettle::FETTLE_ISA {
@@ -34,8 +35,7 @@ static void rmsNormForward(const args::RmsNorm& op) {
     withType(y.dtype, [&](auto yZero) {
       using X = decltype(xZero);
       using Y = decltype(yZero);
-      pool.run(x.size(), [&](int thread) {
-        const Range range = partOf(x.rows(), thread, pool.threads());
+      shareRows(pool, x.rows(), x.size(), [&](int, Range range) {
         for (int64_t m = range.begin; m < range.end; m++) {
           const X* row = x.as<const X>() + m * width;
           Y* to = y.as<Y>() + m * width;

@@ -1,4 +1,4 @@
-// Rotary position embedding, tokens divided between threads. Of `heads` heads from `firstHead` on, with half = rotaryDim / 2 and
+// Rotary position embedding, tokens shared by threads. Of `heads` heads from `firstHead` on, with half = rotaryDim / 2 and
 // c, s = cos, sin[position, i]:
 //   y[i] = x[i]·c − x[i + half]·s,  y[i + half] = x[i + half]·c + x[i]·s      i < half
 // The transpose of a rotation is the rotation back, so the vjp is the same with −s. Both may run in place: a vector of the
@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "ops.h"
+#include "shares.h"
 #include "simd.h"
 
 namespace fettle::FETTLE_ISA {
@@ -34,9 +35,8 @@ static void ropeRotate(const Op& op, const Tensor& from, const Tensor& to, float
   Pool& pool = op.pool();
   withType(from.dtype, [&](auto zero) {
     using T = decltype(zero);
-    pool.run(from.size(), [&](int thread) {
-      T* sum = accumulate ? static_cast<T*>(pool.scratch(thread, 0, columns * sizeof(T))) : nullptr;
-      const Range range = partOf(from.rows(), thread, pool.threads());
+    shareRows(pool, from.rows(), from.size(), [&](int part, Range range) {
+      T* sum = accumulate ? static_cast<T*>(pool.scratch(part, 0, columns * sizeof(T))) : nullptr;
       for (int64_t m = range.begin; m < range.end; m++) {
         const T* x = from.as<const T>() + m * columns;
         T* y = accumulate ? sum : to.as<T>() + m * columns;

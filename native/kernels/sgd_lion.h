@@ -20,8 +20,7 @@ static void sgdForward(const args::Sgd& op) {
   const vf gain = splat(hyper[2]), decay = splat(hyper[3]);
   const bool nesterov = hyper[4] != 0;
   Pool& pool = op.pool();
-  pool.run(op.parameters().size(), [&](int thread) {
-    const Range range = grains(op.parameters().size(), thread, pool.threads());
+  shareGrains(pool, op.parameters().size(), [&](Range range) {
     const int64_t begin = range.begin;
     eachVector(range.end - begin, [&](int64_t offset, auto count) {
       const int64_t i = begin + offset;
@@ -67,8 +66,7 @@ static void lionForward(const args::Lion& op) {
   const float* gradients = op.gradients().as<const float>();
   const LionFactors factors(op.hyper().as<const float>(), clippingOf(op.stats()));
   Pool& pool = op.pool();
-  pool.run(op.parameters().size(), [&](int thread) {
-    const Range range = grains(op.parameters().size(), thread, pool.threads());
+  shareGrains(pool, op.parameters().size(), [&](Range range) {
     const int64_t begin = range.begin;
     eachVector(range.end - begin, [&](int64_t offset, auto count) {
       const int64_t i = begin + offset;

@@ -9,8 +9,10 @@
 // e^(s − r) is taken in the registers of the product kernel, and not even a tile of s is written.
 //
 // Blocking: threads divide the vocabulary, so that each panel of W is packed once, by one thread. A thread packs a block of
-// W in both directions (h Wᵀ and p W), runs all token rows past it, kHeadTile at a time, and adds to its own O [rows, H];
-// the threads' (r, Z, O) are merged in the order of the threads. Rows come in chunks, which bound the memory of O.
+// W in both directions (h Wᵀ and p W), runs all token rows past it, kHeadTile at a time, and adds to its part's O [rows, H];
+// the parts' (r, Z, O) are merged in their order. Rows come in chunks, which bound the memory of O.
+// Who is done with a part takes tiles of the blocks that others have packed: a tile's sums meet the blocks in their order whoever
+// makes them.
 //
 // Measured, Zen 5, H = 576: 192 to 576 words and tiles of 64 to 256 rows differ by 1 %; asking for the next block of W ahead of
 // time gains nothing.
@@ -25,6 +27,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -93,7 +96,7 @@ template <class C> struct HeadChunk {
   Capped capped;
 };
 
-// What one thread has found in its part of the vocabulary.
+// What has been found in a part of the vocabulary.
 struct HeadPart {
   float* references;  // r [rows]
   float* sums;        // Z [rows, kLanes], to be added up
@@ -101,6 +104,27 @@ struct HeadPart {
   float* described;   // Σ e s, Σ e², Σ s and the largest other s [rows, 4, kLanes], null where no description is wanted
 };
 constexpr int64_t kHeadDescribed = 4 * kLanes;
+
+// A part of the vocabulary as the threads share it: its block's panels, and its tiles, counted through all blocks: those that may
+// be taken because their block is packed, those that are taken, and those that are done.
+template <class C> struct HeadShare {
+  HeadPart part{};
+  C *forward = nullptr, *backward = nullptr;  // panels of W for h Wᵀ and for p W
+  Range words{};                              // of the block
+  bool first = true;                          // nothing in part.outputs yet
+  alignas(64) std::atomic<int64_t> opened{0};
+  std::atomic<int64_t> taken{0}, done{0};
+  std::atomic<bool> isOver{false};
+
+  // The number of a tile, or −1.
+  int64_t take() {
+    int64_t tile = taken.load(std::memory_order_relaxed);
+    while (tile < opened.load(std::memory_order_acquire))
+      if (taken.compare_exchange_weak(tile, tile + 1, std::memory_order_relaxed)) return tile;
+    return -1;
+  }
+  bool mayTake() const { return taken.load(std::memory_order_relaxed) < opened.load(std::memory_order_acquire); }
+};
 
 // e^x, for bf16 cells within 2.6e-6 of it: a thousandth of their rounding.
 template <class C> inline vf headExp(vf x) {
@@ -153,17 +177,16 @@ struct StoreMaximum {
   }
 };
 
-// One thread's state while it walks through its part of the vocabulary.
+// One thread's state while it walks through a part of the vocabulary.
 template <class C, class Weight> struct HeadWalk {
   const HeadChunk<C>& chunk;
   const Head& head;
-  Weight* copied;             // the block's rows where they are made, else null
-  HeadPart part;
-  C *forward, *backward, *p;  // panels of W for h Wᵀ and for p W, tile of probabilities
-  float* kept;                // sums of the tile's rows before the block; the rows' largest s in raiseReferences
-  float* keptDescribed;       // likewise of what describes them
-  int64_t firstWord = 0, words = 0;
-  bool first = true;  // nothing in part.outputs yet
+  HeadShare<C>& share;
+  Weight* copied;        // the block's rows where they are made, else null
+  C* p;                  // tile of probabilities
+  float* kept;           // sums of the tile's rows before the block; the rows' largest s in raiseReferences
+  float* keptDescribed;  // likewise of what describes them
+  const HeadPart& part = share.part;
 
   static constexpr int columns = kPanelColumns<C>;
   int64_t panelSize(int64_t depth) const { return panelCells<C>(depth, columns); }
@@ -172,26 +195,28 @@ template <class C, class Weight> struct HeadWalk {
     for (int64_t j = 0; j < total; j += columns) body(j, (int)(total - j < columns ? total - j : columns));
   }
 
+  int64_t words() const { return share.words.end - share.words.begin; }
   void pack() {
-    if (!copied) return packFrom(Stacked<Weight>(head.weight), firstWord, RowsFrom<Weight>(head.weight, firstWord));
-    for (int64_t v = 0; v < words; v++) head.row<Weight>(firstWord + v, copied + v * chunk.width);
+    const int64_t first = share.words.begin;
+    if (!copied) return packFrom(Stacked<Weight>(head.weight), first, RowsFrom<Weight>(head.weight, first));
+    for (int64_t v = 0; v < words(); v++) head.row<Weight>(first + v, copied + v * chunk.width);
     const Plain<Weight> block{copied, chunk.width};
     packFrom(block, 0, block);
   }
   template <class Rows, class Columns> void packFrom(const Rows& rows, int64_t first, const Columns& across) {
-    eachPanel(words, [&](int64_t v, int n) {
-      packRows(forward + v / columns * panelSize(chunk.width), rows, first + v, n, chunk.width);
+    eachPanel(words(), [&](int64_t v, int n) {
+      packRows(share.forward + v / columns * panelSize(chunk.width), rows, first + v, n, chunk.width);
     });
     if (!part.outputs) return;
     eachPanel(chunk.width, [&](int64_t j, int n) {
-      packColumns(backward + j / columns * panelSize(kHeadVocabulary), across, j, n, words);
+      packColumns(share.backward + j / columns * panelSize(kHeadVocabulary), across, j, n, words());
     });
   }
 
   // h Wᵀ for rows [begin, end) and the whole block; makeStore(v) is the store for the panel that starts at word v.
   template <class MakeStore> void logits(int64_t begin, int64_t end, const MakeStore& makeStore) {
-    eachPanel(words, [&](int64_t v, int n) {
-      const Term<C> term{chunk.hidden, chunk.width, forward + v / columns * panelSize(chunk.width), chunk.width};
+    eachPanel(words(), [&](int64_t v, int n) {
+      const Term<C> term{chunk.hidden, chunk.width, share.forward + v / columns * panelSize(chunk.width), chunk.width};
       multiply(term, begin, end, n, makeStore(v));
     });
   }
@@ -203,7 +228,7 @@ template <class C, class Weight> struct HeadWalk {
   template <bool IsPlain, bool Describes> void exponentialsAs(int64_t begin, int64_t end) {
     logits(begin, end, [&](int64_t v) {
       return StoreExponentials<C, IsPlain, Describes>{chunk.capped, part.references, chunk.targets, part.sums, part.described,
-                                                      part.outputs ? p + v : nullptr, begin, kHeadVocabulary, firstWord + v};
+                                                      part.outputs ? p + v : nullptr, begin, kHeadVocabulary, share.words.begin + v};
     });
   }
 
@@ -225,7 +250,7 @@ template <class C, class Weight> struct HeadWalk {
         store(d, load(d) * factor);
         store(d + kLanes, load(d + kLanes) * factor * factor);
       }
-      if (!part.outputs || first) continue;
+      if (!part.outputs || share.first) continue;
       float* o = part.outputs + row * chunk.width;
       eachVector(chunk.width, [&](int64_t i, auto count) { storePart(o + i, loadPart(o + i, count) * factor, count); });
     }
@@ -244,20 +269,40 @@ template <class C, class Weight> struct HeadWalk {
     }
     if (!part.outputs) return;
     eachPanel(chunk.width, [&](int64_t j, int n) {
-      const Term<C> term{p, kHeadVocabulary, backward + j / columns * panelSize(kHeadVocabulary), words};
-      multiply(term, 0, end - begin, n, StoreTo<float>{part.outputs + begin * chunk.width + j, chunk.width, !first});
+      const Term<C> term{p, kHeadVocabulary, share.backward + j / columns * panelSize(kHeadVocabulary), words()};
+      multiply(term, 0, end - begin, n, StoreTo<float>{part.outputs + begin * chunk.width + j, chunk.width, !share.first});
     });
   }
 
-  void walk(int64_t begin, int64_t end) {
-    const TileScope tiles;
-    for (firstWord = begin; firstWord < end; firstWord += words) {
-      words = end - firstWord < kHeadVocabulary ? end - firstWord : kHeadVocabulary;
+  int64_t tiles() const { return (chunk.rows + kHeadTile - 1) / kHeadTile; }
+  // Does one of the tiles that may be taken, if there is one.
+  bool help() {
+    const int64_t taken = share.take();
+    if (taken < 0) return false;
+    const int64_t row = taken % tiles() * kHeadTile;
+    tile(row, std::min(row + kHeadTile, chunk.rows));
+    share.done.fetch_add(1, std::memory_order_release);
+    return true;
+  }
+  // All blocks of words [begin, end).
+  void walk(Pool& pool, int64_t begin, int64_t end) {
+    const TileScope scope;
+    for (int64_t tiles = this->tiles(), opened = 0; begin < end; begin = share.words.end, share.first = false) {
+      share.words = {begin, std::min(begin + kHeadVocabulary, end)};
       pack();
-      for (int64_t row = 0; row < chunk.rows; row += kHeadTile)
-        tile(row, row + kHeadTile < chunk.rows ? row + kHeadTile : chunk.rows);
-      first = false;
+      share.opened.store(opened += tiles, std::memory_order_release);
+      do pool.settle();
+      while (pool.timed([&] { return help(); }));
+      pool.await([&] { return share.done.load(std::memory_order_acquire) == opened; });
     }
+    share.isOver.store(true, std::memory_order_release);
+  }
+  // Tiles of blocks that another thread walks through, until all are done.
+  void helpOn(Pool& pool) {
+    const TileScope scope;
+    for (; !share.isOver.load(std::memory_order_acquire); pool.settle())
+      if (!pool.timed([&] { return help(); }))
+        pool.await([&] { return share.isOver.load(std::memory_order_acquire) || share.mayTake(); });
   }
 };
 
@@ -267,30 +312,42 @@ template <class C> static Range headWords(int64_t vocabulary, int t, int n) {
   return {panels.begin * kPanelColumns<C>, std::min(panels.end * kPanelColumns<C>, vocabulary)};
 }
 
-// Z, O and r of one thread's part of the vocabulary.
-template <class C, class Weight>
-static HeadPart headWalk(Pool& pool, int thread, const HeadChunk<C>& chunk, const Head& head, Range words, bool gradient,
-                         bool describes) {
-  const auto scratch = [&](int slot, size_t bytes) { return pool.scratch(thread, slot, bytes); };
+// Room for Z, O and r of a part of the vocabulary and for a block's panels.
+template <class C>
+static void layOutShare(Pool& pool, int part, HeadShare<C>& share, const HeadChunk<C>& chunk, bool gradient, bool describes) {
+  const auto scratch = [&](int slot, size_t bytes) { return pool.scratch(part, slot, bytes); };
   const int64_t panels = roundUp(kHeadVocabulary, kPanelColumns<C>), across = roundUp(chunk.width, kPanelColumns<C>);
-  const int64_t tellings = describes ? (chunk.rows + kHeadTile) * kHeadDescribed : 0;
-  HeadPart part;
-  part.references = static_cast<float*>(scratch(0, (chunk.rows * (1 + kLanes) + tellings) * sizeof(float)));
-  part.sums = part.references + chunk.rows;
-  part.outputs = gradient ? static_cast<float*>(scratch(1, chunk.rows * chunk.width * sizeof(float))) : nullptr;
-  std::memcpy(part.references, chunk.targetLogits, chunk.rows * sizeof(float));
-  std::memset(part.sums, 0, chunk.rows * kLanes * sizeof(float));
-  part.described = describes ? part.sums + chunk.rows * kLanes : nullptr;
-  float* keptDescribed = describes ? part.described + chunk.rows * kHeadDescribed : nullptr;
+  HeadPart& found = share.part;
+  found.references = static_cast<float*>(scratch(0, chunk.rows * (1 + kLanes + (describes ? kHeadDescribed : 0)) * sizeof(float)));
+  found.sums = found.references + chunk.rows;
+  found.outputs = gradient ? static_cast<float*>(scratch(1, chunk.rows * chunk.width * sizeof(float))) : nullptr;
+  std::memcpy(found.references, chunk.targetLogits, chunk.rows * sizeof(float));
+  std::memset(found.sums, 0, chunk.rows * kLanes * sizeof(float));
+  found.described = describes ? found.sums + chunk.rows * kLanes : nullptr;
   for (int64_t i = 0; describes && i < chunk.rows * kHeadDescribed; i++)
-    part.described[i] = i % kHeadDescribed < 3 * kLanes ? 0.0f : -__builtin_inff();
-  C* forward = static_cast<C*>(scratch(2, roundUp(chunk.width, Block<C>::depth) * panels * sizeof(C)));
-  C* backward = gradient ? static_cast<C*>(scratch(3, kHeadVocabulary * across * sizeof(C))) : nullptr;
-  C* p = gradient ? static_cast<C*>(scratch(4, kHeadTile * kHeadVocabulary * sizeof(C))) : nullptr;
-  float* kept = static_cast<float*>(scratch(5, kHeadTile * kLanes * sizeof(float)));
-  Weight* copied = head.copies() ? static_cast<Weight*>(scratch(8, kHeadVocabulary * chunk.width * sizeof(Weight))) : nullptr;
-  HeadWalk<C, Weight>{chunk, head, copied, part, forward, backward, p, kept, keptDescribed}.walk(words.begin, words.end);
-  return part;
+    found.described[i] = i % kHeadDescribed < 3 * kLanes ? 0.0f : -__builtin_inff();
+  share.forward = static_cast<C*>(scratch(2, roundUp(chunk.width, Block<C>::depth) * panels * sizeof(C)));
+  share.backward = gradient ? static_cast<C*>(scratch(3, kHeadVocabulary * across * sizeof(C))) : nullptr;
+}
+
+// Walks through one part of the vocabulary, and helps with the others that have begun.
+template <class C, class Weight>
+static void headWalk(Pool& pool, int part, const HeadChunk<C>& chunk, const Head& head, std::vector<HeadShare<C>>& shares, bool gradient,
+                     bool describes) {
+  const int count = (int)shares.size();
+  layOutShare(pool, part, shares[part], chunk, gradient, describes);
+  const int64_t telling = describes ? kHeadDescribed : 0;
+  C* p = gradient ? static_cast<C*>(pool.scratch(part, 4, kHeadTile * kHeadVocabulary * sizeof(C))) : nullptr;
+  float* kept = static_cast<float*>(pool.scratch(part, 5, kHeadTile * (kLanes + telling) * sizeof(float)));
+  float* keptDescribed = describes ? kept + kHeadTile * kLanes : nullptr;
+  Weight* copied = head.copies() ? static_cast<Weight*>(pool.scratch(part, 8, kHeadVocabulary * chunk.width * sizeof(Weight))) : nullptr;
+  const auto walk = [&](HeadShare<C>& share) { return HeadWalk<C, Weight>{chunk, head, share, copied, p, kept, keptDescribed}; };
+  const Range words = headWords<C>(head.rows(), part, count);
+  walk(shares[part]).walk(pool, words.begin, words.end);
+  for (int other = 1; other < count; other++) {
+    HeadShare<C>& share = shares[(part + other) % count];
+    if (share.opened.load(std::memory_order_acquire)) walk(share).helpOn(pool);
+  }
 }
 
 // Where the results of a chunk go; all but logProbs may be null.
@@ -386,14 +443,13 @@ static void headChunk(Pool& pool, const Act* hidden, const Head& head, const int
       targetLogits[m] = headTargetLogit(chunk.hidden + m * width, head.row<Weight>(targets[m], together.data()), row, width, capped);
   });
   const int64_t panels = (vocabulary + kPanelColumns<C> - 1) / kPanelColumns<C>;
-  std::vector<HeadPart> parts(std::min<int64_t>(threads, panels));
-  const int count = (int)parts.size();
-  pool.run([&](int thread) {
-    if (thread >= count) return;
-    const Range words = headWords<C>(vocabulary, thread, count);
-    parts[thread] =
-        headWalk<C, Weight>(pool, thread, chunk, head, words, results.dHidden != nullptr, results.description != nullptr);
+  const int count = (int)std::min<int64_t>(threads, panels);
+  std::vector<HeadShare<C>> shares(count);
+  pool.run([&](int part) {
+    if (part < count) headWalk<C, Weight>(pool, part, chunk, head, shares, results.dHidden != nullptr, results.description != nullptr);
   });
+  std::vector<HeadPart> parts;
+  for (const HeadShare<C>& share : shares) parts.push_back(share.part);
   pool.run([&](int thread) {
     std::vector<float> shares(count);
     std::vector<Weight> together(head.copies() ? width : 0);

@@ -7,7 +7,7 @@
 //
 // The logits are made again, a block at a time and on their side, W hᵀ: so gᵀ [words, rows] falls out of the registers as the
 // left operand of the product gᵀ h, and only the hidden states are packed, in both directions and once for all threads,
-// which divide the vocabulary. Rows come in chunks of at most kHeadRows, the depth of the second product.
+// which share the vocabulary. Rows come in chunks of at most kHeadRows, the depth of the second product.
 #pragma once
 
 #include <algorithm>
@@ -18,6 +18,7 @@
 
 #include "ops.h"
 #include "gemm.h"
+#include "shares.h"
 #include "target_log_probs.h"
 
 namespace fettle::FETTLE_ISA {
@@ -136,14 +137,16 @@ static void headGradient(const Op& op, const Head& head, int64_t first, float* d
       for (int64_t c = 0; c < chunks; c++) {
         const Range rows = partOf(learned, (int)c, (int)chunks);
         const auto panels = packHidden<C>(pool, hidden.as<const Act>() + rows.begin * width, rows.end - rows.begin, width, first);
-        pool.run([&](int thread) {
-          C* cells = static_cast<C*>(pool.scratch(thread, 0, block * width * sizeof(C)));
-          C* g = static_cast<C*>(pool.scratch(thread, 1, block * roundUp(panels.rows, kLanes) * sizeof(C)));
-          const Range mine = partOf(blocks, thread, pool.threads());
-          for (int64_t b = mine.begin; b < mine.end; b++)
-            headGradientBlock<C, Weight>(panels, head, {b * block, std::min((b + 1) * block, vocabulary)}, targets + rows.begin,
-                                         lse + rows.begin, shares + rows.begin, cells, g, dWeight, largestWeight,
-                                         Capped((float)op.scale(), (float)op.cap()), accumulate || c > 0);
+        Shares ofBlocks(pool, blocks);
+        pool.run([&](int part) {
+          C* cells = static_cast<C*>(pool.scratch(part, 0, block * width * sizeof(C)));
+          C* g = static_cast<C*>(pool.scratch(part, 1, block * roundUp(panels.rows, kLanes) * sizeof(C)));
+          ofBlocks.run(part, [&](Range some) {
+            for (int64_t b = some.begin; b < some.end; b++)
+              headGradientBlock<C, Weight>(panels, head, {b * block, std::min((b + 1) * block, vocabulary)}, targets + rows.begin,
+                                           lse + rows.begin, shares + rows.begin, cells, g, dWeight, largestWeight,
+                                           Capped((float)op.scale(), (float)op.cap()), accumulate || c > 0);
+          });
         });
       }
     });

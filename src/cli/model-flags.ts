@@ -40,7 +40,10 @@ export const modelFlags = {
     description:
       'What computes; default: the first of these that runs here (`fettle doctor --machine` says which, and why)',
   },
-  threads: { type: 'number', description: 'Threads of the engine; default: the processors there are' },
+  threads: {
+    type: 'number',
+    description: 'Threads of the engine; default: the physical cores that it may use',
+  },
 } as const
 
 type ModelChoice = FlagValues<typeof modelFlags>

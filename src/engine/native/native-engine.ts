@@ -2,8 +2,8 @@ import { FettleError } from '../../error.ts'
 import { mostThreads, type Engine } from '../engine.ts'
 import { createKernelEngine } from '../kernels/index.ts'
 import { findNative } from './binding.ts'
+import { defaultThreads } from './default-threads.ts'
 import { memoryIsTaken } from './memory-taken.ts'
-import { processorsHere } from './processors.ts'
 
 /**
  * The engine of C++ kernels. `isa` forces one of `nativeIsas()`; without it FETTLE_ISA, else the fastest.
@@ -29,7 +29,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     })
   const threads =
     options.threads === undefined
-      ? (threadsFromEnvironment() ?? Math.min(processorsHere(), mostThreads))
+      ? (threadsFromEnvironment() ?? Math.min(defaultThreads(), mostThreads))
       : checkedThreads('threads', options.threads, String(options.threads))
   void memoryIsTaken()
   const runner = new addon.Runner(isa, threads)
