@@ -207,7 +207,7 @@ void Pool::pause(Patience& patience) {
 
 void Pool::settle() { state_->settle(self); }
 
-Ahead& Pool::ahead() { return state_->ahead[size_t(self)]; }
+Ahead& Pool::ahead(int) { return state_->ahead[size_t(self)]; }
 
 void* Pool::scratch(int part, int slot, size_t bytes) {
   Buffer& buffer = state_->scratch[size_t(part) * kSlots + slot];

@@ -53,8 +53,8 @@ class Pool {
   // A kernel that needs several buffers uses several slots (0..8).
   void* scratch(int part, int slot, size_t bytes);
 
-  // Of the thread that asks.
-  Ahead& ahead();
+  // Of the thread that does this part, which asks.
+  Ahead& ahead(int part);
 
   // Does a piece of work, as all pieces are done: on a thread that a test slows down, the rest of its time passes afterwards.
   template <class Work> auto timed(const Work& work) const {
@@ -81,7 +81,7 @@ class Pool {
   struct State;
   friend struct HostThreads;  // wasm/pool.cc
   std::unique_ptr<State> state_;
-  const Slowness* slowness_;
+  const Slowness* slowness_ = nullptr;
   int threads_;
 };
 

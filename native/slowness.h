@@ -2,15 +2,25 @@
 //   third   every second thread works at a third of its speed
 //   random  threads pause at random after pieces of work, 0.3 ms at most
 #pragma once
+#if !defined(__wasm__)
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <thread>
+#endif
 
 namespace fettle {
 
+#if defined(__wasm__)
+class Slowness {
+ public:
+  struct Piece {
+    explicit Piece(const Slowness*) {}
+  };
+};
+#else
 class Slowness {
   using Clock = std::chrono::steady_clock;
 
@@ -73,5 +83,6 @@ class Slowness {
   }
   bool random_;
 };
+#endif
 
 }  // namespace fettle

@@ -70,7 +70,7 @@ class StreamWork {
     while (take(parts_[thread], true, units)) units_.each(units.begin, units.end, body);
     for (int other = 1; other < pool_.threads(); other++)
       while (take(parts_[(thread + other) % pool_.threads()], false, units)) units_.each(units.begin, units.end, body);
-    Ahead& ahead = pool_.ahead();
+    Ahead& ahead = pool_.ahead(thread);
     ahead = {};
     if (!upcoming_) return;
     const StreamUnits next(*upcoming_, units_.rows);
