@@ -21,6 +21,7 @@
 #endif
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 namespace fettle {
@@ -101,10 +102,11 @@ class alignas(64) Seat {
     if (clock_gettime(clock_.load(std::memory_order_relaxed), &time)) return -1;
     return time.tv_sec * 1000000000ll + time.tv_nsec;
   }
-  // It uses no processor now; takes a microsecond to ask.
+  // It uses no processor now; takes some microseconds to ask.
   bool isStill() const {
     if (!thread_.load(std::memory_order_acquire)) return false;
     const long long before = processorTime();
+    for (const auto since = std::chrono::steady_clock::now(); std::chrono::steady_clock::now() - since < std::chrono::microseconds(3);) {}
     return before >= 0 && processorTime() == before;
   }
   // Whether it is ready to run, and on which core it waits: proc(5), fields 3 and 39 of stat.
