@@ -15,7 +15,9 @@ function slow(slowness: Slowness | undefined): void {
 afterEach(() => slow(undefined))
 
 /** Two rows of the tiny model, of documents that are long enough for several pieces of everything; some tokens are not learned. */
-const rows = [7, 11].map((factor) => Array.from({ length: 300 }, (_, i) => 3 + ((i * i * factor + 13 * i) % 1800)))
+const rows = [7, 11].map((factor) =>
+  Array.from({ length: 300 }, (_, i) => 3 + ((i * i * factor + 13 * i) % 1800)),
+)
 const labels = rows.map((row) => row.map((id, i) => (i % 5 === 0 ? -100 : id)))
 const documentIds = [77, 300].map((end) => Array.from({ length: 300 }, (_, i) => (i < end ? 0 : 1)))
 

@@ -189,7 +189,9 @@ export const trainOptionsSchema = z.strictObject({
     .enum(['auto', ...engineNames])
     .default('auto')
     .describe('What computes.'),
-  threads: count(mostThreads).optional().describe('Threads; default the physical cores that the process may use.'),
+  threads: count(mostThreads)
+    .optional()
+    .describe('Threads; default the physical cores that the process may use.'),
 
   maxLength: z
     .int()
