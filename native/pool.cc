@@ -26,6 +26,8 @@ inline void relax() {
   asm volatile("yield");
 #endif
 }
+int64_t nanoseconds() { return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
 // Waiting longer than this sleeps: a condition variable wakes in about 7 us, so little is lost.
 constexpr auto kSpinTime = std::chrono::microseconds(50);
 // As long a thread sleeps at most whose core another one has.
@@ -195,14 +197,13 @@ void Pool::pause(Patience& patience) {
   State& s = *state_;
   if (!s.ahead[size_t(self)].ask()) relax();
   if (++patience.rounds % 64) return;
-  const auto now = std::chrono::steady_clock::now();
-  if (patience.rounds == 64) patience.since = now;
-  if (now - patience.since < kSpinTime) return;
+  if (patience.rounds == 64) patience.since = nanoseconds();
+  if (nanoseconds() - patience.since < std::chrono::nanoseconds(kSpinTime).count()) return;
   s.settle(self);
   s.lendCore(self);
   // A thread that was descheduled would otherwise be kept from running by this one.
   std::this_thread::yield();
-  patience.since = std::chrono::steady_clock::now();
+  patience.since = nanoseconds();
 }
 
 void Pool::settle() { state_->settle(self); }

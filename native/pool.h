@@ -3,7 +3,6 @@
 // the same number gives the same bits. Each thread begins with its own part, and does those of others that have not begun: a thread
 // whose core is busy with something else is not waited for. Long parts are shared out further (shares.h).
 #pragma once
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -72,10 +71,10 @@ class Pool {
  private:
   using Function = void (*)(const void*, int);
   void run(Function function, const void* context);
-  // Of a waiting thread: how often it has looked, and since when it has spun.
+  // Of a waiting thread: how often it has looked, and since when it has spun, in nanoseconds.
   struct Patience {
     int rounds = 0;
-    std::chrono::steady_clock::time_point since{};
+    int64_t since = 0;
   };
   void pause(Patience& patience);
   struct State;

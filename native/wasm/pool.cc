@@ -100,6 +100,10 @@ void Pool::run(Function function, const void* context) {
   if (s.failed.exchange(0)) throw std::runtime_error(lastFailure);
 }
 
+// The host's threads cannot be moved to other cores: who waits looks again.
+void Pool::pause(Patience&) {}
+void Pool::settle() {}
+
 Ahead& Pool::ahead(int thread) { return state_->ahead[size_t(thread)]; }
 
 void* Pool::scratch(int thread, int slot, size_t bytes) {
