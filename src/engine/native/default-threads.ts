@@ -5,7 +5,7 @@ import { processorsHere } from './processors.ts'
 type ReadText = (path: string) => string | undefined
 
 /** A processor core: what its logical processors are, and how fast it is beside others of this machine. */
-export interface PhysicalCore {
+interface PhysicalCore {
   cpus: number[]
   /** The kernel's measure (1024: the fastest), else the highest clock in kHz, else 0. */
   speed: number
