@@ -178,7 +178,7 @@ export type {
   TrainSftInput,
 } from './train/index.ts'
 
-export { exportFormats, exportModel } from './export/index.ts'
+export { exportModel } from './export/index.ts'
 export type {
   Certificate,
   CertifiedForm,
