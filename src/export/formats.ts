@@ -1,8 +1,11 @@
 import type { ExportFormat } from './format.ts'
 import { adapterFileTypes, ggufFileTypes } from './gguf/file-types.ts'
 
-/** Every format, by the name that `--format` takes. */
-export const exportFormats = {
+/** The name of a format, as `--format` takes it. */
+export type ExportFormatName = 'safetensors' | 'onnx' | 'gguf' | 'gguf-lora' | 'ollama' | 'mlx' | 'mlx-lora'
+
+/** Every format by its name. */
+export const exportFormats: { readonly [Name in ExportFormatName]: ExportFormat } = {
   safetensors: {
     summary: 'a Hugging Face folder, for Transformers, vLLM and fettle',
     types: ['stored', 'float32', 'bfloat16', 'float16'],
@@ -48,7 +51,4 @@ export const exportFormats = {
     isAdapter: true,
     load: async () => (await import('./mlx/write-mlx.ts')).writeMlxAdapter,
   },
-} as const satisfies Record<string, ExportFormat>
-
-/** The name of a format. */
-export type ExportFormatName = keyof typeof exportFormats
+}
