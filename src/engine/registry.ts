@@ -16,7 +16,7 @@ export const engineNames = Object.keys(registry) as EngineName[]
 
 /** What an engine other than the first costs, as whoever gets it without asking is told. */
 const slower: { readonly [Name in EngineName]?: string } = {
-  wasm: '3 to 12 times slower than native',
+  wasm: '2 to 15 times slower than native',
   reference: '30 to 300 times slower than native',
 }
 
