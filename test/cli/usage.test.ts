@@ -66,7 +66,10 @@ const wrong: { args: string[]; says: string[] }[] = [
   { args: ['generate', '--temperature', 'warm'], says: ["--temperature: 'warm'; expected a number"] },
   { args: ['generate', '--top-k'], says: ['--top-k: no value; expected a number'] },
   { args: ['generate', '--top-k', '--seed', '1'], says: ['--top-k: no value'] },
-  { args: ['generate', '--engine', 'cuda'], says: ["--engine: 'cuda'; expected native or wasm or reference"] },
+  {
+    args: ['generate', '--engine', 'cuda'],
+    says: ["--engine: 'cuda'; expected native or wasm or reference"],
+  },
   { args: ['generate', '--raw=perhaps'], says: ["--raw: 'perhaps'; expected no value, true or false"] },
   { args: ['generate', '--seed', '1', '--seed=2'], says: ["--seed: given twice, '1' and '2'"] },
   { args: ['generate', 'two', 'words'], says: ['prompt: 2 arguments; expected one'] },

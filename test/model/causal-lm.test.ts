@@ -65,7 +65,11 @@ describe('what is refused', () => {
   })
 
   it.each<[string, object, string]>([
-    ['an engine that does not exist', { engine: 'cuda' }, 'engine: cuda; expected native or wasm or reference'],
+    [
+      'an engine that does not exist',
+      { engine: 'cuda' },
+      'engine: cuda; expected native or wasm or reference',
+    ],
     [
       'a quantisation that does not exist',
       { quantization: 'int4' },
