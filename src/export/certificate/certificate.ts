@@ -27,6 +27,7 @@ export interface CertifiedForm {
   verdict: Verdict
 }
 
+/** Whether a form is near enough to the live model. */
 export type Verdict = 'passed' | 'failed' | 'not measured'
 
 /** What an export is, and how near it is to the model that it was made of. */
