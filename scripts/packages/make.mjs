@@ -7,16 +7,7 @@
 // hashes, in a folder of its own. Two runs give the same bytes.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { engineManifest, fettleManifest, packageName, platforms } from './manifests.mjs'
@@ -72,14 +63,18 @@ function zig() {
 
 const hashOf = (path) => createHash('sha256').update(readFileSync(path)).digest('hex')
 
-/** Packs a folder; npm orders the files and gives them one date, so that the bytes follow from what they hold. */
-function pack(folder) {
-  const text = execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', out], {
-    cwd: folder,
+const npm = (args, cwd) =>
+  execFileSync('npm', args, {
+    cwd,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: 2 ** 26,
     shell: process.platform === 'win32',
   })
+
+/** Packs a folder; npm orders the files and gives them one date, so that the bytes follow from what they hold. */
+function pack(folder) {
+  const text = npm(['pack', '--json', '--ignore-scripts', '--pack-destination', out], folder)
   // npm 11 gives a list, npm 12 an object of packages.
   const [{ filename }] = Object.values(JSON.parse(text))
   const path = join(out, filename.replace(/^@/, '').replace('/', '-'))
@@ -132,8 +127,14 @@ function packEngine(fettle, platform) {
 function makeFettle(fettle) {
   run('npx', ['tsdown', '--logLevel', 'warn'], { shell: process.platform === 'win32' })
   const folder = fresh('fettle')
-  for (const name of [...fettle.files, 'README.md', 'LICENSE'])
-    cpSync(join(root, name), join(folder, name), { recursive: true })
+  // npm knows best what `files` means.
+  const [{ files }] = Object.values(
+    JSON.parse(npm(['pack', '--dry-run', '--json', '--ignore-scripts'], root)),
+  )
+  for (const { path } of files) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true })
+    copyFileSync(join(root, path), join(folder, path))
+  }
   const made = platforms.filter(({ name }) => existsSync(join(work, name, 'fettle.node')))
   const hashes = made.map((platform) => [
     packageName(platform),
