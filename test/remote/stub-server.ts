@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -29,7 +30,15 @@ export async function startStub(
   server.on('upgrade', ({ method = '', url: path = '', headers }, socket) => {
     const one = { method, path, headers, body: Buffer.alloc(0) }
     asked.push(one)
-    socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n')
+    // RFC 6455, 4.2.2
+    const key = `${headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`
+    const accepted = createHash('sha1').update(key).digest('base64')
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        `Sec-WebSocket-Accept: ${accepted}\r\n\r\n`,
+    )
+    // Sees when the client leaves.
+    socket.resume()
     upgrade(one, socket)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -1,4 +1,4 @@
-import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http'
+import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { FettleError, clipText, messageOf } from '../../error.ts'
 
@@ -27,9 +27,10 @@ export function ask(
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => reject(new ConnectionError(address, error))
-    const sent = open(address, path, {
+    const request = address.protocol === 'https:' ? requestHttps : requestHttp
+    const sent = request(new URL(path, address), {
       method,
-      headers: { ...headers, ...(body && { 'content-length': body.length }) },
+      headers: { ...headersOf(), ...headers, ...(body && { 'content-length': body.length }) },
     })
     sent.setTimeout(answerMs, () => sent.destroy(new Error('no answer within a minute')))
     sent.on('error', fail)
@@ -43,12 +44,10 @@ export function ask(
   })
 }
 
-/** A request that is not sent yet. */
-export function open(address: URL, path: string, options: RequestOptions) {
+/** What every request says of who asks. */
+export function headersOf(): Record<string, string> {
   const token = process.env['RAY_AUTH_TOKEN']
-  const headers = { ...options.headers, ...(token && { authorization: `Bearer ${token}` }) }
-  const request = address.protocol === 'https:' ? requestHttps : requestHttp
-  return request(new URL(path, address), { ...options, headers })
+  return token ? { authorization: `Bearer ${token}` } : {}
 }
 
 /** A server that cannot be reached; asked again it may answer. */
