@@ -18,6 +18,8 @@ const alone = [
   'test/jinja/{budget,hostile}.test.ts',
   'test/data/hub.test.ts',
   'test/model/transforms.test.ts',
+  'test/remote/hf-jobs.test.ts',
+  'test/train/memory.test.ts',
   'test/doctor/command.test.ts',
   'test/train/runs/run-folder.test.ts',
   'test/*.test.ts',

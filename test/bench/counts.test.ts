@@ -12,29 +12,30 @@ const log: { event: 'compile' | 'run' | 'step' | 'token'; program?: Program }[] 
 
 // The real engine, with a note of what it is asked for.
 vi.mock('../../src/engine/index.ts', async (importOriginal) => {
-  const original = await importOriginal<{ createEngine: (options: object) => Promise<Engine> }>()
+  const original = await importOriginal<{ chooseEngine: (options: object) => Promise<{ engine: Engine }> }>()
+  const noted = (engine: Engine): Engine => ({
+    ...engine,
+    compile(commands, outputs, later) {
+      const program = engine.compile(commands, outputs, later)
+      log.push({ event: 'compile', program })
+      return program
+    },
+    run(program, rows) {
+      log.push({ event: 'run', program })
+      return engine.run(program, rows)
+    },
+    repeat(program, feedback, onRun) {
+      return engine.repeat(program, feedback, (output) => {
+        log.push({ event: 'run', program })
+        return onRun(output)
+      })
+    },
+  })
   return {
     ...original,
-    async createEngine(options: object): Promise<Engine> {
-      const engine = await original.createEngine(options)
-      return {
-        ...engine,
-        compile(commands, outputs, later) {
-          const program = engine.compile(commands, outputs, later)
-          log.push({ event: 'compile', program })
-          return program
-        },
-        run(program, rows) {
-          log.push({ event: 'run', program })
-          return engine.run(program, rows)
-        },
-        repeat(program, feedback, onRun) {
-          return engine.repeat(program, feedback, (output) => {
-            log.push({ event: 'run', program })
-            return onRun(output)
-          })
-        },
-      }
+    async chooseEngine(options: object) {
+      const chosen = await original.chooseEngine(options)
+      return { ...chosen, engine: noted(chosen.engine) }
     },
   }
 })

@@ -314,7 +314,7 @@ describe('errors name the line, what was found, what was expected and a cure', (
       'unknown column name',
       { text: 'a' },
       { columns: { outptu: 'a' } },
-      'columns.outptu: a column that fettle does not read; expected messages, conversations, prompt, completion, instruction, input, output, history, system, tools, functions, chat_template_kwargs, text, input_ids, labels, attention_mask, completion_mask, assistant_masks, chosen, rejected, label, prompt_ids, chosen_ids, rejected_ids, completion_ids, KL_completion_ids. Did you mean output?',
+      'columns.outptu: a column that fettle does not read; expected messages, conversations, prompt, completion, instruction, input, output, history, system, tools, functions, chat_template_kwargs, text, input_ids, labels, attention_mask, completion_mask, assistant_masks, chosen, rejected, label, prompt_ids, chosen_ids, rejected_ids, completion_ids, KL_completion_ids, margin. Did you mean output?',
     ],
     [
       'shifted labels',

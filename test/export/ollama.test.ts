@@ -64,7 +64,8 @@ test.each([chatml, `\n${chatml}`, `  ${chatml}`])(
 test('a folder for ollama create', async () => {
   const output = join(mkdtempSync(join(tmpdir(), 'fettle-ollama-')), 'out')
   const { files } = await exportModel({ model: tiny, format: 'ollama', type: 'q8_0', output, engine })
-  expect(files.map(({ path }) => path)).toEqual([join(output, 'Modelfile'), join(output, 'model.gguf')])
+  const names = ['Modelfile', 'certificate.html', 'certificate.json', 'model.gguf']
+  expect(files.map(({ path }) => path)).toEqual(names.map((name) => join(output, name)))
   const text = readFileSync(join(output, 'Modelfile'), 'utf8')
   expect(text).toMatch(/^# ollama create NAME -f Modelfile\nFROM \.\/model\.gguf\nTEMPLATE """/)
   expect(text).toContain('PARAMETER stop "<|im_end|>"\n')

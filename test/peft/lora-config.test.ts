@@ -58,7 +58,7 @@ describe('adapter_config.json', () => {
     ['a rank of nothing', { r: null }, 'r: null; expected a number'],
     ['patterns in a list', { rank_pattern: [4] }, 'rank_pattern: [4]; expected names with values'],
     ['another bias', { bias: 'some' }, 'bias: "some"; expected none or all or lora_only'],
-    ['another task', { task_type: 'SEQ_CLS' }, 'task_type: "SEQ_CLS"; expected CAUSAL_LM'],
+    ['another task', { task_type: 'TOKEN_CLS' }, 'task_type: "TOKEN_CLS"; expected CAUSAL_LM or SEQ_CLS'],
     ['a DoRA that is neither', { use_dora: 'yes' }, 'use_dora: "yes"; expected true or false'],
     ['routed adapters', { arrow_config: { top_k: 2 } }, 'arrow_config: {"top_k": 2}; expected null'],
     ['replicated layers', { layer_replication: [[0, 2]] }, 'layer_replication: [[0, 2]]; expected null'],
