@@ -12,7 +12,7 @@ import { readMachine, type Machine } from './machine.ts'
 import { readAdapterFiles, readModelFiles } from './model-files.ts'
 import type { Patient, TokenizerFacts } from './patient.ts'
 import { isRunFile, readRunFile, toSettings, type DataReference, type RunSettings } from './run-settings.ts'
-import { readRunOptions, runFileLayer } from '../train/index.ts'
+import { readRunOptions, yamlLayer } from '../train/index.ts'
 
 /** What to look at. What a path is, its files tell. */
 export interface Subjects {
@@ -182,7 +182,9 @@ export async function collect(subjects: Subjects): Promise<Patient> {
  */
 async function withDefaults(run: RunSettings): Promise<RunSettings> {
   if (run.maker !== 'fettle') return run
-  const options = readRunOptions([runFileLayer(await readFile(run.place, 'utf8'), run.place)])
+  const { readYaml } = await import('../formats/yaml/index.ts')
+  const file = readYaml(await readFile(run.place, 'utf8'), run.place)
+  const options = readRunOptions([yamlLayer(file, run.place)])
   return toSettings(run.place, { ...options })
 }
 

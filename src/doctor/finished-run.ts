@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readYaml } from '../formats/yaml/index.ts'
 import { pickledNumbers } from './pickled-numbers.ts'
 import { isJsonObject, readJsonObject } from './json-file.ts'
 import { isRunFile, toSettings, type RunSettings } from './run-settings.ts'
@@ -102,6 +101,14 @@ async function settingsOf(
   names: readonly string[],
   readme: string,
 ): Promise<RunSettings | undefined> {
+  const { readYaml } = await import('../formats/yaml/index.ts')
+  const tryParse = (text: string): unknown => {
+    try {
+      return readYaml(text, '').value
+    } catch {
+      return undefined
+    }
+  }
   for (const name of names.filter((file) => /\.ya?ml$/.test(file)).toSorted()) {
     const place = join(path, name)
     const value = tryParse(await readFile(place, 'utf8'))
@@ -145,12 +152,4 @@ async function pickledSettings(path: string, names: readonly string[]): Promise<
   if (place === undefined) return undefined
   const values = pickledNumbers(await readFile(place), pickledNames)
   return Object.keys(values).length === 0 ? undefined : toSettings(place, values)
-}
-
-function tryParse(text: string): unknown {
-  try {
-    return readYaml(text, '').value
-  } catch {
-    return undefined
-  }
 }

@@ -1,7 +1,6 @@
 import { basename } from 'node:path'
 import { FettleError } from '../error.ts'
 import { readTextFile } from '../formats/index.ts'
-import { readYaml } from '../formats/yaml/index.ts'
 
 /** What a run was, or will be, made with; in one form, whoever wrote the file. */
 export interface RunSettings {
@@ -118,6 +117,7 @@ export function isRunFile(value: unknown): value is Values {
  * @throws FettleError when it is not YAML or JSON, or not a mapping
  */
 export async function readRunFile(path: string): Promise<RunSettings> {
+  const { readYaml } = await import('../formats/yaml/index.ts')
   const { value } = readYaml(await readTextFile(path, 'a run file'), path)
   if (isRunFile(value)) return toSettings(path, value)
   throw new FettleError({

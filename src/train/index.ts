@@ -29,6 +29,7 @@ export {
   readTrainOptions,
   runFileJsonSchema,
   runFileLayer,
+  yamlLayer,
   type RunOptions,
   type TrainOptions,
   type TrainOptionsInput,

@@ -6,7 +6,6 @@ import type { TrainOptions } from './options/index.ts'
 import { peakRssMib } from './memory/index.ts'
 import { openRunFolder, type RunFolder } from './runs/index.ts'
 import { createSampler } from './samples.ts'
-import { writeReport } from './report/index.ts'
 import { trackersOf, type Tracker } from './trackers/index.ts'
 import type { TrainingTask } from './task.ts'
 import { openRun, type TrainingRun } from './training-run.ts'
@@ -48,16 +47,19 @@ async function* trackedIn<D extends Document>(
   const picture = async (): Promise<string | undefined> => {
     isPictured = true
     if (!task.options.report) return undefined
-    return writeReport(folder.path).then(
-      () => undefined,
-      (error: unknown) => `report.html: ${messageOf(error)}`,
-    )
+    try {
+      const { writeReport } = await import('./report/index.ts')
+      await writeReport(folder.path)
+      return undefined
+    } catch (error) {
+      return `report.html: ${messageOf(error)}`
+    }
   }
   let isPictured = true
   try {
     for await (const event of trainIn(folder, task)) {
       if (event.type === 'start') isPictured = false
-      if (event.type === 'start') trackers = make(folder.path, folder.run.id)
+      if (event.type === 'start') trackers = await make(folder.path, folder.run.id)
       for (const tracker of trackers) tracker.record(event)
       if (event.type !== 'end') yield event
       else {

@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { optionFlags } from '../../src/train/options/option-flags.ts'
-import { readRunOptions, runFileLayer } from '../../src/train/options/read-options.ts'
+import { readRunOptions } from '../../src/train/options/read-options.ts'
+import { runFileLayer } from '../../src/train/options/run-file-layer.ts'
 
 const path = join(import.meta.dirname, '..', '..', 'docs', 'training.md')
 const marks = [

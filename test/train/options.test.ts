@@ -5,7 +5,8 @@ import { FettleError } from '../../src/error.ts'
 import { flagLayer, optionFlags } from '../../src/train/options/option-flags.ts'
 import { runFileJsonSchema } from '../../src/train/options/run-file-schema.ts'
 import { loraOptions, maskPolicyOf } from '../../src/train/options/options.ts'
-import { readRunOptions, readTrainOptions, runFileLayer } from '../../src/train/options/read-options.ts'
+import { readRunOptions, readTrainOptions } from '../../src/train/options/read-options.ts'
+import { runFileLayer } from '../../src/train/options/run-file-layer.ts'
 
 const read = (text: string, flags: Record<string, unknown> = {}) =>
   readRunOptions([runFileLayer(text, 'run.yaml'), flagLayer(flags)])

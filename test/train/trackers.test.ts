@@ -118,7 +118,7 @@ describe('Weights & Biases', () => {
       expect(all).toContain(text)
     // What came after the step that it goes on from is gone, and its end too.
     const again = events.map((event) => (event.type === 'start' ? { ...event, first_step: 1 } : event))
-    const [, tracker] = trackersOf(optionsOf({ reportTo: 'wandb' }), {})(folder, 'run-id')
+    const [, tracker] = await trackersOf(optionsOf({ reportTo: 'wandb' }), {})(folder, 'run-id')
     for (const event of again.filter((event) => !('step' in event) || event.step > 1)) tracker.record(event)
     expect(await tracker.close()).toBeUndefined()
     expect(await wandbFile()).toBe(file)
@@ -199,7 +199,7 @@ async function listen(
 }
 
 async function track(options: object, environment: Record<string, string> = {}) {
-  const trackers = trackersOf(optionsOf(options), environment)(folder, 'run-id')
+  const trackers = await trackersOf(optionsOf(options), environment)(folder, 'run-id')
   for (const event of events) for (const tracker of trackers) tracker.record(event)
   return Promise.all(trackers.map((tracker) => tracker.close()))
 }

@@ -16,5 +16,6 @@ export {
 } from './options.ts'
 export { lossTypes, type Method } from './preference-options.ts'
 export { runFileJsonSchema } from './run-file-schema.ts'
-export { givenLora, programLayer, readRunOptions, readTrainOptions, runFileLayer } from './read-options.ts'
+export { givenLora, programLayer, readRunOptions, readTrainOptions, yamlLayer } from './read-options.ts'
+export { runFileLayer } from './run-file-layer.ts'
 export { snakeCase } from './option-keys.ts'

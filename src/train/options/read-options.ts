@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { FettleError, type Problem } from '../../error.ts'
 import type { LoraOptions } from '../../peft/index.ts'
-import { readYaml } from '../../formats/yaml/index.ts'
+import type { YamlFile } from '../../formats/yaml/index.ts'
 import { contradictions } from './contradictions.ts'
 import { describeIssue } from './option-errors.ts'
 import type { OptionLayer } from './option-layer.ts'
@@ -54,12 +54,11 @@ function mergeLayers(schema: z.ZodType, layers: readonly OptionLayer[]): unknown
 }
 
 /**
- * A run file: YAML, of which JSON is a part.
+ * What a run file says, once it was read.
  *
- * @throws FettleError with the line, when it is not YAML or not a mapping
+ * @throws FettleError when it is not a mapping
  */
-export function runFileLayer(text: string, path: string): OptionLayer {
-  const { value, placeOf } = readYaml(text, path)
+export function yamlLayer({ value, placeOf }: YamlFile, path: string): OptionLayer {
   if (value !== null && !isPlainObject(value))
     throw new FettleError({ place: path, found: 'no options', expected: 'lines like learning_rate: 2.0e-4' })
   return { value: value ?? {}, placeOf, spell: snakeCase }

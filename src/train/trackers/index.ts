@@ -5,27 +5,24 @@ import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
 import { snakeCase, type TrainOptions } from '../options/index.ts'
 import { createEventLog } from './event-log.ts'
-import { createMlflow } from './mlflow.ts'
-import { createTensorBoard } from './tensorboard.ts'
 import type { Tracker, TrackedRun } from './tracker.ts'
-import { createTrackio, type TrackioOptions } from './trackio.ts'
-import { createWandb, type WandbOptions } from './wandb.ts'
-import { createWebhook } from './webhook.ts'
+import type { TrackioOptions } from './trackio.ts'
+import type { WandbOptions } from './wandb.ts'
 
 export type { Tracker } from './tracker.ts'
 
 type TrackerName = TrainOptions['reportTo'][number]
-type Make = (run: TrackedRun) => Tracker
+type Make = (run: TrackedRun) => Promise<Tracker>
 
 /**
- * What makes the trackers of a run, once it has a folder.
+ * What makes the trackers of a run, once it has a folder; their programs are loaded then.
  *
  * @throws FettleError when one lacks what it needs, before anything is trained
  */
 export function trackersOf(
   options: TrainOptions,
   environment: NodeJS.ProcessEnv = process.env,
-): (folder: string, runId: string) => Tracker[] {
+): (folder: string, runId: string) => Promise<Tracker[]> {
   const {
     MLFLOW_TRACKING_URI: uri,
     MLFLOW_EXPERIMENT_NAME: experiment = 'fettle',
@@ -34,20 +31,20 @@ export function trackersOf(
   } = environment
   const url = options.webhookUrl ?? hook
   const makers: { [N in TrackerName]: () => Make } = {
-    tensorboard: () => (run) => createTensorBoard(run),
+    tensorboard: () => async (run) => (await import('./tensorboard.ts')).createTensorBoard(run),
     mlflow: () => {
       const given = { uri: needed('mlflow', uri, 'MLFLOW_TRACKING_URI'), experiment, token }
-      return (run) => createMlflow(run, given)
+      return async (run) => (await import('./mlflow.ts')).createMlflow(run, given)
     },
-    wandb: () => (run) => createWandb(run, wandbOptions(environment)),
+    wandb: () => async (run) => (await import('./wandb.ts')).createWandb(run, wandbOptions(environment)),
     trackio: () => {
       const given = trackioOptions(environment)
       if (given.server !== undefined) needed('trackio', given.server, 'TRACKIO_SERVER_URL')
-      return (run) => createTrackio(run, given)
+      return async (run) => (await import('./trackio.ts')).createTrackio(run, given)
     },
     webhook: () => {
       const to = needed('webhook', url, 'webhook_url, or FETTLE_WEBHOOK_URL')
-      return (run) => createWebhook(run, to)
+      return async (run) => (await import('./webhook.ts')).createWebhook(run, to)
     },
   }
   const wanted = new Set<TrackerName>([
@@ -60,7 +57,10 @@ export function trackersOf(
       .filter(([name, value]) => value !== undefined && !['data', 'evalData', 'webhookUrl'].includes(name))
       .map(([name, value]): [string, unknown] => [snakeCase(name), value]),
   )
-  return (folder, runId) => [createEventLog, ...makes].map((make) => make({ folder, runId, options: said }))
+  return async (folder, runId) => {
+    const run = { folder, runId, options: said }
+    return [createEventLog(run), ...(await Promise.all(makes.map((make) => make(run))))]
+  }
 }
 
 /** A variable that is set to something. */
