@@ -1,8 +1,9 @@
 // Not in TypeScript: the types of tsdown name packages that are not there, and every type is checked.
 import { writeFile } from 'node:fs/promises'
 import { defineConfig } from 'tsdown'
+import { forPages } from './scripts/for-pages.mjs'
 
-export default defineConfig({
+const forNode = {
   entry: {
     index: 'src/index.ts',
     chat: 'src/chat-entry.ts',
@@ -14,7 +15,8 @@ export default defineConfig({
   platform: 'node',
   target: 'node20',
   dts: { entry: ['src/index.ts', 'src/chat-entry.ts'] },
-  clean: true,
+  // Folders in dist/ are made by other configurations.
+  clean: ['dist/*.mjs', 'dist/*.d.mts', 'dist/*.json'],
   // The types name Symbol.asyncDispose, which a project's own libraries may lack.
   banner: { dts: '/// <reference lib="esnext.disposable" />' },
   async onSuccess() {
@@ -25,4 +27,16 @@ export default defineConfig({
     for (const [name, schema] of Object.entries(schemas))
       await writeFile(`dist/${name}.schema.json`, `${JSON.stringify(schema, null, 2)}\n`)
   },
-})
+}
+
+/** fettle/browser, with everything that it needs. */
+const forBrowsers = {
+  ...forPages,
+  entry: { index: 'src/browser-entry.ts' },
+  outDir: 'dist/browser',
+  dts: true,
+  clean: true,
+  banner: forNode.banner,
+}
+
+export default defineConfig([forNode, forBrowsers])

@@ -28,11 +28,12 @@ export default defineConfig({
     packages: 'packages.ts',
     runtimes: 'runtimes.ts',
     wasm: 'wasm.ts',
+    browser: 'browser.ts',
     'encoding-worker': '../src/data/workers/encoding-worker.ts',
   },
   outDir: '../build/bench',
   // Node's own code of another language, which nothing can bundle; its types are ours.
-  external: ['tokenizers'],
+  external: ['tokenizers', 'playwright-core', 'axe-core'],
   format: 'esm',
   platform: 'node',
   target: 'node20',

@@ -23,6 +23,7 @@ const rooms = [
   'export',
   'remote',
   'serve',
+  'browser',
   'cli',
 ]
 

@@ -125,7 +125,8 @@ function packEngine(fettle, platform) {
 
 /** Packs fettle with the hashes of the engines that were made. */
 function makeFettle(fettle) {
-  run('npx', ['tsdown', '--logLevel', 'warn'], { shell: process.platform === 'win32' })
+  const shell = process.platform === 'win32'
+  for (const script of ['build', 'site']) run('npm', ['run', '--silent', script], { shell })
   const folder = fresh('fettle')
   // npm knows best what `files` means.
   const [{ files }] = Object.values(

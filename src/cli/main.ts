@@ -104,6 +104,13 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'site',
+    {
+      summary: 'Gives out a page that fine-tunes in the browser',
+      load: async () => (await import('./site.ts')).site,
+    },
+  ],
+  [
     'build-native',
     {
       summary: 'Builds the native engine with this machine’s C++ compiler',

@@ -1,0 +1,51 @@
+// Stands in for what no page has: sockets, other programs, other threads of Node. Whoever calls one of these is told so.
+function missing(name: string): (...values: unknown[]) => never {
+  return () => {
+    throw new Error(`${name} is not there in a page`)
+  }
+}
+
+export const connect = missing('a socket')
+/** Never comes to listen: who asks for a lock's socket writes a file instead. */
+export function createServer() {
+  let failed: (error: Error) => void = () => {}
+  const server = {
+    once: (_event: string, heard: (error: Error) => void) => ((failed = heard), server),
+    on: () => server,
+    listen: () => (queueMicrotask(() => failed(new Error('no sockets in a page'))), server),
+    unref: () => server,
+    close: () => server,
+  }
+  return server
+}
+export const createInterface = missing('a terminal')
+export const createGunzip = missing('gzip')
+export const createInflateRaw = missing('inflate')
+export const crc32 = missing('crc32')
+export const pipeline = missing('a pipeline of streams')
+export const spawn = missing('another program')
+export const createRequire = missing('require')
+export const fileURLToPath = (url: string | URL): string => new URL(url).pathname
+export const pathToFileURL = (path: string): URL => new URL(path, 'file:///')
+export class Worker {
+  constructor() {
+    missing('a thread of Node')()
+  }
+}
+export class Readable {}
+export class Transform {}
+export const parentPort = null
+export const workerData = null
+/** node:timers/promises */
+export const setTimeout = (milliseconds = 0, value?: unknown): Promise<unknown> =>
+  new Promise((resolve) => globalThis.setTimeout(() => resolve(value), milliseconds))
+export const setImmediate = (): Promise<unknown> => setTimeout(0)
+/** node:buffer */
+export function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return true
+  } catch {
+    return false
+  }
+}

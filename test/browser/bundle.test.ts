@@ -1,0 +1,100 @@
+// fettle/browser as npm run build makes it, in Node without Node's files: bench/browser.ts has it in Chromium.
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { afterAll, expect, test } from 'vitest'
+import type * as Entry from '../../src/browser-entry.ts'
+import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoTokenizer } from '../../src/tokenizer/index.ts'
+import { trainSft } from '../../src/train/index.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const bundle = join(root, 'dist', 'browser')
+const scripts = readdirSync(bundle).filter((name) => name.endsWith('.js'))
+const folder = mkdtempSync(join(tmpdir(), 'fettle-browser-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const textOf = (name: string): string => readFileSync(join(bundle, name), 'utf8')
+const load = async () =>
+  (await import(/* @vite-ignore */ pathToFileURL(join(bundle, 'index.js')).href)) as typeof Entry
+
+/** What a script imports, at once or later. */
+function importsOf(name: string, begin: RegExp): string[] {
+  const pattern = new RegExp(`${begin.source}\\s*["'\`]([^"'\`]+)["'\`]`, 'g')
+  return [...textOf(name).matchAll(pattern)].map(([, path]) => path)
+}
+
+test('imports nothing but its own files', () => {
+  const paths = scripts.flatMap((name) => importsOf(name, /(?:\}\s*from|\bimport\(|^import|;import)/))
+  expect(paths.length).toBeGreaterThan(5)
+  expect(paths.filter((path) => !scripts.includes(path.replace('./', '')))).toEqual([])
+})
+
+test('what is loaded at once has less than 320 kB, compressed (site/ loads the doctor later: bench/browser.ts counts)', () => {
+  const loaded = new Set(['index.js'])
+  for (const name of loaded)
+    for (const path of importsOf(name, /(?:\}\s*from|^import|;import)/)) loaded.add(path.replace('./', ''))
+  const bytes = [...loaded].reduce((sum, name) => sum + gzipSync(textOf(name)).length, 0)
+  expect(bytes).toBeLessThan(320_000)
+  expect([...loaded].filter((name) => /^(Arrow|reference|yaml)/.test(name))).toEqual([])
+})
+
+const files = [
+  'config.json',
+  'generation_config.json',
+  'model.safetensors',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+]
+const options = {
+  outputDir: join(folder, 'run'),
+  lora: { r: 4 },
+  maxSteps: 2,
+  maxLength: 64,
+  perDeviceTrainBatchSize: 1,
+  saveSteps: 0,
+  evalSteps: 0,
+} as const
+const engine = { engine: 'wasm', threads: 1 } as const
+const rows = readFileSync(join(root, 'assets', 'demo.jsonl'), 'utf8')
+  .split('\n')
+  .slice(0, 4)
+  .join('\n')
+
+test('trains on files in memory to the adapter of Node', async () => {
+  const page = await load()
+  page.setWasmSource(readFileSync(join(root, 'assets', 'engine.wasm')))
+  const read = files.map((name) => [name, readFileSync(join(root, 'assets', 'tiny-llama', name))])
+  await page.putFiles('/model', Object.fromEntries(read))
+  await page.putFiles('/data', { 'rows.jsonl': new Blob([rows]) })
+  const tokenizer = await page.AutoTokenizer.fromPretrained('/model')
+  const model = await page.AutoModelForCausalLM.fromPretrained('/model', engine)
+  const run = page.trainSft({ model, tokenizer, data: ['/data/rows.jsonl'], ...options, outputDir: '/run' })
+  for await (const _ of run);
+  await model.free()
+  const { 'adapter_model.safetensors': theirs } = page.getFiles('/run')
+
+  const mine = await AutoModelForCausalLM.fromPretrained(join(root, 'assets', 'tiny-llama'), engine)
+  const data = [{ rows: rows.split('\n').map((row) => JSON.parse(row) as Record<string, unknown>) }]
+  const own = await AutoTokenizer.fromPretrained(join(root, 'assets', 'tiny-llama'))
+  for await (const _ of trainSft({ model: mine, tokenizer: own, data, ...options }));
+  await mine.free()
+  expect(Buffer.from(theirs).equals(readFileSync(join(options.outputDir, 'adapter_model.safetensors')))).toBe(
+    true,
+  )
+})
+
+test('keeps files by their paths, and gives them back as an archive', async () => {
+  const { getFiles, putFiles, removeFiles, zipOf } = await load()
+  await putFiles('/kept', { 'a.txt': 'first', 'in/b.bin': Uint8Array.of(0, 1, 255) })
+  const kept = getFiles('/kept')
+  expect(kept).toEqual({ 'a.txt': new TextEncoder().encode('first'), 'in/b.bin': Uint8Array.of(0, 1, 255) })
+  const archive = Buffer.from(await zipOf(kept).arrayBuffer())
+  expect(archive.readUInt32LE(0)).toBe(0x04034b50)
+  expect(archive.includes('in/b.bin')).toBe(true)
+  removeFiles('/kept')
+  expect(getFiles('/kept')).toEqual({})
+})
