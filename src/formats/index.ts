@@ -34,3 +34,15 @@ export { readCsv, type TableSettings } from './tables/csv.ts'
 export { readParquet } from './tables/parquet.ts'
 export { readTextLines, type TextUnit } from './tables/text-lines.ts'
 export { decodeUtf8, readJsonFile, readTextFile } from './text.ts'
+export {
+  bytesField,
+  bytesHeader,
+  bytesOf,
+  doubleField,
+  floatField,
+  integerField,
+  intOf,
+  joined,
+  messageField,
+  textField,
+} from './protobuf.ts'

@@ -6,7 +6,7 @@ import {
   joined,
   messageField,
   textField,
-} from './protobuf.ts'
+} from '../../formats/index.ts'
 
 /**
  * The messages of an ONNX file that fettle writes, by the numbers of their fields.

@@ -10,6 +10,7 @@ import { createDataReport } from '../../data/index.ts'
 import { FettleError } from '../../error.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { TrainOptions } from '../options/index.ts'
+import { refuseUnknownTokens } from '../preparation/index.ts'
 import { createDataHash } from '../runs/index.ts'
 
 /** A prompt as tokens, and its row. */
@@ -53,7 +54,7 @@ export async function readPromptSet(
   for await (const prompt of readPrompts(sources, { ...mix, skipInvalid, report })) {
     signal?.throwIfAborted()
     const ids = await idsOf(prompt, tokenizer, chatTemplateKwargs)
-    refuseUnknown(ids, prompt, tokenizer, vocabSize)
+    refuseUnknownTokens(ids, prompt.origin, { tokenizer, vocabSize })
     if (ids.length > maxLength) {
       tooLong.push(formatOrigin(prompt.origin))
       continue
@@ -97,21 +98,4 @@ async function idsOf(
     variables: { ...variables, ...content.variables },
   })
   return (await tokenizer.encode(text, { addSpecialTokens: false })).inputIds
-}
-
-/** @throws FettleError at a token that the model does not have */
-function refuseUnknown(
-  ids: readonly number[],
-  { origin }: Prompt,
-  tokenizer: Tokenizer,
-  vocabSize: number,
-): void {
-  const unknown = ids.find((id) => id >= vocabSize)
-  if (unknown === undefined) return
-  throw new FettleError({
-    place: formatOrigin(origin),
-    found: `token ${unknown} ${JSON.stringify(tokenizer.convertIdsToTokens(unknown))}`,
-    expected: `tokens below ${vocabSize}, the rows of the model's embedding`,
-    cure: 'Use the tokenizer of this model, or resize the embeddings with model.resizeTokenEmbeddings(tokenizer.length).',
-  })
 }

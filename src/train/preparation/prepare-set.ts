@@ -3,7 +3,6 @@ import { createTokenLedger } from '../../batch/index.ts'
 import {
   cacheFolder,
   createDataReport,
-  formatOrigin,
   prepareExamples,
   sourceName,
   type DataReport,
@@ -21,6 +20,7 @@ import { createDataHash } from '../runs/index.ts'
 import { preparationKey } from './preparation-key.ts'
 import { prepareProgress } from './prepare-progress.ts'
 import { preparedCache, type PreparedSet } from './prepared-cache.ts'
+import { refuseUnknownTokens } from './refuse-unknown-tokens.ts'
 
 /** What comes of sources: what is trained on, and what of them is held out. */
 export interface PreparedSources {
@@ -96,7 +96,7 @@ export function createPreparation({
       })
       for await (const example of examples) {
         signal?.throwIfAborted()
-        refuseUnknownTokens(example, tokenizer, vocabSize)
+        refuseUnknownTokens(example.inputIds, example.origin, { tokenizer, vocabSize })
         const chosen = example.origin.heldOut === true ? heldOut : train
         chosen?.add(example)
         progress.add(example, report.rows)
@@ -162,20 +162,5 @@ function refuseEmptySplit(place: string, valSize: number | undefined, { rows, he
     found: `${found} of the ${rows} of ${place}`,
     expected: 'rows on both sides',
     cure: 'Set another val_size or seed, or put rows for evaluation into a file of their own (eval_data).',
-  })
-}
-
-function refuseUnknownTokens(
-  { inputIds, origin }: EncodedExample,
-  tokenizer: Tokenizer,
-  vocabSize: number,
-): void {
-  const unknown = inputIds.find((id) => id >= vocabSize)
-  if (unknown === undefined) return
-  throw new FettleError({
-    place: formatOrigin(origin),
-    found: `token ${unknown} ${JSON.stringify(tokenizer.convertIdsToTokens(unknown))}`,
-    expected: `tokens below ${vocabSize}, the rows of the model's embedding`,
-    cure: 'Use the tokenizer of this model, or resize the embeddings with model.resizeTokenEmbeddings(tokenizer.length).',
   })
 }

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { TrainEvent } from '../events.ts'
-import { bytesField, doubleField, floatField, int64Field, message, textField } from './protobuf.ts'
+import { bytesField, doubleField, floatField, integerField, joined, textField } from '../../formats/index.ts'
 import { createAttempts, scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
 
 /**
@@ -15,7 +15,7 @@ export function createTensorBoard({ folder, options }: TrackedRun, now: () => nu
   const { attempt } = attempts
   let file: number | undefined
   const write = (step: number, field: Uint8Array): void => {
-    const event = message(doubleField(1, now() / 1000), int64Field(2, step), field)
+    const event = joined([doubleField(1, now() / 1000), integerField(2, step), field])
     if (file !== undefined) writeSync(file, record(event))
   }
   attempt(() => {
@@ -41,10 +41,10 @@ export function createTensorBoard({ folder, options }: TrackedRun, now: () => nu
 
 function* summariesOf(event: TrainEvent): Generator<{ step: number; field: Uint8Array }> {
   const values = Object.entries(scalarsOf(event)).map(([tag, value]) =>
-    bytesField(1, message(textField(1, tag), floatField(2, value))),
+    bytesField(1, joined([textField(1, tag), floatField(2, value)])),
   )
   if (values.length > 0 && 'step' in event)
-    yield { step: event.step, field: bytesField(5, message(...values)) }
+    yield { step: event.step, field: bytesField(5, joined([...values])) }
   if (event.type !== 'sample') return
   const parts = event.samples.map(({ prompt, text }) => `${quoted(prompt)}\n\n**→** ${quoted(text)}`)
   yield { step: event.step, field: bytesField(5, textSummary('samples', parts.join('\n\n---\n\n'))) }
@@ -57,10 +57,10 @@ function quoted(text: string): string {
 
 /** A Summary with one text: a tensor of strings for the plugin `text`. */
 function textSummary(tag: string, text: string): Uint8Array {
-  const shape = message(bytesField(2, message(int64Field(1, 1))))
-  const tensor = message(int64Field(1, 7), bytesField(2, shape), textField(8, text))
-  const metadata = message(bytesField(1, message(textField(1, 'text'))), int64Field(4, 2))
-  return message(bytesField(1, message(textField(1, tag), bytesField(8, tensor), bytesField(9, metadata))))
+  const shape = joined([bytesField(2, joined([integerField(1, 1)]))])
+  const tensor = joined([integerField(1, 7), bytesField(2, shape), textField(8, text)])
+  const metadata = joined([bytesField(1, joined([textField(1, 'text')])), integerField(4, 2)])
+  return joined([bytesField(1, joined([textField(1, tag), bytesField(8, tensor), bytesField(9, metadata)]))])
 }
 
 /** A TFRecord: length, its checksum, data, their checksum. */

@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
 import type { TrainEvent } from '../events.ts'
 import { fileHeader, frameRecord, readRecords } from './leveldb-log.ts'
-import { bytesField, bytesOf, int64Field, intOf, message, textField } from './protobuf.ts'
+import { bytesField, bytesOf, integerField, intOf, joined, textField } from '../../formats/index.ts'
 import { createAttempts, scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
 
 /** What Weights & Biases' own variables say. */
@@ -53,7 +53,7 @@ export function createWandb(
   const write = (kind: keyof typeof records, content: Uint8Array): void => {
     if (file === undefined) return
     count += 1
-    const bytes = frameRecord(message(int64Field(1, count), bytesField(records[kind], content)), size)
+    const bytes = frameRecord(joined([integerField(1, count), bytesField(records[kind], content)]), size)
     size += bytes.length
     writeSync(file, bytes)
   }
@@ -65,7 +65,7 @@ export function createWandb(
     const own = { _step: step, _timestamp: seconds, _runtime: seconds - begun / 1000 }
     const all = { ...values, 'train/global_step': step, ...own }
     for (const [name, value] of Object.entries(all)) summary.set(name, value)
-    write('history', message(...itemsOf(all), bytesField(2, int64Field(1, step))))
+    write('history', joined([...itemsOf(all), bytesField(2, integerField(1, step))]))
   }
   const begin = (firstStep: number): void => {
     const place = placeOf(folder, runId, begun)
@@ -83,9 +83,9 @@ export function createWandb(
     renameSync(`${place}.tmp`, place)
     file = openSync(place, 'a')
     size = fstatSync(file).size
-    const config = message(...itemsOf(options))
+    const config = joined([...itemsOf(options)])
     if (isNew) {
-      write('header', bytesField(1, message(textField(1, 'fettle'), textField(2, '0.13.0'))))
+      write('header', bytesField(1, joined([textField(1, 'fettle'), textField(2, '0.13.0')])))
       write('run', runRecord(config))
     } else write('config', config)
   }
@@ -100,16 +100,16 @@ export function createWandb(
       [9, notes],
       [13, hostname()],
     ]
-    const startTime = message(
-      int64Field(1, Math.floor(begun / 1000)),
-      int64Field(2, Math.floor(begun % 1000) * 1e6),
-    )
-    return message(
+    const startTime = joined([
+      integerField(1, Math.floor(begun / 1000)),
+      integerField(2, Math.floor(begun % 1000) * 1e6),
+    ])
+    return joined([
       ...texts.flatMap(([field, text]) => (text === undefined ? [] : [textField(field, text)])),
       bytesField(4, config),
       ...tags.map((tag) => textField(10, tag)),
       bytesField(17, startTime),
-    )
+    ])
   }
 
   return {
@@ -127,9 +127,9 @@ export function createWandb(
     async close() {
       attempt(() => {
         writeRow()
-        write('summary', message(...itemsOf(Object.fromEntries(summary))))
+        write('summary', joined([...itemsOf(Object.fromEntries(summary))]))
         const runtime = Math.floor((now() - begun) / 1000)
-        write('exit', message(int64Field(1, exitCode), int64Field(2, runtime)))
+        write('exit', joined([integerField(1, exitCode), integerField(2, runtime)]))
       })
       attempt(() => file !== undefined && closeSync(file))
       file = undefined
@@ -141,7 +141,7 @@ export function createWandb(
 /** Items of history, summary and config: a key, and its value as JSON. */
 function itemsOf(values: Readonly<Record<string, unknown>>): Uint8Array[] {
   return Object.entries(values).map(([key, value]) =>
-    bytesField(1, message(textField(1, key), textField(16, JSON.stringify(value ?? null)))),
+    bytesField(1, joined([textField(1, key), textField(16, JSON.stringify(value ?? null))])),
   )
 }
 

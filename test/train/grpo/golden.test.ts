@@ -6,7 +6,8 @@ import { engineProblem } from '../../../src/engine/index.ts'
 import { AutoModelForCausalLM } from '../../../src/model/index.ts'
 import { AutoTokenizer, type Tokenizer } from '../../../src/tokenizer/index.ts'
 import { trainGrpo, type RewardContext, type StepEvent } from '../../../src/train/index.ts'
-import { fixture, maxDifference, readTensors } from '../../model/golden.ts'
+import { fixture, readTensors } from '../../model/golden.ts'
+import { expectRecordedSteps, expectRecordedTensors } from '../recorded-steps.ts'
 
 interface Case {
   options: Record<string, unknown>
@@ -87,23 +88,9 @@ describe.each(engines)('%s', (engine, cases) => {
       saveSteps: 0,
     }))
       if (event.type === 'step') events.push(event)
-    expect(events.length).toBe(steps.length)
-    for (const [i, expected] of steps.entries()) {
-      const { loss, grad_norm, learning_rate, metrics } = events[i]
-      const found: Record<string, number> = { loss, grad_norm, learning_rate, ...metrics }
-      for (const [key, value] of Object.entries(expected))
-        if (!untold.has(key) && value !== null)
-          expect(
-            Math.abs(found[key] - value) / Math.max(1, Math.abs(value)),
-            `${key} of step ${i + 1}: ${found[key]}, not ${value}`,
-          ).toBeLessThan(1e-4)
-    }
+    expectRecordedSteps(events, steps, (key, value) => untold.has(key) || value === null)
     const actual = await readTensors(join(outputDir, 'adapter_model.safetensors'))
-    for (const tensor of actual.names)
-      expect(
-        maxDifference(await actual.floats(tensor), await weights.floats(`${name}/${tensor}`)),
-        tensor,
-      ).toBeLessThan(2e-4)
+    await expectRecordedTensors(actual, weights, name)
     await model.free()
   })
 })

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, it } from 'vitest'
 import { engineProblem } from '../../../src/engine/index.ts'
 import { AutoModelForCausalLM } from '../../../src/model/index.ts'
 import { AutoTokenizer, type Tokenizer } from '../../../src/tokenizer/index.ts'
@@ -14,7 +14,8 @@ import {
   type TrainEvent,
   type TrainInput,
 } from '../../../src/train/index.ts'
-import { fixture, maxDifference, readTensors } from '../../model/golden.ts'
+import { fixture, readTensors } from '../../model/golden.ts'
+import { expectRecordedSteps, expectRecordedTensors } from '../recorded-steps.ts'
 
 interface Case {
   trainer: 'dpo' | 'kto' | 'orpo' | 'cpo'
@@ -88,23 +89,8 @@ describe.each(engines)('%s', (engine) => {
       saveSteps: 0,
     }))
       if (event.type === 'step') events.push(event)
-    expect(events.length).toBe(steps.length)
-    for (const [i, expected] of steps.entries()) {
-      const { loss, grad_norm, learning_rate, metrics } = events[i]
-      const found: Record<string, number> = { loss, grad_norm, learning_rate, ...metrics }
-      // As for training in the README of the fixtures; numbers above one relative to their size, as float32 has them.
-      for (const [key, value] of Object.entries(expected))
-        if (!untold(trainer, key))
-          expect(
-            Math.abs(found[key] - value) / Math.max(1, Math.abs(value)),
-            `${key} of step ${i + 1}: ${found[key]}, not ${value}`,
-          ).toBeLessThan(1e-4)
-    }
+    expectRecordedSteps(events, steps, (key) => untold(trainer, key))
     const actual = await readTensors(join(outputDir, 'adapter_model.safetensors'))
-    for (const tensor of actual.names)
-      expect(
-        maxDifference(await actual.floats(tensor), await weights.floats(`${name}/${tensor}`)),
-        tensor,
-      ).toBeLessThan(2e-4)
+    await expectRecordedTensors(actual, weights, name)
   })
 })

@@ -14,6 +14,7 @@ import {
   type TrainInput,
 } from '../../../src/train/index.ts'
 import { fixture, maxDifference, readTensors } from '../../model/golden.ts'
+import { expectRecordedSteps, expectRecordedTensors } from '../recorded-steps.ts'
 
 interface Case {
   options: Record<string, unknown>
@@ -103,26 +104,12 @@ describe.each(engines)('%s', (engine) => {
       saveSteps: 0,
     }))
       if (event.type === 'step') events.push(event)
-    expect(events.length).toBe(steps.length)
-    for (const [i, expected] of steps.entries()) {
-      const { loss, grad_norm, learning_rate, metrics } = events[i]
-      const found: Record<string, number> = { loss, grad_norm, learning_rate, ...metrics }
-      for (const [key, value] of Object.entries(expected))
-        if (!['epoch', 'step'].includes(key))
-          expect(
-            Math.abs(found[key] - value) / Math.max(1, Math.abs(value)),
-            `${key} of step ${i + 1}: ${found[key]}, not ${value}`,
-          ).toBeLessThan(1e-4)
-    }
+    expectRecordedSteps(events, steps, (key) => ['epoch', 'step'].includes(key))
     const actual = await readTensors(
       join(outputDir, isWhole ? 'model.safetensors' : 'adapter_model.safetensors'),
     )
     expect(actual.names).toContain(isWhole ? 'score.weight' : 'base_model.model.score.weight')
-    for (const tensor of actual.names)
-      expect(
-        maxDifference(await actual.floats(tensor), await weights.floats(`${name}/${tensor}`)),
-        tensor,
-      ).toBeLessThan(2e-4)
+    await expectRecordedTensors(actual, weights, name)
 
     // Loaded again it scores as it did, and as Transformers does.
     const again = await load(isWhole ? outputDir : fixture('llama'))
