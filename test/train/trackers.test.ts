@@ -78,6 +78,21 @@ describe('TensorBoard', () => {
     expect(found[0].toString('latin1')).toContain('brain.Event:2')
     for (const tag of ['train/loss', 'eval/loss', 'samples', 'options']) expect(all).toContain(tag)
   })
+
+  it('a run that goes on says that what comes after its step does not count', async () => {
+    const started = async (firstStep: number) => {
+      const place = join(folder, String(firstStep))
+      const tracker = createTensorBoard({ folder: place, runId: 'an id', options: {} }, () => 1000)
+      for (const event of events)
+        if (event.type === 'start') tracker.record({ ...event, first_step: firstStep })
+      await tracker.close()
+      const [name] = await readdir(join(place, 'tensorboard'))
+      return (await readFile(join(place, 'tensorboard', name))).toString('hex')
+    }
+    // torch's SummaryWriter(purge_step=3) writes this: step 3, session_log { status: START }.
+    expect(await started(2)).toContain('10033a020801')
+    expect(await started(0)).not.toContain('3a020801')
+  })
 })
 
 describe('Weights & Biases', () => {
@@ -105,7 +120,7 @@ describe('Weights & Biases', () => {
     const problems = await track({ reportTo: 'wandb', learningRate: 0.5 }, { WANDB_PROJECT: 'mine' })
     expect(problems).toEqual([undefined, undefined])
     const file = await wandbFile()
-    expect(await stepsIn(file)).toEqual([1, 2])
+    expect(await stepsIn(file)).toEqual([0, 1, 2])
     const all = Buffer.concat(readRecords(await readFile(file))).toString('latin1')
     for (const text of [
       'mine',
@@ -122,7 +137,17 @@ describe('Weights & Biases', () => {
     for (const event of again.filter((event) => !('step' in event) || event.step > 1)) tracker.record(event)
     expect(await tracker.close()).toBeUndefined()
     expect(await wandbFile()).toBe(file)
-    expect(await stepsIn(file)).toEqual([1, 2])
+    expect(await stepsIn(file)).toEqual([0, 1, 2])
+    const [table] = readRecords(await readFile(file)).flatMap((each) => {
+      const item = bytesOf(bytesOf(each, 6) ?? new Uint8Array(0), 1)
+      return item ? [new TextDecoder().decode(bytesOf(item, 1))] : []
+    })
+    expect(all).toContain(JSON.stringify(table))
+    const answers = JSON.parse(await readFile(join(file, '..', 'files', table), 'utf8')) as object
+    expect(answers).toEqual({
+      columns: ['prompt', 'text'],
+      data: [expect.arrayContaining([expect.any(String)])],
+    })
     const exits = readRecords(await readFile(file)).filter((each) => bytesOf(each, 18))
     expect(exits).toHaveLength(1)
   })
@@ -146,8 +171,20 @@ describe('Trackio', () => {
     const [file] = names.filter((name) => name.endsWith('.jsonl'))
     const lines = (await readFile(join(folder, 'there', 'inbox', file), 'utf8')).trimEnd().split('\n')
     const [first] = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
-    expect(first).toMatchObject({ v: 1, kind: 'metric', project: 'fettle', run_id: 'run-id', step: 1 })
-    expect(lines.at(-1)).toContain('"train/loss"')
+    expect(first).toMatchObject({ v: 1, kind: 'metric', project: 'fettle', run_id: 'run-id', step: 0 })
+    expect(lines.some((line) => line.includes('"train/loss"'))).toBe(true)
+    expect(
+      lines.some((line) => line.includes('"samples":{"_type":"trackio.table","_value":[{"prompt":')),
+    ).toBe(true)
+    // A step that is made again is left out by its log_id.
+    await track({ reportTo: 'trackio' }, { TRACKIO_DIR: join(folder, 'again') })
+    const [again] = (await readdir(join(folder, 'again', 'inbox'), { recursive: true })).filter((name) =>
+      name.endsWith('.jsonl'),
+    )
+    const ids = (text: string) => text.match(/"log_id":"[^"]*"/g)
+    const written = ids(await readFile(join(folder, 'again', 'inbox', again), 'utf8'))
+    expect(written).toEqual(ids(lines.join('\n')))
+    expect(new Set(written).size).toBe(lines.length)
   })
 
   it('gets rows by its server, with the token of its address', async () => {
@@ -247,7 +284,8 @@ describe('MLflow', () => {
   it('goes on with the run that it began', async () => {
     const server = await listen((request) => {
       if (request.url?.includes('get-by-name')) return { body: { experiment: { experiment_id: '7' } } }
-      if (request.url?.endsWith('runs/search')) return { body: { runs: [{ info: { run_id: 'r1' } }] } }
+      const data = { metrics: [{ key: 'train/loss', value: 3, timestamp: 1, step: 1 }] }
+      if (request.url?.endsWith('runs/search')) return { body: { runs: [{ info: { run_id: 'r1' }, data }] } }
       return {}
     })
     await track({ reportTo: 'mlflow' }, { MLFLOW_TRACKING_URI: server.url })
@@ -255,6 +293,11 @@ describe('MLflow', () => {
     const paths = server.got.map(({ path }) => path.split('/').slice(-2).join('/'))
     expect(paths).not.toContain('runs/create')
     const search = server.got.find(({ path }) => path.endsWith('runs/search'))
+    // Step 1 is there, and is made again by a run that was killed after it.
+    const losses = server.got
+      .flatMap(({ body }) => (body['metrics'] ?? []) as { key: string; step: number }[])
+      .filter(({ key }) => key === 'train/loss')
+    expect(losses.map(({ step }) => step)).toEqual([2])
     expect(search?.body['filter']).toBe("tags.`fettle.run_id` = 'run-id'")
     expect(server.got.filter(({ body }) => body['run_id'] === 'r1').length).toBeGreaterThan(2)
   })

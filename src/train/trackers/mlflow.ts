@@ -18,28 +18,35 @@ const [mostParams, longestParam] = [100, 500]
 /** Metrics that a request takes. */
 const mostMetrics = 1000
 
-/** A run of MLflow, by its REST interface 2.0: options as parameters, numbers as metrics. A run that goes on adds to the same one. */
+/**
+ * A run of MLflow, by its REST interface 2.0: options as parameters, numbers as metrics. A run that goes on adds to the same one; steps
+ * that it made before, and makes again to the same bits, are there already.
+ */
 export function createMlflow({ folder, runId, options }: TrackedRun, given: MlflowOptions): Tracker {
   const api = `${given.uri.replace(/\/+$/, '')}/api/2.0/mlflow`
   const headers: Record<string, string> =
     given.token === undefined ? {} : { authorization: `Bearer ${given.token}` }
   const post = (path: string, body: unknown) => requestJson(`${api}/${path}`, { body, headers })
   let started: Promise<string> | undefined
+  /** The last step of each metric that was there before. */
+  const before = new Map<string, number>()
   const sender = createSender<{ event: TrainEvent; timestamp: number }>(async (items) => {
     started ??= begin()
     const id = await started.catch((error: unknown) => {
       started = undefined
       throw error
     })
-    const metrics = items.flatMap(({ event, timestamp }) =>
-      Object.entries(scalarsOf(event)).map(([key, value]) => ({
-        // MLflow knows letters, digits and _-./: and spaces.
-        key: key.replaceAll(/[^\w\-./: ]/g, '_').slice(0, 250),
-        value,
-        timestamp,
-        step: 'step' in event ? event.step : 0,
-      })),
-    )
+    const metrics = items
+      .flatMap(({ event, timestamp }) =>
+        Object.entries(scalarsOf(event)).map(([key, value]) => ({
+          // MLflow knows letters, digits and _-./: and spaces.
+          key: key.replaceAll(/[^\w\-./: ]/g, '_').slice(0, 250),
+          value,
+          timestamp,
+          step: 'step' in event ? event.step : 0,
+        })),
+      )
+      .filter(({ key, step }) => step > (before.get(key) ?? -1))
     for (let at = 0; at < metrics.length; at += mostMetrics)
       await post('runs/log-batch', { run_id: id, metrics: metrics.slice(at, at + mostMetrics) })
     const end = items.find(({ event }) => event.type === 'end')
@@ -58,10 +65,10 @@ export function createMlflow({ folder, runId, options }: TrackedRun, given: Mlfl
 
   async function begin(): Promise<string> {
     const experiment = await experimentId()
-    const before = await runBefore(experiment)
-    if (before !== undefined) {
-      await post('runs/update', { run_id: before, status: 'RUNNING' })
-      return before
+    const own = await runBefore(experiment)
+    if (own !== undefined) {
+      await post('runs/update', { run_id: own, status: 'RUNNING' })
+      return own
     }
     const created = await post('runs/create', {
       experiment_id: experiment,
@@ -86,8 +93,12 @@ export function createMlflow({ folder, runId, options }: TrackedRun, given: Mlfl
       filter: `tags.\`fettle.run_id\` = '${runId}'`,
       max_results: 1,
     })
-    const runs = typeof found === 'object' && found !== null ? Reflect.get(found, 'runs') : undefined
-    return Array.isArray(runs) && runs.length > 0 ? textAt(runs[0], 'info', 'run_id') : undefined
+    const runs = valueAt(found, 'runs')
+    if (!Array.isArray(runs) || runs.length === 0) return undefined
+    const metrics = valueAt(runs[0], 'data', 'metrics')
+    for (const metric of Array.isArray(metrics) ? metrics : [])
+      before.set(String(valueAt(metric, 'key')), Number(valueAt(metric, 'step') ?? 0))
+    return textAt(runs[0], 'info', 'run_id')
   }
 
   async function experimentId(): Promise<string> {
@@ -102,10 +113,14 @@ export function createMlflow({ folder, runId, options }: TrackedRun, given: Mlfl
 }
 
 function textAt(value: unknown, ...path: readonly string[]): string {
-  const found = path.reduce<unknown>(
+  const found = valueAt(value, ...path)
+  if (typeof found !== 'string') throw new Error(`an answer without ${path.join('.')}`)
+  return found
+}
+
+function valueAt(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce<unknown>(
     (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
     value,
   )
-  if (typeof found !== 'string') throw new Error(`an answer without ${path.join('.')}`)
-  return found
 }

@@ -7,7 +7,8 @@ import { bytesField, doubleField, floatField, integerField, joined, textField } 
 import { createAttempts, scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
 
 /**
- * An event file of TensorBoard in the run's `tensorboard/`: numbers as scalars, answers and options as text.
+ * An event file of TensorBoard in the run's `tensorboard/`: numbers as scalars, answers and options as text. A run that goes on has a file
+ * more, which says from which step on the ones before it do not count.
  * Source: tensorboard's event.proto and summary.proto, and TFRecord of TensorFlow
  */
 export function createTensorBoard({ folder, options }: TrackedRun, now: () => number = Date.now): Tracker {
@@ -29,6 +30,9 @@ export function createTensorBoard({ folder, options }: TrackedRun, now: () => nu
   return {
     name: 'tensorboard',
     record(event) {
+      // Steps that are made again count once.
+      if (event.type === 'start' && event.first_step > 0)
+        attempt(() => write(event.first_step + 1, bytesField(7, integerField(1, sessionStart))))
       for (const { step, field } of summariesOf(event)) attempt(() => write(step, field))
     },
     async close() {
@@ -38,6 +42,9 @@ export function createTensorBoard({ folder, options }: TrackedRun, now: () => nu
     },
   }
 }
+
+/** SessionLog.START of event.proto: what was written before of its step and later ones is not shown. */
+const sessionStart = 1
 
 function* summariesOf(event: TrainEvent): Generator<{ step: number; field: Uint8Array }> {
   const values = Object.entries(scalarsOf(event)).map(([tag, value]) =>

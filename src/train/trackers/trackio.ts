@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import type { TrainEvent } from '../events.ts'
+import type { SampleEvent, TrainEvent } from '../events.ts'
 import { createSender, requestJson } from './sender.ts'
 import { createAttempts, scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
 
@@ -22,7 +22,7 @@ interface LogEntry {
   project: string
   run: string
   run_id: string
-  metrics: Readonly<Record<string, number>>
+  metrics: Readonly<Record<string, unknown>>
   step: number
   timestamp: string
   config: Readonly<Record<string, unknown>> | null
@@ -35,7 +35,7 @@ const pauseMs = 2000
 
 /**
  * A run of Trackio: by the HTTP interface of its server, or, without one, by files in its inbox, which `trackio show` reads in. A run that
- * goes on adds to the same one.
+ * goes on adds to the same one; a step that it makes again has the same log_id, and is not there twice. Answers are a table.
  * Source: fragments.py and server.py of PyPI trackio
  */
 export function createTrackio(run: TrackedRun, given: TrackioOptions): Tracker {
@@ -49,7 +49,7 @@ type EntryOf = (event: TrainEvent) => LogEntry[]
 function createEntries({ folder, runId, options }: TrackedRun, project: string): EntryOf {
   let isFirst = true
   return (event) => {
-    const metrics = scalarsOf(event)
+    const metrics = { ...scalarsOf(event), ...(event.type === 'sample' && { samples: tableOf(event) }) }
     if (!('step' in event) || Object.keys(metrics).length === 0) return []
     const config = isFirst ? options : null
     isFirst = false
@@ -62,10 +62,15 @@ function createEntries({ folder, runId, options }: TrackedRun, project: string):
         step: event.step,
         timestamp: new Date().toISOString(),
         config,
-        log_id: randomUUID(),
+        log_id: `${runId}-${event.type}-${event.step}`,
       },
     ]
   }
+}
+
+/** A table as Trackio's own Table writes it. */
+function tableOf({ samples }: SampleEvent): object {
+  return { _type: 'trackio.table', _value: samples.map(({ prompt, text }) => ({ prompt, text })) }
 }
 
 /** Whole files of some rows each, as `trackio` leaves them to whoever opens its data base next. */

@@ -1,8 +1,9 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { renameSync, writeFileSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { basename, join } from 'node:path'
-import type { TrainEvent } from '../events.ts'
+import { createHash } from 'node:crypto'
+import { basename, dirname, join } from 'node:path'
+import type { SampleEvent, TrainEvent } from '../events.ts'
 import { fileHeader, frameRecord, readRecords } from './leveldb-log.ts'
 import { bytesField, bytesOf, integerField, intOf, joined, textField } from '../../formats/index.ts'
 import { createAttempts, scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
@@ -24,14 +25,14 @@ export interface WandbOptions {
 }
 
 /** Fields of Record, of wandb_internal.proto. */
-const records = { history: 2, summary: 3, config: 5, run: 17, exit: 18, header: 21 } as const
+const records = { history: 2, summary: 3, config: 5, files: 6, run: 17, exit: 18, header: 21 } as const
 
 /** What Python says of a process that Ctrl-C ended. */
 const interruptedCode = 255
 
 /**
  * A run as Weights & Biases keeps it without a network: `wandb/offline-run-…/run-….wandb` in the run's folder, which `wandb sync` uploads.
- * A run that goes on appends to it, less what it did after the step that it goes on from.
+ * A run that goes on appends to it, less what it did after the step that it goes on from. Answers are tables.
  * Source: wandb_internal.proto of PyPI wandb
  */
 export function createWandb(
@@ -47,8 +48,10 @@ export function createWandb(
   let exitCode = 1
   let begun = now()
   /** The numbers of a step, until another one comes: training and evaluation are one row. */
-  let row: { step: number; values: Record<string, number> } | undefined
-  const summary = new Map<string, number>()
+  let row: { step: number; values: Record<string, unknown> } | undefined
+  const summary = new Map<string, unknown>()
+  /** Where files are that history names. */
+  let files = ''
 
   const write = (kind: keyof typeof records, content: Uint8Array): void => {
     if (file === undefined) return
@@ -67,8 +70,22 @@ export function createWandb(
     for (const [name, value] of Object.entries(all)) summary.set(name, value)
     write('history', joined([...itemsOf(all), bytesField(2, integerField(1, step))]))
   }
+  /** Answers as a table in a file of its own, as wandb.Table is logged; returns what history says of it. */
+  const writeTable = ({ step, samples }: SampleEvent): Record<string, unknown> => {
+    const columns = ['prompt', 'text']
+    const text = JSON.stringify({ columns, data: samples.map((sample) => [sample.prompt, sample.text]) })
+    const sha256 = createHash('sha256').update(text).digest('hex')
+    const path = `media/table/samples_${step}_${sha256.slice(0, 20)}.table.json`
+    mkdirSync(join(files, dirname(path)), { recursive: true })
+    writeFileSync(join(files, path), text)
+    // policy NOW, type MEDIA
+    write('files', bytesField(1, joined([textField(1, path), integerField(3, 2)])))
+    const size = Buffer.byteLength(text)
+    return { _type: 'table-file', path, sha256, size, ncols: columns.length, nrows: samples.length }
+  }
   const begin = (firstStep: number): void => {
     const place = placeOf(folder, runId, begun)
+    files = join(dirname(place), 'files')
     const kept = existsSync(place) ? keptRecords(readFileSync(place), firstStep) : []
     const isNew = kept.length === 0
     const parts: Uint8Array[] = [fileHeader]
@@ -120,9 +137,11 @@ export function createWandb(
         attempt(() => begin(event.first_step))
       }
       if (event.type === 'end') exitCode = event.interrupted ? interruptedCode : 0
-      if (event.type !== 'step' && event.type !== 'eval') return
+      if (event.type !== 'step' && event.type !== 'eval' && event.type !== 'sample') return
       if (row && row.step !== event.step) attempt(writeRow)
-      row = { step: event.step, values: { ...row?.values, ...scalarsOf(event) } }
+      const { step } = event
+      row = { step, values: { ...row?.values, ...scalarsOf(event) } }
+      if (event.type === 'sample') attempt(() => row && (row.values['samples'] = writeTable(event)))
     },
     async close() {
       attempt(() => {
