@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { afterAll, expect, test, vi } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import {
   columnNames,
   createDataReport,
@@ -13,30 +12,16 @@ import {
   type DataSource,
 } from '../src/data/index.ts'
 import { readRunOptions, runFileLayer } from '../src/train/index.ts'
+import { blocksOf, root, runCode } from './page-code.ts'
 
-const root = join(import.meta.dirname, '..')
 mkdirSync(join(root, 'build'), { recursive: true })
 const folder = mkdtempSync(join(root, 'build', 'docs-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-/** Runs a block of TypeScript as it stands in a page; returns what it printed. */
-async function run(code: string, name: string): Promise<unknown[][]> {
-  const file = join(folder, `${name}.ts`)
-  const runnable = code
-    .replace("'fettle'", JSON.stringify(join(root, 'src', 'index.ts')))
-    .replaceAll("'assets/", `'${root}/assets/`)
-  writeFileSync(file, runnable)
-  const log = vi.spyOn(console, 'log').mockImplementation(() => {})
-  try {
-    await import(/* @vite-ignore */ pathToFileURL(file).href)
-    return log.mock.calls
-  } finally {
-    log.mockRestore()
-  }
-}
+const run = (code: string, name: string) => runCode(code, folder, name)
 
 const page = readFileSync(join(root, 'docs', 'typescript.md'), 'utf8')
-const [asking, streaming, looking] = [...page.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code)
+const [asking, streaming, looking] = blocksOf(page, 'ts')
 
 test('docs/typescript.md: asking a model', async () => {
   const [text, reply, day, night, heard] = await run(asking, 'asking')
@@ -66,7 +51,7 @@ const dataExamples = [...dataPage.matchAll(/```json (\w+)\n([\s\S]*?)```/g)].map
   kind,
   row,
 }))
-const [, mapping] = /```yaml\n([\s\S]*?)```/.exec(dataPage) ?? []
+const [mapping] = blocksOf(dataPage, 'yaml')
 
 async function conversationsIn(source: DataSource): Promise<Conversation[]> {
   const report = createDataReport()

@@ -1,9 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { afterAll, expect, test, vi } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
+import { blocksOf, root, runCode } from './page-code.ts'
 
-const root = join(import.meta.dirname, '..')
 let folder = ''
 afterAll(async () => {
   if (folder !== '') await rm(folder, { recursive: true })
@@ -11,21 +10,12 @@ afterAll(async () => {
 
 test('the TypeScript of README.md runs as it stands there', async () => {
   const readme = await readFile(join(root, 'README.md'), 'utf8')
-  const [, code] = /```ts\n([\s\S]*?)```/.exec(readme) ?? []
+  const [code] = blocksOf(readme, 'ts')
   expect(code).toContain("from 'fettle'")
   folder = await mkdtemp(join(root, 'build', 'readme-'))
-  const runnable = code
-    .replace("'fettle'", JSON.stringify(join(root, 'src', 'index.ts')))
-    .replaceAll("'runs/readme'", JSON.stringify(join(folder, 'run')))
-    .replaceAll("'assets/", `'${root}/assets/`)
-  const file = join(folder, 'example.ts')
-  await writeFile(file, runnable)
-  const log = vi.spyOn(console, 'log').mockImplementation(() => {})
-  await import(/* @vite-ignore */ pathToFileURL(file).href)
-  const printed = log.mock.calls
-  log.mockRestore()
+  const printed = await runCode(code, folder, 'example')
   expect(printed).toHaveLength(101)
-  expect(printed[99][1]).toBeLessThan(printed[0][1])
+  expect(printed[99][1]).toBeLessThan(Number(printed[0][1]))
   expect(printed[100][0]).toMatch(/^They .+\.$/)
   for (const name of [
     'adapter_model.safetensors',
@@ -34,7 +24,7 @@ test('the TypeScript of README.md runs as it stands there', async () => {
     'chat_template.jinja',
     'generation_config.json',
   ])
-    expect((await readFile(join(folder, 'run', name))).length).toBeGreaterThan(0)
+    expect((await readFile(join(folder, 'readme', name))).length).toBeGreaterThan(0)
 })
 
 test.each([

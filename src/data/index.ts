@@ -32,7 +32,7 @@ export {
 } from './report.ts'
 export { findValidation, holdsData, isDataFile, readRows, resolveFiles } from './sources/index.ts'
 export type { PreferenceKind } from './preferences/answer-rows.ts'
-export { readPrompts, type Prompt } from './preferences/read-prompts.ts'
+export { readPrompts, type Prompt, type PromptOptions } from './preferences/read-prompts.ts'
 export { statusNames } from './span-statuses.ts'
 export { formatOrigin, type AnswerPart, type Origin, type Row } from './row.ts'
 export {

@@ -1,4 +1,4 @@
-import { sharedRows, splitBatch, type TrainingBatch } from '../batch/index.ts'
+import { splitBatch, type TrainingBatch } from '../batch/index.ts'
 import { FettleError } from '../error.ts'
 import type { ModelInternals, Passes, Scores, TokenDescription } from '../model/index.ts'
 import type { ReferenceCopy } from './reference.ts'
@@ -19,21 +19,25 @@ export interface ForwardPasses {
   alternative(batch: TrainingBatch<unknown>, token: number): Promise<Scores>
 }
 
+/** What an objective says of its passes. */
+interface PassNeeds {
+  together?: number | undefined
+  beginAlike?: boolean | undefined
+  temperature?: number | undefined
+}
+
 /**
  * @param perPass  tokens of a pass
  * @param copy     the reference, where it is not the model without its adapter
- * @param together  documents of a group that shares its beginning, such as a pair; default 1: none does
- * @param temperature  of the distributions, but for `alternative`
  */
 export function createForwardPasses(
   { passes, withoutAdapter, state }: Pick<ModelInternals, 'passes' | 'withoutAdapter' | 'state'>,
   perPass: number,
   copy?: ReferenceCopy,
-  { together = 1, temperature }: { together?: number | undefined; temperature?: number | undefined } = {},
+  { together, beginAlike: shares = false, temperature }: PassNeeds = {},
 ): ForwardPasses {
-  const shares = together > 1
   const partsOf = (batch: TrainingBatch<unknown>) =>
-    passesOf(batch, { perPass, together, canShare: passes.canShare })
+    passesOf(batch, perPass, { size: passes.sizeOf(batch, { shares }), together })
   const logProbs = async (by: Passes, batch: TrainingBatch<unknown>): Promise<Float32Array> => {
     const parts: Float32Array[] = []
     for (const part of partsOf(batch)) parts.push(await by.logProbs(part, { shares, temperature }))
@@ -83,17 +87,17 @@ export function createForwardPasses(
 }
 
 /**
- * Divides a batch into passes; where documents share what they begin with, that counts once.
+ * Divides a batch into passes of about `perPass` tokens.
  *
- * @param together  documents that share a pass, and their beginning, where there are several
+ * @param size      the tokens that the batch counts for: fewer than it has, where documents share what they begin with
+ * @param together  documents that share a pass, such as the two of a pair
  */
 export function passesOf<D>(
   batch: TrainingBatch<D>,
-  { perPass, together, canShare }: { perPass: number; together: number; canShare: boolean },
+  perPass: number,
+  { size, together }: { size: number; together?: number | undefined },
 ): TrainingBatch<D>[] {
-  const count = batch.inputIds.length
-  const computed = together > 1 && canShare ? (sharedRows(batch)?.places.length ?? count) : count
-  return splitBatch(batch, Math.floor((perPass * count) / Math.max(1, computed)), together)
+  return splitBatch(batch, Math.floor((perPass * batch.inputIds.length) / Math.max(1, size)), together)
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

@@ -1,5 +1,5 @@
 import type { Document, TrainingBatch } from '../batch/index.ts'
-import type { ModelInternals, TokenDescription, Training } from '../model/index.ts'
+import type { ModelInternals, TokenDescription, Training, TrainingPassOptions } from '../model/index.ts'
 import { passesOf, type ForwardPasses } from './forward-passes.ts'
 import type { Objective, StepLoss } from './objectives/objective.ts'
 import { neftuneNoise } from './neftune.ts'
@@ -46,18 +46,21 @@ export async function addGradients<D extends Document>(
   let balanceLoss = 0
   for (const batch of batches) {
     const noise = neftuneNoise(batch, state.architecture.width, options)
-    const { together = 1 } = objective
-    const parts = passesOf(batch, { perPass, together, canShare: passes.canShare })
+    const ofPass = (): TrainingPassOptions => ({
+      ...(objective.dropsOut !== false && {
+        dropout: { seed: options.seed, pass: options.passesBefore + made },
+      }),
+      noise,
+      shares: objective.beginAlike === true,
+      balance: balanceCoefficient,
+    })
+    const parts = passesOf(batch, perPass, { ...objective, size: passes.sizeOf(batch, ofPass()) })
     for (const part of parts) {
       const weights = await step.weights(part)
       training.streamWeights(streamedLayers(part.inputIds.length, options.lowMemory))
       let description: TokenDescription | undefined
       const logProbs = await passes.train(part, weights, {
-        ...(objective.dropsOut !== false && {
-          dropout: { seed: options.seed, pass: options.passesBefore + made },
-        }),
-        noise,
-        shares: together > 1,
+        ...ofPass(),
         temperature: objective.temperature,
         recompute: options.gradientCheckpointing,
         activationBytes,

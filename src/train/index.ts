@@ -51,7 +51,9 @@ export { handedStart, type HandedStart, type HandedTensor } from './handed-start
 export { learningRateAt } from './schedule.ts'
 export { writeReport } from './report/index.ts'
 export {
+  encodePrompts,
   trainGrpo,
+  type EncodedPrompt,
   type RewardContext,
   type RewardFunction,
   type RolloutFunction,

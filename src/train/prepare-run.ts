@@ -1,3 +1,4 @@
+import { FettleError } from '../error.ts'
 import type { AutoModelForCausalLM } from '../model/index.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
@@ -25,7 +26,8 @@ export type PrepareRunInput = TrainOptionsInput & {
 /**
  * Prepares the data of a run as `trainSft` does, which finds them the next time.
  *
- * @throws FettleError as `trainSft` does for options and data; the signal's reason
+ * @throws FettleError as `trainSft` does for options and data, and for another method: preferences and prompts are not kept; the signal's
+ *   reason
  */
 export async function* prepareRun({
   model,
@@ -34,6 +36,14 @@ export async function* prepareRun({
   ...given
 }: PrepareRunInput): AsyncGenerator<PrepareEvent | PreparedEvent, void, undefined> {
   const options = readTrainOptions(given)
+  const { method } = options
+  if (method !== 'sft')
+    throw new FettleError({
+      place: 'method',
+      found: method,
+      expected: 'sft, whose rows are prepared once and kept',
+      cure: `With ${method} fettle train reads the rows each time; fettle inspect --method ${method} shows what it makes of them.`,
+    })
   await alignSpecialTokens(model, tokenizer, options)
   const { vocabSize } = model
   const { summary, steps, stepsPerEpoch } = yield* eventsOf((tell: (event: PrepareEvent) => void) =>

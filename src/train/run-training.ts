@@ -108,16 +108,20 @@ async function* trainIn<D extends Document>(
   }
   const isOver = (): boolean => run.step === steps || run.stopReason !== undefined
   try {
-    if (evaluates && run.step === 0) yield await evaluated()
+    const first = evaluates && run.step === 0 ? await unlessStopped(evaluated(), signal) : undefined
+    if (first) yield first
     const before = run.step === 0 ? await sampler.sample(0) : undefined
     if (before) yield before
     while (!isOver() && !signal?.aborted) {
-      last = await run.trainStep(begun)
+      const made = await unlessStopped(run.trainStep(begun), signal)
+      if (!made) break
+      last = made
       tokens += last.tokens
       const isLast = run.step === steps
       if (run.step % due.logging === 0 || isLast) yield last
       if (evaluates && (due.evaluation(run.step) || isLast)) {
-        const told = await evaluated()
+        const told = await unlessStopped(evaluated(), signal)
+        if (!told) break
         yield told
         const during = sampler.isFrequent && !isOver() ? await sampler.sample(run.step) : undefined
         if (during) yield during
@@ -153,6 +157,16 @@ async function* trainIn<D extends Document>(
     ...(saved !== undefined && { checkpoint: saved }),
     ...result,
     ...(stopReason !== undefined && { stopped_early: stopReason }),
+  }
+}
+
+/** What is waited for; undefined where the signal, at which it gives up, came first. */
+async function unlessStopped<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (signal?.aborted === true && error === signal.reason) return undefined
+    throw error
   }
 }
 

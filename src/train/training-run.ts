@@ -37,7 +37,8 @@ export interface TrainingRun<D extends Document> {
    * Makes a step.
    *
    * @param begun  when the first one began, by performance.now()
-   * @throws FettleError (exit code 1) when the loss or its gradients are not finite, with the weights that gave it saved
+   * @throws FettleError (exit code 1) when the loss or its gradients are not finite, with the weights that gave it saved; the signal's reason,
+   *   where that came while data were waited for
    */
   trainStep(begun: number): Promise<StepEvent>
   /** @throws FettleError as `trainStep` does */
@@ -142,12 +143,13 @@ export async function openRun<D extends Document>(
     return divergence({ step, found, batches, saved, lastGood })
   }
 
-  /** @throws what getting the data throws; what was trained is saved before */
+  /** @throws what getting the data throws; what was trained is saved before, but where the run was told to stop */
   async function nextStep(): Promise<TrainingStep<D>> {
     try {
       return await data.stepAt(step)
     } catch (error) {
-      if (step === (folder.from?.state.step ?? 0)) throw error
+      const isStopped = task.signal?.aborted === true && error === task.signal.reason
+      if (isStopped || step === (folder.from?.state.step ?? 0)) throw error
       await rest()
       const path = join(folder.path, `checkpoint-${step}`)
       throw dataFailure(error, step, existsSync(path) ? path : await save('checkpoint'))

@@ -180,3 +180,28 @@ test('--skip-invalid shows what it leaves out, and what nobody reads', async () 
   expect(jsonLines(json.stdout)).toHaveLength(2)
   expect(json.stderr).toContain('1 of 3 rows cannot be used')
 })
+
+test('prompts of grpo stand as they are completed, with the columns that reward functions get', async () => {
+  const rows = [{ prompt: [{ role: 'user', content: 'A tree?' }], answer: 'Oak' }, { prompt: 'The sky is' }]
+  await writeFile(join(cwd, 'prompts.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+  const args = ['prompts.jsonl', '--model', 'model', '--method', 'grpo']
+  const { code, stdout } = await run([...args, '--max-length', '8'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^prompts\.jsonl:1 · \d+ tokens\n<\|im_start\|>user\nA tree\?<\|im_end\|>\n/)
+  expect(stdout).toContain(
+    '<|im_start|>assistant\n\n  row.prompt [{"role": "user", "content": "A tree?"}]\n  row.answer "Oak"\n',
+  )
+  expect(stdout).toContain('longer than max_length 8, and left out: 1 prompt')
+  expect(stdout).not.toContain('learned')
+  const [first, second] = jsonLines((await run([...args, '--json'])).stdout)
+  expect(first).toMatchObject({ origin: { line: 1 }, row: rows[0] })
+  expect(second).toEqual({
+    origin: { file: 'prompts.jsonl', line: 2 },
+    text: 'The sky is',
+    input_ids: expect.any(Array),
+    row: rows[1],
+  })
+  const refused = await run([...args, '--serve', '--status', 'proved'])
+  expect(refused.code).toBe(2)
+  expect(refused.stderr).toMatch(/--serve: method grpo, whose rows are prompts.*\n.*--status: /)
+})

@@ -45,7 +45,9 @@ describe.each(engines)('%s', (engine) => {
   it.each(tried)('what documents begin with alike is computed once: %s', async (name) => {
     const model = await AutoModelForCausalLM.fromPretrained(fixture(name), { engine, dtype: 'float32' })
     const { passes } = internalsOf(model)
-    expect(passes.canShare).toBe(true)
+    const count = batch.inputIds.length
+    expect(passes.sizeOf(batch)).toBe(count)
+    expect(passes.sizeOf(batch, { shares: true })).toBeLessThan(count)
     const pass = async (options: { shares: boolean; recompute?: boolean; activationBytes?: number }) => {
       const { training } = await createTrainer(model)
       const { engine: computes, gradients } = training.trainable
@@ -77,7 +79,7 @@ describe.each(engines)('%s', (engine) => {
     async (name) => {
       const model = await AutoModelForCausalLM.fromPretrained(fixture(name), { engine, dtype: 'float32' })
       const { passes } = internalsOf(model)
-      expect(passes.canShare).toBe(false)
+      expect(passes.sizeOf(batch, { shares: true })).toBe(batch.inputIds.length)
       expect(await passes.logProbs(batch, { shares: true })).toEqual(await passes.logProbs(batch))
       await model.free()
     },

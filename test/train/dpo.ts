@@ -10,6 +10,7 @@ export function dpo(beta: number): Objective {
   return {
     name: 'dpo',
     together: 2,
+    beginAlike: true,
     begin(batches, passes) {
       const pairs = batches.reduce((sum, { documents }) => sum + documents.length / 2, 0)
       let loss = 0

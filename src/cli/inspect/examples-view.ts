@@ -1,8 +1,11 @@
 import type { SpanStatus } from '../../chat/index.ts'
 import { formatOrigin, type DataReport, type InspectedExample } from '../../data/index.ts'
+import { quoteValue } from '../../error.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { TurnParity } from './serve-parity.ts'
+import { clip } from '../paint.ts'
 import type { Terminal } from '../terminal.ts'
+import type { InspectedPrompt } from './prompts.ts'
 
 type Paint = Terminal['paint']
 
@@ -50,6 +53,23 @@ export function showExample(example: InspectedExample, tokenizer: Tokenizer, { p
     ...(spans.length === 0 ? [`  ${paint.red('nothing is learned')}`] : lines),
     ...losses,
     ...borders,
+    '',
+  ].join('\n')
+}
+
+/** A prompt that is completed: its text, and the columns of its row, which reward functions get, a line each. */
+export function showPrompt(
+  { inputIds, text, origin, row }: InspectedPrompt,
+  { paint, width }: Terminal,
+): string {
+  return [
+    paint.bold(
+      `${formatOrigin(origin)} · ${inputIds.length} tokens${origin.heldOut === true ? ' · held out' : ''}`,
+    ),
+    text,
+    ...Object.entries(row).map(([name, value]) =>
+      clip(`  row.${name} ${paint.dim(quoteValue(value))}`, width),
+    ),
     '',
   ].join('\n')
 }

@@ -1,6 +1,13 @@
 import { createDataReport, inspect as inspectData, statusNames } from '../../data/index.ts'
 import { loadTokenizer } from '../../pipeline/index.ts'
-import { applyRunTemplate, maskPolicyOf, mixOf, preferenceKindOf } from '../../train/index.ts'
+import {
+  applyRunTemplate,
+  maskPolicyOf,
+  mixOf,
+  preferenceKindOf,
+  type RunOptions,
+} from '../../train/index.ts'
+import { FettleError } from '../../error.ts'
 import { defineCommand } from '../command.ts'
 import { wholeNumber } from '../flags.ts'
 import { writeJsonLine } from '../json-lines.ts'
@@ -9,6 +16,7 @@ import { showNotices } from '../notices.ts'
 import { readRun, runFiles, runFlags } from '../run-flags.ts'
 import { terminalOf } from '../terminal.ts'
 import { showReport } from './examples-view.ts'
+import { inspectPrompts } from './prompts.ts'
 import { startReading } from './reading.ts'
 import { createShowing } from './showing.ts'
 import { createStatistics, statisticsJson } from './statistics.ts'
@@ -77,6 +85,8 @@ export const inspect = defineCommand({
     wholeNumber('--limit', limit, 0)
     const options = await readRun(flags, positionals, repeated)
     const { model, adapter, chatTemplateKwargs: variables, perTurn, skipInvalid } = options
+    const isGrpo = options.method === 'grpo'
+    if (isGrpo) refuseAnswers({ serve, status, perTurn })
     const tokenizer = await loadTokenizer(await pathsOf({ model, adapter: adapter ?? undefined }))
     showNotices(tokenizer.notices)
     await applyRunTemplate(tokenizer, options.chatTemplate)
@@ -85,25 +95,24 @@ export const inspect = defineCommand({
     const report = createDataReport()
     const showing = createShowing(tokenizer, { json, serve, variables, terminal })
     const statistics = stats === false ? undefined : createStatistics(options, report)
-    const reading = statistics && startReading(stats === true, terminalOf(process.stderr))
-    const policy = maskPolicyOf(options)
-    const examples = inspectData(options.data, tokenizer, {
-      ...mixOf(options),
-      policy,
-      perTurn,
-      variables,
-      skipInvalid,
-      report,
-      preferences: preferenceKindOf(options.method),
-      onRow: statistics?.seeRow,
-    })
+    const progress = statistics && startReading(stats === true, terminalOf(process.stderr))
+    const reading = { ...mixOf(options), skipInvalid, report, onRow: statistics?.seeRow }
+    const examples = isGrpo
+      ? inspectPrompts(options.data, tokenizer, options, reading)
+      : inspectData(options.data, tokenizer, {
+          ...reading,
+          policy: maskPolicyOf(options),
+          perTurn,
+          variables,
+          preferences: preferenceKindOf(options.method),
+        })
     let seen = 0
     let shown = 0
     let isPartial = false
     let isRead = false
     try {
       for await (const example of examples) {
-        isPartial = reading?.isOver(seen) === true
+        isPartial = progress?.isOver(seen) === true
         if (isPartial) break
         seen += 1
         statistics?.seeExample(example)
@@ -116,7 +125,7 @@ export const inspect = defineCommand({
       }
       isRead = true
     } finally {
-      reading?.end()
+      progress?.end()
       for (const line of showReport(report)) people.write(`${line}\n`)
       if (statistics !== undefined && seen > 0) {
         const found = statistics.finish(isPartial || !isRead)
@@ -127,6 +136,28 @@ export const inspect = defineCommand({
     if (!json && shown === 0)
       terminal.write(`No conversation${status === undefined ? '' : ` with a span that is ${status}`}.\n`)
     if (!json) showing.end()
-    return reading?.code
+    return progress?.code
   },
 })
+
+/** @throws FettleError for flags that ask about answers, which prompts have not yet */
+function refuseAnswers({
+  serve,
+  status,
+  perTurn,
+}: { serve: boolean; status: string | undefined } & Pick<RunOptions, 'perTurn'>): void {
+  const asked = [
+    ...(serve ? ['--serve'] : []),
+    ...(status === undefined ? [] : ['--status']),
+    ...(perTurn ? ['--per-turn'] : []),
+  ]
+  if (asked.length === 0) return
+  throw new FettleError(
+    asked.map((place) => ({
+      place,
+      found: 'method grpo, whose rows are prompts without answers',
+      expected: 'another method',
+      cure: 'Leave it out to see the prompts.',
+    })),
+  )
+}

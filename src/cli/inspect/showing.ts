@@ -2,12 +2,13 @@ import type { InspectedExample, Origin } from '../../data/index.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import { writeJsonLine } from '../json-lines.ts'
 import type { Terminal } from '../terminal.ts'
-import { showExample, showTurn } from './examples-view.ts'
+import { showExample, showPrompt, showTurn } from './examples-view.ts'
+import type { InspectedPrompt } from './prompts.ts'
 import { turnComparer, type TurnParity } from './serve-parity.ts'
 
 /** Shows examples one after the other. */
 export interface Showing {
-  example(example: InspectedExample): Promise<void>
+  example(example: InspectedExample | InspectedPrompt): Promise<void>
   /** What there is to say of all that were shown. */
   end(): void
 }
@@ -31,6 +32,11 @@ export function createShowing(
   let parted = 0
   return {
     async example(example) {
+      if ('row' in example) {
+        if (json) writeJsonLine(promptJson(example))
+        else terminal.write(`${showPrompt(example, terminal)}\n`)
+        return
+      }
       if (!json) terminal.write(`${showExample(example, tokenizer, terminal)}\n`)
       if (serve) {
         const turns = compareTurns(example)
@@ -63,6 +69,16 @@ function exampleJson({ origin, text, inputIds, mask, spans, dropped }: Inspected
     mask: [...mask],
     spans,
     ...(dropped !== undefined && { dropped }),
+    ...(origin.heldOut === true && { held_out: true }),
+  }
+}
+
+function promptJson({ origin, text, inputIds, row }: InspectedPrompt) {
+  return {
+    origin: placeOf(origin),
+    text,
+    input_ids: [...inputIds],
+    row,
     ...(origin.heldOut === true && { held_out: true }),
   }
 }

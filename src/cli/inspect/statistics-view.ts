@@ -65,7 +65,13 @@ function lengthText({ unit, min, median, max }: NonNullable<ColumnStatistics['le
     : `${count(min)} to ${count(max)} ${unit}, median ${count(median)}`
 }
 
-function learnedLines({ tokens, learnedTokens, lost, maxLength }: DataStatistics): string[] {
+function learnedLines({ tokens, learnedTokens, lost, maxLength, longPrompts }: DataStatistics): string[] {
+  if (longPrompts !== undefined)
+    return [
+      longPrompts === 0
+        ? `no prompt is longer than max_length ${count(maxLength)}`
+        : `longer than max_length ${count(maxLength)}, and left out: ${plural(longPrompts, 'prompt')}`,
+    ]
   const kept = lost.keptLearned
   return [
     `learned: ${count(learnedTokens)} of ${plural(tokens, 'token')} (${percent(learnedTokens / Math.max(1, tokens))})`,

@@ -23,6 +23,8 @@ export interface DataStatistics {
   maxLength: number
   /** What truncation takes. */
   lost: LedgerReport
+  /** Of prompts that are completed: how many are longer than max_length, and left out. */
+  longPrompts?: number
   sources: { found: SourceReport; columns: ColumnStatistics[]; leftOut: number }[]
   report: DataReport
   /** Reading ended before the data did. */
@@ -39,11 +41,13 @@ export interface StatisticsCollector {
 /** @param report  of the same reading */
 export function createStatistics(
   {
+    method,
     packing,
     packingStrategy,
     maxLength,
     truncationMode,
-  }: Pick<TrainOptions, 'packing' | 'packingStrategy' | 'maxLength' | 'truncationMode'>,
+  }: Pick<TrainOptions, 'packing' | 'packingStrategy' | 'maxLength' | 'truncationMode'> &
+    Partial<Pick<TrainOptions, 'method'>>,
   report: DataReport,
 ): StatisticsCollector {
   // The strategies that split long examples lose nothing.
@@ -54,7 +58,7 @@ export function createStatistics(
   })
   const lengths = createLengthCounts()
   const columns: StatisticsOfColumns[] = []
-  const totals = { tokens: 0, learned: 0 }
+  const totals = { tokens: 0, learned: 0, long: 0 }
   return {
     seeRow({ value }, source) {
       columns[source] ??= createColumnStatistics()
@@ -63,6 +67,7 @@ export function createStatistics(
     seeExample(example) {
       lengths.add(example.inputIds.length)
       totals.tokens += example.inputIds.length
+      totals.long += example.inputIds.length > maxLength ? 1 : 0
       // The first token of an example has nothing before it that could predict it.
       for (let i = 1; i < example.mask.length; i += 1) totals.learned += example.mask[i]
       ledger.admit(example)
@@ -74,6 +79,7 @@ export function createStatistics(
       lengths,
       maxLength,
       lost: ledger.report(),
+      ...(method === 'grpo' && { longPrompts: totals.long }),
       sources: report.sources.map((found, source) => ({
         found,
         columns: columns[source]?.columns() ?? [],
@@ -87,7 +93,18 @@ export function createStatistics(
 
 /** The same for machines: the last line of `inspect --json --stats`. */
 export function statisticsJson(statistics: DataStatistics): Record<string, unknown> {
-  const { examples, tokens, learnedTokens, lengths, lost, sources, report, maxLength, isPartial } = statistics
+  const {
+    examples,
+    tokens,
+    learnedTokens,
+    lengths,
+    lost,
+    longPrompts,
+    sources,
+    report,
+    maxLength,
+    isPartial,
+  } = statistics
   return {
     type: 'stats',
     partial: isPartial,
@@ -106,7 +123,7 @@ export function statisticsJson(statistics: DataStatistics): Record<string, unkno
     truncated_learned_tokens: lost.droppedLearned,
     truncated_stops: lost.cutStops,
     lost_answers: lost.lostAnswers,
-    lost_examples: lost.lostExamples,
+    lost_examples: longPrompts ?? lost.lostExamples,
     examples_without_learned_tokens: lost.unlearnedExamples,
     lengths: {
       min: lengths.min,

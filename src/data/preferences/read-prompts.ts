@@ -4,7 +4,9 @@ import { JsonFloat } from '../../formats/json/index.ts'
 import { withColumns } from '../chat-columns.ts'
 import { columnRenamer } from '../columns.ts'
 import { readMessages } from '../message-rows.ts'
+import type { ReadOptions } from '../mix/read-conversations.ts'
 import { readMixedRows, sourceReports, type MixOptions } from '../mix/read-mixed-rows.ts'
+import { refuseUseless } from '../nothing-in.ts'
 import { createDataReport, skipOrThrow } from '../report.ts'
 import type { DataSource, RowOptions } from '../row-options.ts'
 import { formatOrigin, readText, type Origin, type Row } from '../row.ts'
@@ -20,18 +22,23 @@ export interface Prompt {
     | { kind: 'tokens'; ids: number[] }
 }
 
+/** How prompts are read. */
+export type PromptOptions = MixOptions & Pick<ReadOptions, 'onRow'>
+
 /**
  * The prompts of rows: `prompt`, a text or messages; `messages`, without the answer that they may end in; or `prompt_ids`.
  *
- * @throws FettleError that names the row, at the first one that has none of them (`skipInvalid` leaves it out)
+ * @throws FettleError that names the row, at the first one that has none of them (`skipInvalid` leaves it out), or says that none is left
  */
 export async function* readPrompts(
   sources: readonly DataSource[],
-  options: MixOptions = {},
+  options: PromptOptions = {},
 ): AsyncGenerator<Prompt> {
   const { report = createDataReport(), found = sourceReports(sources) } = options
   const renamers = sources.map(({ columns }) => columnRenamer(columns))
+  let prompts = 0
   for await (const { row, source } of readMixedRows(sources, { ...options, report, found })) {
+    options.onRow?.(row, source)
     let prompt: Prompt
     try {
       prompt = {
@@ -45,8 +52,10 @@ export async function* readPrompts(
       continue
     }
     found[source].conversations += 1
+    prompts += 1
     yield prompt
   }
+  refuseUseless(found, report, prompts)
 }
 
 function contentOf(row: Row, options: RowOptions): Prompt['content'] {

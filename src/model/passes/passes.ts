@@ -1,9 +1,9 @@
-import { learnedPlaces, sharedRows, type Batch, type SharedRows } from '../../batch/index.ts'
+import { learnedPlaces, type Batch } from '../../batch/index.ts'
 import { backward, bytesPerElement, createTape } from '../../engine/index.ts'
 import type { Tape } from '../../engine/tape.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { addTokenRowGradients } from '../adapters/token-rows.ts'
-import { atTemperature, headOf, linearParameters, type Architecture } from '../blocks/architecture.ts'
+import { atTemperature, headOf, linearParameters } from '../blocks/architecture.ts'
 import { decode, headLogits } from '../blocks/decode.ts'
 import { recordBalance } from '../blocks/balance.ts'
 import type { ForwardPass, PassOptions, Recomputation, Routing } from '../blocks/forward-pass.ts'
@@ -16,13 +16,12 @@ import { targetLogProbs, type LearnedHidden } from './head.ts'
 import { dropoutSeedOf, type PassDropout } from './dropout-seed.ts'
 import { targetRows, targetTensors, tokenTensors, writeTargets, writeTokens } from './pass-inputs.ts'
 import type { PassRows, TargetTensors, TokenTensors } from './pass-inputs.ts'
+import { createPassLayouts } from './pass-layout.ts'
 import { createProgramCache } from './program-cache.ts'
 import { recomputationWithin } from './recompute.ts'
 
 /** Forward and backward passes over a batch of n tokens, m of them learned from. */
 export interface Passes {
-  /** Whether what documents begin with alike can be computed once. */
-  readonly canShare: boolean
   /** Logits [n, vocabulary] of all tokens. */
   logits(batch: Batch): Promise<Float32Array>
   /** What the routers of each layer say of all tokens, and the loss of how unevenly they use their experts. */
@@ -38,6 +37,8 @@ export interface Passes {
   ): Promise<{ logProbs: Float32Array; description: TokenDescription }>
   /** `logProbs`, on the way to the gradients: adds Σ weights · −∂logProbs to them. */
   train(batch: Batch, weights: Weights, options?: TrainingPassOptions): Promise<Float32Array>
+  /** The tokens of a pass without shared ones that takes as much memory as `train` of this batch, or another pass over it. */
+  sizeOf(batch: Batch, options?: TrainingPassOptions): number
 }
 
 /**
@@ -113,7 +114,7 @@ export function createPasses(state: ModelState): Passes {
   const routingPasses = createProgramCache<TokenTensors, Record<string, Tensor>>(state)
   const dropoutSeed = engine.tensor('int32', [1])
   let noise: { magnitude: Tensor; seed: Tensor } | undefined
-  const capacities = new Set<number>()
+  const { layoutOf, tokensKept } = createPassLayouts(state)
   const plain: PassOptions = {
     activation,
     dropoutSeed: null,
@@ -122,9 +123,6 @@ export function createPasses(state: ModelState): Passes {
   }
 
   return {
-    get canShare() {
-      return canShare(state.architecture)
-    },
     async logits(batch) {
       ensurePositions(state, highest(batch.positionIds) + 1)
       const count = batch.inputIds.length
@@ -153,6 +151,7 @@ export function createPasses(state: ModelState): Passes {
     alternative: (batch, token) => score(batch, { token }),
     described: (batch, options) => score(batch, { ...options, describes: true }),
     train,
+    sizeOf: (batch, options = {}) => tokensKept(batch, shares(options)),
   }
 
   async function routing(batch: Batch): Promise<RouterOutputs> {
@@ -186,7 +185,7 @@ export function createPasses(state: ModelState): Passes {
     {
       token,
       describes = false,
-      shares,
+      shares = false,
       temperature = 1,
     }: { token?: number; describes?: boolean } & ScoringOptions = {},
   ): Promise<Scores & { description: TokenDescription }> {
@@ -198,7 +197,7 @@ export function createPasses(state: ModelState): Passes {
     }
     if (places.length === 0) return { logProbs: new Float32Array(0), ...nothing }
     ensurePositions(state, highest(batch.positionIds) + 1)
-    const { shared, capacity, counts, key } = rowsFor(batch, shares)
+    const { shared, capacity, counts, key } = layoutOf(batch, shares)
     const { topK = 1, isAdded: tellsBalance = false } = state.architecture.balance ?? {}
     const stretchCount = token === undefined ? 0 : Math.ceil(capacity.tokens / stretchRows)
     const stretches = Array.from({ length: stretchCount }, (_, i) => `stretch ${i}`)
@@ -280,19 +279,15 @@ export function createPasses(state: ModelState): Passes {
     }
     ensurePositions(state, highest(batch.positionIds) + 1)
     const { dropout } = options
-    const drops = dropout !== undefined && (state.adapter?.config.loraDropout ?? 0) > 0
+    const { drops, isNoisy, coefficient } = drawn(options)
     const count = batch.inputIds.length
-    const isNoisy = dropout !== undefined && (options.noise ?? 0) > 0
-    const coefficient = state.architecture.balance ? (options.balance ?? 0) : 0
-    // What is drawn or counted for each token of each document needs them all.
-    const shares = options.shares === true && !drops && !isNoisy && coefficient === 0
-    const { shared, capacity, counts, key: rows } = rowsFor(batch, shares)
-    const recomputation = recomputationOf(counts.tokens, options)
+    const { shared, capacity, counts, key: rows } = layoutOf(batch, shares(options))
+    const recomputation = recomputationOf(tokensKept(batch, shares(options)), options)
     const { wholeLayers, gatedLayers } = recomputation
     const describes = options.onDescription !== undefined
     const { temperature = 1 } = options
     const key = `${rows} ${later !== null} ${drops} ${isNoisy} ${wholeLayers} ${gatedLayers} ${coefficient} ${describes} ${temperature}`
-    if (isNoisy) {
+    if (isNoisy && dropout) {
       noise ??= { magnitude: engine.tensor('float32', [1]), seed: engine.tensor('int32', [1]) }
       const { laterScale } = state.architecture.embedding
       engine.write(noise.magnitude, Float32Array.of(laterScale * (options.noise ?? 0)))
@@ -315,7 +310,7 @@ export function createPasses(state: ModelState): Passes {
     )
     writeTokens(engine, inputs, batch, shared)
     writeTargets(engine, inputs, batch, places, shared)
-    if (drops) {
+    if (drops && dropout) {
       const places = linearParameters(state.architecture).length
       engine.write(dropoutSeed, Int32Array.of(dropoutSeedOf(dropout, places)))
     }
@@ -423,6 +418,19 @@ export function createPasses(state: ModelState): Passes {
     }
   }
 
+  /** What is drawn or counted for each token of each document. */
+  function drawn({ dropout, noise = 0, balance = 0 }: TrainingPassOptions) {
+    const drops = dropout !== undefined && (state.adapter?.config.loraDropout ?? 0) > 0
+    const isNoisy = dropout !== undefined && noise > 0
+    return { drops, isNoisy, coefficient: state.architecture.balance ? balance : 0 }
+  }
+
+  /** Whether what documents begin with alike may be computed once: what is drawn for each of their tokens needs them all. */
+  function shares(options: TrainingPassOptions): boolean {
+    const { drops, isNoisy, coefficient } = drawn(options)
+    return options.shares === true && !drops && !isNoisy && coefficient === 0
+  }
+
   function recomputationOf(
     count: number,
     { recompute, activationBytes }: TrainingPassOptions,
@@ -430,33 +438,6 @@ export function createPasses(state: ModelState): Passes {
     if (recompute === true) return { wholeLayers: state.architecture.layers.length, gatedLayers: 0 }
     if (activationBytes === undefined) return keepEverything
     return recomputationWithin(state.architecture, bytesPerElement[activation], count, activationBytes)
-  }
-
-  /** Rows of a pass, and those that it is compiled for; what of them is computed once, where that is asked for. */
-  function rowsFor(
-    batch: Batch,
-    shares = false,
-  ): { shared?: SharedRows; counts: PassRows; capacity: PassRows; key: string } {
-    const count = batch.inputIds.length
-    const shared = shares && canShare(state.architecture) ? sharedRows(batch) : undefined
-    if (!shared) {
-      const tokens = capacityFor(count)
-      return { counts: { tokens: count }, capacity: { tokens }, key: `${tokens}` }
-    }
-    const counts = { tokens: shared.places.length, copies: count }
-    const capacity = { tokens: capacityFor(counts.tokens), copies: capacityFor(count) }
-    return { shared, counts, capacity, key: `${capacity.tokens} ${capacity.copies}` }
-  }
-
-  /**
-   * Rows that a pass of `count` tokens is compiled for: those of an earlier pass that was little longer, else its own. To plan
-   * and encode a pass takes 10 ms in which no kernel runs, and batches differ in length.
-   */
-  function capacityFor(count: number): number {
-    const fitting = [...capacities].filter((rows) => rows >= count && rows <= count + 256)
-    const capacity = fitting.length > 0 ? Math.min(...fitting) : count
-    capacities.add(capacity)
-    return capacity
   }
 
   async function readDescription(values: Tensor | undefined, places: Int32Array): Promise<TokenDescription> {
@@ -494,11 +475,6 @@ function described(description: Tensor | undefined): Tensor[] {
 
 function withStarts({ ids, positions, starts, of, places }: TokenTensors) {
   return { ids, positions, context: { starts, ...(of && places && { copies: { of, places } }) } }
-}
-
-/** Whether tokens see earlier ones by attention alone: what else mixes them goes through documents one after the other. */
-function canShare({ layers }: Architecture): boolean {
-  return layers.flat().every(({ mixesTokens, attention }) => !mixesTokens || attention !== undefined)
 }
 
 /** Weights of m tokens, and zeros behind them. */

@@ -1,5 +1,6 @@
 import type { Architecture, Layer } from '../blocks/architecture.ts'
 import type { Recomputation } from '../blocks/forward-pass.ts'
+import type { PassRows } from './pass-inputs.ts'
 
 /** Bytes of a layer's activations for one token, by what computes them again. */
 interface LayerBytes {
@@ -35,6 +36,26 @@ export function activationBytesPerToken(architecture: Architecture, elementBytes
     (sum, { all }) => sum + all,
     inputBytes(architecture, elementBytes),
   )
+}
+
+/**
+ * The tokens of a pass without shared ones that keeps as many bytes for the backward pass: where documents share tokens, attention has
+ * the queries, keys, values and what they give of each document, and of each token once more what they give.
+ */
+export function tokensKept(
+  architecture: Architecture,
+  elementBytes: number,
+  { tokens, copies = tokens }: PassRows,
+): number {
+  const all = activationBytesPerToken(architecture, elementBytes)
+  let [ofCopies, again] = [0, 0]
+  for (const { attention } of architecture.layers.flat()) {
+    if (!attention) continue
+    const { queryHeads, keyHeads, headDim } = attention
+    ofCopies += 2 * (queryHeads + keyHeads) * headDim * elementBytes + 4 * queryHeads
+    again += queryHeads * headDim * elementBytes
+  }
+  return Math.ceil((tokens * (all - ofCopies + again) + copies * ofCopies) / all)
 }
 
 /** Bytes that the activations of `tokens` take in a pass that may keep `budget` bytes of them. */

@@ -113,7 +113,10 @@ async function withLogProbs(
 ): Promise<SampledAnswer[]> {
   const internals = internalsOf(model)
   const { perPass } = passSize(internals.activationBytesPerToken(), options.lowMemory)
-  const forward = createForwardPasses(internals, perPass, undefined, { temperature: options.temperature })
+  const forward = createForwardPasses(internals, perPass, undefined, {
+    beginAlike: true,
+    temperature: options.temperature,
+  })
   const batch = collate(answers)
   const logProbs = await internals.inTurn(() => forward.logProbs(batch))
   return learnedRanges(batch).map(({ start, end }, i) => ({ ...answers[i], old: logProbs.slice(start, end) }))

@@ -1,12 +1,13 @@
 import {
+  createDataReport,
   formatOrigin,
   readPrompts,
   type DataReport,
   type DataSource,
   type MixOptions,
   type Prompt,
+  type PromptOptions,
 } from '../../data/index.ts'
-import { createDataReport } from '../../data/index.ts'
 import { FettleError } from '../../error.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { TrainOptions } from '../options/index.ts'
@@ -33,49 +34,61 @@ export interface PromptSet {
 const namedRows = 5
 
 /**
- * Reads prompts as they are served: chats with the header of the answer. Those longer than max_length are left out, counted and named.
+ * Reads the prompts of a run. Those longer than max_length are left out, counted and named.
  *
  * @throws FettleError that names the row that cannot be used, or says that there is no prompt
  */
 export async function readPromptSet(
   sources: readonly DataSource[],
   tokenizer: Tokenizer,
-  {
-    maxLength,
-    chatTemplateKwargs,
-    skipInvalid,
-  }: Pick<TrainOptions, 'maxLength' | 'chatTemplateKwargs' | 'skipInvalid'>,
+  options: Pick<TrainOptions, 'maxLength' | 'chatTemplateKwargs' | 'skipInvalid'>,
   { mix, vocabSize, signal }: { mix: MixOptions; vocabSize: number; signal?: AbortSignal | undefined },
 ): Promise<PromptSet> {
+  const { maxLength, skipInvalid } = options
   const report = createDataReport()
   const set: PromptSet = { prompts: [], heldOut: [], hash: '', report }
   const hash = createDataHash()
   const tooLong: string[] = []
-  for await (const prompt of readPrompts(sources, { ...mix, skipInvalid, report })) {
+  for await (const prompt of encodePrompts(sources, tokenizer, options, { ...mix, skipInvalid, report })) {
     signal?.throwIfAborted()
-    const ids = await idsOf(prompt, tokenizer, chatTemplateKwargs)
-    refuseUnknownTokens(ids, prompt.origin, { tokenizer, vocabSize })
+    const { ids, origin } = prompt
+    refuseUnknownTokens(ids, origin, { tokenizer, vocabSize })
     if (ids.length > maxLength) {
-      tooLong.push(formatOrigin(prompt.origin))
+      tooLong.push(formatOrigin(origin))
       continue
     }
     hash.add(Int32Array.from(ids), new Uint8Array(ids.length))
-    const { origin, row, content } = prompt
-    const given =
-      content.kind === 'text' ? content.text : content.kind === 'messages' ? content.messages : content.ids
-    const encoded = { origin, row, prompt: given, ids }
-    if (origin.heldOut === true) set.heldOut.push(encoded)
-    else set.prompts.push(encoded)
+    if (origin.heldOut === true) set.heldOut.push(prompt)
+    else set.prompts.push(prompt)
   }
   const note = `${tooLong.length === 1 ? '1 prompt is' : `${tooLong.length} prompts are`} left out, longer than max_length ${maxLength}: ${tooLong.slice(0, namedRows).join(', ')}${tooLong.length > namedRows ? ` and ${tooLong.length - namedRows} more` : ''}`
   if (tooLong.length > 0) report.notes.push(note)
   if (set.prompts.length === 0)
     throw new FettleError({
       place: report.sources.map(({ name }) => name).join(', '),
-      found: tooLong.length > 0 ? note : 'no rows',
+      found: tooLong.length > 0 ? note : 'no prompts',
       expected: 'at least one prompt',
     })
   return { ...set, hash: hash.digest() }
+}
+
+/**
+ * Prompts as they are served, chats with the header of the answer; each with the columns of its row, as reward functions get them.
+ *
+ * @throws FettleError that names the row that cannot be used
+ */
+export async function* encodePrompts(
+  sources: readonly DataSource[],
+  tokenizer: Tokenizer,
+  { chatTemplateKwargs }: Pick<TrainOptions, 'chatTemplateKwargs'>,
+  options: PromptOptions = {},
+): AsyncGenerator<EncodedPrompt> {
+  for await (const prompt of readPrompts(sources, options)) {
+    const { origin, row, content } = prompt
+    const given =
+      content.kind === 'text' ? content.text : content.kind === 'messages' ? content.messages : content.ids
+    yield { origin, row, prompt: given, ids: await idsOf(prompt, tokenizer, chatTemplateKwargs) }
+  }
 }
 
 async function idsOf(

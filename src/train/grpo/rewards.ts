@@ -51,15 +51,33 @@ export function nameRewards(functions: readonly RewardFunction[]): NamedReward[]
  * Asks every function about every completion; those of a completion together.
  *
  * @returns  [completions][functions]; NaN where one does not apply
- * @throws FettleError where one throws, or returns what is no finite number
+ * @throws FettleError where one throws, or returns what is no finite number; the signal's reason: a function may wait for ever
  */
 export async function rewardsOf(
   functions: readonly NamedReward[],
   judged: readonly Judged[],
+  signal?: AbortSignal,
 ): Promise<number[][]> {
   const all: number[][] = []
-  for (const each of judged) all.push(await Promise.all(functions.map((named) => ask(named, each))))
+  for (const each of judged)
+    all.push(await orAborted(Promise.all(functions.map((named) => ask(named, each))), signal))
   return all
+}
+
+/** Waits for it until the signal comes. */
+async function orAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return waiting
+  let stop = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error)
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop)
+  })
+  try {
+    return await Promise.race([waiting, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 async function ask(
@@ -86,8 +104,16 @@ async function ask(
     place: `${place}: reward ${name}`,
     found: typeof given === 'number' ? String(given) : quoteValue(given),
     expected,
-    cure: `It was asked about ${quoteValue(shortened(completion))}.`,
+    cure: cureOf(given) ?? `It was asked about ${quoteValue(shortened(completion))}.`,
   })
+}
+
+/** What to do where the function was written for something else. */
+function cureOf(given: unknown): string | undefined {
+  if (typeof given === 'boolean') return 'Return 1 for true and 0 for false.'
+  if (Array.isArray(given))
+    return "It is asked about one completion at a time, unlike TRL's functions: (completion, row) => number."
+  return undefined
 }
 
 function shortened(text: string): string {

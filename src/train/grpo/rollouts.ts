@@ -35,6 +35,8 @@ export interface RolloutTools {
   /** Completions of each prompt. */
   groupSize: number
   rollout?: RolloutFunction | undefined
+  /** Ends it before it is done. */
+  signal?: AbortSignal | undefined
 }
 
 /** Completions that were judged, as what is learned from them. */
@@ -44,7 +46,11 @@ export interface Rollouts {
   metrics: Record<string, number>
 }
 
-/** Completes each prompt `groupSize` times, and makes advantages of the rewards. */
+/**
+ * Completes each prompt `groupSize` times, and makes advantages of the rewards.
+ *
+ * @throws the signal's reason, when it comes before the last reward
+ */
 export async function rollOut(
   prompts: readonly EncodedPrompt[],
   seed: number,
@@ -64,7 +70,7 @@ export async function rollOut(
       finishReason: completions[i].isWhole ? ('stop' as const) : ('length' as const),
     },
   }))
-  const perFunction = await rewardsOf(rewards, judged)
+  const perFunction = await rewardsOf(rewards, judged, tools.signal)
   const { scaleRewards, rewardWeights = rewards.map(() => 1) } = options
   const made = advantagesOf(perFunction, { groupSize, scaleRewards, rewardWeights })
   return {
@@ -106,7 +112,7 @@ export function answerOf(
 async function complete(
   asked: readonly EncodedPrompt[],
   seed: number,
-  { model, options, stopTokenIds, rollout }: RolloutTools,
+  { model, options, stopTokenIds, rollout, signal }: RolloutTools,
 ): Promise<Completion[]> {
   const { maxCompletionLength: maxNewTokens, temperature, topP, topK, minP, repetitionPenalty } = options
   const promptIds = asked.map(({ ids }) => ids)
@@ -128,9 +134,11 @@ async function complete(
       ...(minP !== undefined && { minP }),
       stopTokenIds,
       seed,
+      ...(signal && { signal }),
       returnDictInGenerate: true,
     },
   )
+  signal?.throwIfAborted()
   return sequences.map((ids, i) => ({ ids, isWhole: finishReasons[i] === 'stop' }))
 }
 

@@ -1,6 +1,6 @@
 import { FettleError } from '../../error.ts'
 import { internalsOf } from '../../model/index.ts'
-import { composeRun, type RunContext, type TrainInput } from '../compose-run.ts'
+import { composeRun, type MethodTask, type RunContext, type TrainInput } from '../compose-run.ts'
 import type { TrainEvent } from '../events.ts'
 import { grpo, type SampledAnswer } from '../objectives/grpo.ts'
 import { mixOf, type TrainOptions } from '../options/index.ts'
@@ -31,55 +31,72 @@ export async function* trainGrpo({
   rolloutFunc,
   ...input
 }: TrainGrpoInput): AsyncGenerator<TrainEvent, void, undefined> {
-  yield* composeRun<SampledAnswer>({ ...input, method: 'grpo' }, async (context) => {
-    const { options, model, tokenizer, stopTokenIds } = context
-    const rewards = await rewardsOf(options)
-    const set = await readSets(context)
-    const plan = planGrpo(set.prompts.length, options)
-    const { groupSize } = plan
-    const { engine } = internalsOf(model).state
-    const { maxCompletionLength: longest, beta = 0, epsilon } = options
-    const kept = plan.isLate
-      ? keptRollouts(engine, { completions: plan.completions, longest, groupSize })
-      : undefined
-    let told: Readonly<Record<string, number>> = {}
-    const objective = grpo({
-      ...options,
-      lossType: lossTypeOf('grpo', options.lossType),
-      beta,
-      epsilonHigh: options.epsilonHigh ?? epsilon,
-      delta: options.delta,
-      told: () => told,
+  let freeRewards = async (): Promise<void> => {}
+  try {
+    yield* composeRun<SampledAnswer>({ ...input, method: 'grpo' }, async (context) => {
+      const { functions, free } = await loadRewards(givenRewards(context.options))
+      freeRewards = free
+      const rewards = nameRewards(functions)
+      refuseOtherWeights(rewards, context.options)
+      return taskOf(context, rewards, rolloutFunc)
     })
-    return {
-      objective: kept ? { ...objective, states: { rollouts: kept.tensor } } : objective,
-      data: grpoData(
-        {
-          ...set,
-          plan,
-          tools: { model, tokenizer, options, stopTokenIds, rewards, groupSize, rollout: rolloutFunc },
-          kept,
-          tell: (metrics) => (told = finite(metrics)),
-        },
-        toldOf(set),
-      ),
-      reference: { kind: context.isNewAdapter ? 'base' : 'copy' },
-      fingerprint: { rewards: rewards.map(({ name }) => name) },
-    }
+  } finally {
+    await freeRewards()
+  }
+}
+
+async function taskOf(
+  context: RunContext,
+  rewards: readonly NamedReward[],
+  rollout: RolloutFunction | undefined,
+): Promise<MethodTask<SampledAnswer>> {
+  const { options, model, tokenizer, stopTokenIds, signal } = context
+  const set = await readSets(context)
+  const plan = planGrpo(set.prompts.length, options)
+  const { groupSize } = plan
+  const { engine } = internalsOf(model).state
+  const { maxCompletionLength: longest, beta = 0, epsilon } = options
+  const kept = plan.isLate
+    ? keptRollouts(engine, { completions: plan.completions, longest, groupSize })
+    : undefined
+  let told: Readonly<Record<string, number>> = {}
+  const objective = grpo({
+    ...options,
+    lossType: lossTypeOf('grpo', options.lossType),
+    beta,
+    epsilonHigh: options.epsilonHigh ?? epsilon,
+    delta: options.delta,
+    told: () => told,
+  })
+  const sources = {
+    ...set,
+    plan,
+    tools: { model, tokenizer, options, stopTokenIds, rewards, groupSize, rollout, signal },
+    kept,
+    tell: (metrics: Readonly<Record<string, number>>) => void (told = finite(metrics)),
+  }
+  return {
+    objective: kept ? { ...objective, states: { rollouts: kept.tensor } } : objective,
+    data: grpoData(sources, toldOf(set)),
+    reference: { kind: context.isNewAdapter ? 'base' : 'copy' },
+    fingerprint: { rewards: rewards.map(({ name }) => name) },
+  }
+}
+
+/** @throws FettleError where there are none */
+function givenRewards({ rewards }: TrainOptions): NonNullable<TrainOptions['rewards']> {
+  if (rewards) return rewards
+  throw new FettleError({
+    place: 'rewards',
+    found: 'nothing, with method grpo',
+    expected: 'a module whose functions say how good a completion is: rewards.mjs',
+    cure: 'It may hold: export const short = (completion) => -completion.length',
   })
 }
 
-/** @throws FettleError where there are none, or weights for others */
-async function rewardsOf({ rewards: given, rewardWeights }: TrainOptions): Promise<NamedReward[]> {
-  if (!given)
-    throw new FettleError({
-      place: 'rewards',
-      found: 'nothing, with method grpo',
-      expected: 'a module whose functions say how good a completion is: rewards.mjs',
-      cure: 'It may hold: export const short = (completion) => -completion.length',
-    })
-  const rewards = nameRewards(await loadRewards(given))
-  if (rewardWeights === undefined || rewardWeights.length === rewards.length) return rewards
+/** @throws FettleError where there are weights for others */
+function refuseOtherWeights(rewards: readonly NamedReward[], { rewardWeights }: TrainOptions): void {
+  if (rewardWeights === undefined || rewardWeights.length === rewards.length) return
   throw new FettleError({
     place: 'reward_weights',
     found: `${rewardWeights.length} weights`,

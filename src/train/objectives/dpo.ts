@@ -2,16 +2,9 @@ import type { Document, TrainingBatch } from '../../batch/index.ts'
 import type { TokenDescription } from '../../model/index.ts'
 import type { ForwardPasses } from '../forward-passes.ts'
 import { pairTerms, type DpoOptions, type PairSums } from './dpo-terms.ts'
-import { createMeans, meanOf } from './means.ts'
-import {
-  addAnswer,
-  answerLength,
-  noAnswers,
-  passPlaces,
-  sumOf,
-  type BatchPart,
-  type TokenRange,
-} from './micro-batches.ts'
+import { meanOf } from './means.ts'
+import { microBatchStep } from './micro-batch-step.ts'
+import { addAnswer, answerLength, noAnswers, passPlaces, sumOf, type TokenRange } from './micro-batches.ts'
 import type { Objective } from './objective.ts'
 
 /** An answer to a prompt, with what the reference says of its learned tokens where that was computed before. */
@@ -42,58 +35,38 @@ export function dpo(options: DpoOptions): Objective<AnswerDocument> {
   return {
     name: 'dpo',
     together: 2,
+    beginAlike: true,
     describes: true,
     dropsOut: false,
     async begin(batches, passes) {
-      const placeOf = passPlaces(batches)
       const prepared: PairBatch[] = []
       for (const batch of batches) prepared.push(await prepare(batch, passes))
-      const means = createMeans()
-      let loss = 0
-      let place: BatchPart
-      let gathered = createGathering()
-      return {
-        weights(pass) {
-          place = placeOf(pass)
-          const { reference, known, chosenTokens } = prepared[place.batch]
-          const pairs = batches[place.batch].documents.length / 2
-          const weights = known?.weights
-          const [first, last] = [place.inBatch[0], place.inBatch[place.inBatch.length - 1]]
-          if (weights) return weights.subarray(first.start, last.end).map((weight) => weight / batches.length)
+      return microBatchStep(batches, {
+        gather: createGathering,
+        weights(pass, { batch, ranges, inBatch }) {
+          const { known, chosenTokens } = prepared[batch]
+          const pairs = batches[batch].documents.length / 2
+          const [first, last] = [inBatch[0], inBatch[inBatch.length - 1]]
+          if (known)
+            return known.weights.subarray(first.start, last.end).map((weight) => weight / batches.length)
+          const reference = prepared[batch].reference.subarray(first.start, last.end)
           return (logProbs, description) => {
-            const sums = sumsOf(
-              pass,
-              place.ranges,
-              logProbs,
-              reference.subarray(first.start, last.end),
-              description,
-            )
+            const sums = sumsOf(pass, ranges, logProbs, reference, description)
             const made = pairTerms(sums, options, { pairs, chosenTokens })
             return tokenWeights(sums, made, logProbs.length, batches.length)
           }
         },
-        passed(pass, logProbs, description) {
-          const { reference, chosenTokens } = prepared[place.batch]
-          const from = place.inBatch[0].start
-          const sums = sumsOf(
-            pass,
-            place.ranges,
-            logProbs,
-            reference.subarray(from, from + logProbs.length),
-            description,
-          )
-          gathered.add(sums, description)
-          if (!place.isLast) return
-          const { loss: ofBatch } = pairTerms(gathered.pairs, options, {
-            pairs: gathered.pairs.length,
-            chosenTokens,
-          })
-          loss += ofBatch / batches.length
-          means.add(gathered.metrics(options.beta))
-          gathered = createGathering()
+        passed(pass, { batch, ranges, inBatch }, gathered, { logProbs, description }) {
+          const from = inBatch[0].start
+          const reference = prepared[batch].reference.subarray(from, from + logProbs.length)
+          gathered.add(sumsOf(pass, ranges, logProbs, reference, description), description)
         },
-        end: () => ({ loss, metrics: means.result() }),
-      }
+        whole({ pairs, metrics }, batch) {
+          const { chosenTokens } = prepared[batch]
+          const { loss } = pairTerms(pairs, options, { pairs: pairs.length, chosenTokens })
+          return { loss: loss / batches.length, metrics: metrics(options.beta) }
+        },
+      })
     },
   }
 

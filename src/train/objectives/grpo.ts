@@ -1,6 +1,6 @@
 import type { Document, TrainingBatch } from '../../batch/index.ts'
-import { createMeans } from './means.ts'
-import { passPlaces, sumOf, type BatchPart, type TokenRange } from './micro-batches.ts'
+import { microBatchStep } from './micro-batch-step.ts'
+import { sumOf, type TokenRange } from './micro-batches.ts'
 import type { Objective } from './objective.ts'
 
 /** A sampled completion behind its prompt. */
@@ -53,20 +53,15 @@ interface Sampled {
 export function grpo(options: GrpoOptions): Objective<SampledAnswer> {
   return {
     name: 'grpo',
+    beginAlike: true,
     describes: true,
     temperature: options.temperature,
     async begin(batches, passes) {
-      const placeOf = passPlaces(batches)
       const references: Float32Array[] = []
       if (options.beta > 0) for (const batch of batches) references.push(await passes.reference(batch))
-      const means = createMeans()
-      let loss = 0
-      let place: BatchPart
-      let gathered = createGathering(options)
-      return {
-        weights(pass) {
-          place = placeOf(pass)
-          const { ranges, inBatch, batch } = place
+      const step = microBatchStep(batches, {
+        gather: () => createGathering(options),
+        weights(pass, { batch, ranges, inBatch }, gathered) {
           const shareOf = sharesIn(batches[batch], batches.length, options)
           return (logProbs, description) => {
             const weights = new Float64Array(logProbs.length)
@@ -77,18 +72,19 @@ export function grpo(options: GrpoOptions): Objective<SampledAnswer> {
               const made = termsOf({ document, range, reference }, logProbs, options)
               for (let t = 0; t < made.slopes.length; t += 1)
                 weights[range.start + t] = -share * made.slopes[t]
-              loss += share * made.loss
-              gathered.add(made, range, description ? sumOf(description.entropy, range) : 0)
+              gathered.add(made, share, range, description ? sumOf(description.entropy, range) : 0)
             }
             return weights
           }
         },
-        passed() {
-          if (!place.isLast) return
-          means.add(gathered.metrics())
-          gathered = createGathering(options)
+        whole: (gathered) => ({ loss: gathered.loss, metrics: gathered.metrics() }),
+      })
+      return {
+        ...step,
+        end() {
+          const { loss, metrics } = step.end()
+          return { loss, metrics: { ...options.told(), ...metrics } }
         },
-        end: () => ({ loss, metrics: { ...options.told(), ...means.result() } }),
       }
     },
   }
@@ -165,11 +161,15 @@ function termsOf(
 
 /** What the passes of a micro-batch tell, until it is whole. */
 function createGathering({ beta, importanceSamplingLevel }: GrpoOptions) {
-  let [tokens, sequences, entropy, kl, low, high] = [0, 0, 0, 0, 0, 0]
+  let [loss, tokens, sequences, entropy, kl, low, high] = [0, 0, 0, 0, 0, 0, 0]
   let [lowMin, highMax] = [Infinity, -Infinity]
   const isOfSequence = importanceSamplingLevel === 'sequence'
   return {
-    add(terms: Terms, { start, end }: TokenRange, entropyOfTokens: number) {
+    get loss() {
+      return loss
+    },
+    add(terms: Terms, share: number, { start, end }: TokenRange, entropyOfTokens: number) {
+      loss += share * terms.loss
       const count = isOfSequence ? 1 : end - start
       tokens += end - start
       sequences += 1

@@ -3,8 +3,9 @@ import { collate, learnedRanges } from '../../batch/index.ts'
 import type { ForwardPasses } from '../forward-passes.ts'
 import { referenceOf, type AnswerDocument } from './dpo.ts'
 import { sigmoid } from './log-sigmoid.ts'
-import { createMeans, meanOf } from './means.ts'
-import { addAnswer, noAnswers, passPlaces, sumOf, type BatchPart } from './micro-batches.ts'
+import { meanOf } from './means.ts'
+import { microBatchStep } from './micro-batch-step.ts'
+import { addAnswer, noAnswers, sumOf } from './micro-batches.ts'
 import type { Objective } from './objective.ts'
 
 /** An answer that is wanted or not. */
@@ -23,6 +24,13 @@ export interface KtoOptions {
   undesirableWeight: number
 }
 
+/** What is known of a micro-batch before its passes. */
+interface Known {
+  /** log π_ref of the learned tokens. */
+  reference: Float32Array
+  kl: number
+}
+
 /** An answer of a micro-batch. */
 interface Told {
   label: boolean
@@ -39,25 +47,24 @@ export function kto(options: KtoOptions): Objective<LabelledAnswer> {
   const { lossType, beta, desirableWeight, undesirableWeight } = options
   return {
     name: 'kto',
+    beginAlike: true,
     describes: true,
     dropsOut: false,
     async begin(batches, passes) {
-      const placeOf = passPlaces(batches)
-      const prepared: { reference: Float32Array; kl: number }[] = []
+      const prepared: Known[] = []
       for (const batch of batches)
-        prepared.push({
-          reference: await referenceOf(batch, passes),
-          kl: lossType === 'kto' ? await mismatch(batch, passes) : 0,
-        })
-      const means = createMeans()
-      let loss = 0
-      let place: BatchPart
-      let told: Told[] = []
-      let answers = { chosen: noAnswers(), rejected: noAnswers() }
-      return {
-        weights(pass) {
-          place = placeOf(pass)
-          const { batch, ranges, inBatch } = place
+        prepared.push(
+          lossType === 'kto'
+            ? await compared(batch, passes)
+            : { reference: await referenceOf(batch, passes), kl: 0 },
+        )
+      return microBatchStep(batches, {
+        gather: () => ({
+          loss: 0,
+          told: [] as Told[],
+          answers: { chosen: noAnswers(), rejected: noAnswers() },
+        }),
+        weights(pass, { batch, ranges, inBatch }, gathered) {
           const { reference, kl } = prepared[batch]
           const share = 1 / (batches[batch].documents.length * batches.length)
           return (logProbs) => {
@@ -68,37 +75,48 @@ export function kto(options: KtoOptions): Objective<LabelledAnswer> {
               const ratio = logProb - sumOf(reference, inBatch[i])
               const weight = label ? desirableWeight : undesirableWeight
               const z = (label ? beta : -beta) * (ratio - kl)
-              loss += share * weight * sigmoid(-z)
+              gathered.loss += share * weight * sigmoid(-z)
               const slope = share * weight * (label ? beta : -beta) * sigmoid(z) * sigmoid(-z)
               weights.fill(slope, range.start, range.end)
-              told.push({ label, logProb, reward: beta * ratio })
+              gathered.told.push({ label, logProb, reward: beta * ratio })
             })
             return weights
           }
         },
-        passed(pass, _, description) {
-          if (description)
-            place.ranges.forEach((range, i) =>
-              addAnswer(pass.documents[i].label ? answers.chosen : answers.rejected, description, range),
-            )
-          if (!place.isLast) return
-          means.add({ kl: prepared[place.batch].kl, ...metricsOf(told, answers) })
-          told = []
-          answers = { chosen: noAnswers(), rejected: noAnswers() }
+        passed({ documents }, { ranges }, { answers }, { description }) {
+          if (!description) return
+          ranges.forEach((range, i) =>
+            addAnswer(documents[i].label ? answers.chosen : answers.rejected, description, range),
+          )
         },
-        end: () => ({ loss, metrics: means.result() }),
-      }
+        whole: ({ loss, told, answers }, batch) => ({
+          loss,
+          metrics: { kl: prepared[batch].kl, ...metricsOf(told, answers) },
+        }),
+      })
     },
   }
 }
 
-/** k: how far the model has moved from the reference, on answers to other prompts. */
-async function mismatch(batch: TrainingBatch<LabelledAnswer>, passes: ForwardPasses): Promise<number> {
+/**
+ * The reference, and k: how far the model has moved from it on answers to other prompts. The reference is asked about each answer and its
+ * mismatched one side by side, as they share their prompt; the model is not, as only the answer has a backward pass.
+ */
+async function compared(batch: TrainingBatch<LabelledAnswer>, passes: ForwardPasses): Promise<Known> {
+  const both = collate<AnswerDocument>(batch.documents.flatMap((own) => [own, own.mismatched]))
+  const said = await referenceOf(both, passes)
+  const rangesOfBoth = learnedRanges(both)
+  const reference = new Float32Array(batch.learnedTokens)
+  learnedRanges(batch).forEach(({ start }, i) => {
+    const own = rangesOfBoth[2 * i]
+    reference.set(said.subarray(own.start, own.end), start)
+  })
   const others = collate(batch.documents.map(({ mismatched }) => mismatched))
   const logProbs = await passes.logProbs(others)
-  const reference = await referenceOf(others, passes)
-  const ratios = learnedRanges(others).map((range) => sumOf(logProbs, range) - sumOf(reference, range))
-  return Math.max(0, meanOf(ratios) ?? 0)
+  const ratios = learnedRanges(others).map(
+    (range, i) => sumOf(logProbs, range) - sumOf(said, rangesOfBoth[2 * i + 1]),
+  )
+  return { reference, kl: Math.max(0, meanOf(ratios) ?? 0) }
 }
 
 /** Of a kind of which a micro-batch has no answer nothing is told. */

@@ -1,7 +1,7 @@
 import type { Document, TrainingBatch } from '../../batch/index.ts'
 import type { TokenDescription } from '../../model/index.ts'
-import { createMeans } from './means.ts'
-import { passPlaces, sumOf, type BatchPart, type TokenRange } from './micro-batches.ts'
+import { microBatchStep } from './micro-batch-step.ts'
+import { sumOf, type TokenRange } from './micro-batches.ts'
 import type { Objective } from './objective.ts'
 
 /** An answer of a pair that no reference is needed for. */
@@ -52,21 +52,15 @@ export function likelihoodPairs(options: LikelihoodOptions): Objective<PlainAnsw
   return {
     name,
     together: 2,
+    beginAlike: true,
     describes: true,
     dropsOut: false,
-    begin(batches) {
-      const placeOf = passPlaces(batches)
-      const means = createMeans()
-      let loss = 0
-      let place: BatchPart
-      let told = createTold()
-      return {
-        weights(pass) {
-          place = placeOf(pass)
-          const { documents } = batches[place.batch]
-          const chosenTokens = learnedOfChosen(batches[place.batch])
-          const pairs = documents.length / 2
-          const { ranges } = place
+    begin: (batches) =>
+      microBatchStep(batches, {
+        gather: createTold,
+        weights(pass, { batch, ranges }, told) {
+          const pairs = batches[batch].documents.length / 2
+          const chosenTokens = learnedOfChosen(batches[batch])
           return (logProbs, description) => {
             const weights = new Float64Array(logProbs.length)
             for (let i = 0; i < ranges.length; i += 2) {
@@ -91,16 +85,14 @@ export function likelihoodPairs(options: LikelihoodOptions): Objective<PlainAnsw
             return weights
           }
         },
-        passed() {
-          if (!place.isLast) return
+        whole(told) {
           const { mean, metrics, nll } = told.result()
-          loss += (mean + nllWeight * nll) / batches.length
-          means.add({ ...metrics, nll_loss: nllWeight === 0 ? 0 : nll })
-          told = createTold()
+          return {
+            loss: (mean + nllWeight * nll) / batches.length,
+            metrics: { ...metrics, nll_loss: nllWeight === 0 ? 0 : nll },
+          }
         },
-        end: () => ({ loss, metrics: means.result() }),
-      }
-    },
+      }),
   }
 }
 

@@ -15,6 +15,8 @@ export interface Objective<D extends Document = Document> {
   readonly name: string
   /** Documents that must share a pass: of each batch always so many in order, such as a chosen and a rejected answer. Default 1. */
   readonly together?: number
+  /** Whether documents often begin as the one before them does, such as answers to one prompt: passes then compute that once. Default false. */
+  readonly beginAlike?: boolean
   /** Whether it wants to be told of the distributions that the log-probabilities are of, which costs a little. */
   readonly describes?: boolean
   /** Whether the passes of training drop out what the adapter says; default true. */

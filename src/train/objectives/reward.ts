@@ -1,7 +1,7 @@
 import type { Document } from '../../batch/index.ts'
 import { logSigmoid, sigmoid } from './log-sigmoid.ts'
-import { createMeans, meanOf } from './means.ts'
-import { passPlaces, type BatchPart } from './micro-batches.ts'
+import { meanOf } from './means.ts'
+import { microBatchStep } from './micro-batch-step.ts'
 import type { Objective } from './objective.ts'
 
 /** An answer with its prompt, of which the last token is scored. */
@@ -28,17 +28,13 @@ export function reward(center = 0): Objective<ScoredAnswer> {
   return {
     name: 'reward',
     together: 2,
+    beginAlike: true,
     dropsOut: false,
-    begin(batches) {
-      const placeOf = passPlaces(batches)
-      const means = createMeans()
-      let loss = 0
-      let place: BatchPart
-      let pairs: PairScores[] = []
-      return {
-        weights(pass) {
-          place = placeOf(pass)
-          const share = batches[place.batch].documents.length / 2
+    begin: (batches) =>
+      microBatchStep(batches, {
+        gather: (): PairScores[] => [],
+        weights(pass, { batch }, pairs) {
+          const share = batches[batch].documents.length / 2
           return (scores) => {
             const weights = new Float64Array(scores.length)
             for (let i = 0; i < scores.length; i += 2) {
@@ -53,15 +49,11 @@ export function reward(center = 0): Objective<ScoredAnswer> {
             return weights
           }
         },
-        passed() {
-          if (!place.isLast) return
-          loss += (meanOf(pairs.map((pair) => lossOf(pair, center))) ?? 0) / batches.length
-          means.add(metricsOf(pairs))
-          pairs = []
-        },
-        end: () => ({ loss, metrics: means.result() }),
-      }
-    },
+        whole: (pairs) => ({
+          loss: (meanOf(pairs.map((pair) => lossOf(pair, center))) ?? 0) / batches.length,
+          metrics: metricsOf(pairs),
+        }),
+      }),
   }
 }
 

@@ -16,7 +16,7 @@ export const grpoOptions = {
     .union([reward.transform((given) => [given]), z.array(reward).min(1)])
     .optional()
     .describe(
-      'Modules whose functions say how good a completion is: rewards.mjs; or functions of a program.',
+      'Modules whose functions say how good a completion is: rewards.mjs; folders of reward models; or functions of a program.',
     ),
   rewardWeights: z
     .array(z.number().min(-1e6).max(1e6))

@@ -17,6 +17,7 @@ import {
 import { FettleError } from '../../error.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import { maskPolicyOf, type TrainOptions } from '../options/index.ts'
+import { refuseUnknownTokens } from '../preparation/index.ts'
 import { createDataHash } from '../runs/index.ts'
 
 /** Answers in memory, as tokens with their mask. */
@@ -73,7 +74,7 @@ export async function readAnswerSets(
   for await (const row of rowsOf(examples)) {
     signal?.throwIfAborted()
     for (const answer of row) {
-      refuseUnknown(answer, tokenizer, vocabSize)
+      refuseUnknownTokens(answer.inputIds, answer.origin, { tokenizer, vocabSize })
       if (kind !== 'comparisons') refuseUnlearned(answer)
     }
     ;(row[0].origin.heldOut === true ? heldOut : set).add(row)
@@ -197,18 +198,6 @@ function are(count: number, what: 'pairs' | 'answers'): string {
 
 function isSame(a: Int32Array, b: Int32Array): boolean {
   return a.length === b.length && a.every((id, i) => id === b[i])
-}
-
-/** @throws FettleError at a token that the model does not have */
-function refuseUnknown({ inputIds, origin }: Example, tokenizer: Tokenizer, vocabSize: number): void {
-  const unknown = inputIds.find((id) => id >= vocabSize)
-  if (unknown === undefined) return
-  throw new FettleError({
-    place: formatOrigin(origin),
-    found: `token ${unknown} ${JSON.stringify(tokenizer.convertIdsToTokens(unknown))}`,
-    expected: `tokens below ${vocabSize}, the rows of the model's embedding`,
-    cure: 'Use the tokenizer of this model, or resize the embeddings with model.resizeTokenEmbeddings(tokenizer.length).',
-  })
 }
 
 /** @throws FettleError at an answer of which nothing is learned */

@@ -25,7 +25,7 @@ export function createReferences(): References {
  * Asks the reference once, before anything is trained: the model without its adapter, or where that is trained further or there is none,
  * the model as it is.
  *
- * @param answers  documents with the number that each has among the references
+ * @param answers  documents with the number that each has among the references; each item is two that share a prompt
  */
 export async function precompute(
   model: AutoModelForCausalLM,
@@ -36,20 +36,17 @@ export async function precompute(
     perBatch,
     lowMemory,
     passes,
-    together = 1,
     signal,
   }: {
     perBatch: number
     lowMemory: boolean
     passes?: PassSize | undefined
-    /** Answers of an item that share their beginning. */
-    together?: number
     signal?: AbortSignal | undefined
   },
 ): Promise<void> {
   const internals = internalsOf(model)
   const { perPass } = passes ?? passSize(internals.activationBytesPerToken(), lowMemory)
-  const forward = createForwardPasses(internals, perPass, undefined, { together })
+  const forward = createForwardPasses(internals, perPass, undefined, { together: 2, beginAlike: true })
   for (const batch of batchesOf(answers, perBatch)) {
     signal?.throwIfAborted()
     const logProbs = await internals.inTurn(() =>

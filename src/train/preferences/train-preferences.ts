@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import type { MixOptions, PreferenceKind } from '../../data/index.ts'
+import type { DataSource, MixOptions, PreferenceKind } from '../../data/index.ts'
 import { composeRun, type MethodTask, type RunContext, type TrainInput } from '../compose-run.ts'
 import type { TrainEvent } from '../events.ts'
 import { cpo } from '../objectives/cpo.ts'
@@ -11,7 +11,7 @@ import type { PassSize } from '../memory/index.ts'
 import { mixOf, type TrainOptions } from '../options/index.ts'
 import type { ReferenceOptions } from '../reference.ts'
 import type { TrainingData } from '../task.ts'
-import { reportSummary } from '../preparation/index.ts'
+import { prepareEvaluation, reportSummary } from '../preparation/index.ts'
 import { readAnswerSets, type AnswerSet } from './answer-sets.ts'
 import { itemData } from './item-data.ts'
 import { labelledItems } from './labelled-items.ts'
@@ -48,9 +48,8 @@ export async function* trainDpo(input: TrainInput): AsyncGenerator<TrainEvent, v
         toldOf(train, held),
       ),
       ...withReference(context, async (reference, how) => {
-        const pairs = { ...how, together: 2 }
-        await precompute(context.model, pairItems(train), references, reference, pairs)
-        if (held) await precompute(context.model, pairItems(held), heldReferences, reference, pairs)
+        await precompute(context.model, pairItems(train), references, reference, how)
+        if (held) await precompute(context.model, pairItems(held), heldReferences, reference, how)
       }),
     }
   })
@@ -124,12 +123,14 @@ export async function* trainCpo(input: TrainInput): AsyncGenerator<TrainEvent, v
   })
 }
 
-/** The data of a run, and what is held out. */
+/** The data of a run, and what it is evaluated on: what is held out, or as with `trainSft` a validation split beside the data. */
 export async function readSets({ options, tokenizer, model, signal }: RunContext, kind: PreferenceKind) {
-  const read = (sources: TrainOptions['data'], mix: MixOptions = {}) =>
+  const read = (sources: readonly DataSource[], mix: MixOptions = {}) =>
     readAnswerSets(sources, kind, { options, mix, tokenizer, vocabSize: model.vocabSize, signal })
   const { set: train, heldOut } = await read(options.data, mixOf(options))
-  return { train, held: options.evalData ? (await read(options.evalData)).set : heldOut }
+  const { made, notes } = await prepareEvaluation(options, async (_, sources) => (await read(sources)).set)
+  train.report.notes.push(...notes)
+  return { train, held: made ?? heldOut }
 }
 
 /** What the start event tells. */

@@ -1,11 +1,10 @@
 import { findValidation, sourceName, type DataSource } from '../../data/index.ts'
 import { FettleError } from '../../error.ts'
 import type { TrainOptions } from '../options/index.ts'
-import type { PreparedSources } from './prepare-set.ts'
 
 /** What a run is evaluated on besides what is held out of its data, and what is worth knowing of it. */
-interface Evaluation {
-  made?: PreparedSources
+interface Evaluation<T> {
+  made?: T
   notes: string[]
 }
 
@@ -15,10 +14,10 @@ interface Evaluation {
  *
  * @throws FettleError where rows that were named cannot be used
  */
-export async function prepareEvaluation(
+export async function prepareEvaluation<T>(
   { data, evalData, valSize }: Pick<TrainOptions, 'data' | 'evalData' | 'valSize'>,
-  prepare: (set: 'eval_data', sources: readonly DataSource[]) => Promise<PreparedSources>,
-): Promise<Evaluation> {
+  prepare: (set: 'eval_data', sources: readonly DataSource[]) => Promise<T>,
+): Promise<Evaluation<T>> {
   if (evalData !== undefined && evalData !== null)
     return { made: await prepare('eval_data', evalData), notes: [] }
   const found = evalData === null || valSize !== undefined ? [] : await findValidation(data)

@@ -1,20 +1,15 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { AutoModelForCausalLM } from '../../../src/model/index.ts'
 import { AutoTokenizer } from '../../../src/tokenizer/index.ts'
-import { trainGrpo, type StepEvent, type TrainEvent, type TrainGrpoInput } from '../../../src/train/index.ts'
+import { loadRewards } from '../../../src/train/grpo/load-rewards.ts'
+import { trainGrpo, type TrainGrpoInput } from '../../../src/train/index.ts'
+import { createRuns, stepsOf, type Given } from '../stopped-runs.ts'
 
 const tiny = join(import.meta.dirname, '../../../assets/tiny-llama')
 const tokenizer = await AutoTokenizer.fromPretrained(tiny)
-
-let folder = ''
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fettle-grpo-'))
-})
-afterAll(() => rm(folder, { recursive: true }))
 
 const rows = Array.from({ length: 6 }, (_, i) => ({
   prompt: [{ role: 'user', content: `Count to ${i}.` }],
@@ -23,58 +18,44 @@ const rows = Array.from({ length: 6 }, (_, i) => ({
 /** The more e's the better. */
 const letters = (completion: string) => completion.split('e').length
 
-type Given = Partial<Omit<TrainGrpoInput, 'model' | 'tokenizer'>>
-
-async function run(name: string, given: Given = {}, stopAfter = Infinity): Promise<TrainEvent[]> {
-  const model = await AutoModelForCausalLM.fromPretrained(tiny)
-  const stop = new AbortController()
-  const events: TrainEvent[] = []
-  try {
-    for await (const event of trainGrpo({
-      data: [{ rows, name: 'rows' }],
-      rewards: [letters],
-      lora: { r: 4, loraDropout: 0.1 },
-      learningRate: 1e-3,
-      numGenerations: 4,
-      maxCompletionLength: 8,
-      maxSteps: 4,
-      saveSteps: 0,
-      ...given,
-      model,
-      tokenizer,
-      outputDir: join(folder, name),
-      signal: stop.signal,
-    })) {
-      events.push(event)
-      if (event.type === 'step' && event.step === stopAfter) stop.abort()
-    }
-  } finally {
-    await model.free()
-  }
-  return events
-}
-
-const steps = (events: TrainEvent[]) => events.filter((event): event is StepEvent => event.type === 'step')
-const numbers = (events: TrainEvent[]) =>
-  steps(events).map(({ step, loss, grad_norm, metrics }) => ({ step, loss, grad_norm, metrics }))
-const adapter = (name: string) => readFile(join(folder, name, 'adapter_model.safetensors'))
+const runs = createRuns<TrainGrpoInput>(() => AutoModelForCausalLM.fromPretrained(tiny), tokenizer, {
+  data: [{ rows, name: 'rows' }],
+  rewards: [letters],
+  lora: { r: 4, loraDropout: 0.1 },
+  learningRate: 1e-3,
+  numGenerations: 4,
+  maxCompletionLength: 8,
+  maxSteps: 4,
+  saveSteps: 0,
+})
+const run = (name: string, given?: Given<TrainGrpoInput>, stop?: AbortController) =>
+  runs.run(trainGrpo, name, given, stop)
 
 describe('goes on to the same bits', () => {
-  it.each<[string, Given, number]>([
-    ['plainly', {}, 2],
+  it.each<[string, Given<TrainGrpoInput>, number]>([
+    ['plainly', { lora: { r: 4 } }, 2],
     ['between two uses of a generation', { numIterations: 2, stepsPerGeneration: 2, beta: 0.1 }, 1],
-  ])('%s', async (name, given, stopAfter) => {
-    const whole = await run(`${name}-whole`, given)
-    const first = await run(name, given, stopAfter)
-    const rest = await run(name, { ...given, resumeFromCheckpoint: true })
-    expect([...numbers(first), ...numbers(rest)]).toEqual(numbers(whole))
-    expect((await adapter(name)).equals(await adapter(`${name}-whole`))).toBe(true)
+  ])('%s', (name, given, stop) => runs.expectSameBits(trainGrpo, name, given, stop))
+
+  it('where a function that never answers is not waited for', async () => {
+    const stop = new AbortController()
+    let asked = 0
+    const rewards = [
+      function letters(completion: string) {
+        asked += 1
+        if (asked !== 6) return completion.split('e').length
+        stop.abort()
+        return new Promise<number>(() => {})
+      },
+    ]
+    await runs.expectSameBits(trainGrpo, 'never', { rewards, maxSteps: 2 }, stop)
+    expect(existsSync(runs.place('never', 'checkpoint-1'))).toBe(true)
   })
 })
 
 it('tells rewards of what it sampled, and of held-out prompts', async () => {
   const events = await run('told', { evalData: [{ rows: rows.slice(0, 2) }], maxSteps: 1 })
-  const [{ metrics = {} }] = steps(events)
+  const [{ metrics = {} }] = stepsOf(events)
   expect(metrics['reward']).toBe(metrics['rewards/letters/mean'])
   expect(metrics['completions/max_length']).toBeLessThanOrEqual(8)
   expect(metrics['entropy']).toBeGreaterThan(0)
@@ -83,13 +64,13 @@ it('tells rewards of what it sampled, and of held-out prompts', async () => {
 })
 
 it('gets functions from modules, and rows with all their columns', async () => {
-  const path = join(folder, 'judges.mjs')
+  const path = runs.place('judges.mjs')
   await writeFile(
     path,
     'export default function judges(text, row) { return row.letters }\nexport async function shorter(text) { return -text.length }\n',
   )
   const events = await run('modules', { rewards: [path], rewardWeights: [2, 1], maxSteps: 1, shuffle: false })
-  const [{ metrics = {} }] = steps(events)
+  const [{ metrics = {} }] = stepsOf(events)
   expect(Object.keys(metrics).filter((name) => name.endsWith('/mean'))).toEqual([
     'rewards/judges/mean',
     'rewards/shorter/mean',
@@ -99,7 +80,7 @@ it('gets functions from modules, and rows with all their columns', async () => {
 })
 
 describe('says what is wrong', () => {
-  it.each<[string, Given, RegExp]>([
+  it.each<[string, Given<TrainGrpoInput>, RegExp]>([
     [
       'a function that throws',
       {
@@ -127,6 +108,16 @@ describe('says what is wrong', () => {
       { rewards: [() => 'good' as unknown as number] },
       /reward_1: "good"; expected a finite number/,
     ],
+    [
+      'true',
+      { rewards: [() => true as unknown as number] },
+      /reward_1: true; expected .*\. Return 1 for true and 0 for false\./,
+    ],
+    [
+      'a list',
+      { rewards: [() => [1, 2] as unknown as number] },
+      /reward_1: \[1, 2\]; expected .*one completion at a time, unlike TRL's functions/,
+    ],
     ['no functions', { rewards: undefined }, /rewards: nothing, with method grpo/],
     [
       'too few weights',
@@ -151,17 +142,43 @@ describe('says what is wrong', () => {
     await expect(run(`wrong ${name}`, given)).rejects.toThrow(message)
   })
 
+  it.each<[string, string, RegExp]>([
+    [
+      'ERR_UNKNOWN_FILE_EXTENSION',
+      'judge.ts',
+      /judge\.ts: a file that Node \d+\.\d+\.\d+ does not run; expected a module .*\. Write it as \.mjs, or use Node 22\.18, 23\.6 or later, which run TypeScript\./,
+    ],
+    ['ERR_UNKNOWN_FILE_EXTENSION', 'judge.txt', /does not run; .*\. Write it as \.mjs\.$/],
+    ['ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX', 'judge.mts', /enum is not supported; .* without enum, namespace/],
+    ['ERR_OTHER', 'judge.mjs', /judge\.mjs: enum is not supported; expected a module that exports functions/],
+  ])('a module that Node cannot load: %s of %s', async (code, name, message) => {
+    const path = runs.place(name)
+    await writeFile(path, '')
+    const failing = () => Promise.reject(Object.assign(new Error('enum is not supported'), { code }))
+    await expect(loadRewards([path], failing)).rejects.toThrow(message)
+  })
+
+  it('folders that are no reward models', async () => {
+    await mkdir(runs.place('empty'))
+    await expect(loadRewards([runs.place('empty')])).rejects.toThrow(
+      /empty: a folder without config\.json and adapter_config\.json; expected .* or the folder of a reward model/,
+    )
+    await expect(loadRewards([tiny])).rejects.toThrow(
+      /tiny-llama: a language model; expected a reward model, .*Train one with method: reward/,
+    )
+  })
+
   it('and keeps what is trained', async () => {
     let asked = 0
     const tires = () => (++asked > 4 ? Number.POSITIVE_INFINITY : asked)
     await expect(run('tired', { rewards: [tires] })).rejects.toThrow(
       /rows#\d: reward tires: Infinity; expected a finite number.*Nothing trained is lost: go on with --resume, from .*checkpoint-1/,
     )
-    expect(existsSync(join(folder, 'tired/checkpoint-1/adapter_model.safetensors'))).toBe(true)
+    expect(existsSync(runs.place('tired', 'checkpoint-1', 'adapter_model.safetensors'))).toBe(true)
     const rest = await run('tired', {
       rewards: [Object.defineProperty(letters, 'name', { value: 'tires' })],
       resumeFromCheckpoint: true,
     })
-    expect(steps(rest).map(({ step }) => step)).toEqual([2, 3, 4])
+    expect(stepsOf(rest).map(({ step }) => step)).toEqual([2, 3, 4])
   })
 })

@@ -1,28 +1,14 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { AutoModelForCausalLM } from '../../../src/model/index.ts'
 import { fixture } from '../../model/golden.ts'
 import { AutoTokenizer } from '../../../src/tokenizer/index.ts'
-import {
-  trainDpo,
-  trainKto,
-  train,
-  type StartEvent,
-  type StepEvent,
-  type TrainEvent,
-  type TrainInput,
-} from '../../../src/train/index.ts'
+import { trainDpo, trainKto, train, type StartEvent, type TrainInput } from '../../../src/train/index.ts'
+import { createRuns, type Given, type Trainer } from '../stopped-runs.ts'
 
 const tiny = join(import.meta.dirname, '../../../assets/tiny-llama')
 const tokenizer = await AutoTokenizer.fromPretrained(tiny)
-
-let folder = ''
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'fettle-preferences-'))
-})
-afterAll(() => rm(folder, { recursive: true }))
 
 const pairs = Array.from({ length: 8 }, (_, i) => ({
   prompt_ids: [5, 6, 7 + i],
@@ -30,44 +16,20 @@ const pairs = Array.from({ length: 8 }, (_, i) => ({
   rejected_ids: [40 + i, 50 + i, 60 + i, 2],
 }))
 
-type Trainer = (input: TrainInput) => AsyncGenerator<TrainEvent>
-type Options = Partial<Omit<TrainInput, 'model' | 'tokenizer'>>
-
-async function run(
-  trainer: Trainer,
-  name: string,
-  options: Options,
-  stopAfter = Infinity,
-): Promise<TrainEvent[]> {
-  const model = await AutoModelForCausalLM.fromPretrained(fixture('llama'), { dtype: 'float32' })
-  const stop = new AbortController()
-  const events: TrainEvent[] = []
-  for await (const event of trainer({
+const { run, place, expectSameBits } = createRuns<TrainInput>(
+  () => AutoModelForCausalLM.fromPretrained(fixture('llama'), { dtype: 'float32' }),
+  tokenizer,
+  {
     data: [{ rows: pairs, name: 'rows' }],
     lora: { r: 4, loraDropout: 0.5 },
     learningRate: 1e-3,
     perDeviceTrainBatchSize: 2,
     saveSteps: 0,
-    ...options,
-    model,
-    tokenizer,
-    outputDir: join(folder, name),
-    signal: stop.signal,
-  })) {
-    events.push(event)
-    if (event.type === 'step' && event.step === stopAfter) stop.abort()
-  }
-  await model.free()
-  return events
-}
-
-const steps = (events: TrainEvent[]) => events.filter((event): event is StepEvent => event.type === 'step')
-const numbers = (events: TrainEvent[]) =>
-  steps(events).map(({ step, loss, grad_norm, metrics }) => ({ step, loss, grad_norm, metrics }))
-const adapter = (name: string) => readFile(join(folder, name, 'adapter_model.safetensors'))
+  },
+)
 
 describe('goes on to the same bits', () => {
-  it.each<[string, Trainer, Options]>([
+  it.each<[string, Trainer, Given]>([
     ['dpo', trainDpo, {}],
     ['dpo whose reference follows', trainDpo, { syncRefModel: true, refModelSyncSteps: 1 }],
     [
@@ -77,14 +39,7 @@ describe('goes on to the same bits', () => {
     ],
     ['dpo of every weight', trainDpo, { lora: null, learningRate: 1e-5 }],
     ['kto', trainKto, {}],
-  ])('%s', async (name, trainer, options) => {
-    const whole = await run(trainer, `${name} whole`, options)
-    const first = await run(trainer, name, options, 2)
-    expect(first.at(-1)).toMatchObject({ type: 'end', interrupted: true })
-    const second = await run(trainer, name, { ...options, resumeFromCheckpoint: true })
-    expect([...numbers(first), ...numbers(second)]).toEqual(numbers(whole))
-    if (options.lora === undefined) expect(await adapter(name)).toEqual(await adapter(`${name} whole`))
-  })
+  ])('%s', (name, trainer, given) => expectSameBits(trainer, name, given, 2))
 })
 
 it('learns what is preferred, and tells it of held-out pairs too', async () => {
@@ -99,6 +54,23 @@ it('learns what is preferred, and tells it of held-out pairs too', async () => {
   expect(evals[1].metrics?.['rewards/accuracies']).toBeGreaterThan(0.5)
 })
 
+it('evaluates on a validation split beside the data, if nobody says otherwise', async () => {
+  const lines = (from: number, to: number) => pairs.slice(from, to).map((row) => `${JSON.stringify(row)}\n`)
+  await mkdir(place('split'))
+  await writeFile(place('split', 'train.jsonl'), lines(0, 6).join(''))
+  await writeFile(place('split', 'validation.jsonl'), lines(6, 8).join(''))
+  const data = [{ path: place('split') }]
+  const events = await run(trainDpo, 'found', { data, maxSteps: 1, evalSteps: 0 })
+  const [start] = events
+  expect((start as StartEvent).data_notes.at(-1)).toMatch(
+    /^eval_data: .*split:validation\[:128\], found beside/,
+  )
+  const evaluated = events.filter((event) => event.type === 'eval')
+  expect(evaluated.map(({ learned_tokens }) => learned_tokens)).toEqual([14, 14])
+  const without = await run(trainDpo, 'without', { data, evalData: null, maxSteps: 1 })
+  expect(without.some(({ type }) => type === 'eval')).toBe(false)
+})
+
 it('leaves out pairs that are equal and prompts that fill max_length, and names them', async () => {
   const equal = { prompt_ids: [5], chosen_ids: [6, 2], rejected_ids: [6, 2] }
   const long = { prompt_ids: Array.from({ length: 41 }, () => 9), chosen_ids: [6], rejected_ids: [7] }
@@ -111,7 +83,7 @@ it('leaves out pairs that are equal and prompts that fill max_length, and names 
   expect(start).toMatchObject({ examples: 1, truncated_examples: 1 })
 })
 
-it.each<[string, Options, string, string]>([
+it.each<[string, Given, string, string]>([
   [
     'a loss of another method',
     { method: 'kto', lossType: 'ipo' },
@@ -153,16 +125,4 @@ it.each<[string, Options, string, string]>([
   ],
 ])('asks for %s', async (name, options, place, expected) => {
   await expect(run(train, name, options)).rejects.toMatchObject({ problems: [{ place, expected }] })
-})
-
-it('docs/preferences.md: the program', async () => {
-  const page = await readFile(join(import.meta.dirname, '../../../docs/preferences.md'), 'utf8')
-  const [, code] = /```ts\n([\s\S]*?)```/.exec(page) ?? []
-  expect(code).toContain('trainDpo({ model, tokenizer, data: [{ rows }]')
-  const [, yaml] = /```yaml\n([\s\S]*?)```/.exec(page) ?? []
-  const { readRunOptions, runFileLayer } = await import('../../../src/train/index.ts')
-  expect(readRunOptions([runFileLayer(yaml, 'run.yaml')])).toMatchObject({
-    method: 'dpo',
-    lossType: ['sigmoid', 'sft'],
-  })
 })
