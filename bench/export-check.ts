@@ -1,116 +1,127 @@
 // What llama.cpp makes of the GGUF files that fettle writes: see bench/README.md.
-import { spawn } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { AutoModelForCausalLM, AutoTokenizer, exportModel } from '../src/index.ts'
+import { AutoModelForCausalLM, exportModel } from '../src/index.ts'
+import { compareFamilies } from './export-check/families.ts'
+import {
+  askQuestions,
+  compareInLlama,
+  continuedByFettle,
+  runPython,
+  type LlamaCompared,
+} from './export-check/in-llama.ts'
+import { table } from './table.ts'
+import { trainAdapter } from './trained-adapter.ts'
 
 const { values } = parseArgs({
   options: {
     peers: { type: 'string', default: '/work/peers' },
     model: { type: 'string' },
+    data: { type: 'string' },
     out: { type: 'string', default: 'runs/export-check' },
+    steps: { type: 'string', default: '60' },
     /** A copy of llama.cpp: its converter and quantiser are compared byte for byte. */
     'llama-cpp': { type: 'string' },
     types: { type: 'string', default: 'f32,f16,bf16,q8_0,q4_0,q4_k,q6_k' },
+    only: { type: 'string', default: 'families,trained,made,types' },
   },
 })
 const { peers, out } = values
 const model = values.model ?? join(peers, 'smollm2')
 const python = join(peers, 'venv', 'bin', 'python')
+const parts = values.only.split(',')
 /** Largest difference of a logit, between float32 and float32. */
 const tolerance = 1e-3
-const newTokens = 12
-
-await mkdir(out, { recursive: true })
-const tokenizer = await AutoTokenizer.fromPretrained(model)
-const texts = ['What is a lighthouse?', 'Name three colours.\nOne a line.', 'Grüße aus 東京 🙂 — 3.14'].map(
-  (content) => tokenizer.applyChatTemplate([{ role: 'user', content }], { addGenerationPrompt: true }),
-)
-const prompts = await Promise.all(
-  texts.map(async (text) => (await tokenizer.encode(text, { addSpecialTokens: false })).inputIds),
-)
-
-/** An adapter with a scaling of its own kind, a pattern, and numbers in B. */
-const adapter = join(out, 'adapter')
-const ours = await AutoModelForCausalLM.fromPretrained(model, { dtype: 'float32' })
-await ours.addAdapter({
-  r: 8,
-  loraAlpha: 2,
-  useRslora: true,
-  rankPattern: { down_proj: 4 },
-  targetModules: 'all-linear',
-  initLoraWeights: false,
-})
-await ours.saveAdapter(adapter)
-const stop = ours.generationConfig.eosTokenIds
-const rows: { logits: number[]; greedy: number[] }[] = []
-for (const inputIds of prompts) {
-  const { logits } = await ours.forward({ inputIds: [inputIds] })
-  const width = logits.data.length / inputIds.length
-  const sequences: number[][] = await ours.generate(
-    { inputIds: [inputIds] },
-    { maxNewTokens: newTokens, stopTokenIds: stop },
-  )
-  rows.push({
-    logits: Array.from(logits.data.slice(-width)),
-    greedy: sequences[0].slice(0, newTokens).filter((id) => !stop.includes(id)),
-  })
-}
-await ours.free()
-
-const base = join(out, 'base-f32.gguf')
-const merged = join(out, 'merged-f32.gguf')
-const lora = join(out, 'lora.gguf')
-const options = { model, overwrite: true }
-await exportModel({ ...options, format: 'gguf', type: 'f32', output: base })
-await exportModel({ ...options, adapter, format: 'gguf', type: 'f32', output: merged })
-await exportModel({ ...options, adapter, format: 'gguf-lora', type: 'f32', output: lora })
-await writeFile(join(out, 'ids.json'), JSON.stringify({ prompts, texts, stop, tokens: newTokens }))
+const newTokens = 100
+const asked = [
+  'What is a lighthouse?',
+  'Name three colours.\nOne a line.',
+  'Grüße aus 東京 🙂 — 3.14',
+  'What does os.path.join do in Python?',
+  'What does math.sqrt do in Python?',
+  'What is the capital of France? Answer in one word.',
+]
 
 let failed = false
-for (const [name, files] of [
-  ['merged', [merged]],
-  ['base and adapter', [base, lora]],
-] as const) {
-  const answer = join(out, 'answer.json')
-  await run([join('bench', 'export-check', 'llama_cpp_side.py'), join(out, 'ids.json'), answer, ...files])
-  const theirs = JSON.parse(await readFile(answer, 'utf8')) as {
-    rows: { logits: number[]; greedy: number[] }[]
-    tokens: number[][]
-  }
-  const difference = theirs.rows
-    .flatMap(({ logits }, i) => logits.map((logit, k) => Math.abs(logit - rows[i].logits[k])))
-    .reduce((most, each) => Math.max(most, each), 0)
-  const sameTokens = theirs.rows.every(
-    ({ greedy }, i) => greedy.join() === rows[i].greedy.slice(0, greedy.length).join(),
-  )
-  const sameTexts = theirs.tokens.every((ids, i) => ids.join() === [...prompts[i]].join())
-  failed ||= !(difference < tolerance && sameTokens && sameTexts)
-  console.log(
-    JSON.stringify({
-      name,
-      difference,
-      sameTokens,
-      sameTexts,
-      greedy: theirs.rows.map(({ greedy }) => greedy.length),
-    }),
-  )
+await mkdir(out, { recursive: true })
+
+const heads = ['', 'logits apart', 'greedy', 'stopped: fettle, llama.cpp', 'rendered', 'tokens', '']
+const line = (name: string, compared: LlamaCompared): string[] => {
+  const { difference, sameGreedy, stops, sameTexts, sameTokens } = compared
+  const isRight = difference < tolerance && sameGreedy && stops[0] === stops[1] && sameTexts && sameTokens
+  failed ||= !isRight
+  const equal = (is: boolean) => (is ? 'equal' : 'other')
+  return [
+    name,
+    difference.toExponential(1),
+    equal(sameGreedy),
+    stops.join(', '),
+    equal(sameTexts),
+    equal(sameTokens),
+    isRight ? '' : '≠',
+  ]
 }
-if (values['llama-cpp'] !== undefined) {
+
+if (parts.includes('families')) {
+  const results = await compareFamilies(python, out)
+  const rows = results.flatMap(({ model: name, base, adapted, refused }) => [
+    ...(base ? [line(name, base)] : []),
+    ...(adapted ? [line(`${name} with adapter`, adapted)] : []),
+    ...(refused === undefined ? [] : [[name, '', '', '', '', '', refused.split('\n')[0].slice(0, 120)]]),
+  ])
+  console.log(table(heads, rows))
+}
+
+/** Merged, and the base with the adapter beside it, on SmolLM2. */
+async function compareAdapter(name: string, adapter: string): Promise<void> {
+  const questions = await askQuestions(model, asked, newTokens)
+  const expected = await continuedByFettle({ model, adapter }, questions)
+  const [base, merged, lora] = ['base-f32.gguf', `${name}-f32.gguf`, `${name}-lora.gguf`].map((file) =>
+    join(out, file),
+  )
+  const options = { model, overwrite: true, certificateRows: 0 }
+  if (!existsSync(base)) await exportModel({ ...options, format: 'gguf', type: 'f32', output: base })
+  await exportModel({ ...options, adapter, format: 'gguf', type: 'f32', output: merged })
+  await exportModel({ ...options, adapter, format: 'gguf-lora', type: 'f32', output: lora })
+  const rows: string[][] = []
+  for (const [form, files] of [
+    ['merged', [merged]],
+    ['base and adapter', [base, lora]],
+  ] as const)
+    rows.push(line(`${name}, ${form}`, await compareInLlama(python, out, questions, expected, files)))
+  console.log(table(heads, rows))
+}
+
+if (parts.includes('trained')) {
+  const adapter = join(out, 'trained')
+  const data = values.data ?? join(peers, 'docs.jsonl')
+  if (!existsSync(join(adapter, 'adapter_model.safetensors')))
+    await trainAdapter({ model, data, output: adapter, steps: Number(values.steps) })
+  await compareAdapter('trained', adapter)
+}
+if (parts.includes('made')) {
+  // One with a scaling of its own kind, a pattern, and numbers in B.
+  const adapter = join(out, 'made')
+  const loaded = await AutoModelForCausalLM.fromPretrained(model, { dtype: 'float32' })
+  await loaded.addAdapter({
+    r: 8,
+    loraAlpha: 2,
+    useRslora: true,
+    rankPattern: { down_proj: 4 },
+    targetModules: 'all-linear',
+    initLoraWeights: false,
+  })
+  await loaded.saveAdapter(adapter)
+  await loaded.free()
+  await compareAdapter('made', adapter)
+}
+if (parts.includes('types') && values['llama-cpp'] !== undefined) {
   const folder = join(out, 'types')
   await mkdir(folder, { recursive: true })
   for (const type of values.types.split(','))
-    await exportModel({ ...options, format: 'gguf', type, output: join(folder, `${type}.gguf`) })
-  await run([join('bench', 'export-check', 'compare.py'), values['llama-cpp'], model, folder])
+    await exportModel({ model, overwrite: true, format: 'gguf', type, output: join(folder, `${type}.gguf`) })
+  await runPython(python, [join('bench', 'export-check', 'compare.py'), values['llama-cpp'], model, folder])
 }
 process.exitCode = failed ? 1 : 0
-
-async function run(args: readonly string[]): Promise<void> {
-  const child = spawn(python, args, { stdio: ['ignore', 'inherit', 'inherit'] })
-  const code = await new Promise((resolve, reject) => {
-    child.on('error', reject)
-    child.on('close', resolve)
-  })
-  if (code !== 0) throw new Error(`${python} ${args.join(' ')} ended with ${String(code)}`)
-}

@@ -18,6 +18,7 @@ const { values } = parseArgs({
     data: { type: 'string' },
     runtimes: { type: 'string', default: 'build/onnx-runtimes' },
     out: { type: 'string', default: 'runs/onnx-check' },
+    steps: { type: 'string', default: '60' },
     reuse: { type: 'boolean', default: false },
     only: { type: 'string', default: 'families,chat,browser' },
     types: { type: 'string', default: Object.keys(storages).join(',') },
@@ -59,6 +60,7 @@ const paths = {
   model: values.model ?? join(values.peers, 'smollm2'),
   data: values.data ?? join(values.peers, 'docs.jsonl'),
   out: values.out,
+  steps: Number(values.steps),
   isReused: values.reuse,
 }
 if (parts.includes('chat')) {

@@ -12,6 +12,7 @@ export default defineConfig({
     'model-table': 'model-table.ts',
     'onnx-check': 'onnx-check.ts',
     'export-check': 'export-check.ts',
+    'certificate-check': 'certificate-check.ts',
     fuzz: 'fuzz.ts',
     kill: 'kill.ts',
     'dpo-speed': 'dpo-speed.ts',

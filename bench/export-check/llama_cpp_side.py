@@ -1,25 +1,40 @@
-"""Logits and greedy tokens that llama.cpp makes of GGUF files: python llama_cpp_side.py IDS OUT MODEL [LORA]"""
+"""What llama.cpp makes of GGUF files: python llama_cpp_side.py IDS OUT MODEL [LORA]
+
+IDS has "prompts" (token ids), how many "tokens" to add, and where the file has a vocabulary "messages" that its own template renders. OUT gets
+logits behind each prompt, greedy tokens until one that llama.cpp itself takes for an end, and the rendered texts with their tokens.
+"""
 import json
 import sys
 
-import numpy as np
-from llama_cpp import Llama
+import llama_cpp
+from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 ids = json.load(open(sys.argv[1]))
-model = Llama(sys.argv[3], lora_path=sys.argv[4] if len(sys.argv) > 4 else None, logits_all=True, type_k=0, type_v=0, verbose=False, n_ctx=512, n_threads=2)
-out = []
+model = llama_cpp.Llama(sys.argv[3], lora_path=sys.argv[4] if len(sys.argv) > 4 else None, logits_all=True, type_k=0, type_v=0,
+                        verbose=False, n_ctx=ids.get("context", 1024), n_threads=2)
+vocabulary = llama_cpp.llama_model_get_vocab(model.model)
+rows = []
 for prompt in ids["prompts"]:
     model.reset()
     model.eval(prompt)
-    scores = model.scores[: len(prompt)].copy()
+    logits = model.scores[len(prompt) - 1].tolist()
     greedy = []
-    token = int(scores[-1].argmax())
-    for _ in range(ids["tokens"]):
-        if token in ids["stop"]:
-            break
+    token = int(model.scores[len(prompt) - 1].argmax())
+    while len(greedy) < ids["tokens"]:
         greedy.append(token)
+        if llama_cpp.llama_vocab_is_eog(vocabulary, token):
+            break
         model.eval([token])
         token = int(model.scores[model.n_tokens - 1].argmax())
-    out.append({"logits": scores[-1].tolist(), "greedy": greedy, "end": token})
-tokens = [model.tokenize(text.encode(), add_bos=False, special=True) for text in ids["texts"]]
-json.dump({"rows": out, "tokens": tokens}, open(sys.argv[2], "w"))
+    rows.append({"logits": logits, "greedy": greedy, "stopped": bool(llama_cpp.llama_vocab_is_eog(vocabulary, greedy[-1]))})
+texts, tokens = [], []
+if ids.get("messages"):
+
+    def piece(token):
+        return model.detokenize([token], special=True).decode() if token >= 0 else ""
+
+    template = Jinja2ChatFormatter(template=model.metadata["tokenizer.chat_template"], bos_token=piece(model.token_bos()),
+                                   eos_token=piece(model.token_eos()))
+    texts = [template(messages=messages).prompt for messages in ids["messages"]]
+    tokens = [model.tokenize(text.encode(), add_bos=False, special=True) for text in texts]
+json.dump({"rows": rows, "texts": texts, "tokens": tokens}, open(sys.argv[2], "w"))

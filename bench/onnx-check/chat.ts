@@ -3,7 +3,8 @@ import { rm } from 'node:fs/promises'
 import { dirname, basename, join } from 'node:path'
 import { exportModel } from '../../src/export/index.ts'
 import { storages, type StorageName } from '../../src/export/onnx/storage.ts'
-import { AutoModelForCausalLM, AutoTokenizer, trainSft } from '../../src/index.ts'
+import { AutoModelForCausalLM, AutoTokenizer } from '../../src/index.ts'
+import { trainAdapter } from '../trained-adapter.ts'
 import type { Runtimes } from './runtimes.ts'
 
 /** What is asked. */
@@ -18,6 +19,7 @@ export interface ChatPaths {
   model: string
   data: string
   out: string
+  steps: number
   /** Whether what a former check trained and exported is taken. */
   isReused: boolean
 }
@@ -31,28 +33,6 @@ export interface ChatResult {
 }
 
 const newTokens = 40
-
-/** A few steps, so that the answers are not the base's. */
-export async function trainAdapter({ model, data, out }: ChatPaths): Promise<string> {
-  const adapter = join(out, 'adapter')
-  await rm(adapter, { recursive: true, force: true })
-  await using loaded = await AutoModelForCausalLM.fromPretrained(model)
-  for await (const event of trainSft({
-    model: loaded,
-    tokenizer: await AutoTokenizer.fromPretrained(model),
-    data: [data],
-    outputDir: adapter,
-    lora: { r: 8, loraAlpha: 16, targetModules: 'all-linear' },
-    maxLength: 256,
-    perDeviceTrainBatchSize: 2,
-    maxSteps: 6,
-    learningRate: 1e-3,
-    saveSteps: 0,
-    seed: 1,
-  }))
-    if (event.type === 'step') console.log(`step ${event.step}: loss ${event.loss.toFixed(3)}`)
-  return adapter
-}
 
 /** fettle's own answers, in float32. */
 export async function answersOfFettle(model: string, adapter: string): Promise<string[]> {
@@ -81,7 +61,7 @@ export async function checkChat(
   const output = join(paths.out, 'onnx-model')
   const adapter = join(paths.out, 'adapter')
   if (!paths.isReused || !existsSync(output)) {
-    await trainAdapter(paths)
+    await trainAdapter({ model: paths.model, data: paths.data, output: adapter, steps: paths.steps })
     await rm(output, { recursive: true, force: true })
     await exportModel({ model: paths.model, adapter, format: 'onnx', type: types, output })
   }

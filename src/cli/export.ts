@@ -45,14 +45,19 @@ export const exportCommand = defineCommand({
       type: 'string',
       hint: 'path',
       description:
-        'Rows that the exported form and the live model are both asked, for the certificate; may be repeated',
+        'Rows that the exported form and the live model are both asked, for the certificate; may be repeated. Default the evaluation rows of the run that made the adapter',
       repeats: true,
     },
-    certificateRows: { type: 'number', description: 'How many of these rows; default 8' },
+    certificateRows: { type: 'number', description: 'How many of these rows; default 8, 0: none' },
     certificateBound: {
       type: 'number',
       description:
         'The largest mean divergence from the live model that passes, in nats; default by the type',
+    },
+    python: {
+      type: 'string',
+      hint: 'path',
+      description: 'The Python that llama-cpp-python or mlx-lm is looked for in; default python3',
     },
     force: { type: 'boolean', description: 'Replaces a file, or writes into a folder that has files in it' },
     quantization: {
@@ -102,12 +107,14 @@ export const exportCommand = defineCommand({
         ...(flags.evalData !== undefined && { evalData: repeated('evalData') }),
         certificateRows: flags.certificateRows,
         certificateBound: flags.certificateBound,
+        ...(flags.python !== undefined && { python: flags.python }),
         signal: controller.signal,
-        onProgress({ tensors, all }) {
-          const { filled, rest } = bar(all === 0 ? 0 : tensors / all, 20)
+        onProgress({ tensors, all, rows }) {
+          const [done, of, what] = rows ? [rows.done, rows.all, 'row'] : [tensors, all, 'tensor']
+          const { filled, rest } = bar(of === 0 ? 0 : done / of, 20)
           const { paint } = people
           line.show(
-            `${paint.cyan('⠿')} ${paint.bold('exporting')}  ${paint.cyan(filled)}${paint.dim(rest)}  ${tensors} of ${plural(all, 'tensor')}`,
+            `${paint.cyan('⠿')} ${paint.bold(rows ? 'comparing' : 'exporting')}  ${paint.cyan(filled)}${paint.dim(rest)}  ${done} of ${plural(of, what)}`,
           )
         },
       })
@@ -134,9 +141,20 @@ function summaryOf({ format, type, path, files, certificate, certificatePaths }:
   return { format, type, path, files, certificate: { verdict, kl, path: certificatePaths.json } }
 }
 
-function describe({ format, type, path, files }: ExportResult): string {
+function describe({ format, type, path, files, certificate }: ExportResult): string {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  return `${path} · ${format} · ${type} · ${short(bytes)}B in ${plural(files.length, 'file')}`
+  const wrote = `${path} · ${format} · ${type} · ${short(bytes)}B in ${plural(files.length, 'file')}`
+  return [wrote, ...certified(certificate)].join('\n  ')
+}
+
+/** A line for each form that was compared, or why none was. */
+function certified({ note, forms }: ExportResult['certificate']): string[] {
+  const told = forms.map(({ type, kl, rows, runtime, same_answers: same, note: why }) =>
+    runtime === null || kl === null
+      ? `${type}: not compared. ${why ?? ''}`
+      : `${type}: ${same} of ${plural(rows.length, 'answer')} equal, divergence ${kl.toPrecision(2)} nats, in ${runtime.name} ${runtime.version}${runtime.isTarget ? '' : `. ${why ?? ''}`}`,
+  )
+  return note === undefined ? told : [...told, `not compared. ${note}`]
 }
 
 const units = new Map([

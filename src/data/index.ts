@@ -19,7 +19,7 @@ export {
   toConversations,
   type ConversationOptions,
 } from './to-conversations.ts'
-export { stoppingStrategies, type MixOptions } from './mix/index.ts'
+export { readConversations, stoppingStrategies, type MixOptions } from './mix/index.ts'
 export { prepareExamples, type PrepareOptions } from './prepare-examples.ts'
 export { createEncodingPool, type EncodingPool } from './workers/encoding-pool.ts'
 export { encodeInThreads } from './workers/encode-in-threads.ts'

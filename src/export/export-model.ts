@@ -1,14 +1,14 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { checkArgument, checkObject, checkPath } from '../check-argument.ts'
 import { clipText, FettleError, quoteValue, type Problem } from '../error.ts'
 import type { ExportedFile, ExportFormat, ExportSource } from './format.ts'
-import { certify, placeCertificate, setAside } from './certificate/index.ts'
+import { certify, writeCertificate } from './certificate/index.ts'
 import type { Certificate, Exported } from './certificate/index.ts'
 import { exportFormats, type ExportFormatName } from './formats.ts'
 import { openSource } from './open-source.ts'
 import type { ExportOptions } from './options.ts'
-import { placeWhole } from './place-files.ts'
+import { failedSuffix, filesIn, placeWhole } from './place-files.ts'
 
 /** What was written. */
 export interface ExportResult {
@@ -37,71 +37,74 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   checkAdapter(chosen, options)
   checkOutput(chosen, options, overwrite)
   const source = await openSource(options)
-  const written = await writeFiles(source, chosen, types, options).finally(() => source.model.free())
-  const exported = { format, types, output, files: written.files }
-  const { certificate, paths } = await certified(source, exported, options, chosen.extension !== null)
-  const beside = Object.values(paths).map((path) => ({ path, bytes: statSync(path).size }))
-  const files = [...written.files, ...beside].toSorted((a, b) => (a.path < b.path ? -1 : 1))
-  return {
-    format,
-    type: types.join(','),
-    path: output,
-    files,
-    notices: written.notices,
-    certificate,
-    certificatePaths: paths,
+  const notices: Problem[] = [...source.model.notices, ...source.tokenizer.notices]
+  const isFile = chosen.extension !== null
+  // Before the live model is loaded for the certificate, and where something fails.
+  let isOpen = true
+  const close = async (): Promise<void> => {
+    if (isOpen) await source.model.free()
+    isOpen = false
   }
+  let certificate: Certificate | undefined
+  let names = { json: '', page: '' }
+  const files = await placeWhole(output, isFile, async (folder) => {
+    notices.push(...(await writeFiles(source, chosen, types, { folder, options })))
+    await close()
+    certificate = await certify(source, await describeExport(types, folder, options), options)
+    names = await writeCertificate(certificate, folder, { output, isFile })
+    return certificate.verdict === 'failed' ? 'failed' : 'whole'
+  }).finally(close)
+  if (!certificate) throw new Error('no certificate')
+  refuseFailed(certificate, output)
+  const at = (name: string) => join(isFile ? dirname(output) : output, name)
+  const certificatePaths = { json: at(names.json), page: at(names.page) }
+  return { format, type: types.join(','), path: output, files, notices, certificate, certificatePaths }
 }
 
-/** Lets the format write beside the output, and moves what is whole to its place. */
+/** Lets the format write into a folder. */
 async function writeFiles(
   source: ExportSource,
   format: ExportFormat,
   types: readonly string[],
-  { output, maxShardBytes, signal, onProgress }: ExportOptions,
-): Promise<Pick<ExportResult, 'files' | 'notices'>> {
-  const isFile = format.extension !== null
-  const notices: Problem[] = [...source.model.notices, ...source.tokenizer.notices]
+  { folder, options }: { folder: string; options: ExportOptions },
+): Promise<readonly Problem[]> {
+  const { output, maxShardBytes, signal, onProgress } = options
   const write = await format.load()
-  const files = await placeWhole(output, isFile, async (folder) => {
-    const found = await write(source, {
-      folder,
-      name: basename(output),
-      type: types[0],
-      types,
-      maxShardBytes: maxShardBytes ?? (isFile ? Number.POSITIVE_INFINITY : 5e9),
-      onTensor(tensors, all) {
-        signal?.throwIfAborted()
-        onProgress?.({ tensors, all })
-      },
-    })
-    signal?.throwIfAborted()
-    notices.push(...(found ?? []))
+  const found = await write(source, {
+    folder,
+    name: basename(output),
+    type: types[0],
+    types,
+    maxShardBytes: maxShardBytes ?? (format.extension === null ? 5e9 : Number.POSITIVE_INFINITY),
+    onTensor(tensors, all) {
+      signal?.throwIfAborted()
+      onProgress?.({ tensors, all })
+    },
   })
-  return { files, notices }
+  signal?.throwIfAborted()
+  return found ?? []
 }
 
-/**
- * Writes the certificate beside an export.
- *
- * @throws FettleError (exit code 1) where the exported form is too far from the live model: it is set aside
- */
-async function certified(source: ExportSource, exported: Exported, options: ExportOptions, isFile: boolean) {
-  const { output, files } = exported
-  const certificate = await certify(source, exported, options)
-  const paths = await placeCertificate(certificate, output, isFile)
-  if (certificate.verdict !== 'failed') return { certificate, paths }
-  const aside = await setAside(output, isFile, files)
-  const { type, kl, bound } = certificate.forms.find(({ verdict }) => verdict === 'failed') ?? {}
-  throw new FettleError(
-    {
-      place: output,
-      found: `a mean divergence of ${kl?.toPrecision(3)} nats from the live model, as ${type}`,
-      expected: `at most ${bound}`,
-      cure: `It is kept as ${aside}, with its certificate; try a type of more bits, or --certificate-bound where that is near enough.`,
-    },
-    { exitCode: 1 },
+/** What was written, by the paths that it is to have. */
+async function describeExport(
+  types: readonly string[],
+  folder: string,
+  { format, output, model, adapter }: ExportOptions,
+): Promise<Exported> {
+  const home = exportFormats[format].extension === null ? output : dirname(output)
+  const files = (await filesIn(folder)).map((name) => ({ name, path: join(home, name) }))
+  return { format, types, output, folder, files, paths: { model, adapter } }
+}
+
+/** @throws FettleError (exit code 1) where an exported form is not what the live model is; it lies aside */
+function refuseFailed({ verdict, forms }: Certificate, output: string): void {
+  if (verdict !== 'failed') return
+  const problems = forms.flatMap(({ type, problems: own }) =>
+    own.map(({ found, expected }) => ({ place: output, found: `${found}, as ${type}`, expected })),
   )
+  const [first, ...rest] = problems
+  const cure = `It is kept as ${output}${failedSuffix}, with its certificate; try a type of more bits, or --certificate-bound where that is near enough.`
+  throw new FettleError([{ ...first, cure }, ...rest], { exitCode: 1 })
 }
 
 function checked(options: ExportOptions): ExportOptions {
@@ -112,7 +115,7 @@ function checked(options: ExportOptions): ExportOptions {
   const { format, maxShardBytes: most } = options
   const isFormat = typeof format === 'string' && Object.hasOwn(exportFormats, format)
   checkArgument('exportModel: format', format, isFormat, Object.keys(exportFormats).join(', '))
-  checkCount('certificateRows', options.certificateRows, Number.isInteger)
+  if (options.certificateRows !== 0) checkCount('certificateRows', options.certificateRows, Number.isInteger)
   checkCount('certificateBound', options.certificateBound, Number.isFinite)
   const isSize = most === undefined || (typeof most === 'number' && most > 0)
   checkArgument('exportModel: maxShardBytes', most, isSize, 'a number of bytes')

@@ -20,6 +20,8 @@ export interface ExportProgress {
   /** Tensors written, and all that there are. */
   tensors: number
   all: number
+  /** When they are written: rows that were asked for the certificate, of all that are, by the live model and each form. */
+  rows?: { done: number; all: number }
 }
 
 /** Where a format writes, and what was asked of it. */

@@ -20,12 +20,17 @@ export interface ExportOptions extends Pick<
   overwrite?: boolean | undefined
   /** Above so many bytes weights go to several files; default 5 · 10⁹, of GGUF files none. */
   maxShardBytes?: number | undefined
-  /** Files of rows that the exported form and the live model are both asked, for the certificate; without them it has hashes only. */
+  /**
+   * Files of rows that the exported form and the live model are both asked, for the certificate; default the evaluation rows of the run
+   * that wrote the adapter, or the model. Without any it has hashes only.
+   */
   evalData?: string | readonly string[] | undefined
-  /** How many of the rows; default 8. */
+  /** How many of the rows; default 8, 0: none. */
   certificateRows?: number | undefined
   /** The largest mean divergence from the live model that passes, in nats; default by the type, see `boundOf`. */
   certificateBound?: number | undefined
+  /** The Python that llama-cpp-python or mlx-lm is looked for in; default python3. */
+  python?: string | undefined
   /** Ends the export; nothing is left of it. */
   signal?: AbortSignal | undefined
   /** Is told how far it is, tensor by tensor. */

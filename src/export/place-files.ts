@@ -1,35 +1,46 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { dirname, join, parse, resolve } from 'node:path'
 import { explainUnwritable, makeFolder, syncFolder } from '../formats/index.ts'
 import type { ExportedFile } from './format.ts'
+
+/** Whether what was written is what it should be. */
+export type Outcome = 'whole' | 'failed'
+
+/** Behind the name of what is not what it should be. */
+export const failedSuffix = '.failed'
 
 /**
  * Lets `write` fill a folder beside `output`, and moves what lies in it to its place when it is whole: a folder becomes
  * `output`, or its files go into the folder that is there; where `isFile`, its files go beside one another into the folder of
- * `output`. Where `write` fails nothing is left.
+ * `output`. What `write` says to have failed gets `.failed` behind its name, in the place of what an earlier one left so, and what lies at
+ * `output` stays. Where `write` throws nothing is left.
  *
  * @returns the files at their places, in the order of their names
  */
 export async function placeWhole(
   output: string,
   isFile: boolean,
-  write: (folder: string) => Promise<void>,
+  write: (folder: string) => Promise<Outcome>,
 ): Promise<ExportedFile[]> {
-  const path = resolve(output)
-  const parent = dirname(path)
-  const temporary = join(parent, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
+  const { dir: parent, base } = parse(resolve(output))
+  const temporary = join(parent, `.${base}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
   try {
     await makeFolder(parent)
     await mkdir(temporary)
-    await write(temporary)
+    const suffix = (await write(temporary)) === 'failed' ? failedSuffix : ''
+    const path = join(parent, `${base}${suffix}`)
     const names = await filesIn(temporary)
-    const folder = isFile ? parent : path
-    if (isFile || existsSync(path)) for (const name of names) await moveInto(temporary, folder, name)
+    if (suffix !== '' && !isFile) await rm(path, { recursive: true, force: true })
+    const placed = isFile ? names.map((name) => withSuffix(name, suffix)) : names
+    if (isFile || existsSync(path))
+      for (const [i, name] of names.entries())
+        await moveInto(join(temporary, name), join(isFile ? parent : path, placed[i]))
     else await rename(temporary, path)
     await syncFolder(parent)
-    return await Promise.all(names.map((name) => describe(isFile ? dirname(output) : output, name)))
+    const folder = isFile ? dirname(output) : `${output}${suffix}`
+    return await Promise.all(placed.map((name) => describe(folder, name)))
   } catch (error) {
     throw explainUnwritable(output, error)
   } finally {
@@ -37,7 +48,13 @@ export async function placeWhole(
   }
 }
 
-async function filesIn(folder: string): Promise<string[]> {
+/** Of what was set aside each file's name says it, once. */
+function withSuffix(name: string, suffix: string): string {
+  return suffix === '' || name.includes(`${suffix}.`) ? name : `${name}${suffix}`
+}
+
+/** The files of a folder and of those in it, in the order of their names. */
+export async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   return entries
     .filter((entry) => entry.isFile())
@@ -45,10 +62,9 @@ async function filesIn(folder: string): Promise<string[]> {
     .toSorted()
 }
 
-async function moveInto(from: string, to: string, name: string): Promise<void> {
-  const target = join(to, name)
-  await makeFolder(dirname(target))
-  await rename(join(from, name), target)
+async function moveInto(from: string, to: string): Promise<void> {
+  await makeFolder(dirname(to))
+  await rename(from, to)
 }
 
 async function describe(folder: string, name: string): Promise<ExportedFile> {

@@ -34,7 +34,7 @@ export {
   type TrainOptions,
   type TrainOptionsInput,
 } from './options/index.ts'
-export { findPassSize, passSize } from './memory/index.ts'
+export { findPassSize, machineMemory, passSize } from './memory/index.ts'
 export { prepareData } from './prepare.ts'
 export { prepareRun, type PreparedEvent } from './prepare-run.ts'
 export { isDivergence } from './divergence.ts'
@@ -43,7 +43,7 @@ export { preferenceKindOf } from './preferences/preference-kind.ts'
 export { runTraining } from './run-training.ts'
 export { applyRunTemplate } from './run-template.ts'
 export type { TrainingData, TrainingTask } from './task.ts'
-export type { RunFolder } from './runs/index.ts'
+export { findRunEvaluation, type RunEvaluation, type RunFolder } from './runs/index.ts'
 export { trainCpo, trainDpo, trainKto, trainOrpo } from './preferences/train-preferences.ts'
 export type { Execute, TrainInput } from './compose-run.ts'
 export { dueSteps } from './due-steps.ts'

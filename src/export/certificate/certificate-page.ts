@@ -1,4 +1,5 @@
 import type { Certificate, CertifiedForm, HashedFile } from './certificate.ts'
+import type { RowsFrom } from './certificate-rows.ts'
 import type { ComparedRow } from './compare-rows.ts'
 
 /** A certificate for people: one page without scripts, readable offline. */
@@ -16,7 +17,7 @@ export function certificatePage(certificate: Certificate): string {
 <title>Certificate: ${escaped(format)}, ${verdict}</title>
 <style>${style}</style>
 <h1>Export as ${escaped(format)}: <span class="${verdict.replace(' ', '-')}">${verdict}</span></h1>
-<p>${note === undefined ? 'What the exported form says to evaluation rows, beside the live model with its adapter in float32.' : escaped(note)}
+<p>${note === undefined ? `What the exported form says to ${rowNames[certificate.rows_from ?? 'files']}, beside the live model with its adapter in float32.` : escaped(note)}
 Made by fettle ${escaped(fettle)}, ${escaped(created)}.</p>
 ${forms.map(formSection).join('\n')}
 <h2>What it is made of</h2>
@@ -28,16 +29,27 @@ ${template ? `<tr><td>Template<td><td><td><code>${template.sha256}</code></tr>` 
 `
 }
 
+/** Whose rows were asked. */
+const rowNames: { readonly [From in RowsFrom]: string } = {
+  files: 'rows of the files that were named',
+  eval_data: 'the evaluation rows of its run',
+  val_size: 'rows that its run held out',
+  'validation split': 'the validation split of its run',
+  'training data': 'rows that its run learned, which held none out',
+}
+
 function formSection(form: CertifiedForm): string {
-  const { path, type, runtime, note, rows, kl, agreement, same_answers: same, bound, verdict } = form
+  const { path, type, runtime, note, rows, kl, agreement, bound, verdict, problems } = form
+  const { same_answers: same, same_prompts: prompts } = form
   const by = runtime === null ? 'nothing here runs it' : `${runtime.name} ${runtime.version}`
   const isReadBack = runtime !== null && !runtime.isTarget
   const numbers =
     kl === null
       ? ''
-      : `<p>Mean divergence ${kl.toExponential(2)} nats (bound ${bound}), likeliest token equal at ${((agreement ?? 0) * 100).toFixed(1)}% of places, ${same} of ${rows.length} answers equal.</p>`
+      : `<p>Mean divergence ${kl.toExponential(2)} nats (bound ${bound}), likeliest token equal at ${((agreement ?? 0) * 100).toFixed(1)}% of places; ${prompts} of ${rows.length} prompts and ${same} answers equal.</p>`
   return `<h2>${escaped(type)}: <span class="${verdict.replace(' ', '-')}">${verdict}</span></h2>
 <p><code>${escaped(path)}</code>, by ${escaped(by)}${isReadBack ? ': fettle read the files back, this is not the runtime that they are for' : ''}. ${escaped(note ?? '')}</p>
+${problems.map(({ found, expected }) => `<p class="failed">Found ${escaped(found)}; expected ${escaped(expected)}.</p>`).join('\n')}
 ${numbers}
 ${rows.map(rowSection).join('\n')}`
 }
@@ -50,6 +62,8 @@ function rowSection(row: ComparedRow): string {
     first_logits: first,
     live,
     exported,
+    exported_prompt: otherPrompt,
+    exported_prompt_ids: otherIds,
     kl,
     same_answer: isSame,
   } = row
@@ -58,6 +72,7 @@ function rowSection(row: ComparedRow): string {
   return `<details${isSame ? '' : ' open'}><summary>${escaped(origin)}: ${isSame ? 'equal' : 'other'}, divergence ${kl.toExponential(2)}</summary>
 <pre>${escaped(prompt)}</pre>
 <p class="ids">${ids.join(' ')}</p>
+${otherPrompt === undefined ? '' : `<p class="failed">The exported form makes of the row:</p><pre>${escaped(otherPrompt)}</pre><p class="ids">${(otherIds ?? []).join(' ')}</p>`}
 <table>${answer('Live', live)}${answer('Exported', exported)}</table>
 <table><tr><th>First token<th>Live<th>Exported</tr>
 ${first.map(({ id, token, live: a, exported: b }) => `<tr><td><code>${escaped(token)}</code> ${id}<td>${a.toFixed(4)}<td>${b.toFixed(4)}</tr>`).join('\n')}

@@ -14,6 +14,10 @@ export interface ComparedRow {
   origin: string
   prompt: string
   prompt_ids: number[]
+  /** Whether the form's own template and tokenizer make the same of the row; else what they make. */
+  same_prompt: boolean
+  exported_prompt?: string
+  exported_prompt_ids?: number[]
   /** Of the token that follows the prompt: the likeliest of the live model, with the logits of both (llama.cpp tells them up to a constant). */
   first_logits: { id: number; token: string; live: number; exported: number }[]
   live: ShownAnswer
@@ -25,6 +29,8 @@ export interface ComparedRow {
   /** The share of places where both have the same likeliest token. */
   agreement: number
   same_answer: boolean
+  /** Whether the token that ended the live answer ends one of the form, too; true where the answer was cut. */
+  stops_alike: boolean
 }
 
 /** How many of the first logits are shown. */
@@ -32,38 +38,49 @@ const shownLogits = 8
 
 export interface CompareOptions {
   tokenizer: Tokenizer
-  stops: ReadonlySet<number>
   newTokens: number
+  signal: AbortSignal | undefined
+  /** Is told of each row that was asked. */
+  onRow(): void
+}
+
+/** What the live model says to a prompt. */
+export interface LiveAnswer {
+  answer: Answer
+  /** [tokens of the answer, vocabulary] */
+  logits: Float32Array
 }
 
 /** Answers of the live model; they need no exported form, so that only one model is in memory. */
 export async function answersOf(
   live: Runner,
   prompts: readonly EvaluationPrompt[],
-  { stops, newTokens }: CompareOptions,
-): Promise<{ answer: Answer; logits: Float32Array }[]> {
-  const answers: { answer: Answer; logits: Float32Array }[] = []
+  { newTokens, signal, onRow }: CompareOptions,
+): Promise<LiveAnswer[]> {
+  const answers: LiveAnswer[] = []
   for (const { ids } of prompts) {
-    const answer = await answerGreedily(live, ids, stops, newTokens)
+    const answer = await answerGreedily(live, ids, newTokens, signal)
     answers.push({
       answer,
       logits: await live.logits([...ids, ...answer.ids.slice(0, -1)], answer.ids.length),
     })
+    onRow()
   }
   return answers
 }
 
-/** The same prompts to the exported form, compared place by place along the live answers. */
+/** The same row to the exported form: its own answer, and its logits place by place along the live one. */
 export async function compareRow(
   exported: Runner,
   prompt: EvaluationPrompt,
-  { answer, logits }: { answer: Answer; logits: Float32Array },
-  options: CompareOptions,
+  { answer, logits }: LiveAnswer,
+  { tokenizer, newTokens, signal }: CompareOptions,
 ): Promise<ComparedRow> {
-  const { tokenizer, stops, newTokens } = options
   const places = answer.ids.length
+  const rendered = await exported.render(prompt.request)
+  const isSame = rendered.text === prompt.text && rendered.ids.join() === prompt.ids.join()
   const found = await exported.logits([...prompt.ids, ...answer.ids.slice(0, -1)], places)
-  const own = await answerGreedily(exported, prompt.ids, stops, newTokens)
+  const own = await answerGreedily(exported, rendered.ids, newTokens, signal)
   const [width, theirWidth] = [logits.length / places, found.length / places]
   let kl = 0
   let agreed = 0
@@ -81,6 +98,8 @@ export async function compareRow(
     origin: prompt.origin,
     prompt: prompt.text,
     prompt_ids: prompt.ids,
+    same_prompt: isSame,
+    ...(!isSame && { exported_prompt: rendered.text, exported_prompt_ids: rendered.ids }),
     first_logits: largest(first, shownLogits).map((id) => ({
       id,
       token: tokenizer.convertIdsToTokens(id) ?? '',
@@ -93,6 +112,7 @@ export async function compareRow(
     logit_difference: theirs.reduce((most, value, id) => Math.max(most, Math.abs(value - first[id])), 0),
     agreement: agreed / places,
     same_answer: answer.ids.join() === own.ids.join(),
+    stops_alike: !answer.isStopped || exported.isStop(answer.ids[places - 1]),
   }
 }
 

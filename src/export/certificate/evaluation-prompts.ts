@@ -1,66 +1,112 @@
-import { createRowReader, formatOrigin, readRows, type Conversation } from '../../data/index.ts'
+import {
+  createDataReport,
+  formatOrigin,
+  readConversations,
+  readPrompts,
+  type Conversation,
+  type DataSource,
+  type Prompt,
+} from '../../data/index.ts'
+import type { RunEvaluation } from '../../train/index.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
+import { renderRequest, type PromptRequest, type RenderedPrompt } from './prompt-request.ts'
 
 /** What a model is asked for a certificate. */
-export interface EvaluationPrompt {
+export interface EvaluationPrompt extends RenderedPrompt {
   /** The row: file and line. */
   origin: string
-  /** As the template renders it, up to where the answer begins. */
-  text: string
-  ids: number[]
+  request: PromptRequest
 }
+
+/** Rows to ask, and what to make of them. */
+export type EvaluationRows = Omit<RunEvaluation, 'role'>
 
 /** The longest prompt that is asked. */
 const mostTokens = 2048
 
-/** The prompts of the first `count` rows that have an answer and are not too long. */
-export async function readPrompts(
+/** Of a text without a prompt so many characters are one. */
+const shownText = 200
+
+/** Rows of files that somebody named, in the format that the first row of each tells. */
+export function rowsOfFiles(
   paths: readonly string[],
+  run: Pick<EvaluationRows, 'preferences' | 'isPrompts' | 'variables'>,
+): EvaluationRows {
+  return { ...run, sources: paths.map((path): DataSource => ({ path })), mix: {}, isHeldOut: false }
+}
+
+/** The prompts of the first `count` rows that have one which is not too long, each once. */
+export async function readEvaluationPrompts(
+  rows: EvaluationRows,
   tokenizer: Tokenizer,
   count: number,
 ): Promise<EvaluationPrompt[]> {
   const prompts: EvaluationPrompt[] = []
-  for (const path of paths) {
-    const read = createRowReader({})
-    for await (const row of readRows({ path })) {
-      if (prompts.length >= count) return prompts
-      const conversation = read(row)
-      const prompt = conversation && (await promptOf(conversation, tokenizer))
-      if (prompt && prompt.ids.length > 0 && prompt.ids.length <= mostTokens)
-        prompts.push({ origin: formatOrigin(row.origin), ...prompt })
-    }
+  const known = new Set<string>()
+  for await (const { origin, request } of requestsOf(rows)) {
+    const prompt = await renderRequest(request, tokenizer)
+    const { ids } = prompt
+    if (ids.length === 0 || ids.length > mostTokens || known.has(ids.join())) continue
+    known.add(ids.join())
+    prompts.push({ origin, request, ...prompt })
+    if (prompts.length === count) break
   }
   return prompts
 }
 
-async function promptOf(
-  conversation: Conversation,
-  tokenizer: Tokenizer,
-): Promise<{ text: string; ids: number[] } | undefined> {
-  const encoded = async (text: string, addSpecialTokens: boolean) => {
-    const { inputIds } = await tokenizer.encode(text, { addSpecialTokens })
-    return { text, ids: inputIds }
+type Asked = Pick<EvaluationPrompt, 'origin' | 'request'>
+
+async function* requestsOf({
+  sources,
+  mix,
+  isHeldOut,
+  isPrompts,
+  ...how
+}: EvaluationRows): AsyncGenerator<Asked> {
+  // A row that cannot be used is for training to refuse.
+  const reading = { ...mix, skipInvalid: true, report: createDataReport() }
+  const { preferences, variables } = how
+  const found: AsyncGenerator<Conversation | Prompt> = isPrompts
+    ? readPrompts(sources, reading)
+    : readConversations(sources, { ...reading, preferences })
+  for await (const each of found) {
+    const { file, line, row, heldOut } = each.origin
+    if (isHeldOut && heldOut !== true) continue
+    const request = 'content' in each ? requestOfPrompt(each, variables) : requestOf(each, variables)
+    const origin = { file, ...(line !== undefined && { line }), ...(row !== undefined && { row }) }
+    if (request) yield { origin: formatOrigin(origin), request }
   }
+}
+
+/** Up to the last answer; undefined where nothing asks for one. */
+function requestOf(
+  conversation: Conversation,
+  variables: EvaluationRows['variables'],
+): PromptRequest | undefined {
   switch (conversation.kind) {
     case 'messages': {
-      const { messages, tools, variables } = conversation
+      const { messages, tools, variables: own } = conversation
       const last = messages.findLastIndex(({ role }) => role === 'assistant')
       if (last < 1) return undefined
-      const text = tokenizer.applyChatTemplate(messages.slice(0, last), {
-        addGenerationPrompt: true,
-        ...(tools && { tools }),
-        ...(variables && { variables }),
-      })
-      return encoded(text, false)
+      return {
+        kind: 'messages',
+        messages: messages.slice(0, last),
+        tools,
+        variables: { ...variables, ...own },
+      }
     }
     case 'completion':
-      return encoded(conversation.prompt, true)
+      return { kind: 'text', text: conversation.prompt }
     case 'text':
-      return encoded(conversation.text.slice(0, 200), true)
+      return { kind: 'text', text: conversation.text.slice(0, shownText) }
     case 'tokens': {
       const { inputIds, mask } = conversation
-      const ids = inputIds.slice(0, Math.max(0, mask.indexOf(1)))
-      return { text: tokenizer.decode(ids), ids }
+      return { kind: 'tokens', ids: inputIds.slice(0, Math.max(0, mask.indexOf(1))) }
     }
   }
+}
+
+function requestOfPrompt({ content }: Prompt, variables: EvaluationRows['variables']): PromptRequest {
+  if (content.kind !== 'messages') return content
+  return { ...content, variables: { ...variables, ...content.variables } }
 }

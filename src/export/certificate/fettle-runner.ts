@@ -1,22 +1,26 @@
 import { AutoModelForCausalLM } from '../../model/index.ts'
 import type { Decoder } from '../../generate/index.ts'
 import { version } from '../../version.ts'
-import type { Runner } from './runner.ts'
+import type { Runner, Speech } from './runner.ts'
+
+/** How fettle loads a model. */
+export type FettleLoading = Omit<
+  NonNullable<Parameters<typeof AutoModelForCausalLM.fromPretrained>[1]>,
+  'dtype'
+>
 
 /** A model in fettle, with or without an adapter, in float32. */
 export async function fettleRunner(
   paths: { model: string; adapter?: string | undefined },
-  options: {
-    capacity: number
-    isTarget: boolean
-    load?: Parameters<typeof AutoModelForCausalLM.fromPretrained>[1]
-  },
+  speech: Speech,
+  options: { capacity: number; isTarget: boolean; load?: FettleLoading },
 ): Promise<Runner> {
   const model = await AutoModelForCausalLM.fromPretrained(paths.model, { ...options.load, dtype: 'float32' })
   if (paths.adapter !== undefined) await model.loadAdapter(paths.adapter)
   const decoder = model.decoder(1, Math.min(options.capacity, model.maxPositions))
   let fed: readonly number[] = []
   return {
+    ...speech,
     runtime: { name: `fettle (${model.engine.name})`, version: version(), isTarget: options.isTarget },
     givesLogits: true,
     async logits(ids, rows) {

@@ -1,5 +1,7 @@
+import { AutoTokenizer } from '../../tokenizer/index.ts'
 import { importInstalled } from './installed-package.ts'
-import type { Runner } from './runner.ts'
+import { renderMessages } from './prompt-request.ts'
+import type { Runner, Speech } from './runner.ts'
 
 /** What of node-llama-cpp 3 is used. */
 interface LlamaModule {
@@ -10,7 +12,15 @@ interface Llama {
   dispose(): Promise<void>
 }
 interface LlamaModel {
-  createContext(options: { contextSize: number }): Promise<{ getSequence(): LlamaSequence }>
+  readonly tokens: { readonly bos: number | null; readonly shouldPrependBosToken: boolean }
+  tokenize(text: string, specialTokens: boolean): number[]
+  isEogToken(id: number): boolean
+  createContext(options: {
+    contextSize: number
+    experimentalKvCacheKeyType: 'F32'
+    experimentalKvCacheValueType: 'F32'
+    lora?: { adapters: { filePath: string }[] }
+  }): Promise<{ getSequence(): LlamaSequence }>
 }
 interface LlamaSequence {
   eraseContextTokenRanges(ranges: { start: number; end: number }[]): Promise<void>
@@ -21,18 +31,34 @@ interface LlamaSequence {
 
 const name = 'node-llama-cpp'
 
-/** A GGUF file in llama.cpp, on the processor; undefined where node-llama-cpp is not installed, or has no program for this machine. */
-export async function llamaRunner(path: string, capacity: number): Promise<Runner | undefined> {
+/** A GGUF file, and the adapter beside it. */
+export interface GgufFiles {
+  model: string
+  lora?: string
+}
+
+/**
+ * A GGUF file in llama.cpp, on the processor, with keys and values in float32; undefined where node-llama-cpp is not installed, or has no
+ * program for this machine.
+ */
+export async function llamaRunner(
+  { model: path, lora }: GgufFiles,
+  capacity: number,
+): Promise<Runner | undefined> {
   const found = await importInstalled<LlamaModule>(name)
   const llama = await found?.module
     .getLlama({ gpu: false, build: 'never', logLevel: 'error' })
     .catch(() => undefined)
   if (!found || !llama) return undefined
-  const model = await llama.loadModel({ modelPath: path })
-  const context = await model.createContext({ contextSize: capacity })
+  const { model, context } = await loaded(
+    llama,
+    { model: path, ...(lora !== undefined && { lora }) },
+    capacity,
+  )
   const sequence = context.getSequence()
   let fed: readonly number[] = []
   return {
+    ...(await speechOfLlama(model, path)),
     runtime: { name: `llama.cpp (${name})`, version: found.version, isTarget: true },
     givesLogits: false,
     async logits(ids, rows) {
@@ -49,6 +75,42 @@ export async function llamaRunner(path: string, capacity: number): Promise<Runne
       return logarithms(results.slice(-rows).map((result) => result?.next.probabilities ?? new Map()))
     },
     close: () => llama.dispose(),
+  }
+}
+
+/** @throws Error where llama.cpp does not take the file */
+async function loaded(llama: Llama, { model: modelPath, lora }: GgufFiles, contextSize: number) {
+  try {
+    const model = await llama.loadModel({ modelPath })
+    const context = await model.createContext({
+      contextSize,
+      experimentalKvCacheKeyType: 'F32',
+      experimentalKvCacheValueType: 'F32',
+      ...(lora !== undefined && { lora: { adapters: [{ filePath: lora }] } }),
+    })
+    return { model, context }
+  } catch (error) {
+    await llama.dispose()
+    throw error
+  }
+}
+
+/**
+ * llama.cpp cuts the text itself, puts the beginning of a text where its file says so, and ends where it finds an end; the template of the
+ * file is rendered by fettle, since the package renders none.
+ */
+async function speechOfLlama(model: LlamaModel, path: string): Promise<Speech> {
+  const tokenizer = await AutoTokenizer.fromPretrained(path)
+  const { bos, shouldPrependBosToken: adds } = model.tokens
+  return {
+    async render(request) {
+      if (request.kind === 'tokens') return { text: tokenizer.decode(request.ids), ids: request.ids }
+      const text = request.kind === 'text' ? request.text : renderMessages(request, tokenizer)
+      const ids = model.tokenize(text, true)
+      const isMissing = adds && bos !== null && ids[0] !== bos
+      return { text, ids: isMissing ? [bos, ...ids] : ids }
+    },
+    isStop: (id) => model.isEogToken(id),
   }
 }
 

@@ -1,6 +1,6 @@
 import { float16ToFloat32 } from '../../float16.ts'
 import { importInstalled } from './installed-package.ts'
-import type { Runner } from './runner.ts'
+import type { Runner, Speech } from './runner.ts'
 
 /** What of onnxruntime-node is used. */
 interface OrtTensor {
@@ -21,8 +21,8 @@ const name = 'onnxruntime-node'
 /** Where it may be: of the project itself, or of Transformers.js. */
 const places = [name, `@huggingface/transformers/node_modules/${name}`]
 
-/** An exported ONNX file in onnxruntime; undefined where that is not installed. */
-export async function onnxRunner(path: string): Promise<Runner | undefined> {
+/** An exported ONNX file in onnxruntime, spoken to as its folder says; undefined where that is not installed. */
+export async function onnxRunner(path: string, speech: Speech): Promise<Runner | undefined> {
   const found = (await importInstalled<Ort>(places[0])) ?? (await importInstalled<Ort>(places[1]))
   if (!found) return undefined
   const { module: ort, version } = found
@@ -32,6 +32,7 @@ export async function onnxRunner(path: string): Promise<Runner | undefined> {
   let fed: readonly number[] = []
   let past: Record<string, OrtTensor> = {}
   return {
+    ...speech,
     runtime: { name, version, isTarget: true },
     givesLogits: true,
     async logits(ids, rows) {

@@ -1,46 +1,38 @@
-import { existsSync } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { writeFileAtomic } from '../../formats/index.ts'
-import type { ExportedFile } from '../format.ts'
 import type { Certificate } from './certificate.ts'
 import { certificatePage } from './certificate-page.ts'
 
 /**
- * Writes certificate.json and certificate.html: into the folder that was exported, or beside the file. Where another export of that folder
- * has its certificate there, the names begin with the file's.
+ * Writes certificate.json and certificate.html into the folder of an export that is to be placed. Where the export is a file, and a
+ * certificate lies beside it that is another's, the names begin with the file's.
  *
- * @returns their paths
+ * @param output  where the export is to be: a file, or the folder
+ * @returns the names
  */
-export async function placeCertificate(
+export async function writeCertificate(
   certificate: Certificate,
-  output: string,
-  isFile: boolean,
+  folder: string,
+  { output, isFile }: { output: string; isFile: boolean },
 ): Promise<{ json: string; page: string }> {
-  const folder = isFile ? dirname(output) : output
-  const plain = join(folder, 'certificate.json')
-  const prefix = isFile && existsSync(plain) ? `${basename(output)}.` : ''
-  const [json, page] = ['json', 'html'].map((end) => join(folder, `${prefix}certificate.${end}`))
-  await writeFileAtomic(json, `${JSON.stringify(certificate, null, 2)}\n`)
-  await writeFileAtomic(page, certificatePage(certificate))
+  const isFailed = certificate.verdict === 'failed'
+  const isOthers = isFile && (isFailed || (await belongsToAnother(output)))
+  const prefix = isOthers ? `${basename(output)}${isFailed ? '.failed' : ''}.` : ''
+  const [json, page] = ['json', 'html'].map((end) => `${prefix}certificate.${end}`)
+  await writeFileAtomic(join(folder, json), `${JSON.stringify(certificate, null, 2)}\n`)
+  await writeFileAtomic(join(folder, page), certificatePage(certificate))
   return { json, page }
 }
 
-/**
- * Puts an export aside that is not what it should be: its folder, or each of its files, gets `.failed` behind its name, in the place of
- * what an earlier export left so.
- *
- * @returns where it is
- */
-export async function setAside(
-  output: string,
-  isFile: boolean,
-  files: readonly ExportedFile[],
-): Promise<string> {
-  const paths = isFile ? files.map(({ path }) => path) : [output]
-  for (const path of paths) {
-    await rm(`${path}.failed`, { recursive: true, force: true })
-    await rename(path, `${path}.failed`)
+/** Whether certificate.json beside a file tells of another export. */
+async function belongsToAnother(output: string): Promise<boolean> {
+  const text = await readFile(join(dirname(output), 'certificate.json'), 'utf8').catch(() => undefined)
+  if (text === undefined) return false
+  try {
+    const { files } = JSON.parse(text) as Partial<Certificate>
+    return files?.every(({ path }) => basename(path) !== basename(output)) ?? true
+  } catch {
+    return true
   }
-  return `${output}.failed`
 }

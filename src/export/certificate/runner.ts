@@ -1,11 +1,20 @@
+import type { PromptRequest, RenderedPrompt } from './prompt-request.ts'
+
 /** Who computes: the live model, or what was exported, in a runtime. */
-export interface Runner {
+export interface Runner extends Speech {
   runtime: RuntimeInfo
   /** Otherwise logarithms of probabilities: all of a row are smaller by one number. */
   givesLogits: boolean
   /** Logits [rows, vocabulary] that follow each of the last `rows` tokens. */
   logits(ids: readonly number[], rows: number): Promise<Float32Array>
   close(): Promise<void>
+}
+
+/** How a form is spoken to: its own template, tokenizer and stop tokens. */
+export interface Speech {
+  render(request: PromptRequest): Promise<RenderedPrompt>
+  /** Whether a token ends an answer. */
+  isStop(id: number): boolean
 }
 
 /** What ran an exported form. */
@@ -27,14 +36,15 @@ export interface Answer {
 export async function answerGreedily(
   runner: Runner,
   prompt: readonly number[],
-  stops: ReadonlySet<number>,
   most: number,
+  signal: AbortSignal | undefined,
 ): Promise<Answer> {
   const ids: number[] = []
   while (ids.length < most) {
+    signal?.throwIfAborted()
     const best = argmax(await runner.logits([...prompt, ...ids], 1))
     ids.push(best)
-    if (stops.has(best)) return { ids, isStopped: true }
+    if (runner.isStop(best)) return { ids, isStopped: true }
   }
   return { ids, isStopped: false }
 }

@@ -14,7 +14,7 @@ export {
   type TrainOptions,
   type TrainOptionsInput,
 } from './options.ts'
-export { lossTypes, type Method } from './preference-options.ts'
+export { lossTypes, methods, type Method } from './preference-options.ts'
 export { runFileJsonSchema } from './run-file-schema.ts'
 export { givenLora, programLayer, readRunOptions, readTrainOptions, yamlLayer } from './read-options.ts'
 export { runFileLayer } from './run-file-layer.ts'

@@ -4,8 +4,10 @@ import { z } from 'zod'
 import { FettleError, messageOf, quoteValue } from '../../error.ts'
 import { isJsonObject } from '../../formats/foreign/index.ts'
 import { writeFileAtomic } from '../../formats/index.ts'
+import { columnNames, dataFormats, messageKeyNames } from '../../data/index.ts'
 import { expectedBy } from '../../schema-issue.ts'
 import { monitorStateSchema } from '../monitor/index.ts'
+import { methods } from '../options/index.ts'
 
 /** Of the two files below; a later fettle may write others. */
 const formatVersion = 2
@@ -54,11 +56,34 @@ const trainerState = z
   .refine(({ step, steps }) => step <= steps, { error: 'at most steps', path: ['step'] })
   .refine(({ step, passes }) => step <= passes, { error: 'a pass or more for each step', path: ['passes'] })
 
+const runSource = z.strictObject({
+  path: z.union([z.string(), z.array(z.string())]),
+  config: z.string().optional(),
+  split: z.string().optional(),
+  format: z.enum(['auto', ...dataFormats]).optional(),
+  columns: z.partialRecord(z.enum(columnNames), z.string()).optional(),
+  roles: z.record(z.string(), z.string()).optional(),
+  message_keys: z.partialRecord(z.enum(messageKeyNames), z.string()).optional(),
+})
+const runRows = z.strictObject({
+  /** Where the run was started: paths are from there. */
+  folder: z.string(),
+  method: z.enum(methods),
+  data: z.array(runSource),
+  /** Absent: a validation split beside the data; null: none. */
+  eval_data: z.array(runSource).nullable().optional(),
+  val_size: z.number().optional(),
+  seed: z.int().optional(),
+  deduplicate: z.boolean().optional(),
+})
+
 const runRecord = z.strictObject({
   format_version: z.literal(formatVersion),
   run,
   model: z.string(),
   identity,
+  /** The files of its rows; older runs do not say it. */
+  rows: runRows.optional(),
   /** What lies in the run's folder besides its checkpoints: the model after `step` steps. */
   result: z.strictObject({ step: z.int().min(0), interrupted: z.boolean() }).nullable(),
 })
@@ -69,6 +94,10 @@ export type RunName = z.output<typeof run>
 export type TrainerState = Omit<z.output<typeof trainerState>, 'format_version'>
 /** What a run's folder says of it; of run.json. */
 export type RunRecord = Omit<z.output<typeof runRecord>, 'format_version'>
+
+/** The files that a run read. */
+export type RunRows = z.output<typeof runRows>
+export type RunSource = z.output<typeof runSource>
 
 /** Of a checkpoint. */
 export const stateFile = 'trainer_state.json'

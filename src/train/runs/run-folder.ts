@@ -26,6 +26,7 @@ import {
   resolved,
 } from './output-dir.ts'
 import { readRunRecord, recordFile, writeRunRecord, type RunName, type RunRecord } from './records.ts'
+import { describeRows } from './run-rows.ts'
 
 /** The folder of a run that this process alone writes to. */
 export interface RunFolder {
@@ -95,7 +96,7 @@ export async function openRunFolder(model: AutoModelForCausalLM, options: TrainO
           path = await makeDefaultFolder(nameOrPath)
           lock = await lockFolder(path)
         }
-        written = { run, model: nameOrPath, identity, result: null }
+        written = { run, model: nameOrPath, identity, rows: describeRows(options), result: null }
         await writeRunRecord(path, written)
         if (given === undefined) await pointLatest(path)
         if (!isOwn) for (const name of replacedNames(path, record)) await remove(path, name)

@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import { planModel } from '../../src/export/gguf/write-model.ts'
+import { messageOf } from '../../src/error.ts'
+import { writeGguf, type GgufEntry } from '../../src/formats/index.ts'
+import { openUnloaded } from '../../src/model/index.ts'
+import { goldenModels, readTensors } from '../../test/model/golden.ts'
+import { compareInLlama, type LlamaCompared } from './in-llama.ts'
+
+/** A program that is built lies elsewhere than its source: from the project's folder, where run.sh goes. */
+const fixture = (...path: string[]) => join('test', 'fixtures', 'models', ...path)
+
+export interface FamilyCompared {
+  model: string
+  base?: LlamaCompared
+  /** With an adapter in the weights. */
+  adapted?: LlamaCompared
+  refused?: string
+}
+
+/** Every family's small model as a GGUF file without a vocabulary, against what Transformers and PEFT recorded. */
+export async function compareFamilies(python: string, out: string): Promise<FamilyCompared[]> {
+  const results: FamilyCompared[] = []
+  for (const model of goldenModels) {
+    const result: FamilyCompared = { model }
+    results.push(result)
+    try {
+      result.base = await compareFamily(python, out, model, undefined)
+      result.adapted = await compareFamily(python, out, model, fixture(model, 'lora'))
+    } catch (error) {
+      result.refused = messageOf(error)
+    }
+  }
+  return results
+}
+
+async function compareFamily(
+  python: string,
+  out: string,
+  name: string,
+  adapter: string | undefined,
+): Promise<LlamaCompared> {
+  const model = await openUnloaded(fixture(name), adapter)
+  await model.merge()
+  if (!model.gguf) throw new Error('no GGUF file is written of it')
+  const { tensors, entries } = planModel(model, model.gguf, 'f32')
+  const { architecture } = model.gguf
+  const path = join(out, 'family.gguf')
+  const metadata = new Map<string, GgufEntry>([
+    ['general.architecture', { type: 'string', value: architecture }],
+    ...entries,
+    ['tokenizer.ggml.model', { type: 'string', value: 'none' }],
+  ])
+  await writeGguf(path, metadata, tensors)
+  await model.free()
+  const golden = await readTensors(fixture(name, 'golden.safetensors'))
+  const [[ids], [mask]] = [await golden.rows('input_ids'), await golden.rows('attention_mask')]
+  const [[prompt], [output]] = [await golden.rows('greedy.prompt'), await golden.rows('greedy.output')]
+  const logits = await golden.floats(adapter === undefined ? 'logits' : 'lora.logits')
+  const width = logits.length / (await golden.rows('input_ids')).flat().length
+  const last = mask.lastIndexOf(1)
+  const first = mask.indexOf(1)
+  const questions = {
+    prompts: [ids.slice(first, last + 1), prompt],
+    messages: [],
+    texts: [],
+    tokens: output.length - prompt.length,
+  }
+  return compareInLlama(
+    python,
+    out,
+    questions,
+    [
+      { logits: Array.from(logits.subarray(last * width, (last + 1) * width)) },
+      adapter === undefined ? { greedy: output.slice(prompt.length) } : {},
+    ],
+    [path],
+  )
+}

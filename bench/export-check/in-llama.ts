@@ -1,0 +1,108 @@
+import { spawn } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { AutoModelForCausalLM, AutoTokenizer } from '../../src/index.ts'
+
+/** What is asked of both. */
+export interface Questions {
+  prompts: number[][]
+  /** Conversations that a file's own template renders; empty for files without a vocabulary. */
+  messages: { role: string; content: string }[][]
+  texts: string[]
+  /** Tokens that are added, at most. */
+  tokens: number
+}
+
+/** What fettle, or llama.cpp, makes of a prompt. */
+export interface Continued {
+  /** Behind the prompt. */
+  logits: number[]
+  /** With the token that ended it. */
+  greedy: number[]
+  stopped: boolean
+}
+
+export interface LlamaCompared {
+  difference: number
+  sameGreedy: boolean
+  /** How many answers ended by themselves, on both sides at the same token. */
+  stops: [fettle: number, llama: number]
+  sameTexts: boolean
+  sameTokens: boolean
+}
+
+/** Conversations with one question each, rendered and cut by fettle. */
+export async function askQuestions(
+  model: string,
+  questions: readonly string[],
+  tokens: number,
+): Promise<Questions> {
+  const tokenizer = await AutoTokenizer.fromPretrained(model)
+  const messages = questions.map((content) => [{ role: 'user', content }])
+  const texts = messages.map((each) => tokenizer.applyChatTemplate(each, { addGenerationPrompt: true }))
+  const { inputIds } = await tokenizer.encode(texts, { addSpecialTokens: false })
+  return { prompts: inputIds, messages, texts, tokens }
+}
+
+/** fettle's own, in float32. */
+export async function continuedByFettle(
+  paths: { model: string; adapter?: string },
+  { prompts, tokens }: Questions,
+): Promise<Continued[]> {
+  await using model = await AutoModelForCausalLM.fromPretrained(paths.model, { dtype: 'float32' })
+  if (paths.adapter !== undefined) await model.loadAdapter(paths.adapter)
+  const stops = model.generationConfig.eosTokenIds
+  const rows: Continued[] = []
+  for (const prompt of prompts) {
+    const { logits } = await model.forward({ inputIds: [prompt] })
+    const [greedy] = await model.generate(
+      { inputIds: [prompt] },
+      { maxNewTokens: tokens, stopTokenIds: stops, doSample: false },
+    )
+    const ended = stops.includes(greedy.at(-1) ?? -1)
+    rows.push({
+      logits: Array.from(logits.data.slice(-logits.data.length / prompt.length)),
+      greedy,
+      stopped: ended,
+    })
+  }
+  return rows
+}
+
+/** The same questions to llama.cpp, and how far it is from what was expected. */
+export async function compareInLlama(
+  python: string,
+  out: string,
+  questions: Questions,
+  expected: readonly Partial<Continued>[],
+  files: readonly string[],
+): Promise<LlamaCompared> {
+  const [asked, answer] = [join(out, 'questions.json'), join(out, 'answer.json')]
+  await writeFile(asked, JSON.stringify(questions))
+  await runPython(python, [join('bench', 'export-check', 'llama_cpp_side.py'), asked, answer, ...files])
+  const { rows, texts, tokens } = JSON.parse(await readFile(answer, 'utf8')) as {
+    rows: Continued[]
+    texts: string[]
+    tokens: number[][]
+  }
+  const differences = rows.flatMap(({ logits }, i) =>
+    (expected[i].logits ?? []).map((logit, k) => Math.abs(logit - logits[k])),
+  )
+  const count = (all: readonly Partial<Continued>[]) => all.filter(({ stopped }) => stopped === true).length
+  return {
+    difference: differences.reduce((most, each) => Math.max(most, each), 0),
+    sameGreedy: rows.every(({ greedy }, i) => greedy.join() === (expected[i].greedy ?? greedy).join()),
+    stops: [count(expected), count(rows)],
+    sameTexts: texts.every((text, i) => text === questions.texts[i]),
+    sameTokens: tokens.every((ids, i) => ids.join() === questions.prompts[i].join()),
+  }
+}
+
+export async function runPython(python: string, args: readonly string[]): Promise<void> {
+  const child = spawn(python, args, { stdio: ['ignore', 'inherit', 'inherit'] })
+  const code = await new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', resolve)
+  })
+  if (code !== 0) throw new Error(`${python} ${args.join(' ')} ended with ${String(code)}`)
+}

@@ -1,0 +1,1 @@
+"""Exported models in runtimes that Python has, for fettle's certificates."""
