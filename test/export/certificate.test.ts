@@ -1,8 +1,20 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { exportModel } from '../../src/export/index.ts'
+import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoTokenizer } from '../../src/tokenizer/index.ts'
+import { trainSft } from '../../src/train/index.ts'
 
 const assets = join(import.meta.dirname, '../../assets')
 const model = join(assets, 'tiny-llama')
@@ -54,6 +66,98 @@ test('one that is farther than the bound is set aside', async () => {
   await expect(exported).rejects.toThrow(`${output}: a mean divergence of`)
   expect(existsSync(output)).toBe(false)
   expect(existsSync(join(`${output}.failed`, 'certificate.json'))).toBe(true)
+})
+
+test('a file that fails stays beside one that is there already', async () => {
+  const home = join(folder, 'file')
+  const [output, format, type] = [join(home, 'model.gguf'), 'gguf', 'q4_0'] as const
+  const made = { model, format, type, output, python: 'no-python' }
+  await exportModel(made)
+  const before = readFileSync(output)
+  const again = exportModel({ ...made, ...rows, overwrite: true, certificateBound: 1e-30 })
+  await expect(again).rejects.toThrow(`It is kept as ${output}.failed`)
+  expect(readFileSync(output).equals(before)).toBe(true)
+  const names = ['certificate.html', 'certificate.json', 'model.gguf', 'model.gguf.failed']
+  const failed = ['model.gguf.failed.certificate.html', 'model.gguf.failed.certificate.json']
+  expect(readdirSync(home)).toEqual([...names, ...failed])
+})
+
+test('a form that does not stop where the live model stops', async () => {
+  // What ends a turn by the template, and by nothing that runtimes read.
+  const endless = join(folder, 'endless')
+  cpSync(model, endless, { recursive: true })
+  const edit = (name: string, change: object) => {
+    const path = join(endless, name)
+    writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, 'utf8')) as object), ...change }))
+  }
+  edit('config.json', { eos_token_id: 0 })
+  edit('generation_config.json', { eos_token_id: 0 })
+  const exported = exportModel({
+    model: endless,
+    format: 'safetensors',
+    output: join(folder, 'goes-on'),
+    ...rows,
+  })
+  await expect(exported).rejects.toThrow('goes on behind token')
+})
+
+test('the rows of the run that made an adapter, also in the adapter alone', async () => {
+  const [run, here] = [join(folder, 'run'), join(assets, 'demo-eval.jsonl')]
+  await using loaded = await AutoModelForCausalLM.fromPretrained(model)
+  const tokenizer = await AutoTokenizer.fromPretrained(model)
+  const training = trainSft({
+    model: loaded,
+    tokenizer,
+    data: [here],
+    outputDir: run,
+    maxSteps: 1,
+    valSize: 0.3,
+    evalStrategy: 'no',
+    saveSteps: 0,
+    report: false,
+    learningRate: 0.01,
+  })
+  for await (const event of training) if (event.type === 'end') expect(event.step).toBe(1)
+  const exported = await exportModel({
+    model,
+    adapter: run,
+    format: 'mlx-lora',
+    output: join(folder, 'mlx'),
+    python: 'no-python',
+  })
+  const { certificate } = exported
+  expect(certificate).toMatchObject({ verdict: 'passed', rows_from: 'val_size' })
+  const [form] = certificate.forms
+  expect(form).toMatchObject({
+    type: 'float32',
+    same_answers: form.rows.length,
+    runtime: { isTarget: false },
+  })
+  expect(form.rows.length).toBeGreaterThan(1)
+  expect(form.kl).toBeLessThan(1e-6)
+  expect(readFileSync(exported.certificatePaths.page, 'utf8')).toContain('rows that its run held out')
+  const none = {
+    model,
+    adapter: run,
+    format: 'safetensors',
+    certificateRows: 0,
+    output: join(folder, 'none'),
+  } as const
+  expect((await exportModel(none)).certificate.note).toBe('No rows were asked: --certificate-rows 0.')
+})
+
+test('a runtime of Python that does not take the form', async () => {
+  const bin = join(folder, 'bin')
+  mkdirSync(bin)
+  const python = join(bin, 'python3')
+  writeFileSync(python, '#!/bin/sh\necho \'{"error":"RuntimeError: no such architecture"}\'\n', {
+    mode: 0o755,
+  })
+  const output = join(folder, 'refused', 'model.gguf')
+  const exported = exportModel({ model, format: 'gguf', output, ...rows, python })
+  await expect(exported).rejects.toThrow(
+    'an error: RuntimeError: no such architecture, as f16; expected a form that the runtime loads and runs',
+  )
 })
 
 test('without rows, or a runtime, it says so', async () => {
