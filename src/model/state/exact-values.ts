@@ -90,7 +90,7 @@ async function storedValues(
   if (kind !== 'vector') {
     const stored = []
     for (const { part, first, rows } of partsWithin(parameter, range))
-      stored.push(rowsOfPart(await store.part(part, columns), columns, first, rows))
+      stored.push(rowsOfPart(await store.part(part, columns, true), columns, first, rows))
     return readWeight(columns, stored)
   }
   const values = new Float32Array(rowCount(parameter))

@@ -16,6 +16,8 @@ export interface QuantizedTensor {
   read(): Promise<Float32Array>
   /** The same as rows of blocks, where the form is that. */
   blocks?(): Promise<BlockPart>
+  /** The same of a tensor whose blocks have its columns as rows: row i is the tensor's column `columnOf(i, rows)`. */
+  turnedBlocks?(columnOf: (row: number, rows: number) => number): Promise<BlockPart>
 }
 
 const four = /^(.+)\.quant_state\.bitsandbytes__(nf4|fp4)$/

@@ -1,4 +1,5 @@
 import { FettleError } from '../../error.ts'
+import type { BlockPart } from '../../engine/tensor.ts'
 import { readTensorBytes, type TensorInfo } from '../../formats/index.ts'
 import type { QuantizedTensor } from './bitsandbytes.ts'
 
@@ -36,10 +37,12 @@ export function mxfp4Tensors(tensors: ReadonlyMap<string, TensorInfo>): Map<stri
       })
     found.set(whole, {
       shape: [experts, groups * blockCodes, outputs],
-      form: null,
+      form: 'blocks',
       names: [name, scales.name],
       read: async () =>
         decode(await readTensorBytes(blocks), await readTensorBytes(scales), outputs, groups * blockCodes),
+      turnedBlocks: async (columnOf) =>
+        ggmlRows(await readTensorBytes(blocks), await readTensorBytes(scales), experts * outputs, columnOf),
     })
   }
   return found
@@ -52,6 +55,34 @@ function unfit({ path, name, dtype, shape }: TensorInfo, expected: string): Fett
     expected,
     cure: 'The file is damaged: download it again.',
   })
+}
+
+/**
+ * The same numbers as rows of ggml's blocks: a scale and 16 bytes, of which byte i has codes i and i + 16.
+ * Source: ggml-common.h, block_mxfp4
+ */
+function ggmlRows(
+  codes: Uint8Array,
+  scales: Uint8Array,
+  rows: number,
+  columnOf: (row: number, rows: number) => number,
+): BlockPart {
+  const [bytes, half] = [blockCodes / 2 + 1, blockCodes / 2]
+  const groups = scales.length / rows
+  const data = new Uint8Array(scales.length * bytes)
+  for (let row = 0; row < rows; row += 1)
+    for (let group = 0; group < groups; group += 1) {
+      const from = columnOf(row, rows) * groups + group
+      const to = (row * groups + group) * bytes
+      data[to] = scales[from]
+      for (let i = 0; i < half; i += 1) {
+        const at = from * half + (i >>> 1)
+        const shift = 4 * (i & 1)
+        const [first, second] = [(codes[at] >>> shift) & 15, (codes[at + half / 2] >>> shift) & 15]
+        data[to + 1 + i] = first | (second << 4)
+      }
+    }
+  return { data, dtype: 'MXFP4', rows }
 }
 
 /** [experts, inputs, outputs] */

@@ -58,9 +58,11 @@ export function openSafetensorsStore(
     repeats: true,
     form({ kind, parts }) {
       const forms = new Set(
-        parts.map(({ safetensors: { name, transform } }) =>
-          transform ? null : (quantized(name)?.form ?? null),
-        ),
+        parts.map(({ safetensors: { name, transform } }) => {
+          const held = quantized(name)
+          const fits = transform ? transform.blockRow && held?.turnedBlocks : !held?.turnedBlocks
+          return fits ? (held?.form ?? null) : null
+        }),
       )
       const [form = null] = forms
       return isProjection({ kind }) && forms.size === 1 ? form : null
@@ -69,11 +71,13 @@ export function openSafetensorsStore(
       const dtype = find(name)?.dtype
       return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16' ? dtype : info(parameters[0].key).dtype
     },
-    async part(part, columns) {
+    async part(part, columns, isExact = false) {
       const { rows, safetensors } = part
       // What is stored as it is used stays in the file, where the engine can map it.
       const { transform, name } = safetensors
       const held = quantized(name)
+      if (held?.turnedBlocks && transform?.blockRow && !isExact)
+        return held.turnedBlocks(transform.blockRow)
       if (held?.blocks && held.form === 'blocks' && !transform) return held.blocks()
       if ((transform && !transform.onlyReshapes) || held)
         return { data: await values(part, [rows, columns]), dtype: 'F32', rows }

@@ -15,6 +15,8 @@ export interface Transform {
   onlyReshapes?: true
   /** Only rows are in another order: row i of memory is row `fileRow(i)` of the file. */
   fileRow?: (row: number) => number
+  /** Of a file that has outputs as columns, where its blocks have them as rows: row i of `rows` in memory is row `blockRow(i, rows)` of these. */
+  blockRow?: (row: number, rows: number) => number
   /** Only columns are in another order: column i of memory is column `fileColumn(i)` of the file. */
   fileColumn?: (column: number) => number
   /** What happens to other tensors with a row for each output: the bias, and LoRA's B; without it nothing. */
@@ -130,7 +132,11 @@ export function expertColumns(
       for (let i = row * inputs; i < (row + 1) * inputs; i += 1, file += outputs) move(i, file)
     }
   }
-  return moved(([rows, ...inputs]) => [experts, ...inputs, rows / experts], each)
+  const blockRow = (row: number, rows: number) => {
+    const inExpert = row % (rows / experts)
+    return row - inExpert + fileColumn(inExpert, rows / experts)
+  }
+  return { ...moved(([rows, ...inputs]) => [experts, ...inputs, rows / experts], each), blockRow }
 }
 
 /**

@@ -20,8 +20,12 @@ export interface WeightStore {
   form?(parameter: Parameter): Quantization | 'blocks' | null
   /** How the file stores a part; `dtype` where it does not have it, or has it in other bits. */
   dtypeOf(part: ParameterPart): WeightStore['dtype']
-  /** Rows of a matrix [rows, columns]; a stretch of the file where its type can be computed with as it is. */
-  part(part: ParameterPart, columns: number): Promise<WeightPart>
+  /**
+   * Rows of a matrix [rows, columns]; a stretch of the file where its type can be computed with as it is.
+   *
+   * @param isExact  to the sign of a zero, which blocks in another order than the file's may lose; default false
+   */
+  part(part: ParameterPart, columns: number, isExact?: boolean): Promise<WeightPart>
   /** A part of a vector, in float32. */
   values(part: ParameterPart): Promise<Float32Array>
 }
