@@ -19,13 +19,15 @@ export interface InteropPaths {
   run: string
   /** The adapter whose logits are compared: the one trained here, unless another is named. */
   adapter: string
+  /** Tensors of experts that have LoRA beside every linear layer. */
+  targetParameters: readonly string[]
 }
 
 /** Optimiser steps that are compared. */
 export const comparedSteps = 6
 
 /**
- * Reads `--peers DIR [--model DIR] [--out DIR] [--adapter DIR]`. A model without tokenizer, such as one of random weights, gets SmolLM2's.
+ * Reads `--peers DIR [--model DIR] [--out DIR] [--adapter DIR] [--target-parameters NAME,NAME]`. A model without tokenizer, such as one of random weights, gets SmolLM2's.
  */
 export function readPaths(args: readonly string[]): InteropPaths {
   const { values } = parseArgs({
@@ -35,6 +37,7 @@ export function readPaths(args: readonly string[]): InteropPaths {
       model: { type: 'string' },
       out: { type: 'string', default: 'runs/interop' },
       adapter: { type: 'string' },
+      'target-parameters': { type: 'string', default: '' },
     },
   })
   const { peers, out } = values
@@ -52,16 +55,22 @@ export function readPaths(args: readonly string[]): InteropPaths {
     rows: join(out, 'rows.json'),
     initial: join(out, 'initial'),
     adapter: values.adapter ?? run,
+    targetParameters: values['target-parameters'].split(',').filter((name) => name !== ''),
   }
 }
 
 /** The run that both sides make: two packs of 512 a step, LoRA on every linear layer, warm-up, decay and clipping on. */
-export function runOptions({ data, run }: InteropPaths) {
+export function runOptions({ data, run, targetParameters }: InteropPaths) {
   return {
     data: [data],
     outputDir: run,
     dtype: 'float32',
-    lora: { r: 16, loraAlpha: 32, targetModules: 'all-linear' },
+    lora: {
+      r: 16,
+      loraAlpha: 32,
+      targetModules: 'all-linear',
+      ...(targetParameters.length > 0 && { targetParameters: [...targetParameters] }),
+    },
     packing: true,
     maxLength: 512,
     perDeviceTrainBatchSize: 2,
