@@ -9,6 +9,7 @@ import {
   writeFileAtomic,
   writeSafetensors,
 } from '../formats/index.ts'
+import { evaConfig, toPeftEva } from './eva.ts'
 import type { LoraConfig } from './lora-config.ts'
 
 /** Names in adapter_model.safetensors are those of the wrapped model behind this prefix. */
@@ -52,6 +53,9 @@ export function toPeftConfig(config: LoraConfig, targetModules: readonly string[
         loftq_bits: config.loftqConfig?.loftqBits ?? 4,
         loftq_iter: config.loftqConfig?.loftqIter ?? 1,
       },
+    }),
+    ...(config.initLoraWeights === 'eva' && {
+      eva_config: toPeftEva(evaConfig.parse(config.evaConfig ?? {})),
     }),
     rank_pattern: config.rankPattern,
     alpha_pattern: config.alphaPattern,

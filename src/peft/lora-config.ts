@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { FettleError, quoteValue, type Problem } from '../error.ts'
 import { expectedBy } from '../schema-issue.ts'
+import { evaConfig } from './eva.ts'
 
 /** Beyond the width of any published model no rank can do more. */
 const mostRank = 1 << 16
@@ -50,7 +51,7 @@ export function isSplitInit(init: LoraConfig['initLoraWeights']): init is SplitI
 
 const isRandomised = (text: unknown): text is `pissa_niter_${number}` =>
   typeof text === 'string' && /^pissa_niter_\d{1,3}$/.test(text)
-const newInits = ['gaussian', 'pissa', 'olora', 'loftq'] as const
+const newInits = ['gaussian', 'eva', 'pissa', 'olora', 'loftq'] as const
 
 /** How LoftQ rounds, and how often it goes round. */
 export const loftqFields = {
@@ -104,9 +105,10 @@ export const loraSchema = z.strictObject({
     .union([z.boolean(), z.enum(newInits), z.custom<`pissa_niter_${number}`>(isRandomised)])
     .default(true)
     .describe(
-      'true: B starts at zero; false: both at random; or gaussian, pissa, pissa_niter_N, olora, loftq, which begin as in PEFT.',
+      'true: B starts at zero; false: both at random; or gaussian, eva, pissa, pissa_niter_N, olora, loftq, which begin as in PEFT.',
     ),
   loftqConfig: loftqConfig.optional().describe('With init_lora_weights: loftq.'),
+  evaConfig: evaConfig.optional().describe('With init_lora_weights: eva.'),
 })
 
 /** LoRA's fields, all of them there that have a default. */

@@ -52,13 +52,7 @@ export function matchModules(
     checkLayers(config.layersToTransform, modules.linear)
     throw noModule(prefix, targetModules, modules)
   }
-  const rankOf = patternValues(config.rankPattern, `${prefix}rank_pattern`)
-  const alphaOf = patternValues(config.alphaPattern, `${prefix}alpha_pattern`)
-  const adapterOf = (name: string): ModuleAdapter => {
-    const rank = rankOf(name) ?? config.r
-    const alpha = alphaOf(name) ?? config.loraAlpha
-    return { module: name, rank, scaling: alpha / (config.useRslora ? Math.sqrt(rank) : rank) }
-  }
+  const adapterOf = moduleAdapters(config, prefix)
   const twice = parameters.find((name) => matched.includes(linearOf(name)))
   if (twice !== undefined)
     throw new FettleError({
@@ -70,6 +64,17 @@ export function matchModules(
     ...matched.map(adapterOf),
     ...parameters.map((name) => ({ ...adapterOf(name), module: linearOf(name) })),
   ]
+}
+
+/** Rank and scaling of a module by its path, if it is adapted. */
+export function moduleAdapters(config: LoraConfig, prefix = 'lora.'): (name: string) => ModuleAdapter {
+  const rankOf = patternValues(config.rankPattern, `${prefix}rank_pattern`)
+  const alphaOf = patternValues(config.alphaPattern, `${prefix}alpha_pattern`)
+  return (name) => {
+    const rank = rankOf(name) ?? config.r
+    const alpha = alphaOf(name) ?? config.loraAlpha
+    return { module: name, rank, scaling: alpha / (config.useRslora ? Math.sqrt(rank) : rank) }
+  }
 }
 
 /** Names of all tensors that LoRA can be on: experts', and the weights of linear layers. */

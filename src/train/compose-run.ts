@@ -13,7 +13,7 @@ import {
 } from './options/index.ts'
 import { optimiserOf } from './optimisers/optimiser-of.ts'
 import { eventsOf } from './preparation/index.ts'
-import { addRunAdapter, refuseOtherAdapter } from './run-adapter.ts'
+import { addRunAdapter, labelledBatches, refuseOtherAdapter } from './run-adapter.ts'
 import { runPasses } from './run-passes.ts'
 import { runTraining } from './run-training.ts'
 import { openRunFolder, type RunFolder } from './runs/index.ts'
@@ -79,7 +79,10 @@ export async function* composeRun<D extends Document>(
     const { ready, ...task } = yield* eventsOf((tell: (event: PrepareEvent) => void) =>
       taskOf({ model, tokenizer, options, stopTokenIds, isNewAdapter, signal, tell }),
     )
-    await addRunAdapter(model, options, newTokenIds)
+    await addRunAdapter(model, options, newTokenIds, {
+      batches: () => labelledBatches(task.data, signal),
+      checkpoint: folder.from?.path,
+    })
     const passes = runPasses(model, options, folder.from)
     await ready?.(passes)
     yield* execute({

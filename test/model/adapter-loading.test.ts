@@ -8,7 +8,7 @@ import { fixture, maxDifference, readTensors } from './golden.ts'
 
 const peft = (...path: string[]) => join(import.meta.dirname, '..', 'fixtures', 'peft', ...path)
 
-/** Adapters that PEFT made; see record_loading.py and record_experts.py. */
+/** Adapters that PEFT made; see record_loading.py, record_experts.py and record_separate.py. */
 const cases = [
   ['pissa', 'llama'],
   ['pissa-patterns', 'qwen3'],
@@ -30,6 +30,9 @@ const cases = [
   ['experts-one-layer', 'gpt-oss'],
   ['experts-patterns', 'gpt-oss'],
   ['experts-shared', 'qwen2-moe'],
+  ['separate-mixtral', 'mixtral'],
+  ['separate-qwen3-moe', 'qwen3-moe'],
+  ['separate-down', 'mixtral'],
 ] as const
 
 const engines: LoadOptions[] = [

@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nativeProblem } from '../../src/engine/native/index.ts'
-import { readSafetensorsHeader } from '../../src/formats/index.ts'
+import { readSafetensorsHeader, writeSafetensors } from '../../src/formats/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { expectPeftFile, expectSameWhenCached } from './adapter-golden.ts'
 import { fixture, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
@@ -235,6 +235,68 @@ test('modules beside experts are saved so that PEFT finds them', async () => {
   const inputIds = [[5, 9, 33]]
   const [before, after] = [await model.forward({ inputIds }), await again.forward({ inputIds })]
   expect(maxDifference(after.logits.data, before.logits.data)).toBe(0)
+})
+
+type Shapes = Map<string, number[]>
+const separate: [what: string, change: (tensors: Shapes) => void, config: object, message: RegExp][] = [
+  [
+    'an expert that is missing',
+    (tensors) => void tensors.delete('experts.2.w3.lora_B'),
+    {},
+    /experts.2.w3.lora_B.weight: nothing; expected shape \[48, 3\], as the other experts have/,
+  ],
+  [
+    'an expert of another shape',
+    (tensors) => void tensors.set('experts.1.w2.lora_A', [3, 47]),
+    {},
+    /experts.1.w2.lora_A.weight: shape \[3, 47\]; expected shape \[3, 48\], as expert 0 has/,
+  ],
+  [
+    'more experts than the model',
+    (tensors) => void tensors.set('experts.9.w1.lora_A', [3, 40]),
+    {},
+    /experts.\d.w1.lora_A.weight: (nothing|expert \d; expected the 4 experts that the model has)/,
+  ],
+  [
+    'a router',
+    (tensors) => void tensors.set('gate.lora_A', [3, 40]),
+    {},
+    /block_sparse_moe.gate.lora_A.weight: LoRA on a router; expected LoRA on attention, experts.*merge_and_unload/,
+  ],
+  ['DoRA', () => {}, { use_dora: true }, /use_dora: true, with experts among the modules/],
+]
+
+describe('refuses adapters of each expert by itself with', () => {
+  test.each(separate)('%s', async (what, change, config, message) => {
+    const tensors: Shapes = new Map()
+    for (const expert of [0, 1, 2, 3])
+      for (const [name, outputs, inputs] of [
+        ['w1', 48, 40],
+        ['w2', 40, 48],
+        ['w3', 48, 40],
+      ] as const) {
+        tensors.set(`experts.${expert}.${name}.lora_A`, [3, inputs])
+        tensors.set(`experts.${expert}.${name}.lora_B`, [outputs, 3])
+      }
+    change(tensors)
+    const folder = join(scratch, `separate ${what}`)
+    await mkdir(folder)
+    const target_modules = ['w1', 'w2', 'w3']
+    const written = { peft_type: 'LORA', r: 3, lora_alpha: 6, lora_dropout: 0.1, target_modules, ...config }
+    await writeFile(join(folder, 'adapter_config.json'), JSON.stringify(written))
+    await writeSafetensors(
+      join(folder, 'adapter_model.safetensors'),
+      [...tensors].map(([name, shape]) => ({
+        name: `base_model.model.model.layers.0.block_sparse_moe.${name}.weight`,
+        shape,
+        data: async () => new Float32Array(shape[0] * shape[1]),
+        dtype: 'F32' as const,
+      })),
+    )
+    const model = await AutoModelForCausalLM.fromPretrained(fixture('mixtral'), { engine: 'reference' })
+    await expect(model.loadAdapter(folder)).rejects.toThrow(message)
+    tensors.clear()
+  })
 })
 
 /** Tensors of layer 0 of the adapter, as the file has them. */

@@ -1,10 +1,15 @@
+import { ignoredLabel } from '../../data/index.ts'
 import { checkArgument, checkList, checkOptions } from '../../check-argument.ts'
 import type { Problem } from '../../error.ts'
 import type { CombineOptions, LoraConfig } from '../../peft/index.ts'
 import { combined, loraConfig } from '../../peft/index.ts'
+import type { ForwardInputs } from '../passes/flatten.ts'
+import { flattenBatch } from '../passes/flatten.ts'
+import { vocabularyOf } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { addAdapter, loadAdapter, putAdapter } from './adapter.ts'
 import { adapterFile } from './adapter-file.ts'
+import type { EvaBatches } from './eva.ts'
 import { checkNames, defaultName } from './adapter-names.ts'
 import { readTensors } from './adapter-sum.ts'
 import type { SaveAdapterOptions } from './save-adapter.ts'
@@ -17,6 +22,8 @@ export interface AddAdapterOptions {
   name?: string
   /** Of its random numbers; default 42. */
   seed?: number
+  /** Training data with labels, which `initLoraWeights: 'eva'` looks at as often as it takes; nothing else reads them. */
+  batches?: Iterable<ForwardInputs> | (() => AsyncIterable<ForwardInputs>)
 }
 
 /** What a weighted sum of adapters is called, and how it is made. */
@@ -40,11 +47,37 @@ export function addNamed(
         ? options
         : { seed: options }
   checkOptions('addAdapter: options', given)
-  const { name = defaultName, seed = 42 } = given
+  const { name = defaultName, seed = 42, batches = [] } = given
   checkName('addAdapter: name', name)
   checkArgument('addAdapter: seed', seed, Number.isSafeInteger(seed), 'a whole number')
+  checkArgument(
+    'addAdapter: batches',
+    batches,
+    typeof batches === 'function' || (typeof batches === 'object' && Symbol.iterator in batches),
+    'a list of batches, or a function that gives them',
+  )
   return (state, config) =>
-    addBeside(state, name, () => addAdapter(state, loraConfig({ ...taskOf(state), ...config }), seed))
+    addBeside(state, name, () =>
+      addAdapter(state, loraConfig({ ...taskOf(state), ...config }), seed, labelled(state, batches)),
+    )
+}
+
+/** Batches as users give them, flat. */
+function labelled(
+  { architecture }: ModelState,
+  batches: NonNullable<AddAdapterOptions['batches']>,
+): EvaBatches {
+  return async function* () {
+    for await (const inputs of typeof batches === 'function' ? batches() : batches) {
+      const batch = flattenBatch(inputs, vocabularyOf(architecture), architecture.maxPositions)
+      yield { batch, learned: labelledTokens(batch) }
+    }
+  }
+}
+
+/** Where the tokens stand that have a label: as TRL and PEFT see it, the token itself, not the one that is predicted there. */
+function labelledTokens({ labels }: ReturnType<typeof flattenBatch>): Int32Array {
+  return Int32Array.from(labels.keys()).filter((place) => labels[place] !== ignoredLabel)
 }
 
 /** What adapters of a model are for, where nobody says. */

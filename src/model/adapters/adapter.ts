@@ -5,6 +5,7 @@ import {
   checkParameters,
   checkTargets,
   isSplitInit,
+  joinExperts,
   matchModules,
   adaptableParameters,
   readAdapterConfig,
@@ -23,6 +24,8 @@ import type { AdapterFile } from './adapter-file.ts'
 import { adapterFile } from './adapter-file.ts'
 import { changeBase } from './changed-base.ts'
 import { installDora, startMagnitudes } from './dora.ts'
+import type { EvaBatches } from './eva.ts'
+import { beginEva } from './eva.ts'
 import { tableModules, takeTables } from './fixed-tables.ts'
 import { factorTensors, initialLora } from './initial-lora.ts'
 import type { InitialLora } from './lora-entries.ts'
@@ -37,22 +40,52 @@ import { savesTable, wholeEntries } from './whole-entries.ts'
 
 /**
  * Puts a fresh adapter on the model. The base weights are frozen, but for `modulesToSave` and the biases that `bias` names; PiSSA,
- * OLoRA and LoftQ change those of its modules.
+ * OLoRA and LoftQ change those of its modules. EVA alone takes batches.
  */
-export async function addAdapter(state: ModelState, given: LoraConfig, seed: number): Promise<void> {
-  const config = await checkTask(state, given, seed, 'lora.')
+export async function addAdapter(
+  state: ModelState,
+  given: LoraConfig,
+  seed: number,
+  batches: EvaBatches,
+): Promise<void> {
+  const asked = await checkTask(state, given, seed, 'lora.')
   const adaptable = adaptableModules(state)
-  checkParameters(config, adaptableParameters(adaptable), otherTensors(state))
-  checkTargets(config, adaptable)
+  checkParameters(asked, adaptableParameters(adaptable), otherTensors(state))
+  checkTargets(asked, adaptable)
   const random = createRandom(seed)
-  const { modules, tables } = divided(state, config, matchModules(config, adaptable))
-  await prepareBase(state, config)
+  const matched = divided(state, asked, matchModules(asked, adaptable))
+  await prepareBase(state, asked)
+  const { config, begun: a } =
+    asked.initLoraWeights === 'eva'
+      ? await beginEva(state, asked, evaModules(asked, matched), batches)
+      : { config: asked, begun: nothing }
+  const { modules, tables } =
+    config === asked ? matched : divided(state, config, matchModules(config, adaptable))
   const { replaced, factors } = await changeBase(state, config, modules, random)
   const begun = factorTensors(adaptedParameters(state, modules), factors)
-  const initial = { lora: initialLora(config, begun, random), table: initialTable(config, random) }
+  const lora = initialLora(config, new Map([...begun, ...a]), random)
+  const initial = { lora, table: initialTable(config, random) }
   await installAdapter(state, { config, modules, tables, fixed: [], replaced, begun }, initial)
   await installDora(state)
   await startMagnitudes(state)
+}
+
+const nothing: ReadonlyMap<string, Float32Array> = new Map()
+
+/** @throws FettleError for LoRA that has no inputs whose directions would be known */
+function evaModules(
+  { targetParameters = [] }: LoraConfig,
+  { modules, tables }: ReturnType<typeof divided>,
+): ReadonlyMap<string, ModuleAdapter> {
+  const table = tables.embedding ?? tables.head
+  const other = table?.module ?? targetParameters[0]
+  if (other === undefined) return modules
+  throw new FettleError({
+    place: 'lora.init_lora_weights',
+    found: `"eva" for ${other}`,
+    expected: 'LoRA on linear layers of the decoder only',
+    cure: 'Name them in target_modules.',
+  })
 }
 
 /**
@@ -62,8 +95,14 @@ export async function addAdapter(state: ModelState, given: LoraConfig, seed: num
  * @throws FettleError when a tensor is missing, is too much or has another shape
  */
 export async function loadAdapter(state: ModelState, folder: string): Promise<readonly Problem[]> {
-  const { values: config, notices } = await readAdapterConfig(folder)
-  const file = adapterFile(`${folder}/adapter_model.safetensors`, await readAdapterTensors(folder))
+  const read = await readAdapterConfig(folder)
+  const experts = projectionsOf(state.architecture).flatMap((parameter) => parameter.experts ?? [])
+  const { config, tensors, notices } = joinExperts(
+    { config: read.values, tensors: await readAdapterTensors(folder), notices: read.notices },
+    experts,
+    folder,
+  )
+  const file = adapterFile(`${folder}/adapter_model.safetensors`, tensors)
   await putAdapter(state, config, file, `${folder}/adapter_config.json: `)
   return notices
 }

@@ -8,6 +8,8 @@ export type TokenMatrix = readonly (readonly number[])[] | { data: Int32Array; s
 
 /** A padded matrix as a batch of real tokens, and where these stand in it. */
 export interface FlatBatch extends Batch {
+  /** Unshifted [n], −100 where nothing is learned. */
+  labels: Int32Array
   /** Place of each token in the padded matrix: row · time + column. */
   places: Int32Array
   /** Rows and columns of the matrix. */
@@ -123,13 +125,14 @@ export function flattenBatch(inputs: ForwardInputs, vocabSize: number, modelPosi
       found: mask ? 'padding only' : `no tokens, [${batch}, ${time}]`,
       expected: 'at least one token',
     })
+  const unshifted = Int32Array.from(labels)
   const tokens = batchOf({
     inputIds: Int32Array.from(inputIds),
-    labels: Int32Array.from(labels),
+    labels: unshifted,
     positionIds: Int32Array.from(positionIds),
     documentIds: Int32Array.from(documentIds),
   })
-  return { ...tokens, places: Int32Array.from(places), batch, time }
+  return { ...tokens, labels: unshifted, places: Int32Array.from(places), batch, time }
 }
 
 function notIn(name: string, row: number, column: number, found: unknown, expected: string): FettleError {

@@ -1,0 +1,108 @@
+import { createRandom } from '../random.ts'
+import { dot } from './eigenvectors.ts'
+import { nearestProduct, roughlyNearestProduct } from './nearest-product.ts'
+
+/** Directions in which rows of numbers vary, the one of most variance first. */
+export interface Components {
+  /** Unit vectors [count, columns]; of each the number that is largest is positive. */
+  vectors: Float64Array
+  /** [count] */
+  singularValues: Float64Array
+  /** [count] The share of all variance that lies in each. */
+  ratios: Float64Array
+}
+
+/** Principal components of rows that come batch by batch; it keeps nothing of a batch but them, its mean and its variance. */
+export interface IncrementalPca {
+  /** Null before the first batch. */
+  readonly components: Components | null
+  /** @param rows  [n, columns], n at least the number of components */
+  add(rows: Float32Array): void
+}
+
+/**
+ * Singular values and vectors of what is left of the batches before, S V, with the new rows less their mean beneath, and one more
+ * row for how the mean moved: √(n · N / (N + n)) · (old mean − mean of the batch), N rows before and n new ones.
+ * Source: Ross et al. 2008, https://doi.org/10.1007/s11263-007-0075-7, as in scikit-learn and PEFT 0.21 (utils/incremental_pca.py)
+ */
+export function incrementalPca(columns: number, count: number): IncrementalPca {
+  let components: Components | null = null
+  let seen = 0
+  const mean = new Float64Array(columns)
+  /** Σ (x − mean)² of each column. */
+  const squares = new Float64Array(columns)
+  return {
+    get components() {
+      return components
+    },
+    add(rows) {
+      const n = rows.length / columns
+      const own = columnMeans(rows, columns)
+      const kept = components ? count : 0
+      const stacked = new Float32Array((kept + n + (components ? 1 : 0)) * columns)
+      if (components)
+        for (let k = 0; k < count; k += 1)
+          for (let i = 0; i < columns; i += 1)
+            stacked[k * columns + i] = components.singularValues[k] * components.vectors[k * columns + i]
+      for (let row = 0; row < n; row += 1)
+        for (let i = 0; i < columns; i += 1) {
+          const distance = rows[row * columns + i] - own[i]
+          stacked[(kept + row) * columns + i] = distance
+          squares[i] += distance * distance
+        }
+      const moved = (seen * n) / (seen + n)
+      for (let i = 0; i < columns; i += 1) {
+        const step = own[i] - mean[i]
+        if (components) stacked[(kept + n) * columns + i] = -Math.sqrt(moved) * step
+        squares[i] += moved * step * step
+        mean[i] += (step * n) / (seen + n)
+      }
+      seen += n
+      components = largestComponents(
+        stacked,
+        columns,
+        count,
+        squares.reduce((sum, value) => sum + value, 0),
+      )
+    },
+  }
+}
+
+function columnMeans(rows: Float32Array, columns: number): Float64Array {
+  const n = rows.length / columns
+  const means = new Float64Array(columns)
+  for (let row = 0; row < n; row += 1)
+    for (let i = 0; i < columns; i += 1) means[i] += rows[row * columns + i] / n
+  return means
+}
+
+/** Matrices up to this side are decomposed exactly; larger ones by PEFT's randomised method, which costs less. */
+const exactSide = 256
+
+function largestComponents(
+  matrix: Float32Array,
+  columns: number,
+  count: number,
+  variance: number,
+): Components {
+  const side = Math.min(columns, matrix.length / columns)
+  const { left, right } =
+    side <= exactSide || 2 * count >= side
+      ? nearestProduct(matrix, columns, count)
+      : roughlyNearestProduct(matrix, columns, 2 * count, { iterations: 4, random: createRandom(42) })
+  const rows = matrix.length / columns
+  const vectors = new Float64Array(count * columns)
+  const singularValues = new Float64Array(count)
+  for (let k = 0; k < count; k += 1) {
+    const [u, v] = [left.subarray(k * rows, (k + 1) * rows), right.subarray(k * columns, (k + 1) * columns)]
+    const length = Math.sqrt(dot(v, v))
+    singularValues[k] = Math.sqrt(dot(u, u)) * length
+    const largest = v.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0)
+    if (length > 0)
+      vectors.set(
+        v.map((value) => (Math.sign(largest) * value) / length),
+        k * columns,
+      )
+  }
+  return { vectors, singularValues, ratios: singularValues.map((value) => value ** 2 / variance) }
+}
