@@ -76,8 +76,7 @@ export function openSafetensorsStore(
       // What is stored as it is used stays in the file, where the engine can map it.
       const { transform, name } = safetensors
       const held = quantized(name)
-      if (held?.turnedBlocks && transform?.blockRow && !isExact)
-        return held.turnedBlocks(transform.blockRow)
+      if (held?.turnedBlocks && transform?.blockRow && !isExact) return held.turnedBlocks(transform.blockRow)
       if (held?.blocks && held.form === 'blocks' && !transform) return held.blocks()
       if ((transform && !transform.onlyReshapes) || held)
         return { data: await values(part, [rows, columns]), dtype: 'F32', rows }
