@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import type { ModuleAdapter } from './match-modules.ts'
 
 /** How EVA finds what A begins with, and divides the ranks; names and defaults are PEFT's. */
 const evaFields = {
@@ -38,7 +37,11 @@ export function toPeftEva({ rho, tau, useLabelMask, whiten, adjustScalingFactors
 }
 
 /** A module that EVA begins. */
-export interface EvaModule extends Pick<ModuleAdapter, 'module' | 'rank'> {
+export interface EvaModule {
+  /** Its path. */
+  module: string
+  /** That it was given. */
+  rank: number
   /** The first module that reads the same numbers, or itself: their directions are found once. */
   source: string
 }
