@@ -1,8 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { pipeline, Transform, type Readable } from 'node:stream'
-import { crc32, createInflateRaw } from 'node:zlib'
+import { createInflateRaw } from 'node:zlib'
 import { FettleError } from '../error.ts'
+import { crc32 } from './crc32.ts'
 import { explainUnreadable } from './text.ts'
 
 /** A file in a ZIP archive. */

@@ -1,4 +1,5 @@
-import { crc32, deflateRawSync } from 'node:zlib'
+import { deflateRawSync } from 'node:zlib'
+import { crc32 } from '../../formats/index.ts'
 
 /** A file of an archive. */
 export interface ZippedFile {

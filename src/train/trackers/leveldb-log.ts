@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32 } from '../../formats/index.ts'
 
 /**
  * A log as LevelDB frames it and Weights & Biases writes it: blocks of 32 KiB, records of which each part has a header of 7 bytes
