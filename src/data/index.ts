@@ -34,7 +34,7 @@ export { findValidation, holdsData, isDataFile, readRows, resolveFiles } from '.
 export type { PreferenceKind } from './preferences/answer-rows.ts'
 export { readPrompts, type Prompt, type PromptOptions } from './preferences/read-prompts.ts'
 export { statusNames } from './span-statuses.ts'
-export { formatOrigin, type AnswerPart, type Origin, type Row } from './row.ts'
+export { formatOrigin, formatRows, type AnswerPart, type Origin, type Row } from './row.ts'
 export {
   columnNames,
   isRows,

@@ -35,6 +35,16 @@ export function formatOrigin({ file, line, row, part }: Origin): string {
   return row === undefined ? file : `${file}#${row}${answer}`
 }
 
+/** Rows that a note names. */
+const namedRows = 5
+
+/** `pairs.jsonl:4, pairs.jsonl:9`: the first five rows of some, and how many more there are. */
+export function formatRows(origins: readonly Origin[]): string {
+  const shown = origins.slice(0, namedRows).map((origin) => formatOrigin({ ...origin, part: undefined }))
+  const more = origins.length - shown.length
+  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
 /**
  * A column that holds a text; only a prompt may be empty.
  *

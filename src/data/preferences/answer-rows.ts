@@ -1,12 +1,12 @@
 import { FettleError } from '../../error.ts'
 import { columnRenamer } from '../columns.ts'
-import { skipOrThrow, type InvalidRowOptions } from '../report.ts'
+import { note, skipOrThrow, type InvalidRowOptions } from '../report.ts'
 import type { RowOptions } from '../row-options.ts'
-import { formatOrigin, type AnswerPart, type Row } from '../row.ts'
+import { formatOrigin, formatRows, type AnswerPart, type Origin, type Row } from '../row.ts'
 import type { MixedRow } from '../mix/read-mixed-rows.ts'
 import { numberOf } from '../../formats/json/index.ts'
 import { describeValue, isNothing, listNames } from '../values.ts'
-import { withoutCommonBeginning } from './common-beginning.ts'
+import { isEqual, withoutCommonBeginning } from './common-beginning.ts'
 
 /**
  * What is learned from rows of preferences: `pairs` of a chosen and a rejected answer; `answers` that are each wanted or not, of which
@@ -27,6 +27,8 @@ type Answer = Row
  * { prompt_ids, chosen_ids, rejected_ids } and { prompt_ids, completion_ids, label }; and { messages, label }, of which the last message
  * is the answer.
  *
+ * Of pairs that are un-paired, those whose answers are equal are counted and named in the report; TRL learns both, too.
+ *
  * @throws FettleError that names the row, at the first one that is none of these (`skipInvalid` leaves it out)
  */
 export async function* answerRows(
@@ -37,6 +39,7 @@ export async function* answerRows(
 ): AsyncGenerator<MixedRow> {
   const renamers = sources.map(({ columns }) => columnRenamer(columns))
   let rejected: MixedRow[] = []
+  const equal: Origin[] = []
   for await (const { row: given, source } of rows) {
     let answers: Answer[]
     try {
@@ -48,13 +51,20 @@ export async function* answerRows(
     }
     const [first, second] = answers.map((row) => ({ row, source }))
     yield first
-    if (second?.row.origin.part === 'undesirable') rejected.push(second)
-    else if (second) yield second
+    if (second?.row.origin.part === 'undesirable') {
+      if (isEqual(first.row.value, second.row.value)) equal.push(given.origin)
+      rejected.push(second)
+    } else if (second) yield second
     if (rejected.length < unpairedTogether) continue
     yield* rejected
     rejected = []
   }
   yield* rejected
+  if (equal.length > 0)
+    note(
+      options.report,
+      `${equal.length === 1 ? '1 pair has' : `${equal.length} pairs have`} equal answers, learned as wanted and as unwanted: ${formatRows(equal)}`,
+    )
 }
 
 const readers: { [K in PreferenceKind]: (row: Row) => Answer[] } = {
@@ -186,13 +196,20 @@ function wrongLabel({ origin }: Row, label: unknown, isHere: boolean): FettleErr
 }
 
 function noPreference({ value, origin }: Row, kind: PreferenceKind): FettleError {
+  const empty = ['chosen', 'rejected', 'completion'].filter((name) => name in value && isNothing(value[name]))
   return new FettleError({
     place: formatOrigin(origin),
-    found: `columns ${listNames(Object.keys(value)) || '(none)'}`,
+    found:
+      empty.length > 0
+        ? empty.map((name) => `${name} is ${describeValue(value[name])}`).join(', ')
+        : `columns ${listNames(Object.keys(value)) || '(none)'}`,
     expected:
       kind !== 'answers'
         ? 'chosen and rejected, with or without prompt'
         : 'prompt, completion and label; messages and label; or chosen and rejected',
-    cure: 'Say what they are with columns (docs/preferences.md).',
+    cure:
+      empty.length > 0
+        ? 'An answer has at least a word.'
+        : 'Say what they are with columns (docs/preferences.md).',
   })
 }

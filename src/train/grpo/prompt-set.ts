@@ -1,10 +1,12 @@
 import {
   createDataReport,
   formatOrigin,
+  formatRows,
   readPrompts,
   type DataReport,
   type DataSource,
   type MixOptions,
+  type Origin,
   type Prompt,
   type PromptOptions,
 } from '../../data/index.ts'
@@ -30,9 +32,6 @@ export interface PromptSet {
   report: DataReport
 }
 
-/** Rows that a note names. */
-const namedRows = 5
-
 /**
  * Reads the prompts of a run. Those longer than max_length are left out, counted and named.
  *
@@ -48,20 +47,20 @@ export async function readPromptSet(
   const report = createDataReport()
   const set: PromptSet = { prompts: [], heldOut: [], hash: '', report }
   const hash = createDataHash()
-  const tooLong: string[] = []
+  const tooLong: Origin[] = []
   for await (const prompt of encodePrompts(sources, tokenizer, options, { ...mix, skipInvalid, report })) {
     signal?.throwIfAborted()
     const { ids, origin } = prompt
     refuseUnknownTokens(ids, origin, { tokenizer, vocabSize })
     if (ids.length > maxLength) {
-      tooLong.push(formatOrigin(origin))
+      tooLong.push(origin)
       continue
     }
     hash.add(Int32Array.from(ids), new Uint8Array(ids.length))
     if (origin.heldOut === true) set.heldOut.push(prompt)
     else set.prompts.push(prompt)
   }
-  const note = `${tooLong.length === 1 ? '1 prompt is' : `${tooLong.length} prompts are`} left out, longer than max_length ${maxLength}: ${tooLong.slice(0, namedRows).join(', ')}${tooLong.length > namedRows ? ` and ${tooLong.length - namedRows} more` : ''}`
+  const note = `${tooLong.length === 1 ? '1 prompt is' : `${tooLong.length} prompts are`} left out, longer than max_length ${maxLength}: ${formatRows(tooLong)}`
   if (tooLong.length > 0) report.notes.push(note)
   if (set.prompts.length === 0)
     throw new FettleError({

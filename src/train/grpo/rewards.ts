@@ -51,7 +51,7 @@ export function nameRewards(functions: readonly RewardFunction[]): NamedReward[]
  * Asks every function about every completion; those of a completion together.
  *
  * @returns  [completions][functions]; NaN where one does not apply
- * @throws FettleError where one throws, or returns what is no finite number; the signal's reason: a function may wait for ever
+ * @throws FettleError where one throws, never answers, or returns what is no finite number; the signal's reason, which is not kept waiting
  */
 export async function rewardsOf(
   functions: readonly NamedReward[],
@@ -59,41 +59,30 @@ export async function rewardsOf(
   signal?: AbortSignal,
 ): Promise<number[][]> {
   const all: number[][] = []
-  for (const each of judged)
-    all.push(await orAborted(Promise.all(functions.map((named) => ask(named, each))), signal))
+  for (const each of judged) all.push(await Promise.all(functions.map((named) => ask(named, each, signal))))
   return all
-}
-
-/** Waits for it until the signal comes. */
-async function orAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return waiting
-  let stop = (): void => {}
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error)
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop)
-  })
-  try {
-    return await Promise.race([waiting, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }
 
 async function ask(
   { name, reward }: NamedReward,
   { completion, row, place, context }: Judged,
+  signal: AbortSignal | undefined,
 ): Promise<number> {
-  const expected = 'a finite number, or null where it does not apply'
+  const problem = {
+    place: `${place}: reward ${name}`,
+    expected: 'a finite number, or null where it does not apply',
+  }
   let given: unknown
   try {
-    given = await reward(completion, row, context)
+    given = await settled(reward(completion, row, context), signal)
   } catch (error) {
+    if (signal?.aborted === true && error === signal.reason) throw error
+    const found = `the function threw: ${shortened(messageOf(error))}`
     throw new FettleError(
       {
-        place: `${place}: reward ${name}`,
-        found: `the function threw: ${shortened(messageOf(error))}`,
-        expected,
+        ...problem,
+        found,
+        ...(error instanceof TypeError && { cure: 'It is called as (completion, row, context).' }),
       },
       { cause: error },
     )
@@ -101,11 +90,39 @@ async function ask(
   if (given === null || given === undefined) return Number.NaN
   if (typeof given === 'number' && Number.isFinite(given)) return given
   throw new FettleError({
-    place: `${place}: reward ${name}`,
-    found: typeof given === 'number' ? String(given) : quoteValue(given),
-    expected,
+    ...problem,
+    found: foundOf(given),
     cure: cureOf(given) ?? `It was asked about ${quoteValue(shortened(completion))}.`,
   })
+}
+
+/** What a promise gives that nothing in the process will settle any more. */
+const never = Symbol('never')
+
+/** What a function gives, unless the signal comes first, or there is nothing left that could give it. */
+async function settled(given: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+  if (!(given instanceof Promise)) return given
+  const listeners = new AbortController()
+  const { signal: done } = listeners
+  const end = new Promise<typeof never>((resolve, reject) => {
+    const stop = (): void => reject(signal?.reason as Error)
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { signal: done })
+    // Node would end the process, and with it the run.
+    const idle = (): void => resolve(never)
+    process.once('beforeExit', idle)
+    done.addEventListener('abort', () => process.off('beforeExit', idle))
+  })
+  try {
+    return await Promise.race([given, end])
+  } finally {
+    listeners.abort()
+  }
+}
+
+function foundOf(given: unknown): string {
+  if (given === never) return 'a promise that nothing settles'
+  return typeof given === 'bigint' ? `${given} (bigint)` : quoteValue(given)
 }
 
 /** What to do where the function was written for something else. */

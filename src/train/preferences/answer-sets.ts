@@ -3,6 +3,7 @@ import {
   createDataReport,
   createExampleStore,
   formatOrigin,
+  formatRows,
   prepareExamples,
   sourceName,
   type DataReport,
@@ -33,9 +34,6 @@ export interface AnswerSet {
   hash: string
   report: DataReport
 }
-
-/** Rows that a note names. */
-const namedRows = 5
 
 /** How answers are read. */
 interface Reading {
@@ -125,8 +123,8 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
       // Its other answer was left out.
       if (isPair && (part !== 'chosen' || second?.origin.part !== 'rejected')) return
       if (part === 'mismatched') return
-      if (isPair && isSame(first.inputIds, second.inputIds)) equal.push(whole(first.origin))
-      else if (row.some(isTooLong)) tooLong.push(whole(first.origin))
+      if (isPair && isSame(first.inputIds, second.inputIds)) equal.push(first.origin)
+      else if (row.some(isTooLong)) tooLong.push(first.origin)
       else {
         items.push(row.map(addAnswer))
         labels.push(part === 'chosen' || part === 'desirable')
@@ -137,11 +135,11 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
     },
     notes: () => [
       ...(equal.length > 0
-        ? [`${are(equal.length, 'pairs')} left out, as chosen and rejected are equal: ${named(equal)}`]
+        ? [`${are(equal.length, 'pairs')} left out, as chosen and rejected are equal: ${formatRows(equal)}`]
         : []),
       ...(tooLong.length > 0
         ? [
-            `${are(tooLong.length, what)} left out, as ${kind === 'comparisons' ? 'an answer and its prompt are longer than' : 'the prompt alone fills'} max_length ${options.maxLength}: ${named(tooLong)}`,
+            `${are(tooLong.length, what)} left out, as ${kind === 'comparisons' ? 'an answer and its prompt are longer than' : 'the prompt alone fills'} max_length ${options.maxLength}: ${formatRows(tooLong)}`,
           ]
         : []),
     ],
@@ -178,17 +176,6 @@ async function* rowsOf(examples: AsyncIterable<EncodedExample>): AsyncGenerator<
 
 function isSameRow(a: Origin, b: Origin): boolean {
   return a.file === b.file && a.line === b.line && a.row === b.row
-}
-
-/** The row, not an answer of it. */
-function whole({ file, line, row }: Origin): Origin {
-  return { file, ...(line !== undefined && { line }), ...(row !== undefined && { row }) }
-}
-
-function named(origins: readonly Origin[]): string {
-  const shown = origins.slice(0, namedRows).map(formatOrigin)
-  const more = origins.length - shown.length
-  return shown.join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 /** `1 pair is`, `2 pairs are` */

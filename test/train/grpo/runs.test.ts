@@ -109,6 +109,29 @@ describe('says what is wrong', () => {
       /reward_1: "good"; expected a finite number/,
     ],
     [
+      'a promise that nothing settles',
+      {
+        rewards: [
+          () => {
+            // Node says so when nothing is left to do.
+            setImmediate(() => process.listeners('beforeExit').at(-1)?.(0))
+            return new Promise<number>(() => {})
+          },
+        ],
+      },
+      /reward_1: a promise that nothing settles; expected a finite number/,
+    ],
+    [
+      'a number of another kind',
+      { rewards: [() => 5n as unknown as number] },
+      /reward_1: 5 \(bigint\); expected a finite number/,
+    ],
+    [
+      "TRL's arguments",
+      { rewards: [(({ completions }: { completions: string[] }) => completions.length) as never] },
+      /reward_1: the function threw: Cannot read .*\. It is called as \(completion, row, context\)\./,
+    ],
+    [
       'true',
       { rewards: [() => true as unknown as number] },
       /reward_1: true; expected .*\. Return 1 for true and 0 for false\./,

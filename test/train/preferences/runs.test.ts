@@ -81,6 +81,15 @@ it('leaves out pairs that are equal and prompts that fill max_length, and names 
     '1 pair is left out, as the prompt alone fills max_length 40: rows#2',
   ])
   expect(start).toMatchObject({ examples: 1, truncated_examples: 1 })
+  // Un-paired, both are learned, as in TRL.
+  const [unpaired] = await run(trainKto, 'un-paired', {
+    data: [{ rows: [...pairs, equal], name: 'rows' }],
+    maxSteps: 1,
+  })
+  expect((unpaired as StartEvent).data_notes).toEqual([
+    '1 pair has equal answers, learned as wanted and as unwanted: rows#8',
+  ])
+  expect(unpaired).toMatchObject({ examples: 18 })
 })
 
 it.each<[string, Given, string, string]>([
@@ -113,6 +122,12 @@ it.each<[string, Given, string, string]>([
     { method: 'dpo', syncRefModel: true, precomputeRefLogProbs: true },
     'sync_ref_model',
     'one of the two',
+  ],
+  [
+    'answers that say something',
+    { method: 'dpo', data: [{ rows: [{ prompt: 'a', chosen: '', rejected: 'b' }], name: 'rows' }] },
+    'rows#0',
+    'chosen and rejected, with or without prompt',
   ],
   [
     'only equal pairs',
