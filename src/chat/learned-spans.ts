@@ -62,17 +62,12 @@ export function spanRenderer(
   conversation: RenderOptions,
   { policy = {}, ...settings }: SpanSettings,
 ): (messages: readonly Message[]) => RenderedSpans {
-  const tokens = {
-    bosToken: settings.bosToken ?? conversation.bosToken,
-    eosToken: settings.eosToken ?? conversation.eosToken,
-  }
+  const bosToken = settings.bosToken ?? conversation.bosToken
+  const eosToken = settings.eosToken ?? conversation.eosToken
+  const tokens: TokenTexts = { bosToken, eosToken, specialTokens: settings.specialTokens }
   // A text to learn from ends with an answer, not with the question for one.
-  const whole: RenderOptions = {
-    ...conversation,
-    ...tokens,
-    now: conversation.now ?? new Date(),
-    addGenerationPrompt: false,
-  }
+  const now = conversation.now ?? new Date()
+  const whole: RenderOptions = { ...conversation, bosToken, eosToken, now, addGenerationPrompt: false }
   const beginning = template.prepare(whole)
   return (messages) => {
     const options = { ...whole, messages }
@@ -80,7 +75,7 @@ export function spanRenderer(
     const ownership = ownershipOf(rendered)
     const dropped = droppedFields(messages, ownership)
     if (policy.trainOnInput) return { rendered, spans: everything(ownership, options), dropped }
-    const facts = templateFacts(template, { ...tokens, specialTokens: settings.specialTokens }, options)
+    const facts = templateFacts(template, tokens, options)
     const stopTokens = facts.candidates
     const search: Search = { beginning, options, ownership, facts, stopTokens, policy }
     const marked = template.hasGeneration

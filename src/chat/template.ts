@@ -57,7 +57,7 @@ export function parseChatTemplate(source: string): ChatTemplate {
     prepare: (options) => {
       const lookUp = makeLookUp(options)
       return (count, addGenerationPrompt) =>
-        beginningOf(template.render(lookUp({ count, addGenerationPrompt }), options.now))
+        new Beginning(template.render(lookUp({ count, addGenerationPrompt }), options.now))
     },
   })
 }
@@ -137,19 +137,26 @@ function adoptMessage(message: Message, index: number): Value {
   return adoptValue(shown, owner)
 }
 
-function beginningOf(owned: OwnedText): RenderedBeginning {
-  const { text, runs, generationSpans } = owned
-  let segments: Segment[] | undefined
-  return {
-    text,
-    generationSpans,
-    get segments() {
-      return (segments ??= segment(owned).segments)
-    },
-    get literalTail() {
-      const last = runs.findLast(({ source }) => ownerOf(source) instanceof Field)
-      return text.slice(last?.end ?? 0)
-    },
+/** A class, since making an object literal with getters takes longer than most of what asks for one. */
+class Beginning implements RenderedBeginning {
+  readonly #owned: OwnedText
+  #segments: Segment[] | undefined
+  readonly text: string
+  readonly generationSpans: Rendered['generationSpans']
+
+  constructor(owned: OwnedText) {
+    this.#owned = owned
+    this.text = owned.text
+    this.generationSpans = owned.generationSpans
+  }
+
+  get segments(): Segment[] {
+    return (this.#segments ??= segment(this.#owned).segments)
+  }
+
+  get literalTail(): string {
+    const last = this.#owned.runs.findLast(({ source }) => ownerOf(source) instanceof Field)
+    return this.text.slice(last?.end ?? 0)
   }
 }
 

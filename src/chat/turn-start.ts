@@ -1,4 +1,4 @@
-import type { RenderBeginning, RenderOptions } from './template.ts'
+import type { RenderBeginning, RenderedBeginning, RenderOptions } from './template.ts'
 import type { Ownership } from './ownership.ts'
 import { tryText, type TemplateFacts } from './stop-tokens.ts'
 import type { SpanStatus, TextSpan } from './messages.ts'
@@ -23,9 +23,7 @@ interface Turn {
 /** What serving would send for a turn, held against the text. */
 interface Prompt {
   /** The messages before the turn and the generation prompt; undefined where the template refuses them. */
-  readonly asked: string | undefined
-  /** What the template itself wrote at its end, behind the last character of a message. */
-  readonly tail: string
+  readonly asked: RenderedBeginning | undefined
   /** Whether the text begins with it. */
   readonly isPrefix: boolean
 }
@@ -43,7 +41,7 @@ export function findTurnStart(turn: Turn): TurnStart | undefined {
   if (first === undefined) return isAssistant ? emptyTurn(turn, prompt) : undefined
 
   const lowest = lastForeignEnd(ownership, message, first.start)
-  const end = prompt.asked?.length ?? 0
+  const end = prompt.asked?.text.length ?? 0
   if (prompt.isPrefix && end >= lowest && end <= first.start && opensTurn(turn, prompt, end, first.start))
     return { start: end, status: 'proved', lowest }
   // For other roles nobody is asked to speak: the border is the first character they wrote.
@@ -54,18 +52,12 @@ export function findTurnStart(turn: Turn): TurnStart | undefined {
     : { start: aligned, status: 'aligned', lowest }
 }
 
-const unknownPrompt: Prompt = { asked: undefined, tail: '', isPrefix: false }
+const unknownPrompt: Prompt = { asked: undefined, isPrefix: false }
 
 function promptBefore({ beginning, message, ownership }: Turn): Prompt {
   try {
-    const rendered = beginning(message, true)
-    return {
-      asked: rendered.text,
-      get tail() {
-        return rendered.literalTail
-      },
-      isPrefix: ownership.text.startsWith(rendered.text),
-    }
+    const asked = beginning(message, true)
+    return { asked, isPrefix: ownership.text.startsWith(asked.text) }
   } catch {
     return unknownPrompt
   }
@@ -77,7 +69,7 @@ function promptBefore({ beginning, message, ownership }: Turn): Prompt {
  */
 function opensTurn(turn: Turn, { asked }: Prompt, from: number, to: number): boolean {
   const { ownership, beginning, message, stopTokens, facts } = turn
-  if (message === 0 && asked === tryText(() => beginning(0, false))) return from === to
+  if (message === 0 && asked?.text === tryText(() => beginning(0, false))) return from === to
   const between = ownership.text.slice(from, to)
   const cue = facts.cue.trim()
   if (between === '') return true
@@ -98,7 +90,7 @@ function emptyTurn(turn: Turn, prompt: Prompt): TurnStart | undefined {
   const next = owned.find((segment) => segment.start >= foreign && segment.message > message)
   const lowest = Math.max(foreign, text.startsWith(before) ? before.length : 0)
   const end = Math.min(next?.start ?? text.length, text.startsWith(until) ? until.length : text.length)
-  const asked = prompt.asked?.length ?? 0
+  const asked = prompt.asked?.text.length ?? 0
   if (prompt.isPrefix && asked >= lowest && asked <= end && asked > 0)
     return { start: asked, status: 'proved', lowest }
   // The template may end the text with another prompt: of several the first is this turn's.
@@ -122,7 +114,7 @@ function lastForeignEnd({ owned }: Ownership, message: number, offset: number): 
  */
 function align(
   turn: Turn,
-  { asked, tail }: Prompt,
+  { asked }: Prompt,
   { start: lowest, end: first }: TextSpan,
   which: 'first' | 'last' = 'last',
 ): number | undefined {
@@ -130,13 +122,14 @@ function align(
   const before = ownership.text.slice(lowest, first)
   const unasked = asked === undefined ? undefined : tryText(() => beginning(message, false))
   const own =
-    asked !== undefined && unasked !== undefined && asked.startsWith(unasked)
-      ? asked.slice(unasked.length)
+    asked !== undefined && unasked !== undefined && asked.text.startsWith(unasked)
+      ? asked.text.slice(unasked.length)
       : ''
   for (const cue of own === '' || own === facts.cue ? [facts.cue] : [own, facts.cue]) {
     const found = alignCue(cue, before, facts.userIntroduction, which)
     if (found !== undefined) return lowest + found
   }
+  const tail = asked?.literalTail ?? ''
   const borders = bordersOf(tail)
   if (speakerOf(own, bordersOf(own), facts.userIntroduction).trim() !== '') return undefined
   const shared = borders.findLast(

@@ -30,6 +30,8 @@ export function encodeTextWithSpans(
   addSpecialTokens: boolean,
 ): TextEncoding {
   const encoding = backend.encode(text, undefined, addSpecialTokens)
-  const inputIds = new Int32Array(encoding.ids())
+  // Read as what they become: numbers of another type are converted one by one.
+  const { buffer, byteOffset, length } = encoding.ids()
+  const inputIds = new Int32Array(buffer, byteOffset, length).slice()
   return { text, ...mapSpans(inputIds, spans, encodingLocator(encoding, text, inputIds.length)) }
 }
