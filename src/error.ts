@@ -17,11 +17,20 @@ export class FettleError extends Error {
   readonly exitCode: 1 | 2
 
   constructor(problems: Problem | readonly Problem[], options: { exitCode?: 1 | 2; cause?: unknown } = {}) {
-    const all = 'place' in problems ? [problems] : problems
+    const all = 'place' in problems ? [problems] : firstOf(problems)
     super(all.map(describeProblem).join('\n'), { cause: options.cause })
     this.problems = all
     this.exitCode = options.exitCode ?? 2
   }
+}
+
+/** More than anybody reads at once; a file of thousands of wrong keys makes as many. */
+const mostProblems = 100
+
+function firstOf(problems: readonly Problem[]): readonly Problem[] {
+  if (problems.length <= mostProblems) return problems
+  const more = (problems.length - mostProblems).toLocaleString('en-US')
+  return [...problems.slice(0, mostProblems), { place: 'and', found: `${more} more problems` }]
 }
 
 /** `place: found; expected …. Cure.` in one line. */

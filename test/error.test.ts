@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeProblem } from '../src/error.ts'
+import { describeProblem, FettleError } from '../src/error.ts'
 
 test('an error says place, found, expected and cure', () => {
   expect(
@@ -12,4 +12,12 @@ test('an error says place, found, expected and cure', () => {
   ).toBe(
     "train.jsonl:41: role 'bot'; expected system, user, assistant or tool. Map it with roles: { bot: assistant }.",
   )
+})
+
+test('a hundred problems are told, and of more how many they are', () => {
+  const problems = Array.from({ length: 20_000 }, (_, i) => ({ place: `key ${i}`, found: 'unknown' }))
+  const lines = new FettleError(problems).message.split('\n')
+  expect(lines).toHaveLength(101)
+  expect(lines.slice(-2)).toEqual(['key 99: unknown.', 'and: 19,900 more problems.'])
+  expect(new FettleError(problems.slice(0, 100)).message.split('\n')).toHaveLength(100)
 })

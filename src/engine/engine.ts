@@ -35,9 +35,6 @@ export interface Largest {
   values: Float32Array
 }
 
-/** As many threads as native/runner_object.h takes. */
-export const mostThreads = 1024
-
 /** Runs programs. Between the start of a program and `read` no value comes back to JavaScript. */
 export interface Engine {
   /** As the registry calls it. */

@@ -2,7 +2,7 @@
 // reference/ is the specification in TypeScript; native/ calls the C++ kernels of the folder native/.
 // Nothing here knows of models: model/ records ops, this room computes them.
 export { isBlockType, rowBytes } from './block-types.ts'
-export { mostThreads } from './engine.ts'
+export { mostThreads } from './thread-count.ts'
 export type { Engine } from './engine.ts'
 export { activations, infoOf } from './ops.ts'
 export type { Activation, Command } from './ops.ts'

@@ -70,7 +70,7 @@ function oneOf<T extends string>(place: string, given: unknown, names: readonly 
   if (given === undefined || given === null) return null
   const known = names.find((name) => name === given)
   if (known) return known
-  throw new FettleError({ place, found: String(given), expected: `${names.join(', ')} or null` })
+  throw new FettleError({ place, found: quoteValue(given), expected: `${names.join(', ')} or null` })
 }
 
 /** The type of activations: what was asked for, else the stored one where the engine has it. */

@@ -1,4 +1,4 @@
-import { FettleError } from '../error.ts'
+import { FettleError, quoteValue } from '../error.ts'
 import type { LoadOptions } from '../model/index.ts'
 import { baseModelOf, isAdapter, loadModel, mustExist, type ModelPaths } from './load-model.ts'
 import { camelCaseOptions, type EitherSpelling } from './option-names.ts'
@@ -39,7 +39,7 @@ export async function pipeline(
   if (task !== 'text-generation')
     throw new FettleError({
       place: 'pipeline',
-      found: `the task '${String(task)}'`,
+      found: `the task ${quoteValue(task)}`,
       expected: 'text-generation',
     })
   const { adapter, ...loading } = camelCaseOptions<PipelineSettings>(
@@ -50,7 +50,7 @@ export async function pipeline(
   if (loading.dtype !== undefined && !dtypes.includes(loading.dtype))
     throw new FettleError({
       place: 'pipeline: dtype',
-      found: String(loading.dtype),
+      found: quoteValue(loading.dtype),
       expected: dtypes.join(', '),
       cure: "Weights in 8 or 4 bits are quantization: 'int8' or 'nf4'.",
     })

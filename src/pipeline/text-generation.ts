@@ -1,5 +1,5 @@
 import type { Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
+import { FettleError, quoteValue } from '../error.ts'
 import { cutAtStopString, type FinishReason } from '../generate/index.ts'
 import type { AutoModelForCausalLM, StreamOptions } from '../model/index.ts'
 import type { ChatTemplateOptions, Tokenizer } from '../tokenizer/index.ts'
@@ -141,7 +141,7 @@ function readInputs(given: unknown): { inputs: readonly Input[]; isBatch: boolea
   }
   throw new FettleError({
     place,
-    found: Array.isArray(given) ? 'a list of something else' : String(given),
+    found: Array.isArray(given) ? 'a list of something else' : quoteValue(given),
     expected: 'a text, a list of texts, messages with role and content, or a list of such chats',
   })
 }
@@ -161,7 +161,7 @@ async function answerAll(
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new FettleError({
       place: 'batch_size',
-      found: String(batchSize),
+      found: quoteValue(batchSize),
       expected: 'a whole number from 1',
     })
   if (streamer && inputs.length !== 1)

@@ -141,7 +141,7 @@ describe('is refused', () => {
     [
       'another task',
       () => pipeline('ner' as 'text-generation', tiny),
-      "the task 'ner'; expected text-generation",
+      'the task "ner"; expected text-generation',
     ],
     [
       'a name on the hub',

@@ -1,6 +1,7 @@
 import { FettleError } from '../../error.ts'
-import { mostThreads, type Engine } from '../engine.ts'
+import type { Engine } from '../engine.ts'
 import { createKernelEngine } from '../kernels/index.ts'
+import { askedThreads, mostThreads } from '../thread-count.ts'
 import { findNative } from './binding.ts'
 import { defaultThreads } from './default-threads.ts'
 import { memoryIsTaken } from './memory-taken.ts'
@@ -27,10 +28,7 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
       expected: addon.isas.join(', '),
       cure: 'node scripts/build-native.mjs --all builds every instruction set of this machine.',
     })
-  const threads =
-    options.threads === undefined
-      ? (threadsFromEnvironment() ?? Math.min(defaultThreads(), mostThreads))
-      : checkedThreads('threads', options.threads, String(options.threads))
+  const threads = askedThreads(options.threads) ?? Math.min(defaultThreads(), mostThreads)
   void memoryIsTaken()
   const runner = new addon.Runner(isa, threads)
   return createKernelEngine({
@@ -42,17 +40,4 @@ export function createNativeEngine(options: { isa?: string; threads?: number } =
     mapsFiles: true,
     beforeMemoryIsTaken: memoryIsTaken,
   })
-}
-
-/** FETTLE_THREADS as a number, or undefined where it is not set. */
-function threadsFromEnvironment(): number | undefined {
-  const text = process.env['FETTLE_THREADS']
-  return text === undefined || text === ''
-    ? undefined
-    : checkedThreads('FETTLE_THREADS', Number(text), `'${text}'`)
-}
-
-function checkedThreads(place: string, threads: number, found: string): number {
-  if (Number.isInteger(threads) && threads >= 1 && threads <= mostThreads) return threads
-  throw new FettleError({ place, found, expected: `a whole number from 1 to ${mostThreads}` })
 }

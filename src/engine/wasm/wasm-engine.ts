@@ -1,7 +1,7 @@
 import { FettleError } from '../../error.ts'
 import type { Engine } from '../engine.ts'
-import { mostThreads } from '../engine.ts'
 import { createKernelEngine } from '../kernels/index.ts'
+import { askedThreads, mostThreads } from '../thread-count.ts'
 import { wasmModule, wasmProblem } from './module.ts'
 import { threadsProblem } from './threads.ts'
 import { createWasmRunner } from './wasm-runner.ts'
@@ -38,19 +38,11 @@ export function engineOfModule(module: WebAssembly.Module, threads: number, isSh
 }
 
 function threadsOf(given: number | undefined): number {
-  const named = globalThis.process?.env['FETTLE_THREADS']
-  if (given !== undefined) return checkedThreads('threads', given, String(given))
-  if (named !== undefined && named !== '')
-    return checkedThreads('FETTLE_THREADS', Number(named), `'${named}'`)
-  return Math.min(globalThis.navigator?.hardwareConcurrency ?? coresOfNode() ?? 1, mostThreads)
+  const cores = globalThis.navigator?.hardwareConcurrency ?? coresOfNode() ?? 1
+  return askedThreads(given) ?? Math.min(cores, mostThreads)
 }
 
 /** Node 20 has no navigator. */
 function coresOfNode(): number | undefined {
   return globalThis.process?.getBuiltinModule?.('node:os').availableParallelism()
-}
-
-function checkedThreads(place: string, threads: number, found: string): number {
-  if (Number.isInteger(threads) && threads >= 1 && threads <= mostThreads) return threads
-  throw new FettleError({ place, found, expected: `a whole number from 1 to ${mostThreads}` })
 }

@@ -1,4 +1,4 @@
-import { FettleError } from '../../error.ts'
+import { FettleError, quoteValue } from '../../error.ts'
 import type { LoraConfig } from '../../peft/index.ts'
 import { headOf, vocabularyOf } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
@@ -60,7 +60,7 @@ function checkIds(place: string, ids: readonly number[], vocabulary: number): vo
   if (ids.length > 0 && wrong === undefined) return
   throw new FettleError({
     place,
-    found: wrong === undefined ? 'no tokens' : String(wrong),
+    found: wrong === undefined ? 'no tokens' : quoteValue(wrong),
     expected: `different token ids below ${vocabulary}`,
     cure: 'New tokens need rows first: resizeTokenEmbeddings or setupChatFormat.',
   })
