@@ -7,6 +7,7 @@ const src = join(import.meta.dirname, '..', 'src')
 /** The rooms in the order of the data's way: a room may import those before it, never one after it. */
 const rooms = [
   'formats',
+  'hub',
   'patterns',
   'jinja',
   'chat',

@@ -142,6 +142,9 @@ test('no credit, with where to get some', async () => {
 
 test('no token', async () => {
   vi.stubEnv('HF_TOKEN', '')
+  vi.stubEnv('HF_HOME', workplace)
+  await expect(onJobs('l4x1', model)).rejects.toThrow(/HF_TOKEN: not set, and nobody is logged in/)
+  vi.stubEnv('HF_TOKEN', 'mine')
   await expect(onJobs('l4x1', model)).rejects.toThrow(/HF_TOKEN: no token of Hugging Face/)
   vi.stubEnv('HF_TOKEN', 'hf_test')
 })

@@ -1,6 +1,6 @@
 import { readFile, readdir, stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { hubHome } from '../../hub/index.ts'
 
 /** A data set of the Hub, as people name it. */
 export interface HubName {
@@ -32,9 +32,8 @@ function longest(text: string): RegExpExecArray | null {
 
 /** Where Hugging Face's programs keep what they fetched. */
 export function hubCache(): string {
-  const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env
-  const home = HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'huggingface')
-  return HF_HUB_CACHE ?? HUGGINGFACE_HUB_CACHE ?? join(home, 'hub')
+  const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE } = process.env
+  return HF_HUB_CACHE ?? HUGGINGFACE_HUB_CACHE ?? join(hubHome(), 'hub')
 }
 
 /** Whether nothing is to be asked of the Hub. */

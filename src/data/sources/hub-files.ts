@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
 import { makeFolder, readTextFile, writeFileAtomic } from '../../formats/index.ts'
+import { hubAccess, statusOf } from '../../hub/index.ts'
 import { cachedSnapshot, cacheFolder, hubCache, isOffline, type HubName } from './hub-cache.ts'
 import { listFolder, type Listing } from './listing.ts'
 
@@ -17,8 +18,7 @@ export async function listHub(name: HubName): Promise<Listing> {
   } catch (error) {
     if (error instanceof FettleError) throw error
     // A server that answers says what is wrong; without an answer the cache is what there is.
-    const status =
-      typeof error === 'object' && error !== null && 'statusCode' in error ? error.statusCode : undefined
+    const status = statusOf(error)
     const cached = status === undefined ? await listCached(name) : undefined
     if (cached !== undefined) return cached
     const why =
@@ -63,12 +63,7 @@ async function listRemote({ id, revision }: HubName): Promise<Listing> {
   const { datasetInfo, downloadFileToCacheDir, listFiles }: HubClient = await import(
     '@huggingface/hub' as string
   )
-  const { HF_ENDPOINT, HF_TOKEN, HUGGING_FACE_HUB_TOKEN } = process.env
-  const token = HF_TOKEN ?? HUGGING_FACE_HUB_TOKEN
-  const asked = {
-    ...(HF_ENDPOINT !== undefined && { hubUrl: HF_ENDPOINT.replace(/\/+$/, '') }),
-    ...(token !== undefined && token.startsWith('hf_') && { accessToken: token }),
-  }
+  const asked = hubAccess()
   // One commit for all of its files, whatever is changed there meanwhile.
   const { sha } = await datasetInfo({ name: id, revision, additionalFields: ['sha'], ...asked })
   const commit = { repo: { type: 'dataset' as const, name: id }, revision: sha, ...asked }

@@ -1,4 +1,4 @@
-import { FettleError, clipText, messageOf } from '../../error.ts'
+import { hubAccess, hubToken, refusedByHub, type HubAccess } from '../../hub/index.ts'
 
 /** A machine that jobs can have. */
 export interface Hardware {
@@ -23,28 +23,23 @@ export interface JobRequest {
   volumes: { source: string; mountPath: string }[]
 }
 
-interface Credentials {
-  hubUrl?: string
-  accessToken: string
-}
-
 type Repo = { type: 'dataset' | 'model'; name: string }
 
 /** What is used of `@huggingface/hub`, whose own types do not agree with those of Node. */
 interface HubLibrary {
-  whoAmI(asked: Credentials): Promise<{ name: string }>
-  createRepo(asked: Credentials & { repo: Repo; private: boolean }): Promise<unknown>
+  whoAmI(asked: HubAccess): Promise<{ name: string }>
+  createRepo(asked: HubAccess & { repo: Repo; private: boolean }): Promise<unknown>
   uploadFiles(
-    asked: Credentials & { repo: Repo; files: { path: string; content: Blob }[]; useXet: boolean },
+    asked: HubAccess & { repo: Repo; files: { path: string; content: Blob }[]; useXet: boolean },
   ): Promise<unknown>
-  listJobHardware(asked: Credentials): Promise<Hardware[]>
-  runJob(asked: Credentials & JobRequest & { namespace: string }): Promise<{ id: string }>
+  listJobHardware(asked: HubAccess): Promise<Hardware[]>
+  runJob(asked: HubAccess & JobRequest & { namespace: string }): Promise<{ id: string }>
   getJob(asked: JobOf): Promise<{ status: { stage: string; message?: string | null } }>
   cancelJob(asked: JobOf): Promise<unknown>
   streamJobLogs(asked: JobOf): AsyncGenerator<{ message: string }>
 }
 
-type JobOf = Credentials & { namespace: string; jobId: string }
+type JobOf = HubAccess & { namespace: string; jobId: string }
 
 /** Hugging Face's Hub and its Jobs, as the user whose token is in the environment. */
 export interface Hub {
@@ -60,29 +55,25 @@ export interface Hub {
 }
 
 /** The token that jobs are run with. */
-export function hubToken(environment: NodeJS.ProcessEnv = process.env): string {
-  const token = environment['HF_TOKEN'] ?? environment['HUGGING_FACE_HUB_TOKEN']
-  if (token !== undefined && token.startsWith('hf_')) return token
-  throw new FettleError({
-    place: 'HF_TOKEN',
-    found: token === undefined ? 'not set' : 'no token of Hugging Face',
-    expected: 'a token that may write repositories and start jobs',
-    cure: 'Make one at https://huggingface.co/settings/tokens, and export HF_TOKEN=hf_….',
-  })
+export function jobsToken(environment: NodeJS.ProcessEnv = process.env): string {
+  return hubToken('write repositories and start jobs', environment)
+}
+
+const cures = {
+  402: 'Jobs are paid before: add credit at https://huggingface.co/settings/billing.',
+  403: 'The token must be allowed to write repositories and to start jobs.',
 }
 
 /** @throws FettleError by each call that the Hub refuses */
 export async function openHub(environment: NodeJS.ProcessEnv = process.env): Promise<Hub> {
-  const accessToken = hubToken(environment)
+  const accessToken = jobsToken(environment)
   const library: HubLibrary = await import('@huggingface/hub' as string)
-  const { HF_ENDPOINT } = environment
-  const hubUrl = HF_ENDPOINT?.replace(/\/+$/, '')
-  const asked = { accessToken, ...(hubUrl !== undefined && { hubUrl }) }
+  const asked = { ...hubAccess(environment), accessToken }
   const told = async <T>(what: string, answer: Promise<T>): Promise<T> => {
     try {
       return await answer
     } catch (error) {
-      throw refused(hubUrl, what, error)
+      throw refusedByHub(asked.hubUrl, what, error, cures)
     }
   }
   return {
@@ -104,24 +95,4 @@ export async function openHub(environment: NodeJS.ProcessEnv = process.env): Pro
       for await (const { message } of library.streamJobLogs({ ...asked, namespace, jobId })) yield message
     },
   }
-}
-
-function refused(hubUrl: string | undefined, what: string, error: unknown): FettleError {
-  const status = error instanceof Error && 'statusCode' in error ? Number(error.statusCode) : undefined
-  const cures: Record<number, string> = {
-    401: 'Look at HF_TOKEN: the token must be valid.',
-    402: 'Jobs are paid before: add credit at https://huggingface.co/settings/billing.',
-    403: 'The token must be allowed to write repositories and to start jobs.',
-    429: 'Wait a little and try again.',
-  }
-  const cure =
-    status === undefined ? 'Look whether this machine reaches the Hub, and try again.' : cures[status]
-  return new FettleError(
-    {
-      place: hubUrl ?? 'huggingface.co',
-      found: `no ${what}: ${status === undefined ? '' : `${status} `}${clipText(messageOf(error))}`,
-      ...(cure !== undefined && { cure }),
-    },
-    { exitCode: 1, cause: error },
-  )
 }

@@ -10,7 +10,7 @@ import { writeRemoteRecord } from '../record.ts'
 import { createEventReader } from '../run-events.ts'
 import { runnerFolder } from '../torch/python.ts'
 import type { RunnerOptions } from '../torch/run-torch.ts'
-import { hubToken, openHub, type Hub, type JobRequest } from './hub.ts'
+import { jobsToken, openHub, type Hub, type JobRequest } from './hub.ts'
 import { costText, hardwareOf, isProcessor, planJob } from './plan-job.ts'
 
 /** How a job is run. */
@@ -42,7 +42,7 @@ export async function onJobs(
       expected: "the base model's name on the Hub, such as HuggingFaceTB/SmolLM2-135M-Instruct",
       cure: 'A machine of Hugging Face reads the model from there.',
     })
-  const token = hubToken()
+  const token = jobsToken()
   const hub = await openHub()
   const hardware = hardwareOf(flavor, await hub.hardware())
   const namespace = await hub.user()

@@ -1,8 +1,8 @@
 // Trackers: readers of a run's events that write them elsewhere. The event log is always there; others are named by report_to.
 // They get the same stream as everybody, send in the background, and what goes wrong is said once, at the end.
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
+import { hubHome } from '../../hub/index.ts'
 import { snakeCase, type TrainOptions } from '../options/index.ts'
 import { createEventLog } from './event-log.ts'
 import type { Tracker, TrackedRun } from './tracker.ts'
@@ -86,13 +86,12 @@ function wandbOptions(environment: NodeJS.ProcessEnv): WandbOptions {
 }
 
 function trackioOptions(environment: NodeJS.ProcessEnv): TrackioOptions {
-  const { TRACKIO_PROJECT, TRACKIO_SERVER_URL, TRACKIO_WRITE_TOKEN, TRACKIO_DIR, HF_HOME } = environment
-  const home = set(HF_HOME) ?? join(homedir(), '.cache', 'huggingface')
+  const { TRACKIO_PROJECT, TRACKIO_SERVER_URL, TRACKIO_WRITE_TOKEN, TRACKIO_DIR } = environment
   return {
     project: set(TRACKIO_PROJECT) ?? 'fettle',
     server: set(TRACKIO_SERVER_URL),
     writeToken: set(TRACKIO_WRITE_TOKEN),
-    folder: set(TRACKIO_DIR) ?? join(home, 'trackio'),
+    folder: set(TRACKIO_DIR) ?? join(hubHome(environment), 'trackio'),
   }
 }
 
