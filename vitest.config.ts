@@ -17,6 +17,7 @@ const alone = [
   'test/{bench,cli,engine}/**/*.test.ts',
   'test/jinja/{budget,hostile}.test.ts',
   'test/data/hub.test.ts',
+  'test/export/push.test.ts',
   'test/model/transforms.test.ts',
   'test/remote/hf-jobs.test.ts',
   'test/train/memory.test.ts',

@@ -194,6 +194,9 @@ export type {
   Verdict,
 } from './export/index.ts'
 
+export { pushModel } from './export/push/index.ts'
+export type { FileToPush, LeftOut, PushOptions, PushProgress, PushResult } from './export/push/index.ts'
+
 export { handOffJsonSchema } from './remote/index.ts'
 
 export { applyFixes, checkNames, diagnose } from './doctor/index.ts'

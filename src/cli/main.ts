@@ -97,6 +97,13 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     },
   ],
   [
+    'push',
+    {
+      summary: 'Puts an adapter, a model or an export on Hugging Face’s Hub',
+      load: async () => (await import('./push.ts')).push,
+    },
+  ],
+  [
     'bench',
     {
       summary: 'Measures this machine, and training and generation against its limits',

@@ -12,6 +12,7 @@ export {
 export type { ChosenCheckpoint } from './choose-checkpoint.ts'
 export { createDataHash } from './data-hash.ts'
 export { identityOf, type RunIdentity } from './identity.ts'
+export { readRunRecord, recordFile, type RunRecord } from './records.ts'
 export { openRunFolder, type RunFolder } from './run-folder.ts'
 export { findRunEvaluation, type RunEvaluation } from './run-rows.ts'
 export { trainedStates } from './trained-states.ts'
