@@ -1,5 +1,6 @@
 import { activations } from '../../engine/index.ts'
 import { split, whole } from './columns.ts'
+import type { GraphBuilder } from './graph-builder.ts'
 import type { OpTranslation, OpTranslator } from './op-translation.ts'
 import { blockSize } from './quantize-blocks.ts'
 import { inTypeOf } from './stream-ops.ts'
@@ -37,8 +38,8 @@ function multiplied(op: OpTranslation): string {
 }
 
 /** f(x) of an activation by its number. */
-function activated({ graph, attribute }: OpTranslation, x: string): string {
-  switch (activations[attribute('activation')]) {
+export function activated(graph: GraphBuilder, number: number, x: string): string {
+  switch (activations[number]) {
     case 'silu':
       return graph.node('Mul', [x, graph.node('Sigmoid', [x])])
     case 'geluTanh':
@@ -48,12 +49,19 @@ function activated({ graph, attribute }: OpTranslation, x: string): string {
   }
 }
 
-export const activation: OpTranslator = (op) => op.give('y', activated(op, op.value('x')))
+export const activation: OpTranslator = (op) =>
+  op.give('y', activated(op.graph, op.attribute('activation'), op.value('x')))
 
 export const glu: OpTranslator = (op) => {
   const inner = op.width('y')
   const [gate, up] = split(op.graph, op.columns('gateUp'), [inner, inner])
-  op.give('y', op.graph.node('Mul', [activated(op, whole(op.graph, gate)), whole(op.graph, up)]))
+  op.give(
+    'y',
+    op.graph.node('Mul', [
+      activated(op.graph, op.attribute('activation'), whole(op.graph, gate)),
+      whole(op.graph, up),
+    ]),
+  )
 }
 
 export const gateColumns: OpTranslator = (op) => {
@@ -62,7 +70,10 @@ export const gateColumns: OpTranslator = (op) => {
   const all = op.tensor('up').shape[1]
   const [, up] = split(op.graph, op.columns('up'), [first, width, all - first - width])
   const factor = inTypeOf(op, 'y', whole(op.graph, up), op.type('up'))
-  op.give('y', op.graph.node('Mul', [activated(op, op.value('gate')), factor]))
+  op.give(
+    'y',
+    op.graph.node('Mul', [activated(op.graph, op.attribute('activation'), op.value('gate')), factor]),
+  )
 }
 
 /** Queries beside their gates, head by head, and other columns behind. */

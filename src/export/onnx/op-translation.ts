@@ -1,13 +1,14 @@
 import type { GenerationProgram, Parameter, Rope } from '../../model/index.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import type { Columns } from './columns.ts'
+import type { ExpertTensors } from './expert-tensors.ts'
 import type { GraphBuilder } from './graph-builder.ts'
 import type { Storage } from './storage.ts'
 import type { TokenValues } from './token-values.ts'
 import type { WeightInitializers } from './weight-initializers.ts'
 
 /** What of a graph is the same for all of its ops. */
-export interface ProgramTranslation {
+export interface ProgramTranslation extends ExpertTensors {
   graph: GraphBuilder
   program: GenerationProgram
   storage: Storage
@@ -36,6 +37,7 @@ export interface OpTranslation extends ProgramTranslation {
   attribute(name: string): number
   has(input: string): boolean
   tensor(input: string): Tensor
+  result(output: string): Tensor
   /** The input as one value, or as it lies in pieces. */
   value(input: string): string
   columns(input: string): Columns

@@ -85,8 +85,20 @@ export const addScaled: OpTranslator = (op) => {
   op.give('y', op.graph.node('Add', [scaled, op.value('residual')]))
 }
 
-export const scaleBy: OpTranslator = (op) =>
-  op.give('y', op.graph.node('Mul', [op.value('x'), op.weights.float(op.parameter('factor'), op.type('x'))]))
+/** The factor is a parameter, or a number that the program makes. */
+export const scaleBy: OpTranslator = (op) => {
+  const type = op.type('x')
+  const isParameter = op.program.parameters.has(op.tensor('factor').id)
+  const factor = isParameter
+    ? op.weights.float(op.parameter('factor'), type)
+    : type === 'float32'
+      ? op.value('factor')
+      : castTo(op.graph, op.value('factor'), type)
+  op.give('y', op.graph.node('Mul', [op.value('x'), factor]))
+}
+
+export const fill: OpTranslator = (op) =>
+  op.give('y', [{ value: op.graph.scalar(op.attribute('value'), 'float32'), width: 1 }])
 
 /** Parts of queries and keys, or values, normalised each for itself. */
 export const qkNorm: OpTranslator = (op) => {

@@ -7,6 +7,7 @@ import { cachedAttention, rope } from './attention-ops.ts'
 import { whole, type Columns } from './columns.ts'
 import { cachedCausalConv } from './conv-ops.ts'
 import { cachedGatedDelta, gatedNorm } from './delta-ops.ts'
+import { combine, dispatch, expertGlu, expertLinear, route, scaleExperts, sigmoid } from './expert-ops.ts'
 import { createGraphBuilder, type GraphBuilder } from './graph-builder.ts'
 import { activation, gateColumns, glu, linear, sigmoidGate, splitGates } from './linear-ops.ts'
 import { memoryValues } from './memory-values.ts'
@@ -18,6 +19,7 @@ import {
   capLogits,
   cast,
   embedding,
+  fill,
   joinColumns,
   layerNorm,
   qkNorm,
@@ -37,7 +39,12 @@ const translators: { readonly [K in Command['op']]?: OpTranslator } = {
   cachedGatedDelta,
   capLogits,
   cast,
+  combine,
+  dispatch,
   embedding,
+  expertGlu,
+  expertLinear,
+  fill,
   gateColumns,
   gatedNorm,
   glu,
@@ -47,8 +54,11 @@ const translators: { readonly [K in Command['op']]?: OpTranslator } = {
   qkNorm,
   rmsNorm,
   rope,
+  route,
   scaleBy,
+  scaleExperts,
   selectRows,
+  sigmoid,
   sigmoidGate,
   splitGates,
 }
@@ -85,6 +95,8 @@ export function translateProgram(
       return `rotation.${ropes.indexOf(rotation)}`
     },
     memory: memoryValues(graph, program, storage.compute),
+    routes: new Map(),
+    expertRows: new Map(),
   }
   const values = new Map<Tensor, Columns>()
   for (const command of program.commands) translators[command.op]?.(opTranslation(shared, command, values))
@@ -102,7 +114,7 @@ function checkOps({ commands }: GenerationProgram, place: string): void {
   throw new FettleError({
     place,
     found: `layers that compute ${missing.join(', ')}`,
-    expected: 'a model without experts',
+    expected: 'layers that are written as operators of onnxruntime',
     cure: 'Export it with --format gguf or --format safetensors instead.',
   })
 }
@@ -134,6 +146,7 @@ function opTranslation(
     attribute: (name) => attributes[attributeNames.indexOf(name)],
     has: (name) => Boolean(inputs[inputNames.indexOf(name)]),
     tensor: input,
+    result: output,
     columns,
     value(name) {
       const joined = joinOnce(graph, columns(name))

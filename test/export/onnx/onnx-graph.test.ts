@@ -72,8 +72,22 @@ function atTokens(logits: Float32Array, mask: readonly number[][]): Float32Array
 }
 
 // One of each kind of op: GQA, plain attention (caps, heads of odd lengths), two ropes and windows, long factors, scaled streams,
-// post-norms, positions of their own, convolutions, the delta rule, gates, shared keys and inputs of layers.
-const families = ['qwen3', 'gemma2', 'gemma4', 'phi3-long', 'gpt2', 'lfm2', 'qwen3-5']
+// post-norms, positions of their own, convolutions, the delta rule, gates, shared keys and inputs of layers; experts, with weights of all and of
+// the chosen ones, a shared one, biases, limits and sinks, experts beside an MLP.
+const families = [
+  'qwen3',
+  'gemma2',
+  'gemma4',
+  'phi3-long',
+  'gpt2',
+  'lfm2',
+  'qwen3-5',
+  'mixtral',
+  'qwen2-moe',
+  'qwen3-moe',
+  'gpt-oss',
+  'gemma4-moe',
+]
 
 describe('graphs compute what Transformers computes', () => {
   test.each(families)('%s: rows padded on either side', async (model) => {
@@ -158,11 +172,23 @@ describe('files', () => {
     )
   })
 
-  test('are not written of models with experts', async () => {
-    const opened = await openUnloaded(fixture('mixtral'), undefined)
-    expect(() => translateProgram(opened.architecture, storages.f32, opened.values, 'mixtral')).toThrow(
-      'mixtral: layers that compute route, dispatch, expertLinear, expertGlu, combine; expected a model without experts. Export it with',
+  test('of experts have the codes of each below one another', async () => {
+    const { graph } = await exported(fixture('qwen3-moe'), 'q4')
+    const loops = graph.nodes.filter(({ type }) => type === 'Loop')
+    const inside = loops.map(({ attributes }) =>
+      (attributes['body'] as ReadGraph).nodes.filter(({ type }) => type === 'MatMulNBits'),
     )
-    await opened.free()
+    // Rows of the way back are no whole blocks here.
+    expect(inside.map(({ length }) => length)).toEqual(loops.map(() => 1))
+    const ids = [[5, 9, 3, 7]]
+    const { logits } = run(graph, ids, [[1, 1, 1, 1]], undefined, 1)
+    const live = await AutoModelForCausalLM.fromPretrained(fixture('qwen3-moe'), {
+      dtype: 'float32',
+      engine: 'reference',
+    })
+    const expected = await live.forward({ inputIds: ids })
+    const divergence = klOf(expected.logits.data.slice(-live.vocabSize), logits.data)
+    expect(divergence).toBeLessThan(0.05)
+    expect(divergence).toBeGreaterThan(0)
   })
 })

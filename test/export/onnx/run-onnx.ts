@@ -117,12 +117,62 @@ function scan({ attributes }: ReadNode, inputs: Value[], values: ReadonlyMap<str
   return [state, concatenated(recalled, 0)]
 }
 
+/** The places of a matrix's rows that are the largest, the first of equals. */
+function topK(x: Value, k: number): Value[] {
+  const width = x.shape[x.shape.length - 1]
+  const shape = [...x.shape.slice(0, -1), k]
+  const chosen = Array.from({ length: x.data.length / width }, (_, row) => {
+    const values = [...x.data.subarray(row * width, (row + 1) * width)]
+    return values
+      .map((value, place) => ({ value, place }))
+      .toSorted((a, b) => b.value - a.value || a.place - b.place)
+      .slice(0, k)
+  }).flat()
+  return [
+    floats(
+      shape,
+      Float32Array.from(chosen, ({ value }) => value),
+    ),
+    whole(
+      shape,
+      chosen.map(({ place }) => place),
+    ),
+  ]
+}
+
+function loop(
+  { attributes }: ReadNode,
+  [turns, , ...given]: Value[],
+  values: ReadonlyMap<string, Value>,
+): Value[] {
+  const body = attributes['body'] as ReadGraph
+  let state = given
+  for (let turn = 0; turn < turns.data[0]; turn += 1) {
+    const all = [whole([], [turn]), whole([], [1]), ...state]
+    const feeds = Object.fromEntries(body.inputs.map(({ name }, i) => [name, all[i]]))
+    state = [...runOnnx(body, feeds, values).values()].slice(1)
+  }
+  return state
+}
+
+/** Offsets of the rows that a list of indices [n, depth] names. */
+function placesOf(shape: readonly number[], indices: Value): { places: number[]; size: number } {
+  const [count, depth] = indices.shape
+  const size = sizeOf(shape.slice(depth))
+  const places = Array.from(
+    { length: count },
+    (_, i) => size * offsetOf(shape.slice(0, depth), [...indices.data.subarray(i * depth, (i + 1) * depth)]),
+  )
+  return { places, size }
+}
+
 const operators: Readonly<Record<string, Operator>> = {
   Add: binary((a, b) => a + b),
   Sub: binary((a, b) => a - b),
   Mul: binary((a, b) => a * b),
   Div: (_, [a, b]) => [mapped([a, b], a, (x, y) => (isInteger(a) ? Math.trunc(x / y) : x / y))],
   Max: binary(Math.max),
+  Min: binary(Math.min),
   Equal: test((a, b) => a === b),
   Greater: test((a, b) => a > b),
   GreaterOrEqual: test((a, b) => a >= b),
@@ -247,4 +297,27 @@ const operators: Readonly<Record<string, Operator>> = {
     return [bias ? mapped([y, bias], y, (a, b) => a + b) : y]
   },
   Scan: scan,
+  Loop: loop,
+  TopK: (_, [x, k]) => topK(x, k.data[0]),
+  Unique: (_, [x]) => {
+    const found = [...new Set(list(x))].toSorted((a, b) => a - b)
+    return [whole([found.length], found)]
+  },
+  NonZero: (_, [x]) => {
+    const places = list(x).flatMap((value, i) =>
+      value === 0 ? [] : [[Math.floor(i / x.shape[1]), i % x.shape[1]]],
+    )
+    return [whole([2, places.length], [...places.map(([row]) => row), ...places.map(([, column]) => column)])]
+  },
+  GatherND: (_, [x, indices]) => {
+    const { places, size } = placesOf(x.shape, indices)
+    const shape = [places.length, ...x.shape.slice(indices.shape[1])]
+    return [floats(shape, Float32Array.from(places.flatMap((at) => [...x.data.subarray(at, at + size)])))]
+  },
+  ScatterND: (_, [x, indices, updates]) => {
+    const { places, size } = placesOf(x.shape, indices)
+    const data = x.data.slice()
+    places.forEach((at, i) => data.set(updates.data.subarray(i * size, (i + 1) * size), at))
+    return [{ shape: x.shape, data }]
+  },
 }
