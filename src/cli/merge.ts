@@ -1,13 +1,15 @@
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { quantizations } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
+import { bytesOf } from './byte-size.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './json-lines.ts'
-import { loadModelOf, modelFlags, oneOf, pathsOf } from './model-flags.ts'
+import { modelFlags, oneOf, pathsOf } from './model-flags.ts'
+import { interruptedCode, runExport, shardFlag } from './run-export.ts'
 import { terminalOf } from './terminal.ts'
 
-const storedTypes = ['float32', 'bfloat16', 'float16'] as const
+const storedTypes = ['float32', 'bfloat16', 'float16', 'nf4', 'nf4-double'] as const
 
-/** Writes a model that needs no adapter any more. */
+/** Writes a model that needs no adapter any more: `export --format safetensors`, with the adapter required. */
 export const merge = defineCommand({
   flags: {
     ...modelFlags,
@@ -22,63 +24,59 @@ export const merge = defineCommand({
     saveDtype: {
       type: 'string',
       options: storedTypes,
-      description: 'What the weights are stored in; default: as in the base model',
+      description:
+        'What the weights are stored in; default: as in the base model. nf4 and nf4-double are 4 bits of bitsandbytes',
     },
+    maxShardSize: shardFlag,
     force: { type: 'boolean', description: 'Writes into a folder that has files in it' },
     json: { type: 'boolean', description: 'Prints {"path","dtype","parameters","files"}' },
   },
   details:
-    'The adapter is added to the weights as they are stored, in float32 whatever --dtype says; what it does not change keeps its bytes. With --quantization, as it was trained, it is added to the weights that it was trained on: those that quantising leaves, written whole.',
+    'The adapter is added to the weights as they are stored, in float32 whatever --dtype says; what it does not change keeps its bytes. With --quantization, as it was trained, it is added to the weights that it was trained on: those that quantising leaves, written whole. The same as fettle export --format safetensors, which also certifies it on rows of yours.',
   examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output-dir runs/merged'],
   async run(flags) {
-    const { outputDir: output } = flags
-    checkOutput(output, Object.values(await pathsOf(flags)), flags.force === true)
-    const { model, tokenizer } = await loadModelOf(flags)
-    await model.mergeAdapter()
-    const asked = oneOf(flags.saveDtype, storedTypes)
-    const dtype = asked ?? model.storedDtype
-    await model.save(output, { dtype: asked ?? 'stored' })
-    await tokenizer.save(output)
-    if (flags.json === true)
-      writeJsonLine({
-        path: output,
-        dtype,
-        parameters: model.parameterCount,
-        files: readdirSync(output).toSorted(),
-      })
-    else {
-      const { write, paint } = terminalOf(process.stderr)
-      write(`${paint.green('✔')} merged   ${output} · ${dtype}\n`)
-      if (dtype !== 'float32')
-        write(
-          paint.dim(
-            `Rounding to ${dtype} loses the smallest changes of an adapter; --save-dtype float32 keeps them.\n`,
-          ),
-        )
+    const { outputDir: output, maxShardSize: size, saveDtype } = flags
+    const result = await runExport('merging', {
+      ...(await pathsOf(flags)),
+      format: 'safetensors',
+      type: saveDtype ?? 'stored',
+      // Nothing is asked: who wants that exports.
+      certificateRows: 0,
+      output,
+      overwrite: flags.force,
+      ...(size !== undefined && { maxShardBytes: bytesOf('--max-shard-size', size) }),
+      quantization: oneOf(flags.quantization, quantizations) ?? null,
+      doubleQuantization: flags.doubleQuantization ?? false,
+      engine: oneOf(flags.engine, modelFlags.engine.options),
+      threads: flags.threads,
+    }).catch((error: unknown) => {
+      throw withFlagName(error)
+    })
+    if (result === undefined) return interruptedCode
+    const { parameters, storedDtype, files } = result
+    const dtype = saveDtype ?? storedDtype
+    if (flags.json === true) {
+      const names = files.map(({ path }) => path.slice(output.length + 1))
+      writeJsonLine({ path: output, dtype, parameters, files: names })
+      return 0
     }
+    const { write, paint } = terminalOf(process.stderr)
+    write(`${paint.green('✔')} merged   ${output} · ${dtype}\n`)
+    if (dtype !== 'float32')
+      write(
+        paint.dim(
+          `Rounding to ${dtype} loses the smallest changes of an adapter; --save-dtype float32 keeps them.\n`,
+        ),
+      )
+    return 0
   },
 })
 
-function checkOutput(output: string, inputs: readonly string[], force: boolean): void {
-  if (!existsSync(output)) return
-  const isInput = inputs.some((input) => realpathSync(input) === realpathSync(output))
-  if (isInput)
-    throw new FettleError({
-      place: `--output-dir ${output}`,
-      found: 'the folder that is read',
-      expected: 'another one',
-    })
-  if (!statSync(output).isDirectory())
-    throw new FettleError({
-      place: `--output-dir ${output}`,
-      found: 'a file',
-      expected: 'a new or empty folder',
-    })
-  if (!force && readdirSync(output).length > 0)
-    throw new FettleError({
-      place: `--output-dir ${output}`,
-      found: 'a folder with files in it',
-      expected: 'a new or empty folder',
-      cure: 'Choose another, or overwrite with --force.',
-    })
+/** Export calls it `output`, and everything else as the flags here do. */
+function withFlagName(error: unknown): unknown {
+  if (!(error instanceof FettleError)) return error
+  const problems = error.problems.map((problem) =>
+    problem.place === 'output' ? { ...problem, place: '--output-dir' } : problem,
+  )
+  return new FettleError(problems, { exitCode: error.exitCode, cause: error })
 }

@@ -31,7 +31,7 @@ export type ActivationQuantization = 'int8'
 export const fourBitBlock = 64
 
 /** What the 16 codes stand for; FP4's are not in order: sign, two bits of exponent, one of mantissa. */
-const fourBitNumbers: { readonly [K in 'nf4' | 'fp4']: Float32Array } = {
+export const fourBitNumbers: { readonly [K in 'nf4' | 'fp4']: Float32Array } = {
   nf4: Float32Array.from([
     -1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635,
     -0.18477343022823334, -0.09105003625154495, 0, 0.07958029955625534, 0.16093020141124725,
@@ -66,24 +66,33 @@ function quantizeBytes(values: Float32Array, columns: number): Quantized {
 }
 
 function quantizeFourBits(values: Float32Array, type: 'nf4' | 'fp4'): Quantized {
+  return { codes: codesOfBlocks(values, type), scales: blockMaxima(values) }
+}
+
+/** The scale of each block of 64 numbers: the largest magnitude in it. */
+export function blockMaxima(values: Float32Array): Float32Array {
+  return Float32Array.from({ length: Math.ceil(values.length / fourBitBlock) }, (_, block) =>
+    absmaxOf(values, block * fourBitBlock, Math.min(values.length, (block + 1) * fourBitBlock)),
+  )
+}
+
+/** The code of each number in blocks of 64: that of the nearest of 16 to its part of the block's largest magnitude. */
+export function codesOfBlocks(values: Float32Array, type: 'nf4' | 'fp4'): Uint8Array {
   const numbers = fourBitNumbers[type]
   const order = [...numbers.keys()].toSorted((a, b) => numbers[a] - numbers[b])
   const bounds = order.slice(1).map((code, i) => Math.fround(numbers[order[i]] + numbers[code]) / 2)
   const codes = new Uint8Array(values.length)
-  const scales = new Float32Array(Math.ceil(values.length / fourBitBlock))
-  scales.forEach((_, block) => {
-    const from = block * fourBitBlock
+  for (let from = 0; from < values.length; from += fourBitBlock) {
     const to = Math.min(values.length, from + fourBitBlock)
-    scales[block] = absmaxOf(values, from, to)
-    const inverse = Math.fround(1 / Math.max(scales[block], smallest))
+    const inverse = Math.fround(1 / Math.max(absmaxOf(values, from, to), smallest))
     for (let i = from; i < to; i += 1) {
       const scaled = Math.fround(values[i] * inverse)
       let place = 0
       while (place < bounds.length && scaled > bounds[place]) place += 1
       codes[i] = order[place]
     }
-  })
-  return { codes, scales }
+  }
+  return codes
 }
 
 /** The numbers that stay of a matrix [rows, columns] when it is held in that form. */

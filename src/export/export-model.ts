@@ -16,6 +16,9 @@ export interface ExportResult {
   type: string
   path: string
   files: ExportedFile[]
+  /** Numbers in all weights of the model, and what its files have most of them in. */
+  parameters: number
+  storedDtype: string
   /** What is to be known of it: what files say that was not read, or what the format does not carry. */
   notices: readonly Problem[]
   /** What it is made of, and how near the exported form is to the live model. */
@@ -38,6 +41,8 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   checkOutput(chosen, options, overwrite)
   const source = await openSource(options)
   const notices: Problem[] = [...source.model.notices, ...source.tokenizer.notices]
+  const { storedDtype } = source.model
+  let parameters = 0
   const isFile = chosen.extension !== null
   // Before the live model is loaded for the certificate, and where something fails.
   let isOpen = true
@@ -49,6 +54,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   let names = { json: '', page: '' }
   const files = await placeWhole(output, isFile, async (folder) => {
     notices.push(...(await writeFiles(source, chosen, types, { folder, options })))
+    parameters = source.model.parameterCount
     await close()
     certificate = await certify(source, await describeExport(types, folder, options), options)
     names = await writeCertificate(certificate, folder, { output, isFile })
@@ -58,7 +64,17 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   refuseFailed(certificate, output)
   const at = (name: string) => join(isFile ? dirname(output) : output, name)
   const certificatePaths = { json: at(names.json), page: at(names.page) }
-  return { format, type: types.join(','), path: output, files, notices, certificate, certificatePaths }
+  return {
+    format,
+    type: types.join(','),
+    path: output,
+    files,
+    parameters,
+    storedDtype,
+    notices,
+    certificate,
+    certificatePaths,
+  }
 }
 
 /** Lets the format write into a folder. */

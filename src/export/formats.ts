@@ -7,8 +7,8 @@ export type ExportFormatName = 'safetensors' | 'onnx' | 'gguf' | 'gguf-lora' | '
 /** Every format by its name. */
 export const exportFormats: { readonly [Name in ExportFormatName]: ExportFormat } = {
   safetensors: {
-    summary: 'a Hugging Face folder, for Transformers, vLLM and fettle',
-    types: ['stored', 'float32', 'bfloat16', 'float16'],
+    summary: 'a Hugging Face folder, for Transformers, vLLM and fettle; nf4 is 4 bits of bitsandbytes',
+    types: ['stored', 'float32', 'bfloat16', 'float16', 'nf4', 'nf4-double'],
     extension: null,
     load: async () => (await import('./safetensors-format.ts')).writeSafetensorsExport,
   },

@@ -47,7 +47,7 @@ import { resizeEmbeddings } from './resize.ts'
 import { quantizationOf } from './state/frozen-weights.ts'
 import type { ModelState } from './state/model-state.ts'
 import { trainAllParameters } from './state/train-state.ts'
-import { rowCount } from './weights/parameters.ts'
+import { countParameters } from './weights/parameters.ts'
 import { checkOwnFolder, saveModel, storedType } from './weights/save-model.ts'
 import type { SavedType } from './weights/save-model.ts'
 
@@ -170,10 +170,7 @@ export class AutoModelForCausalLM {
 
   /** Number of parameters of the base model. */
   get parameterCount(): number {
-    return parametersOf(this.#state.architecture).reduce(
-      (sum, parameter) => sum + rowCount(parameter) * parameter.columns,
-      0,
-    )
+    return countParameters(parametersOf(this.#state.architecture))
   }
 
   /** Number of trainable parameters; 0 before an adapter is added or everything is trained. */

@@ -2,14 +2,14 @@ import type { Problem } from '../error.ts'
 import { adapterFactors, type PlainAdapter } from './adapters/adapter-factors.ts'
 import { loadNamed } from './adapters/adapter-calls.ts'
 import { mergeAdapter } from './adapters/merge-adapter.ts'
-import type { Architecture } from './blocks/architecture.ts'
+import { parametersOf, type Architecture } from './blocks/architecture.ts'
 import type { GgufDescription, ModelConfig } from './families/index.ts'
 import type { LoadOptions } from './load-options.ts'
 import { openPretrained } from './open-state.ts'
 import type { RowRange } from './state/exact-reader.ts'
 import { readExact } from './state/exact-values.ts'
 import type { ModelState } from './state/model-state.ts'
-import type { Parameter } from './weights/parameters.ts'
+import { countParameters, type Parameter } from './weights/parameters.ts'
 import { saveModel, storedType, type SavedType, type SaveOptions } from './weights/save-model.ts'
 
 /** A model that computes nothing: its weights stay in the files, and are read one after the other when it is written elsewhere. */
@@ -21,6 +21,8 @@ export interface UnloadedModel {
   readonly architecture: Architecture
   /** How a GGUF file of it is written; null: none is. */
   readonly gguf: GgufDescription | null
+  /** Numbers in all of its weights. */
+  readonly parameterCount: number
   /** What its files have most weights in. */
   readonly storedDtype: SavedType
   /** What its files hold that is not read or not obeyed. */
@@ -55,6 +57,9 @@ export async function openUnloaded(
       return state.architecture
     },
     gguf,
+    get parameterCount() {
+      return countParameters(parametersOf(state.architecture))
+    },
     storedDtype: storedType(state),
     notices: [...notices, ...ofAdapter],
     values: (parameter, rows) => readExact(state, parameter, rows),

@@ -346,6 +346,20 @@ describe('merge', () => {
       return readTensors(join(output, 'model.safetensors'))
     }
     const stored = await readTensors(join(cwd, 'model', 'model.safetensors'))
+    // In several files above a size.
+    const shards = join(cwd, 'merged-shards')
+    const sharded = await run([
+      'merge',
+      ...model,
+      '--adapter',
+      'adapter',
+      '--output',
+      shards,
+      '--max-shard-size',
+      '40kB',
+    ])
+    expect(sharded.code).toBe(0)
+    expect(existsSync(join(shards, 'model.safetensors.index.json'))).toBe(true)
     // The adapter changes q and v only.
     const name = 'model.layers.1.mlp.down_proj.weight'
     const before = await stored.floats(name)
@@ -356,8 +370,16 @@ describe('merge', () => {
   })
 
   const wrong = [
-    { name: 'into the model', output: 'model', says: '--output-dir model: the folder that is read' },
-    { name: 'over other files', output: '.', says: '--output-dir .: a folder with files in it' },
+    {
+      name: 'into the model',
+      output: 'model',
+      says: '--output-dir: model: what is read; expected another path',
+    },
+    {
+      name: 'over other files',
+      output: '.',
+      says: '--output-dir: .: a folder with files in it; expected a new or empty folder. Choose another',
+    },
   ]
   test.each(wrong)('not $name', async ({ output, says }) => {
     const { code, stderr } = await run(['merge', ...model, '--adapter', 'adapter', '--output', output])

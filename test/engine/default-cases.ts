@@ -1,6 +1,6 @@
 import type { Attributes, OpName } from '../../src/engine/ops.ts'
 import { infoOf } from '../../src/engine/ops.ts'
-import { dynamicMap } from '../../src/train/optimisers/dynamic-map.ts'
+import { dynamicMap } from '../../src/engine/dynamic-map.ts'
 import type { Case, CaseOptions, Data } from './make-case.ts'
 import { apart, awayFromOne, exactly, gains, makeCase, range } from './make-case.ts'
 

@@ -77,7 +77,7 @@ const bounds: readonly (readonly [RegExp, number])[] = [
   [/^(f16|float16)$/, 2e-3],
   [/^(bf16|bfloat16|stored)$/, 0.02],
   [/^(q8|q6)/, 0.05],
-  [/^q4/, 0.5],
+  [/^(q4|nf4)/, 0.5],
 ]
 
 /** A form with its verdict: near enough, spoken to in the same words, and ending where the live model ends. */

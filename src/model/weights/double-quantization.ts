@@ -1,10 +1,10 @@
-import { fourBitBlock, readWeight } from '../../engine/index.ts'
+import { blockMaxima, dynamicMap, fourBitBlock, readWeight } from '../../engine/index.ts'
 import type { Parameter } from './parameters.ts'
 import { isProjection } from './parameters.ts'
 import type { WeightStore } from './weight-store.ts'
 
 /** Scales that share a scale. */
-const nestedBlock = 256
+export const nestedBlock = 256
 
 /**
  * The numbers of a store with the scales that 4 bits leave of them after double quantisation: each block of 64 is stretched so that its
@@ -29,44 +29,54 @@ export function doublyQuantized(store: WeightStore, parameters: readonly Paramet
 }
 
 function stretch(values: Float32Array): void {
-  const absmax = new Float32Array(Math.ceil(values.length / fourBitBlock))
-  for (let i = 0; i < values.length; i += 1) {
-    const block = Math.floor(i / fourBitBlock)
-    absmax[block] = Math.max(absmax[block], Math.abs(values[i]))
-  }
+  const absmax = blockMaxima(values)
+  const { scales } = roundScales(absmax)
+  scales.forEach((scale, block) => {
+    const factor = absmax[block] === 0 ? 1 : scale / absmax[block]
+    const from = block * fourBitBlock
+    const end = Math.min(from + fourBitBlock, values.length)
+    for (let k = from; k < end; k += 1) values[k] *= factor
+  })
+}
+
+/** Scales of blocks in 8 bits: scale = map[code] · nested + offset, with one `nested` for 256 of them and one `offset` for all. */
+export interface RoundedScales {
+  codes: Uint8Array
+  nested: Float32Array
+  offset: number
+  /** What they stand for. */
+  scales: Float64Array
+}
+
+/** Rounds the scales of a matrix's blocks to 8 bits. */
+export function roundScales(absmax: Float32Array): RoundedScales {
   const offset = Math.fround(absmax.reduce((sum, value) => sum + value, 0) / absmax.length)
-  const map = dynamicMap()
-  for (let first = 0; first < absmax.length; first += nestedBlock) {
+  const map = nestedNumbers()
+  const codes = new Uint8Array(absmax.length)
+  const nested = new Float32Array(Math.ceil(absmax.length / nestedBlock))
+  const scales = new Float64Array(absmax.length)
+  nested.forEach((_, group) => {
+    const first = group * nestedBlock
     const distances = absmax.subarray(first, first + nestedBlock).map((value) => value - offset)
-    const nested = distances.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    const most = distances.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0)
+    nested[group] = most
     distances.forEach((distance, i) => {
-      const block = first + i
-      const scale = Math.fround(nearest(map, nested === 0 ? 0 : distance / nested) * nested) + offset
-      const factor = absmax[block] === 0 ? 1 : scale / absmax[block]
-      const from = block * fourBitBlock
-      const end = Math.min(from + fourBitBlock, values.length)
-      for (let k = from; k < end; k += 1) values[k] *= factor
+      const code = nearest(map, most === 0 ? 0 : distance / most)
+      codes[first + i] = code
+      scales[first + i] = Math.fround(map[code] * most) + offset
     })
-  }
+  })
+  return { codes, nested, offset, scales }
 }
 
 let made: Float32Array | undefined
 
-/** The 256 numbers of bitsandbytes' 8 bits, ascending: a sign, up to 7 zeros that are powers of ten, and what is left for the fraction. */
-function dynamicMap(): Float32Array {
-  if (made) return made
-  const numbers = [0, 1]
-  for (let i = 0; i < 7; i += 1) {
-    const step = 0.9 / 2 ** i
-    for (let j = 0; j < 2 ** i; j += 1) {
-      const number = 10 ** (i - 6) * (0.1 + (j + 0.5) * step)
-      numbers.push(number, -number)
-    }
-  }
-  made = Float32Array.from(numbers).toSorted()
-  return made
+/** The 256 numbers of bitsandbytes' 8 bits, ascending. */
+export function nestedNumbers(): Float32Array {
+  return (made ??= dynamicMap(true))
 }
 
+/** The place of the nearest number. */
 function nearest(map: Float32Array, value: number): number {
   let [low, high] = [0, map.length - 1]
   while (high - low > 1) {
@@ -74,5 +84,5 @@ function nearest(map: Float32Array, value: number): number {
     if (map[middle] <= value) low = middle
     else high = middle
   }
-  return value - map[low] <= map[high] - value ? map[low] : map[high]
+  return value - map[low] <= map[high] - value ? low : high
 }

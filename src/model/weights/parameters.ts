@@ -170,6 +170,11 @@ export function rowCount({ parts }: Parameter): number {
   return parts.reduce((sum, { rows }) => sum + rows, 0)
 }
 
+/** Numbers in all of them. */
+export function countParameters(parameters: readonly Parameter[]): number {
+  return parameters.reduce((sum, parameter) => sum + rowCount(parameter) * parameter.columns, 0)
+}
+
 /** In memory: [Σ rows, columns], or [Σ rows] of a vector. */
 export function shapeOf(parameter: Parameter): number[] {
   return partShape(parameter, rowCount(parameter))

@@ -1,5 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
+import { fourBitBlock } from '../../engine/index.ts'
 import { FettleError } from '../../error.ts'
 import { float32ToBfloat16, float32ToFloat16 } from '../../float16.ts'
 import { makeFolder, writeFileAtomic, writeWeightFiles } from '../../formats/index.ts'
@@ -7,8 +8,10 @@ import type { TensorToWrite } from '../../formats/index.ts'
 import { parametersOf, ropesOf } from '../blocks/architecture.ts'
 import { readExact } from '../state/exact-values.ts'
 import type { ModelState } from '../state/model-state.ts'
-import type { Parameter } from './parameters.ts'
-import { extractSlice, slicesOf } from './tensor-slice.ts'
+import { fourBitTensors, type FourBits } from './four-bit-tensors.ts'
+import { moduleOf, type Parameter } from './parameters.ts'
+import { extractSlice, slicesOf, type TensorSlice } from './tensor-slice.ts'
+import { transposed } from './transforms.ts'
 
 const names = { F32: 'float32', BF16: 'bfloat16', F16: 'float16' } as const
 const stored = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
@@ -20,6 +23,8 @@ export type SavedType = keyof typeof stored
 export interface SaveOptions {
   /** `stored`: each weight in the type that the model's files have it in. */
   dtype?: SavedType | 'stored'
+  /** Holds the linear layers in 4 bits of bitsandbytes, and says so in config.json; `dtype` is what the rest is in. */
+  fourBits?: FourBits
   generationConfig: Record<string, unknown>
   /** Where the model is from. */
   place: string
@@ -45,6 +50,7 @@ export async function saveModel(
   folder: string,
   {
     dtype = state.savedAs ?? 'stored',
+    fourBits,
     generationConfig,
     place,
     maxShardBytes = Number.POSITIVE_INFINITY,
@@ -60,14 +66,18 @@ export async function saveModel(
       cure: 'Train from the Hugging Face folder of the model; adapters can be saved all the same.',
     })
   await makeFolder(folder)
-  await writeWeightFiles(folder, withProgress(storedTensors(state, dtype), onTensor), maxShardBytes)
+  if (fourBits) checkFourBits(state, place)
+  const tensors = storedTensors(state, dtype, fourBits)
+  await writeWeightFiles(folder, withProgress(tensors, onTensor), maxShardBytes)
   await writeFileAtomic(
     join(folder, 'generation_config.json'),
     `${JSON.stringify(generationConfig, null, 2)}\n`,
   )
   // The weights are whole now.
   const { torch_dtype: _, quantization_config: __, ...config } = state.config.raw
-  const written = { ...config, dtype: dtype === 'stored' ? storedType(state) : dtype }
+  const type = dtype === 'stored' ? storedType(state) : dtype
+  const quantized = fourBits && { quantization_config: fourBitConfig(state, fourBits, type) }
+  const written = { ...config, ...quantized, dtype: type }
   await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(written, null, 2)}\n`)
 }
 
@@ -95,7 +105,11 @@ function checkFloat16(name: string, values: Float32Array): void {
 }
 
 /** The model's tensors one after the other, each read when it is written: in one type, or each in its own. */
-function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorToWrite[] {
+function storedTensors(
+  state: ModelState,
+  dtype: SavedType | 'stored',
+  fourBits: FourBits | undefined,
+): TensorToWrite[] {
   const { architecture, store, config } = state
   // Projections that are one tensor here stand beside one another in the file.
   let latest: { parameter: Parameter; values: Float32Array } | undefined
@@ -103,26 +117,26 @@ function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorTo
     if (latest?.parameter !== parameter) latest = { parameter, values: await readExact(state, parameter) }
     return latest.values
   }
+  async function* piecesOf(parameter: Parameter, slice: TensorSlice): AsyncGenerator<Float32Array> {
+    if (slice.stored || slice.rows * slice.columns <= mostAtOnce) {
+      yield extractSlice(await read(parameter), slice)
+      return
+    }
+    const first = slice.offset / slice.columns
+    // Whole blocks of 64 numbers.
+    const rows = Math.ceil(mostAtOnce / slice.columns / fourBitBlock) * fourBitBlock
+    for (let row = 0; row < slice.rows; row += rows)
+      yield readExact(state, parameter, { first: first + row, rows: Math.min(rows, slice.rows - row) })
+  }
   return parametersOf(architecture).flatMap((parameter) =>
-    slicesOf(parameter).map((slice, i): TensorToWrite => {
+    slicesOf(parameter).flatMap((slice, i): TensorToWrite[] => {
       const type = dtype === 'stored' ? store.dtypeOf(parameter.parts[i]) : stored[dtype]
-      return {
-        name: nameAlone(slice.name, config.root),
-        dtype: type,
-        shape: slice.shape,
-        async *data() {
-          if (slice.stored || slice.rows * slice.columns <= mostAtOnce) {
-            yield asType(slice.name, extractSlice(await read(parameter), slice), type)
-            return
-          }
-          const first = slice.offset / slice.columns
-          const rows = Math.ceil(mostAtOnce / slice.columns)
-          for (let row = 0; row < slice.rows; row += rows) {
-            const range = { first: first + row, rows: Math.min(rows, slice.rows - row) }
-            yield asType(slice.name, await readExact(state, parameter, range), type)
-          }
-        },
-      }
+      const pieces = () => piecesOf(parameter, slice)
+      const { shape } = slice
+      const name = nameAlone(slice.name, config.root)
+      if (fourBits && parameter.kind === 'linear')
+        return fourBitTensors({ name, shape, dtype: names[type], pieces }, fourBits)
+      return [{ name, dtype: type, shape, data: () => inType(slice.name, pieces(), type) }]
     }),
   )
 }
@@ -130,11 +144,68 @@ function storedTensors(state: ModelState, dtype: SavedType | 'stored'): TensorTo
 /** Numbers of a matrix that are in memory at once: a larger one is read in pieces. */
 const mostAtOnce = 1 << 24
 
+async function* inType(
+  name: string,
+  pieces: AsyncIterable<Float32Array>,
+  type: 'F32' | 'BF16' | 'F16',
+): AsyncGenerator<ArrayBufferView> {
+  for await (const values of pieces) yield asType(name, values, type)
+}
+
 function asType(name: string, values: Float32Array, type: 'F32' | 'BF16' | 'F16'): ArrayBufferView {
   if (type === 'F32') return values
   if (type === 'BF16') return float32ToBfloat16(values)
   checkFloat16(name, values)
   return float32ToFloat16(values)
+}
+
+/**
+ * @throws FettleError for what Transformers has in modules that bitsandbytes does not hold in 4 bits, or holds otherwise
+ */
+function checkFourBits({ architecture }: ModelState, place: string): void {
+  const all = parametersOf(architecture)
+  const wrong = all.some(({ kind }) => kind === 'experts')
+    ? 'experts, which bitsandbytes leaves whole'
+    : all.some(
+          (each) =>
+            each.kind === 'linear' && slicesOf(each).some(({ stored: as }) => as?.transform === transposed),
+        )
+      ? 'matrices of GPT-2, whose rows are inputs'
+      : undefined
+  if (wrong === undefined) return
+  throw new FettleError({
+    place,
+    found: wrong,
+    expected: 'linear layers, which 4 bits of bitsandbytes are for',
+    cure: 'Export it as GGUF, or in 16 bits: --quantization nf4 makes it small where fettle loads it.',
+  })
+}
+
+/** What config.json says of it; everything that is not in 4 bits is named, whatever it is in Transformers. */
+function fourBitConfig(
+  { architecture, config }: ModelState,
+  { type, isDouble }: FourBits,
+  dtype: SavedType,
+): object {
+  const whole = parametersOf(architecture)
+    .filter(({ kind }) => kind === 'matrix')
+    .flatMap(({ parts }) =>
+      parts.map(({ safetensors }) => nameAlone(moduleOf(safetensors.name), config.root)),
+    )
+  return {
+    _load_in_4bit: true,
+    _load_in_8bit: false,
+    bnb_4bit_compute_dtype: dtype,
+    bnb_4bit_quant_storage: 'uint8',
+    bnb_4bit_quant_type: type,
+    bnb_4bit_use_double_quant: isDouble,
+    llm_int8_enable_fp32_cpu_offload: false,
+    llm_int8_has_fp16_weight: false,
+    llm_int8_skip_modules: [...new Set([...whole, 'lm_head'])],
+    load_in_4bit: true,
+    load_in_8bit: false,
+    quant_method: 'bitsandbytes',
+  }
 }
 
 /** The same tensors; `onTensor` is told before each is read. */

@@ -1,7 +1,7 @@
 import { createTape, type Tensor } from '../../engine/index.ts'
 import type { TrainableParameters, TrainedMatrix } from '../../model/index.ts'
 import { adamWHyper, adamWOf, type AdamWOptions } from './adamw.ts'
-import { dynamicMap } from './dynamic-map.ts'
+import { dynamicMap } from '../../engine/index.ts'
 import { lionOf, type LionOptions } from './lion.ts'
 import type { Optimiser } from './optimiser.ts'
 import { rateAt, stretchesBetween, type Stretch, type UpdateRate } from './update-rates.ts'
