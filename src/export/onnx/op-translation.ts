@@ -15,6 +15,8 @@ export interface ProgramTranslation extends ExpertTensors {
   tokens: TokenValues
   weights: WeightInitializers
   maxPositions: number
+  /** Tokens that there are. */
+  vocabulary: number
   /** A name for a rotation. */
   nameOf(rope: Rope): string
   /** The value of a memory that the graph is given, and how it is given back. */

@@ -90,6 +90,7 @@ export function translateProgram(
     tokens,
     weights: createWeightInitializers(graph, read),
     maxPositions: architecture.maxPositions,
+    vocabulary: vocabularyOf(architecture),
     nameOf(rotation) {
       if (!ropes.includes(rotation)) ropes.push(rotation)
       return `rotation.${ropes.indexOf(rotation)}`
@@ -101,7 +102,7 @@ export function translateProgram(
   const values = new Map<Tensor, Columns>()
   for (const command of program.commands) translators[command.op]?.(opTranslation(shared, command, values))
 
-  const vocabulary = vocabularyOf(architecture)
+  const { vocabulary } = shared
   const shape = graph.node('Concat', [tokens.batch, graph.integers([-1, vocabulary])], { axis: { int: 0 } })
   const logits = graph.node('Reshape', [whole(graph, values.get(program.logits) ?? []), shape])
   graph.output({ name: 'logits', type: 'float32', shape: ['batch_size', 'num_logits', vocabulary] }, logits)

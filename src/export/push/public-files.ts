@@ -92,7 +92,11 @@ function withoutRows(value: JsonObject): JsonObject {
   )
 }
 
+/** Folders of this machine in a sentence. */
+const folders = /(^|[\s'"`(])(?:[A-Za-z]:)?(?:[\\/][^\s'"`;:,\\/]+)*[\\/](?=[^\s\\/])/g
+
 function cleaned(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(folders, '$1')
   if (Array.isArray(value)) return value.map(cleaned)
   return isJsonObject(value) ? withoutRows(value) : value
 }
