@@ -99,8 +99,8 @@ export const push = defineCommand({
 })
 
 /** With what is written anew as text, so that a dry run says every byte. */
-function summaryOf({ leftOut, notices: _, ...result }: PushResult) {
-  return { ...result, left_out: leftOut }
+function summaryOf({ repo, private: isPrivate, url, commit, files, leftOut }: PushResult) {
+  return { repo, private: isPrivate, url, commit, files, left_out: leftOut }
 }
 
 function describe({ repo, private: isPrivate, files }: PushResult): string {
