@@ -7,7 +7,7 @@ import { listZip } from '../../src/formats/index.ts'
 import { attach, cancel } from '../../src/remote/index.ts'
 import { createJobsClient } from '../../src/remote/ray/jobs-client.ts'
 import { onRay } from '../../src/remote/ray/run-ray.ts'
-import { createZip } from '../../src/remote/ray/zip.ts'
+import { zipOf } from '../../src/remote/ray/zip.ts'
 import { train, type TrainEvent } from '../../src/train/index.ts'
 import { makeWorkplace } from '../cli/tiny-model.ts'
 import { inputOf } from './handed.ts'
@@ -184,15 +184,15 @@ test('a folder of no such run is refused', async () => {
   await rm(folder, { recursive: true })
 })
 
-test('an archive is one that a reader of archives reads', async () => {
-  const zip = createZip()
+test('an archive is one that a reader of archives reads, if it is not too large', async () => {
   const files = [
     { name: 'a/b.txt', data: Buffer.from('water '.repeat(100)) },
     { name: 'ä.txt', data: Buffer.alloc(0) },
   ]
-  for (const file of files) zip.add(file)
+  const named = files.map(({ name }, i) => ({ name, path: join(workplace, `member-${i}`) }))
+  await Promise.all(named.map(({ path }, i) => writeFile(path, files[i].data)))
   const path = join(workplace, 'own.zip')
-  await writeFile(path, zip.finish())
+  await writeFile(path, (await zipOf(named, 1 << 20)) ?? '')
   const read = await Promise.all(
     (await listZip(path)).map(async ({ name, open }) => ({
       name,
@@ -200,4 +200,5 @@ test('an archive is one that a reader of archives reads', async () => {
     })),
   )
   expect(read).toEqual(files)
+  expect(await zipOf(named, 100)).toBeUndefined()
 })

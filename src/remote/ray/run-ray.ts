@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FettleError, clipText } from '../../error.ts'
@@ -12,7 +12,7 @@ import { runnerFolder } from '../torch/python.ts'
 import { runnerArguments, stopFile, type RunnerOptions } from '../torch/run-torch.ts'
 import { ConnectionError } from './http.ts'
 import { createJobsClient, mostUploaded, type JobsClient } from './jobs-client.ts'
-import { createZip } from './zip.ts'
+import { zipOf } from './zip.ts'
 
 /** How a cluster is used. */
 export interface RayOptions extends RunnerOptions {
@@ -82,20 +82,14 @@ export function onRay(
 
 /** The runner, and with it the hand-off where Ray takes both in one piece; else the cluster reads it from shared storage. */
 async function packed(folder: string): Promise<{ archive: Buffer; hasRows: boolean }> {
+  const most = mostUploaded * 0.95
   const runner = await filesOf(runnerFolder(), isRunnerFile)
-  const rows = await filesOf(folder)
-  for (const [hasRows, files] of [
-    [true, [...runner, ...rows.map(({ name, path }) => ({ name: `hand-off/${name}`, path }))]],
-    [false, runner],
-  ] as const) {
-    const zip = createZip()
-    for (const { name, path } of files) {
-      zip.add({ name, data: await readFile(path) })
-      if (zip.size > mostUploaded * 0.95) break
-    }
-    if (zip.size <= mostUploaded * 0.95) return { archive: zip.finish(), hasRows }
-  }
-  throw new Error('the runner alone is too large')
+  const rows = (await filesOf(folder)).map(({ name, path }) => ({ name: `hand-off/${name}`, path }))
+  const both = await zipOf([...runner, ...rows], most)
+  if (both) return { archive: both, hasRows: true }
+  const archive = await zipOf(runner, most)
+  if (!archive) throw new Error('the runner alone is too large')
+  return { archive, hasRows: false }
 }
 
 /** A lost connection is made again for so long. */
@@ -114,13 +108,19 @@ export async function* rayEvents(
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const client = createJobsClient(address)
   const reader = createEventReader()
-  const stop = (): void => void askToStop(client, output).catch(() => {})
+  let isAsked = false
+  const stop = (): void =>
+    void askToStop(client, output).then(
+      () => (isAsked = true),
+      // Once there is a connection again it is asked again.
+      () => {},
+    )
   signal?.addEventListener('abort', stop)
-  if (signal?.aborted) stop()
   let lostAt: number | undefined
   let ended = false
   try {
     for (;;) {
+      if (signal?.aborted === true && !isAsked) stop()
       try {
         for await (const line of linesOf(client.logs(job))) {
           lostAt = undefined
