@@ -73,8 +73,12 @@ export const train = defineCommand({
       if (stop.signal.aborted) {
         // npx hands on a signal that the terminal has sent already, and a supervisor repeats its own: only a person's second one counts.
         if (signal !== 'SIGINT' || performance.now() - interruptedAt <= repeatMs) return
-        if (target?.end) void target.end().finally(() => process.exit(interruptedCode))
-        else process.exit(interruptedCode)
+        const leave = (problem?: string): never => {
+          if (problem !== undefined) people.write(`${problem}\n`)
+          process.exit(interruptedCode)
+        }
+        if (target?.end) void target.end().then(leave)
+        else leave()
         return
       }
       interruptedAt = performance.now()

@@ -1,4 +1,5 @@
-import type { Execute, TrainEvent } from '../train/index.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { trackedRun, type Execute, type TrainEvent } from '../train/index.ts'
 import { openHub } from './hf-jobs/hub.ts'
 import { jobEvents, onJobs, type JobsOptions } from './hf-jobs/run-jobs.ts'
 import { createJobsClient } from './ray/jobs-client.ts'
@@ -21,8 +22,8 @@ export interface OpenedTarget {
   notices: readonly string[]
   /** What would be sent, where that can be shown. */
   request?: object | undefined
-  /** Ends it at once, where it would go on without this process. */
-  end?: () => Promise<void>
+  /** Ends it at once, where it would go on without this process; what is to be said where that is not sure. */
+  end?: () => Promise<string | undefined>
 }
 
 /**
@@ -36,16 +37,28 @@ export async function openTarget(on: string, options: RemoteOptions): Promise<Op
   switch (target.kind) {
     case 'torch':
     case 'torchrun':
-      return { execute: onTorch(target, await findPython(how.python, quantized), how), notices: [] }
+      return { execute: tracked(onTorch(target, await findPython(how.python, quantized), how)), notices: [] }
     case 'ray':
       await createJobsClient(target.address).version()
-      return { ...elsewhere(onRay(target.address, how)), notices: [] }
+      return { ...elsewhere(tracked(onRay(target.address, how))), notices: [] }
     case 'hf-jobs': {
       const { execute, cost, request } = await onJobs(target.flavor, how)
-      return { ...elsewhere(execute), notices: [cost], request }
+      return { ...elsewhere(tracked(execute, true)), notices: [cost], request }
     }
   }
 }
+
+/**
+ * The run's trackers read its events on this side, as if it were computed here.
+ *
+ * @param logs  whether events.jsonl is written here: a runner that has the run's folder does that itself
+ */
+function tracked(execute: Execute, logs = false): Execute {
+  return (task) => trackedRun(task.folder, task.options, execute(task), logs)
+}
+
+/** Whoever presses Ctrl-C twice does not wait for long. */
+const longestEndMs = 10_000
 
 function elsewhere(execute: Execute): Pick<OpenedTarget, 'execute' | 'end'> {
   let folder = (): string | undefined => undefined
@@ -56,7 +69,13 @@ function elsewhere(execute: Execute): Pick<OpenedTarget, 'execute' | 'end'> {
     },
     async end() {
       const path = folder()
-      if (path !== undefined) await cancel(path).catch(() => {})
+      if (path === undefined) return undefined
+      const unsure = `The job may go on there. Look with fettle attach ${path}, or end it with --cancel.`
+      const ended = cancel(path).then(
+        () => undefined,
+        () => unsure,
+      )
+      return Promise.race([ended, delay(longestEndMs, unsure)])
     },
   }
 }

@@ -1,13 +1,13 @@
 import type { Document } from '../batch/index.ts'
-import { FettleError, messageOf } from '../error.ts'
+import { FettleError } from '../error.ts'
 import { dueSteps } from './due-steps.ts'
 import type { EvalEvent, StartEvent, StepEvent, TrainEvent } from './events.ts'
 import type { TrainOptions } from './options/index.ts'
 import { peakRssMib } from './memory/index.ts'
 import { openRunFolder, type RunFolder } from './runs/index.ts'
 import { createSampler } from './samples.ts'
-import { trackersOf, type Tracker } from './trackers/index.ts'
 import type { TrainingTask } from './task.ts'
+import { trackedRun } from './tracked-run.ts'
 import { openRun, type TrainingRun } from './training-run.ts'
 
 /**
@@ -19,60 +19,13 @@ import { openRun, type TrainingRun } from './training-run.ts'
 export async function* runTraining<D extends Document>(
   task: TrainingTask<D>,
 ): AsyncGenerator<TrainEvent, void, undefined> {
-  if (task.folder) return yield* trackedIn(task.folder, task)
+  if (task.folder) return yield* trackedRun(task.folder, task.options, trainIn(task.folder, task))
   const { resumeFrom = task.options.resumeFromCheckpoint } = task
   const folder = await openRunFolder(task.model, { ...task.options, resumeFromCheckpoint: resumeFrom })
   try {
-    yield* trackedIn(folder, task)
+    yield* trackedRun(folder, task.options, trainIn(folder, task))
   } finally {
     await folder.close()
-  }
-}
-
-/** The events of a run, which its trackers read on their way. */
-async function* trackedIn<D extends Document>(
-  folder: RunFolder,
-  task: TrainingTask<D>,
-): AsyncGenerator<TrainEvent, void, undefined> {
-  const make = trackersOf(task.options)
-  let trackers: Tracker[] = []
-  const closeAll = async (): Promise<string[]> => {
-    const closing = trackers
-    trackers = []
-    const problems = await Promise.all(closing.map(async (each) => ({ each, problem: await each.close() })))
-    return problems.flatMap(({ each, problem }) =>
-      problem === undefined ? [] : [`${each.name}: ${problem}`],
-    )
-  }
-  const picture = async (): Promise<string | undefined> => {
-    isPictured = true
-    if (!task.options.report) return undefined
-    try {
-      const { writeReport } = await import('./report/index.ts')
-      await writeReport(folder.path)
-      return undefined
-    } catch (error) {
-      return `report.html: ${messageOf(error)}`
-    }
-  }
-  let isPictured = true
-  try {
-    for await (const event of trainIn(folder, task)) {
-      if (event.type === 'start') isPictured = false
-      if (event.type === 'start') trackers = await make(folder.path, folder.run.id)
-      for (const tracker of trackers) tracker.record(event)
-      if (event.type !== 'end') yield event
-      else {
-        const problems = await closeAll()
-        const problem = await picture()
-        if (problem !== undefined) problems.push(problem)
-        yield problems.length > 0 ? { ...event, tracker_problems: problems } : event
-      }
-    }
-  } finally {
-    await closeAll()
-    // A run that failed has a picture, too: it shows where.
-    if (!isPictured) await picture()
   }
 }
 

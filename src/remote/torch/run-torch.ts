@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
-import { writeReport, type Execute, type TrainEvent } from '../../train/index.ts'
+import type { Execute, TrainEvent } from '../../train/index.ts'
 import { writeHandOff } from '../hand-off/write-hand-off.ts'
 import { createEventReader, linesOf } from '../run-events.ts'
 import type { Target } from '../target.ts'
@@ -45,7 +45,6 @@ export function onTorch(target: LocalTarget, python: Python, how: RunnerOptions)
     } finally {
       process.off('exit', kill)
       endGroup(child, 'SIGTERM')
-      if (task.options.report) await writeReport(output).catch(() => {})
     }
   }
 }
@@ -84,7 +83,8 @@ async function* eventsOf(
   const { stdout, stderr } = child
   if (!stdout || !stderr) throw new Error('no streams')
   const log = createWriteStream(join(output, 'runner.log'), { flags: 'a' })
-  stderr.pipe(log)
+  // What comes on stdout goes there, too, maybe after the last of stderr.
+  stderr.pipe(log, { end: false })
   const ended = new Promise<{ code: number | null; by: NodeJS.Signals | null; error?: Error }>((resolve) => {
     child.on('error', (error) => resolve({ code: null, by: null, error }))
     child.on('close', (code, by) => resolve({ code, by }))

@@ -17,11 +17,13 @@ type Make = (run: TrackedRun) => Promise<Tracker>
 /**
  * What makes the trackers of a run, once it has a folder; their programs are loaded then.
  *
+ * @param logs  whether events.jsonl is one of them
  * @throws FettleError when one lacks what it needs, before anything is trained
  */
 export function trackersOf(
   options: TrainOptions,
   environment: NodeJS.ProcessEnv = process.env,
+  logs = true,
 ): (folder: string, runId: string) => Promise<Tracker[]> {
   const {
     MLFLOW_TRACKING_URI: uri,
@@ -59,7 +61,7 @@ export function trackersOf(
   )
   return async (folder, runId) => {
     const run = { folder, runId, options: said }
-    return [createEventLog(run), ...(await Promise.all(makes.map((make) => make(run))))]
+    return [...(logs ? [createEventLog(run)] : []), ...(await Promise.all(makes.map((make) => make(run))))]
   }
 }
 
