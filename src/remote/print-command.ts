@@ -33,7 +33,15 @@ export function commandFor(scheduler: Scheduler, input: CommandInput): string {
   const name = basename(resolve(output))
   const made: { [S in Scheduler]: () => string } = {
     torchrun: () =>
-      [path, `torchrun --standalone --nproc-per-node=${gpus} --max-restarts=3 ${tail}`].join('\n'),
+      nodes === 1
+        ? [path, `torchrun --standalone --nproc-per-node=${gpus} --max-restarts=3 ${tail}`].join('\n')
+        : [
+            `# On each of the ${nodes} machines, with the name or address of the first one: HEAD=… bash this-file`,
+            ': "${HEAD:?is the name or address of the first machine}"',
+            path,
+            `torchrun --nnodes=${nodes} --nproc-per-node=${gpus} --max-restarts=3 --rdzv-backend=c10d \\`,
+            `  --rdzv-id=${quoted(name)} --rdzv-endpoint="$HEAD:29500" ${tail}`,
+          ].join('\n'),
     slurm: () =>
       [
         '#!/bin/bash',

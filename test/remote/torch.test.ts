@@ -149,3 +149,11 @@ test.each(['torchrun', 'slurm', 'skypilot', 'kubeflow'] as const)(
     expect(text).toContain('8')
   },
 )
+
+test('torchrun over two machines asks for the first one', () => {
+  const input = { handOff: '/s/run/hand-off', output: '/s/run', model: '/m', gpus: 4 }
+  const text = commandFor('torchrun', { ...input, nodes: 2 })
+  expect(text).toContain('--nnodes=2 --nproc-per-node=4')
+  expect(text).toContain('--rdzv-id=run --rdzv-endpoint="$HEAD:29500"')
+  expect(commandFor('torchrun', { ...input, nodes: 1 })).toContain('--standalone --nproc-per-node=4')
+})
