@@ -9,6 +9,7 @@ export default defineConfig({
     'jinja-fuzz': 'jinja-fuzz.ts',
     'random-model': 'random-model.ts',
     remote: 'remote.ts',
+    'remote-gpu': 'remote-gpu.ts',
     'model-table': 'model-table.ts',
     'onnx-check': 'onnx-check.ts',
     'export-check': 'export-check.ts',

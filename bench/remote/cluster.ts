@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createJobsClient } from '../../src/remote/ray/jobs-client.ts'
@@ -19,7 +19,11 @@ const objectStore = ['--object-store-memory', '200000000']
 const tag = `f${process.pid % 10_000}n`
 
 /** A cluster of one machine: this one. */
-export async function startHead(ray: string, work: string): Promise<Cluster> {
+export async function startHead(
+  ray: string,
+  work: string,
+  environment: Record<string, string> = {},
+): Promise<Cluster> {
   const port = 8399
   const folder = join('/tmp', `fettle-ray-${process.pid}`)
   mkdirSync(folder, { recursive: true })
@@ -44,7 +48,7 @@ export async function startHead(ray: string, work: string): Promise<Cluster> {
       ...objectStore,
     ],
     join(work, 'head.log'),
-    quiet,
+    { ...quiet, ...environment },
   )
   return waitFor(new URL(`http://127.0.0.1:${port}`), [child.pid ?? 0])
 }
@@ -53,18 +57,8 @@ export async function startHead(ray: string, work: string): Promise<Cluster> {
 export async function startThree(ray: string, work: string): Promise<Cluster> {
   const folder = join('/tmp', `fettle-ray3-${process.pid}`)
   mkdirSync(folder, { recursive: true })
-  ip(`link add ${tag}br type bridge`)
-  ip(`addr add 10.78.0.254/24 dev ${tag}br`)
-  ip(`link set ${tag}br up`)
+  makeNetwork(3)
   const nodes: number[] = []
-  for (const i of [1, 2, 3]) {
-    ip(`netns add ${tag}${i}`)
-    ip(`link add ${tag}v${i} type veth peer name eth0 netns ${tag}${i}`)
-    ip(`link set ${tag}v${i} master ${tag}br up`)
-    ip(`-n ${tag}${i} addr add 10.78.0.${i}/24 dev eth0`)
-    ip(`-n ${tag}${i} link set eth0 up`)
-    ip(`-n ${tag}${i} link set lo up`)
-  }
   const environment = { ...quiet, GLOO_SOCKET_IFNAME: 'eth0' }
   for (const i of [1, 2, 3]) {
     const where =
@@ -92,6 +86,35 @@ export async function startThree(ray: string, work: string): Promise<Cluster> {
   return { address: new URL('http://10.78.0.1:8265'), nodes }
 }
 
+/** The namespace of a machine, 1 for the first. */
+export const namespaceOf = (i: number): string => `${tag}${i}`
+
+/**
+ * Namespaces behind one bridge, in place of those that were there.
+ *
+ * @param named  whether each machine knows the others as machine1, machine2 …; else they have the names that this one knows
+ */
+export function makeNetwork(count: number, named = false): void {
+  endNetwork()
+  ip(`link add ${tag}br type bridge`)
+  ip(`addr add 10.78.0.254/24 dev ${tag}br`)
+  ip(`link set ${tag}br up`)
+  const numbers = Array.from({ length: count }, (_, i) => i + 1)
+  const hosts = numbers.map((i) => `10.78.0.${i} machine${i}\n`).join('')
+  for (const i of numbers) {
+    ip(`netns add ${tag}${i}`)
+    ip(`link add ${tag}v${i} type veth peer name eth0 netns ${tag}${i}`)
+    ip(`link set ${tag}v${i} master ${tag}br up`)
+    ip(`-n ${tag}${i} addr add 10.78.0.${i}/24 dev eth0`)
+    ip(`-n ${tag}${i} link set eth0 up`)
+    ip(`-n ${tag}${i} link set lo up`)
+    if (!named) continue
+    // ip netns exec puts these in place of /etc's.
+    mkdirSync(`/etc/netns/${tag}${i}`, { recursive: true })
+    writeFileSync(`/etc/netns/${tag}${i}/hosts`, `127.0.0.1 localhost\n${hosts}`)
+  }
+}
+
 /** Takes namespaces and bridge away. */
 export function endNetwork(): void {
   for (const args of [...[1, 2, 3].map((i) => `netns del ${tag}${i}`), `link del ${tag}br`])
@@ -100,6 +123,7 @@ export function endNetwork(): void {
     } catch {
       // It was not there.
     }
+  for (const i of [1, 2, 3]) rmSync(`/etc/netns/${tag}${i}`, { recursive: true, force: true })
 }
 
 function ip(args: string): void {

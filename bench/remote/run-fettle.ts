@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
 import { readSafetensorsHeader, readTensorBytes, toFloat32 } from '../../src/formats/index.ts'
@@ -9,6 +10,8 @@ export interface Told {
   step?: number
   loss?: number
   grad_norm?: number
+  first_step?: number
+  interrupted?: boolean
 }
 
 /** What a run told. Of a step that was made twice the second time counts. */
@@ -16,10 +19,14 @@ export interface Run {
   output: string
   steps: Map<number, { loss: number; gradNorm: number }>
   attempts: number
+  events: Told[]
+  /** Null where a signal ended it. */
+  code: number | null
+  errors: string
 }
 
 /**
- * Runs the built command line.
+ * Runs the built command line with `--json`.
  *
  * @param see  is shown each event, with the id of fettle's process
  */
@@ -29,25 +36,22 @@ export async function runFettle(
   environment: Record<string, string> = {},
   see: (event: Told, pid: number) => void = () => {},
 ): Promise<Run> {
-  const child = spawn(
-    process.execPath,
-    ['dist/cli.mjs', 'train', ...args, '--output-dir', output, '--json', '--no-report'],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...environment },
-    },
-  )
+  const child = spawn(process.execPath, ['dist/cli.mjs', ...args, '--json'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  })
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
-  const run: Run = { output, steps: new Map(), attempts: 0 }
+  const run: Run = { output, steps: new Map(), attempts: 0, events: [], code: null, errors: '' }
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (run.errors += text))
   for await (const line of createInterface({ input: child.stdout })) {
     const event = JSON.parse(line) as Told
+    run.events.push(event)
     if (event.type === 'start') run.attempts += 1
     if (event.type === 'step')
       run.steps.set(Number(event.step), { loss: Number(event.loss), gradNorm: Number(event.grad_norm) })
     see(event, child.pid ?? 0)
   }
-  const code = await ended
-  if (code !== 0) throw new Error(`fettle train ${args.join(' ')} ended with ${code}`)
+  run.code = await ended
   return run
 }
 
@@ -85,7 +89,10 @@ export async function compare(one: Run, other: Run, start: string): Promise<Apar
 }
 
 async function adapterOf(folder: string): Promise<Map<string, Float32Array>> {
-  const { tensors } = await readSafetensorsHeader(join(folder, 'adapter_model.safetensors'))
+  const file = ['adapter_model.safetensors', 'model.safetensors'].find((name) =>
+    existsSync(join(folder, name)),
+  )
+  const { tensors } = await readSafetensorsHeader(join(folder, file ?? ''))
   const read = [...tensors].map(
     async ([name, info]) => [name, toFloat32(await readTensorBytes(info), info.dtype)] as const,
   )

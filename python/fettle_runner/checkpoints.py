@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-STATE, HASHES, OPTIMISER, ADAPTER = ("trainer_state.json", "SHA256SUMS", "optimizer.safetensors",
-                                     "adapter_model.safetensors")
+STATE, HASHES, OPTIMISER = "trainer_state.json", "SHA256SUMS", "optimizer.safetensors"
+# One of them is there.
+ADAPTER, MODEL = "adapter_model.safetensors", "model.safetensors"
 
 
 def newest(folder: Path, start: Path, run_id: str) -> Path:
@@ -31,14 +32,17 @@ def load(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
 
 
 def save(folder: Path, start: Path, state: dict[str, Any], flat: dict[str, torch.Tensor],
-         adapter: dict[str, torch.Tensor]) -> Path:
+         trained: dict[str, torch.Tensor]) -> Path:
     """What training does not change, as the tokenizer, is copied from the hand-off."""
     path = folder / f"checkpoint-{state['step']}"
     beside = path.with_name(path.name + ".unfinished")
+    weights = ADAPTER if (start / ADAPTER).exists() else MODEL
     shutil.rmtree(beside, ignore_errors=True)
-    shutil.copytree(start, beside, ignore=shutil.ignore_patterns(STATE, HASHES, OPTIMISER, ADAPTER))
-    # Tensors of the adapter that are not trained stay as they began.
-    save_file({**load_file(start / ADAPTER), **adapter}, beside / ADAPTER, metadata={"format": "pt"})
+    shutil.copytree(start, beside, ignore=shutil.ignore_patterns(STATE, HASHES, OPTIMISER, weights))
+    # Tensors that are not trained stay as they began, and all have the type that they had.
+    begun = load_file(start / weights)
+    tensors = {name: trained.get(name, tensor).to(tensor.dtype) for name, tensor in begun.items()}
+    save_file(tensors, beside / weights, metadata={"format": "pt"})
     save_file(flat, beside / OPTIMISER, metadata={"format": "pt"})
     (beside / STATE).write_text(json.dumps(state, indent=2) + "\n")
     files = sorted(file for file in beside.rglob("*") if file.is_file())
@@ -89,7 +93,7 @@ def _is_whole(path: Path) -> bool:
     try:
         lines = [line.split("  ", 1) for line in (path / HASHES).read_text().splitlines()]
         named = {name for _, name in lines}
-        return {STATE, OPTIMISER, ADAPTER} <= named and all(_hash(path / name) == digest for digest, name in lines)
+        return {STATE, OPTIMISER} <= named and bool({ADAPTER, MODEL} & named) and all(_hash(path / name) == digest for digest, name in lines)
     except (OSError, ValueError):
         return False
 

@@ -21,24 +21,34 @@ from .hand_off import HandOff, Rows
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def load_model(hand_off: HandOff, device: torch.device, path: str) -> PeftModel:
-    """The base, held as run.json says, and its adapter, trainable in float32. Raises RunnerError where another model lies there."""
+def load_model(hand_off: HandOff, device: torch.device, path: str) -> Any:
+    """
+    The base, held as run.json says, with its adapter in float32; or the whole model, to be trained in float32. Raises RunnerError where
+    another model lies there.
+    """
     told = hand_off.run["model"]
     if told["hash"] is not None and Path(path).is_dir() and hash_base(Path(path)) != told["hash"]:
         raise RunnerError(path, "another model, by the hash of its weights", "the one that the hand-off was made with",
                           "Copy that one here, or prepare the run with this one.")
+    is_whole = hand_off.run["lora"] is None
     dtype = DTYPES[told["dtype"]]
     extra: dict[str, Any] = {}
     if told["quantization"] is not None:
         extra = {"quantization_config": _quantization(told, dtype), "device_map": {"": device}}
-    model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, attn_implementation="sdpa", **extra)
+    model = AutoModelForCausalLM.from_pretrained(hand_off.start if is_whole else path, attn_implementation="sdpa",
+                                                 dtype=torch.float32 if is_whole else dtype, **extra)
     if not extra:
         model = model.to(device)
     # What is computed again saves memory and changes no number.
     if hand_off.run["gradient_checkpointing"]:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         model.enable_input_require_grads()
-    return PeftModel.from_pretrained(model, hand_off.start, is_trainable=True)
+    return model if is_whole else PeftModel.from_pretrained(model, hand_off.start, is_trainable=True)
+
+
+def core(model: Any) -> Any:
+    """What Transformers made, within what PEFT put around it."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def _quantization(told: dict[str, Any], dtype: torch.dtype) -> Any:
@@ -76,11 +86,11 @@ def hash_base(folder: Path) -> str:
 class Forward:
     """log P of the learned tokens of some rows, in one pass without padding, whatever keeps their documents apart."""
 
-    def __init__(self, model: Any, base: PeftModel) -> None:
-        self.model, self.base = model, base
+    def __init__(self, model: Any, base: Any, dtype: str) -> None:
+        self.model, self.base, self.dtype = model, base, DTYPES[dtype]
         self.masks = False
         # Only what is learned from goes through the head.
-        self.selects = "logits_to_keep" in inspect.signature(base.get_base_model().forward).parameters
+        self.selects = "logits_to_keep" in inspect.signature(core(base).forward).parameters
 
     def log_probs(self, rows: Rows, model: Any = None) -> torch.Tensor:
         return -F.cross_entropy(self.logits(rows, model), rows.targets, reduction="none")
@@ -91,12 +101,12 @@ class Forward:
         if self.masks:
             ids = rows.document_ids
             seen = (ids[:, None] == ids[None, :]).tril()
-            dtype = next(self.base.parameters()).dtype
-            extra["attention_mask"] = torch.zeros_like(seen, dtype=dtype).masked_fill(
-                ~seen, torch.finfo(dtype).min)[None, None]
+            extra["attention_mask"] = torch.zeros_like(seen, dtype=self.dtype).masked_fill(
+                ~seen, torch.finfo(self.dtype).min)[None, None]
         # Without use_cache=False Transformers takes a pack for one document, and says nothing.
-        out = (model or self.model)(input_ids=rows.input_ids[None], position_ids=rows.position_ids[None],
-                                    use_cache=False, **extra).logits[0]
+        with torch.autocast(rows.input_ids.device.type, self.dtype, enabled=self.dtype != torch.float32 and self.base is core(self.base)):
+            out = (model or self.model)(input_ids=rows.input_ids[None], position_ids=rows.position_ids[None],
+                                        use_cache=False, **extra).logits[0]
         return (out if self.selects else out[rows.places]).float()
 
     def keep_apart(self, given: Rows | None, attention: str) -> str:
@@ -112,20 +122,17 @@ class Forward:
             for masks in (False, True) if name in ("sdpa", "eager") else (False,):
                 self.masks = masks
                 try:
-                    self.base.get_base_model().set_attn_implementation(name)
+                    core(self.base).set_attn_implementation(name)
                     apart = 0.0 if given is None else self._difference(given)
                 except (ImportError, ValueError, RuntimeError, NotImplementedError) as error:
                     found.append(f"{name}: {str(error)[:100]}")
                     continue
-                if apart <= (2e-3 if DTYPES["float32"] == self._dtype() else 0.15):
+                if apart <= (2e-3 if self.dtype == torch.float32 else 0.15):
                     return f"{name}{' with a mask' if masks else ''}"
                 found.append(f"{name}{' with a mask' if masks else ''}: {apart:.2g} apart")
         raise RunnerError("attention", f"packed documents that see each other ({'; '.join(found)})",
                           "log-probabilities that are the same beside other documents",
                           "Set packing: false, or train this model on fettle's own engine.")
-
-    def _dtype(self) -> torch.dtype:
-        return next(p.dtype for p in self.base.parameters() if not p.requires_grad and p.is_floating_point())
 
     def _difference(self, rows: Rows) -> float:
         """Mean over the tokens behind the first document: what each log-probability changes by when that one is another, or gone."""

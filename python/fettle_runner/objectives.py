@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -46,9 +47,45 @@ def dpo(log_probs: torch.Tensor, reference: torch.Tensor, rows: Rows, shares: to
         signs = rows.token_weights.sign()
         chosen = beta * sums(ratios, rows, (signs > 0).float())
         rejected = beta * sums(ratios, rows, (signs < 0).float())
-    told = {"rewards/chosen": chosen, "rewards/rejected": rejected, "rewards/margins": chosen - rejected,
+    return (losses * shares).sum(), _rewards(chosen, rejected)
+
+
+def likelihood_pairs(log_probs: torch.Tensor, rows: Rows, shares: torch.Tensor, likelihood_shares: torch.Tensor,
+                     options: dict[str, Any]) -> tuple[torch.Tensor, Losses]:
+    """
+    ORPO and CPO, by p = Σ w log π of the chosen answer (w > 0) and of the rejected one (w < 0), and -log π of what is learned beside it.
+
+    likelihood_shares [rows]: what -log π of a learned token of a chosen answer counts, as `shares`.
+    """
+    assert rows.token_weights is not None
+    beta = options["beta"]
+    chosen, rejected = (sums(log_probs, rows, (sign * rows.token_weights).clamp(min=0)) for sign in (1, -1))
+    likelihood = -sums(log_probs, rows, (rows.document_of == 0).float())
+    if options["method"] == "orpo":
+        odds = chosen - rejected - (_log1m_exp(chosen) - _log1m_exp(rejected))
+        losses, weight, rewards = -beta * F.logsigmoid(odds), 1.0, (chosen, rejected)
+    else:
+        alpha, smoothing, weight = options["alpha"], options["label_smoothing"], options["cpo_alpha"]
+        rewards = (chosen, rejected) if alpha == 0 else tuple((1 - (-alpha * p).exp()) / alpha for p in (chosen, rejected))
+        difference = rewards[0] - rewards[1]
+        z = beta * difference - (options["simpo_gamma"] if options["loss_type"] == "simpo" else 0.0)
+        losses = {
+            "ipo": lambda: (difference - 1 / (2 * beta)) ** 2,
+            "hinge": lambda: torch.relu(1 - z),
+        }.get(options["loss_type"], lambda: -(1 - smoothing) * F.logsigmoid(z) - smoothing * F.logsigmoid(-z))()
+    told = {**_rewards(*(beta * reward.detach() for reward in rewards)), "logps/chosen": chosen.detach(),
+            "logps/rejected": rejected.detach()}
+    return (losses * shares + weight * likelihood * likelihood_shares).sum(), told
+
+
+def _log1m_exp(x: torch.Tensor) -> torch.Tensor:
+    """log(1 - e^x) for x < 0."""
+    return torch.where(x > -math.log(2), (-torch.expm1(x)).log(), torch.log1p(-x.exp()))
+
+
+def _rewards(chosen: torch.Tensor, rejected: torch.Tensor) -> Losses:
+    return {"rewards/chosen": chosen, "rewards/rejected": rejected, "rewards/margins": chosen - rejected,
             "rewards/accuracies": (chosen > rejected).float()}
-    return (losses * shares).sum(), told
 
 
 def kto(log_probs: torch.Tensor, reference: torch.Tensor, rows: Rows, shares: torch.Tensor, options: dict[str, Any],

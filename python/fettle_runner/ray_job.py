@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -32,6 +33,9 @@ class Follower(threading.Thread):
     def run(self) -> None:
         while not self.done.wait(0.5):
             self.read()
+            if self.failed and not self.done.wait(10):
+                # What is told as an error would fail again: Ray's own tries are for workers and machines that are lost.
+                os._exit(1)
 
     def read(self) -> None:
         if not self.path.exists():

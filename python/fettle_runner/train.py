@@ -19,7 +19,7 @@ from .errors import RunnerError
 from .evaluation import evaluate
 from .events import Events
 from .hand_off import HandOff, Rows
-from .model import Forward, load_model, probe, reference_of
+from .model import Forward, core, load_model, probe, reference_of
 from .parameters import Parameters
 from .world import World, begin, parallel, see_same_folder
 
@@ -64,9 +64,11 @@ class Run:
         self.objective = run["objective"]
         self.method = self.objective["method"]
         self.base = load_model(hand_off, world.device, how.model or run["model"]["path"])
-        self.parameters = Parameters(self.base, run["parameters"]["tensors"], run["parameters"]["size"])
-        self.model = parallel(world, self.base, self.base, how.parallel)
-        self.forward = Forward(self.model, self.base)
+        self.parameters = Parameters(self.base, run)
+        self.model = parallel(world, self.base, how.parallel)
+        # Passes that need no gradient do not go through DDP: nothing of them is to be reduced.
+        self.still = self.base if how.parallel == "ddp" else self.model
+        self.forward = Forward(self.model, self.base, run["model"]["dtype"])
         sample = probe(hand_off)
         try:
             self.attention = self.forward.keep_apart(sample.to(world.device) if sample else None, how.attention)
@@ -78,8 +80,11 @@ class Run:
             # Rows of one document each need nothing that keeps them apart, one at a time.
             self.attention, self.limit = "sdpa, a row at a time", 1
             self.forward.masks = False
-            self.base.get_base_model().set_attn_implementation("sdpa")
-        self.optimiser = self.parameters.optimiser(run["optimiser"])
+            core(self.base).set_attn_implementation("sdpa")
+        if how.parallel == "fsdp" and run["optimiser"]["name"] == "adafactor":
+            raise RunnerError("optim", "adafactor, which looks at whole matrices", "adamw, lion or sgd with --parallel fsdp",
+                              "Leave out --parallel, or set optim: adamw.")
+        self.optimiser = self.parameters.optimiser()
         path = checkpoints.newest(output, hand_off.start, run["checkpoint"]["run"]["id"])
         self.state, flat = checkpoints.load(path)
         self.parameters.write(self.optimiser, flat, self.state["step"])
@@ -109,14 +114,14 @@ class Run:
                 # Gradients become means over the ranks, and the loss is a sum.
                 (part * self.world.size).backward()
             loss += float(part.detach())
-            for name, values in measured.items() if own else ():
-                metrics[name] = metrics.get(name, 0.0) + float(values.sum())
+            for name, values in measured.items():
+                metrics[name] = metrics.get(name, 0.0) + (float(values.sum()) if own else 0.0)
         trained = [parameter for group in self.optimiser.param_groups for parameter in group["params"]]
         clip = self.hand_off.run["optimiser"]["max_grad_norm"]
         norm = torch.nn.utils.clip_grad_norm_(trained, clip or math.inf)
         norm = float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)
-        names = sorted(self._metric_names())
-        summed = self.world.sum(torch.tensor([loss, *(metrics.get(name, 0.0) for name in names)], dtype=torch.float64))
+        names = sorted(metrics)
+        summed = self.world.sum(torch.tensor([loss, *(metrics[name] for name in names)], dtype=torch.float64))
         loss = float(summed[0])
         if not (math.isfinite(loss) and math.isfinite(norm)):
             found = f"loss {loss}" if not math.isfinite(loss) else f"gradient norm {norm}"
@@ -138,9 +143,6 @@ class Run:
             event["metrics"] = {name: float(summed[1 + i]) / count for i, name in enumerate(names)}
         return event
 
-    def _metric_names(self) -> list[str]:
-        return ["rewards/accuracies", "rewards/chosen", "rewards/margins", "rewards/rejected"] if self.method == "dpo" else []
-
     def _gathering(self, is_last: bool) -> Any:
         """Gradients meet once, after the last pass of a step."""
         if self.how.parallel == "fsdp" and hasattr(self.model, "set_requires_gradient_sync"):
@@ -153,11 +155,15 @@ class Run:
               ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         if self.method == "sft":
             return objectives.sft(self.forward.log_probs(batch), told["learned_tokens"]), {}
-        reference = self._reference(batch)
-        log_probs = self.forward.log_probs(batch)
         groups = self._groups(batch, told)
         sizes = torch.tensor(told["micro_batches"], device=groups.device)
         shares = 1.0 / (sizes[groups] * len(sizes))
+        if self.method in ("orpo", "cpo"):
+            tokens = torch.tensor(told["chosen_tokens"], device=groups.device)
+            return objectives.likelihood_pairs(self.forward.log_probs(batch), batch, shares, 1.0 / (tokens[groups] * len(sizes)),
+                                               self.objective)
+        reference = self._reference(batch)
+        log_probs = self.forward.log_probs(batch)
         if self.method == "dpo":
             return objectives.dpo(log_probs, reference, batch, shares, self.objective)
         k = divergences.to(groups.device)[groups] if divergences is not None else torch.zeros_like(shares)
@@ -166,10 +172,8 @@ class Run:
     def _reference(self, batch: Rows) -> torch.Tensor:
         if batch.reference is not None:
             return batch.reference
-        # Not through DDP: nothing of this pass is to be reduced.
-        through = self.base if self.how.parallel == "ddp" else self.model
         with reference_of(self.base):
-            return self.forward.log_probs(batch, through)
+            return self.forward.log_probs(batch, self.still)
 
     def _groups(self, batch: Rows, told: dict[str, Any]) -> torch.Tensor:
         """[rows] the micro-batch of each."""
@@ -180,11 +184,10 @@ class Run:
     def _divergences(self, told: dict[str, Any], passes: list[list[int]]) -> torch.Tensor:
         """[micro-batches] KTO's k: mean of Σ log π - Σ log π_ref over mismatched answers, at least 0, of all ranks together."""
         total = torch.zeros(len(told["micro_batches"]))
-        through = self.base if self.how.parallel == "ddp" else self.model
         for own in passes:
             batch = self.hand_off.rows.read(own or [told["rows"][0]]).to(self.world.device)
             with torch.no_grad():
-                ratios = objectives.mismatch(self.forward.log_probs(batch, through), self._reference(batch), batch)
+                ratios = objectives.mismatch(self.forward.log_probs(batch, self.still), self._reference(batch), batch)
             if own:
                 total.index_add_(0, self._groups(batch, told).cpu(), ratios.cpu())
         return (self.world.sum(total) / torch.tensor(told["micro_batches"])).clamp(min=0)
@@ -195,8 +198,7 @@ class Run:
             raise RunnerError(f"step {self.state['step']}", "weights that are not finite", None, "Lower learning_rate.")
         path = self.output / f"checkpoint-{self.state['step']}"
         if self.world.rank == 0:
-            adapter = self.parameters.files(flat["parameters"])
-            path = checkpoints.save(self.output, self.hand_off.start, self.state, flat, adapter)
+            path = checkpoints.save(self.output, self.hand_off.start, self.state, flat, self.parameters.files(flat))
             checkpoints.keep_newest(self.output, self.hand_off.run["save_total_limit"])
         self.world.barrier()
         self.saved = path

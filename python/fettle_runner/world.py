@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from .errors import RunnerError
+from .model import core
 
 
 @dataclass
@@ -56,15 +57,15 @@ def begin() -> World:
     return World(rank, size, device)
 
 
-def parallel(world: World, model: Any, base: Any, how: str) -> Any:
+def parallel(world: World, model: Any, how: str) -> Any:
     """What passes go through: the model itself, DDP, or FSDP2, where each rank holds a part of the weights."""
     if how == "fsdp":
         if world.size == 1 and not dist.is_initialized():
             raise RunnerError("--parallel fsdp", "one process", "several", "Start it with torchrun.")
         from torch.distributed.fsdp import fully_shard
 
-        split = set(base.get_base_model()._no_split_modules or [])
-        for module in list(base.modules()):
+        split = set(core(model)._no_split_modules or [])
+        for module in list(model.modules()):
             if type(module).__name__ in split:
                 fully_shard(module)
         fully_shard(model)

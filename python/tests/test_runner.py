@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 import unittest
 from pathlib import Path
@@ -16,6 +17,7 @@ from fettle_runner import checkpoints, objectives
 from fettle_runner.errors import RunnerError
 from fettle_runner.events import Events
 from fettle_runner.hand_off import HandOff
+from fettle_runner.parameters import Parameters
 from fettle_runner.train import passes_of
 
 
@@ -93,6 +95,57 @@ class Losses(InFolder):
         self.assertAlmostEqual(float(k), 0.5)
         loss, _ = objectives.kto(log_probs, reference, rows, torch.ones(1), {"beta": 0.1}, k)
         self.assertAlmostEqual(float(loss), 2 * float(torch.sigmoid(torch.tensor(0.1 * (1.0 - 0.5)))), places=5)
+
+    def test_orpo_and_cpo(self) -> None:
+        # The prompt of the chosen answer is learned, and is no part of it.
+        rows = self.pairs([0.0, 0.0, 1.0, 0.0, -0.5, -0.5])
+        log_probs = torch.tensor([-3.0, -1.0, -2.0, -4.0])
+        chosen, rejected = -1.0, -3.0
+        likelihood = 4.0 / 2
+        odds = chosen - rejected - (math.log(1 - math.exp(chosen)) - math.log(1 - math.exp(rejected)))
+        share = torch.full((1,), 0.5)
+        loss, told = objectives.likelihood_pairs(log_probs, rows, torch.ones(1), share, {"method": "orpo", "beta": 0.1})
+        self.assertAlmostEqual(float(loss), likelihood + 0.1 * math.log(1 + math.exp(-odds)), places=5)
+        self.assertAlmostEqual(float(told["rewards/margins"]), 0.2, places=6)
+        cpo = {"method": "cpo", "beta": 0.1, "label_smoothing": 0.0, "cpo_alpha": 0.5, "simpo_gamma": 0.5, "alpha": 0.0}
+        for name, expected in (("sigmoid", math.log(1 + math.exp(-0.2))), ("hinge", 0.8), ("ipo", (2.0 - 5.0) ** 2),
+                               ("simpo", math.log(1 + math.exp(0.3)))):
+            loss, _ = objectives.likelihood_pairs(log_probs, rows, torch.ones(1), share, {**cpo, "loss_type": name})
+            self.assertAlmostEqual(float(loss), 0.5 * likelihood + expected, places=5)
+
+
+class Optimisers(unittest.TestCase):
+    def test_what_is_remembered_comes_back(self) -> None:
+        names = ("weight", "bias")
+        for told in ({"name": "adamw", "beta1": 0.9, "beta2": 0.99, "epsilon": 1e-8}, {"name": "lion", "beta1": 0.9, "beta2": 0.99},
+                     {"name": "sgd", "momentum": 0.9, "dampening": 0.0, "nesterov": True}, {"name": "adafactor"}):
+            torch.manual_seed(1)
+            tensors = [{"name": name, "shape": shape, "start": start, "rows": shape[0], "columns": columns, "stride": columns,
+                        "weight_decay": 0.1, "learning_rate_factor": 1.0}
+                       for name, shape, start, columns in (("weight", [3, 4], 0, 4), ("bias", [3], 12, 1))]
+            run = {"optimiser": told, "parameters": {"size": 15, "tensors": tensors}}
+            inputs = torch.randn(5, 4)
+
+            def steps(model: torch.nn.Linear, optimiser: torch.optim.Optimizer, count: int) -> None:
+                for _ in range(count):
+                    model(inputs).square().sum().backward()
+                    for group in optimiser.param_groups:
+                        group["lr"] = 0.01
+                    optimiser.step()
+                    optimiser.zero_grad()
+
+            one, other = torch.nn.Linear(4, 3), torch.nn.Linear(4, 3)
+            parameters = Parameters(one, run)
+            optimiser = parameters.optimiser()
+            steps(one, optimiser, 2)
+            flat = parameters.read(optimiser)
+            again = Parameters(other, run)
+            restored = again.optimiser()
+            again.write(restored, flat, 2)
+            steps(one, optimiser, 2)
+            steps(other, restored, 2)
+            for name in names:
+                self.assertTrue(torch.equal(getattr(one, name), getattr(other, name)), (told["name"], name))
 
 
 class Files(InFolder):

@@ -176,9 +176,63 @@ test('answers: the label is a sign, and the mismatched answer stands beside', as
   }
 })
 
+test('all weights: adapter_init is the model, and tied tensors have one place', async () => {
+  const { folder, record } = await handed('whole', { maxSteps: 1, lora: null, optim: 'sgd' })
+  expect(record.lora).toBeNull()
+  expect(record.optimiser).toEqual({
+    name: 'sgd',
+    momentum: 0,
+    dampening: 0,
+    nesterov: false,
+    max_grad_norm: 1,
+  })
+  const { tensors } = await readSafetensorsHeader(join(folder, 'adapter_init', 'model.safetensors'))
+  expect(record.parameters.tensors.map(({ name }) => name).toSorted()).toEqual([...tensors.keys()].toSorted())
+  const { tensors: flat } = await readSafetensorsHeader(join(folder, 'adapter_init', 'optimizer.safetensors'))
+  expect([...flat.keys()]).toEqual(['parameters'])
+})
+
+test('pairs by their own likelihood: means or sums of the answers, and what is learned beside them', async () => {
+  const options = {
+    data: [{ path: join(workplace, 'pairs.jsonl') }],
+    maxSteps: 1,
+    perDeviceTrainBatchSize: 4,
+  }
+  const of = ({ token_weights }: Record<string, number[]>, sign: number) =>
+    token_weights.filter((weight) => Math.sign(weight) === sign)
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
+  const orpo = await handed('orpo', { ...options, method: 'orpo' })
+  expect(orpo.record.objective).toEqual({ method: 'orpo', beta: 0.1 })
+  const learnedOf = ({ labels, document_ids }: Record<string, number[]>, document: number) =>
+    labels.filter(
+      (label, i) => label !== -100 && document_ids[i] === document && document_ids[i - 1] === document,
+    )
+  for (const row of orpo.rows) {
+    expect(sum(of(row, 1))).toBeCloseTo(1, 5)
+    expect(sum(of(row, -1))).toBeCloseTo(-1, 5)
+    // The prompt of the chosen answer is learned, and no part of the answer.
+    expect(learnedOf(row, 0).length).toBeGreaterThan(of(row, 1).length)
+    expect(learnedOf(row, 1)).toHaveLength(of(row, -1).length)
+  }
+  expect(orpo.record.steps[0].chosen_tokens).toEqual([sum(orpo.rows.map((row) => learnedOf(row, 0).length))])
+  const cpo = await handed('cpo', { ...options, method: 'cpo', cpoAlpha: 0.5 })
+  expect(cpo.record.objective).toMatchObject({
+    method: 'cpo',
+    loss_type: 'sigmoid',
+    cpo_alpha: 0.5,
+    alpha: 0,
+  })
+  for (const row of cpo.rows) expect(new Set(row['token_weights'])).toEqual(new Set([0, 1, -1]))
+  const simpo = await handed('simpo', { ...options, method: 'cpo', lossType: 'simpo' })
+  for (const row of simpo.rows) expect(sum(row['token_weights'])).toBeCloseTo(0, 5)
+})
+
 test.each([
-  ['an optimiser', { optim: 'lion' as const }, /optim: lion; expected adamw/],
-  ['whole models', { lora: null }, /lora: null/],
+  [
+    'an optimiser',
+    { optim: 'muon' as const },
+    /optim: muon; expected adamw, lion, sgd, adafactor.*Set optim: adamw/,
+  ],
   ['what evaluations decide', { lrSchedulerType: 'reduce_lr_on_plateau' as const }, /lr_scheduler_type/],
   ['noise', { neftuneNoiseAlpha: 5 }, /neftune_noise_alpha: 5/],
 ])('%s that the runner does not know is refused by name', async (_, options, message) => {

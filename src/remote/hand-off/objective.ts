@@ -6,18 +6,56 @@ import { handedDpoLosses, type HandOffRecord } from './schema.ts'
 type Options = TrainingTask['options']
 
 /** How the loss follows from log-probabilities, as the runner computes it. */
-export function objectiveOf(
-  { method, lossType, beta = 0.1, labelSmoothing: label_smoothing }: Options,
-  stopTokenIds: readonly number[],
-): HandOffRecord['objective'] {
+export function objectiveOf(options: Options, stopTokenIds: readonly number[]): HandOffRecord['objective'] {
+  const { method, lossType, beta = 0.1, labelSmoothing: label_smoothing } = options
   if (method === 'dpo') {
     const [first] = lossTypesOf('dpo', lossType)
     const loss_type = handedDpoLosses.find((name) => name === first) ?? 'sigmoid'
     return { method, loss_type, beta, label_smoothing }
   }
   if (method === 'kto') return { method, loss_type: lossTypeOf('kto', lossType), beta }
+  if (method === 'orpo') return { method, beta }
+  if (method === 'cpo') {
+    const { cpoAlpha: cpo_alpha, simpoGamma: simpo_gamma, alpha } = options
+    const loss_type = lossTypeOf('cpo', lossType)
+    return { method, loss_type, beta, label_smoothing, cpo_alpha, simpo_gamma, alpha }
+  }
   return { method: 'sft', stop_token_ids: [...stopTokenIds] }
 }
+
+type Optimiser = HandOffRecord['optimiser']
+
+/** The optimisers that PyTorch's side has. */
+const makers: { [N in Optimiser['name']]: (options: Options) => Extract<Optimiser, { name: N }> } = {
+  adamw: ({ adamBeta1: beta1, adamBeta2: beta2, adamEpsilon: epsilon, maxGradNorm: max_grad_norm }) => ({
+    name: 'adamw',
+    beta1,
+    beta2,
+    epsilon,
+    max_grad_norm,
+  }),
+  lion: ({ adamBeta1: beta1, adamBeta2: beta2, maxGradNorm: max_grad_norm }) => ({
+    name: 'lion',
+    beta1,
+    beta2,
+    max_grad_norm,
+  }),
+  sgd: ({ optimArgs = {}, maxGradNorm: max_grad_norm }) => {
+    const { momentum = 0, dampening = 0, nesterov = false } = optimArgs
+    return { name: 'sgd', momentum, dampening, nesterov, max_grad_norm }
+  },
+  adafactor: ({ maxGradNorm: max_grad_norm }) => ({ name: 'adafactor', max_grad_norm }),
+}
+
+/** The optimiser and its numbers; undefined for one that PyTorch's side does not have. */
+export function handedOptimiser(options: Options): Optimiser | undefined {
+  const given = optimName(options.optim)
+  const name = (Object.keys(makers) as Optimiser['name'][]).find((each) => each === given)
+  return name && makers[name](options)
+}
+
+/** The methods that PyTorch's side computes. */
+const methods: readonly string[] = ['sft', 'dpo', 'kto', 'orpo', 'cpo']
 
 /**
  * Refuses what PyTorch's side would leave out or compute otherwise.
@@ -35,21 +73,31 @@ export function refuseUnhanded(task: Pick<TrainingTask, 'model' | 'options' | 'r
   })
   const problems: Problem[] = []
   const { method } = options
-  if (method !== 'sft' && method !== 'dpo' && method !== 'kto')
-    problems.push(no('method', method, 'sft, dpo or kto on another engine'))
-  if (model.adapterConfig === null)
-    problems.push(
-      no('lora', 'null', 'an adapter: whole models are not handed over', 'Set lora, such as lora.r: 64.'),
-    )
+  if (!methods.includes(method))
+    problems.push(no('method', method, `${methods.join(', ')} on another engine`))
   if (model.nameOrPath.endsWith('.gguf'))
     problems.push(
       no('model', model.nameOrPath, 'a Hugging Face folder: PyTorch reads no GGUF', 'Give that folder.'),
     )
   const init = model.adapterConfig?.initLoraWeights
-  if (typeof init === 'string' && /^(pissa|olora|loftq)/.test(init))
-    problems.push(no('lora.init_lora_weights', init, 'an adapter that leaves the base as it is'))
-  if (optimName(options.optim) !== 'adamw')
-    problems.push(no('optim', options.optim, 'adamw on another engine'))
+  if (typeof init === 'string' && init.startsWith('pissa_niter'))
+    problems.push(
+      no(
+        'lora.init_lora_weights',
+        init,
+        'a start that another engine finds again: this one is drawn at random',
+        'Set init_lora_weights: pissa.',
+      ),
+    )
+  if (handedOptimiser(options) === undefined)
+    problems.push(
+      no(
+        'optim',
+        options.optim,
+        `${Object.keys(makers).join(', ')} on another engine`,
+        'Set optim: adamw, which learns alike and takes more memory.',
+      ),
+    )
   const internals = internalsOf(model)
   if (internals.balanceCoefficient > 0)
     problems.push(no('router_aux_loss_coef', 'a loss of unevenly used experts', 'a model without it'))

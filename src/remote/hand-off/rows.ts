@@ -1,6 +1,6 @@
 import type { Document, TrainingBatch } from '../../batch/index.ts'
 import { ignoredLabel } from '../../data/index.ts'
-import type { TrainingTask } from '../../train/index.ts'
+import { lossTypeOf, type TrainingTask } from '../../train/index.ts'
 
 /** Documents that one pass computes at least together: a pack, a pair, an answer and its mismatched one. Each column [n]. */
 export interface Row {
@@ -21,6 +21,8 @@ export interface Row {
 type HandedDocument = Document & {
   reference?: Float32Array
   label?: boolean
+  /** With ORPO, which learns prompts, too: 1 = a token of the answer. */
+  answer?: Uint8Array
   mismatched?: Document & { reference?: Float32Array }
 }
 
@@ -37,6 +39,8 @@ export function rowsOf(
 ): Row[] {
   const { method } = options
   if (method === 'dpo') return pairs(documents).map((pair) => rowOf(weightedPair(pair, options)))
+  if (method === 'orpo' || method === 'cpo')
+    return pairs(documents).map((pair) => rowOf(likelihoodPair(pair, options)))
   if (method === 'kto') return documents.map((document) => rowOf(weightedAnswer(document, options)))
   if (!options.packing) return documents.map((document) => rowOf([{ document }]))
   return packs(documents, options.maxLength).map((pack) => rowOf(pack.map((document) => ({ document }))))
@@ -83,6 +87,30 @@ function weightedPair(
     const sign = i === 0 ? 1 : -1
     return { document, weightOf: (learned) => (sign * (learned < shared ? 1 : ldAlpha)) / length }
   })
+}
+
+/** The log-probabilities of a pair's answers are Σ w log π of either sign: sums, or means. A prompt that is learned, too, weighs nothing. */
+function likelihoodPair(
+  pair: readonly [HandedDocument, HandedDocument],
+  { method, lossType }: TrainingTask['options'],
+): Weighted[] {
+  const takesMeans = method === 'orpo' || ['ipo', 'simpo'].includes(lossTypeOf('cpo', lossType))
+  return pair.map((document, i) => {
+    const { mask, answer = mask } = document
+    const answers = [...mask.keys()].filter((at) => at > 0 && mask[at] === 1).map((at) => answer[at])
+    const count = takesMeans
+      ? Math.max(
+          1,
+          answers.reduce((sum, bit) => sum + bit, 0),
+        )
+      : 1
+    return { document, weightOf: (learned) => ((i === 0 ? 1 : -1) * answers[learned]) / count }
+  })
+}
+
+/** Learned tokens of a micro-batch's chosen answers. */
+export function chosenTokens({ documents }: TrainingBatch<HandedDocument>): number {
+  return pairs(documents).reduce((sum, [chosen]) => sum + learnedCount(chosen), 0)
 }
 
 /** +w for a wanted answer, −w for another; the mismatched one beside it counts only in what both are compared with. */

@@ -6,7 +6,7 @@ export const handOffVersion = 1
 const count = () => z.int().min(0)
 
 const tensor = z.strictObject({
-  name: z.string().describe('In adapter_model.safetensors.'),
+  name: z.string().describe('In adapter_model.safetensors, or model.safetensors.'),
   shape: z.array(count()),
   start: count().describe('Its first number in the flat parameters of optimizer.safetensors.'),
   rows: count(),
@@ -34,6 +34,12 @@ const step = z.strictObject({
     .array(count())
     .optional()
     .describe('With preferences: rows of each micro-batch, over which losses are means.'),
+  chosen_tokens: z
+    .array(count())
+    .optional()
+    .describe(
+      'With orpo and cpo: learned tokens of each micro-batch’s chosen answers, over which −log P is a mean.',
+    ),
   evaluate: z.literal(true).optional().describe('Held-out rows are evaluated after it.'),
   save: z.literal(true).optional().describe('A checkpoint is written after it.'),
 })
@@ -56,6 +62,42 @@ const kto = z.strictObject({
   beta: z.number(),
 })
 
+const orpo = z.strictObject({
+  method: z.literal('orpo'),
+  beta: z.number(),
+})
+
+const cpo = z.strictObject({
+  method: z.literal('cpo'),
+  loss_type: z.enum(['sigmoid', 'hinge', 'ipo', 'simpo']),
+  beta: z.number(),
+  label_smoothing: z.number(),
+  cpo_alpha: z.number().describe('Weight of −log P of the chosen answers.'),
+  simpo_gamma: z.number(),
+  alpha: z.number().describe('AlphaPO: rewards are (1 − p^−α) / α; 0: log p.'),
+})
+
+const clipped = { max_grad_norm: z.number().describe('0 does not clip.') }
+
+const optimiser = z.discriminatedUnion('name', [
+  z.strictObject({
+    name: z.literal('adamw'),
+    beta1: z.number(),
+    beta2: z.number(),
+    epsilon: z.number(),
+    ...clipped,
+  }),
+  z.strictObject({ name: z.literal('lion'), beta1: z.number(), beta2: z.number(), ...clipped }),
+  z.strictObject({
+    name: z.literal('sgd'),
+    momentum: z.number(),
+    dampening: z.number(),
+    nesterov: z.boolean(),
+    ...clipped,
+  }),
+  z.strictObject({ name: z.literal('adafactor'), ...clipped }),
+])
+
 /** Losses of DPO that follow from a margin alone, and so from the weights of tokens. */
 export const handedDpoLosses = dpo.shape.loss_type.options
 
@@ -71,19 +113,18 @@ export const handOffSchema = z.strictObject({
     quantization: z.enum(['nf4', 'fp4', 'int8']).nullable(),
     double_quantization: z.boolean(),
   }),
-  lora: z.record(z.string(), z.json()).describe('As in adapter_init/adapter_config.json.'),
+  lora: z
+    .record(z.string(), z.json())
+    .nullable()
+    .describe(
+      'As in adapter_init/adapter_config.json; null: all weights are trained, and adapter_init/ is the model.',
+    ),
   parameters: z.strictObject({
     size: count().describe('Numbers of the flat parameters.'),
     tensors: z.array(tensor),
   }),
-  optimiser: z.strictObject({
-    name: z.literal('adamw'),
-    beta1: z.number(),
-    beta2: z.number(),
-    epsilon: z.number(),
-    max_grad_norm: z.number().describe('0 does not clip.'),
-  }),
-  objective: z.discriminatedUnion('method', [sft, dpo, kto]),
+  optimiser,
+  objective: z.discriminatedUnion('method', [sft, dpo, kto, orpo, cpo]),
   seed: z.int().describe('Of dropout.'),
   gradient_checkpointing: z.boolean(),
   logging_steps: z.int().min(1),

@@ -13,8 +13,8 @@ import {
   type TrainingTask,
 } from '../../train/index.ts'
 import { version } from '../../version.ts'
-import { objectiveOf, refuseUnhanded } from './objective.ts'
-import { rowsOf } from './rows.ts'
+import { handedOptimiser, objectiveOf, refuseUnhanded } from './objective.ts'
+import { chosenTokens, rowsOf } from './rows.ts'
 import { handOffVersion, type HandOffRecord, type HandOffShard, type HandOffStep } from './schema.ts'
 import { createShardWriter } from './shard-writer.ts'
 
@@ -50,6 +50,7 @@ export async function writeHandOff<D extends Document>(
   const rows = createShardWriter(folder, 'shard')
   const due = dueSteps(options, data)
   const evaluates = options.method === 'sft' && data.evaluation !== undefined && options.evalStrategy !== 'no'
+  const chosen = options.method === 'orpo' || options.method === 'cpo'
   const listed = join(folder, '.steps.tmp')
   const steps = await open(listed, 'w')
   try {
@@ -70,6 +71,7 @@ export async function writeHandOff<D extends Document>(
         learning_rate: learningRateAt(number, data.steps, options),
         epoch,
         ...(options.method !== 'sft' && { micro_batches: sizes }),
+        ...(chosen && { chosen_tokens: batches.map(chosenTokens) }),
         ...(evaluates && due.evaluation(number + 1) && { evaluate: true as const }),
         ...(due.checkpoint(number + 1) && { save: true as const }),
       }
@@ -137,7 +139,8 @@ async function recordOf(
   const { dtype, quantization, nameOrPath } = model
   if (dtype !== 'float32' && dtype !== 'bfloat16')
     throw new FettleError({ place: 'dtype', found: dtype, expected: 'float32 or bfloat16 on another engine' })
-  const { adamBeta1: beta1, adamBeta2: beta2, adamEpsilon: epsilon, maxGradNorm: max_grad_norm } = options
+  const optimiser = handedOptimiser(options)
+  if (!optimiser) throw new Error(`no optimiser ${options.optim}`)
   const { prepared: _, ...summary } = data.summary
   return {
     format: 'fettle-hand-off',
@@ -150,9 +153,7 @@ async function recordOf(
       quantization: quantization as HandOffRecord['model']['quantization'],
       double_quantization: model.doubleQuantization,
     },
-    lora: JSON.parse(
-      await readFile(join(folder, 'adapter_init', 'adapter_config.json'), 'utf8'),
-    ) as HandOffRecord['lora'],
+    lora: model.adapterConfig && (await readJson(join(folder, 'adapter_init', 'adapter_config.json'))),
     parameters: {
       size: start.size,
       tensors: start.tensors.map(({ weightDecay, learningRateFactor, shape, ...tensor }) => ({
@@ -162,7 +163,7 @@ async function recordOf(
         learning_rate_factor: learningRateFactor,
       })),
     },
-    optimiser: { name: 'adamw', beta1, beta2, epsilon, max_grad_norm },
+    optimiser,
     objective: objectiveOf(options, model.generationConfig.eosTokenIds ?? []),
     seed: options.seed,
     gradient_checkpointing: options.gradientCheckpointing,
@@ -183,6 +184,10 @@ async function recordOf(
       ...(notes.length > 0 && { notes }),
     }),
   }
+}
+
+async function readJson(path: string): Promise<HandOffRecord['lora']> {
+  return JSON.parse(await readFile(path, 'utf8')) as HandOffRecord['lora']
 }
 
 /** As JSON has it. */

@@ -1,0 +1,93 @@
+import { existsSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { createJobsClient } from '../../src/remote/ray/jobs-client.ts'
+import { readRemoteRecord } from '../../src/remote/record.ts'
+import type { Cluster } from './cluster.ts'
+import { runFettle, type Run } from './run-fettle.ts'
+import { check, longSteps, outputOf, runArgs, same, train, type Trial } from './trial.ts'
+
+/** Ctrl-C once and twice, a terminal that closes, attach and cancel, on a cluster; what is gone on with ends with the same bits. */
+export async function control(trial: Trial, model: string, cluster: Cluster): Promise<void> {
+  const args = [
+    ...runArgs(trial, model, trial.data, longSteps),
+    ...['--on', `ray://${cluster.address.host}`, '--workers', '2', '--no-report'],
+  ]
+  const calm = await train(trial, 'calm', args, ['--parallel', 'ddp'])
+  const client = createJobsClient(cluster.address)
+  /** Begins a run, and sends signals to fettle after its third step. */
+  const begin = async (name: string, ...signals: NodeJS.Signals[]): Promise<Run> => {
+    const output = outputOf(trial, name)
+    rmSync(output, { recursive: true, force: true })
+    let isSent = false
+    return runFettle(['train', ...args, '--output-dir', output], output, {}, (event, pid) => {
+      if (isSent || event.type !== 'step' || Number(event.step) < 3) return
+      isSent = true
+      // A second one counts after 300 ms.
+      signals.forEach((signal, i) => setTimeout(() => process.kill(pid, signal), i * 400))
+    })
+  }
+  const goOn = async (output: string): Promise<Run> =>
+    runFettle(['train', ...args, '--output-dir', output, '--resume'], output)
+  const statusOf = async (output: string): Promise<string> => {
+    const { job } = await readRemoteRecord(output)
+    return (await client.state(job)).status
+  }
+
+  const stopped = await begin('ctrl-c', 'SIGINT')
+  const end = stopped.events.at(-1)
+  const isSaved = existsSync(join(stopped.output, `checkpoint-${end?.step}`, 'adapter_model.safetensors'))
+  const isStopped = end?.interrupted === true && Number(end.step) < longSteps && stopped.code === 130
+  check(
+    trial,
+    'Ctrl-C on Ray: checkpoint, exit 130',
+    isStopped && isSaved,
+    `step ${end?.step}, ${stopped.code}, ${isSaved}`,
+  )
+  await rest(trial, 'Ctrl-C, then --resume', calm, stopped, await goOn(stopped.output))
+
+  const closed = await begin('closed', 'SIGHUP')
+  const attached = await runFettle(['attach', closed.output], closed.output)
+  const seen = [...attached.steps.keys()]
+  const isAll = seen.length === longSteps && seen[0] === 1 && attached.code === 0
+  check(
+    trial,
+    'terminal closed, then attach: all events',
+    closed.code === null && isAll,
+    `${seen.length} steps`,
+  )
+  await same(trial, 'terminal closed, then attach', calm, attached)
+
+  const left = await begin('cancelled', 'SIGHUP')
+  const cancelled = await runFettle(['attach', left.output, '--cancel'], left.output)
+  const status = await statusOf(left.output)
+  check(trial, 'attach --cancel', cancelled.code === 0 && status === 'STOPPED', status)
+  const after = await runFettle(['attach', left.output], left.output)
+  const isTold = after.code === 1 && /was stopped.*--resume/.test(after.errors)
+  check(trial, 'attach to what was cancelled', isTold, after.errors.trim())
+  await rest(trial, 'cancelled, then --resume', calm, left, await goOn(left.output))
+
+  const twice = await begin('ctrl-c twice', 'SIGINT', 'SIGINT')
+  const at = await statusOf(twice.output)
+  check(trial, 'Ctrl-C twice', twice.code === 130 && at === 'STOPPED', `${twice.code}, ${at}`)
+
+  const away = await begin('ctrl-c in attach', 'SIGHUP')
+  let isSent = false
+  const back = await runFettle(['attach', away.output], away.output, {}, (event, pid) => {
+    if (isSent || event.type !== 'step') return
+    isSent = true
+    process.kill(pid, 'SIGINT')
+  })
+  const last = back.events.at(-1)
+  check(
+    trial,
+    'Ctrl-C in attach',
+    back.code === 130 && last?.interrupted === true,
+    `step ${last?.step}, ${back.code}`,
+  )
+}
+
+/** What was gone on with: its first steps are those before. */
+async function rest(trial: Trial, name: string, calm: Run, before: Run, after: Run): Promise<void> {
+  if (after.code !== 0) return check(trial, name, false, after.errors.trim())
+  await same(trial, name, calm, { ...after, steps: new Map([...before.steps, ...after.steps]) })
+}
