@@ -7,7 +7,7 @@ import { endNetwork, startHead, type Cluster } from './remote/cluster.ts'
 import { control } from './remote/control.ts'
 import { errors, noMemory } from './remote/errors.ts'
 import { killNode, killWorker } from './remote/kills.ts'
-import { kinds, preferences } from './remote/kinds.ts'
+import { kinds } from './remote/kinds.ts'
 import { machines } from './remote/machines.ts'
 import { tinyModel } from './remote/models.ts'
 import { endPrograms } from './remote/processes.ts'
@@ -61,7 +61,6 @@ try {
   if (cluster && has('errors')) await errors(trial, models.qwen3, cluster)
   await endPrograms()
   if (has('kinds')) await kinds(trial, models)
-  if (has('preferences')) await preferences(trial, models.qwen3)
   if (has('kill')) await killWorker(trial, models.qwen3)
   if (has('machines')) await machines(trial, models.qwen3)
   if (has('nodes')) await killNode(trial, models.qwen3)

@@ -48,7 +48,7 @@ def make(shape: str, given: Path, folder: Path, steps: int) -> Path:
     for name, tensor in adapter.items():
         rows, columns = tensor.shape
         tensors.append({"name": name, "shape": [rows, columns], "start": at, "rows": rows, "columns": columns, "stride": columns,
-                        "weight_decay": 0.0, "learning_rate_factor": 1.0})
+                        "plus": 0, "weight_decay": 0.0, "learning_rate_factor": 1.0})
         at += rows * columns
     flat = {name: torch.zeros(at) for name in ("parameters", "m", "v")}
     flat["parameters"] = torch.cat([tensor.float().flatten() for tensor in adapter.values()])

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { makeNetwork, namespaceOf } from './cluster.ts'
 import { commandOf, killNow, startProgram, treeOf } from './processes.ts'
-import type { Run, Told } from './run-fettle.ts'
+import { runOf, type Run, type Told } from './run-fettle.ts'
 import { check, longSteps, outputOf, runArgs, same, train, type Trial } from './trial.ts'
 
 /**
@@ -80,14 +80,7 @@ async function on(
     if (!isSeen) isSeen = see?.(step, programs[1].pid ?? 0) ?? true
   }
   if (!isSeen) throw new Error('nothing was killed')
-  const events = eventsIn(output)
-  const steps = new Map(
-    events.flatMap(({ type, step, loss, grad_norm }) =>
-      type === 'step' ? [[Number(step), { loss: Number(loss), gradNorm: Number(grad_norm) }] as const] : [],
-    ),
-  )
-  const attempts = events.filter(({ type }) => type === 'start').length
-  return { output, steps, attempts, events, code: 0, errors: '' }
+  return runOf(output, eventsIn(output))
 }
 
 function eventsIn(output: string): Told[] {

@@ -41,18 +41,24 @@ export async function runFettle(
     env: { ...process.env, ...environment },
   })
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
-  const run: Run = { output, steps: new Map(), attempts: 0, events: [], code: null, errors: '' }
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (run.errors += text))
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+  const events: Told[] = []
   for await (const line of createInterface({ input: child.stdout })) {
     const event = JSON.parse(line) as Told
-    run.events.push(event)
-    if (event.type === 'start') run.attempts += 1
-    if (event.type === 'step')
-      run.steps.set(Number(event.step), { loss: Number(event.loss), gradNorm: Number(event.grad_norm) })
+    events.push(event)
     see(event, child.pid ?? 0)
   }
-  run.code = await ended
-  return run
+  return { ...runOf(output, events), code: await ended, errors }
+}
+
+/** A run by its events. */
+export function runOf(output: string, events: Told[]): Run {
+  const steps = events.flatMap(({ type, step, loss, grad_norm }) =>
+    type === 'step' ? [[Number(step), { loss: Number(loss), gradNorm: Number(grad_norm) }] as const] : [],
+  )
+  const attempts = events.filter(({ type }) => type === 'start').length
+  return { output, steps: new Map(steps), attempts, events, code: 0, errors: '' }
 }
 
 /** How far two runs are apart. */

@@ -126,7 +126,8 @@ export async function same(trial: Trial, name: string, one: Run, other: Run): Pr
   note(trial, name, against, apart, { loss: 0, gradNorm: 0, adapter: 0 })
 }
 
-function note(trial: Trial, name: string, against: string, apart: Apart, allowed: Apart): void {
+/** How far apart two runs are. */
+export function note(trial: Trial, name: string, against: string, apart: Apart, allowed: Apart): void {
   const isGood =
     apart.loss <= allowed.loss && apart.gradNorm <= allowed.gradNorm && apart.adapter <= allowed.adapter
   const numbers = [apart.loss, apart.gradNorm, apart.adapter].map((value) => value.toExponential(1))

@@ -64,7 +64,7 @@ class Parameters:
             found = {name: state[key] for name, key in self.keys.items() if key in state}
             if self.told["name"] == "adafactor" and "exp_avg_sq" in state:
                 found = {"row_squares": state["exp_avg_sq"].mean(), "column_squares": state["exp_avg_sq"]}
-            for name, tensor in {"parameters": parameter.detach(), **found}.items():
+            for name, tensor in {"parameters": parameter.detach() + entry["plus"], **found}.items():
                 view = _view(flat, name, entry)
                 view.copy_(_whole(tensor).reshape(view.shape))
         return flat
@@ -73,7 +73,7 @@ class Parameters:
         for entry, parameter in self._live():
             values = {name: _view(flat, name, entry) for name in self.sizes}
             with torch.no_grad():
-                parameter.copy_(_like(values.pop("parameters").reshape(parameter.shape), parameter))
+                parameter.copy_(_like((values.pop("parameters") - entry["plus"]).reshape(parameter.shape), parameter))
             if step == 0:
                 continue
             if self.told["name"] == "adafactor":
@@ -86,7 +86,7 @@ class Parameters:
 
     def files(self, flat: Flat) -> dict[str, torch.Tensor]:
         """The tensors by their names in adapter_model.safetensors, or model.safetensors."""
-        return {entry["name"]: _view(flat, "parameters", entry).reshape(entry["shape"]).contiguous() for entry in self.listed}
+        return {entry["name"]: (_view(flat, "parameters", entry) - entry["plus"]).reshape(entry["shape"]) for entry in self.listed}
 
     def _live(self) -> list[tuple[Entry, torch.nn.Parameter]]:
         live = dict(self.model.named_parameters())

@@ -121,7 +121,7 @@ class Optimisers(unittest.TestCase):
                      {"name": "sgd", "momentum": 0.9, "dampening": 0.0, "nesterov": True}, {"name": "adafactor"}):
             torch.manual_seed(1)
             tensors = [{"name": name, "shape": shape, "start": start, "rows": shape[0], "columns": columns, "stride": columns,
-                        "weight_decay": 0.1, "learning_rate_factor": 1.0}
+                        "plus": 0, "weight_decay": 0.1, "learning_rate_factor": 1.0}
                        for name, shape, start, columns in (("weight", [3, 4], 0, 4), ("bias", [3], 12, 1))]
             run = {"optimiser": told, "parameters": {"size": 15, "tensors": tensors}}
             inputs = torch.randn(5, 4)

@@ -24,6 +24,8 @@ export interface HandedTensor {
   rows: number
   columns: number
   stride: number
+  /** What the flat parameters have more than the file. */
+  plus: number
   weightDecay: number
   /** What the learning rate is multiplied by. */
   learningRateFactor: number
@@ -88,16 +90,28 @@ function tensorsOf(
 ): HandedTensor[] {
   return trained.flatMap(({ start: first, slices }) =>
     slices.map(({ name, shape, offset, rows, columns, stride, stored }) => {
-      if (stored)
+      const { adds, onlyReshapes } = stored?.transform ?? { adds: 0 }
+      if (adds === undefined && !onlyReshapes)
         throw new FettleError({
           place: name,
           found: 'a tensor that is held in another layout than its file has',
           expected: 'LoRA on linear layers',
-          cure: 'Leave it out of lora.modules_to_save, or train on fettle’s own engine.',
+          cure: 'Train LoRA, leave it out of lora.modules_to_save, or train on fettle’s own engine.',
         })
       const start = first + offset
       const { factor, decay } = rate(start)
-      return { name, shape, start, rows, columns, stride, weightDecay: decay, learningRateFactor: factor }
+      const plus = adds ?? 0
+      return {
+        name,
+        shape,
+        start,
+        rows,
+        columns,
+        stride,
+        plus,
+        weightDecay: decay,
+        learningRateFactor: factor,
+      }
     }),
   )
 }

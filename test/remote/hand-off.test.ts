@@ -233,6 +233,7 @@ test.each([
     { optim: 'muon' as const },
     /optim: muon; expected adamw, lion, sgd, adafactor.*Set optim: adamw/,
   ],
+  ['a rounded base', { lora: { r: 2, initLoraWeights: 'loftq' as const } }, /init_lora_weights: loftq/],
   ['what evaluations decide', { lrSchedulerType: 'reduce_lr_on_plateau' as const }, /lr_scheduler_type/],
   ['noise', { neftuneNoiseAlpha: 5 }, /neftune_noise_alpha: 5/],
 ])('%s that the runner does not know is refused by name', async (_, options, message) => {

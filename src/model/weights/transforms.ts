@@ -11,6 +11,8 @@ export interface Transform {
   toFile(values: Float32Array, shape: readonly number[]): Float32Array
   /** A gradient by the numbers in memory as one by the numbers in the file; without it as `toFile`. */
   gradientToFile?(gradient: Float32Array, shape: readonly number[]): Float32Array
+  /** Memory has the numbers of the file, and this added. */
+  adds?: number
   /** The file has the same numbers in the same order, in another shape. */
   onlyReshapes?: true
   /** Only rows are in another order: row i of memory is row `fileRow(i)` of the file. */
@@ -28,6 +30,7 @@ export const onePlus: Transform = {
   fileShape: (shape) => shape,
   fromFile: (values) => values.map((value) => 1 + value),
   toFile: (values) => values.map((value) => value - 1),
+  adds: 1,
   gradientToFile: (gradient) => gradient,
 }
 

@@ -80,13 +80,13 @@ export function refuseUnhanded(task: Pick<TrainingTask, 'model' | 'options' | 'r
       no('model', model.nameOrPath, 'a Hugging Face folder: PyTorch reads no GGUF', 'Give that folder.'),
     )
   const init = model.adapterConfig?.initLoraWeights
-  if (typeof init === 'string' && init.startsWith('pissa_niter'))
+  if (typeof init === 'string' && /^(pissa_niter|loftq)/.test(init))
     problems.push(
       no(
         'lora.init_lora_weights',
         init,
-        'a start that another engine finds again: this one is drawn at random',
-        'Set init_lora_weights: pissa.',
+        'a start that another engine finds again: this one is drawn at random, or rounds the base',
+        'Set init_lora_weights: pissa, or train here (without --on).',
       ),
     )
   if (handedOptimiser(options) === undefined)

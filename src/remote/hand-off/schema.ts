@@ -12,6 +12,11 @@ const tensor = z.strictObject({
   rows: count(),
   columns: count(),
   stride: count().describe('Numbers between the beginnings of two rows.'),
+  plus: z
+    .number()
+    .describe(
+      'What the flat parameters have more than the file: 1 for gains that are stored as their distance from it.',
+    ),
   weight_decay: z.number(),
   learning_rate_factor: z.number().describe('LoRA+: what the learning rate is multiplied by.'),
 })
