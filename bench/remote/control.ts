@@ -10,7 +10,11 @@ import { check, longSteps, outputOf, runArgs, same, train, type Trial } from './
 export async function control(trial: Trial, model: string, cluster: Cluster): Promise<void> {
   const args = [
     ...runArgs(trial, model, trial.data, longSteps),
-    ...['--on', `ray://${cluster.address.host}`, '--workers', '2', '--no-report'],
+    '--on',
+    `ray://${cluster.address.host}`,
+    '--workers',
+    '2',
+    '--no-report',
   ]
   const calm = await train(trial, 'calm', args, ['--parallel', 'ddp'])
   const client = createJobsClient(cluster.address)

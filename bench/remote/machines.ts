@@ -57,8 +57,15 @@ async function on(
   const printed = execFileSync(
     process.execPath,
     [
-      ...['dist/cli.mjs', 'train', ...args.toSpliced(at, 2), '--output-dir', output],
-      ...['--print-command', 'torchrun', '--nodes', '2'],
+      'dist/cli.mjs',
+      'train',
+      ...args.toSpliced(at, 2),
+      '--output-dir',
+      output,
+      '--print-command',
+      'torchrun',
+      '--nodes',
+      '2',
     ],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
   )

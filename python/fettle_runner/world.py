@@ -68,7 +68,8 @@ def parallel(world: World, model: Any, how: str) -> Any:
         for module in list(model.modules()):
             if type(module).__name__ in split:
                 fully_shard(module)
-        fully_shard(model)
+        # After passes without gradients, too: what is not resharded are other tensors than the optimiser has.
+        fully_shard(model, reshard_after_forward=True)
         return model
     if world.size == 1:
         return model
