@@ -26,6 +26,9 @@ const { values } = parseArgs({
     /** Where npm brings onnxruntime-node and node-llama-cpp to. */
     runtimes: { type: 'string', default: 'build/certificate-runtimes' },
     steps: { type: 'string', default: '60' },
+    /** Rows of each. */
+    rows: { type: 'string', default: '8' },
+    /** Formats, or `format:type`; peft, transformers. */
     only: { type: 'string' },
   },
 })
@@ -36,6 +39,12 @@ const [model, data] = [values.model ?? join(peers, 'smollm2'), values.data ?? jo
 const python = resolve(values.python ?? join(peers, 'venv', 'bin', 'python'))
 const [out, runtimes] = [resolve(values.out), resolve(values.runtimes)]
 const adapter = join(out, 'trained')
+
+const rowCount = Number(values.rows)
+const isWanted = (name: string, type?: string): boolean => {
+  const wanted = values.only?.split(',') ?? [name]
+  return wanted.includes(name) || wanted.includes(`${name}:${type}`)
+}
 
 const exports: [ExportFormatName, string][] = [
   ['safetensors', 'float32'],
@@ -118,7 +127,7 @@ const tell = (
   for (const { found, expected } of problems) console.log(`  found ${found}; expected ${expected}`)
 }
 
-for (const [format, type] of exports.filter(([format]) => values.only?.split(',').includes(format) ?? true)) {
+for (const [format, type] of exports.filter(([format, type]) => isWanted(format, type))) {
   const isFile = format.startsWith('gguf')
   const output = join(out, `${format}-${type}`, ...(isFile ? ['model.gguf'] : []))
   try {
@@ -130,6 +139,7 @@ for (const [format, type] of exports.filter(([format]) => values.only?.split(','
       output,
       overwrite: true,
       python,
+      certificateRows: rowCount,
     })
     for (const form of certificate.forms) tell(format, form)
   } catch (error) {
@@ -138,9 +148,15 @@ for (const [format, type] of exports.filter(([format]) => values.only?.split(','
     console.log(`${format} ${type}: ${error.message}`)
   }
 }
-if (others.some((other) => values.only?.split(',').includes(other) ?? true)) {
+if (others.some((other) => isWanted(other))) {
   const source = await openSource({ model, adapter, format: 'safetensors', output: out })
-  const { prompts } = await certificateRows(source, { model, adapter, format: 'safetensors', output: out })
+  const { prompts } = await certificateRows(source, {
+    model,
+    adapter,
+    format: 'safetensors',
+    output: out,
+    certificateRows: rowCount,
+  })
   const { tokenizer, stopSet } = source
   await source.model.free()
   const form = (path: string, runs: { model: string; adapter?: string }) => ({

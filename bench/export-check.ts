@@ -1,10 +1,12 @@
 // What llama.cpp makes of the GGUF files that fettle writes: see bench/README.md.
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { AutoModelForCausalLM, exportModel } from '../src/index.ts'
 import { compareFamilies } from './export-check/families.ts'
+import { compareOllama } from './export-check/ollama.ts'
 import {
   askQuestions,
   compareInLlama,
@@ -25,7 +27,9 @@ const { values } = parseArgs({
     /** A copy of llama.cpp: its converter and quantiser are compared byte for byte. */
     'llama-cpp': { type: 'string' },
     types: { type: 'string', default: 'f32,f16,bf16,q8_0,q4_0,q4_k,q6_k' },
-    only: { type: 'string', default: 'families,trained,made,types' },
+    only: { type: 'string', default: 'families,trained,made,types,ollama' },
+    /** Where Go builds Ollama's parser and templates. */
+    ollama: { type: 'string', default: 'build/ollama-check' },
   },
 })
 const { peers, out } = values
@@ -123,5 +127,15 @@ if (parts.includes('types') && values['llama-cpp'] !== undefined) {
   for (const type of values.types.split(','))
     await exportModel({ model, overwrite: true, format: 'gguf', type, output: join(folder, `${type}.gguf`) })
   await runPython(python, [join('bench', 'export-check', 'compare.py'), values['llama-cpp'], model, folder])
+}
+if (parts.includes('ollama') && spawnSync('go', ['version']).status === 0) {
+  const results = await compareOllama(values.ollama)
+  const rows = results.map(({ template, named, namedOfExport, isEqual, error }) => {
+    const isWrong = isEqual === false || namedOfExport !== null || error !== undefined
+    failed ||= isWrong
+    const written = isEqual === undefined ? 'from the file' : isEqual ? 'equal' : 'other'
+    return [template, named ?? '', namedOfExport ?? '', written, isWrong ? `≠ ${error ?? ''}` : '']
+  })
+  console.log(table(['chat template', 'Ollama takes it for', 'as exported', 'TEMPLATE', ''], rows))
 }
 process.exitCode = failed ? 1 : 0
