@@ -28,6 +28,8 @@ const { values } = parseArgs({
     steps: { type: 'string', default: '60' },
     /** Rows of each. */
     rows: { type: 'string', default: '8' },
+    /** Of the runtimes; on a busy machine 1 is the fastest. */
+    threads: { type: 'string' },
     /** Formats, or `format:type`; peft, transformers. */
     only: { type: 'string' },
   },
@@ -40,6 +42,7 @@ const python = resolve(values.python ?? join(peers, 'venv', 'bin', 'python'))
 const [out, runtimes] = [resolve(values.out), resolve(values.runtimes)]
 const adapter = join(out, 'trained')
 
+const threads = values.threads === undefined ? {} : { threads: Number(values.threads) }
 const rowCount = Number(values.rows)
 const isWanted = (name: string, type?: string): boolean => {
   const wanted = values.only?.split(',') ?? [name]
@@ -140,6 +143,7 @@ for (const [format, type] of exports.filter(([format, type]) => isWanted(format,
       overwrite: true,
       python,
       certificateRows: rowCount,
+      ...threads,
     })
     for (const form of certificate.forms) tell(format, form)
   } catch (error) {
@@ -177,7 +181,7 @@ if (others.some((other) => isWanted(other))) {
       speech: speechOf(tokenizer, stopSet.ids),
       endings: stopSet.ids,
     },
-    { folder: out },
+    { folder: out, ...threads },
   )
   for (const [i, each] of compared.entries())
     tell(i === 0 ? 'adapter' : 'safetensors', judge(each, boundOf('float32')))

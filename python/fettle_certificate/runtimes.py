@@ -24,7 +24,7 @@ class LlamaCpp:
 
         self.library = llama_cpp
         self.model = llama_cpp.Llama(form["model"], lora_path=form.get("adapter"), n_ctx=form["capacity"], logits_all=True,
-                                     type_k=0, type_v=0, verbose=False)
+                                     type_k=0, type_v=0, n_threads=form.get("threads"), verbose=False)
 
     def hello(self) -> dict[str, Any]:
         vocabulary = self.library.llama_model_get_vocab(self.model.model)

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { checkArgument, checkObject, checkPath } from '../check-argument.ts'
 import { clipText, FettleError, quoteValue, type Problem } from '../error.ts'
 import type { ExportedFile, ExportFormat, ExportSource } from './format.ts'
-import { certify, writeCertificate } from './certificate/index.ts'
+import { certificateRows, certify, writeCertificate } from './certificate/index.ts'
 import type { Certificate, Exported } from './certificate/index.ts'
 import { exportFormats, type ExportFormatName } from './formats.ts'
 import { openSource } from './open-source.ts'
@@ -52,11 +52,15 @@ export async function exportModel(options: ExportOptions): Promise<ExportResult>
   }
   let certificate: Certificate | undefined
   let names = { json: '', page: '' }
+  const rows = await certificateRows(source, options).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   const files = await placeWhole(output, isFile, async (folder) => {
     notices.push(...(await writeFiles(source, chosen, types, { folder, options })))
     parameters = source.model.parameterCount
     await close()
-    certificate = await certify(source, await describeExport(types, folder, options), options)
+    certificate = await certify(source, await describeExport(types, folder, options), rows, options)
     names = await writeCertificate(certificate, folder, { output, isFile })
     return certificate.verdict === 'failed' ? 'failed' : 'whole'
   }).finally(close)

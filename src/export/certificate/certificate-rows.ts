@@ -1,4 +1,6 @@
 import { parametersOf, shapeOf } from '../../model/index.ts'
+import { FettleError } from '../../error.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { ExportSource } from '../format.ts'
 import type { ExportOptions } from '../options.ts'
 import type { RunEvaluation } from '../../train/index.ts'
@@ -32,22 +34,45 @@ export async function certificateRows(
   const files = [evalData].flat()
   // Training is loaded where something was exported: it brings much.
   const { findRunEvaluation, machineMemory } = await import('../../train/index.ts')
-  const run = await findRunEvaluation(paths.adapter ?? paths.model)
+  const run = await orNote(findRunEvaluation(paths.adapter ?? paths.model))
   const known = typeof run === 'object' ? run : undefined
-  if (files.length > 0) {
-    const how = known ?? { preferences: undefined, isPrompts: false, variables: {} }
-    return named(await readEvaluationPrompts(rowsOfFiles(files, how), tokenizer, count), 'files')
-  }
+  if (files.length > 0) return named(await promptsOfFiles(files, known, tokenizer, count), 'files')
   if (typeof run === 'string') return { prompts: [], note: `${run}; name others with --eval-data FILE.` }
-  if (run === undefined)
-    return {
-      prompts: [],
-      note: 'No evaluation rows were given: --eval-data FILE.',
-    }
+  if (run === undefined) return { prompts: [], note: 'No evaluation rows were given: --eval-data FILE.' }
   const { bytes, ownBytes } = machineMemory()
   const tooLarge = whatIsMissing(source, bytes - ownBytes)
   if (tooLarge !== undefined) return { prompts: [], note: tooLarge }
-  return named(await readEvaluationPrompts(run, tokenizer, count), run.role)
+  const prompts = await orNote(readEvaluationPrompts(run, tokenizer, count))
+  return typeof prompts === 'string' ? { prompts: [], note: prompts } : named(prompts, run.role)
+}
+
+/** What nobody asked for ends no export: an error becomes its text. */
+async function orNote<T>(promise: Promise<T>): Promise<T | string> {
+  try {
+    return await promise
+  } catch (error) {
+    if (!(error instanceof FettleError)) throw error
+    const [{ place, found }] = error.problems
+    return `${place}: ${found}`
+  }
+}
+
+/** Rows as the run made them of its own; without a run as they are found to be: answered, pairs, or prompts alone. */
+async function promptsOfFiles(
+  files: readonly string[],
+  run: RunEvaluation | undefined,
+  tokenizer: Tokenizer,
+  count: number,
+): Promise<EvaluationPrompt[]> {
+  const plain = { preferences: undefined, isPrompts: false, variables: {} }
+  const kinds = run
+    ? [run]
+    : [plain, { ...plain, preferences: 'pairs' as const }, { ...plain, isPrompts: true }]
+  for (const kind of kinds) {
+    const prompts = await readEvaluationPrompts(rowsOfFiles(files, kind), tokenizer, count)
+    if (prompts.length > 0) return prompts
+  }
+  return []
 }
 
 function named(prompts: EvaluationPrompt[], from: RowsFrom): CertificateRows {

@@ -8,7 +8,7 @@ import type { ModelPaths } from '../../pipeline/index.ts'
 import { version } from '../../version.ts'
 import type { ExportSource } from '../format.ts'
 import type { ExportOptions } from '../options.ts'
-import { certificateRows } from './certificate-rows.ts'
+import type { CertificateRows } from './certificate-rows.ts'
 import { boundOf, judge, verdictOf, type Certificate, type HashedFile, type Unjudged } from './certificate.ts'
 import { answersOf, compareRow, type CompareOptions, type LiveAnswer } from './compare-rows.ts'
 import type { EvaluationPrompt } from './evaluation-prompts.ts'
@@ -25,12 +25,11 @@ const newTokens = 48
  * it. The live model answers first and is gone before the exported one is loaded.
  */
 export async function certify(
-  source: Pick<ExportSource, 'paths' | 'tokenizer' | 'stopSet' | 'model'>,
+  { paths, tokenizer, stopSet }: Pick<ExportSource, 'paths' | 'tokenizer' | 'stopSet'>,
   exported: Exported,
+  { prompts, from, note }: CertificateRows,
   options: ExportOptions,
 ): Promise<Certificate> {
-  const { paths, tokenizer, stopSet } = source
-  const { prompts, from, note } = await certificateRows(source, options)
   const { signal, onProgress } = options
   const forms = exportedForms(exported)
   const all = prompts.length * (1 + forms.length)
@@ -102,7 +101,7 @@ export async function compareForms(
   for (const form of forms) {
     const scratch = await mkdtemp(join(dirname(resolve(options.folder)), '.fettle-certificate-'))
     try {
-      const how = { capacity, scratch, python, liveSpeech: speech }
+      const how = { capacity, scratch, python, threads, liveSpeech: speech }
       compared.push(await compareForm(form, how, { ...asked, answers }))
     } finally {
       await rm(scratch, { recursive: true, force: true })

@@ -1,3 +1,4 @@
+import { FettleError } from '../../error.ts'
 import {
   createDataReport,
   formatOrigin,
@@ -44,14 +45,19 @@ export async function readEvaluationPrompts(
   const prompts: EvaluationPrompt[] = []
   const known = new Set<string>()
   for await (const { origin, request } of requestsOf(rows)) {
-    const prompt = await renderRequest(request, tokenizer)
-    const { ids } = prompt
-    if (ids.length === 0 || ids.length > mostTokens || known.has(ids.join())) continue
+    const prompt = await renderRequest(request, tokenizer).catch(orRefused)
+    const ids = prompt?.ids ?? []
+    if (!prompt || ids.length === 0 || ids.length > mostTokens || known.has(ids.join())) continue
     known.add(ids.join())
     prompts.push({ origin, request, ...prompt })
     if (prompts.length === count) break
   }
   return prompts
+}
+
+/** A template may refuse messages: then there is no prompt. */
+function orRefused(error: unknown): undefined {
+  if (!(error instanceof FettleError)) throw error
 }
 
 type Asked = Pick<EvaluationPrompt, 'origin' | 'request'>

@@ -27,6 +27,8 @@ export interface AskedForm {
   /** An empty folder for what is only needed here. */
   scratch: string
   python: string
+  /** Of the runtime; default its own. */
+  threads: number | undefined
   /** How the form is spoken to where it is an adapter alone: that is its base's and the run's matter. */
   liveSpeech: Speech
 }
@@ -107,8 +109,8 @@ const formsOf: { readonly [Name in ExportFormatName]: (exported: Exported) => Ex
       return {
         path: join(output, 'onnx', file),
         type,
-        async open() {
-          const runner = await onnxRunner(join(folder, 'onnx', file), await readSpeech(folder))
+        async open({ threads }) {
+          const runner = await onnxRunner(join(folder, 'onnx', file), await readSpeech(folder), threads)
           return runner
             ? { runner }
             : {
@@ -146,10 +148,10 @@ function ggufForm({ files, types: [type], folder }: Exported): ExportedForm[] {
 
 async function inLlama(
   { model, lora }: GgufFiles,
-  { capacity, python }: AskedForm,
+  { capacity, python, threads }: AskedForm,
 ): Promise<Runner | undefined> {
-  const runner = await llamaRunner({ model, ...(lora !== undefined && { lora }) }, capacity)
-  return runner ?? pythonRunner('llama_cpp', { model, adapter: lora, capacity }, python)
+  const runner = await llamaRunner({ model, ...(lora !== undefined && { lora }) }, { capacity, threads })
+  return runner ?? pythonRunner('llama_cpp', { model, adapter: lora, capacity, threads }, python)
 }
 
 /** What of an export can be asked. */

@@ -17,6 +17,7 @@ interface LlamaModel {
   isEogToken(id: number): boolean
   createContext(options: {
     contextSize: number
+    threads?: number
     experimentalKvCacheKeyType: 'F32'
     experimentalKvCacheValueType: 'F32'
     lora?: { adapters: { filePath: string }[] }
@@ -37,24 +38,27 @@ export interface GgufFiles {
   lora?: string
 }
 
+/** What it may take. */
+export interface LlamaRoom {
+  /** Tokens. */
+  capacity: number
+  threads: number | undefined
+}
+
 /**
  * A GGUF file in llama.cpp, on the processor, with keys and values in float32; undefined where node-llama-cpp is not installed, or has no
  * program for this machine.
  */
 export async function llamaRunner(
   { model: path, lora }: GgufFiles,
-  capacity: number,
+  room: LlamaRoom,
 ): Promise<Runner | undefined> {
   const found = await importInstalled<LlamaModule>(name)
   const llama = await found?.module
     .getLlama({ gpu: false, build: 'never', logLevel: 'error' })
     .catch(() => undefined)
   if (!found || !llama) return undefined
-  const { model, context } = await loaded(
-    llama,
-    { model: path, ...(lora !== undefined && { lora }) },
-    capacity,
-  )
+  const { model, context } = await loaded(llama, { model: path, ...(lora !== undefined && { lora }) }, room)
   const sequence = context.getSequence()
   let fed: readonly number[] = []
   return {
@@ -79,11 +83,12 @@ export async function llamaRunner(
 }
 
 /** @throws Error where llama.cpp does not take the file */
-async function loaded(llama: Llama, { model: modelPath, lora }: GgufFiles, contextSize: number) {
+async function loaded(llama: Llama, { model: modelPath, lora }: GgufFiles, { capacity, threads }: LlamaRoom) {
   try {
     const model = await llama.loadModel({ modelPath })
     const context = await model.createContext({
-      contextSize,
+      contextSize: capacity,
+      ...(threads !== undefined && { threads }),
       experimentalKvCacheKeyType: 'F32',
       experimentalKvCacheValueType: 'F32',
       ...(lora !== undefined && { lora: { adapters: [{ filePath: lora }] } }),

@@ -13,7 +13,7 @@ interface OrtSession {
 }
 interface Ort {
   Tensor: new (type: string, data: unknown, dims: readonly number[]) => OrtTensor
-  InferenceSession: { create(path: string): Promise<OrtSession> }
+  InferenceSession: { create(path: string, options: { intraOpNumThreads?: number }): Promise<OrtSession> }
 }
 
 const name = 'onnxruntime-node'
@@ -22,11 +22,17 @@ const name = 'onnxruntime-node'
 const places = [name, `@huggingface/transformers/node_modules/${name}`]
 
 /** An exported ONNX file in onnxruntime, spoken to as its folder says; undefined where that is not installed. */
-export async function onnxRunner(path: string, speech: Speech): Promise<Runner | undefined> {
+export async function onnxRunner(
+  path: string,
+  speech: Speech,
+  threads: number | undefined,
+): Promise<Runner | undefined> {
   const found = (await importInstalled<Ort>(places[0])) ?? (await importInstalled<Ort>(places[1]))
   if (!found) return undefined
   const { module: ort, version } = found
-  const session = await ort.InferenceSession.create(path)
+  const session = await ort.InferenceSession.create(path, {
+    ...(threads !== undefined && { intraOpNumThreads: threads }),
+  })
   const integers = (values: readonly number[], dims: readonly number[]) =>
     new ort.Tensor('int64', BigInt64Array.from(values, BigInt), dims)
   let fed: readonly number[] = []

@@ -16,6 +16,7 @@ export interface PythonForm {
   adapter?: string | undefined
   /** Tokens that it must have room for. */
   capacity: number
+  threads?: number | undefined
 }
 
 /** What python/fettle_certificate answers; see its __main__.py. */

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import {
   findValidation,
   holdsData,
@@ -38,6 +38,9 @@ function describeSource(source: DataSource): RunSource[] {
   ]
 }
 
+/** The name of a checkpoint. */
+const ofRun = /^[a-z]+-\d+$/
+
 /** Rows of a run that nobody learned from, or where it kept none those that it learned. */
 export interface RunEvaluation {
   sources: readonly DataSource[]
@@ -57,10 +60,12 @@ export interface RunEvaluation {
 /**
  * The evaluation rows of the run that wrote a folder, or a checkpoint in it.
  *
- * @returns undefined for a folder that no run wrote, or whose rows only a program had; a text: why they cannot be read
+ * @returns undefined for a folder that no run wrote, or whose rows only a program had; a text: where they are not any more
+ * @throws FettleError for a run.json that cannot be read
  */
 export async function findRunEvaluation(folder: string): Promise<RunEvaluation | string | undefined> {
-  const home = [folder, dirname(folder)].find((each) => existsSync(join(each, recordFile)))
+  const homes = ofRun.test(basename(folder)) ? [folder, dirname(folder)] : [folder]
+  const home = homes.find((each) => existsSync(join(each, recordFile)))
   if (home === undefined) return undefined
   const { rows, identity } = await readRunRecord(home)
   if (rows === undefined || rows.data.length === 0) return undefined
