@@ -41,7 +41,11 @@ export async function certify(
   const asked = { prompts, comparing, speech, endings }
   const { folder } = exported
   const compared = prompts.length > 0 ? await compareForms(forms, paths, asked, { ...options, folder }) : []
-  const judged = compared.map((form) => judge(form, options.certificateBound ?? boundOf(form.type)))
+  // mlx-lm computes an adapter in what its base is stored in.
+  const storedIn = exported.format === 'mlx-lora' ? 'stored' : undefined
+  const judged = compared.map((form) =>
+    judge(form, options.certificateBound ?? boundOf(storedIn ?? form.type)),
+  )
   const template = tokenizer.chatTemplate
   return {
     fettle: version(),
@@ -130,11 +134,13 @@ async function compareForm(
     const { runner, note } = await open(how)
     if (!runner) return { ...nothing, note }
     const rows = []
+    let missing: number[] = []
     try {
       for (const [i, prompt] of prompts.entries()) {
         rows.push(await compareRow(runner, prompt, answers[i], comparing))
         comparing.onRow()
       }
+      missing = endings.filter((id) => !runner.isStop(id))
     } finally {
       await runner.close()
     }
@@ -148,7 +154,7 @@ async function compareForm(
       agreement: meanOf(rows.map(({ agreement }) => agreement)),
       same_answers: rows.filter((row) => row.same_answer).length,
       same_prompts: rows.filter((row) => row.same_prompt).length,
-      missing_stop_token_ids: endings.filter((id) => !runner.isStop(id)),
+      missing_stop_token_ids: missing,
     }
   } catch (error) {
     if (comparing.signal?.aborted === true) throw error
