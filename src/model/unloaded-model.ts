@@ -29,6 +29,8 @@ export interface UnloadedModel {
   readonly notices: readonly Problem[]
   /** All values of a parameter in float32, its parts stacked, or those of some rows; with what was merged. */
   values(parameter: Parameter, rows?: RowRange): Promise<Float32Array>
+  /** Whether its numbers are those of MXFP4, as its files have them, in blocks of 32 along its rows. */
+  isMxfp4(parameter: Parameter): boolean
   /** The adapter apart from the model, before it is merged. */
   adapter(): Promise<PlainAdapter | null>
   /** Adds the adapter to the weights, as each is read. */
@@ -63,6 +65,12 @@ export async function openUnloaded(
     storedDtype: storedType(state),
     notices: [...notices, ...ofAdapter],
     values: (parameter, rows) => readExact(state, parameter, rows),
+    isMxfp4(parameter) {
+      // What was merged is in no file, and quantising leaves others.
+      const isInFiles = state.stored.has(parameter.key)
+      const isAsItIs = [undefined, 'blocks'].includes(state.forms.get(parameter.key))
+      return isInFiles && isAsItIs && state.store.isMxfp4?.(parameter) === true
+    },
     adapter: () => adapterFactors(state),
     merge: () => mergeAdapter(state),
     save: (folder, given) => saveModel(state, folder, { ...given, place: path }),

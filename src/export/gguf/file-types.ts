@@ -14,5 +14,8 @@ export const fileTypeNumbers: { readonly [K in GgufFileType]: number } = {
   bf16: 32,
 }
 
+/** The number of files whose experts are in MXFP4, whatever the rest is in. */
+export const mxfp4FileType = 38
+
 /** What an adapter of a GGUF file can be stored in, the default first. */
 export const adapterFileTypes = ['f32', 'f16', 'bf16', 'q8_0'] as const

@@ -14,6 +14,7 @@ const mainTypes: { readonly [K in GgufFileType]: WrittenGgufType } = {
 interface NamedTensor {
   name: string
   shape: readonly number[]
+  isMxfp4?: boolean
 }
 
 /** What the choice of types depends on beside names and shapes. */
@@ -44,6 +45,8 @@ export function tensorTypes(
   const valueLayers = tensors.filter(({ name }) => isValue(name)).map(({ name }) => layerOf(name))
   return tensors.map((tensor) => {
     const { name, shape } = tensor
+    // What was rounded to 4 bits already loses by every other rounding, and llama.cpp keeps it, too.
+    if (tensor.isMxfp4 === true && type !== 'f32') return 'MXFP4'
     if (shape.length < 2 || alwaysFloat32.test(name) || !name.endsWith('.weight')) return 'F32'
     if (!isMixture(type)) return fitting(mainTypes[type], shape)
     if (name.startsWith('per_layer_model_proj')) return options.plain

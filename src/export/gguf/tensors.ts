@@ -27,6 +27,7 @@ interface Stretch {
 }
 
 function tensorsOfParameter(model: UnloadedModel, parameter: Parameter): PlannedTensor[] {
+  const isMxfp4 = model.isMxfp4(parameter)
   const stacks = new Map<string, { shape: readonly number[]; stretches: (Stretch & { index: number })[] }>()
   const tensors: PlannedTensor[] = []
   let first = 0
@@ -44,7 +45,7 @@ function tensorsOfParameter(model: UnloadedModel, parameter: Parameter): Planned
   }
   for (const [name, { shape, stretches }] of stacks) {
     const inOrder = stretches.toSorted((a, b) => a.index - b.index)
-    tensors.push({ name, shape, values: () => readStretches(model, parameter, inOrder) })
+    tensors.push({ name, shape, isMxfp4, values: () => readStretches(model, parameter, inOrder) })
   }
   return tensors
 }
@@ -61,6 +62,7 @@ function plainTensor(
     return {
       name,
       shape: transform?.fileShape(inMemory) ?? inMemory,
+      isMxfp4: model.isMxfp4(parameter),
       values: () => readStretches(model, parameter, [stretch]),
     }
   return {

@@ -10,7 +10,7 @@ import {
 } from '../../formats/index.ts'
 import { vocabularyOf, type GgufDescription, type UnloadedModel } from '../../model/index.ts'
 import type { ExportSource, ExportTarget, WriteExport } from '../format.ts'
-import { fileTypeNumbers, ggufFileTypes, type GgufFileType } from './file-types.ts'
+import { fileTypeNumbers, ggufFileTypes, mxfp4FileType, type GgufFileType } from './file-types.ts'
 import { generalEntries } from './general-entries.ts'
 import { tensorTypes } from './tensor-types.ts'
 import type { PlannedTensor } from './planned-tensor.ts'
@@ -73,7 +73,10 @@ export function planModel(
     tensors: planned.map((tensor, i) => toWrite(tensor, types[i])),
     entries: [
       ...ofModel.map(([key, entry]): [string, GgufEntry] => [`${architecture}.${key}`, entry]),
-      ['general.file_type', { type: 'u32', value: fileTypeNumbers[type] }],
+      [
+        'general.file_type',
+        { type: 'u32', value: types.includes('MXFP4') ? mxfp4FileType : fileTypeNumbers[type] },
+      ],
       ['general.quantization_version', { type: 'u32', value: 2 }],
     ],
   }

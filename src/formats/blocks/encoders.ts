@@ -1,5 +1,11 @@
 import { quantizeQ4K, quantizeQ5K, quantizeQ6K } from './kquant-encoders.ts'
-import { quantizeQ4, quantizeQ5, quantizeQ5WithMinimum, quantizeQ8 } from './simple-encoders.ts'
+import {
+  quantizeMxfp4,
+  quantizeQ4,
+  quantizeQ5,
+  quantizeQ5WithMinimum,
+  quantizeQ8,
+} from './simple-encoders.ts'
 import type { GgufTypeName } from './types.ts'
 
 /** Turns numbers into whole blocks. */
@@ -14,4 +20,5 @@ export const blockEncoders = {
   Q4_K: quantizeQ4K,
   Q5_K: quantizeQ5K,
   Q6_K: quantizeQ6K,
+  MXFP4: quantizeMxfp4,
 } as const satisfies { readonly [K in GgufTypeName]?: Quantizer }

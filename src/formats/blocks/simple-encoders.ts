@@ -98,3 +98,31 @@ function putFives(out: Uint8Array, at: number, code: (i: number) => number): voi
   }
   for (let i = 0; i < 4; i += 1) out[at + i] = (high >>> (8 * i)) & 255
 }
+
+/** The magnitudes of MXFP4's codes. */
+const mxfp4Magnitudes = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+
+/**
+ * MXFP4: d = 2^(⌊log₂ max|y|⌋ − 2), x = the nearest magnitude of y / d, the smaller of equals, and the sign, also that of zero: numbers that
+ * came out of MXFP4 stay what they were.
+ */
+export function quantizeMxfp4(values: Float32Array, out: Uint8Array): void {
+  let at = 0
+  for (let from = 0; from < values.length; from += 32) {
+    let most = 0
+    for (let j = from; j < from + 32; j += 1) most = Math.max(most, Math.abs(values[j]))
+    const exponent = most === 0 ? -127 : Math.max(-127, Math.floor(Math.log2(most)) - 2)
+    const inverse = 2 ** -exponent
+    const code = (i: number): number => {
+      const value = values[from + i]
+      const magnitude = Math.abs(value) * inverse
+      let best = 0
+      for (let k = 1; k < 8; k += 1)
+        if (Math.abs(mxfp4Magnitudes[k] - magnitude) < Math.abs(mxfp4Magnitudes[best] - magnitude)) best = k
+      return value < 0 || Object.is(value, -0) ? best | 8 : best
+    }
+    out[at] = exponent + 127
+    for (let j = 0; j < 16; j += 1) out[at + 1 + j] = code(j) | (code(j + 16) << 4)
+    at += 17
+  }
+}

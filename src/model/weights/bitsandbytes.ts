@@ -10,6 +10,8 @@ export interface QuantizedTensor {
   shape: readonly number[]
   /** The type whose numbers these are; null where fettle has none with the file's blocks. With `blocks` it has what `blocks` gives. */
   form: Quantization | 'blocks' | null
+  /** Whether its numbers, as they lie in the model, are those of MXFP4 in blocks of 32 along a row. */
+  isMxfp4?: true
   /** Tensors of the file that it is made of. */
   names: readonly string[]
   /** The numbers that it stands for, in float32. */

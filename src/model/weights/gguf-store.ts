@@ -52,6 +52,8 @@ export function openGgufStore(path: string, file: GgufFile, architecture: Archit
     form({ kind, parts }) {
       return kind !== 'vector' && parts.every((part) => blocksOf(part) !== null) ? 'blocks' : null
     },
+    isMxfp4: ({ parts }) =>
+      parts.every(({ gguf }) => tensorsOf(gguf).every((name) => typeOf(name) === 'MXFP4')),
     async part(part, columns) {
       const { transform, name, pieces } = part.gguf
       const type = blocksOf(part)

@@ -38,6 +38,7 @@ export function mxfp4Tensors(tensors: ReadonlyMap<string, TensorInfo>): Map<stri
     found.set(whole, {
       shape: [experts, groups * blockCodes, outputs],
       form: 'blocks',
+      isMxfp4: true,
       names: [name, scales.name],
       read: async () =>
         decode(await readTensorBytes(blocks), await readTensorBytes(scales), outputs, groups * blockCodes),

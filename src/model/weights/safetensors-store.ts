@@ -67,6 +67,7 @@ export function openSafetensorsStore(
       const [form = null] = forms
       return isProjection({ kind }) && forms.size === 1 ? form : null
     },
+    isMxfp4: ({ parts }) => parts.every(({ safetensors: { name } }) => quantized(name)?.isMxfp4 === true),
     dtypeOf({ safetensors: { name } }) {
       const dtype = find(name)?.dtype
       return dtype === 'F32' || dtype === 'F16' || dtype === 'BF16' ? dtype : info(parameters[0].key).dtype

@@ -18,6 +18,8 @@ export interface WeightStore {
    * leaves; with `blocks` its parts are blocks as the file has them.
    */
   form?(parameter: Parameter): Quantization | 'blocks' | null
+  /** Whether a parameter's numbers are those of MXFP4 in blocks of 32 along its rows. */
+  isMxfp4?(parameter: Parameter): boolean
   /** How the file stores a part; `dtype` where it does not have it, or has it in other bits. */
   dtypeOf(part: ParameterPart): WeightStore['dtype']
   /**
