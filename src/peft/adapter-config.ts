@@ -5,6 +5,7 @@ import { FettleError, quoteValue } from '../error.ts'
 import { isOneOf, readForeign } from '../formats/foreign/index.ts'
 import type { ForeignKeys, ForeignValues, UnobeyedKey } from '../formats/foreign/index.ts'
 import { readJsonFile } from '../formats/index.ts'
+import { fromPeftEva } from './eva.ts'
 import type { LoadedInit, LoftqConfig, LoraConfig } from './lora-config.ts'
 import { loadedInits, loftqFields, loraFields } from './lora-config.ts'
 
@@ -142,6 +143,7 @@ export async function readAdapterConfig(folder: string): Promise<ForeignValues<L
       typeof values.layers_pattern === 'string' ? [values.layers_pattern] : values.layers_pattern,
     modulesToSave: values.modules_to_save,
     trainableTokenIndices: values.trainable_token_indices,
+    evaConfig: raw['init_lora_weights'] === 'eva' ? fromPeftEva(raw['eva_config']) : undefined,
     loftqConfig: raw['init_lora_weights'] === 'loftq' ? loftqOf(values.loftq_config) : undefined,
   }
   const given = Object.entries(optional).filter(([, value]) => value !== undefined && !isEmpty(value))

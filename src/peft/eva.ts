@@ -36,6 +36,22 @@ export function toPeftEva({ rho, tau, useLabelMask, whiten, adjustScalingFactors
   }
 }
 
+/** The same back: undefined for what is none. It says how an adapter began, and decides nothing any more. */
+export function fromPeftEva(given: unknown): EvaConfig | undefined {
+  const { use_label_mask, adjust_scaling_factors, rho, tau, whiten } = Object(given) as Record<
+    string,
+    unknown
+  >
+  const read = {
+    rho,
+    tau,
+    useLabelMask: use_label_mask,
+    whiten,
+    adjustScalingFactors: adjust_scaling_factors,
+  }
+  return given ? evaConfig.safeParse(read).data : undefined
+}
+
 /** A module that EVA begins. */
 export interface EvaModule {
   /** Its path. */

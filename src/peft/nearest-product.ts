@@ -26,20 +26,24 @@ export function nearestProduct(weight: Float32Array, columns: number, count: num
  * Nearly the same, in time that grows with the numbers of W instead of with the cube of its side: the span of W Ω, Ω random, which
  * each iteration turns towards the largest singular values.
  * Source: Halko, Martinsson and Tropp 2009, https://arxiv.org/abs/0909.4061, algorithm 5.1, as torch.svd_lowrank
+ *
+ * @param near  rows [at most count, columns] that are near to the right ones already: the rest of Ω is random
  */
 export function roughlyNearestProduct(
   weight: Float32Array,
   columns: number,
   count: number,
-  { iterations, random }: { iterations: number; random: () => number },
+  { iterations, random, near }: { iterations: number; random: () => number; near?: Float64Array },
 ): InitialPart {
   const rows = weight.length / columns
-  if (rows < columns) {
+  if (rows < columns && !near) {
     const turned = transpose(weight, rows, columns)
     const { left, right } = roughlyNearestProduct(turned, rows, count, { iterations, random })
     return { left: right, right: left }
   }
-  const start = Float64Array.from({ length: count * columns }, () => normal(random))
+  const start = new Float64Array(count * columns)
+  for (let i = near?.length ?? 0; i < start.length; i += 1) start[i] = normal(random)
+  if (near) start.set(near)
   let basis = orthonormal(timesTransposed(start, weight, columns), rows)
   for (let i = 0; i < iterations; i += 1) {
     const across = orthonormal(projected(weight, columns, basis, 1).right, columns)
@@ -57,7 +61,24 @@ function timesTransposed(x: Float64Array, weight: Float32Array, columns: number)
   const product = new Float64Array(count * rows)
   for (let row = 0; row < rows; row += 1) {
     const values = weight.subarray(row * columns, (row + 1) * columns)
-    for (let k = 0; k < count; k += 1) {
+    let k = 0
+    // Four at a time: a number that is read is used several times.
+    for (; k + 3 < count; k += 4) {
+      const [x0, x1, x2, x3] = [k * columns, (k + 1) * columns, (k + 2) * columns, (k + 3) * columns]
+      let [s0, s1, s2, s3] = [0, 0, 0, 0]
+      for (let i = 0; i < columns; i += 1) {
+        const value = values[i]
+        s0 += x[x0 + i] * value
+        s1 += x[x1 + i] * value
+        s2 += x[x2 + i] * value
+        s3 += x[x3 + i] * value
+      }
+      product[k * rows + row] = s0
+      product[(k + 1) * rows + row] = s1
+      product[(k + 2) * rows + row] = s2
+      product[(k + 3) * rows + row] = s3
+    }
+    for (; k < count; k += 1) {
       let sum = 0
       for (let i = 0; i < columns; i += 1) sum += x[k * columns + i] * values[i]
       product[k * rows + row] = sum
@@ -104,12 +125,14 @@ export function projected(
   const rows = weight.length / columns
   const count = vectors.length / rows
   const right = new Float64Array(count * columns)
-  for (let k = 0; k < count; k += 1)
-    for (let row = 0; row < rows; row += 1) {
+  for (let row = 0; row < rows; row += 1) {
+    const values = weight.subarray(row * columns, (row + 1) * columns)
+    for (let k = 0; k < count; k += 1) {
       const factor = scaling * vectors[k * rows + row]
-      const [share, values] = [right.subarray(k * columns), weight.subarray(row * columns)]
-      for (let i = 0; i < columns; i += 1) share[i] += factor * values[i]
+      const first = k * columns
+      for (let i = 0; i < columns; i += 1) right[first + i] += factor * values[i]
     }
+  }
   return { left: vectors, right }
 }
 

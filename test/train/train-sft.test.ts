@@ -63,6 +63,28 @@ describe('trainSft', () => {
     expect((await file('adapter_model.safetensors', 'resumed')).equals(adapter)).toBe(true)
   })
 
+  test('an adapter begins with what its own data activate (EVA), and goes on from its checkpoint to the same bits', async () => {
+    const lora = {
+      r: 2,
+      targetModules: ['v_proj', 'o_proj'],
+      initLoraWeights: 'eva' as const,
+      evaConfig: { rho: 2, tau: 0.8, useLabelMask: true, whiten: false, adjustScalingFactors: true },
+    }
+    const options = { lora, maxSteps: 2 }
+    const whole = await run(options)
+    const config = JSON.parse((await file('adapter_config.json')).toString()) as Record<string, object>
+    expect(config).toMatchObject({ init_lora_weights: 'eva', eva_config: { tau: 0.8 } })
+    expect(Object.values(config['rank_pattern'])).toContain(3)
+    const part = await run({ ...options, outputDir: join(folder, 'resumed'), stopAfter: 1 })
+    const rest = await run({ ...options, outputDir: join(folder, 'resumed'), resumeFromCheckpoint: true })
+    expect([...steps(part), ...steps(rest)].map(({ loss }) => loss)).toEqual(
+      steps(whole).map(({ loss }) => loss),
+    )
+    expect(
+      (await file('adapter_model.safetensors', 'resumed')).equals(await file('adapter_model.safetensors')),
+    ).toBe(true)
+  })
+
   test('accumulating micro-batches equals one large batch', async () => {
     const options = { lora: { r: 4 }, maxSteps: 3, packing: false, shuffle: false }
     const together = steps(await run({ ...options, perDeviceTrainBatchSize: 8 }))

@@ -162,8 +162,9 @@ function beginning(
   config: LoraConfig,
   modules: ReadonlyMap<string, ModuleAdapter>,
   { modules: read, sources, ranks }: Search,
-  { whiten, adjustScalingFactors }: EvaConfig,
+  options: EvaConfig,
 ): EvaBeginning {
+  const { whiten, adjustScalingFactors } = options
   const begun = new Map<string, Float32Array>()
   const [rankPattern, alphaPattern]: Record<string, number>[] = [{}, {}]
   for (const { module, rank: given, source } of read) {
@@ -184,7 +185,7 @@ function beginning(
   }
   const kept = read.filter(({ module }) => (ranks.get(module) ?? 0) > 0).map(({ module }) => module)
   const targetModules = kept.length === read.length ? config.targetModules : kept
-  return { config: { ...config, targetModules, rankPattern, alphaPattern }, begun }
+  return { config: { ...config, evaConfig: options, targetModules, rankPattern, alphaPattern }, begun }
 }
 
 function withoutBatches(): FettleError {
