@@ -37,10 +37,13 @@ let workplace: string
 let stub: Awaited<ReturnType<typeof startStub>>
 let names: (asked: Asked) => string = nameOf
 let frames: Buffer = Buffer.alloc(0)
+/** The whole log, where it is asked for. */
+let log = ''
 beforeAll(async () => {
   workplace = await makeWorkplace()
   stub = await startStub(
     (asked, response) => {
+      if (log !== '' && asked.path.endsWith('/logs')) return void response.end(JSON.stringify({ logs: log }))
       const { status, text } = recorded[names(asked)]
       response.writeHead(status).end(text)
     },
@@ -55,6 +58,7 @@ beforeAll(async () => {
 afterEach(() => {
   stub.asked.length = 0
   names = nameOf
+  log = ''
   frames = Buffer.from(recorded['tail'].frames, 'base64')
 })
 afterAll(async () => {
@@ -165,6 +169,15 @@ test('a run is uploaded with its rows, started, and read to its end; whoever com
   stub.asked.length = 0
   await cancel(output)
   expect(stub.asked.map(({ path }) => path.endsWith('/stop'))).toEqual([true])
+})
+
+test('a stream that ends before the last lines of the log is made whole', async () => {
+  const told = [1, 2, 3].map((step) => line(step, step === 3 ? { type: 'end', step } : { type: 'step', step }))
+  frames = Buffer.concat([frameOf(told[0]), closing])
+  log = told.join('')
+  const events: TrainEvent[] = []
+  for await (const event of attach(join(workplace, 'run'))) events.push(event)
+  expect(events.map(({ type }) => type)).toEqual(['step', 'step', 'end'])
 })
 
 test('what the runner tells that went wrong is an error of fettle', async () => {

@@ -29,7 +29,9 @@ export interface JobsClient {
   submit(job: JobRequest): Promise<void>
   state(id: string): Promise<JobState>
   stop(id: string): Promise<void>
-  /** Pieces of the log, from its beginning until the job ends. */
+  /** The log as it is. */
+  log(id: string): Promise<string>
+  /** Pieces of the log, from its beginning until the job ends; its last lines may be missing. */
   logs(id: string, signal?: AbortSignal): AsyncGenerator<string>
 }
 
@@ -71,6 +73,10 @@ export function createJobsClient(address: URL): JobsClient {
     },
     async stop(id) {
       await json(`the end of job ${id}`, await post(`${jobPath(id)}/stop`))
+    },
+    async log(id) {
+      const answer = await ask(address, `${jobPath(id)}/logs`)
+      return (await json<{ logs: string }>(`the log of job ${id}`, answer)).logs
     },
     logs: (id, signal) => readWebSocket(address, `${jobPath(id)}/logs/tail`, signal),
   }

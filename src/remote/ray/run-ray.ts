@@ -118,18 +118,22 @@ export async function* rayEvents(
   signal?.addEventListener('abort', stop)
   let lostAt: number | undefined
   let ended = false
+  const read = (line: string): TrainEvent[] => {
+    const event = reader.read(line)
+    ended ||= event?.type === 'end'
+    return event === undefined ? [] : [event]
+  }
   try {
     for (;;) {
       if (signal?.aborted === true && !isAsked) stop()
       try {
         for await (const line of linesOf(client.logs(job))) {
           lostAt = undefined
-          const event = reader.read(line)
-          if (event === undefined) continue
-          ended ||= event.type === 'end'
-          yield event
+          yield* read(line)
         }
         const { status, message } = await client.state(job)
+        if (!ended && status !== 'PENDING' && status !== 'RUNNING')
+          for (const line of (await client.log(job)).split('\n')) yield* read(line)
         if (ended) return
         if (status === 'STOPPED') throw failed(job, 'a job that was stopped', folder)
         if (status === 'FAILED' || status === 'SUCCEEDED')
