@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -172,12 +172,23 @@ test('a run is uploaded with its rows, started, and read to its end; whoever com
 })
 
 test('a stream that ends before the last lines of the log is made whole', async () => {
-  const told = [1, 2, 3].map((step) => line(step, step === 3 ? { type: 'end', step } : { type: 'step', step }))
+  const told = [1, 2, 3].map((step) =>
+    line(step, step === 3 ? { type: 'end', step } : { type: 'step', step }),
+  )
   frames = Buffer.concat([frameOf(told[0]), closing])
   log = told.join('')
   const events: TrainEvent[] = []
   for await (const event of attach(join(workplace, 'run'))) events.push(event)
   expect(events.map(({ type }) => type)).toEqual(['step', 'step', 'end'])
+})
+
+test('Ctrl-C leaves the file that workers look for', async () => {
+  const output = join(workplace, 'run')
+  frames = Buffer.concat([frameOf(line(1, { type: 'end', step: 1, interrupted: true })), closing])
+  const stop = new AbortController()
+  stop.abort()
+  for await (const _ of attach(output, stop.signal));
+  expect(existsSync(join(output, 'stop'))).toBe(true)
 })
 
 test('what the runner tells that went wrong is an error of fettle', async () => {

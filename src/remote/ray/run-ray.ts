@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FettleError, clipText } from '../../error.ts'
@@ -108,16 +108,24 @@ export async function* rayEvents(
 ): AsyncGenerator<TrainEvent, void, undefined> {
   const client = createJobsClient(address)
   const reader = createEventReader()
-  let isAsked = false
-  const stop = (): void =>
-    void askToStop(client, output).then(
+  let [isAsked, ended] = [false, false]
+  let waiting: NodeJS.Timeout | undefined
+  const ask = (): void => {
+    if (ended) return
+    askToStop(client, output).then(
       () => (isAsked = true),
       // Once there is a connection again it is asked again.
       () => {},
     )
+  }
+  const stop = (): void => {
+    // Where this machine has the workers' folder that is all; a job that leaves the file takes seconds to begin.
+    writeFile(join(folder, stopFile), '').catch(() => {})
+    waiting = setTimeout(ask, ownStopMs)
+  }
   signal?.addEventListener('abort', stop)
+  if (signal?.aborted === true) stop()
   let lostAt: number | undefined
-  let ended = false
   const read = (line: string): TrainEvent[] => {
     const event = reader.read(line)
     ended ||= event?.type === 'end'
@@ -125,7 +133,7 @@ export async function* rayEvents(
   }
   try {
     for (;;) {
-      if (signal?.aborted === true && !isAsked) stop()
+      if (signal?.aborted === true && lostAt !== undefined && !isAsked) ask()
       try {
         for await (const line of linesOf(client.logs(job))) {
           lostAt = undefined
@@ -146,9 +154,13 @@ export async function* rayEvents(
       await delay(1000)
     }
   } finally {
+    clearTimeout(waiting)
     signal?.removeEventListener('abort', stop)
   }
 }
+
+/** In this time a run stops by the file that this machine leaves, if the workers see it. */
+const ownStopMs = 8000
 
 /** Leaves the file that workers look for: by way of the cluster, which may see other folders than this machine. */
 async function askToStop(client: JobsClient, output: string): Promise<void> {
