@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createEngine, type EngineName } from '../src/engine/index.ts'
+import { nativeIsas } from '../src/engine/native/index.ts'
 import { AutoModelForCausalLM } from '../src/model/index.ts'
 import { AutoTokenizer } from '../src/tokenizer/index.ts'
 import { trainSft } from '../src/train/index.ts'
@@ -53,23 +54,26 @@ if (values.speed || both) {
   await engine.read(engine.tensor('float32', [1], Float32Array.of(1)))
   const startMs = performance.now() - started
   engine.close()
-  const wasm = await tokensPerSecond('wasm', threads, Number(values.steps))
+  const steps = Number(values.steps)
+  const names = [`wasm ${engine.isa}`, 'wasm simd128', 'native portable', 'reference']
+  const wasm = await tokensPerSecond('wasm', threads, steps)
   // Read when an engine is made.
+  process.env['FETTLE_ISA'] = 'simd128'
+  const plain = await tokensPerSecond('wasm', threads, steps)
   process.env['FETTLE_ISA'] = 'portable'
-  const portable = await tokensPerSecond('native', threads, Number(values.steps))
+  const portable = nativeIsas().includes('portable')
+    ? await tokensPerSecond('native', threads, steps)
+    : Number.NaN
   const reference = await tokensPerSecond('reference', 1, 1)
+  const speeds = [wasm, plain, portable, reference]
   console.log(
     table(
-      ['', 'wasm', 'native portable', 'reference'],
+      ['', ...names],
       [
-        ['the demo, tokens/s', ...[wasm, portable, reference].map((speed) => speed.toFixed(0))],
-        [
-          'wasm beside it',
-          '',
-          `${((100 * wasm) / portable).toFixed(0)} %`,
-          `${(wasm / reference).toFixed(1)} times`,
-        ],
-        ['its start', `${startMs.toFixed(0)} ms`, '', ''],
+        ['the demo, tokens/s', ...speeds.map((speed) => speed.toFixed(0))],
+        ['beside native portable', ...speeds.map((speed) => `${((100 * speed) / portable).toFixed(0)} %`)],
+        ['beside the reference engine', ...speeds.map((speed) => `${(speed / reference).toFixed(1)} times`)],
+        ['start', `${startMs.toFixed(0)} ms`, '', '', ''],
       ],
     ),
   )

@@ -5,7 +5,7 @@ import { engineOfModule, wasmEngine, wasmModule } from '../../src/engine/wasm/in
 // What src/engine/native/index.ts exports, with the WebAssembly engine behind it: tests of the native engine test it so.
 const module = await wasmModule(true)
 
-export const nativeIsas = (): string[] => ['simd128']
+export const nativeIsas = (): string[] => [module.isa]
 export const nativeProblem = (): string | undefined => undefined
 export const nativeAddon = (): string => 'WebAssembly is tested in its place'
 export const addonPath = (): string => basename(import.meta.filename)
@@ -14,7 +14,7 @@ export const returnIdleMemory = async (): Promise<void> => {}
 
 /** The WebAssembly engine under the name of the native one. */
 export function createNativeEngine({ threads = 2 }: { threads?: number } = {}): Engine {
-  return { ...engineOfModule(module, threads, true), name: 'native' }
+  return { ...engineOfModule(module, threads), name: 'native' }
 }
 
 export const nativeEngine: EngineEntry = {

@@ -24,6 +24,8 @@ namespace fettle::FETTLE_ISA {
 template <class C> struct AttentionTile {
 #if FETTLE_LANES == 16 || defined(__aarch64__)
   static constexpr int rows = 8, piece = 2;
+#elif defined(__wasm__)
+  static constexpr int rows = 4, piece = 2;
 #else
   static constexpr int rows = 4, piece = 3;
 #endif

@@ -31,11 +31,15 @@ template <> struct CellOf<bf16> { using type = bf16; };
 template <class Act> using Cell = typename CellOf<Act>::type;
 
 // Shape of the kernel's register block, and elements in a unit. FETTLE_LANES = 16: 8 x 48 leaves 8 of 32 registers for
-// operands and takes 98 % of the peak; 9 x 48 and 6 x 64 are no better, 7 x 64 spills (measured, Zen 5, g++ 12).
+// operands and takes 98 % of the peak; 9 x 48 and 6 x 64 are no better, 7 x 64 spills (measured, Zen 5, g++ 12). Of
+// WebAssembly V8 makes code for 15 registers on x64, and keeps more sums in memory: 4 x 8 reaches 51 GFLOPS a thread with relaxed SIMD and
+// 39 without in Node 20 (53 and 41 in Node 24), 5 x 8 55 and 41 (21 and 22), 6 x 8 27 and 29, also where loops are unrolled less.
 template <class C> struct Block {
   static constexpr int unit = 1;
 #if FETTLE_LANES == 16 || defined(__aarch64__)
   static constexpr int rows = 8, vectors = 3;
+#elif defined(__wasm__)
+  static constexpr int rows = 4, vectors = 2;
 #else
   static constexpr int rows = 6, vectors = 2;
 #endif

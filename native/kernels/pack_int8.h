@@ -14,6 +14,7 @@
 //     AVX-512 VNNI   bytes q + 128 in the codes' order; vpdpbusd multiplies unsigned bytes with signed ones, and the sums
 //                    begin with −128 · Σ_k code[k, j]
 //     AVX2, AVX-512  words in the order of depths; codes are widened in registers, vpmaddwd (vpmaddubsw would saturate)
+//     WebAssembly    words, as AVX2, four sums at a time
 //     others         words, and one multiplication a depth
 //
 // A panel's codes are read where they lie for y = x Wᵀ; for dx = dy W they are packed along the columns.
@@ -45,6 +46,8 @@ inline vi roundToIntegers(vf v) {
   return (vi)_mm_cvtps_epi32((__m128)v);
 #elif defined(__aarch64__)
   return (vi)vcvtnq_s32_f32((float32x4_t)v);
+#elif defined(__wasm__)
+  return (vi)wasm_i32x4_trunc_sat_f32x4(wasm_f32x4_nearest((v128_t)v));
 #else
   vi rounded;
   for (int i = 0; i < kLanes; i++) rounded[i] = (int32_t)__builtin_nearbyintf(v[i]);
@@ -78,6 +81,10 @@ struct QuadProduct {
     __builtin_memcpy(&first, left, 4);
     __builtin_memcpy(&second, left + 2, 4);
     return (vi)addPairs(addPairs((words)acc, lowBytes((words)codes), splatPair(first)), highBytes((words)codes), splatPair(second));
+#elif defined(__wasm__)
+    const v128_t low = wasm_i16x8_shr(wasm_i16x8_shl((v128_t)codes, 8), 8), high = wasm_i16x8_shr((v128_t)codes, 8);
+    acc += (vi)wasm_i32x4_dot_i16x8(low, wasm_v128_load32_splat(left));
+    return acc + (vi)wasm_i32x4_dot_i16x8(high, wasm_v128_load32_splat(left + 2));
 #else
     acc += ((codes << 24) >> 24) * splatInteger(left[0]);
     acc += ((codes << 8) >> 24) * splatInteger(left[1]);

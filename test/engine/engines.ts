@@ -6,7 +6,7 @@ import { engineOfModule, wasmModule } from '../../src/engine/wasm/index.ts'
 const module = await wasmModule(true)
 
 /** The WebAssembly engine, without waiting for its file. */
-export const createWasmEngineHere = (threads: number): Engine => engineOfModule(module, threads, true)
+export const createWasmEngineHere = (threads: number): Engine => engineOfModule(module, threads)
 
 /** Every engine that this machine can run, with a name for the report. */
 export const engines: readonly { name: string; create: (threads: number) => Engine }[] = [

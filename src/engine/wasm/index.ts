@@ -5,7 +5,8 @@ import type { EngineEntry } from '../engine.ts'
 import { wasmProblem } from './module.ts'
 import { createWasmEngine } from './wasm-engine.ts'
 
-export { setWasmSource, wasmModule } from './module.ts'
+export { setWasmSource, wasmIsa, wasmModule } from './module.ts'
+export type { WasmModule } from './module.ts'
 export { engineOfModule } from './wasm-engine.ts'
 export { threadsProblem } from './threads.ts'
 

@@ -1,9 +1,21 @@
 import { FettleError, messageOf } from '../../error.ts'
-import { withoutSharedMemory } from './unshared.ts'
+import { fuseProducts, knowsFused } from './fused.ts'
+import { clearShared } from './unshared.ts'
+
+/** 128-bit vectors; `relaxed-simd` multiplies and adds in one instruction, which rounds once. */
+export type WasmIsa = 'relaxed-simd' | 'simd128'
+
+/** The engine's file, compiled for a host. */
+export interface WasmModule {
+  readonly module: WebAssembly.Module
+  readonly isa: WasmIsa
+  /** Whether its memory is one that threads share. */
+  readonly isShared: boolean
+}
 
 /** Where the file is, if not in assets/. */
 let source: string | URL | BufferSource | undefined
-const compiled = new Map<boolean, Promise<WebAssembly.Module>>()
+const compiled = new Map<string, Promise<WasmModule>>()
 
 /**
  * Where the WebAssembly engine's file is, for hosts that do not have it beside fettle's own files: an address, or its bytes.
@@ -27,18 +39,32 @@ export function wasmProblem(): string | undefined {
   return WebAssembly.validate(Uint8Array.from(vectors)) ? undefined : 'this host knows no 128-bit vectors'
 }
 
+/** The faster instruction set that this host has, unless FETTLE_ISA says simd128. */
+export function wasmIsa(): WasmIsa {
+  if (globalThis.process?.env['FETTLE_ISA'] === 'simd128') return 'simd128'
+  return knowsFused() || enableFused() ? 'relaxed-simd' : 'simd128'
+}
+
+/** Node 20 has relaxed SIMD as Node 22 does, behind a switch. */
+function enableFused(): boolean {
+  const v8 = globalThis.process?.versions?.v8?.startsWith('11.3.') && process.getBuiltinModule?.('node:v8')
+  if (v8) v8.setFlagsFromString('--experimental-wasm-relaxed-simd')
+  return knowsFused()
+}
+
 /**
- * The engine's file, compiled once; for memory that threads share, or for memory of its own.
+ * The engine's file, compiled once for an instruction set; for memory that threads share, or for memory of its own.
  *
  * @throws FettleError where it cannot be read
  */
-export async function wasmModule(isShared: boolean): Promise<WebAssembly.Module> {
-  const started = compiled.get(isShared) ?? compile(isShared)
-  compiled.set(isShared, started)
+export async function wasmModule(isShared: boolean, isa: WasmIsa = wasmIsa()): Promise<WasmModule> {
+  const key = `${isa} ${isShared}`
+  const started = compiled.get(key) ?? compile(isShared, isa)
+  compiled.set(key, started)
   try {
     return await started
   } catch (error) {
-    compiled.delete(isShared)
+    compiled.delete(key)
     throw new FettleError({
       place: 'engine wasm',
       found: messageOf(error),
@@ -47,9 +73,11 @@ export async function wasmModule(isShared: boolean): Promise<WebAssembly.Module>
   }
 }
 
-async function compile(isShared: boolean): Promise<WebAssembly.Module> {
+async function compile(isShared: boolean, isa: WasmIsa): Promise<WasmModule> {
   const bytes = await read()
-  return WebAssembly.compile(isShared ? bytes : withoutSharedMemory(bytes))
+  if (!isShared) clearShared(bytes)
+  if (isa === 'relaxed-simd') fuseProducts(bytes)
+  return { module: await WebAssembly.compile(bytes), isa, isShared }
 }
 
 async function read(): Promise<Uint8Array<ArrayBuffer>> {
@@ -61,7 +89,7 @@ async function read(): Promise<Uint8Array<ArrayBuffer>> {
   if (source !== undefined)
     return ArrayBuffer.isView(source)
       ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice()
-      : new Uint8Array(source)
+      : new Uint8Array(source).slice()
   const path = pathOfFile()
   const fs = fileSystem()
   if (path === undefined || fs === undefined) throw new Error('assets/engine.wasm is not there')

@@ -1,23 +1,22 @@
 /**
- * The same module for memory of its own: of the memory that it imports the flag that says "shared" is cleared. The instructions for
+ * Makes it a module with memory of its own: of the memory that it imports the flag that says "shared" is cleared. The instructions for
  * threads are valid without it. Format: https://webassembly.github.io/threads/core/binary/types.html#limits
  *
  * @throws Error for bytes that are no module with shared memory
  */
-export function withoutSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const changed = bytes.slice()
+export function clearShared(bytes: Uint8Array): void {
   let at = 8
   const number = (): number => {
     let value = 0
     for (let shift = 0; ; shift += 7) {
-      const byte = changed[at]
+      const byte = bytes[at]
       at += 1
       value |= (byte & 127) << shift
       if (byte < 128) return value
     }
   }
   const [importSection, memory, shared] = [2, 2, 3]
-  while (at < changed.length) {
+  while (at < bytes.length) {
     const section = number()
     const end = number() + at
     if (section !== importSection) {
@@ -29,11 +28,11 @@ export function withoutSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<
         const length = number()
         at += length
       }
-      const kind = changed[at]
+      const kind = bytes[at]
       at += 1
-      if (kind === memory && changed[at] === shared) {
-        changed[at] = 1
-        return changed
+      if (kind === memory && bytes[at] === shared) {
+        bytes[at] = 1
+        return
       }
       // Functions are the numbers of their types.
       if (kind !== 0) break

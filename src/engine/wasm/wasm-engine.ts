@@ -2,6 +2,7 @@ import { FettleError } from '../../error.ts'
 import type { Engine } from '../engine.ts'
 import { createKernelEngine } from '../kernels/index.ts'
 import { askedThreads, mostThreads } from '../thread-count.ts'
+import type { WasmModule } from './module.ts'
 import { wasmModule, wasmProblem } from './module.ts'
 import { threadsProblem } from './threads.ts'
 import { createWasmRunner } from './wasm-runner.ts'
@@ -21,17 +22,17 @@ export async function createWasmEngine(options: { threads?: number } = {}): Prom
       cure: 'Use another engine: native, or reference, which is slow.',
     })
   const isShared = threadsProblem() === undefined
-  return engineOfModule(await wasmModule(isShared), isShared ? threadsOf(options.threads) : 1, isShared)
+  return engineOfModule(await wasmModule(isShared), isShared ? threadsOf(options.threads) : 1)
 }
 
 /** The engine over a module that is there: `wasmModule`. */
-export function engineOfModule(module: WebAssembly.Module, threads: number, isShared: boolean): Engine {
+export function engineOfModule(module: WasmModule, threads: number): Engine {
   return createKernelEngine({
     name: 'wasm',
-    isa: 'simd128',
+    isa: module.isa,
     threads,
     prefersBfloat12: false,
-    runner: createWasmRunner(module, threads, isShared),
+    runner: createWasmRunner(module, threads),
     mapsFiles: false,
     beforeMemoryIsTaken: () => {},
   })

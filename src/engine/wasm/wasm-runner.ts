@@ -3,6 +3,7 @@ import type { Largest } from '../engine.ts'
 import type { Border } from './border.ts'
 import { createMemory, openBorder } from './border.ts'
 import type { ThreadReply, ThreadTask } from './host.ts'
+import type { WasmModule } from './module.ts'
 import type { Thread } from './threads.ts'
 import { startThread } from './threads.ts'
 
@@ -20,11 +21,7 @@ interface Held {
  * Runs programs by the module: on as many workers as there are threads, the first of which takes the programs; with one thread and
  * memory of its own, on the thread that calls.
  */
-export function createWasmRunner(
-  module: WebAssembly.Module,
-  threads: number,
-  isShared: boolean,
-): KernelRunner {
+export function createWasmRunner({ module, isShared }: WasmModule, threads: number): KernelRunner {
   const memory = createMemory(isShared)
   const border = openBorder(module, memory)
   border.call(({ start }) => start(threads))
