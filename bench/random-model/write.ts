@@ -58,7 +58,8 @@ function configOf(name: ShapeName, layers: number | undefined): Record<string, u
 export async function writeRandomModel(name: ShapeName, out: string, layers?: number): Promise<number> {
   const config = configOf(name, layers)
   await mkdir(out, { recursive: true })
-  const parameters = parametersOf(describeModel(config, name).architecture)
+  const { architecture } = await describeModel(config, name)
+  const parameters = parametersOf(architecture)
   const tensors = parameters.flatMap((parameter) =>
     slicesOf(parameter).map((slice) => ({ ...slice, parameter })),
   )

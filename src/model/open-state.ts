@@ -45,7 +45,7 @@ export async function openFresh(
   raw: Record<string, unknown>,
   { seed = 42, ...options }: LoadOptions & { seed?: number },
 ): Promise<OpenedModel> {
-  const description = describeModel(raw, 'config')
+  const description = await describeModel(raw, 'config')
   const deviation = typeof raw['initializer_range'] === 'number' ? raw['initializer_range'] : 0.02
   const parameters = parametersOf(description.architecture)
   checkRoom(parameters)

@@ -16,7 +16,7 @@ import { setArchitecture } from './state/model-state.ts'
 export async function addScoreHead(state: ModelState, seed: number): Promise<void> {
   const { architecture, config } = state
   if (architecture.isScored) return
-  const classifier = classifierOf(config.modelType)
+  const classifier = await classifierOf(config.modelType)
   if (classifier === null)
     throw new FettleError({
       place: 'reward model',

@@ -65,7 +65,7 @@ test('every kernel that is measured runs, and no two have the same name', async 
   const problem = nativeProblem()
   if (problem !== undefined) return
   const raw = JSON.parse(await readFile(join(assets, 'tiny-llama', 'config.json'), 'utf8'))
-  const config = kernelShape(modelShape(describeModel(raw, 'tiny-llama').architecture))
+  const config = kernelShape(modelShape((await describeModel(raw, 'tiny-llama')).architecture))
   const engine = await createEngine({ engine: 'native' })
   const names = new Set<string>()
   for (const prepare of kernelRuns(config)) {

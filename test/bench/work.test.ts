@@ -16,7 +16,7 @@ const raw = {
   head_dim: 2,
   sliding_window: 4,
 }
-const config = modelShape(describeModel(raw, 'test').architecture)
+const config = modelShape((await describeModel(raw, 'test')).architecture)
 
 /** Documents of 5, 1 and 9 tokens; each token but the first two of its document is learned. */
 const batch = collate(
@@ -153,8 +153,8 @@ describe('layers of several kinds', () => {
       },
       weights: (12 + 2 * 4 + 12) * 12 + 8 * 12 + 2 * 3 * 12 * 7,
     },
-  ])('$model', ({ raw, weights }) => {
-    const shape = modelShape(describeModel(raw, 'test').architecture)
+  ])('$model', async ({ raw, weights }) => {
+    const shape = modelShape((await describeModel(raw, 'test')).architecture)
     expect(weightsOfToken(shape)).toBe(weights)
     // Without attention, 2 FLOPs a weight forward; 2 for the input's gradient but where nothing is below; LoRA apart.
     const pass = { tokens: 1, learned: 0, pairs: shape.layers.map(() => 0) }

@@ -132,10 +132,10 @@ describe.each(families)('%s', async (family) => {
 
   it.each(cases.filter((each) => each.what.startsWith('without ') && each.config))(
     'has the defaults of the class $what',
-    (each) => {
+    async (each) => {
       let shape: Record<string, unknown>
       try {
-        shape = shapeOf(describeModel(configOf(each), 'config.json').architecture)
+        shape = shapeOf((await describeModel(configOf(each), 'config.json')).architecture)
       } catch (error) {
         // Heads that no width can have, or what the class reads, and cannot compute.
         expect(each.refused !== undefined || each.fits === false).toBe(true)

@@ -13,8 +13,8 @@ import {
 const read = (raw: Record<string, unknown>) => describeModel(raw, 'config.json')
 
 /** The numbers that an architecture was built from. */
-function summary(raw: Record<string, unknown>) {
-  const { config, architecture } = read(raw)
+async function summary(raw: Record<string, unknown>) {
+  const { config, architecture } = await read(raw)
   const blocks = architecture.layers.flat()
   const [attention] = blocks.flatMap((block) => block.attention ?? [])
   const linear = linearParameters(architecture)
@@ -109,12 +109,12 @@ describe('what config.json does not say is as the class of Transformers 5.24 has
         eos: [128001],
       },
     },
-  ])('$model_type', ({ model_type, defaults }) => {
-    expect(summary({ model_type })).toEqual(defaults)
+  ])('$model_type', async ({ model_type, defaults }) => {
+    expect(await summary({ model_type })).toEqual(defaults)
   })
 
-  it('qwen3, whose heads do not share the width', () => {
-    expect(summary({ model_type: 'qwen3', hidden_size: 1024 })).toMatchObject({
+  it('qwen3, whose heads do not share the width', async () => {
+    expect(await summary({ model_type: 'qwen3', hidden_size: 1024 })).toMatchObject({
       headDim: 128,
       keyHeads: 32,
       window: 0,
@@ -122,8 +122,10 @@ describe('what config.json does not say is as the class of Transformers 5.24 has
   })
 })
 
-const windows = (raw: Record<string, unknown>) =>
-  read({ num_hidden_layers: 4, ...raw }).architecture.layers.map(([attention]) => attention.attention?.window)
+const windows = async (raw: Record<string, unknown>) => {
+  const { layers } = (await read({ num_hidden_layers: 4, ...raw })).architecture
+  return layers.map(([attention]) => attention.attention?.window)
+}
 
 describe('which layers see a window', () => {
   it.each<[string, Record<string, unknown>, number[]]>([
@@ -155,8 +157,8 @@ describe('which layers see a window', () => {
       { model_type: 'smollm3', sliding_window: 7, use_sliding_window: true },
       [0, 0, 0, 7],
     ],
-  ])('%s', (_, raw, expected) => {
-    expect(windows(raw)).toEqual(expected)
+  ])('%s', async (_, raw, expected) => {
+    expect(await windows(raw)).toEqual(expected)
   })
 })
 
@@ -164,16 +166,18 @@ it.each([
   [{ model_type: 'smollm3' }, [true, true, true, false]],
   [{ model_type: 'smollm3', no_rope_layer_interval: 2 }, [true, false, true, false]],
   [{ model_type: 'smollm3', no_rope_layers: [0, 1, 1, 1] }, [false, true, true, true]],
-])('%j rotates queries and keys in some layers', (raw, expected) => {
-  const { layers } = read({ num_hidden_layers: 4, ...raw }).architecture
+])('%j rotates queries and keys in some layers', async (raw, expected) => {
+  const { layers } = (await read({ num_hidden_layers: 4, ...raw })).architecture
   expect(layers.map(([attention]) => attention.attention?.rope !== null)).toEqual(expected)
 })
 
 describe('which projections have a bias', () => {
-  const biased = (raw: Record<string, unknown>) =>
-    parametersOf(read({ num_hidden_layers: 1, ...raw }).architecture).flatMap(({ parts }) =>
+  const biased = async (raw: Record<string, unknown>) => {
+    const { architecture } = await read({ num_hidden_layers: 1, ...raw })
+    return parametersOf(architecture).flatMap(({ parts }) =>
       parts.flatMap(({ safetensors: { name } }) => /(\w+)_proj\.bias$/.exec(name)?.[1] ?? []),
     )
+  }
   it.each([
     ['llama', {}, []],
     ['llama', { attention_bias: true }, ['q', 'k', 'v', 'o']],
@@ -184,8 +188,8 @@ describe('which projections have a bias', () => {
     ['qwen3', {}, []],
     ['qwen3', { attention_bias: true }, ['q', 'k', 'v', 'o']],
     ['smollm3', { attention_bias: true, mlp_bias: true }, ['q', 'k', 'v', 'o', 'gate', 'up', 'down']],
-  ])('%s with %j', (model_type, raw, expected) => {
-    expect(biased({ model_type, ...raw })).toEqual(expected)
+  ])('%s with %j', async (model_type, raw, expected) => {
+    expect(await biased({ model_type, ...raw })).toEqual(expected)
   })
 })
 
@@ -227,12 +231,12 @@ describe('names what it cannot read', () => {
       'expected 48 numbers each in short_factor and long_factor',
     ],
     ['an end token', { model_type: 'llama', eos_token_id: ['</s>'] }, 'eos_token_id'],
-  ])('%s', (_, raw, says) => {
-    expect(() => read(raw)).toThrow(says)
+  ])('%s', async (_, raw, says) => {
+    await expect(read(raw)).rejects.toThrow(says)
   })
 
-  it('everything at once', () => {
-    expect(() => read({ model_type: 'llama', hidden_size: -1, mlp_bias: 'no' })).toThrow(
+  it('everything at once', async () => {
+    await expect(read({ model_type: 'llama', hidden_size: -1, mlp_bias: 'no' })).rejects.toThrow(
       /hidden_size: -1; expected a number above 0[^]*mlp_bias: "no"; expected true or false/,
     )
   })

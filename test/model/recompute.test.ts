@@ -5,7 +5,7 @@ import { activationBytesPerToken, recomputationWithin } from '../../src/model/pa
 import { fixture } from './golden.ts'
 import { createTrainer } from './trainer.ts'
 
-const { architecture } = describeModel(
+const { architecture } = await describeModel(
   {
     model_type: 'llama',
     vocab_size: 32,

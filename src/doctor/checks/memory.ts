@@ -59,7 +59,7 @@ async function activationBytes(
   try {
     const described = model.isGguf
       ? await describeGguf(model.path, readGguf(model.path))
-      : describeModel(model.config, model.path)
+      : await describeModel(model.config, model.path)
     architecture = described.architecture
   } catch (error) {
     // Another check says what is wrong with it.

@@ -5,56 +5,38 @@ import { FettleError, quoteValue } from '../../error.ts'
 import { isJsonObject } from '../../formats/foreign/index.ts'
 import type { GgufFile } from '../../formats/index.ts'
 import type { Family, ModelDescription, StoredNames } from './family.ts'
-import { ggufConfig } from './gguf-config.ts'
-import { gemma2 } from './gemma2.ts'
-import { gemma3 } from './gemma3.ts'
-import { gemma4 } from './gemma4.ts'
-import { gpt2 } from './gpt2.ts'
-import { gptOss } from './gpt-oss.ts'
-import { granite } from './granite.ts'
-import { lfm2 } from './lfm2.ts'
-import { llama } from './llama.ts'
-import { ministral3 } from './ministral3.ts'
-import { mistral } from './mistral.ts'
-import { mixtral } from './mixtral.ts'
-import { olmo2 } from './olmo2.ts'
-import { olmo3 } from './olmo3.ts'
-import { phi3 } from './phi3.ts'
-import { qwen2 } from './qwen2.ts'
-import { qwen2Moe } from './qwen2-moe.ts'
-import { qwen3 } from './qwen3.ts'
-import { qwen35 } from './qwen3-5.ts'
-import { qwen3Moe } from './qwen3-moe.ts'
-import { smollm3 } from './smollm3.ts'
-import { starcoder2 } from './starcoder2.ts'
 import { textConfig } from './wrappers.ts'
 
 export type { GgufDescription, ModelConfig, ModelDescription } from './family.ts'
 export { textConfig } from './wrappers.ts'
 
-const families: readonly Family[] = [
-  llama,
-  mistral,
-  ministral3,
-  mixtral,
-  qwen2,
-  qwen2Moe,
-  qwen3,
-  qwen3Moe,
-  smollm3,
-  gemma2,
-  gemma3,
-  gemma4,
-  granite,
-  olmo2,
-  olmo3,
-  phi3,
-  starcoder2,
-  gpt2,
-  lfm2,
-  qwen35,
-  gptOss,
-]
+/** By `model_type`; each is loaded when a model of it is. */
+const families: Readonly<Record<string, () => Promise<Family>>> = {
+  llama: async () => (await import('./llama.ts')).llama,
+  mistral: async () => (await import('./mistral.ts')).mistral,
+  ministral3: async () => (await import('./ministral3.ts')).ministral3,
+  mixtral: async () => (await import('./mixtral.ts')).mixtral,
+  qwen2: async () => (await import('./qwen2.ts')).qwen2,
+  qwen2_moe: async () => (await import('./qwen2-moe.ts')).qwen2Moe,
+  qwen3: async () => (await import('./qwen3.ts')).qwen3,
+  qwen3_moe: async () => (await import('./qwen3-moe.ts')).qwen3Moe,
+  smollm3: async () => (await import('./smollm3.ts')).smollm3,
+  gemma2: async () => (await import('./gemma2.ts')).gemma2,
+  gemma3_text: async () => (await import('./gemma3.ts')).gemma3,
+  gemma4_text: async () => (await import('./gemma4.ts')).gemma4,
+  granite: async () => (await import('./granite.ts')).granite,
+  olmo2: async () => (await import('./olmo2.ts')).olmo2,
+  olmo3: async () => (await import('./olmo3.ts')).olmo3,
+  phi3: async () => (await import('./phi3.ts')).phi3,
+  starcoder2: async () => (await import('./starcoder2.ts')).starcoder2,
+  gpt2: async () => (await import('./gpt2.ts')).gpt2,
+  lfm2: async () => (await import('./lfm2.ts')).lfm2,
+  qwen3_5_text: async () => (await import('./qwen3-5.ts')).qwen35,
+  gpt_oss: async () => (await import('./gpt-oss.ts')).gptOss,
+}
+
+const familyOf = (modelType: string): Promise<Family> | undefined =>
+  Object.hasOwn(families, modelType) ? families[modelType]() : undefined
 
 /**
  * Reads a Hugging Face config.json, in the spelling of transformers 4 (`rope_theta`, `rope_scaling`, `torch_dtype`)
@@ -64,18 +46,18 @@ const families: readonly Family[] = [
  * @param stored        what the weights have, where there are weights
  * @throws FettleError on an unknown model_type, and on values that the family's keys cannot have
  */
-export function describeModel(
+export async function describeModel(
   raw: Record<string, unknown>,
   place: string,
   stored?: StoredNames,
-): ModelDescription {
+): Promise<ModelDescription> {
   if (!isJsonObject(raw))
     throw new FettleError({ place, found: quoteValue(raw), expected: 'the fields of a config.json' })
-  const known = families.map(({ modelType }) => modelType)
   const text = textConfig(raw, place)
   const modelType = text.raw['model_type']
-  const family = families.find((each) => each.modelType === modelType)
-  if (!family) throw unknown(text.place, `model_type ${quoteValue(modelType)}`, modelType, known)
+  const family = typeof modelType === 'string' ? await familyOf(modelType) : undefined
+  if (!family)
+    throw unknown(text.place, `model_type ${quoteValue(modelType)}`, modelType, Object.keys(families))
   const own = text.isInside ? { architectures: [family.className], ...text.raw } : raw
   return family.read(own, text.place, stored, text.root)
 }
@@ -86,14 +68,16 @@ export function describeModel(
  * @throws FettleError on an unknown architecture, and on values that the family's keys cannot have
  */
 export async function describeGguf(path: string, file: GgufFile): Promise<ModelDescription> {
-  const known = [...new Set(families.flatMap(({ gguf }) => gguf?.architecture ?? []))]
+  const all = await Promise.all(Object.values(families).map((load) => load()))
+  const known = [...new Set(all.flatMap(({ gguf }) => gguf?.architecture ?? []))]
   const architecture = String(file.metadata.get('general.architecture'))
-  const related = families.filter(({ gguf }) => gguf?.architecture === architecture)
+  const related = all.filter(({ gguf }) => gguf?.architecture === architecture)
   const isMarked = (key: string | undefined) =>
     key !== undefined && Boolean(Number(file.metadata.get(`${architecture}.${key}`) ?? 0))
   const family =
     related.find(({ gguf }) => isMarked(gguf?.marked)) ?? related.find(({ gguf }) => !gguf?.marked)
   if (!family?.gguf) throw unknown(path, `architecture ${quoteValue(architecture)}`, architecture, known)
+  const { ggufConfig } = await import('./gguf-config.ts')
   const { raw, notices } = await ggufConfig(family, family.gguf, file, path)
   const described = family.read(raw, path, {
     layers: layersOf(file.tensors.keys()),
@@ -103,8 +87,8 @@ export async function describeGguf(path: string, file: GgufFile): Promise<ModelD
 }
 
 /** What Transformers calls a family's class for sequence classification; null where it has none. */
-export function classifierOf(modelType: string): string | null {
-  const family = families.find((each) => each.modelType === modelType)
+export async function classifierOf(modelType: string): Promise<string | null> {
+  const family = await familyOf(modelType)
   if (!family || family.classifierName === null) return null
   return (
     family.classifierName ??

@@ -6,7 +6,6 @@ import { parametersOf } from '../blocks/architecture.ts'
 import type { ModelDescription } from '../families/index.ts'
 import { describeGguf, describeModel, layersOf, textConfig } from '../families/index.ts'
 import { refuseQuantized, wholeNotice } from './foreign-quantization.ts'
-import { openGgufStore, unreadGgufTensors } from './gguf-store.ts'
 import { openSafetensorsStore } from './safetensors-store.ts'
 import { openStoredTensors, unreadNotice, unreadTensors } from './stored-tensors.ts'
 import { leftNotice, textTensors } from './text-part.ts'
@@ -42,6 +41,7 @@ export async function openModel(path: string): Promise<StoredModel> {
         expected: 'a folder with config.json, or a .gguf file',
         cure: `Give the folder instead: ${dirname(path)}.`,
       })
+    const { openGgufStore, unreadGgufTensors } = await import('./gguf-store.ts')
     const file = readGguf(path)
     const described = await describeGguf(path, file)
     const store = openGgufStore(path, file, described.architecture)
@@ -63,7 +63,7 @@ export async function openModel(path: string): Promise<StoredModel> {
   refuseQuantized(raw, place, tensors.names)
   const { isInside, root } = textConfig(raw, place)
   const { text, left } = isInside ? textTensors(tensors, root) : { text: tensors, left: [] }
-  const said = describeModel(raw, place, {
+  const said = await describeModel(raw, place, {
     layers: layersOf(text.names),
     has: (name) => text.find(name) !== undefined,
   })

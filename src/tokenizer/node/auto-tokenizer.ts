@@ -1,7 +1,6 @@
 import { checkPath } from '../../check-argument.ts'
 import { readFileContents, type TokenizerFileContents, type TokenizerFiles } from '../files.ts'
 import { Tokenizer } from '../tokenizer.ts'
-import { readGgufTokenizerFiles } from './gguf/gguf-tokenizer.ts'
 import { readTokenizerFiles, sentencePieceOf } from './read-files.ts'
 import { saveTokenizer } from './save.ts'
 
@@ -18,9 +17,9 @@ export const AutoTokenizer = {
    */
   async fromPretrained(path: string): Promise<Tokenizer> {
     checkPath('path', path)
-    return path.endsWith('.gguf')
-      ? make(readGgufTokenizerFiles(path))
-      : make(await readTokenizerFiles(path), sentencePieceOf(path))
+    if (!path.endsWith('.gguf')) return make(await readTokenizerFiles(path), sentencePieceOf(path))
+    const { readGgufTokenizerFiles } = await import('./gguf/gguf-tokenizer.ts')
+    return make(readGgufTokenizerFiles(path))
   },
 
   /**
