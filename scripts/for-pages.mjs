@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 const place = (name) => join(root, 'src', 'browser', 'node', `${name}.ts`)
-const own = { fs: 'fs', 'fs/promises': 'fs-promises', path: 'path', crypto: 'crypto', os: 'os' }
+const own = { fs: 'fs', 'fs/promises': 'fs-promises', path: 'path', crypto: 'crypto', os: 'os', zlib: 'zlib' }
 const missing = [
   'buffer',
   'child_process',
@@ -20,7 +20,6 @@ const missing = [
   'url',
   'v8',
   'worker_threads',
-  'zlib',
 ]
 
 /** Files by the names of the modules that they stand in for. */
@@ -68,7 +67,10 @@ export const forPages = {
   plugins: [
     {
       name: 'for-pages',
-      resolveId: (id) => (id.endsWith('/version.ts') ? place('version') : undefined),
+      resolveId: (id) => {
+        const [, name] = /\/(version|unpack)\.ts$/.exec(id) ?? []
+        return name && place(name)
+      },
       load: (id) => withoutParts(id),
     },
     licences,

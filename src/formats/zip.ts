@@ -1,10 +1,10 @@
 import { createReadStream } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
-import { pipeline, Transform, type Readable } from 'node:stream'
-import { createInflateRaw } from 'node:zlib'
+import { Readable } from 'node:stream'
 import { FettleError } from '../error.ts'
 import { crc32 } from './crc32.ts'
 import { explainUnreadable } from './text.ts'
+import { inflateRaw } from './unpack.ts'
 
 /** A file in a ZIP archive. */
 export interface ZipMember {
@@ -85,7 +85,10 @@ async function readDirectory(path: string, file: FileHandle): Promise<ZipMember[
     from += found.byteLength
     if (found.name.endsWith('/')) continue
     const start = await startOf(found, read, path)
-    members.push({ name: found.name, open: () => openMember(path, found, start) })
+    members.push({
+      name: found.name,
+      open: () => Readable.from(readMember(path, found, start), { objectMode: false }),
+    })
   }
   return members
 }
@@ -149,35 +152,24 @@ async function startOf(
   return start
 }
 
-function openMember(
+async function* readMember(
   path: string,
   { name, method, checksum, packedBytes, bytes }: Entry,
   start: number,
-): Readable {
+): AsyncGenerator<Buffer> {
   let seen = 0
   let sum = 0
-  const check = new Transform({
-    transform(chunk: Buffer, _, done) {
+  if (packedBytes > 0) {
+    const packed = createReadStream(path, { start, end: start + packedBytes - 1 })
+    const chunks: AsyncIterable<Buffer> = method === 8 ? inflateRaw(packed) : packed
+    for await (const chunk of chunks) {
       seen += chunk.length
       sum = crc32(chunk, sum)
       // What unfolds to more than it says may have no end.
-      done(
-        seen > bytes ? broken(`${path}/${name}`, `more than the ${bytes} bytes that it says`) : null,
-        chunk,
-      )
-    },
-    flush(done) {
-      const isWhole = seen === bytes && sum === checksum
-      done(isWhole ? null : broken(`${path}/${name}`, 'bytes that are not those of its checksum'))
-    },
-  })
-  const ignore = (): void => undefined
-  if (packedBytes === 0) check.end()
-  else {
-    const packed = createReadStream(path, { start, end: start + packedBytes - 1 })
-    // Errors reach whoever reads the last of them.
-    if (method === 8) pipeline(packed, createInflateRaw(), check, ignore)
-    else pipeline(packed, check, ignore)
+      if (seen > bytes) throw broken(`${path}/${name}`, `more than the ${bytes} bytes that it says`)
+      yield chunk
+    }
   }
-  return check
+  if (seen !== bytes || sum !== checksum)
+    throw broken(`${path}/${name}`, 'bytes that are not those of its checksum')
 }

@@ -19,10 +19,6 @@ export function createServer() {
   return server
 }
 export const createInterface = missing('a terminal')
-export const createGunzip = missing('gzip')
-export const createInflateRaw = missing('inflate')
-export const crc32 = missing('crc32')
-export const pipeline = missing('a pipeline of streams')
 export const spawn = missing('another program')
 export const createRequire = missing('require')
 export const fileURLToPath = (url: string | URL): string => new URL(url).pathname
@@ -32,8 +28,13 @@ export class Worker {
     missing('a thread of Node')()
   }
 }
-export class Readable {}
+/** What csv-parse extends, and does not use here. */
 export class Transform {}
+/** Of streams only what readers of rows ask for. */
+export const Readable = {
+  from: (chunks: AsyncGenerator<Uint8Array>) =>
+    Object.assign(chunks, { destroy: () => void chunks.return(undefined) }),
+}
 export const parentPort = null
 export const workerData = null
 /** node:timers/promises */

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { createGunzip } from 'node:zlib'
 import { FettleError, messageOf } from '../../error.ts'
 import { explainUnreadable } from '../text.ts'
+import { gunzip } from '../unpack.ts'
 
 const chunkBytes = 1 << 18
 const gzipMagic = 0x1f8b
@@ -96,14 +96,6 @@ async function* joined(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerat
     countBytes(value.length)
     yield value
   }
-}
-
-async function* gunzip(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const { Readable } = await import('node:stream')
-  const stream = Readable.from(chunks)
-  const unzipped = createGunzip()
-  stream.on('error', (error) => unzipped.destroy(error))
-  yield* stream.pipe(unzipped) as AsyncIterable<Buffer>
 }
 
 async function* unzstd(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
