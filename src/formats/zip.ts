@@ -4,7 +4,6 @@ import { Readable } from 'node:stream'
 import { FettleError } from '../error.ts'
 import { crc32 } from './crc32.ts'
 import { explainUnreadable } from './text.ts'
-import { inflateRaw } from './unpack.ts'
 
 /** A file in a ZIP archive. */
 export interface ZipMember {
@@ -161,6 +160,7 @@ async function* readMember(
   let sum = 0
   if (packedBytes > 0) {
     const packed = createReadStream(path, { start, end: start + packedBytes - 1 })
+    const { inflateRaw } = await import('./unpack.ts')
     const chunks: AsyncIterable<Buffer> = method === 8 ? inflateRaw(packed) : packed
     for await (const chunk of chunks) {
       seen += chunk.length

@@ -6,7 +6,6 @@ import type { Row } from '../row.ts'
 import { readJsonRows } from './json-rows.ts'
 import type { Input } from './input.ts'
 import { extensionsOf, kindOf, type FileKind, type Part } from './parts.ts'
-import { openArchive } from './read-archive.ts'
 import { sniff } from './sniff.ts'
 
 /**
@@ -37,7 +36,10 @@ async function* inputsOf(part: Part, options: InvalidRowOptions): AsyncGenerator
   if (stream !== undefined) return yield { file: part.name, settings, ...(await sniff(stream)) }
   const path = await part.fetch()
   const kind = part.kind ?? kindOfFile(path)
-  if (kind === 'zip') yield* openArchive(path, settings, options)
+  if (kind === 'zip') {
+    const { openArchive } = await import('./read-archive.ts')
+    yield* openArchive(path, settings, options)
+  }
   // A pipe has no name that tells.
   else if (kind === undefined) yield { file: path, settings, ...(await sniff(path)) }
   else yield { file: path, kind, settings, bytes: path }

@@ -2,7 +2,6 @@ import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { FettleError, messageOf } from '../../error.ts'
 import { explainUnreadable } from '../text.ts'
-import { gunzip } from '../unpack.ts'
 
 const chunkBytes = 1 << 18
 const gzipMagic = 0x1f8b
@@ -50,8 +49,10 @@ export async function* readBytes(input: string | ByteInput, expected: string): A
     countBytes(first.length)
     refuseCodec(path, first)
     const all = joined(first, chunks)
-    if (first.length >= 2 && first.readUInt16BE(0) === gzipMagic) yield* gunzip(all)
-    else if (first.length >= 4 && first.readUInt32BE(0) === zstdMagic) yield* unzstd(all)
+    if (first.length >= 2 && first.readUInt16BE(0) === gzipMagic) {
+      const { gunzip } = await import('../unpack.ts')
+      yield* gunzip(all)
+    } else if (first.length >= 4 && first.readUInt32BE(0) === zstdMagic) yield* unzstd(all)
     else yield* all
   } catch (error) {
     const unreadable = explainUnreadable(path, error, expected)

@@ -1,10 +1,9 @@
-import type { JsonObject } from '../../formats/foreign/index.ts'
+import { isJsonObject, type JsonObject } from '../../formats/foreign/index.ts'
 import { listNames, type Problem } from '../../error.ts'
 import { openWeightFiles, type TensorInfo } from '../../formats/index.ts'
 import { parametersOf, type Architecture } from '../blocks/architecture.ts'
 import { quantizedTensors, type QuantizedTensor } from './bitsandbytes.ts'
 import { mxfp4Tensors } from './mxfp4.ts'
-import { packedTensors, packingOf } from './packed-weights.ts'
 
 /** The tensors of a folder by the names that an architecture has for them. */
 export interface StoredTensors {
@@ -26,7 +25,7 @@ export async function openStoredTensors(
   const quantized = new Map([
     ...(await quantizedTensors(tensors)),
     ...mxfp4Tensors(tensors),
-    ...(await packedTensors(tensors, packingOf(config, place))),
+    ...(await packedIn(tensors, config, place)),
   ])
   return {
     folder,
@@ -35,6 +34,13 @@ export async function openStoredTensors(
     isQuantized: quantized.size > 0,
     quantized: byName(quantized),
   }
+}
+
+/** What GPTQ or AWQ packed. */
+async function packedIn(tensors: ReadonlyMap<string, TensorInfo>, config: JsonObject, place: string) {
+  if (!isJsonObject(config['quantization_config'])) return []
+  const { packedTensors, packingOf } = await import('./packed-weights.ts')
+  return packedTensors(tensors, packingOf(config, place))
 }
 
 /** Decoders saved without their language-model head lack the first part of the name, such as `model.`. */
