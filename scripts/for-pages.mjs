@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 const place = (name) => join(root, 'src', 'browser', 'node', `${name}.ts`)
-const own = { fs: 'fs', 'fs/promises': 'fs-promises', path: 'path', crypto: 'crypto', os: 'os', zlib: 'zlib' }
+const own = { fs: 'fs', 'fs/promises': 'fs-promises', path: 'path', crypto: 'crypto', os: 'os' }
 const missing = [
   'buffer',
   'child_process',
@@ -20,6 +20,7 @@ const missing = [
   'url',
   'v8',
   'worker_threads',
+  'zlib',
 ]
 
 /** Files by the names of the modules that they stand in for. */

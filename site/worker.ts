@@ -12,7 +12,6 @@ import {
   setWasmSource,
   threadsProblem,
   trainSft,
-  zipOf,
 } from '../src/browser-entry.ts'
 import type { InspectedExample, Tokenizer } from '../src/browser-entry.ts'
 import type { FromWorker, GivenFiles, Question, Questions, Shown, ToWorker } from './messages.ts'
@@ -97,6 +96,8 @@ const answers: { [Q in Question]: (asks: Questions[Q]['asks']) => Promise<Questi
   async adapter() {
     const names = /^(adapter_|README|tokenizer|special_tokens|chat_template|generation_config)/
     const files = Object.entries(getFiles(runFolder)).filter(([name]) => names.test(name))
+    // Nobody has to load it to train.
+    const { zipOf } = await import('../src/browser/zip.ts')
     return zipOf(Object.fromEntries(files))
   },
 

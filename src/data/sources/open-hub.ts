@@ -1,26 +1,11 @@
-import { existsSync } from 'node:fs'
 import { FettleError } from '../../error.ts'
 import { hasWildcards } from '../../formats/index.ts'
 import { readFolder, withinFolder } from './folder-configs.ts'
-import { cachedSnapshot, parseHubName, type HubName } from './hub-cache.ts'
+import type { HubName } from './hub-cache.ts'
 import { listHub } from './hub-files.ts'
 import { matching, type Listing } from './listing.ts'
-import { isDataFile, type DataSet } from './parts.ts'
+import type { DataSet } from './parts.ts'
 import { readSaved } from './saved-data-set.ts'
-
-/** The data set of the Hub that a path names which is not there; undefined where it names none. */
-export function hubNameOf(path: string): HubName | undefined {
-  if (path.startsWith('hf://')) return parseHubName(path)
-  // A file of a folder that is here is missing, and nobody's data set.
-  const [owner] = path.split('/')
-  return isDataFile(path) || existsSync(owner) ? undefined : parseHubName(path)
-}
-
-/** Whether a path names a data set of the Hub that can be read, as far as this machine knows. */
-export async function isOfHub(path: string): Promise<boolean> {
-  const name = hubNameOf(path)
-  return name !== undefined && (path.startsWith('hf://') || (await cachedSnapshot(name)) !== undefined)
-}
 
 /**
  * A data set of the Hub, or files or a folder of it.

@@ -4,7 +4,7 @@ import { hasWildcards, type ByteInput } from '../../formats/index.ts'
 import { listNames } from '../values.ts'
 import type { DataSource } from '../row-options.ts'
 import { filesOf, listFolder } from './listing.ts'
-import { hubNameOf, isOfHub, openHub, openListing } from './open-hub.ts'
+import { hubNameOf, isOfHub } from './hub-names.ts'
 import { isDataFile, type DataSet, type Part } from './parts.ts'
 import { parseSplits, partSuffix, type SplitSlice } from './splits.ts'
 
@@ -107,12 +107,15 @@ async function openPlace(path: string, config: string | undefined): Promise<Data
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory() === true) {
     const listing = await listFolder(path.replace(/(?<=.)\/+$/, ''))
+    const { openListing } = await import('./open-hub.ts')
     return openListing(listing, config)
   }
   const files = found !== undefined ? [path] : isPattern(path) ? await filesOf(path) : []
   if (files.length === 0) {
     const hub = hubNameOf(path)
-    return hub && openHub(hub, config)
+    if (hub === undefined) return undefined
+    const { openHub } = await import('./open-hub.ts')
+    return openHub(hub, config)
   }
   return { name: path, splits: new Map([[defaultSplit, files.map(partOf)]]), notes: [] }
 }

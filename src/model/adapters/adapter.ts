@@ -24,8 +24,7 @@ import type { AdapterFile } from './adapter-file.ts'
 import { adapterFile } from './adapter-file.ts'
 import { changeBase } from './changed-base.ts'
 import { installDora, startMagnitudes } from './dora.ts'
-import type { EvaBatches } from './eva.ts'
-import { beginEva } from './eva.ts'
+import type { beginEva, EvaBatches } from './eva.ts'
 import { tableModules, takeTables } from './fixed-tables.ts'
 import { factorTensors, initialLora } from './initial-lora.ts'
 import type { InitialLora } from './lora-entries.ts'
@@ -57,7 +56,7 @@ export async function addAdapter(
   await prepareBase(state, asked)
   const { config, begun: a } =
     asked.initLoraWeights === 'eva'
-      ? await beginEva(state, asked, evaModules(asked, matched), batches)
+      ? await begunByEva(state, asked, evaModules(asked, matched), batches)
       : { config: asked, begun: nothing }
   const { modules, tables } =
     config === asked ? matched : divided(state, config, matchModules(config, adaptable))
@@ -227,4 +226,10 @@ async function installAdapter(
     ...tokenRowEntries(state, rowPlans, saved),
   ])
   setAdapter(state, adapter, await installTokenRows(state, rowPlans))
+}
+
+/** Few adapters begin so: what computes it is loaded for them. */
+async function begunByEva(...asked: Parameters<typeof beginEva>): ReturnType<typeof beginEva> {
+  const { beginEva: begin } = await import('./eva.ts')
+  return begin(...asked)
 }
