@@ -49,7 +49,6 @@ export type { Execute, TrainInput } from './compose-run.ts'
 export { dueSteps } from './due-steps.ts'
 export { handedStart, type HandedStart, type HandedTensor } from './handed-start.ts'
 export { learningRateAt } from './schedule.ts'
-export { writeReport } from './report/index.ts'
 export { trackedRun } from './tracked-run.ts'
 export {
   encodePrompts,
