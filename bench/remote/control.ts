@@ -1,22 +1,25 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createJobsClient } from '../../src/remote/ray/jobs-client.ts'
 import { readRemoteRecord } from '../../src/remote/record.ts'
 import type { Cluster } from './cluster.ts'
 import { runFettle, type Run } from './run-fettle.ts'
 import { check, longSteps, outputOf, runArgs, same, train, type Trial } from './trial.ts'
 
+/** Enough that a run is under way until somebody has come back to it, on a busy machine, too. */
+const steps = 5 * longSteps
+
 /** Ctrl-C once and twice, a terminal that closes, attach and cancel, on a cluster; what is gone on with ends with the same bits. */
 export async function control(trial: Trial, model: string, cluster: Cluster): Promise<void> {
   const args = [
-    ...runArgs(trial, model, trial.data, longSteps),
+    ...runArgs(trial, model, trial.data, steps),
     '--on',
     `ray://${cluster.address.host}`,
     '--workers',
     '2',
     '--no-report',
   ]
-  const calm = await train(trial, 'calm', args, ['--parallel', 'ddp'])
   const client = createJobsClient(cluster.address)
   /** Begins a run, and sends signals to fettle after its third step. */
   const begin = async (name: string, ...signals: NodeJS.Signals[]): Promise<Run> => {
@@ -34,32 +37,21 @@ export async function control(trial: Trial, model: string, cluster: Cluster): Pr
     runFettle(['train', ...args, '--output-dir', output, '--resume'], output)
   const statusOf = async (output: string): Promise<string> => {
     const { job } = await readRemoteRecord(output)
+    // Ray takes seconds to end what it was told to end.
+    for (let i = 0; i < 30 && (await client.state(job)).status === 'RUNNING'; i += 1) await delay(1000)
     return (await client.state(job)).status
   }
 
   const stopped = await begin('ctrl-c', 'SIGINT')
   const end = stopped.events.at(-1)
   const isSaved = existsSync(join(stopped.output, `checkpoint-${end?.step}`, 'adapter_model.safetensors'))
-  const isStopped = end?.interrupted === true && Number(end.step) < longSteps && stopped.code === 130
+  const isStopped = end?.interrupted === true && Number(end.step) < steps && stopped.code === 130
   check(
     trial,
     'Ctrl-C on Ray: checkpoint, exit 130',
     isStopped && isSaved,
     `step ${end?.step}, ${stopped.code}, ${isSaved}`,
   )
-  await rest(trial, 'Ctrl-C, then --resume', calm, stopped, await goOn(stopped.output))
-
-  const closed = await begin('closed', 'SIGHUP')
-  const attached = await runFettle(['attach', closed.output], closed.output)
-  const seen = [...attached.steps.keys()]
-  const isAll = seen.length === longSteps && seen[0] === 1 && attached.code === 0
-  check(
-    trial,
-    'terminal closed, then attach: all events',
-    closed.code === null && isAll,
-    `${seen.length} steps`,
-  )
-  await same(trial, 'terminal closed, then attach', calm, attached)
 
   const left = await begin('cancelled', 'SIGHUP')
   const cancelled = await runFettle(['attach', left.output, '--cancel'], left.output)
@@ -68,7 +60,6 @@ export async function control(trial: Trial, model: string, cluster: Cluster): Pr
   const after = await runFettle(['attach', left.output], left.output)
   const isTold = after.code === 1 && /was stopped.*--resume/.test(after.errors)
   check(trial, 'attach to what was cancelled', isTold, after.errors.trim())
-  await rest(trial, 'cancelled, then --resume', calm, left, await goOn(left.output))
 
   const twice = await begin('ctrl-c twice', 'SIGINT', 'SIGINT')
   const at = await statusOf(twice.output)
@@ -88,6 +79,21 @@ export async function control(trial: Trial, model: string, cluster: Cluster): Pr
     back.code === 130 && last?.interrupted === true,
     `step ${last?.step}, ${back.code}`,
   )
+
+  const calm = await train(trial, 'calm', args, ['--parallel', 'ddp'])
+  await rest(trial, 'Ctrl-C, then --resume', calm, stopped, await goOn(stopped.output))
+  await rest(trial, 'cancelled, then --resume', calm, left, await goOn(left.output))
+  const closed = await begin('closed', 'SIGHUP')
+  const attached = await runFettle(['attach', closed.output], closed.output)
+  const seen = [...attached.steps.keys()]
+  const isAll = seen.length === steps && seen[0] === 1 && attached.code === 0
+  check(
+    trial,
+    'terminal closed, then attach: all events',
+    closed.code === null && isAll,
+    `${seen.length} steps`,
+  )
+  await same(trial, 'terminal closed, then attach', calm, attached)
 }
 
 /** What was gone on with: its first steps are those before. */
