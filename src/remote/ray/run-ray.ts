@@ -140,11 +140,13 @@ export async function* rayEvents(
           yield* read(line)
         }
         const { status, message } = await client.state(job)
-        if (!ended && status !== 'PENDING' && status !== 'RUNNING')
-          for (const line of (await client.log(job)).split('\n')) yield* read(line)
+        const isOver = status !== 'PENDING' && status !== 'RUNNING'
+        // Ray's stream of a log breaks off on a busy machine, and may miss the last lines.
+        if (!ended && status !== 'PENDING')
+          for (const line of await logOf(client, job, isOver)) yield* read(line)
         if (ended) return
         if (status === 'STOPPED') throw failed(job, 'a job that was stopped', folder)
-        if (status === 'FAILED' || status === 'SUCCEEDED')
+        if (isOver)
           throw failed(job, `${status}: ${clipText(message.trim().split('\n').at(-1) ?? '')}`, folder)
       } catch (error) {
         if (!(error instanceof ConnectionError)) throw error
@@ -156,6 +158,16 @@ export async function* rayEvents(
   } finally {
     clearTimeout(waiting)
     signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** The lines of a log; none where it cannot be had yet. */
+async function logOf(client: JobsClient, job: string, isOver: boolean): Promise<string[]> {
+  try {
+    return (await client.log(job)).split('\n')
+  } catch (error) {
+    if (isOver || error instanceof ConnectionError) throw error
+    return []
   }
 }
 
