@@ -25,12 +25,12 @@ wanted = sys.argv[3:]
 
 def run(model):
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = 1
     session = ort.InferenceSession(model if isinstance(model, (str, bytes)) else str(model), options, providers=["CPUExecutionProvider"])
     half = any(each.name == "logits" and "float16" in each.type for each in session.get_outputs())
     out = []
     for ids, mask in rows:
-        feeds = {"input_ids": np.array([ids], np.int64), "attention_mask": np.ones((1, len(ids)), np.int64), "num_logits_to_keep": np.int64(0)}
+        feeds = {"input_ids": np.array([ids], np.int64), "attention_mask": np.ones((1, len(ids)), np.int64), "num_logits_to_keep": np.array(0, np.int64)}
         for each in session.get_inputs():
             if each.name.startswith("past"):
                 shape = [size if isinstance(size, int) else 1 if size == "batch_size" else 0 for size in each.shape]
@@ -50,7 +50,7 @@ def tell(name, found, reference):
         loss -= q[np.arange(len(targets)), targets].sum()
         kl += (np.exp(p) * (p - q)).sum()
         same += (p.argmax(-1) == q.argmax(-1)).sum()
-    print(json.dumps({"name": name, "tokens": count, "loss": round(loss / count, 4), "kl": round(float(kl / count), 5),
+    print(json.dumps({"name": name, "tokens": count, "loss": round(float(loss / count), 4), "kl": round(float(kl / count), 5),
                       "likeliest": round(float(same / count), 4)}), flush=True)
 
 

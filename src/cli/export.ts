@@ -111,7 +111,7 @@ function summaryOf({ format, type, path, files, certificate, certificatePaths }:
 
 function describe({ format, type, path, files, certificate }: ExportResult): string {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  const wrote = `${path} · ${format} · ${type} · ${short(bytes)}B in ${plural(files.length, 'file')}`
+  const wrote = `${path} · ${format} · ${type} · ${bytesIn(bytes)} in ${plural(files.length, 'file')}`
   return [wrote, ...certified(certificate)].join('\n  ')
 }
 
@@ -123,4 +123,9 @@ function certified({ note, forms }: ExportResult['certificate']): string[] {
       : `${type}: ${same} of ${plural(rows.length, 'answer')} equal, divergence ${kl.toPrecision(2)} nats, in ${runtime.name} ${runtime.version}${runtime.isTarget ? '' : `. ${why ?? ''}`}`,
   )
   return note === undefined ? told : [...told, `not compared. ${note}`]
+}
+
+/** `1.2 GB`. */
+function bytesIn(bytes: number): string {
+  return `${short(bytes).replace(' B', ' G')}B`
 }
