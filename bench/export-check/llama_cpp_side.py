@@ -11,7 +11,7 @@ from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
 ids = json.load(open(sys.argv[1]))
 model = llama_cpp.Llama(sys.argv[3], lora_path=sys.argv[4] if len(sys.argv) > 4 else None, logits_all=True, type_k=0, type_v=0,
-                        verbose=False, n_ctx=ids.get("context", 1024), n_threads=2)
+                        verbose=False, n_ctx=ids.get("context", 1024), n_threads=ids.get("threads", 2))
 vocabulary = llama_cpp.llama_model_get_vocab(model.model)
 rows = []
 for prompt in ids["prompts"]:
