@@ -73,7 +73,9 @@ export async function openUnloaded(
     },
     adapter: () => adapterFactors(state),
     merge: () => mergeAdapter(state),
-    save: (folder, given) => saveModel(state, folder, { ...given, place: path }),
+    // What is rounded first is rounded as a whole each time.
+    save: (folder, given) =>
+      saveModel(state, folder, { ...given, place: path, atOnce: options.quantization ? 1 << 24 : 1 << 22 }),
     free: async () => state.engine.close(),
   }
 }

@@ -30,6 +30,8 @@ export interface SaveOptions {
   place: string
   /** Above so many bytes its weights go to several files; default: always one. */
   maxShardBytes?: number
+  /** Numbers of a matrix that are in memory at once: a larger one is read in pieces; default 2²⁴. */
+  atOnce?: number
   /** Is told of each tensor before it is written, and may throw to stop. */
   onTensor?: (written: number, all: number) => void
 }
@@ -54,6 +56,7 @@ export async function saveModel(
     generationConfig,
     place,
     maxShardBytes = Number.POSITIVE_INFINITY,
+    atOnce = 1 << 24,
     onTensor,
   }: SaveOptions,
 ): Promise<void> {
@@ -67,7 +70,7 @@ export async function saveModel(
     })
   await makeFolder(folder)
   if (fourBits) checkFourBits(state, place)
-  const tensors = storedTensors(state, dtype, fourBits)
+  const tensors = storedTensors(state, { dtype, fourBits, atOnce })
   await writeWeightFiles(folder, withProgress(tensors, onTensor), maxShardBytes)
   await writeFileAtomic(
     join(folder, 'generation_config.json'),
@@ -107,8 +110,11 @@ function checkFloat16(name: string, values: Float32Array): void {
 /** The model's tensors one after the other, each read when it is written: in one type, or each in its own. */
 function storedTensors(
   state: ModelState,
-  dtype: SavedType | 'stored',
-  fourBits: FourBits | undefined,
+  {
+    dtype,
+    fourBits,
+    atOnce,
+  }: { dtype: SavedType | 'stored'; fourBits: FourBits | undefined; atOnce: number },
 ): TensorToWrite[] {
   const { architecture, store, config } = state
   // Projections that are one tensor here stand beside one another in the file.
@@ -118,13 +124,13 @@ function storedTensors(
     return latest.values
   }
   async function* piecesOf(parameter: Parameter, slice: TensorSlice): AsyncGenerator<Float32Array> {
-    if (slice.stored || slice.rows * slice.columns <= mostAtOnce) {
+    if (slice.stored || slice.rows * slice.columns <= atOnce) {
       yield extractSlice(await read(parameter), slice)
       return
     }
     const first = slice.offset / slice.columns
     // Whole blocks of 64 numbers.
-    const rows = Math.ceil(mostAtOnce / slice.columns / fourBitBlock) * fourBitBlock
+    const rows = Math.ceil(atOnce / slice.columns / fourBitBlock) * fourBitBlock
     for (let row = 0; row < slice.rows; row += rows)
       yield readExact(state, parameter, { first: first + row, rows: Math.min(rows, slice.rows - row) })
   }
@@ -140,9 +146,6 @@ function storedTensors(
     }),
   )
 }
-
-/** Numbers of a matrix that are in memory at once: a larger one is read in pieces. */
-const mostAtOnce = 1 << 24
 
 async function* inType(
   name: string,
