@@ -4,7 +4,14 @@ import { describe, expect, it } from 'vitest'
 import { AutoModelForCausalLM } from '../../../src/model/index.ts'
 import { fixture } from '../../model/golden.ts'
 import { AutoTokenizer } from '../../../src/tokenizer/index.ts'
-import { trainDpo, trainKto, train, type StartEvent, type TrainInput } from '../../../src/train/index.ts'
+import {
+  prepareRun,
+  trainDpo,
+  trainKto,
+  train,
+  type StartEvent,
+  type TrainInput,
+} from '../../../src/train/index.ts'
 import { createRuns, type Given, type Trainer } from '../stopped-runs.ts'
 
 const tiny = join(import.meta.dirname, '../../../assets/tiny-llama')
@@ -140,4 +147,13 @@ it.each<[string, Given, string, string]>([
   ],
 ])('asks for %s', async (name, options, place, expected) => {
   await expect(run(train, name, options)).rejects.toMatchObject({ problems: [{ place, expected }] })
+})
+
+it('is not prepared and kept, which fettle prepare says', async () => {
+  const model = await AutoModelForCausalLM.fromPretrained(tiny)
+  const events = prepareRun({ model, tokenizer, method: 'dpo', data: [{ rows: pairs, name: 'rows' }] })
+  await expect(events.next()).rejects.toThrow(
+    /method: dpo; expected sft, .* fettle inspect --method dpo shows what it makes of them/,
+  )
+  await model.free()
 })
