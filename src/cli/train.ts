@@ -18,6 +18,8 @@ const interruptedCode = 130
 
 /** What ends a run after the step that is under way: a terminal that closes is no reason to lose it. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+/** What is left to be written at the end of a run is written in this time. */
+const patienceMs = 250
 /** Nobody presses Ctrl-C twice in this time. */
 const repeatMs = 300
 
@@ -133,10 +135,17 @@ export const train = defineCommand({
     } finally {
       view?.close()
       for (const signal of heard) process.off(signal, interrupt)
+      if (options.method === 'grpo') endWithoutWaiting()
     }
     return code
   },
 })
+
+/** Ends the process, though a module of rewards may keep it: by a timer, a connection, an answer that never comes. */
+function endWithoutWaiting(): void {
+  // Where nothing keeps it, it has ended by then.
+  setTimeout(() => process.stdout.write('', () => process.exit()), patienceMs).unref()
+}
 
 /**
  * This command line, to be given again.
