@@ -302,6 +302,26 @@ describe('MLflow', () => {
     expect(server.got.filter(({ body }) => body['run_id'] === 'r1').length).toBeGreaterThan(2)
   })
 
+  it('gets what a process that was killed did not come to send', async () => {
+    const server = await listen((request) => {
+      if (request.url?.includes('get-by-name')) return { body: { experiment: { experiment_id: '7' } } }
+      if (request.url?.endsWith('runs/search')) return { body: { runs: [{ info: { run_id: 'r1' } }] } }
+      return {}
+    })
+    await track({})
+    const [log, tracker] = await trackersOf(optionsOf({ reportTo: 'mlflow' }), {
+      MLFLOW_TRACKING_URI: server.url,
+    })(folder, 'run-id')
+    for (const event of events)
+      if (event.type === 'start') for (const each of [log, tracker]) each.record({ ...event, first_step: 2 })
+    expect([await log.close(), await tracker.close()]).toEqual([undefined, undefined])
+    server.close()
+    const losses = server.got
+      .flatMap(({ body }) => (body['metrics'] ?? []) as { key: string; step: number }[])
+      .filter(({ key }) => key === 'train/loss')
+    expect(losses.map(({ step }) => step)).toEqual([1, 2])
+  })
+
   it('has an address, or is refused before anything is trained', () => {
     expect(() => trackersOf(optionsOf({ reportTo: ['mlflow'] }), {})).toThrow(
       /mlflow, and no address; expected .*MLFLOW_TRACKING_URI/,

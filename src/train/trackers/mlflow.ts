@@ -13,6 +13,12 @@ export interface MlflowOptions {
   token?: string | undefined
 }
 
+/** An event, and when it came. */
+interface Timed {
+  event: TrainEvent
+  timestamp: number
+}
+
 /** Parameters that a request takes, and characters of one. */
 const [mostParams, longestParam] = [100, 500]
 /** Metrics that a request takes. */
@@ -28,14 +34,34 @@ export function createMlflow({ folder, runId, options }: TrackedRun, given: Mlfl
     given.token === undefined ? {} : { authorization: `Bearer ${given.token}` }
   const post = (path: string, body: unknown) => requestJson(`${api}/${path}`, { body, headers })
   let started: Promise<string> | undefined
-  /** The last step of each metric that was there before. */
+  /** The last step of each metric that was there before, and the step that the run goes on from. */
   const before = new Map<string, number>()
-  const sender = createSender<{ event: TrainEvent; timestamp: number }>(async (items) => {
+  let firstStep = 0
+  const sender = createSender<Timed>(async (items) => {
     started ??= begin()
     const id = await started.catch((error: unknown) => {
       started = undefined
       throw error
     })
+    await log(id, items)
+    const end = items.find(({ event }) => event.type === 'end')
+    if (end?.event.type === 'end')
+      await post('runs/update', {
+        run_id: id,
+        status: end.event.interrupted ? 'KILLED' : 'FINISHED',
+        end_time: end.timestamp,
+      })
+  })
+  return {
+    name: 'mlflow',
+    record(event) {
+      if (event.type === 'start') firstStep = event.first_step
+      sender.add({ event, timestamp: Date.now() })
+    },
+    close: sender.close,
+  }
+
+  async function log(id: string, items: readonly Timed[]): Promise<void> {
     const metrics = items
       .flatMap(({ event, timestamp }) =>
         Object.entries(scalarsOf(event)).map(([key, value]) => ({
@@ -49,21 +75,23 @@ export function createMlflow({ folder, runId, options }: TrackedRun, given: Mlfl
       .filter(({ key, step }) => step > (before.get(key) ?? -1))
     for (let at = 0; at < metrics.length; at += mostMetrics)
       await post('runs/log-batch', { run_id: id, metrics: metrics.slice(at, at + mostMetrics) })
-    const end = items.find(({ event }) => event.type === 'end')
-    if (end?.event.type === 'end')
-      await post('runs/update', {
-        run_id: id,
-        status: end.event.interrupted ? 'KILLED' : 'FINISHED',
-        end_time: end.timestamp,
-      })
-  })
-  return {
-    name: 'mlflow',
-    record: (event) => sender.add({ event, timestamp: Date.now() }),
-    close: sender.close,
   }
 
   async function begin(): Promise<string> {
+    const id = await openRun()
+    if (firstStep === 0) return id
+    // What a process that was killed did not come to send.
+    const { readRunEvents } = await import('../report/run-events.ts')
+    const { steps, evaluations } = await readRunEvents(folder)
+    const earlier = [...steps, ...evaluations].filter(({ step }) => step <= firstStep)
+    await log(
+      id,
+      earlier.map((event) => ({ event, timestamp: Date.now() })),
+    )
+    return id
+  }
+
+  async function openRun(): Promise<string> {
     const experiment = await experimentId()
     const own = await runBefore(experiment)
     if (own !== undefined) {
