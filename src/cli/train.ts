@@ -143,8 +143,9 @@ export const train = defineCommand({
 
 /** Ends the process, though a module of rewards may keep it: by a timer, a connection, an answer that never comes. */
 function endWithoutWaiting(): void {
+  const { stdout } = process
   // Where nothing keeps it, it has ended by then.
-  setTimeout(() => process.stdout.write('', () => process.exit()), patienceMs).unref()
+  setInterval(() => stdout.writableLength === 0 && process.exit(), patienceMs).unref()
 }
 
 /**
