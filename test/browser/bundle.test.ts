@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { strToU8, zipSync } from 'fflate'
 import { afterAll, expect, test } from 'vitest'
 import type * as Entry from '../../src/browser-entry.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
@@ -97,4 +98,30 @@ test('keeps files by their paths, and gives them back as an archive', async () =
   expect(archive.includes('in/b.bin')).toBe(true)
   removeFiles('/kept')
   expect(getFiles('/kept')).toEqual({})
+})
+
+test('reads rows from gzip, of two files put together too, and from ZIP, and refuses what breaks off', async () => {
+  const page = await load()
+  const read = files.filter((name) => /^(tokenizer|chat)/.test(name))
+  await page.putFiles(
+    '/tokenizer',
+    Object.fromEntries(
+      read.map((name) => [name, readFileSync(join(root, 'assets', 'tiny-llama', name), 'utf8')]),
+    ),
+  )
+  const tokenizer = await page.AutoTokenizer.fromPretrained('/tokenizer')
+  const packed = Buffer.concat([gzipSync(`${rows}\n`), gzipSync(rows)])
+  const archive = zipSync({ 'rows.jsonl': strToU8(rows) })
+  await page.putFiles('/packed', {
+    'rows.jsonl.gz': packed,
+    'rows.zip': archive,
+    'cut.jsonl.gz': packed.subarray(0, 100),
+  })
+  const count = async (name: string): Promise<number> => {
+    let found = 0
+    for await (const _ of page.inspect([`/packed/${name}`], tokenizer)) found += 1
+    return found
+  }
+  expect([await count('rows.jsonl.gz'), await count('rows.zip')]).toEqual([8, 4])
+  await expect(count('cut.jsonl.gz')).rejects.toThrow(/^\/packed\/cut\.jsonl\.gz/)
 })
