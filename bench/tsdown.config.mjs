@@ -1,7 +1,8 @@
+import { join } from 'node:path'
 import { defineConfig } from 'tsdown'
 
 /** Measuring programs that import src/, built into build/bench: `npx tsdown -c bench/tsdown.config.mjs`. */
-export default defineConfig({
+const programs = {
   entry: {
     interop: 'interop.ts',
     'real-run': 'real-run.ts',
@@ -41,4 +42,14 @@ export default defineConfig({
   target: 'node20',
   dts: false,
   clean: true,
-})
+}
+
+/** The op tests, in a folder of their own that is copied to where they run. */
+const opTests = {
+  ...programs,
+  entry: { 'op-tests': 'op-tests.ts' },
+  outDir: '../build/op-tests',
+  alias: { vitest: join(import.meta.dirname, 'op-tests', 'vitest-stand-in.ts') },
+}
+
+export default defineConfig([programs, opTests])

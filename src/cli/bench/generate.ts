@@ -1,4 +1,5 @@
 import { loadavg } from 'node:os'
+import type { EngineName } from '../../engine/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
 import { modelShape, weightsOfToken } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
@@ -25,9 +26,9 @@ export interface GenerateFigures {
   weight_bytes: number
   /**
    * What decoding reached of reading the weights once a token, at the bandwidth measured right before and after the same
-   * repetition; the median of all. More than 1 where bfloat16 weights are read in 12 bits.
+   * repetition (the native engine's only); the median of all. More than 1 where bfloat16 weights are read in 12 bits.
    */
-  share_of_reading: number
+  share_of_reading?: number
   /** Products of one pass over the prompt; for `prompt` only. */
   flops_per_s: number
   /** Of one pass over the prompt; for `prompt` only. */
@@ -47,6 +48,7 @@ const repeats = 3
 /** Measures greedy generation, or reading a prompt, in this process. */
 export async function measureGeneration(
   wanted: GenerateCase | PromptCase,
+  engine: EngineName,
   modelPath: string,
 ): Promise<GenerateFigures> {
   const load = loadavg()[0]
@@ -56,7 +58,7 @@ export async function measureGeneration(
     dtype: 'bfloat16',
     quantization,
     activationQuantization: (wanted.kind === 'prompt' && wanted.activationQuantization) || null,
-    engine: 'native',
+    engine,
   })
   const { question = story, promptLookupNumTokens = 0 }: Partial<GenerateCase> =
     wanted.kind === 'generate' ? wanted : {}
@@ -104,11 +106,12 @@ export async function measureGeneration(
   // Before reading is measured, which takes memory of its own.
   const peakRssMib = Math.round(process.resourceUsage().maxRSS / 1024)
   const { isa, threads } = model.engine
-  const bandwidths = [readBandwidth(isa, threads)]
+  const bandwidthNow = (): number[] => (engine === 'native' ? [readBandwidth(isa, threads)] : [])
+  const bandwidths = bandwidthNow()
   const times: Awaited<ReturnType<typeof generate>>[] = []
   for (let i = 0; i < repeats; i += 1) {
     times.push(await generate())
-    bandwidths.push(readBandwidth(isa, threads))
+    bandwidths.push(...bandwidthNow())
   }
   const shares = times.map(({ decoding }, i) => {
     const bandwidth = (bandwidths[i] + bandwidths[i + 1]) / 2
@@ -129,7 +132,7 @@ export async function measureGeneration(
     tokens_per_s: (isPrompt ? prompt.length : prompts.length * newTokens) / whole,
     decode_tokens_per_s: isPrompt ? 0 : (prompts.length * (newTokens - 1)) / decoding,
     weight_bytes: weightBytes,
-    share_of_reading: isPrompt ? 0 : median(shares),
+    ...(engine === 'native' && { share_of_reading: isPrompt ? 0 : median(shares) }),
     flops_per_s: totalWork(work).flops / whole,
     ops: [...(profile ?? [])].map(([op, ms]) => ({ flops: 0, bytes: 0, ...work.get(op), op, ms })),
     peak_rss_mib: peakRssMib,

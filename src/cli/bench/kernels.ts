@@ -1,6 +1,6 @@
 import { loadavg } from 'node:os'
 import { createEngine } from '../../engine/index.ts'
-import type { DType, Engine } from '../../engine/index.ts'
+import type { DType, Engine, EngineName } from '../../engine/index.ts'
 import { kernelShape, modelShape } from './model-shape.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
 import type { KernelRun } from './kernel-runs.ts'
@@ -15,8 +15,8 @@ export interface KernelFigures extends Omit<KernelRun, 'commands' | 'amount'> {
   ms: number
   /** Useful operations or bytes a second. */
   per_s: number
-  /** Of the peak that was measured right before or after. */
-  share: number
+  /** Of the peak that was measured right before or after; the native engine's only. */
+  share?: number
 }
 
 export interface KernelReport {
@@ -33,16 +33,16 @@ const rounds = 5
 const roundSeconds = 0.04
 
 /**
- * Measures the kernels on the model's own shapes with random values, each between two measurements of the machine's peaks.
- * Needs the native engine.
+ * Measures the kernels on the model's own shapes with random values, those of the native engine each between two
+ * measurements of the machine's peaks.
  */
-export async function measureKernels(modelPath: string): Promise<KernelReport> {
+export async function measureKernels(name: EngineName, modelPath: string): Promise<KernelReport> {
   const load = loadavg()[0]
-  const model = await AutoModelForCausalLM.fromPretrained(modelPath, { engine: 'native' })
+  const model = await AutoModelForCausalLM.fromPretrained(modelPath, { engine: name })
   const config = kernelShape(modelShape(internalsOf(model).state.architecture))
-  const engine = await createEngine({ engine: 'native' })
+  const engine = await createEngine({ engine: name })
   const kernels: KernelFigures[] = []
-  let peaks = peaksOf(engine.isa, engine.threads)
+  let peaks = peaksBeside(engine)
   for (const prepare of kernelRuns(config)) {
     const workshop = new Workshop(engine)
     const { figures, after } = await measure(engine, prepare(workshop), peaks)
@@ -57,8 +57,8 @@ export async function measureKernels(modelPath: string): Promise<KernelReport> {
 async function measure(
   engine: Engine,
   { commands, amount, ...labels }: KernelRun,
-  before: MachinePeaks,
-): Promise<{ figures: KernelFigures; after: MachinePeaks }> {
+  before: MachinePeaks | undefined,
+): Promise<{ figures: KernelFigures; after: MachinePeaks | undefined }> {
   let program = engine.compile(commands, [])
   const time = async () => {
     const begun = performance.now()
@@ -71,7 +71,7 @@ async function measure(
   program = engine.compile(repeated, [])
   let seconds = Infinity
   for (let round = 0; round < rounds; round += 1) seconds = Math.min(seconds, await time())
-  const after = peaksOf(engine.isa, engine.threads)
+  const after = peaksBeside(engine)
   const limit = (peaks: MachinePeaks) =>
     labels.limit === 'reading' ? peaks.read : arithmeticPeak(peaks, activation)
   const reached = amount / seconds
@@ -80,8 +80,12 @@ async function measure(
       ...labels,
       ms: seconds * 1000,
       per_s: reached,
-      share: reached / Math.max(limit(before), limit(after)),
+      ...(before && after && { share: reached / Math.max(limit(before), limit(after)) }),
     },
     after,
   }
+}
+
+function peaksBeside({ name, isa, threads }: Engine): MachinePeaks | undefined {
+  return name === 'native' ? peaksOf(isa, threads) : undefined
 }

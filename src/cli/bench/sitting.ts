@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import type { EngineName } from '../../engine/index.ts'
 import { FettleError } from '../../error.ts'
 import type { BenchCase } from './cases.ts'
 import type { GenerateFigures } from './generate.ts'
@@ -18,10 +19,10 @@ export interface Measurement {
   type: 'measurement'
   case: string
   figures: Figures
-  /** Of as many threads as it used: operations and bytes a second. */
-  peak: { arithmetic: number; read: number }
+  /** Of as many threads as it used: operations and bytes a second. The native engine's only. */
+  peak?: { arithmetic: number; read: number }
   /** What it reached of the peak that limits it: products of arithmetic, decoding of reading. */
-  share: number
+  share?: number
 }
 
 /** One run of a peer, with every number that it printed. */
@@ -53,6 +54,7 @@ export interface SittingOptions {
   model: string
   data: string
   cases: readonly (readonly [string, BenchCase])[]
+  engine: EngineName
   /** Folder of the Python peers. */
   peers?: string
   repeat: number
@@ -60,20 +62,21 @@ export interface SittingOptions {
 
 /** Measures case after case, each in a process of its own, ours and the peers' alternately. */
 export async function* sitting(options: SittingOptions): AsyncGenerator<BenchEvent, void, undefined> {
-  yield { type: 'peaks', ...measurePeaks() }
+  const peaksFor = (isa?: string): PeakReport[] => (options.engine === 'native' ? [measurePeaks(isa)] : [])
+  for (const report of peaksFor()) yield { type: 'peaks', ...report }
   const done = new Map<string, PeerRun[]>()
   for (const [name, benchCase] of options.cases) {
     const opponents = options.peers === undefined ? [] : peers.filter(({ against }) => against === name)
     const ours: Measurement[] = []
     for (let round = 0; round < options.repeat; round += 1) {
       const isa = benchCase.kind === 'train' ? benchCase.isa : undefined
-      const before = measurePeaks(isa)
+      const before = peaksFor(isa)
       const figures = await measureCase(name, isa, options)
       if (figures.kind === 'kernels') {
         yield { type: 'kernels', ...figures }
         continue
       }
-      const measurement = withShare(name, figures, [before, measurePeaks(isa)])
+      const measurement = withShare(name, figures, [...before, ...peaksFor(isa)])
       ours.push(measurement)
       yield measurement
       for (const peer of opponents) {
@@ -89,6 +92,7 @@ export async function* sitting(options: SittingOptions): AsyncGenerator<BenchEve
 }
 
 function withShare(name: string, figures: Figures, around: readonly PeakReport[]): Measurement {
+  if (around.length === 0) return { type: 'measurement', case: name, figures }
   const limits = around.map((report) => (figures.threads === 1 ? report.one : report.all))
   const peak = {
     arithmetic: Math.max(...limits.map((limit) => arithmeticPeak(limit, figures.dtype))),
@@ -123,9 +127,9 @@ function ratioOf(name: string, peer: Peer, ours: readonly Measurement[], theirs:
 async function measureCase(
   name: string,
   isa: string | undefined,
-  { model, data }: SittingOptions,
+  { model, data, engine }: SittingOptions,
 ): Promise<Figures | KernelReport> {
-  const args = ['bench', '--measure', name, '--model', model, '--data', data, '--json']
+  const args = ['bench', '--measure', name, '--model', model, '--data', data, '--engine', engine, '--json']
   const child = spawn(process.execPath, [process.argv[1], ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...(isa !== undefined && { FETTLE_ISA: isa }) },

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DataSource } from '../../data/index.ts'
+import type { EngineName } from '../../engine/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../model/index.ts'
 import { modelShape } from './model-shape.ts'
 import { AutoTokenizer } from '../../tokenizer/index.ts'
@@ -47,6 +48,7 @@ export interface TrainFigures {
 /** Makes the run in this process, as `fettle train` would, and measures it. */
 export async function measureTraining(
   { options: caseOptions, steps, threads, rowTokens }: TrainCase,
+  engine: EngineName,
   modelPath: string,
   dataPath: string,
 ): Promise<TrainFigures> {
@@ -59,7 +61,7 @@ export async function measureTraining(
       dtype,
       quantization: caseOptions.quantization ?? null,
       activationQuantization: caseOptions.activationQuantization ?? null,
-      engine: 'native',
+      engine,
       ...(threads !== undefined && { threads }),
     })
     const data = rowTokens === undefined ? [dataPath] : [await longRows(dataPath, tokenizer, rowTokens)]

@@ -47,7 +47,7 @@ export function kernelLines({ kernels, isa, threads, dtype, load }: KernelReport
       count(tokens),
       ms.toFixed(3),
       limit === 'arithmetic' ? `${giga(speed)} GFLOPS` : `${(speed / 1e9).toFixed(1)} GB/s`,
-      percent(share),
+      share === undefined ? '' : percent(share),
     ]),
   )
 }
@@ -55,12 +55,15 @@ export function kernelLines({ kernels, isa, threads, dtype, load }: KernelReport
 /** A measurement in one line. */
 export function measurementLine({ case: name, figures, share, peak }: Measurement, summary: string): string {
   const { isa, threads, dtype, peak_rss_mib: memory, load } = figures
+  const ofPeak =
+    share === undefined || peak === undefined ? '' : ` · ${percent(share)} of ${giga(peak.arithmetic)} GFLOPS`
+  const ofReading = share === undefined ? '' : ` · ${percent(share)} of reading the weights once a token`
   const speed =
     figures.kind === 'train'
-      ? `${count(figures.tokens_per_s)} tokens/s · ${count(figures.step_ms)} ms a step · ${percent(share)} of ${giga(peak.arithmetic)} GFLOPS`
+      ? `${count(figures.tokens_per_s)} tokens/s · ${count(figures.step_ms)} ms a step${ofPeak}`
       : figures.kind === 'generate'
-        ? `${count(figures.tokens_per_s)} tokens/s (${count(figures.decode_tokens_per_s)} after the prompt) · ${percent(share)} of reading the weights once a token`
-        : `${count(figures.tokens_per_s)} tokens/s · ${percent(share)} of ${giga(peak.arithmetic)} GFLOPS`
+        ? `${count(figures.tokens_per_s)} tokens/s (${count(figures.decode_tokens_per_s)} after the prompt)${ofReading}`
+        : `${count(figures.tokens_per_s)} tokens/s${ofPeak}`
   const start = figures.kind === 'train' ? ` · first step begun after ${figures.start_s.toFixed(2)} s` : ''
   return `${name.padEnd(11)} ${summary} (${dtype}, ${isa}, ${plural(threads, 'thread')}): ${speed} · ${count(memory)} MiB${start} · load ${load.toFixed(1)}`
 }
@@ -105,7 +108,7 @@ export function ratioLines(ratios: readonly Ratio[]): string[] {
 export function rooflineLines(
   ops: readonly OpFigures[],
   stepMs: number,
-  { arithmetic, read }: Measurement['peak'],
+  { arithmetic, read }: NonNullable<Measurement['peak']>,
 ): string[] {
   const atPeak = ({ flops, bytes }: Pick<OpFigures, 'flops' | 'bytes'>) =>
     Math.max(flops / arithmetic, bytes / read) * 1000
