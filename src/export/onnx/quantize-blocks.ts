@@ -12,7 +12,8 @@ export interface QuantizedRows {
 }
 
 /**
- * Numbers in blocks of 8 or 4 bits.
+ * Numbers in blocks of 8 or 4 bits: of 4 the number that is farthest from zero becomes the lowest code, as in onnxruntime's own quantiser. A
+ * scale of the smallest squared error was no better: on 902 tokens of SmolLM2 the divergence was 0.231 nats with it, 0.207 without.
  *
  * @param values  whole blocks
  * @param scaleType  what the scales are stored in: codes are chosen for what is left of them
@@ -28,7 +29,7 @@ export function quantizeBlocks(
   for (let block = 0; block < blocks; block += 1) {
     const start = block * blockSize
     const peak = peakOf(values, start)
-    const scale = bits === 8 ? peak / -127 : bestScale(values, start, peak)
+    const scale = peak / (bits === 8 ? -127 : -8)
     const stored = scaleType === 'float32' ? Math.fround(scale) : float16ToNumber(numberToFloat16(scale))
     scales[block] = stored
     if (bits === 8) writeBytes(values, start, stored, codes)
@@ -43,32 +44,6 @@ function peakOf(values: Float32Array, start: number): number {
   for (let i = start; i < start + blockSize; i += 1)
     if (Math.abs(values[i]) > Math.abs(peak)) peak = values[i]
   return peak
-}
-
-/** What the peak may become: the lowest code reaches −8, the highest 7. */
-const peakCodes = [-8, -7.5, -7, -6.5]
-
-/** The scale with the smallest squared error: for codes q of numbers x that are rounded with a guess, Σ x q / Σ q². */
-function bestScale(values: Float32Array, start: number, peak: number): number {
-  if (peak === 0) return 0
-  let best = 0
-  let most = 0
-  for (const code of peakCodes) {
-    const inverse = code / peak
-    let products = 0
-    let squares = 0
-    for (let i = start; i < start + blockSize; i += 1) {
-      const q = Math.max(-8, Math.min(7, Math.round(values[i] * inverse)))
-      products += values[i] * q
-      squares += q * q
-    }
-    // The error is Σ x² − (Σ x q)² / Σ q².
-    const explained = squares === 0 ? 0 : (products * products) / squares
-    if (explained <= most) continue
-    most = explained
-    best = products / squares
-  }
-  return best
 }
 
 function writeBytes(values: Float32Array, start: number, scale: number, codes: Uint8Array): void {
