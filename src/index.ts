@@ -182,6 +182,8 @@ export { exportModel } from './export/index.ts'
 export type {
   Certificate,
   CertifiedForm,
+  FormProblem,
+  RowsFrom,
   ComparedRow,
   ExportedFile,
   ExportFormatName,

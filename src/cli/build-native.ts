@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { FettleError } from '../error.ts'
 import { defineCommand } from './command.ts'
-import { writeJsonLine } from './json-lines.ts'
+import { writeJsonLine } from './terminal/json-lines.ts'
 import { packageFolder } from '../version.ts'
 
 /** Compiles the kernels where fettle is installed. */

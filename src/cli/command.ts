@@ -1,6 +1,6 @@
 import { FettleError } from '../error.ts'
-import { flagName, readArguments } from './flags.ts'
-import type { Flag, Flags } from './flags.ts'
+import { flagName, readArguments } from './flags/flags.ts'
+import type { Flag, Flags } from './flags/flags.ts'
 
 type FlagType<F extends Flag> = F['type'] extends 'boolean'
   ? boolean

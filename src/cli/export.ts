@@ -1,12 +1,12 @@
 import { exportFormats, type ExportFormatName, type ExportResult } from '../export/index.ts'
 import { bytesOf } from './byte-size.ts'
 import { defineCommand } from './command.ts'
-import { writeJsonLine } from './json-lines.ts'
-import { modelFlags, oneOf, pathsOf } from './model-flags.ts'
-import { plural, short } from './numbers.ts'
+import { writeJsonLine } from './terminal/json-lines.ts'
+import { modelFlags, oneOf, pathsOf } from './flags/model-flags.ts'
+import { plural, short } from './terminal/numbers.ts'
 import { quantizations } from '../engine/index.ts'
 import { interruptedCode, runExport, shardFlag } from './run-export.ts'
-import { terminalOf } from './terminal.ts'
+import { terminalOf } from './terminal/terminal.ts'
 
 const names = Object.keys(exportFormats) as ExportFormatName[]
 

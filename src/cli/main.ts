@@ -2,12 +2,12 @@
 import { setFlagsFromString } from 'node:v8'
 import { closestName } from '../closest-name.ts'
 import { FettleError } from '../error.ts'
-import { watchOutput } from './closed-output.ts'
-import type { CommandEntry } from './completions.ts'
-import { columns, commandHelp } from './help.ts'
-import { reportError } from './report-error.ts'
-import type { Terminal } from './terminal.ts'
-import { terminalOf } from './terminal.ts'
+import { watchOutput } from './terminal/closed-output.ts'
+import type { CommandEntry } from './flags/completions.ts'
+import { columns, commandHelp } from './flags/help.ts'
+import { reportError } from './terminal/report-error.ts'
+import type { Terminal } from './terminal/terminal.ts'
+import { terminalOf } from './terminal/terminal.ts'
 import { version } from '../version.ts'
 
 /** Each is loaded only when it runs, so that the help is there at once. */
@@ -23,35 +23,35 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     'train',
     {
       summary: 'Fine-tunes a model on your conversations',
-      load: async () => (await import('./train.ts')).train,
+      load: async () => (await import('./train/train.ts')).train,
     },
   ],
   [
     'attach',
     {
       summary: 'Shows a run again that is computed elsewhere, or ends it',
-      load: async () => (await import('./attach.ts')).attach,
+      load: async () => (await import('./train/attach.ts')).attach,
     },
   ],
   [
     'prepare',
     {
       summary: 'Turns data into tokens and keeps them, so that training begins at once',
-      load: async () => (await import('./prepare.ts')).prepare,
+      load: async () => (await import('./prepare/prepare.ts')).prepare,
     },
   ],
   [
     'plot',
     {
       summary: 'Draws the curves of runs in the terminal',
-      load: async () => (await import('./plot.ts')).plot,
+      load: async () => (await import('./train/plot.ts')).plot,
     },
   ],
   [
     'report',
     {
       summary: 'Writes one page with the curves of several runs',
-      load: async () => (await import('./report.ts')).report,
+      load: async () => (await import('./train/report.ts')).report,
     },
   ],
   [
@@ -65,7 +65,7 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     'doctor',
     {
       summary: 'Says what is wrong with a model, its data or a run, and how to cure it',
-      load: async () => (await import('./doctor.ts')).doctor,
+      load: async () => (await import('./doctor/doctor.ts')).doctor,
     },
   ],
   [
@@ -114,7 +114,7 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     'site',
     {
       summary: 'Gives out a page that fine-tunes in the browser',
-      load: async () => (await import('./site.ts')).site,
+      load: async () => (await import('./site/site.ts')).site,
     },
   ],
   [
@@ -128,7 +128,7 @@ const commands: ReadonlyMap<string, CommandEntry> = new Map<string, CommandEntry
     'completions',
     {
       summary: 'Prints a script with which bash, zsh or fish completes commands and flags',
-      load: async () => (await import('./completions.ts')).completionsOf(commands),
+      load: async () => (await import('./flags/completions.ts')).completionsOf(commands),
     },
   ],
 ])

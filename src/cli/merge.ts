@@ -2,10 +2,10 @@ import { quantizations } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
 import { bytesOf } from './byte-size.ts'
 import { defineCommand } from './command.ts'
-import { writeJsonLine } from './json-lines.ts'
-import { modelFlags, oneOf, pathsOf } from './model-flags.ts'
+import { writeJsonLine } from './terminal/json-lines.ts'
+import { modelFlags, oneOf, pathsOf } from './flags/model-flags.ts'
 import { interruptedCode, runExport, shardFlag } from './run-export.ts'
-import { terminalOf } from './terminal.ts'
+import { terminalOf } from './terminal/terminal.ts'
 
 const storedTypes = ['float32', 'bfloat16', 'float16', 'nf4', 'nf4-double'] as const
 

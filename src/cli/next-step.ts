@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { unbroken } from './paint.ts'
-import type { Terminal } from './terminal.ts'
+import { unbroken } from './terminal/paint.ts'
+import type { Terminal } from './terminal/terminal.ts'
 
 /** What a folder holds that a command of fettle is for. */
 interface Found {

@@ -1,10 +1,10 @@
 import { pushModel, type PushResult } from '../export/push/index.ts'
 import { defineCommand } from './command.ts'
-import { writeJsonLine } from './json-lines.ts'
-import { showNotices } from './notices.ts'
-import { plural, short } from './numbers.ts'
-import { bar } from './sparkline.ts'
-import { createProgressLine, terminalOf } from './terminal.ts'
+import { writeJsonLine } from './terminal/json-lines.ts'
+import { showNotices } from './terminal/notices.ts'
+import { plural, short } from './terminal/numbers.ts'
+import { bar } from './terminal/sparkline.ts'
+import { createProgressLine, terminalOf } from './terminal/terminal.ts'
 
 /** The shell's code for a program that Ctrl-C ended. */
 const interruptedCode = 130

@@ -1,8 +1,8 @@
 import { exportModel, type ExportOptions, type ExportResult } from '../export/index.ts'
-import { showNotices } from './notices.ts'
-import { plural } from './numbers.ts'
-import { bar } from './sparkline.ts'
-import { createProgressLine, terminalOf } from './terminal.ts'
+import { showNotices } from './terminal/notices.ts'
+import { plural } from './terminal/numbers.ts'
+import { bar } from './terminal/sparkline.ts'
+import { createProgressLine, terminalOf } from './terminal/terminal.ts'
 
 /** The shell's code for a program that Ctrl-C ended. */
 export const interruptedCode = 130

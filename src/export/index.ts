@@ -4,6 +4,8 @@
 export type {
   Certificate,
   CertifiedForm,
+  FormProblem,
+  RowsFrom,
   ComparedRow,
   HashedFile,
   RuntimeInfo,

@@ -2,8 +2,8 @@ import { expect, describe, test } from 'vitest'
 import { binsOf, drawHistogram } from '../../src/cli/inspect/histogram.ts'
 import { createStatistics, statisticsJson } from '../../src/cli/inspect/statistics.ts'
 import { showStatistics } from '../../src/cli/inspect/statistics-view.ts'
-import { paintOf, visibleLength } from '../../src/cli/paint.ts'
-import type { Terminal } from '../../src/cli/terminal.ts'
+import { paintOf, visibleLength } from '../../src/cli/terminal/paint.ts'
+import type { Terminal } from '../../src/cli/terminal/terminal.ts'
 import { createDataReport, createLengthCounts } from '../../src/data/index.ts'
 
 const terminalOf = (width: number, interactive = true): Terminal => ({

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { showExample } from '../../src/cli/inspect/examples-view.ts'
-import { paintOf } from '../../src/cli/paint.ts'
+import { paintOf } from '../../src/cli/terminal/paint.ts'
 import type { InspectedExample } from '../../src/data/index.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { paintOf } from '../../src/cli/paint.ts'
-import { reportError } from '../../src/cli/report-error.ts'
+import { paintOf } from '../../src/cli/terminal/paint.ts'
+import { reportError } from '../../src/cli/terminal/report-error.ts'
 import { FettleError } from '../../src/error.ts'
 
 const fileError = (code: string, path: string) =>

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createRunView } from '../../src/cli/run-view.ts'
-import { paintOf, toTerminal } from '../../src/cli/paint.ts'
-import type { Terminal } from '../../src/cli/terminal.ts'
+import { createRunView } from '../../src/cli/train/run-view.ts'
+import { paintOf, toTerminal } from '../../src/cli/terminal/paint.ts'
+import type { Terminal } from '../../src/cli/terminal/terminal.ts'
 import type { EvalEvent, StartEvent, StepEvent, TrainEvent } from '../../src/train/index.ts'
 
 const start: StartEvent = {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { bar, sparkline } from '../../src/cli/sparkline.ts'
-import { count, duration, percent, plural, short } from '../../src/cli/numbers.ts'
-import { clip, paintOf, toTerminal, unbroken, visibleLength } from '../../src/cli/paint.ts'
-import { hang, terminalOf, wrap } from '../../src/cli/terminal.ts'
+import { bar, sparkline } from '../../src/cli/terminal/sparkline.ts'
+import { count, duration, percent, plural, short } from '../../src/cli/terminal/numbers.ts'
+import { clip, paintOf, toTerminal, unbroken, visibleLength } from '../../src/cli/terminal/paint.ts'
+import { hang, terminalOf, wrap } from '../../src/cli/terminal/terminal.ts'
 
 describe('numbers', () => {
   const cases: [shown: string, expected: string][] = [

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { afterEach, expect, it, vi } from 'vitest'
-import { doctor } from '../../src/cli/doctor.ts'
+import { doctor } from '../../src/cli/doctor/doctor.ts'
 import { chat, dataOf, goodRows, modelOf } from './patients.ts'
 
 /** Runs the command; what it prints and its exit code. */

@@ -2,7 +2,7 @@ import type { KernelReport } from './kernels.ts'
 import type { PeakReport } from './peaks.ts'
 import type { Measurement, PeerMeasurement, Ratio } from './sitting.ts'
 import type { OpFigures } from './train.ts'
-import { count, percent, plural } from '../numbers.ts'
+import { count, percent, plural } from '../terminal/numbers.ts'
 
 /** Lines of columns, the first aligned to the left and the others to the right. */
 export function alignedTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {

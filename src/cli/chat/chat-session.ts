@@ -12,7 +12,7 @@ import {
 import { openAssistant } from '../../model/index.ts'
 import { encodePrompt } from '../../pipeline/index.ts'
 import type { LoadedModel } from '../../pipeline/index.ts'
-import type { LoadedAssistant } from '../assistant-flags.ts'
+import type { LoadedAssistant } from '../flags/assistant-flags.ts'
 import { textOf } from '../generate.ts'
 import { stopProbabilities } from './stop-probabilities.ts'
 

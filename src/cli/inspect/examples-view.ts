@@ -3,8 +3,8 @@ import { formatOrigin, type DataReport, type InspectedExample } from '../../data
 import { quoteValue } from '../../error.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { TurnParity } from './serve-parity.ts'
-import { clip } from '../paint.ts'
-import type { Terminal } from '../terminal.ts'
+import { clip } from '../terminal/paint.ts'
+import type { Terminal } from '../terminal/terminal.ts'
 import type { InspectedPrompt } from './prompts.ts'
 
 type Paint = Terminal['paint']

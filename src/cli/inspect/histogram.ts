@@ -1,7 +1,7 @@
 import type { LengthCounts } from '../../data/index.ts'
-import { count } from '../numbers.ts'
-import { visibleLength } from '../paint.ts'
-import type { Terminal } from '../terminal.ts'
+import { count } from '../terminal/numbers.ts'
+import { visibleLength } from '../terminal/paint.ts'
+import type { Terminal } from '../terminal/terminal.ts'
 
 /** Lengths from one to another, and how many there are. */
 export interface Bin {

@@ -1,5 +1,5 @@
-import { count } from '../numbers.ts'
-import { createProgressLine, type Terminal } from '../terminal.ts'
+import { count } from '../terminal/numbers.ts'
+import { createProgressLine, type Terminal } from '../terminal/terminal.ts'
 
 /** Examples that are looked at for statistics nobody asked for: some seconds of work. */
 const mostUnasked = 10_000

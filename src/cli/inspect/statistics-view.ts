@@ -1,7 +1,7 @@
 import type { ColumnStatistics, SourceReport } from '../../data/index.ts'
-import { count, percent, plural } from '../numbers.ts'
-import { clip } from '../paint.ts'
-import { wrap, type Terminal } from '../terminal.ts'
+import { count, percent, plural } from '../terminal/numbers.ts'
+import { clip } from '../terminal/paint.ts'
+import { wrap, type Terminal } from '../terminal/terminal.ts'
 import { binsOf, drawHistogram } from './histogram.ts'
 import type { DataStatistics } from './statistics.ts'
 

@@ -15,7 +15,7 @@ export interface CertificateRows {
 }
 
 /** Where rows come from. */
-export type RowsFrom = RunEvaluation['role'] | 'files'
+export type RowsFrom = 'files' | 'eval_data' | 'val_size' | 'validation split' | 'training data'
 
 const usualCount = 8
 /** What a model takes, of what its float32 weights do. */

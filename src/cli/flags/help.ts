@@ -1,8 +1,8 @@
-import type { Command } from './command.ts'
+import type { Command } from '../command.ts'
 import type { Flag } from './flags.ts'
 import { flagName } from './flags.ts'
-import type { Terminal } from './terminal.ts'
-import { wrap } from './terminal.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+import { wrap } from '../terminal/terminal.ts'
 
 /** Two columns, the right one wrapped to the terminal; on a narrow one it goes below the left. */
 export function columns(rows: readonly (readonly [string, string])[], { width, paint }: Terminal): string {

@@ -1,10 +1,10 @@
-import { chartsOf, readRunEvents, type Chart } from '../train/report/index.ts'
-import { FettleError } from '../error.ts'
-import { defineCommand } from './command.ts'
-import { writeJsonLine } from './json-lines.ts'
+import { chartsOf, readRunEvents, type Chart } from '../../train/report/index.ts'
+import { FettleError } from '../../error.ts'
+import { defineCommand } from '../command.ts'
+import { writeJsonLine } from '../terminal/json-lines.ts'
 import { brailleCurves } from './plot-curves.ts'
 import { latestRun } from './report.ts'
-import { terminalOf, type Terminal } from './terminal.ts'
+import { terminalOf, type Terminal } from '../terminal/terminal.ts'
 
 /** Lines that a curve is drawn in. */
 const rows = 10

@@ -1,9 +1,9 @@
-import { activationQuantizations, engineNames, quantizations } from '../engine/index.ts'
-import { FettleError } from '../error.ts'
-import { baseModelOf, loadModel, mustExist } from '../pipeline/index.ts'
-import type { LoadedModel, ModelPaths } from '../pipeline/index.ts'
-import type { FlagValues } from './command.ts'
-import { showNotices } from './notices.ts'
+import { activationQuantizations, engineNames, quantizations } from '../../engine/index.ts'
+import { FettleError } from '../../error.ts'
+import { baseModelOf, loadModel, mustExist } from '../../pipeline/index.ts'
+import type { LoadedModel, ModelPaths } from '../../pipeline/index.ts'
+import type { FlagValues } from '../command.ts'
+import { showNotices } from '../terminal/notices.ts'
 
 /** The flags of every command that loads a model. */
 export const modelFlags = {

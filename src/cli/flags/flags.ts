@@ -1,6 +1,6 @@
-import { closestName } from '../closest-name.ts'
-import { FettleError } from '../error.ts'
-import type { Problem } from '../error.ts'
+import { closestName } from '../../closest-name.ts'
+import { FettleError } from '../../error.ts'
+import type { Problem } from '../../error.ts'
 
 /** One flag of a command, or its positional arguments; the key it stands under is its name in camelCase. */
 export interface Flag {

@@ -1,4 +1,4 @@
-import { shortNumber, type Point } from '../train/report/index.ts'
+import { shortNumber, type Point } from '../../train/report/index.ts'
 
 /** A character of braille has two dots across and four up: the bits of each. */
 const dots = [

@@ -1,5 +1,5 @@
-import type { EvalEvent, StepEvent } from '../train/index.ts'
-import { percent } from './numbers.ts'
+import type { EvalEvent, StepEvent } from '../../train/index.ts'
+import { percent } from '../terminal/numbers.ts'
 
 type Told = Pick<StepEvent | EvalEvent, 'metrics' | 'sources'>
 

@@ -1,6 +1,6 @@
-import type { Evidence, Diagnosis, NumericResult, Severity } from '../doctor/index.ts'
-import type { Terminal } from './terminal.ts'
-import { wrap } from './terminal.ts'
+import type { Evidence, Diagnosis, NumericResult, Severity } from '../../doctor/index.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+import { wrap } from '../terminal/terminal.ts'
 
 type Paint = Terminal['paint']
 

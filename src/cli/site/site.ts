@@ -1,12 +1,12 @@
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { FettleError } from '../error.ts'
-import { packageFolder } from '../version.ts'
-import { defineCommand } from './command.ts'
-import { wholeNumber } from './flags.ts'
-import { writeJsonLine } from './json-lines.ts'
+import { FettleError } from '../../error.ts'
+import { packageFolder } from '../../version.ts'
+import { defineCommand } from '../command.ts'
+import { wholeNumber } from '../flags/flags.ts'
+import { writeJsonLine } from '../terminal/json-lines.ts'
 import { siteServer, sizeOf } from './site-server.ts'
-import { terminalOf } from './terminal.ts'
+import { terminalOf } from '../terminal/terminal.ts'
 
 /** Gives out the page that fine-tunes in the browser. */
 export const site = defineCommand({

@@ -1,7 +1,7 @@
-import type { GenerateOptions } from '../generate/index.ts'
-import type { LoadedModel } from '../pipeline/index.ts'
-import { parseGenerationConfig } from '../tokenizer/index.ts'
-import type { FlagValues } from './command.ts'
+import type { GenerateOptions } from '../../generate/index.ts'
+import type { LoadedModel } from '../../pipeline/index.ts'
+import { parseGenerationConfig } from '../../tokenizer/index.ts'
+import type { FlagValues } from '../command.ts'
 
 /** How answers are chosen: the flags of generate and chat. */
 export const samplingFlags = {

@@ -1,7 +1,7 @@
-import { FettleError } from '../error.ts'
-import { defineCommand, type Command } from './command.ts'
+import { FettleError } from '../../error.ts'
+import { defineCommand, type Command } from '../command.ts'
 import { flagName, type Flag } from './flags.ts'
-import { terminalOf } from './terminal.ts'
+import { terminalOf } from '../terminal/terminal.ts'
 
 /** A command as the table has it. */
 export interface CommandEntry {

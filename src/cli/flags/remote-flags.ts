@@ -1,6 +1,6 @@
-import type { OpenedTarget } from '../remote/index.ts'
-import { FettleError } from '../error.ts'
-import type { FlagValues } from './command.ts'
+import type { OpenedTarget } from '../../remote/index.ts'
+import { FettleError } from '../../error.ts'
+import type { FlagValues } from '../command.ts'
 import { flagName, wholeNumber } from './flags.ts'
 
 const group = 'On other engines'
@@ -87,7 +87,7 @@ export async function targetOf(
       })),
     )
   }
-  const { openTarget } = await import('../remote/index.ts')
+  const { openTarget } = await import('../../remote/index.ts')
   const target = await openTarget(on, { ...how, quantized })
   if (dryRun === true && target.request === undefined)
     throw new FettleError({

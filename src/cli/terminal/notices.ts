@@ -1,4 +1,4 @@
-import { describeProblem, type Problem } from '../error.ts'
+import { describeProblem, type Problem } from '../../error.ts'
 import { terminalOf } from './terminal.ts'
 
 /** Says on stderr what a file holds that is not read or not obeyed; whoever loads it goes on. */

@@ -1,8 +1,8 @@
 import { buffer } from 'node:stream/consumers'
-import type { Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
-import { decodeUtf8, parseJson, readTextFile } from '../formats/index.ts'
-import type { Prompt } from '../pipeline/index.ts'
+import type { Message } from '../../chat/index.ts'
+import { FettleError } from '../../error.ts'
+import { decodeUtf8, parseJson, readTextFile } from '../../formats/index.ts'
+import type { Prompt } from '../../pipeline/index.ts'
 
 /**
  * The prompts of a file, or of stdin for `-`: JSON lines with `messages` or `prompt`, one JSON list of messages, or

@@ -1,13 +1,13 @@
-import { applyFixes, diagnose, reportMachine } from '../doctor/index.ts'
-import type { Diagnosis } from '../doctor/index.ts'
-import { FettleError } from '../error.ts'
-import { defineCommand } from './command.ts'
+import { applyFixes, diagnose, reportMachine } from '../../doctor/index.ts'
+import type { Diagnosis } from '../../doctor/index.ts'
+import { FettleError } from '../../error.ts'
+import { defineCommand } from '../command.ts'
 import { runNumericTests } from './doctor-numeric.ts'
 import { showDiagnosis, showNumeric, summarise } from './doctor-view.ts'
-import { writeJsonLine } from './json-lines.ts'
+import { writeJsonLine } from '../terminal/json-lines.ts'
 import { showMachine } from './machine-view.ts'
-import { modelFlags, oneOf } from './model-flags.ts'
-import { terminalOf } from './terminal.ts'
+import { modelFlags, oneOf } from '../flags/model-flags.ts'
+import { terminalOf } from '../terminal/terminal.ts'
 
 /** Says what is wrong with a model, its data or a run, and cures what can be cured in files. */
 export const doctor = defineCommand({

@@ -1,14 +1,14 @@
-import { AutoModelForCausalLM } from '../model/index.ts'
-import { loadTokenizer } from '../pipeline/index.ts'
-import { prepareRun, type PreparedEvent } from '../train/index.ts'
-import { defineCommand } from './command.ts'
-import { writeJsonLine } from './json-lines.ts'
-import { pathsOf } from './model-flags.ts'
-import { showNotices } from './notices.ts'
-import { count, duration, plural } from './numbers.ts'
+import { AutoModelForCausalLM } from '../../model/index.ts'
+import { loadTokenizer } from '../../pipeline/index.ts'
+import { prepareRun, type PreparedEvent } from '../../train/index.ts'
+import { defineCommand } from '../command.ts'
+import { writeJsonLine } from '../terminal/json-lines.ts'
+import { pathsOf } from '../flags/model-flags.ts'
+import { showNotices } from '../terminal/notices.ts'
+import { count, duration, plural } from '../terminal/numbers.ts'
 import { prepareView } from './prepare-view.ts'
-import { loadingOf, readRun, runFiles, runFlags } from './run-flags.ts'
-import { createProgressLine, terminalOf } from './terminal.ts'
+import { loadingOf, readRun, runFiles, runFlags } from '../flags/run-flags.ts'
+import { createProgressLine, terminalOf } from '../terminal/terminal.ts'
 
 /** Prepares the data of a run and keeps them, so that training begins at once. */
 export const prepare = defineCommand({
@@ -60,7 +60,7 @@ export const prepare = defineCommand({
         }
       }
       if (flags.handOff !== undefined) {
-        const { handOff } = await import('./hand-off.ts')
+        const { handOff } = await import('../train/hand-off.ts')
         const { folder, rows, steps, notes } = await handOff({ ...options, model, tokenizer }, flags.handOff)
         if (json) writeJsonLine({ type: 'handed_off', folder, rows, steps, notes })
         else {

@@ -1,10 +1,10 @@
-import { quantizations } from '../engine/index.ts'
-import { FettleError } from '../error.ts'
-import { checkAssistant } from '../model/index.ts'
-import type { AssistantModel } from '../model/index.ts'
-import { mustExist } from '../pipeline/index.ts'
-import type { LoadedModel } from '../pipeline/index.ts'
-import type { FlagValues } from './command.ts'
+import { quantizations } from '../../engine/index.ts'
+import { FettleError } from '../../error.ts'
+import { checkAssistant } from '../../model/index.ts'
+import type { AssistantModel } from '../../model/index.ts'
+import { mustExist } from '../../pipeline/index.ts'
+import type { LoadedModel } from '../../pipeline/index.ts'
+import type { FlagValues } from '../command.ts'
 import { loadModelOf, modelFlags, oneOf } from './model-flags.ts'
 
 /** The flags of a second model that guesses tokens for the first. */

@@ -1,7 +1,7 @@
-import type { PrepareEvent } from '../train/index.ts'
-import { count, duration, plural, short } from './numbers.ts'
-import { bar } from './sparkline.ts'
-import type { ProgressLine, Terminal } from './terminal.ts'
+import type { PrepareEvent } from '../../train/index.ts'
+import { count, duration, plural, short } from '../terminal/numbers.ts'
+import { bar } from '../terminal/sparkline.ts'
+import type { ProgressLine, Terminal } from '../terminal/terminal.ts'
 
 /** In a pipe, a line after so long. */
 const lineEveryMs = 5000

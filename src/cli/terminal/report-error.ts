@@ -1,7 +1,7 @@
-import { FettleError, describeProblem, messageOf } from '../error.ts'
-import type { Problem } from '../error.ts'
+import { FettleError, describeProblem, messageOf } from '../../error.ts'
+import type { Problem } from '../../error.ts'
 import type { Terminal } from './terminal.ts'
-import { version } from '../version.ts'
+import { version } from '../../version.ts'
 
 /** What the system calls a file error, and what a person can do about it. */
 const fileErrors: Record<string, { found: string; cure: string; exitCode: 1 | 2 }> = {

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
-import { writeFileAtomic } from '../formats/index.ts'
-import { readRunEvents, reportPage } from '../train/report/index.ts'
-import { defineCommand } from './command.ts'
-import { writeJsonLine } from './json-lines.ts'
-import { plural } from './numbers.ts'
-import { terminalOf } from './terminal.ts'
+import { writeFileAtomic } from '../../formats/index.ts'
+import { readRunEvents, reportPage } from '../../train/report/index.ts'
+import { defineCommand } from '../command.ts'
+import { writeJsonLine } from '../terminal/json-lines.ts'
+import { plural } from '../terminal/numbers.ts'
+import { terminalOf } from '../terminal/terminal.ts'
 
 /** The newest run, where none is named. */
 export const latestRun = 'runs/latest'

@@ -1,5 +1,5 @@
-import { readTextFile } from '../formats/index.ts'
-import type { LoadOptions } from '../model/index.ts'
+import { readTextFile } from '../../formats/index.ts'
+import type { LoadOptions } from '../../model/index.ts'
 import {
   flagLayer,
   givenLora,
@@ -8,7 +8,7 @@ import {
   runFileLayer,
   type RunOptions,
   type TrainOptionsInput,
-} from '../train/index.ts'
+} from '../../train/index.ts'
 import type { Flag, Flags } from './flags.ts'
 
 /** The positional arguments of a command that takes a run. */

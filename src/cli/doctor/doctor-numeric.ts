@@ -1,11 +1,11 @@
-import type { EncodedExample } from '../data/index.ts'
-import { prepareExamples } from '../data/index.ts'
-import type { NumericResult, Subjects } from '../doctor/index.ts'
-import { collect, numericSelfTests } from '../doctor/index.ts'
-import { FettleError } from '../error.ts'
-import type { LoadOptions } from '../model/index.ts'
-import { AutoModelForCausalLM } from '../model/index.ts'
-import { showNotices } from './notices.ts'
+import type { EncodedExample } from '../../data/index.ts'
+import { prepareExamples } from '../../data/index.ts'
+import type { NumericResult, Subjects } from '../../doctor/index.ts'
+import { collect, numericSelfTests } from '../../doctor/index.ts'
+import { FettleError } from '../../error.ts'
+import type { LoadOptions } from '../../model/index.ts'
+import { AutoModelForCausalLM } from '../../model/index.ts'
+import { showNotices } from '../terminal/notices.ts'
 
 /** Rows of the data that the tests compute with. */
 const exampleCount = 4
