@@ -45,6 +45,8 @@ export function flagName(name: string): string {
 export function readArguments(rawArguments: readonly string[], flags: Flags): GivenArguments {
   const problems: Problem[] = []
   const values = new Map<string, string[]>()
+  /** With a value or with what is none. */
+  const given = new Set<string>()
   const positionals: string[] = []
   const byPlainName = new Map(
     Object.entries(flags).flatMap(([name, { aliases = [] }]) =>
@@ -59,7 +61,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Gi
   }
   checkPositionals()
   for (const [name, { required, type }] of Object.entries(flags))
-    if (required && type !== 'positional' && !values.has(name))
+    if (required && type !== 'positional' && !given.has(name))
       problems.push({ place: flagName(name), found: 'not given', expected: describeValue(flags[name]) })
   if (problems.length > 0) throw new FettleError(problems)
   return { values, positionals }
@@ -74,6 +76,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Gi
       const value = equals >= 0 ? argument.slice(equals + 1).toLowerCase() : (readTruth() ?? 'true')
       if (value !== 'true' && value !== 'false')
         problems.push({ place: spelled, found: `'${value}'`, expected: 'no value, true or false' })
+      given.add(name)
       values.set(name, [value])
     } else if (name !== undefined && flag !== undefined && flag.type !== 'positional') {
       const isLast = waiting.length === 0 || /^--[a-z]/i.test(waiting[0])
@@ -94,6 +97,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Gi
 
   function readValue(name: string, flag: Flag, spelled: string, value: string | undefined): void {
     const expected = describeValue(flag)
+    given.add(name)
     if (value === undefined) problems.push({ place: spelled, found: 'no value', expected })
     else if (flag.type === 'number' && (value.trim() === '' || Number.isNaN(Number(value))))
       problems.push({ place: spelled, found: `'${value}'`, expected })
