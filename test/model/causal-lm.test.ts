@@ -73,7 +73,7 @@ describe('what is refused', () => {
     [
       'a quantisation that does not exist',
       { quantization: 'int4' },
-      'quantization: int4; expected int8, nf4, fp4 or null',
+      'quantization: "int4"; expected int8, nf4, fp4 or null',
     ],
     [
       'rounded activations without int8 weights',

@@ -113,7 +113,7 @@ describe('a family whose files say everything in another way', () => {
       }),
     )
     const config = JSON.parse(await readFile(fixture('llama', 'config.json'), 'utf8')) as object
-    await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, model_type: 'turned' }))
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, model_type: 'mistral' }))
   })
   afterAll(() => rm(folder, { recursive: true }))
   const load = (path: string) => AutoModelForCausalLM.fromPretrained(path, { engine: 'reference' })

@@ -18,7 +18,7 @@ export const backwards = (rows: number) => reordered((row) => rows - 1 - row)
  * backwards, gains are stored as their distance from one.
  */
 export const turned = defineFamily({
-  modelType: 'turned',
+  modelType: 'mistral',
   className: 'TurnedForCausalLM',
   gguf: { architecture: 'turned' },
   keys: llamaKeys({
