@@ -96,8 +96,10 @@ export async function control(trial: Trial, model: string, cluster: Cluster): Pr
   await same(trial, 'terminal closed, then attach', calm, attached)
 }
 
-/** What was gone on with: its first steps are those before. */
+/** What was gone on with: its first steps are those before, and nobody saw those between a terminal that closed and a cancel. */
 async function rest(trial: Trial, name: string, calm: Run, before: Run, after: Run): Promise<void> {
   if (after.code !== 0) return check(trial, name, false, after.errors.trim())
-  await same(trial, name, calm, { ...after, steps: new Map([...before.steps, ...after.steps]) })
+  const seen = new Map([...before.steps, ...after.steps])
+  const told = new Map([...calm.steps].filter(([step]) => seen.has(step)))
+  await same(trial, name, { ...calm, steps: told }, { ...after, steps: seen })
 }
