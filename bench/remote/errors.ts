@@ -23,7 +23,8 @@ export async function errors(trial: Trial, model: string, cluster: Cluster): Pro
   const run = (name: string, on: readonly string[], environment = {}): Promise<Run> => {
     const output = outputOf(trial, name)
     rmSync(output, { recursive: true, force: true })
-    return runFettle(['train', ...args, ...on, '--output-dir', output, '--no-report'], output, environment)
+    const rest = on.includes('--python') ? args.toSpliced(args.indexOf('--python'), 2) : args
+    return runFettle(['train', ...rest, ...on, '--output-dir', output, '--no-report'], output, environment)
   }
   const refused = async (name: string, made: Promise<Run>, message: RegExp): Promise<Run> => {
     const told = await made
