@@ -104,10 +104,16 @@ describe.each(engines)('$name', ({ create }) => {
       const results: unknown[] = []
       for (const streamed of [[], [weight], [weight], []]) {
         engine.stream(streamed)
-        await engine.run(program)
+        const used = async (): Promise<number | undefined> => {
+          await engine.run(program)
+          return residentMib(path)
+        }
+        const isKept = streamed.length === 0
+        let mib = await used()
+        // The system, too, may take pages of a file back: not twice right after they were read.
+        if (isKept && mib === 0) mib = await used()
         results.push(await engine.read(y))
-        const mib = residentMib(path)
-        if (mib !== undefined && engine.name === 'native') expect(mib).toBe(streamed.length > 0 ? 0 : 1)
+        if (mib !== undefined && engine.name === 'native') expect(mib).toBe(isKept ? 1 : 0)
       }
       for (const result of results) expect(result).toEqual(results[0])
     })
