@@ -85,6 +85,9 @@ async function on(
     await delay(100)
     const step = eventsIn(output).findLast(({ type }) => type === 'step')?.step ?? 0
     if (!isSeen) isSeen = see?.(step, programs[1].pid ?? 0) ?? true
+    // Torchrun begins anew after each error; where one machine has given up, the other waits for it.
+    if (isApart && eventsIn(output).some(({ type }) => type === 'error'))
+      for (const { pid } of programs) if (pid !== undefined) treeOf(pid).forEach(killNow)
   }
   if (!isSeen) throw new Error('nothing was killed')
   return runOf(output, eventsIn(output))
