@@ -21,7 +21,7 @@ export { ggufByteLength, writeGguf, type GgufEntry, type GgufTensorToWrite } fro
 export { quantize, type WrittenGgufType } from './gguf-quantize.ts'
 export { dequantize, readableGgufTypes, readGgufFloat32 } from './gguf-dequantize.ts'
 export { hasWildcards, matchesGlob } from './glob.ts'
-export { crc32 } from './crc32.ts'
+export { crc32, crc32c } from './crc32.ts'
 export { listZip, type ZipMember } from './zip.ts'
 export { hashFile } from './file-hash.ts'
 export { makeFolder, syncFolder } from './folder.ts'

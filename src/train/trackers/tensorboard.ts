@@ -3,7 +3,15 @@ import { mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { TrainEvent } from '../events.ts'
-import { bytesField, doubleField, floatField, integerField, joined, textField } from '../../formats/index.ts'
+import {
+  bytesField,
+  crc32c,
+  doubleField,
+  floatField,
+  integerField,
+  joined,
+  textField,
+} from '../../formats/index.ts'
 import { createAttempts, scalarsOf, type Tracker, type TrackedRun } from './tracker.ts'
 
 /**
@@ -84,17 +92,4 @@ export function record(data: Uint8Array): Uint8Array {
 function maskedCrc(data: Uint8Array): number {
   const crc = crc32c(data)
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
-}
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
-  return crc
-})
-
-/** The checksum of Castagnoli. */
-export function crc32c(data: Uint8Array): number {
-  let crc = 0xffffffff
-  for (const byte of data) crc = crcTable[(crc ^ byte) & 255] ^ (crc >>> 8)
-  return (crc ^ 0xffffffff) >>> 0
 }
