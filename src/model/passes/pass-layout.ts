@@ -11,6 +11,8 @@ export interface PassLayout {
   shared?: SharedRows
   counts: PassRows
   capacity: PassRows
+  /** As `tokensKept`. */
+  kept: number
   /** The same for passes that one program serves. */
   key: string
 }
@@ -31,11 +33,11 @@ export function createPassLayouts(state: ModelState): PassLayouts {
       const shared = sharedOf(batch, shares)
       if (!shared) {
         const tokens = capacityFor(copies)
-        return { counts: { tokens: copies }, capacity: { tokens }, key: `${tokens}` }
+        return { counts: { tokens: copies }, capacity: { tokens }, kept: copies, key: `${tokens}` }
       }
       const counts = { tokens: shared.places.length, copies }
       const capacity = { tokens: capacityFor(counts.tokens), copies: capacityFor(copies) }
-      return { shared, counts, capacity, key: `${capacity.tokens} ${capacity.copies}` }
+      return { shared, counts, capacity, kept: keptBy(counts), key: `${capacity.tokens} ${capacity.copies}` }
     },
     tokensKept(batch, shares) {
       const copies = batch.inputIds.length

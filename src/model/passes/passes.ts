@@ -281,8 +281,8 @@ export function createPasses(state: ModelState): Passes {
     const { dropout } = options
     const { drops, isNoisy, coefficient } = drawn(options)
     const count = batch.inputIds.length
-    const { shared, capacity, counts, key: rows } = layoutOf(batch, shares(options))
-    const recomputation = recomputationOf(tokensKept(batch, shares(options)), options)
+    const { shared, capacity, counts, kept, key: rows } = layoutOf(batch, shares(options))
+    const recomputation = recomputationOf(kept, options)
     const { wholeLayers, gatedLayers } = recomputation
     const describes = options.onDescription !== undefined
     const { temperature = 1 } = options
