@@ -97,23 +97,16 @@ def variant(change):
     return model.SerializeToString()
 
 
-def without_accuracy_level(name):
+def with_accuracy_level(name, level):
+    """The graph with MatMulNBits at an accuracy_level, or at none."""
     model = onnx.load(folder / name)
     for node in model.graph.node:
         if node.op_type == "MatMulNBits":
             kept = [each for each in node.attribute if each.name != "accuracy_level"]
             del node.attribute[:]
             node.attribute.extend(kept)
-    return model.SerializeToString()
-
-
-def with_accuracy_level(name):
-    model = onnx.load(folder / name)
-    for node in model.graph.node:
-        if node.op_type == "MatMulNBits":
-            kept = [each for each in node.attribute if each.name != "accuracy_level"]
-            del node.attribute[:]
-            node.attribute.extend([*kept, onnx.helper.make_attribute("accuracy_level", 4)])
+            if level is not None:
+                node.attribute.append(onnx.helper.make_attribute("accuracy_level", level))
     return model.SerializeToString()
 
 
@@ -128,10 +121,10 @@ def ort_rounding(bits, block, symmetric, head_bits):
 cases = {
     "fettle f16": lambda: folder / "model_fp16.onnx",
     "fettle q8": lambda: folder / "model_quantized.onnx",
-    "fettle q8, activations not rounded": lambda: without_accuracy_level("model_quantized.onnx"),
+    "fettle q8, activations not rounded": lambda: with_accuracy_level("model_quantized.onnx", None),
     "fettle q4": lambda: folder / "model_q4.onnx",
-    "fettle q4, activations not rounded": lambda: without_accuracy_level("model_q4.onnx"),
-    "fettle q4, activations rounded": lambda: with_accuracy_level("model_q4.onnx"),
+    "fettle q4, activations not rounded": lambda: with_accuracy_level("model_q4.onnx", None),
+    "fettle q4, activations rounded": lambda: with_accuracy_level("model_q4.onnx", 4),
     "fettle q4f16": lambda: folder / "model_q4f16.onnx",
     "onnxruntime q8 symmetric 32": ort_rounding(8, 32, True, 8),
     "onnxruntime q4 symmetric 32, head float": ort_rounding(4, 32, True, None),

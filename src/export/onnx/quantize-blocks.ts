@@ -24,16 +24,20 @@ export function quantizeBlocks(
   scaleType: 'float32' | 'float16',
 ): QuantizedRows {
   const blocks = values.length / blockSize
+  const half = 1 << (bits - 1)
   const scales = new Float32Array(blocks)
   const codes = new Uint8Array((values.length * bits) / 8)
   for (let block = 0; block < blocks; block += 1) {
     const start = block * blockSize
     const peak = peakOf(values, start)
-    const scale = peak / (bits === 8 ? -127 : -8)
+    const scale = peak / (bits === 8 ? -127 : -half)
     const stored = scaleType === 'float32' ? Math.fround(scale) : float16ToNumber(numberToFloat16(scale))
     scales[block] = stored
-    if (bits === 8) writeBytes(values, start, stored, codes)
-    else writeNibbles(values, start, stored, codes)
+    const inverse = stored === 0 ? 0 : 1 / stored
+    const code = (i: number) => half + Math.max(-half, Math.min(half - 1, Math.round(values[i] * inverse)))
+    const end = start + blockSize
+    if (bits === 8) for (let i = start; i < end; i += 1) codes[i] = code(i)
+    else for (let i = start; i < end; i += 2) codes[i / 2] = code(i) | (code(i + 1) << 4)
   }
   return { codes, scales }
 }
@@ -44,16 +48,4 @@ function peakOf(values: Float32Array, start: number): number {
   for (let i = start; i < start + blockSize; i += 1)
     if (Math.abs(values[i]) > Math.abs(peak)) peak = values[i]
   return peak
-}
-
-function writeBytes(values: Float32Array, start: number, scale: number, codes: Uint8Array): void {
-  const inverse = scale === 0 ? 0 : 1 / scale
-  for (let i = start; i < start + blockSize; i += 1)
-    codes[i] = 128 + Math.max(-128, Math.min(127, Math.round(values[i] * inverse)))
-}
-
-function writeNibbles(values: Float32Array, start: number, scale: number, codes: Uint8Array): void {
-  const inverse = scale === 0 ? 0 : 1 / scale
-  const code = (i: number) => 8 + Math.max(-8, Math.min(7, Math.round(values[i] * inverse)))
-  for (let i = start; i < start + blockSize; i += 2) codes[i / 2] = code(i) | (code(i + 1) << 4)
 }
