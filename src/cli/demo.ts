@@ -1,3 +1,4 @@
+import { interruptedCode } from './terminal/interruptible.ts'
 import { join, relative } from 'node:path'
 import { AutoModelForCausalLM } from '../model/index.ts'
 import { encodePrompt } from '../pipeline/index.ts'
@@ -88,7 +89,7 @@ export const demo = defineCommand({
       }
     } catch (error) {
       // Ctrl-C before the first step.
-      if (error === stop.signal.reason) return 130
+      if (error === stop.signal.reason) return interruptedCode
       throw error
     } finally {
       process.off('SIGINT', interrupt)

@@ -1,11 +1,10 @@
 import { exportFormats, type ExportFormatName, type ExportResult } from '../export/index.ts'
-import { bytesOf } from './byte-size.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
-import { modelFlags, oneOf, pathsOf } from './flags/model-flags.ts'
-import { plural, short } from './terminal/numbers.ts'
-import { quantizations } from '../engine/index.ts'
-import { interruptedCode, runExport, shardFlag } from './run-export.ts'
+import { modelFlags, oneOf } from './flags/model-flags.ts'
+import { interruptedCode } from './terminal/interruptible.ts'
+import { byteCount, plural } from './terminal/numbers.ts'
+import { runExport, shardFlag } from './run-export.ts'
 import { terminalOf } from './terminal/terminal.ts'
 
 const names = Object.keys(exportFormats) as ExportFormatName[]
@@ -77,18 +76,10 @@ export const exportCommand = defineCommand({
     'export --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --format safetensors --type bfloat16 --output runs/merged',
   ],
   async run(flags, { repeated }) {
-    const { maxShardSize: size } = flags
-    const result = await runExport('exporting', {
-      ...(await pathsOf(flags)),
+    const result = await runExport('exporting', flags, {
       format: oneOf(flags.format, names) ?? names[0],
       ...(flags.type !== undefined && { type: repeated('type').flatMap((each) => each.split(',')) }),
       output: flags.output,
-      overwrite: flags.force,
-      ...(size !== undefined && { maxShardBytes: bytesOf('--max-shard-size', size) }),
-      quantization: oneOf(flags.quantization, quantizations) ?? null,
-      doubleQuantization: flags.doubleQuantization ?? false,
-      engine: oneOf(flags.engine, modelFlags.engine.options),
-      threads: flags.threads,
       ...(flags.evalData !== undefined && { evalData: repeated('evalData') }),
       certificateRows: flags.certificateRows,
       certificateBound: flags.certificateBound,
@@ -111,7 +102,7 @@ function summaryOf({ format, type, path, files, certificate, certificatePaths }:
 
 function describe({ format, type, path, files, certificate }: ExportResult): string {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  const wrote = `${path} · ${format} · ${type} · ${bytesIn(bytes)} in ${plural(files.length, 'file')}`
+  const wrote = `${path} · ${format} · ${type} · ${byteCount(bytes)} in ${plural(files.length, 'file')}`
   return [wrote, ...certified(certificate)].join('\n  ')
 }
 
@@ -123,9 +114,4 @@ function certified({ note, forms }: ExportResult['certificate']): string[] {
       : `${type}: ${same} of ${plural(rows.length, 'answer')} equal, divergence ${kl.toPrecision(2)} nats, in ${runtime.name} ${runtime.version}${runtime.isTarget ? '' : `. ${why ?? ''}`}`,
   )
   return note === undefined ? told : [...told, `not compared. ${note}`]
-}
-
-/** `1.2 GB`. */
-function bytesIn(bytes: number): string {
-  return `${short(bytes).replace(' B', ' G')}B`
 }

@@ -1,10 +1,9 @@
-import { quantizations } from '../engine/index.ts'
 import { FettleError } from '../error.ts'
-import { bytesOf } from './byte-size.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
-import { modelFlags, oneOf, pathsOf } from './flags/model-flags.ts'
-import { interruptedCode, runExport, shardFlag } from './run-export.ts'
+import { modelFlags } from './flags/model-flags.ts'
+import { runExport, shardFlag } from './run-export.ts'
+import { interruptedCode } from './terminal/interruptible.ts'
 import { terminalOf } from './terminal/terminal.ts'
 
 const storedTypes = ['float32', 'bfloat16', 'float16', 'nf4', 'nf4-double'] as const
@@ -35,20 +34,13 @@ export const merge = defineCommand({
     'The adapter is added to the weights as they are stored, in float32 whatever --dtype says; what it does not change keeps its bytes. With --quantization, as it was trained, it is added to the weights that it was trained on: those that quantising leaves, written whole. The same as fettle export --format safetensors, which also certifies it on rows of yours.',
   examples: ['merge --model ~/models/SmolLM2-135M-Instruct --adapter runs/first --output-dir runs/merged'],
   async run(flags) {
-    const { outputDir: output, maxShardSize: size, saveDtype } = flags
-    const result = await runExport('merging', {
-      ...(await pathsOf(flags)),
+    const { outputDir: output, saveDtype } = flags
+    const result = await runExport('merging', flags, {
       format: 'safetensors',
       type: saveDtype ?? 'stored',
       // Nothing is asked: who wants that exports.
       certificateRows: 0,
       output,
-      overwrite: flags.force,
-      ...(size !== undefined && { maxShardBytes: bytesOf('--max-shard-size', size) }),
-      quantization: oneOf(flags.quantization, quantizations) ?? null,
-      doubleQuantization: flags.doubleQuantization ?? false,
-      engine: oneOf(flags.engine, modelFlags.engine.options),
-      threads: flags.threads,
     }).catch((error: unknown) => {
       throw withFlagName(error)
     })

@@ -1,13 +1,10 @@
 import { pushModel, type PushResult } from '../export/push/index.ts'
 import { defineCommand } from './command.ts'
+import { interruptedCode, untilInterrupted } from './terminal/interruptible.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
 import { showNotices } from './terminal/notices.ts'
-import { plural, short } from './terminal/numbers.ts'
-import { bar } from './terminal/sparkline.ts'
-import { createProgressLine, terminalOf } from './terminal/terminal.ts'
-
-/** The shell's code for a program that Ctrl-C ended. */
-const interruptedCode = 130
+import { byteCount, plural } from './terminal/numbers.ts'
+import { terminalOf } from './terminal/terminal.ts'
 
 /** Puts a model on the Hub. */
 export const push = defineCommand({
@@ -56,13 +53,8 @@ export const push = defineCommand({
     'push runs/merged --repo ada/support --private',
   ],
   async run(flags, { positionals: [path], repeated }) {
-    const people = terminalOf(process.stderr)
-    const line = createProgressLine(people)
-    const controller = new AbortController()
-    const interrupt = () => controller.abort()
-    process.once('SIGINT', interrupt)
-    try {
-      const result = await pushModel({
+    const result = await untilInterrupted('nothing was committed', (signal, show) =>
+      pushModel({
         path,
         repo: flags.repo,
         private: flags.private,
@@ -72,29 +64,17 @@ export const push = defineCommand({
         run: flags.run,
         include: repeated('include'),
         overwrite: flags.force,
-        signal: controller.signal,
-        onProgress({ path: file, state, progress }) {
-          const { filled, rest } = bar(progress, 20)
-          const { paint } = people
-          line.show(
-            `${paint.cyan('⠿')} ${paint.bold(state)}  ${paint.cyan(filled)}${paint.dim(rest)}  ${file}`,
-          )
-        },
-      })
-      line.clear()
-      showNotices(result.notices)
-      if (flags.json === true) writeJsonLine(summaryOf(result))
-      else if (flags.dryRun === true) terminalOf(process.stdout).write(describeDryRun(result))
-      else people.write(`${people.paint.green('✔')} ${describe(result)} · ${result.url}\n`)
-      return 0
-    } catch (error) {
-      line.clear()
-      if (!controller.signal.aborted) throw error
-      people.write('Stopped: nothing was committed.\n')
-      return interruptedCode
-    } finally {
-      process.off('SIGINT', interrupt)
-    }
+        signal,
+        onProgress: ({ path: file, state, progress }) => show(state, progress, file),
+      }),
+    )
+    if (result === undefined) return interruptedCode
+    const people = terminalOf(process.stderr)
+    showNotices(result.notices)
+    if (flags.json === true) writeJsonLine(summaryOf(result))
+    else if (flags.dryRun === true) terminalOf(process.stdout).write(describeDryRun(result))
+    else people.write(`${people.paint.green('✔')} ${describe(result)} · ${result.url}\n`)
+    return 0
   },
 })
 
@@ -105,7 +85,7 @@ function summaryOf({ repo, private: isPrivate, url, commit, files, leftOut }: Pu
 
 function describe({ repo, private: isPrivate, files }: PushResult): string {
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-  return `${repo} · ${isPrivate ? 'private' : 'public'} · ${short(bytes)}B in ${plural(files.length, 'file')}`
+  return `${repo} · ${isPrivate ? 'private' : 'public'} · ${byteCount(bytes)} in ${plural(files.length, 'file')}`
 }
 
 function describeDryRun(result: PushResult): string {

@@ -1,11 +1,11 @@
+import { quantizations } from '../engine/index.ts'
 import { exportModel, type ExportOptions, type ExportResult } from '../export/index.ts'
+import { bytesOf } from './byte-size.ts'
+import type { FlagValues } from './command.ts'
+import { modelFlags, oneOf, pathsOf } from './flags/model-flags.ts'
+import { untilInterrupted } from './terminal/interruptible.ts'
 import { showNotices } from './terminal/notices.ts'
 import { plural } from './terminal/numbers.ts'
-import { bar } from './terminal/sparkline.ts'
-import { createProgressLine, terminalOf } from './terminal/terminal.ts'
-
-/** The shell's code for a program that Ctrl-C ended. */
-export const interruptedCode = 130
 
 /** Of every command that writes weights. */
 export const shardFlag = {
@@ -15,6 +15,26 @@ export const shardFlag = {
     'Weights above it go to several files: 5GB, 500MB. Default 5GB; one GGUF file is never split without it',
 } as const
 
+/** Of those commands: the model, and how its weights are written. */
+type WeightFlags = Omit<FlagValues<typeof modelFlags>, 'dtype' | 'activationQuantization'> & {
+  maxShardSize: string | undefined
+  force: boolean | undefined
+}
+
+/** What the flags say of the model, and of how its weights are written. */
+async function weightsOf(flags: WeightFlags) {
+  const { maxShardSize: size } = flags
+  return {
+    ...(await pathsOf(flags)),
+    overwrite: flags.force,
+    ...(size !== undefined && { maxShardBytes: bytesOf('--max-shard-size', size) }),
+    quantization: oneOf(flags.quantization, quantizations) ?? null,
+    doubleQuantization: flags.doubleQuantization ?? false,
+    engine: oneOf(flags.engine, modelFlags.engine.options),
+    threads: flags.threads,
+  }
+}
+
 /**
  * Exports and shows how far it is, tensor by tensor; Ctrl-C ends it.
  *
@@ -22,35 +42,24 @@ export const shardFlag = {
  */
 export async function runExport(
   title: string,
-  options: Omit<ExportOptions, 'signal' | 'onProgress'>,
+  flags: WeightFlags,
+  options: Pick<
+    ExportOptions,
+    'format' | 'output' | 'type' | 'evalData' | 'certificateRows' | 'certificateBound' | 'python'
+  >,
 ): Promise<ExportResult | undefined> {
-  const people = terminalOf(process.stderr)
-  const line = createProgressLine(people)
-  const controller = new AbortController()
-  const interrupt = () => controller.abort()
-  process.once('SIGINT', interrupt)
-  try {
-    const result = await exportModel({
+  const weights = await weightsOf(flags)
+  const result = await untilInterrupted('nothing was written', (signal, show) =>
+    exportModel({
+      ...weights,
       ...options,
-      signal: controller.signal,
+      signal,
       onProgress({ tensors, all, rows }) {
         const [done, of, what] = rows ? [rows.done, rows.all, 'row'] : [tensors, all, 'tensor']
-        const { filled, rest } = bar(of === 0 ? 0 : done / of, 20)
-        const { paint } = people
-        line.show(
-          `${paint.cyan('⠿')} ${paint.bold(rows ? 'comparing' : title)}  ${paint.cyan(filled)}${paint.dim(rest)}  ${done} of ${plural(of, what)}`,
-        )
+        show(rows ? 'comparing' : title, of === 0 ? 0 : done / of, `${done} of ${plural(of, what)}`)
       },
-    })
-    line.clear()
-    showNotices(result.notices)
-    return result
-  } catch (error) {
-    line.clear()
-    if (!controller.signal.aborted) throw error
-    people.write('Stopped: nothing was written.\n')
-    return undefined
-  } finally {
-    process.off('SIGINT', interrupt)
-  }
+    }),
+  )
+  if (result !== undefined) showNotices(result.notices)
+  return result
 }

@@ -1,12 +1,10 @@
+import { interruptedCode } from '../terminal/interruptible.ts'
 import { count } from '../terminal/numbers.ts'
 import { createProgressLine, type Terminal } from '../terminal/terminal.ts'
 
 /** Examples that are looked at for statistics nobody asked for: some seconds of work. */
 const mostUnasked = 10_000
 const redrawMs = 100
-/** Exit code of what Ctrl-C ended, as shells have it. */
-const interruptedCode = 130
-
 /** Reads data for statistics: says how far it is, and ends early at Ctrl-C, or where nobody asked for all. */
 export interface Reading {
   /** Exit code: 130 where Ctrl-C ended it. */

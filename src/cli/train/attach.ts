@@ -1,12 +1,10 @@
+import { interruptedCode } from '../terminal/interruptible.ts'
 import { attach as attachTo, cancel } from '../../remote/index.ts'
 import { whenOutputCloses } from '../terminal/closed-output.ts'
 import { defineCommand } from '../command.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from '../terminal/terminal.ts'
-
-/** Exit code of a run that Ctrl-C ended, as `fettle train` has it. */
-const interruptedCode = 130
 
 /** Shows a run again that is computed elsewhere. */
 export const attach = defineCommand({

@@ -1,3 +1,4 @@
+import { interruptedCode } from '../terminal/interruptible.ts'
 import { AutoModelForCausalLM } from '../../model/index.ts'
 import { loadTokenizer } from '../../pipeline/index.ts'
 import { isDivergence, train as trainBy } from '../../train/index.ts'
@@ -12,9 +13,6 @@ import { remoteFlags, targetOf } from '../flags/remote-flags.ts'
 import { loadingOf, readRun, runFiles, runFlags } from '../flags/run-flags.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from '../terminal/terminal.ts'
-
-/** Exit code of a run that Ctrl-C ended, as shells have it: it is not done, and did not fail. */
-const interruptedCode = 130
 
 /** What ends a run after the step that is under way: a terminal that closes is no reason to lose it. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
