@@ -58,6 +58,10 @@ test.each(colours)('colours: $name', async ({ environment, coloured }) => {
 const wrong: { args: string[]; says: string[] }[] = [
   { args: ['gnerate'], says: ['fettle gnerate: no such command', 'Did you mean fettle generate?'] },
   { args: ['--modle'], says: ['fettle --modle: no command'] },
+  {
+    args: ['train', '--batch-size', '4', '--epochs', '1', '--lora-rank', '8'],
+    says: ['Did you mean --per-device-train-batch-size?', '--num-train-epochs?', '--lora-r?'],
+  },
   { args: ['chat', '--modle', 'x'], says: ['--modle: no such flag. Did you mean --model?'] },
   {
     args: ['generate', '--max-new-token', '5', '-x'],

@@ -13,6 +13,8 @@ export interface Flag {
   required?: boolean
   /** Other names that are understood and that the help leaves out. */
   aliases?: readonly string[]
+  /** Its names in other tools, without separators and case: not understood, but a message says what is meant. */
+  elsewhere?: readonly string[]
   /** May be given several times; the values are read with `repeated`. */
   repeats?: boolean
   /** The title under which the help lists it; without one it stands at the beginning. */
@@ -117,7 +119,12 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Gi
 
   function unknownFlag(spelled: string): Problem {
     const names = Object.keys(flags).filter((name) => flags[name].type !== 'positional')
-    const near = closestName(spelled, [...names.map(flagName), '--help', '--version'])
+    const plain = spelled.replaceAll(/[-_]/g, '').toLowerCase()
+    const theirs = names.find((name) => flags[name].elsewhere?.includes(plain))
+    const near =
+      theirs === undefined
+        ? closestName(spelled, [...names.map(flagName), '--help', '--version'])
+        : flagName(theirs)
     return {
       place: spelled,
       found: 'no such flag',

@@ -44,7 +44,7 @@ export function runFlags(names?: readonly string[]): Flags {
   if (names === undefined)
     wanted.sort((a, b) => (common.indexOf(a.name) >>> 0) - (common.indexOf(b.name) >>> 0))
   return Object.fromEntries(
-    wanted.map(({ name, group, type, description, options, hint, repeats, default: fallback }) => {
+    wanted.map(({ name, group, type, description, options, hint, repeats, elsewhere, default: fallback }) => {
       const isSimple = ['string', 'number', 'boolean'].includes(typeof fallback)
       const flag: Flag = {
         type,
@@ -53,6 +53,7 @@ export function runFlags(names?: readonly string[]): Flags {
         ...(options !== undefined && { options }),
         ...(hint !== undefined && { hint }),
         ...(repeats && { repeats }),
+        ...(elsewhere.length > 0 && { elsewhere }),
         // `--resume` alone means the newest.
         ...(name === 'resumeFromCheckpoint' && { bare: 'true', aliases: ['resume'] }),
       }

@@ -2,8 +2,9 @@ import { z } from 'zod'
 import { closestName } from '../../closest-name.ts'
 import { clipText, quoteValue, type Problem } from '../../error.ts'
 import { expectedBy } from '../../schema-issue.ts'
-import { bare, fieldsOf, plainKey, type Normalised } from './option-keys.ts'
+import { bare, fieldsOf, type Normalised } from './option-keys.ts'
 import type { OptionLayer } from './option-layer.ts'
+import { nameHere } from './other-trainers.ts'
 
 type Path = readonly (string | number)[]
 type Issue = z.core.$ZodIssue
@@ -70,53 +71,6 @@ function speller(layer: OptionLayer | undefined): (name: string | number) => str
   return (name) => (typeof name === 'string' ? (layer?.spell(name) ?? name) : String(name))
 }
 
-/** What option names of other trainers are called here. */
-const elsewhere: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    lr: 'learningRate',
-    epochs: 'numTrainEpochs',
-    numEpochs: 'numTrainEpochs',
-    steps: 'maxSteps',
-    batchSize: 'perDeviceTrainBatchSize',
-    microBatchSize: 'perDeviceTrainBatchSize',
-    gradAccum: 'gradientAccumulationSteps',
-    maxSeqLength: 'maxLength',
-    sequenceLen: 'maxLength',
-    cutoffLen: 'maxLength',
-    baseModel: 'model',
-    modelName: 'model',
-    modelNameOrPath: 'model',
-    dataset: 'data',
-    datasets: 'data',
-    trainFile: 'data',
-    valData: 'evalData',
-    valSetSize: 'valSize',
-    testSize: 'valSize',
-    evalSplitSize: 'valSize',
-    datasetExactDeduplication: 'deduplicate',
-    dedup: 'deduplicate',
-    bufferSize: 'shuffleBuffer',
-    shuffleBufferSize: 'shuffleBuffer',
-    mixStrategy: 'stoppingStrategy',
-    valFile: 'evalData',
-    output: 'outputDir',
-    overwriteOutputDir: 'overwrite',
-    resume: 'resumeFromCheckpoint',
-    loadIn4bit: 'quantization',
-    bf16: 'dtype',
-    scheduler: 'lrSchedulerType',
-    lrScheduler: 'lrSchedulerType',
-    loraR: 'lora.r',
-    loraRank: 'lora.r',
-    rank: 'r',
-    alpha: 'loraAlpha',
-    dropout: 'loraDropout',
-    loraAlpha: 'lora.loraAlpha',
-    loraDropout: 'lora.loraDropout',
-    targetModules: 'lora.targetModules',
-  }).map(([theirs, ours]) => [plainKey(theirs), ours]),
-)
-
 /** More names than these are no help in a message. */
 const mostListed = 30
 
@@ -124,7 +78,7 @@ function unknownKey(schema: z.ZodType, path: Path, key: string, parts: readonly 
   const { place, spell } = locate([...path, key], parts)
   const block = path.reduce<z.core.$ZodType | undefined>(inner, schema)
   const known = block === undefined ? [] : namesOf(block)
-  const theirs = elsewhere.get(plainKey(key))
+  const theirs = nameHere(key)
   const isHere = theirs !== undefined && known.includes(theirs.split('.')[0])
   const meant = isHere ? theirs : closestName(key, known)
   const where = path.filter((part) => typeof part === 'string').map(spell)

@@ -3,6 +3,7 @@ import { readYaml as parseYaml } from '../../formats/yaml/index.ts'
 import { groupOf, optionGroups, type OptionGroup } from './option-groups.ts'
 import { bare, fieldsOf, snakeCase } from './option-keys.ts'
 import { runOptionsSchema } from './options.ts'
+import { namesElsewhere } from './other-trainers.ts'
 import type { OptionLayer } from './option-layer.ts'
 
 /** An option as the command line and the reference page show it. */
@@ -25,6 +26,8 @@ export interface OptionFlag {
   /** May be given several times, or as a list with commas. */
   repeats: boolean
   required: boolean
+  /** Its names in other trainers, without separators and case; no flags, but a message about one says what is meant. */
+  elsewhere: readonly string[]
   default?: unknown
 }
 
@@ -66,6 +69,7 @@ function flagOf(path: readonly string[], schema: z.core.$ZodType, group: OptionG
     ...(takesNumber && { takesNumber }),
     repeats: plain instanceof z.ZodArray || takesList(plain),
     required: schema instanceof z.ZodType && !schema.isOptional(),
+    elsewhere: namesElsewhere(path),
     ...(fallback === undefined ? {} : { default: fallback }),
   }
 }
