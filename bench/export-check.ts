@@ -9,6 +9,7 @@ import { compareFamilies } from './export-check/families.ts'
 import { compareOllama } from './export-check/ollama.ts'
 import {
   askQuestions,
+  askRows,
   compareInLlama,
   continuedByFettle,
   runPython,
@@ -24,6 +25,8 @@ const { values } = parseArgs({
     data: { type: 'string' },
     out: { type: 'string', default: 'runs/export-check' },
     steps: { type: 'string', default: '60' },
+    /** Evaluation rows of the run that are asked beside the questions here. */
+    rows: { type: 'string', default: '24' },
     /** A copy of llama.cpp: its converter and quantiser are compared byte for byte. */
     'llama-cpp': { type: 'string' },
     types: { type: 'string', default: 'f32,f16,bf16,q8_0,q4_0,q4_k,q6_k' },
@@ -51,17 +54,18 @@ const asked = [
 let failed = false
 await mkdir(out, { recursive: true })
 
-const heads = ['', 'logits apart', 'greedy', 'stopped: fettle, llama.cpp', 'rendered', 'tokens', '']
+const heads = ['', 'logits apart', 'greedy', 'stopped: fettle, llama.cpp, alike', 'rendered', 'tokens', '']
 const line = (name: string, compared: LlamaCompared): string[] => {
   const { difference, sameGreedy, stops, sameTexts, sameTokens } = compared
-  const isRight = difference < tolerance && sameGreedy && stops[0] === stops[1] && sameTexts && sameTokens
+  const isStopping = stops.alike === stops.fettle && stops.alike === stops.llama
+  const isRight = difference < tolerance && sameGreedy && isStopping && sameTexts && sameTokens
   failed ||= !isRight
   const equal = (is: boolean) => (is ? 'equal' : 'other')
   return [
     name,
     difference.toExponential(1),
     equal(sameGreedy),
-    stops.join(', '),
+    [stops.fettle, stops.llama, stops.alike].join(', '),
     equal(sameTexts),
     equal(sameTokens),
     isRight ? '' : '≠',
@@ -80,7 +84,16 @@ if (parts.includes('families')) {
 
 /** Merged, and the base with the adapter beside it, on SmolLM2. */
 async function compareAdapter(name: string, adapter: string): Promise<void> {
-  const questions = await askQuestions(model, asked, newTokens)
+  const all = [
+    await askQuestions(model, asked, newTokens),
+    await askRows(model, adapter, Number(values.rows), newTokens),
+  ]
+  const questions = {
+    prompts: all.flatMap(({ prompts }) => prompts),
+    messages: all.flatMap(({ messages }) => messages),
+    texts: all.flatMap(({ texts }) => texts),
+    tokens: newTokens,
+  }
   const expected = await continuedByFettle({ model, adapter }, questions)
   const [base, merged, lora] = ['base-f32.gguf', `${name}-f32.gguf`, `${name}-lora.gguf`].map((file) =>
     join(out, file),

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { readEvaluationPrompts } from '../../src/export/certificate/evaluation-prompts.ts'
 import { AutoModelForCausalLM, AutoTokenizer } from '../../src/index.ts'
+import { findRunEvaluation } from '../../src/train/index.ts'
 
 /** What is asked of both. */
 export interface Questions {
@@ -25,8 +27,8 @@ export interface Continued {
 export interface LlamaCompared {
   difference: number
   sameGreedy: boolean
-  /** How many answers ended by themselves, on both sides at the same token. */
-  stops: [fettle: number, llama: number]
+  /** How many answers ended by themselves, and how many of these with the same token at the same place. */
+  stops: { fettle: number; llama: number; alike: number }
   sameTexts: boolean
   sameTokens: boolean
 }
@@ -42,6 +44,19 @@ export async function askQuestions(
   const texts = messages.map((each) => tokenizer.applyChatTemplate(each, { addGenerationPrompt: true }))
   const { inputIds } = await tokenizer.encode(texts, { addSpecialTokens: false })
   return { prompts: inputIds, messages, texts, tokens }
+}
+
+/** The first evaluation rows of the run that made an adapter, as a certificate asks them; none of one that no run made. */
+export async function askRows(model: string, adapter: string, count: number, tokens: number): Promise<Questions> {
+  const run = await findRunEvaluation(adapter)
+  const tokenizer = await AutoTokenizer.fromPretrained(model)
+  const rows = typeof run === 'object' ? await readEvaluationPrompts(run, tokenizer, count) : []
+  const messages = rows.map(({ request }) =>
+    request.kind === 'messages'
+      ? request.messages.map(({ role, content }) => ({ role, content: String(content) }))
+      : [],
+  )
+  return { prompts: rows.map(({ ids }) => ids), messages, texts: rows.map(({ text }) => text), tokens }
 }
 
 /** fettle's own, in float32. */
@@ -88,11 +103,16 @@ export async function compareInLlama(
   const differences = rows.flatMap(({ logits }, i) =>
     (expected[i].logits ?? []).map((logit, k) => Math.abs(logit - logits[k])),
   )
-  const count = (all: readonly Partial<Continued>[]) => all.filter(({ stopped }) => stopped === true).length
+  const stopped = (all: readonly Partial<Continued>[]) => all.filter((each) => each.stopped === true)
+  const endOf = ({ greedy = [] }: Partial<Continued>) => `${greedy.length} ${greedy.at(-1)}`
+  const alike = rows.filter((row, i) => {
+    const own = expected[i]
+    return row.stopped && own.stopped === true && endOf(row) === endOf(own)
+  })
   return {
     difference: differences.reduce((most, each) => Math.max(most, each), 0),
     sameGreedy: rows.every(({ greedy }, i) => greedy.join() === (expected[i].greedy ?? greedy).join()),
-    stops: [count(expected), count(rows)],
+    stops: { fettle: stopped(expected).length, llama: stopped(rows).length, alike: alike.length },
     sameTexts: texts.every((text, i) => text === questions.texts[i]),
     sameTokens: tokens.every((ids, i) => ids.join() === questions.prompts[i].join()),
   }

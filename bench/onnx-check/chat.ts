@@ -60,8 +60,9 @@ export async function checkChat(
 ): Promise<ChatResult[]> {
   const output = join(paths.out, 'onnx-model')
   const adapter = join(paths.out, 'adapter')
-  if (!paths.isReused || !existsSync(output)) {
+  if (!paths.isReused || !existsSync(join(adapter, 'adapter_model.safetensors')))
     await trainAdapter({ model: paths.model, data: paths.data, output: adapter, steps: paths.steps })
+  if (!paths.isReused || !existsSync(output)) {
     await rm(output, { recursive: true, force: true })
     await exportModel({ model: paths.model, adapter, format: 'onnx', type: types, output })
   }

@@ -5,10 +5,11 @@ import { clipText, FettleError, quoteValue, type Problem } from '../error.ts'
 import type { ExportedFile, ExportFormat, ExportSource } from './format.ts'
 import { certificateRows, certify, writeCertificate } from './certificate/index.ts'
 import type { Certificate, Exported } from './certificate/index.ts'
+import { filesIn } from './files-in.ts'
 import { exportFormats, type ExportFormatName } from './formats.ts'
 import { openSource } from './open-source.ts'
 import type { ExportOptions } from './options.ts'
-import { failedSuffix, filesIn, placeWhole } from './place-files.ts'
+import { failedSuffix, placeWhole } from './place-files.ts'
 
 /** What was written. */
 export interface ExportResult {

@@ -15,8 +15,8 @@ import type { ExportOptions } from './options.ts'
 /** Opens what is to be exported: the model and the adapter on it, without loading weights, and their tokenizer. */
 export async function openSource(options: ExportOptions): Promise<ExportSource> {
   const { model: path, adapter, quantization, doubleQuantization, engine, threads } = options
-  mustExist('model', path)
-  if (adapter !== undefined) mustExist('adapter', adapter)
+  mustExist(path, 'model')
+  if (adapter !== undefined) mustExist(adapter, 'adapter')
   const paths = { model: path, adapter }
   const tokenizer = await loadTokenizer(paths)
   const generationConfig = await generationConfigOf(path, adapter)

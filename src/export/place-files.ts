@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, parse, resolve } from 'node:path'
 import { explainUnwritable, makeFolder, syncFolder } from '../formats/index.ts'
+import { filesIn } from './files-in.ts'
 import type { ExportedFile } from './format.ts'
 
 /** Whether what was written is what it should be. */
@@ -51,15 +52,6 @@ export async function placeWhole(
 /** Of what was set aside each file's name says it, once. */
 function withSuffix(name: string, suffix: string): string {
   return suffix === '' || name.includes(`${suffix}.`) ? name : `${name}${suffix}`
-}
-
-/** The files of a folder and of those in it, in the order of their names. */
-export async function filesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .toSorted()
 }
 
 async function moveInto(from: string, to: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { FettleError } from '../error.ts'
+import { clipText, FettleError } from '../error.ts'
 import { AutoModelForCausalLM, type LoadOptions } from '../model/index.ts'
 import { readAdapterConfig } from '../peft/index.ts'
 import {
@@ -76,15 +76,15 @@ export async function baseModelOf(adapter: string, cure: string): Promise<string
 }
 
 /**
- * @param place  what the caller calls the path
+ * @param name  what the caller calls the path, where it has a name
  * @throws FettleError when there is nothing
  */
-export function mustExist(place: string, path: string): void {
+export function mustExist(path: string, name?: string): void {
   if (existsSync(path)) return
   const isHubName = /^[\w.-]+\/[\w.-]+$/.test(path)
   const how = isHubName ? `hf download ${path} --local-dir ${path}` : 'git clone, hf download'
   throw new FettleError({
-    place,
+    place: name === undefined ? clipText(path) : `${name} ${clipText(path)}`,
     found: 'no such file or folder',
     expected: 'a path on this machine',
     cure: `fettle downloads nothing: fetch the model first (${how}).`,

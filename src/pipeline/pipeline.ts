@@ -58,9 +58,9 @@ export async function pipeline(
 }
 
 async function locate(path: string, adapter: string | undefined): Promise<ModelPaths> {
-  mustExist(path, path)
+  mustExist(path)
   if (adapter !== undefined) {
-    mustExist(adapter, adapter)
+    mustExist(adapter)
     return { model: path, adapter }
   }
   if (!isAdapter(path)) return { model: path }

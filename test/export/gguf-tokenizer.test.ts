@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, it, test } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
+import { readSpeech } from '../../src/export/certificate/own-speech.ts'
 import type { ExportSource } from '../../src/export/format.ts'
 import { preTokenizerName } from '../../src/export/gguf/tokenizer/pre-tokenizer.ts'
-import { tokenizerEntries } from '../../src/export/gguf/tokenizer/index.ts'
+import { endsByText, tokenizerEntries, unnamedStops } from '../../src/export/gguf/tokenizer/index.ts'
+import { nameTurnEnds } from '../../src/export/gguf/tokenizer/special-tokens.ts'
+import { readGguf, type GgufEntry } from '../../src/formats/index.ts'
 import { AutoTokenizer, findStopSet, preTokenizerNamed, type JsonObject } from '../../src/tokenizer/index.ts'
 
 const fixtures = join(import.meta.dirname, '..', 'fixtures')
@@ -49,6 +52,56 @@ it.each(Object.entries(golden))(
     expect(without(found)).toEqual(without(entries))
   },
 )
+
+test('Gemma 4: the entries of llama.cpp’s converter', async () => {
+  const { metadata } = readGguf(join(fixtures, 'tokenizers', 'gguf', 'gemma4.gguf'))
+  const tokens = metadata.get('tokenizer.ggml.tokens') as string[]
+  const found = await entriesOf('spbpe-gemma4', tokens.length, 'gemma4')
+  const expected = [...metadata].filter(([key]) => key.startsWith('tokenizer.'))
+  expect(Object.entries(found).toSorted()).toEqual(expected.toSorted())
+  // A file for another architecture has the scores of its merges.
+  expect(await entriesOf('spbpe-gemma4', tokens.length, 'llama')).toMatchObject({
+    'tokenizer.ggml.model': 'llama',
+    'tokenizer.ggml.add_space_prefix': false,
+  })
+})
+
+describe('where llama.cpp stops', () => {
+  const stops = (...tokens: string[]) => ({
+    ids: tokens.map((_, id) => id),
+    tokens: tokens.map((token, id) => ({ id, token, sources: ['template' as const] })),
+  })
+  const eos = (id: number): [string, GgufEntry] => ['tokenizer.ggml.eos_token_id', { type: 'u32', value: id }]
+
+  it.each([
+    ['those of a vocabulary', ['<|im_end|>', '<|endoftext|>', 'a'], ['<|im_end|>', '<|endoftext|>']],
+    ['<|end|> with <|return|> and <|call|> is none', ['<|end|>', '<|return|>', '<|call|>'], ['<|return|>', '<|call|>']],
+    ['</s> with <|tool_response> is none', ['</s>', '<|tool_response>'], ['<|tool_response>']],
+    ['else both are some', ['<|end|>', '<|return|>', '</s>'], ['<|end|>', '<|return|>', '</s>']],
+  ])('%s', (_, vocabulary, expected) => {
+    expect(endsByText((token) => vocabulary.includes(token)).toSorted()).toEqual(expected.toSorted())
+  })
+
+  it('by entries: eos, then two more of those that it does not know by their texts', () => {
+    const entries = new Map([eos(0)])
+    const stopSet = stops('<end>', '<|im_end|>', '<turn>', '<message>', '<third>')
+    nameTurnEnds(entries, stopSet)
+    expect([...entries].map(([key, { value }]) => [key, value])).toEqual([
+      ['tokenizer.ggml.eos_token_id', 0],
+      ['tokenizer.ggml.eot_token_id', 2],
+      ['tokenizer.ggml.eom_token_id', 3],
+    ])
+    expect(unnamedStops(entries, stopSet)).toMatchObject([{ token: '<third>' }])
+  })
+
+  it('fettle stops, too, where it reads the file back for a certificate', async () => {
+    const path = join(fixtures, 'tokenizers', 'gguf', 'gemma4.gguf')
+    const tokenizer = await AutoTokenizer.fromPretrained(path)
+    const { isStop } = await readSpeech(path)
+    const ends = ['<turn|>', '<eos>', '<|turn>'].map((token) => isStop(tokenizer.convertTokensToIds(token) ?? -1))
+    expect(ends).toEqual([true, true, false])
+  })
+})
 
 test('what sentencepiece joins first has the higher score', async () => {
   const { count } = golden['spbpe-llama2']

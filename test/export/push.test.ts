@@ -350,7 +350,7 @@ describe('what is wrong is said before anything is sent', () => {
   })
 
   const inputs: [string, object, RegExp][] = [
-    ['no folder', { path: 'nowhere' }, /path: no such file or folder/],
+    ['no folder', { path: 'nowhere' }, /^nowhere: no such file or folder; expected the folder of a run/],
     ['a folder that is no model', { path: import.meta.dirname }, /no model; expected an adapter/],
     ['a file that is no model', { path: import.meta.filename }, /a file; expected a folder or a \.gguf file/],
     ['a name that is none', { repo: 'ada/b/c' }, /repo: 'ada\/b\/c'; expected owner\/name/],

@@ -56,7 +56,7 @@ test('names, templates and ends of text come along', async () => {
 test('a GGUF file without a usable vocabulary says so', async () => {
   const basic = new URL('../fixtures/gguf/basic.gguf', import.meta.url).pathname
   await expect(AutoTokenizer.fromPretrained(basic)).rejects.toThrow(
-    'tokenizer.ggml.model: nothing; expected gpt2 or llama',
+    'tokenizer.ggml.model: nothing; expected gpt2, llama or gemma4',
   )
   const iquants = new URL('../fixtures/gguf/iquants.safetensors', import.meta.url).pathname
   await expect(AutoTokenizer.fromPretrained(iquants)).rejects.toThrow(

@@ -48,7 +48,7 @@ export async function loadAssistant(
       expected: 'the path of the assistant; it may be that of the model itself',
     })
   }
-  mustExist(`--assistant-model ${assistantModel}`, assistantModel)
+  mustExist(assistantModel, '--assistant-model')
   const quantization = oneOf(assistantQuantization, quantizations)
   const assistant = await loadModelOf({
     model: assistantModel,

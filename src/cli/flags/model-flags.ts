@@ -72,8 +72,8 @@ export async function pathsOf({
   model,
   adapter,
 }: Pick<ModelChoice, 'model' | 'adapter'>): Promise<ModelPaths> {
-  if (model !== undefined) mustExist(`--model ${model}`, model)
-  if (adapter !== undefined) mustExist(`--adapter ${adapter}`, adapter)
+  if (model !== undefined) mustExist(model, '--model')
+  if (adapter !== undefined) mustExist(adapter, '--adapter')
   if (model !== undefined) return { model, adapter }
   if (adapter !== undefined) return { model: await baseModelOf(adapter, 'Give it with --model.'), adapter }
   throw new FettleError({

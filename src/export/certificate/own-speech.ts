@@ -1,5 +1,6 @@
 import { AutoTokenizer, readGenerationConfig, type Tokenizer } from '../../tokenizer/index.ts'
 import { renderRequest } from './prompt-request.ts'
+import { endsByText } from '../gguf/tokenizer/index.ts'
 import type { Speech } from './runner.ts'
 
 /** A template and a tokenizer in fettle. */
@@ -9,10 +10,13 @@ export function speechOf(tokenizer: Tokenizer, stopTokenIds: readonly number[]):
 }
 
 /**
- * How a folder or a GGUF file says that it is spoken to, read by fettle. Its stop tokens are those that runtimes read: eos_token_id of
- * generation_config.json, and not what else fettle finds out.
+ * How a folder or a GGUF file says that it is spoken to, read by fettle. Its stop tokens are those that runtimes read, and not what else fettle
+ * finds out: eos_token_id of generation_config.json; of a GGUF file what it names, and what llama.cpp knows by its text.
  */
 export async function readSpeech(path: string): Promise<Speech> {
   const { eosTokenIds } = await readGenerationConfig(path)
-  return speechOf(await AutoTokenizer.fromPretrained(path), eosTokenIds)
+  const tokenizer = await AutoTokenizer.fromPretrained(path)
+  const isThere = (token: string) => tokenizer.convertTokensToIds(token) !== undefined
+  const known = path.endsWith('.gguf') ? tokenizer.convertTokensToIds(endsByText(isThere)) : []
+  return speechOf(tokenizer, [...eosTokenIds, ...known.filter((id) => id !== undefined)])
 }

@@ -1,18 +1,18 @@
 import { basename, resolve } from 'node:path'
 import type { GgufEntry } from '../../formats/index.ts'
 import type { ExportSource } from '../format.ts'
-import { readLicence } from '../model-card.ts'
+import { readCard } from '../model-card.ts'
+import { cardEntries } from './card-entries.ts'
 
 type Entries = [string, GgufEntry][]
 
-/** The entries `general.*` of a model: what it is called and how large it is, how it is sampled from, and its licence. */
+/** The entries `general.*` of a model: what it is called and how large it is, how it is sampled from, and what its card says. */
 export async function generalEntries(
   { paths, generationConfig }: ExportSource,
   architecture: string,
   tensors: readonly { name: string; shape: readonly number[] }[],
 ): Promise<Entries> {
   const name = basename(resolve(paths.adapter ?? paths.model)).replace(/\.gguf$/, '')
-  const licence = await readLicence(paths.model)
   const { topK, topP, minP, temperature, repetitionPenalty } = generationConfig
   return [
     ['general.architecture', text(architecture)],
@@ -26,7 +26,7 @@ export async function generalEntries(
     ...real('general.sampling.penalty_repeat', repetitionPenalty),
     ['general.name', text(name)],
     ['general.size_label', text(sizeLabel(tensors))],
-    ...(licence === undefined ? [] : [['general.license', text(licence)] as [string, GgufEntry]]),
+    ...cardEntries(await readCard(paths.model), paths.adapter === undefined),
   ]
 }
 

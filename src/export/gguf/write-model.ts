@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { FettleError, type Problem } from '../../error.ts'
+import { FettleError, listNames, type Problem } from '../../error.ts'
 import {
   ggufByteLength,
   quantize,
@@ -15,7 +15,7 @@ import { generalEntries } from './general-entries.ts'
 import { tensorTypes } from './tensor-types.ts'
 import type { PlannedTensor } from './planned-tensor.ts'
 import { plannedTensors } from './tensors.ts'
-import { tokenizerEntries } from './tokenizer/index.ts'
+import { tokenizerEntries, unnamedStops } from './tokenizer/index.ts'
 
 /** A model as a GGUF file of llama.cpp, with the adapter in the weights. */
 export const writeGgufExport: WriteExport = (source, target) => writeGgufModel(source, target, target.name)
@@ -53,7 +53,24 @@ export async function writeGgufModel(
     },
   }))
   await writeParts(join(target.folder, name), metadata, counted, target.maxShardBytes)
-  return notices
+  return [...notices, ...endlessStops(source, metadata)]
+}
+
+/** A file has a place for the ends of text, of turn and of message. */
+function endlessStops(
+  { stopSet, tokenizer }: ExportSource,
+  metadata: ReadonlyMap<string, GgufEntry>,
+): Problem[] {
+  const left = unnamedStops(metadata, stopSet)
+  if (left.length === 0) return []
+  return [
+    {
+      place: tokenizer.place,
+      found: `stop tokens that a GGUF file has no places for: ${listNames(left.map(({ token }) => token))}`,
+      expected: 'three at most that llama.cpp does not know by their texts',
+      cure: 'Name them where the file is served, as the Modelfile of --format ollama does.',
+    },
+  ]
 }
 
 /** The tensors of a model in a GGUF file of a type, and what it says of the architecture. */

@@ -1,8 +1,10 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join, relative, sep } from 'node:path'
-import { FettleError } from '../../error.ts'
+import type { Stats } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { clipText, FettleError } from '../../error.ts'
 import { isJsonObject, parseJsonObject } from '../../formats/foreign/index.ts'
 import { hasWildcards, matchesGlob } from '../../formats/index.ts'
+import { filesIn } from '../files-in.ts'
 
 /** A file of the folder that stays here. */
 export interface LeftOut {
@@ -79,7 +81,7 @@ const notAPart = 'no part of a model'
  * @throws FettleError where there is no model, or nothing that a pattern of `include` names
  */
 export async function chooseFiles(path: string, include: readonly string[] = []): Promise<ChosenFiles> {
-  const isFile = (await stat(path)).isFile()
+  const isFile = (await statOf(path)).isFile()
   if (isFile && !path.endsWith('.gguf'))
     throw new FettleError({ place: path, found: 'a file', expected: 'a folder or a .gguf file' })
   const folder = isFile ? dirname(path) : path
@@ -109,6 +111,20 @@ export async function chooseFiles(path: string, include: readonly string[] = [])
   return { folder, files, leftOut: grouped(leftOut, files), kind, certificate }
 }
 
+/** @throws FettleError where there is nothing */
+async function statOf(path: string): Promise<Stats> {
+  return stat(path).catch((error: unknown) => {
+    throw new FettleError(
+      {
+        place: clipText(path),
+        found: 'no such file or folder',
+        expected: 'the folder of a run, an adapter or an export, or a .gguf file',
+      },
+      { cause: error },
+    )
+  })
+}
+
 /** A file, the others of `NAME-00001-of-00003.gguf`, and what was certified of it. */
 function partsOfFile(name: string, certificate: string | undefined): readonly string[] {
   const split = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(name)
@@ -132,24 +148,6 @@ async function certificateIn(folder: string, file: string | undefined): Promise<
 
 function matches(file: string, pattern: string): boolean {
   return hasWildcards(pattern) ? matchesGlob(file, pattern) : file === pattern
-}
-
-async function filesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const paths = entries
-    .filter((entry) => !entry.isDirectory())
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
-  const found = await Promise.all(
-    paths.map(async (path) => ((await isReadableFile(join(folder, path))) ? [path] : [])),
-  )
-  return found.flat().toSorted()
-}
-
-async function isReadableFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  )
 }
 
 function leaveOut(path: string): LeftOut {

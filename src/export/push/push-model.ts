@@ -1,6 +1,5 @@
 import { checkArgument, checkObject, checkPath } from '../../check-argument.ts'
 import { clipText, FettleError, type Problem } from '../../error.ts'
-import { mustExist } from '../../pipeline/index.ts'
 import { modelCard } from './card.ts'
 import { chooseFiles } from './choose-files.ts'
 import { checkBase, hubName, provenanceOf, type Provenance } from './provenance.ts'
@@ -17,7 +16,6 @@ import { openModelHub } from './upload.ts'
  */
 export async function pushModel(options: PushOptions): Promise<PushResult> {
   const { path, repo: asked, dryRun = false, baseModel, include = [] } = checked(options)
-  mustExist('path', path)
   const chosen = await chooseFiles(path, include)
   const provenance = await provenanceOf(chosen, options)
   checkBase(chosen, provenance, baseModel)

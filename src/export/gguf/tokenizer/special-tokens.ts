@@ -1,5 +1,6 @@
 import type { GgufEntry } from '../../../formats/index.ts'
 import type { JsonObject, StopSet } from '../../../tokenizer/index.ts'
+import { knownEnds } from './known-ends.ts'
 import { isObject, listOf, textOfToken, type TokenizerJson } from './tokenizer-json.ts'
 
 type TokenRole = 'bos' | 'eos' | 'unk' | 'sep' | 'pad' | 'cls' | 'mask'
@@ -16,15 +17,6 @@ const keys: { readonly [R in TokenRole]: string } = {
   cls: 'cls',
   mask: 'mask',
 }
-
-/** Tokens at which llama.cpp stops wherever they are in a vocabulary. */
-const knownEnds = new Set(
-  [
-    '<|eot_id|> <|im_end|> <|end|> <|return|> <|call|> <|flush|> <|calls|> <end_of_turn> <|endoftext|> </s>',
-    '<|eom_id|> <EOT> _<EOT> [EOT] [EOS] <|end_of_text|> <end_of_utterance> <eos> <turn|> <|tool_response>',
-    '<｜end▁of▁sentence｜> [e~[',
-  ].flatMap((names) => names.split(' ')),
-)
 
 /** What of the files decides which tokens have roles. */
 export interface SpecialTokenFiles {
@@ -60,12 +52,29 @@ export function specialTokenEntries({
     if (typeof flag === 'boolean' && !adds.has(role)) adds.set(role, flag)
   }
   for (const [role, id] of ids)
-    entries.set(`tokenizer.ggml.${keys[role]}_token_id`, { type: 'u32', value: id })
-  const others = stopSet.tokens.filter(({ id, token }) => id !== ids.get('eos') && !knownEnds.has(token))
-  for (const [i, name] of (['eot', 'eom'] as const).entries())
-    if (others[i]) entries.set(`tokenizer.ggml.${name}_token_id`, { type: 'u32', value: others[i].id })
+    entries.set(idKey(keys[role]), { type: 'u32', value: id })
+  nameTurnEnds(entries, stopSet)
   for (const [role, value] of adds) entries.set(`tokenizer.ggml.add_${role}_token`, { type: 'bool', value })
   return entries
+}
+
+const idKey = (role: string) => `tokenizer.ggml.${role}_token_id`
+
+/** Stop tokens that neither entries name nor llama.cpp knows by their texts. */
+export function unnamedStops(
+  entries: ReadonlyMap<string, GgufEntry>,
+  { tokens }: StopSet,
+): { id: number; token: string }[] {
+  const named = new Set(['eos', 'eot', 'eom'].map((role) => Number(entries.get(idKey(role))?.value)))
+  return tokens.filter(({ id, token }) => !named.has(id) && !knownEnds.has(token))
+}
+
+/** Gives the places for ends of turns and of messages, where they are free, to stop tokens that have none. */
+export function nameTurnEnds(entries: Map<string, GgufEntry>, stopSet: StopSet): void {
+  for (const role of ['eot', 'eom']) {
+    const [stop] = unnamedStops(entries, stopSet)
+    if (stop && !entries.has(idKey(role))) entries.set(idKey(role), { type: 'u32', value: stop.id })
+  }
 }
 
 /** By role, as tokenizer_config.json names them. */

@@ -6,11 +6,12 @@ import type { JsonObject } from '../../../tokenizer/index.ts'
 import type { ExportSource } from '../../format.ts'
 import { preTokenizerName } from './pre-tokenizer.ts'
 import { readPieces } from './sentencepiece.ts'
-import { specialTokenEntries } from './special-tokens.ts'
+import { nameTurnEnds, specialTokenEntries } from './special-tokens.ts'
 import { readTokenizerJson, type TokenizerJson } from './tokenizer-json.ts'
 import {
   addsSpace,
   byteLevelVocabulary,
+  gemma4Vocabulary,
   mergedVocabulary,
   sentencePieceVocabulary,
   vocabularyEntries,
@@ -31,7 +32,11 @@ export async function tokenizerEntries(
   const { tokenizer, model, stopSet, paths } = source
   const base = paths.model.endsWith('.gguf') ? readGguf(paths.model).metadata : undefined
   // Of a file that already has it, where the adapter brings no other one.
-  if (base && tokenizer.place === paths.model) return withTemplates(copied(base), tokenizer.chatTemplates)
+  if (base && tokenizer.place === paths.model) {
+    const entries = copied(base)
+    nameTurnEnds(entries, stopSet)
+    return withTemplates(entries, tokenizer.chatTemplates)
+  }
   const files = tokenizer.toFiles()
   const json = readTokenizerJson(files['tokenizer.json'])
   const config = JSON.parse(files['tokenizer_config.json'] ?? '{}') as JsonObject
@@ -66,11 +71,11 @@ async function kindEntries(
       expected: 'BPE, the only kind that language models of llama.cpp have',
       cure: 'Serve this model from safetensors or ONNX.',
     })
-  if (architecture === 'gemma4')
+  if (architecture === 'gemma4' && json.hasByteFallback && !addsSpace(json))
     return {
       entries: [
         model('gemma4'),
-        ...vocabularyEntries(visible(mergedVocabulary(json, count, tokenizer.place)), json.merges),
+        ...vocabularyEntries(gemma4Vocabulary(json, count, tokenizer.place), json.merges),
       ],
       last: [space(false), ['tokenizer.ggml.add_bos_token', { type: 'bool', value: true }]],
     }
@@ -107,18 +112,6 @@ async function kindEntries(
 function withoutBeginning(architecture: string, count: number): [string, GgufEntry][] {
   const isOne = count === 49_152 && ['llama', 'granite', 'smollm3', 'mistral3'].includes(architecture)
   return isOne ? [['tokenizer.ggml.add_bos_token', { type: 'bool', value: false }]] : []
-}
-
-/** Tokens of Gemma 4 that programs read in its answers, and must see. */
-const visibleTokens = new Set(
-  '<|channel> <channel|> <|tool_call> <tool_call|> <|tool_response> <tool_response|> <|"|>'.split(' '),
-)
-
-function visible<T extends { tokens: string[]; types: number[] }>(vocabulary: T): T {
-  return {
-    ...vocabulary,
-    types: vocabulary.types.map((type, id) => (visibleTokens.has(vocabulary.tokens[id]) ? 4 : type)),
-  }
 }
 
 /** The chat templates: the usual one, and others by name. */

@@ -161,7 +161,7 @@ export function mergedVocabulary(json: TokenizerJson, count: number, place: stri
         ? types.unused
         : token === unknown && !isControl
           ? types.unknown
-          : /^<0x[0-9A-Fa-f]{2}>$/.test(token)
+          : isByte(token)
             ? types.byte
             : entry
               ? isControl
@@ -176,6 +176,36 @@ export function mergedVocabulary(json: TokenizerJson, count: number, place: stri
     )
   }
   return vocabulary
+}
+
+const isByte = (token: string) => /^<0x[0-9A-Fa-f]{2}>$/.test(token)
+
+/** Tokens of Gemma 4 that programs read in its answers, and must see. */
+const visibleTokens = new Set(
+  '<|channel> <channel|> <|tool_call> <tool_call|> <|tool_response> <tool_response|> <|"|>'.split(' '),
+)
+
+/**
+ * The tokens of Gemma 4, which llama.cpp joins by their merges. Of what the tokenizer added it looks for tokens as a whole that are special, or
+ * stand behind the vocabulary.
+ * Source: Gemma4Model.set_vocab of conversion/gemma.py and LlamaHfVocab of gguf-py
+ */
+export function gemma4Vocabulary(json: TokenizerJson, count: number, place: string): Vocabulary {
+  const added = new Map(json.added.map((entry) => [entry.content, entry]))
+  const typeOf = (token: string): number => {
+    const entry = added.get(token)
+    if (visibleTokens.has(token)) return types.userDefined
+    if (isByte(token)) return types.byte
+    if (entry?.special === true) return types.control
+    return entry && !json.vocabulary.has(token) ? types.userDefined : types.normal
+  }
+  const tokens = tokensOf(json, count, place)
+  return {
+    tokens: tokens.map((token, id) => token ?? `[PAD${id}]`),
+    types: tokens.map((token) => (token === undefined ? types.unused : typeOf(token))),
+    // Nothing reads them.
+    scores: tokens.map(() => -1000),
+  }
 }
 
 function unknownToken(raw: JsonObject): unknown {

@@ -16,20 +16,20 @@ interface GgufVocabulary {
   scores: readonly number[]
 }
 
-/** What the two kinds of vocabulary contribute to tokenizer.json. */
+/** What a kind of vocabulary contributes to tokenizer.json. */
 interface Parts {
   normalizer: JsonObject | null
   pre_tokenizer: JsonObject | null
   decoder: JsonObject
   model: JsonObject
-  /** Whether bos is added when the file does not say. */
-  addBos: boolean
+  /** Whether bos is added when the file does not say; `always`: whatever it says. */
+  addBos: boolean | 'always'
 }
 
 /**
  * Makes of a GGUF file's metadata the files that a Hugging Face folder would have.
  *
- * @throws FettleError for tokenizer models other than `gpt2` and `llama`, and unknown pre-tokenizers
+ * @throws FettleError for tokenizer models other than `gpt2`, `llama` and `gemma4`, and unknown pre-tokenizers
  */
 export function readGgufTokenizerFiles(path: string): TokenizerFiles {
   const { metadata } = readGguf(path)
@@ -54,7 +54,8 @@ export function readGgufTokenizerFiles(path: string): TokenizerFiles {
     const value = metadata.get(`tokenizer.ggml.${key}`)
     return typeof value === 'boolean' ? value : fallback
   }
-  config.add_bos_token = flag('add_bos_token', parts.addBos) && config.bos_token !== undefined
+  const addsBos = parts.addBos === 'always' || flag('add_bos_token', parts.addBos)
+  config.add_bos_token = addsBos && config.bos_token !== undefined
   config.add_eos_token = flag('add_eos_token', false) && config.eos_token !== undefined
   const { addBos: _, ...pipeline } = parts
   const tokenizer = {
@@ -104,10 +105,11 @@ function readParts(metadata: GgufFile['metadata'], vocabulary: GgufVocabulary, p
   const model = metadata.get('tokenizer.ggml.model')
   if (model === 'gpt2') return byteLevelParts(metadata, vocabulary, path)
   if (model === 'llama') return sentencePieceParts(metadata, vocabulary)
+  if (model === 'gemma4') return gemma4Parts(metadata, vocabulary)
   throw new FettleError({
     place: `${path}: tokenizer.ggml.model`,
     found: quoteValue(model),
-    expected: 'gpt2 or llama',
+    expected: 'gpt2, llama or gemma4',
     cure: 'Use the Hugging Face folder of this model.',
   })
 }
@@ -122,7 +124,6 @@ function byteLevelParts(metadata: GgufFile['metadata'], { tokens }: GgufVocabula
       expected: [...preTokenizers.keys()].join(', '),
       cure: 'Use the Hugging Face folder of this model.',
     })
-  const merges = metadata.get('tokenizer.ggml.merges')
   return {
     normalizer: pre.nfc === true ? { type: 'NFC' } : null,
     pre_tokenizer: {
@@ -144,15 +145,56 @@ function byteLevelParts(metadata: GgufFile['metadata'], { tokens }: GgufVocabula
       byte_fallback: false,
       fuse_unk: false,
       vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-      // A merged part is never empty, so the separator is not the first character.
-      merges: (Array.isArray(merges) ? merges : []).map((merge) => {
-        const text = String(merge)
-        const space = text.indexOf(' ', 1)
-        return [text.slice(0, space), text.slice(space + 1)]
-      }),
+      merges: readMerges(metadata),
     },
     addBos: pre.addBos === true,
   }
+}
+
+/** A merged part is never empty, so the separator is not the first character. */
+function readMerges(metadata: GgufFile['metadata']): [string, string][] {
+  const merges = metadata.get('tokenizer.ggml.merges')
+  return (Array.isArray(merges) ? merges : []).map((merge) => {
+    const text = String(merge)
+    const space = text.indexOf(' ', 1)
+    return [text.slice(0, space), text.slice(space + 1)]
+  })
+}
+
+/** Spaces and bytes as sentencepiece has them, joined in the order of merges. */
+function gemma4Parts(metadata: GgufFile['metadata'], { tokens, types }: GgufVocabulary): Parts {
+  return {
+    normalizer: spacesShown,
+    pre_tokenizer: null,
+    decoder: { type: 'Sequence', decoders: spaceDecoders },
+    model: {
+      type: 'BPE',
+      unk_token: unknownToken(metadata, { tokens, types }),
+      fuse_unk: true,
+      byte_fallback: true,
+      ignore_merges: false,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges: readMerges(metadata),
+    },
+    // llama.cpp does so, too: files that say otherwise are older than the model's own.
+    addBos: 'always',
+  }
+}
+
+const spacesShown = { type: 'Replace', pattern: { String: ' ' }, content: '▁' }
+
+const spaceDecoders = [
+  { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+  { type: 'ByteFallback' },
+  { type: 'Fuse' },
+]
+
+function unknownToken(
+  metadata: GgufFile['metadata'],
+  { tokens, types }: Pick<GgufVocabulary, 'tokens' | 'types'>,
+): string | undefined {
+  const id = metadata.get('tokenizer.ggml.unknown_token_id')
+  return tokens[typeof id === 'number' ? id : Math.max(0, types.indexOf(tokenType.unknown))]
 }
 
 function sentencePieceParts(
@@ -160,31 +202,23 @@ function sentencePieceParts(
   { tokens, types, scores }: GgufVocabulary,
 ): Parts {
   const prefix = metadata.get('tokenizer.ggml.add_space_prefix') !== false
-  const unknown = metadata.get('tokenizer.ggml.unknown_token_id')
   const skip = new Set(
     tokens.filter((_, id) =>
       [tokenType.unknown, tokenType.control, tokenType.byte].some((t) => t === types[id]),
     ),
   )
-  const replace = { type: 'Replace', pattern: { String: ' ' }, content: '▁' }
   return {
     normalizer: prefix
-      ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, replace] }
-      : replace,
+      ? { type: 'Sequence', normalizers: [{ type: 'Prepend', prepend: '▁' }, spacesShown] }
+      : spacesShown,
     pre_tokenizer: null,
     decoder: {
       type: 'Sequence',
-      decoders: [
-        { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
-        { type: 'ByteFallback' },
-        { type: 'Fuse' },
-        ...(prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
-      ],
+      decoders: [...spaceDecoders, ...(prefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : [])],
     },
     model: {
       type: 'BPE',
-      unk_token:
-        tokens[typeof unknown === 'number' ? unknown : Math.max(0, types.indexOf(tokenType.unknown))],
+      unk_token: unknownToken(metadata, { tokens, types }),
       fuse_unk: true,
       byte_fallback: types.includes(tokenType.byte),
       ignore_merges: false,
