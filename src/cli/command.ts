@@ -1,4 +1,4 @@
-import { FettleError } from '../error.ts'
+import { FettleError, type Problem } from '../error.ts'
 import { flagName, readArguments } from './flags/flags.ts'
 import type { Flag, Flags } from './flags/flags.ts'
 
@@ -60,22 +60,27 @@ export function defineCommand<const T extends Flags>(
         })
         return code ?? 0
       } catch (error) {
-        throw withFlagNames(error, values)
+        throw withFlagNames(error, values, flags)
       }
     },
   }
 }
 
-/** The library names options as TypeScript does (`maxNewTokens`, `lora.r`); who gave a flag knows that. */
-function withFlagNames(error: unknown, given: ReadonlyMap<string, unknown>): unknown {
+/**
+ * The library names options as TypeScript does (`maxNewTokens`, `lora.r`, `exportModel: output`); who gave a flag, or should have, knows
+ * that one.
+ */
+function withFlagNames(error: unknown, given: ReadonlyMap<string, unknown>, flags: Flags): unknown {
   const nameOf = (place: string) =>
-    place.replace(/^lora\.(?:lora)?(\w)/, (_, first: string) => `lora${first.toUpperCase()}`)
-  if (!(error instanceof FettleError) || !error.problems.some(({ place }) => given.has(nameOf(place))))
-    return error
-  const problems = error.problems.map((problem) => {
-    const name = nameOf(problem.place)
-    return given.has(name) ? { ...problem, place: flagName(name) } : problem
-  })
+    place
+      .replace(/^\w+: (?=\w+$)/, '')
+      .replace(/^lora\.(?:lora)?(\w)/, (_, first: string) => `lora${first.toUpperCase()}`)
+  const isFlag = ({ place, found }: Problem) =>
+    given.has(nameOf(place)) || (found === 'not given' && Object.hasOwn(flags, nameOf(place)))
+  if (!(error instanceof FettleError) || !error.problems.some(isFlag)) return error
+  const problems = error.problems.map((problem) =>
+    isFlag(problem) ? { ...problem, place: flagName(nameOf(problem.place)) } : problem,
+  )
   return new FettleError(problems, { exitCode: error.exitCode, cause: error })
 }
 

@@ -136,16 +136,14 @@ function checked(options: ExportOptions): ExportOptions {
   const { format, maxShardBytes: most } = options
   const isFormat = typeof format === 'string' && Object.hasOwn(exportFormats, format)
   checkArgument('exportModel: format', format, isFormat, Object.keys(exportFormats).join(', '))
-  if (options.certificateRows !== 0) checkCount('certificateRows', options.certificateRows, Number.isInteger)
-  checkCount('certificateBound', options.certificateBound, Number.isFinite)
+  const { certificateRows: rows, certificateBound: bound } = options
+  const isCount = rows === undefined || (Number.isInteger(rows) && rows >= 0)
+  checkArgument('exportModel: certificateRows', rows, isCount, 'a whole number, or 0')
+  const isBound = bound === undefined || (Number.isFinite(bound) && bound > 0)
+  checkArgument('exportModel: certificateBound', bound, isBound, 'a number above 0')
   const isSize = most === undefined || (typeof most === 'number' && most > 0)
   checkArgument('exportModel: maxShardBytes', most, isSize, 'a number of bytes')
   return options
-}
-
-function checkCount(name: string, value: unknown, isOne: (value: number) => boolean): void {
-  const isRight = value === undefined || (typeof value === 'number' && isOne(value) && value > 0)
-  checkArgument(`exportModel: ${name}`, value, isRight, 'a number above 0')
 }
 
 function typesOf({ types, takesSeveral }: ExportFormat, { format, type }: ExportOptions): string[] {

@@ -81,10 +81,11 @@ export async function baseModelOf(adapter: string, cure: string): Promise<string
  */
 export function mustExist(path: string, name?: string): void {
   if (existsSync(path)) return
+  const shown = path === '' ? "''" : clipText(path)
   const isHubName = /^[\w.-]+\/[\w.-]+$/.test(path)
   const how = isHubName ? `hf download ${path} --local-dir ${path}` : 'git clone, hf download'
   throw new FettleError({
-    place: name === undefined ? clipText(path) : `${name} ${clipText(path)}`,
+    place: name === undefined ? shown : `${name} ${shown}`,
     found: 'no such file or folder',
     expected: 'a path on this machine',
     cure: `fettle downloads nothing: fetch the model first (${how}).`,

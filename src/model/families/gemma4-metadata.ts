@@ -1,5 +1,6 @@
 import type { Gemma4Config } from './gemma4-keys.ts'
 import { layerShapes, ropesOfTypes } from './gemma4-shapes.ts'
+import type { KeyProblem } from './keys.ts'
 import { expertMetadata, flags, integers, real, whole, type GgufMetadata } from './gguf-metadata.ts'
 
 /** What llama.cpp's converter says of a Gemma 4 in the metadata of a GGUF file. */
@@ -42,4 +43,22 @@ export function gemma4Metadata(config: Gemma4Config): GgufMetadata {
     'rope.dimension_count': whole(full?.headDim ?? config.head_dim),
     'rope.dimension_count_swa': whole(ropes.sliding_attention.rotaryDim),
   }
+}
+
+/**
+ * What such a file cannot say: whose keys a layer reads that has none of its own. llama.cpp takes the last own layer for those that see
+ * everything, and the one before it for the others.
+ */
+export function lostOfGemma4(config: Gemma4Config): KeyProblem[] {
+  const own = config.num_hidden_layers - config.num_kv_shared_layers
+  const isComputed = layerShapes(config, ropesOfTypes(config)).every(
+    ({ type, source }) => source === null || source === own - (type === 'full_attention' ? 1 : 2),
+  )
+  if (isComputed && own > 1) return []
+  return [
+    {
+      key: 'num_kv_shared_layers',
+      expected: 'two layers or more with keys of their own, the last of which sees everything and the one before a window, as llama.cpp computes',
+    },
+  ]
 }

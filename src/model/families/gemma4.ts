@@ -6,7 +6,7 @@ import { defineFamily } from './family.ts'
 import { gemma4Inputs, gemma4Layers } from './gemma4-layers.ts'
 import { checkGemma4, layerShapes, ropesOfTypes } from './gemma4-shapes.ts'
 import { gemma4Gguf } from './gemma4-gguf.ts'
-import { gemma4Metadata } from './gemma4-metadata.ts'
+import { gemma4Metadata, lostOfGemma4 } from './gemma4-metadata.ts'
 import { gemma4Keys } from './gemma4-keys.ts'
 import { ropeTypesWithin } from './typed-ropes.ts'
 
@@ -52,5 +52,5 @@ export const gemma4 = defineFamily({
       logits: { scale: 1, cap: config.final_logit_softcapping ?? 0 },
     }
   },
-  gguf: { ...gemma4Gguf, write: gemma4Metadata },
+  gguf: { ...gemma4Gguf, write: gemma4Metadata, lost: lostOfGemma4 },
 })
