@@ -41,7 +41,7 @@ const python = join(peers, 'venv', 'bin', 'python')
 const parts = values.only.split(',')
 /** Largest difference of a logit, between float32 and float32. */
 const tolerance = 1e-3
-const newTokens = 100
+const newTokens = 80
 const asked = [
   'What is a lighthouse?',
   'Name three colours.\nOne a line.',

@@ -47,7 +47,12 @@ export async function askQuestions(
 }
 
 /** The first evaluation rows of the run that made an adapter, as a certificate asks them; none of one that no run made. */
-export async function askRows(model: string, adapter: string, count: number, tokens: number): Promise<Questions> {
+export async function askRows(
+  model: string,
+  adapter: string,
+  count: number,
+  tokens: number,
+): Promise<Questions> {
   const run = await findRunEvaluation(adapter)
   const tokenizer = await AutoTokenizer.fromPretrained(model)
   const rows = typeof run === 'object' ? await readEvaluationPrompts(run, tokenizer, count) : []

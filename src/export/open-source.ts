@@ -18,15 +18,20 @@ export async function openSource(options: ExportOptions): Promise<ExportSource> 
   mustExist(path, 'model')
   if (adapter !== undefined) mustExist(adapter, 'adapter')
   const paths = { model: path, adapter }
-  const tokenizer = await loadTokenizer(paths)
-  const generationConfig = await generationConfigOf(path, adapter)
   const model = await openUnloaded(path, adapter, {
     quantization: quantization ?? null,
     doubleQuantization: doubleQuantization ?? false,
     ...(engine !== undefined && { engine }),
     ...(threads !== undefined && { threads }),
   })
-  return { paths, model, tokenizer, generationConfig, stopSet: findStopSet(tokenizer, generationConfig) }
+  try {
+    const tokenizer = await loadTokenizer(paths)
+    const generationConfig = await generationConfigOf(path, adapter)
+    return { paths, model, tokenizer, generationConfig, stopSet: findStopSet(tokenizer, generationConfig) }
+  } catch (error) {
+    await model.free()
+    throw error
+  }
 }
 
 /** The model's, and above it what the adapter's folder says. */

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, parse, resolve } from 'node:path'
+import { FettleError } from '../error.ts'
 import { explainUnwritable, makeFolder, syncFolder } from '../formats/index.ts'
 import { filesIn } from './files-in.ts'
 import type { ExportedFile } from './format.ts'
@@ -43,10 +44,20 @@ export async function placeWhole(
     const folder = isFile ? dirname(output) : `${output}${suffix}`
     return await Promise.all(placed.map((name) => describe(folder, name)))
   } catch (error) {
-    throw explainUnwritable(output, error)
+    throw atItsPlace(explainUnwritable(output, error), temporary, isFile ? parent : output)
   } finally {
     await rm(temporary, { recursive: true, force: true }).catch(() => {})
   }
+}
+
+/** Nobody knows the folder that files are written into first. */
+function atItsPlace(error: unknown, temporary: string, folder: string): unknown {
+  if (!(error instanceof FettleError)) return error
+  const problems = error.problems.map((problem) => ({
+    ...problem,
+    place: problem.place.replace(temporary, folder),
+  }))
+  return new FettleError(problems, { exitCode: error.exitCode, cause: error.cause })
 }
 
 /** Of what was set aside each file's name says it, once. */

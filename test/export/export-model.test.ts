@@ -74,7 +74,7 @@ test('safetensors: above a size in several files, which load as one', async () =
 const wrong: [string, (folder: string) => Partial<ExportOptions>, string][] = [
   ['an unknown format', () => ({ format: 'pickle' as never }), 'exportModel: format'],
   ['a type of another format', () => ({ type: 'q4_0' }), 'type: "q4_0"; expected stored'],
-  ['a model that is not there', () => ({ model: 'no/such/folder' }), 'model: no such file'],
+  ['a model that is not there', () => ({ model: 'no/such/folder' }), 'model no/such/folder: no such file'],
   ['the folder that is read', () => ({ output: tiny }), 'what is read'],
   ['a folder with files', (folder) => ({ output: folder }), 'a folder with files in it'],
 ]

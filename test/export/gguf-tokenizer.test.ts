@@ -75,7 +75,11 @@ describe('where llama.cpp stops', () => {
 
   it.each([
     ['those of a vocabulary', ['<|im_end|>', '<|endoftext|>', 'a'], ['<|im_end|>', '<|endoftext|>']],
-    ['<|end|> with <|return|> and <|call|> is none', ['<|end|>', '<|return|>', '<|call|>'], ['<|return|>', '<|call|>']],
+    [
+      '<|end|> with <|return|> and <|call|> is none',
+      ['<|end|>', '<|return|>', '<|call|>'],
+      ['<|return|>', '<|call|>'],
+    ],
     ['</s> with <|tool_response> is none', ['</s>', '<|tool_response>'], ['<|tool_response>']],
     ['else both are some', ['<|end|>', '<|return|>', '</s>'], ['<|end|>', '<|return|>', '</s>']],
   ])('%s', (_, vocabulary, expected) => {
@@ -98,7 +102,9 @@ describe('where llama.cpp stops', () => {
     const path = join(fixtures, 'tokenizers', 'gguf', 'gemma4.gguf')
     const tokenizer = await AutoTokenizer.fromPretrained(path)
     const { isStop } = await readSpeech(path)
-    const ends = ['<turn|>', '<eos>', '<|turn>'].map((token) => isStop(tokenizer.convertTokensToIds(token) ?? -1))
+    const ends = ['<turn|>', '<eos>', '<|turn>'].map((token) =>
+      isStop(tokenizer.convertTokensToIds(token) ?? -1),
+    )
     expect(ends).toEqual([true, true, false])
   })
 })

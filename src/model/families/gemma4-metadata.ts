@@ -58,7 +58,8 @@ export function lostOfGemma4(config: Gemma4Config): KeyProblem[] {
   return [
     {
       key: 'num_kv_shared_layers',
-      expected: 'two layers or more with keys of their own, the last of which sees everything and the one before a window, as llama.cpp computes',
+      expected:
+        'two layers or more with keys of their own, the last of which sees everything and the one before a window, as llama.cpp computes',
     },
   ]
 }

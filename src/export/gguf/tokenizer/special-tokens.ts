@@ -51,8 +51,7 @@ export function specialTokenEntries({
     const flag = config[`add_${role}_token`]
     if (typeof flag === 'boolean' && !adds.has(role)) adds.set(role, flag)
   }
-  for (const [role, id] of ids)
-    entries.set(idKey(keys[role]), { type: 'u32', value: id })
+  for (const [role, id] of ids) entries.set(idKey(keys[role]), { type: 'u32', value: id })
   nameTurnEnds(entries, stopSet)
   for (const [role, value] of adds) entries.set(`tokenizer.ggml.add_${role}_token`, { type: 'bool', value })
   return entries
