@@ -67,7 +67,7 @@ __attribute__((noinline)) void attentionTile(const TileLeft<C>& left, const Tile
     for (int i = 0; i < R; i++) a[i] = left.at + term * left.termStep + i * left.rowStride;
     const C* b = right.at + term * right.termStep;
     const int64_t unitStride = right.unitStride, vectorStride = right.vectorStride;
-    const auto step = [&](int64_t k, auto which) {
+    const auto step = [&](int64_t k, auto which) __attribute__((always_inline)) {
       decltype(Product::right(b)) columns[V];
 #pragma GCC unroll 3
       for (int j = 0; j < V; j++) columns[j] = Product::right(b + j * vectorStride);
@@ -89,7 +89,8 @@ __attribute__((noinline)) void attentionTile(const TileLeft<C>& left, const Tile
   }
   float* to = result.at;
   const int64_t rowStride = result.rowStride, vectorStride = result.vectorStride;
-  const auto finish = [&](auto add) {
+  // Inlined twice: what is called has the sums in memory (saveBlock in gemm.h).
+  const auto finish = [&](auto add) __attribute__((always_inline)) {
 #pragma GCC unroll 8
     for (int i = 0; i < R; i++, to += rowStride) {
 #pragma GCC unroll 3

@@ -53,6 +53,10 @@ __attribute__((noinline)) void byteKernel(const ByteRows& left, const BytePanel&
       for (int i = 0; i < Rows; i++) __builtin_memcpy(&sums[i][j], start, sizeof(vi));
     }
     const int64_t step = panel.step;
+#if defined(__clang__)
+    // The sums of this block need the registers: clang would keep some of `values` there, and take sums out in each step instead.
+    asm volatile("" : "+m"(values));
+#endif
     for (int64_t k = part.to, end = part.to + part.quads() * kQuad; k < end; k += kQuad) {
       vi b[Vectors];
 #pragma GCC unroll 3
@@ -70,12 +74,13 @@ __attribute__((noinline)) void byteKernel(const ByteRows& left, const BytePanel&
     }
     block++;
   }
+  vf totals[Rows][Vectors];
 #pragma GCC unroll 8
   for (int i = 0; i < Rows; i++)
 #pragma GCC unroll 3
-    for (int j = 0; j < Vectors; j++) values[i][j] *= load(panel.scales + j * kLanes);
-  if (lora) addTerm(values, *lora, row, rows);
-  saveBlock(values, row, rows, columns, save);
+    for (int j = 0; j < Vectors; j++) totals[i][j] = values[i][j] * load(panel.scales + j * kLanes);
+  if (lora) addTerm(totals, *lora, row, rows);
+  saveBlock(totals, row, rows, columns, save);
 }
 
 // Rows [begin, end) of the product with a panel of `columns` columns, and of the terms beside it.

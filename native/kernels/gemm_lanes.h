@@ -32,7 +32,7 @@ __attribute__((noinline)) void tokensBlock(vf* out, const C* w, const C* panel, 
   using Product = UnitProduct<C>;
   constexpr int unit = Block<C>::unit, line = 64 / sizeof(C), sums = kTokenRows / Rows;
   vf acc[sums][Rows] = {};
-  const auto step = [&](vf (&to)[Rows], int64_t k, auto left) {
+  const auto step = [&](vf (&to)[Rows], int64_t k, auto left) __attribute__((always_inline)) {
     const auto x = Product::right(panel + k * kLanes);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; r++) to[r] = Product::add(to[r], left(w + r * depth + k), x);
@@ -41,14 +41,25 @@ __attribute__((noinline)) void tokensBlock(vf* out, const C* w, const C* panel, 
   for (; k + line <= depth; k += line) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; r++, ahead += 64) __builtin_prefetch(ahead);
+#if defined(__clang__)
+// Unrolled, clang loads the whole lines of all rows and takes their units apart in registers, of which there are too few.
+#pragma clang loop unroll(disable)
+#else
 #pragma GCC unroll 16
-    for (int u = 0; u < line / unit; u++) step(acc[u % sums], k + u * unit, Product::left);
+#endif
+    for (int u = 0; u < line / unit; u += sums) {
+#pragma GCC unroll 16
+      for (int s = 0; s < sums; s++) step(acc[s], k + (u + s) * unit, Product::left);
+    }
   }
   for (; k + unit <= depth; k += unit) step(acc[0], k, Product::left);
   if (k < depth) step(acc[0], k, Product::lastLeft);
+#pragma GCC unroll 16
   for (int r = 0; r < Rows; r++) {
-    out[r] = acc[0][r];
-    for (int s = 1; s < sums; s++) out[r] += acc[s][r];
+    vf sum = acc[0][r];
+#pragma GCC unroll 16
+    for (int s = 1; s < sums; s++) sum += acc[s][r];
+    out[r] = sum;
   }
 }
 
