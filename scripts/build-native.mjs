@@ -13,11 +13,9 @@
 //   --if-compiler    part of `npm test`: a machine without a compiler is fine, everything else that fails is not
 // --verbose: all of the compiler's words.
 import { execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
 import {
   existsSync,
   mkdirSync,
-  readFileSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -30,6 +28,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { flagsOf, runnable, variantsOf } from './instruction-sets.mjs'
 import { isZig, linkFlags } from './link-native.mjs'
+import { objectHash, withIncluded, writeSources } from './native-sources.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const has = (flag) => process.argv.includes(flag)
@@ -138,17 +137,6 @@ const run = (command, args) =>
     })
   })
 
-/** A file of native/ and all that it includes: what its object depends on. */
-function withIncluded(file, found = new Set()) {
-  if (found.has(file)) return found
-  found.add(file)
-  for (const [, name] of readFileSync(file, 'utf8').matchAll(/^\s*#include "(.+)"/gm)) {
-    const included = [join(dirname(file), name), join(root, 'native', name)].find((path) => existsSync(path))
-    if (included) withIncluded(included, found)
-  }
-  return found
-}
-
 /** What is compiled: the parts of each variant, which are files of their own so that all cores have work, and the rest. */
 function jobsFor(compiler, wanted) {
   const extra = (process.env.CXXFLAGS ?? '').split(' ').filter(Boolean)
@@ -211,9 +199,9 @@ function jobsFor(compiler, wanted) {
     })),
   ]
   return jobs.map((job) => {
-    const hash = createHash('sha256').update([...compiler, ...job.args].join(' '))
-    for (const file of withIncluded(join(root, 'native', job.source))) hash.update(readFileSync(file))
-    return { ...job, object: join(folder, `${job.name}-${hash.digest('hex').slice(0, 16)}.o`) }
+    const files = withIncluded(root, join(root, 'native', job.source))
+    const hash = objectHash([...compiler, ...job.args], files)
+    return { ...job, files, object: join(folder, `${job.name}-${hash}.o`) }
   })
 }
 
@@ -272,15 +260,15 @@ async function build() {
   const wanted = chosen(compiler)
   const jobs = jobsFor(compiler, wanted)
   if (has('--headers')) return checkHeaders(compiler, [...jobs[0].args, ...jobs.at(-1).args])
-  const linked = createHash('sha256')
-    .update(jobs.map(({ object }) => object).join() + has('--standalone'))
-    .digest('hex')
-    .slice(0, 16)
+  const linked = objectHash([jobs.map(({ object }) => object).join() + has('--standalone')], [])
   const library = join(output, 'fettle.node')
   const stamp = join(output, 'objects', `linked-${linked}`)
   const names = () => (target === here ? loaded(library) : wanted.map(({ isa }) => isa).join(', '))
-  if (existsSync(library) && existsSync(stamp)) return `native engine: up to date (${names()})`
-
+  const noteSources = () => writeSources(root, output, new Set(jobs.flatMap(({ files }) => [...files])))
+  if (existsSync(library) && existsSync(stamp)) {
+    noteSources()
+    return `native engine: up to date (${names()})`
+  }
   const waiting = jobs.filter(({ object }) => !existsSync(object))
   const worker = async () => {
     for (let job = waiting.shift(); job; job = waiting.shift()) {
@@ -310,6 +298,7 @@ async function build() {
     ...jobs.map(({ object }) => object),
   ])
   renameSync(unfinished, library)
+  noteSources()
   rmSync(linking, { recursive: true })
   const current = new Set(jobs.map(({ object }) => object))
   for (const file of readdirSync(folder)) if (!current.has(join(folder, file))) rmSync(join(folder, file))

@@ -1,7 +1,8 @@
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { chooseEngine, engineNames, engineProblem } from '../engine/index.ts'
 import type { EngineName } from '../engine/index.ts'
-import { findNative, hashOf, machineName, processorLimit } from '../engine/native/index.ts'
+import { changedSince, findNative, hashOf, machineName, processorLimit } from '../engine/native/index.ts'
+import type { LoadedAddon } from '../engine/native/index.ts'
 
 /** Which engine runs on this computer, and all that decides it. */
 export interface MachineReport {
@@ -15,6 +16,8 @@ export interface MachineReport {
         from: string
         version: string | null
         sha256: string
+        /** The file of native/ that changed after it was built from that folder; null where none did, and of packages. */
+        builtBefore: string | null
         instructionSets: string[]
         others: string[]
       }
@@ -81,16 +84,14 @@ function whyOf(name: string, wanted: EngineName | undefined): string {
   return name === engineNames[0] ? 'the first choice, and it runs here' : 'no better one runs here'
 }
 
-function addonReport({
-  path,
-  package: from,
-  addon,
-}: Extract<ReturnType<typeof findNative>, { path: string }>) {
+function addonReport(found: LoadedAddon) {
+  const { path, package: from, addon } = found
   return {
     path,
     from: from?.name ?? 'built here',
     version: from?.version ?? null,
     sha256: hashOf(path),
+    builtBefore: changedSince(found) ?? null,
     instructionSets: addon.isas,
     others: (addon.builtIsas ?? []).filter((isa) => !addon.isas.includes(isa)),
   }

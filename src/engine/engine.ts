@@ -1,3 +1,4 @@
+import type { Problem } from '../error.ts'
 import type { Command } from './ops.ts'
 import type { WeightForm } from './quantization.ts'
 import type { DType, Dimension, RowCounts, RowSymbol, Tensor, TensorData, WeightPart } from './tensor.ts'
@@ -123,6 +124,8 @@ export interface EngineEntry {
   problem(): Promise<string | undefined>
   /** How it would run here, in a sentence or two; undefined when it can. */
   cure?(): string | undefined
+  /** What is to be said of it although it runs. */
+  notice?(): Problem | undefined
   /** @throws FettleError with the cure where it cannot run here */
   create(options: { threads?: number }): Promise<Engine>
 }

@@ -23,7 +23,9 @@ const slower: { readonly [Name in EngineName]?: string } = {
 /** An engine, and what is to be said of it. */
 export interface ChosenEngine {
   engine: Engine
-  /** That it is not the first one, why, and what would make it so; not where it was asked for by name. */
+  /**
+   * That it is not the first one, why, and what would make it so (not where it was asked for by name), or what else is to be said of it.
+   */
   notice?: Problem
 }
 
@@ -44,8 +46,9 @@ export async function chooseEngine(
   const name = options.engine === undefined ? await preferredEngine() : nameOfEngine(options.engine)
   const entry = await registry[name]()
   const engine = await entry.create(options.threads === undefined ? {} : { threads: options.threads })
-  if (options.engine !== undefined || name === engineNames[0]) return { engine }
-  return { engine, notice: await noticeOf(name) }
+  const isWanted = options.engine !== undefined || name === engineNames[0]
+  const notice = isWanted ? entry.notice?.() : await noticeOf(name)
+  return notice === undefined ? { engine } : { engine, notice }
 }
 
 /** The engine of `chooseEngine` alone, for who has told already, or need not tell, which one it is. */

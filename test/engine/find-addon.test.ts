@@ -1,7 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
+import { writeSources } from '../../scripts/native-sources.mjs'
+import { changedSource } from '../../src/engine/native/changed-source.ts'
 import {
   cureFor,
   enginePackage,
@@ -101,4 +103,38 @@ it('says how a machine gets its engine', () => {
   expect(cureFor(folder, { platform: 'freebsd', architecture: 'x64' })).toBe(
     '`npx fettle build-native` (needs g++ or clang++) makes it here.',
   )
+})
+
+describe('an addon beside the files that it was built from', () => {
+  const folder = installed({ built: true })
+  const built = join(folder, 'build', 'linux-x64')
+  const addon = join(built, 'fettle.node')
+  const write = (name: string, text: string, minutes: number): void => {
+    const path = join(folder, name)
+    mkdirSync(join(path, '..'), { recursive: true })
+    writeFileSync(path, text)
+    utimesSync(path, new Date(), new Date(Date.now() + minutes * 60_000))
+  }
+
+  it('is not known to be old without a list of them', () => {
+    expect(changedSource(folder, addon)).toBeUndefined()
+  })
+
+  it.each([
+    ['has not changed when they are older', 'native/gemm.h', 'two', -1, undefined],
+    ['has changed when one is newer and other', 'native/gemm.h', 'two', 1, 'native/gemm.h'],
+    ['has not changed when one is newer and the same', 'native/gemm.h', 'one', 1, undefined],
+    ['knows nothing of others', 'native/wasm/border.cc', 'two', 1, undefined],
+  ] as const)('%s', (_, name, text, minutes, expected) => {
+    write('native/gemm.h', 'one', -1)
+    write('native/pool.cc', 'three', -1)
+    writeSources(folder, built, ['native/gemm.h', 'native/pool.cc'].map((file) => join(folder, file)))
+    write(name, text, minutes)
+    expect(changedSource(folder, addon)).toBe(expected)
+  })
+
+  it('has changed when one is gone', () => {
+    rmSync(join(folder, 'native/pool.cc'))
+    expect(changedSource(folder, addon)).toBe('native/pool.cc')
+  })
 })

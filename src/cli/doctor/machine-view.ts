@@ -15,6 +15,7 @@ export function showMachine(report: MachineReport, terminal: Terminal): string {
       ? [
           line('addon', addon.path),
           line('', addon.from, addon.version ?? undefined, `sha256 ${addon.sha256}`),
+          ...(addon.builtBefore === null ? [] : [line('', paint.yellow(isOld(addon.builtBefore)))]),
           line(
             '',
             `kernels that run here: ${addon.instructionSets.join(', ')}`,
@@ -42,6 +43,9 @@ export function showMachine(report: MachineReport, terminal: Terminal): string {
     '',
   ].join('\n')
 }
+
+const isOld = (changed: string): string =>
+  `built before ${changed} changed: npm run build:native builds it anew`
 
 function gib(bytes: number): string {
   return `${(bytes / 2 ** 30).toFixed(1)} GiB`

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { messageOf } from '../../error.ts'
 import { packageFolder } from '../../version.ts'
 import { typeNames, type KernelRunner } from '../kernels/index.ts'
+import { changedSource } from './changed-source.ts'
 import { cureFor, enginePackage, findAddons, thisTarget, wrongPackage, type AddonFile } from './find-addon.ts'
 import { tableHash } from './table-hash.ts'
 
@@ -106,6 +107,14 @@ export function nativeIsas(): string[] {
 export function nativeProblem(): string | undefined {
   const addon = nativeAddon()
   return typeof addon === 'string' ? addon : undefined
+}
+
+/**
+ * The file of native/ that changed after the addon was built from that folder, or undefined. A package's addon has no sources to be
+ * compared with.
+ */
+export function changedSince(found: LoadedAddon): string | undefined {
+  return found.package === undefined ? changedSource(ownFolder(), found.path) : undefined
 }
 
 /** How this machine gets the native engine, or undefined where it has it. */
