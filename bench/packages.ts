@@ -1,11 +1,12 @@
 // What `npm run packages` made, as somebody gets it who installs it: see bench/README.md.
 import { execFile } from 'node:child_process'
-import { appendFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
 import { machineName } from '../src/engine/native/index.ts'
-import { serveArchives } from './packages/local-registry.ts'
+import { readAddonFormat } from './packages/addon-format.ts'
+import { fileOf, serveArchives } from './packages/local-registry.ts'
 
 const { values } = parseArgs({ options: { folder: { type: 'string', default: 'build/packages' } } })
 const run = promisify(execFile)
@@ -55,6 +56,34 @@ let failed = 0
 function expectThat(holds: boolean, what: string): void {
   if (!holds) failed += 1
   console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`)
+}
+
+/** What an addon may ask each system for, and nothing else. */
+const systemLibraries: Readonly<Record<string, RegExp>> = {
+  gnu: /^(lib(c|m|pthread|dl|rt)\.so\.\d|ld-linux-[\w-]+\.so\.\d)$/,
+  musl: /^libc\.so$/,
+  darwin: /^\/usr\/lib\/libSystem\.B\.dylib$/,
+  win32: /^(node\.exe|KERNEL32\.dll|api-ms-win-crt-.*\.dll)$/i,
+}
+for (const name of files.filter((each) => each.startsWith('fettle-engine-')).toSorted()) {
+  const machine = name.replace(/^fettle-engine-(.*)-\d+\.\d+\.\d+.*$/, '$1')
+  const [platform, processor, libc = platform] = machine.split('-')
+  const archive = await readFile(join(archives, name))
+  const found = readAddonFormat(fileOf(archive, 'fettle.node'))
+  const { needs, glibc, signature } = found
+  const isSigned = platform !== 'darwin' || processor !== 'arm64' || signature?.startsWith('ad hoc') === true
+  const isOld = glibc === undefined || Number(glibc.split('.')[1]) <= 28
+  expectThat(
+    found.processor === processor &&
+      isOld &&
+      isSigned &&
+      needs.every((each) => systemLibraries[libc].test(each)),
+    [
+      `${machine}: ${(archive.length / 1e6).toFixed(2)} MB, ${found.format}, ${found.processor}, needs ${needs.join(' ')}`,
+      ...(glibc === undefined ? [] : [`glibc ${glibc}`]),
+      ...(signature === undefined ? [] : [`signature: ${signature}`]),
+    ].join(', '),
+  )
 }
 
 const folders: string[] = []

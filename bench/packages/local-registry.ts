@@ -50,16 +50,19 @@ export async function serveArchives(folder: string): Promise<LocalRegistry> {
   return { url, close: () => server.close() }
 }
 
-/** package.json of a packed archive: a tar of blocks of 512 bytes, each file behind a block with its name and its size in octal digits. */
-function manifestOf(file: Buffer): Archive['manifest'] {
-  const tar = gunzipSync(file)
+function manifestOf(archive: Buffer): Archive['manifest'] {
+  return JSON.parse(fileOf(archive, 'package.json').toString('utf8')) as Archive['manifest']
+}
+
+/** A file of a packed archive: a tar of blocks of 512 bytes, each file behind a block with its name and its size in octal digits. */
+export function fileOf(archive: Buffer, name: string): Buffer {
+  const tar = gunzipSync(archive)
   for (let at = 0; at < tar.length;) {
     const field = (from: number, length: number): string =>
       tar.toString('utf8', at + from, at + from + length).replace(/\0.*$/s, '')
     const size = Number.parseInt(field(124, 12), 8) || 0
-    if (field(0, 100) === 'package/package.json')
-      return JSON.parse(tar.toString('utf8', at + 512, at + 512 + size)) as Archive['manifest']
+    if (field(0, 100) === `package/${name}`) return tar.subarray(at + 512, at + 512 + size)
     at += 512 + Math.ceil(size / 512) * 512
   }
-  throw new Error('an archive without package.json')
+  throw new Error(`an archive without ${name}`)
 }
