@@ -81,15 +81,19 @@ struct InstructionSets {
 }  // namespace
 #elif defined(__aarch64__)
 namespace {
-// FEAT_BF16: optional from ARMv8.2 on, in every ARMv8.6 (Neoverse V1 and N2, Apple's M2).
+// FEAT_BF16 and FEAT_I8MM: optional from ARMv8.2 on, both in every ARMv8.6 (Neoverse V1 and N2, Apple's M2).
 [[maybe_unused]] bool hasArmBf16() {
 #if defined(__linux__)
-  constexpr unsigned long kBf16 = 1ul << 14;  // HWCAP2_BF16, which old headers lack
-  return getauxval(AT_HWCAP2) & kBf16;
+  constexpr unsigned long kI8mm = 1ul << 13, kBf16 = 1ul << 14;  // HWCAP2_I8MM and HWCAP2_BF16, which old headers lack
+  const unsigned long capabilities = getauxval(AT_HWCAP2);
+  return (capabilities & kI8mm) && (capabilities & kBf16);
 #elif defined(__APPLE__)
-  int has = 0;
-  size_t size = sizeof has;
-  return sysctlbyname("hw.optional.arm.FEAT_BF16", &has, &size, nullptr, 0) == 0 && has;
+  const auto has = [](const char* name) {
+    int isThere = 0;
+    size_t size = sizeof isThere;
+    return sysctlbyname(name, &isThere, &size, nullptr, 0) == 0 && isThere;
+  };
+  return has("hw.optional.arm.FEAT_BF16") && has("hw.optional.arm.FEAT_I8MM");
 #else
   return false;
 #endif

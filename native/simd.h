@@ -17,6 +17,13 @@
 
 #include "tensor.h"
 
+// ARM's products of small matrices: with bf16 (FEAT_BF16) the build wants FEAT_I8MM, too, which no processor has alone.
+#if FETTLE_HAS_BF16 && defined(__aarch64__)
+#define FETTLE_MATRIX 1
+#else
+#define FETTLE_MATRIX 0
+#endif
+
 namespace fettle::FETTLE_ISA {
 
 constexpr int kLanes = FETTLE_LANES;

@@ -23,10 +23,10 @@ const tables = {
       lanes: 4,
       bf16: 1,
       amx: 0,
-      features: ['bf16'],
-      flags: ['-march=armv8.2-a+bf16'],
+      features: ['bf16', 'i8mm'],
+      flags: ['-march=armv8.2-a+bf16+i8mm'],
       // zig gives clang's processors and architectures one flag, and names of its own.
-      zigFlags: ['-mcpu=generic+v8_2a+bf16'],
+      zigFlags: ['-mcpu=generic+v8_2a+bf16+i8mm'],
     },
     { isa: 'neon', lanes: 4, bf16: 0, amx: 0, features: [] },
   ],

@@ -105,6 +105,34 @@ __attribute__((noinline)) void attentionTile(const TileLeft<C>& left, const Tile
   else finish(std::false_type{});
 }
 
+#if FETTLE_MATRIX
+// The same with matrix instructions, which take two rows and two units of depth at once.
+template <int V>
+__attribute__((noinline)) void attentionTileMatrix(const TileLeft<bf16>& left, const TileRight<bf16>& right, int64_t units, int terms,
+                                                   const TileResult& result) {
+  constexpr int R = AttentionTile<bf16>::rows;
+  MatrixSums<R, V, vf> sums;
+  for (int term = 0; term < terms; term++) {
+    const bf16 *a = left.at + term * left.termStep, *b = right.at + term * right.termStep;
+    const int64_t rowStride = left.rowStride, unitStride = right.unitStride, vectorStride = right.vectorStride;
+    int64_t u = 0;
+    for (; u + 2 <= units; u += 2, a += 4, b += 2 * unitStride)
+      sums.add([&](int pair) { return twoRows(a + 2 * pair * rowStride, a + (2 * pair + 1) * rowStride); },
+               [&](int j) { return loadPairs(b + j * vectorStride); }, [&](int j) { return loadPairs(b + unitStride + j * vectorStride); });
+    if (u < units)
+      sums.add([&](int pair) { return twoRows(a + 2 * pair * rowStride, a + (2 * pair + 1) * rowStride, 4); },
+               [&](int j) { return loadPairs(b + j * vectorStride); }, [](int) { return vp{}; });
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < R; i++)
+#pragma GCC unroll 3
+    for (int j = 0; j < V; j++) {
+      float* to = result.at + i * result.rowStride + j * result.vectorStride;
+      store(to, result.add ? sums.at(i, j) + load(to) : sums.at(i, j));
+    }
+}
+#endif
+
 // Tiles must be configured while attention works on a thread with AMX; elsewhere this is nothing.
 struct AttentionTileScope {
 #if FETTLE_AMX
@@ -162,6 +190,9 @@ inline void multiplyTile(const TileLeft<C>& left, const TileRight<C>& right, int
                          const TileResult& result) {
 #if FETTLE_AMX
   if constexpr (sizeof(C) == 2) attentionTileAmx<V>(left, right, units, terms, result);
+  else
+#elif FETTLE_MATRIX
+  if constexpr (sizeof(C) == 2) attentionTileMatrix<V>(left, right, units, terms, result);
   else
 #endif
   attentionTile<V>(left, right, units, terms, result);

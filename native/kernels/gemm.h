@@ -25,8 +25,10 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "gemm_amx.h"
+#include "gemm_matrix.h"
 #include "gemm_store.h"
 #include "pack.h"
 
@@ -113,14 +115,49 @@ __attribute__((noinline)) void kernel(const Term<C>* terms, int count, int64_t r
   saveBlock(acc[0], row, rows, columns, save);
 }
 
+#if FETTLE_MATRIX
+// The same with matrix instructions, which take two rows and two units of depth at once.
+template <int Rows, int Vectors, class Store>
+__attribute__((noinline)) void matrixKernel(const Term<bf16>* terms, int count, int64_t row, int rows, int columns, const Store& save) {
+  constexpr int64_t step = 4, width = Vectors * kLanes * 2;  // cells: of depth, and of a unit of the panel
+  MatrixSums<Rows, Vectors, vf> sums;
+  for (const Term<bf16>*term = terms, *end = terms + count; term < end; term++) {
+    const bf16* a[Rows];
+#pragma GCC unroll 8
+    for (int i = 0; i < Rows; i++) a[i] = term->a + (row + (i < rows ? i : rows - 1)) * term->stride;
+    const bf16* panel = term->panel;
+    int64_t k = 0;
+    for (; k + step <= term->depth; k += step, panel += 2 * width)
+      sums.add([&](int pair) { return twoRows(a[2 * pair] + k, a[2 * pair + 1] + k); },
+               [&](int j) { return loadPairs(panel + j * kLanes * 2); }, [&](int j) { return loadPairs(panel + width + j * kLanes * 2); });
+    if (const int left = (int)(term->depth - k))
+      sums.add([&](int pair) { return twoRows(a[2 * pair] + k, a[2 * pair + 1] + k, left * (int)sizeof(bf16)); },
+               [&](int j) { return loadPairs(panel + j * kLanes * 2); },
+               [&](int j) { return left > 2 ? loadPairs(panel + width + j * kLanes * 2) : vp{}; });
+  }
+  vf acc[Rows][Vectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < Rows; i++)
+#pragma GCC unroll 3
+    for (int j = 0; j < Vectors; j++) acc[i][j] = sums.at(i, j);
+  saveBlock(acc, row, rows, columns, save);
+}
+#endif
+
 template <int Vectors, class C, class Store>
 inline void sweepRows(const Term<C>* terms, int count, int64_t begin, int64_t end, int columns, const Store& save) {
   constexpr int most = Block<float>::rows;
   for (int64_t row = begin; row < end; row += most) {
     const int rows = (int)(end - row < most ? end - row : most);
     expectRows(save, row, rows, columns);
-    if (rows > most / 2) kernel<most, Vectors>(terms, count, row, rows, columns, save);
-    else kernel<most / 2, Vectors>(terms, count, row, rows, columns, save);
+    const auto block = [&](auto height) {
+#if FETTLE_MATRIX
+      if constexpr (sizeof(C) == 2) return matrixKernel<height.value, Vectors>(terms, count, row, rows, columns, save);
+#endif
+      kernel<height.value, Vectors>(terms, count, row, rows, columns, save);
+    };
+    if (rows > most / 2) block(std::integral_constant<int, most>{});
+    else block(std::integral_constant<int, most / 2>{});
   }
 }
 

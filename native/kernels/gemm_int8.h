@@ -41,23 +41,35 @@ __attribute__((noinline)) void byteKernel(const ByteRows& left, const BytePanel&
     scales[i] = left.scales + rowOf(i) * left.blocks.size();
   }
   vf values[Rows][Vectors] = {};
-  const int32_t* start = panel.start;
+  [[maybe_unused]] const int32_t* start = panel.start;
   int block = 0;
   for (const DepthBlock& part : left.blocks) {
-    vi sums[Rows][Vectors];
     const char* codes[Vectors];
 #pragma GCC unroll 3
+    for (int j = 0; j < Vectors; j++) codes[j] = panel.codes[j] + part.firstQuad() * panel.step;
+    const int64_t step = panel.step, end = part.to + part.quads() * kQuad;
+#if FETTLE_MATRIX
+    // Two quads at once; where the number of them is odd, zeros follow in the rows.
+    MatrixSums<Rows, Vectors, vi> matrices;
+    for (int64_t k = part.to; k < end; k += 2 * kQuad) {
+      matrices.add([&](int pair) { return twoRows(a[2 * pair] + k, a[2 * pair + 1] + k); }, [&](int j) { return loadCodes(codes[j]); },
+                   [&](int j) { return k + kQuad < end ? loadCodes(codes[j] + step) : vi{}; });
+#pragma GCC unroll 3
+      for (int j = 0; j < Vectors; j++) codes[j] += 2 * step;
+    }
+    const auto sumOf = [&](int i, int j) __attribute__((always_inline)) { return matrices.at(i, j); };
+#else
+    vi sums[Rows][Vectors];
+#pragma GCC unroll 3
     for (int j = 0; j < Vectors; j++, start += kLanes) {
-      codes[j] = panel.codes[j] + part.firstQuad() * panel.step;
 #pragma GCC unroll 8
       for (int i = 0; i < Rows; i++) __builtin_memcpy(&sums[i][j], start, sizeof(vi));
     }
-    const int64_t step = panel.step;
 #if defined(__clang__)
     // The sums of this block need the registers: clang would keep some of `values` there, and take sums out in each step instead.
     asm volatile("" : "+m"(values));
 #endif
-    for (int64_t k = part.to, end = part.to + part.quads() * kQuad; k < end; k += kQuad) {
+    for (int64_t k = part.to; k < end; k += kQuad) {
       vi b[Vectors];
 #pragma GCC unroll 3
       for (int j = 0; j < Vectors; j++) b[j] = loadCodes(codes[j]), codes[j] += step;
@@ -66,11 +78,13 @@ __attribute__((noinline)) void byteKernel(const ByteRows& left, const BytePanel&
 #pragma GCC unroll 3
         for (int j = 0; j < Vectors; j++) sums[i][j] = QuadProduct::add(sums[i][j], a[i] + k, b[j]);
     }
+    const auto sumOf = [&](int i, int j) __attribute__((always_inline)) { return sums[i][j]; };
+#endif
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; i++) {
       const vf scale = splat(scales[i][block]);
 #pragma GCC unroll 3
-      for (int j = 0; j < Vectors; j++) values[i][j] = multiplyAdd(__builtin_convertvector(sums[i][j], vf), scale, values[i][j]);
+      for (int j = 0; j < Vectors; j++) values[i][j] = multiplyAdd(__builtin_convertvector(sumOf(i, j), vf), scale, values[i][j]);
     }
     block++;
   }

@@ -15,6 +15,7 @@
 //                    begin with −128 · Σ_k code[k, j]
 //     AVX2, AVX-512  words in the order of depths; codes are widened in registers, vpmaddwd (vpmaddubsw would saturate)
 //     WebAssembly    words, as AVX2, four sums at a time
+//     ARM's I8MM     bytes in the codes' order; smmla multiplies those of two rows and two columns (gemm_matrix.h)
 //     others         words, and one multiplication a depth
 //
 // A panel's codes are read where they lie for y = x Wᵀ; for dx = dy W they are packed along the columns.
@@ -69,6 +70,15 @@ struct QuadProduct {
     const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, (__m512i)(q + splatInteger(offset)));
     const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
     _mm_storeu_si128((__m128i*)to, _mm_shuffle_epi8(bytes, order));
+  }
+};
+#elif FETTLE_MATRIX
+struct QuadProduct {
+  using Number = int8_t;
+  static constexpr int offset = 0;
+  static void put(Number* to, vi q) {
+    const auto bytes = __builtin_convertvector(lanesOf<0, 2, 1, 3>(q, q), int8_t __attribute__((vector_size(4))));
+    __builtin_memcpy(to, &bytes, sizeof bytes);
   }
 };
 #else

@@ -63,6 +63,9 @@ static double peakBfloat16(int64_t rounds) {
   vp a = splatPairs(0x3f003f00), b = splatPairs(0x3a003a00);  // pairs of 0.5 and of 2^-11
   keep(a);
   keep(b);
+#if FETTLE_MATRIX
+  return peakOf(rounds, 8, splat(0.0f), [=](vf sum) { return addMatrices(sum, a, b); });
+#endif
   return peakOf(rounds, 4, splat(0.0f), [=](vf sum) { return dotPairs(sum, a, b); });
 }
 #endif
@@ -73,6 +76,13 @@ static double peakInt8(int64_t rounds) {
   keep(a);
   keep(b);
   return peakOf(rounds, 8, _mm512_setzero_si512(), [=](__m512i sum) { return _mm512_dpbusd_epi32(sum, a, b); });
+}
+#elif FETTLE_MATRIX
+static double peakInt8(int64_t rounds) {
+  vu a = (vu)splatInteger(0x03030303), b = (vu)splatInteger(0x01010101);
+  keep(a);
+  keep(b);
+  return peakOf(rounds, 16, vi{}, [=](vi sum) { return addMatrices(sum, a, b); });
 }
 #endif
 
@@ -95,11 +105,7 @@ __attribute__((noinline)) static void readThrough(const char* from, size_t bytes
 
 static Peaks peaks() {
 #if FETTLE_HAS_BF16
-#if FETTLE_X86
   return {peakFloat32, peakBfloat16, peakInt8, readThrough};
-#else
-  return {peakFloat32, peakBfloat16, nullptr, readThrough};
-#endif
 #else
   return {peakFloat32, nullptr, nullptr, readThrough};
 #endif
