@@ -1,5 +1,6 @@
 // What `npm run packages` made, as somebody gets it who installs it: see bench/README.md.
 import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { appendFile, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -124,6 +125,18 @@ try {
   expectThat(
     notes.length === 1 && notes[0].includes(`npm install ${engine}@`),
     `without an engine, one line: ${notes[0]}`,
+  )
+  const unfit = await install([fettle], registry.url, '--os=openbsd', '--cpu=x64')
+  folders.push(unfit)
+  const other = await machineIn(unfit)
+  expectThat(
+    other.engine.name === 'wasm' && !existsSync(join(unfit, 'node_modules', '@fettle')),
+    `where no package fits: ${other.engine.name}, ${other.engine.isa}`,
+  )
+  const learned = await fettleIn(unfit, 'demo', '--steps', '40')
+  expectThat(
+    /loss \d\S+ → 0\.\d/.test(learned.stdout) && learned.stderr.trim().split('\n').length === 1,
+    'the demo learns there, and says one line on stderr',
   )
   const asked = await fettleIn(fromFiles, 'demo', '--steps', '1', '--engine', 'reference')
   expectThat(asked.stderr === '', 'nothing is said to who asked for the reference engine')

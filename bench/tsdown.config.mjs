@@ -29,6 +29,8 @@ const programs = {
     'prepare-big': 'prepare-big.ts',
     'prepare-kill': 'prepare-kill.ts',
     packages: 'packages.ts',
+    elsewhere: 'elsewhere.ts',
+    compilers: 'compilers.ts',
     runtimes: 'runtimes.ts',
     wasm: 'wasm.ts',
     browser: 'browser.ts',

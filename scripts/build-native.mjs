@@ -8,6 +8,7 @@
 //   node scripts/build-native.mjs --target linux-x64-musl --standalone
 //                                            as packages want it: in a folder of its own, with the C++ runtime inside
 // --only avx2,portable: no others than these.
+// --kernels linux-x64-gnu --kernel-compiler NAME: the kernels are those of that target, made by its compiler if they are not there yet.
 // Ends 1 with the compiler's first error when there is no addon that loads here, but for
 //   --install        part of `npm ci`: says in one line what happened and never fails the installation
 //   --if-compiler    part of `npm test`: a machine without a compiler is fine, everything else that fails is not
@@ -40,6 +41,7 @@ const target = valueOf('--target') ?? here
 const [platform, architecture] = target.split('-')
 const output = join(root, 'build', target)
 const folder = join(output, 'objects')
+const kernelFolder = join(root, 'build', valueOf('--kernels') ?? target, 'objects')
 const isX86 = architecture === 'x64'
 const only = valueOf('--only')?.split(',')
 const variants = variantsOf(architecture).filter(({ isa }) => only?.includes(isa) ?? true)
@@ -139,6 +141,7 @@ const run = (command, args) =>
 
 /** What is compiled: the parts of each variant, which are files of their own so that all cores have work, and the rest. */
 function jobsFor(compiler, wanted) {
+  const kernelCompiler = valueOf('--kernel-compiler')?.split(' ') ?? compiler
   const extra = (process.env.CXXFLAGS ?? '').split(' ').filter(Boolean)
   // Contracting a·b + c to one rounding is wanted; nothing else of fast-math is, since sums must keep their order.
   const common = [
@@ -168,6 +171,8 @@ function jobsFor(compiler, wanted) {
       parts.map((part) => ({
         name: `${variant.isa}-${part}`,
         source: 'isa.cc',
+        compiler: kernelCompiler,
+        folder: kernelFolder,
         args: [
           ...common,
           ...flagsOf(variant, isZig(compiler)),
@@ -195,13 +200,15 @@ function jobsFor(compiler, wanted) {
     ].map((name) => ({
       name,
       source: `${name}.cc`,
+      compiler,
+      folder,
       args: [...common, ...addon],
     })),
   ]
   return jobs.map((job) => {
     const files = withIncluded(root, join(root, 'native', job.source))
-    const hash = objectHash([...compiler, ...job.args], files)
-    return { ...job, files, object: join(folder, `${job.name}-${hash}.o`) }
+    const hash = objectHash([...job.compiler, ...job.args], files)
+    return { ...job, files, object: join(job.folder, `${job.name}-${hash}.o`) }
   })
 }
 
@@ -256,7 +263,7 @@ async function build() {
   }
   const [command, ...compilerArgs] = compiler
   const started = Date.now()
-  mkdirSync(folder, { recursive: true })
+  for (const place of [folder, kernelFolder]) mkdirSync(place, { recursive: true })
   const wanted = chosen(compiler)
   const jobs = jobsFor(compiler, wanted)
   if (has('--headers')) return checkHeaders(compiler, [...jobs[0].args, ...jobs.at(-1).args])
@@ -273,8 +280,9 @@ async function build() {
   const worker = async () => {
     for (let job = waiting.shift(); job; job = waiting.shift()) {
       const unfinished = `${job.object}.${process.pid}`
-      await run(command, [
-        ...compilerArgs,
+      const [program, ...first] = job.compiler
+      await run(program, [
+        ...first,
         ...job.args,
         `-I${join(root, 'native')}`,
         join(root, 'native', job.source),

@@ -152,7 +152,8 @@ inline void sweepRows(const Term<C>* terms, int count, int64_t begin, int64_t en
     expectRows(save, row, rows, columns);
     const auto block = [&](auto height) {
 #if FETTLE_MATRIX
-      if constexpr (sizeof(C) == 2) return matrixKernel<height.value, Vectors>(terms, count, row, rows, columns, save);
+      if constexpr (sizeof(C) == 2) matrixKernel<height.value, Vectors>(terms, count, row, rows, columns, save);
+      else
 #endif
       kernel<height.value, Vectors>(terms, count, row, rows, columns, save);
     };

@@ -93,6 +93,7 @@ const writeJson = (path, value) => writeFileSync(path, `${JSON.stringify(value, 
 
 /** Compiles the engine of a platform into build/<platform>. */
 function compileEngine(platform, compiler) {
+  const kernels = platforms.find(({ name }) => name === platform.kernels)
   run(
     process.execPath,
     [
@@ -102,6 +103,9 @@ function compileEngine(platform, compiler) {
       platform.name,
       '--compiler',
       `${compiler} -target ${platform.zig}`,
+      ...(kernels === undefined
+        ? []
+        : ['--kernels', kernels.name, '--kernel-compiler', `${compiler} -target ${kernels.zig}`]),
       ...(isas === undefined ? [] : ['--only', isas]),
     ],
     {
@@ -153,7 +157,9 @@ mkdirSync(work, { recursive: true })
 const wanted = platforms.filter(({ name }) => only.includes(name))
 const compiler = compiles && wanted.length > 0 ? zig() : ''
 for (const platform of wanted) {
+  const started = Date.now()
   if (compiles) compileEngine(platform, compiler)
   packEngine(fettle, platform)
+  console.log(`${platform.name}: ${((Date.now() - started) / 1000).toFixed(0)} s`)
 }
 if (only.includes('fettle')) makeFettle(fettle)

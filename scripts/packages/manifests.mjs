@@ -1,11 +1,28 @@
 // What stands in the packages: one for each platform with the prebuilt engine, and fettle itself, which asks for them.
 
-/** Where the engine is built for, in Node's words, and in zig's; of Linux with the oldest glibc that it runs on. */
+/**
+ * Where the engine is built for, in Node's words, and in zig's; of Linux with the oldest glibc that it runs on. Kernels ask nothing of the C
+ * library but memcpy and its like, so that those made for glibc serve musl: half of all the compiling.
+ */
 export const platforms = [
   { name: 'linux-x64-gnu', zig: 'x86_64-linux-gnu.2.28', os: 'linux', cpu: 'x64', libc: 'glibc' },
-  { name: 'linux-x64-musl', zig: 'x86_64-linux-musl', os: 'linux', cpu: 'x64', libc: 'musl' },
+  {
+    name: 'linux-x64-musl',
+    zig: 'x86_64-linux-musl',
+    os: 'linux',
+    cpu: 'x64',
+    libc: 'musl',
+    kernels: 'linux-x64-gnu',
+  },
   { name: 'linux-arm64-gnu', zig: 'aarch64-linux-gnu.2.28', os: 'linux', cpu: 'arm64', libc: 'glibc' },
-  { name: 'linux-arm64-musl', zig: 'aarch64-linux-musl', os: 'linux', cpu: 'arm64', libc: 'musl' },
+  {
+    name: 'linux-arm64-musl',
+    zig: 'aarch64-linux-musl',
+    os: 'linux',
+    cpu: 'arm64',
+    libc: 'musl',
+    kernels: 'linux-arm64-gnu',
+  },
   { name: 'darwin-arm64', zig: 'aarch64-macos.13.0', os: 'darwin', cpu: 'arm64' },
   { name: 'darwin-x64', zig: 'x86_64-macos.13.0', os: 'darwin', cpu: 'x64' },
   { name: 'win32-x64', zig: 'x86_64-windows-gnu', os: 'win32', cpu: 'x64' },
