@@ -26,5 +26,8 @@ export function objectHash(words, files) {
 export function writeSources(root, folder, files) {
   const hashOf = (file) => createHash('sha256').update(readFileSync(file)).digest('hex')
   const list = [...files].map((file) => [relative(root, file).replaceAll('\\', '/'), hashOf(file)])
-  writeFileSync(join(folder, 'sources.json'), `${JSON.stringify(Object.fromEntries(list.toSorted()), null, 1)}\n`)
+  writeFileSync(
+    join(folder, 'sources.json'),
+    `${JSON.stringify(Object.fromEntries(list.toSorted()), null, 1)}\n`,
+  )
 }

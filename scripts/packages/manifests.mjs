@@ -2,7 +2,7 @@
 
 /**
  * Where the engine is built for, in Node's words, and in zig's; of Linux with the oldest glibc that it runs on. Kernels ask nothing of the C
- * library but memcpy and its like, so that those made for glibc serve musl: half of all the compiling.
+ * library but memcpy and its like, so that those made for glibc serve musl.
  */
 export const platforms = [
   { name: 'linux-x64-gnu', zig: 'x86_64-linux-gnu.2.28', os: 'linux', cpu: 'x64', libc: 'glibc' },
@@ -23,9 +23,9 @@ export const platforms = [
     libc: 'musl',
     kernels: 'linux-arm64-gnu',
   },
+  { name: 'win32-x64', zig: 'x86_64-windows-gnu', os: 'win32', cpu: 'x64' },
   { name: 'darwin-arm64', zig: 'aarch64-macos.13.0', os: 'darwin', cpu: 'arm64' },
   { name: 'darwin-x64', zig: 'x86_64-macos.13.0', os: 'darwin', cpu: 'x64' },
-  { name: 'win32-x64', zig: 'x86_64-windows-gnu', os: 'win32', cpu: 'x64' },
 ]
 
 /** The name of a platform's package; src/engine/native/find-addon.ts looks for it. */

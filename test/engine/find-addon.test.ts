@@ -128,7 +128,11 @@ describe('an addon beside the files that it was built from', () => {
   ] as const)('%s', (_, name, text, minutes, expected) => {
     write('native/gemm.h', 'one', -1)
     write('native/pool.cc', 'three', -1)
-    writeSources(folder, built, ['native/gemm.h', 'native/pool.cc'].map((file) => join(folder, file)))
+    writeSources(
+      folder,
+      built,
+      ['native/gemm.h', 'native/pool.cc'].map((file) => join(folder, file)),
+    )
     write(name, text, minutes)
     expect(changedSource(folder, addon)).toBe(expected)
   })
