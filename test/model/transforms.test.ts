@@ -9,7 +9,7 @@ import { interleavedHalves, onePlus, reordered, transposed } from '../../src/mod
 import { fixture, maxDifference, readTensors, relativeError } from './golden.ts'
 
 // The made-up family in the place of one that this test does not need.
-vi.mock('../../src/model/families/mistral.ts', async () => ({
+vi.mock('../../src/model/families/mistral/mistral.ts', async () => ({
   mistral: (await import('./turned-family.ts')).turned,
 }))
 

@@ -2,11 +2,11 @@ import type { z } from 'zod'
 import { FettleError, quoteValue, type Problem } from '../../error.ts'
 import { readForeign, type ForeignKeys } from '../../formats/foreign/index.ts'
 import type { Architecture } from '../blocks/architecture.ts'
-import type { FurtherGgufKey, GgufConfig } from './gguf-keys.ts'
-import type { GgufMetadata } from './gguf-metadata.ts'
-import type { CommonConfig, KeyProblem } from './keys.ts'
-import { commonHarmless, commonUnobeyed } from './keys.ts'
-import { ropeWithin } from './rope-keys.ts'
+import type { FurtherGgufKey, GgufConfig } from './gguf/gguf-keys.ts'
+import type { GgufMetadata } from './gguf/gguf-metadata.ts'
+import { commonHarmless, commonUnobeyed, type CommonConfig } from './keys/every-model.ts'
+import { ropeWithin } from './keys/rope-keys.ts'
+import { unless, type KeyProblem } from './keys/values.ts'
 
 /** What every config.json says beside the architecture. */
 export interface ModelConfig {
@@ -182,12 +182,10 @@ export function defineFamily<Keys extends z.ZodObject>({
 }
 
 function countLayers(key: string, layers: unknown, storedLayers: number): KeyProblem[] {
-  if (Number(layers) <= storedLayers) return []
-  return [
-    {
-      key,
-      expected: `at most ${storedLayers}, the layers that the weights have`,
-      cure: 'The weights belong to another config.json, or are incomplete: download the model again.',
-    },
-  ]
+  return unless(
+    Number(layers) <= storedLayers,
+    key,
+    `at most ${storedLayers}, the layers that the weights have`,
+    'The weights belong to another config.json, or are incomplete: download the model again.',
+  )
 }

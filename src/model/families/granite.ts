@@ -1,10 +1,12 @@
 import { z } from 'zod'
+import { tokenEmbedding } from '../blocks/embedding.ts'
 import { defineFamily } from './family.ts'
-import { headLength } from './gguf-keys.ts'
-import { llamaMetadata, llamaOwnMetadata, real } from './gguf-metadata.ts'
-import { flag, noWindow } from './keys.ts'
-import { checkLlama, llamaKeys } from './llama-keys.ts'
-import { llamaLike } from './llama-like.ts'
+import { biasTensors } from './gguf/bias-tensors.ts'
+import { headLength } from './gguf/gguf-keys.ts'
+import { llamaMetadata, llamaOwnMetadata, real } from './gguf/gguf-metadata.ts'
+import { noWindow } from './keys/every-model.ts'
+import { biasesOf, biasKeys, checkLlama, llamaKeys } from './keys/llama-keys.ts'
+import { llamaLike } from './layers/llama-like.ts'
 
 const keys = llamaKeys({
   vocabSize: 32000,
@@ -17,8 +19,7 @@ const keys = llamaKeys({
   bos: 1,
   eos: 2,
 }).extend({
-  attention_bias: flag(false),
-  mlp_bias: flag(false),
+  ...biasKeys,
   embedding_multiplier: z.number().default(1),
   attention_multiplier: z.number().default(1),
   residual_multiplier: z.number().default(1),
@@ -40,20 +41,20 @@ export const granite = defineFamily({
     llamaLike(
       config,
       () => ({
-        biases: { qkv: config.attention_bias, output: config.attention_bias, mlp: config.mlp_bias },
+        biases: biasesOf(config),
         scale: config.attention_multiplier,
         residualScale: config.residual_multiplier,
         ggufInterleaves: true,
       }),
       {
-        embeddingScale: { factor: config.embedding_multiplier, isRounded: false },
+        embed: (table) => tokenEmbedding(table, { factor: config.embedding_multiplier, isRounded: false }),
         logits: { scale: 1 / config.logits_scaling, cap: 0 },
       },
     ),
   gguf: {
     architecture: 'granite',
     obeys: ['attention.scale', 'embedding_scale', 'residual_scale', 'logit_scale'],
-    tensors: { attention_bias: 'blk.0.attn_q.bias', mlp_bias: 'blk.0.ffn_gate.bias' },
+    tensors: biasTensors,
     metadata: (values) => ({
       // 0 is as absent: no scale, and that of the heads.
       attention_multiplier: values['attention.scale'] || headLength(values) ** -0.5,

@@ -13,26 +13,26 @@ export { textConfig } from './wrappers.ts'
 /** By `model_type`; each is loaded when a model of it is. */
 const families: Readonly<Record<string, () => Promise<Family>>> = {
   llama: async () => (await import('./llama.ts')).llama,
-  mistral: async () => (await import('./mistral.ts')).mistral,
-  ministral3: async () => (await import('./ministral3.ts')).ministral3,
-  mixtral: async () => (await import('./mixtral.ts')).mixtral,
-  qwen2: async () => (await import('./qwen2.ts')).qwen2,
-  qwen2_moe: async () => (await import('./qwen2-moe.ts')).qwen2Moe,
-  qwen3: async () => (await import('./qwen3.ts')).qwen3,
-  qwen3_moe: async () => (await import('./qwen3-moe.ts')).qwen3Moe,
+  mistral: async () => (await import('./mistral/mistral.ts')).mistral,
+  ministral3: async () => (await import('./mistral/ministral3.ts')).ministral3,
+  mixtral: async () => (await import('./mistral/mixtral.ts')).mixtral,
+  qwen2: async () => (await import('./qwen/qwen2.ts')).qwen2,
+  qwen2_moe: async () => (await import('./qwen/qwen2-moe.ts')).qwen2Moe,
+  qwen3: async () => (await import('./qwen/qwen3.ts')).qwen3,
+  qwen3_moe: async () => (await import('./qwen/qwen3-moe.ts')).qwen3Moe,
   smollm3: async () => (await import('./smollm3.ts')).smollm3,
-  gemma2: async () => (await import('./gemma2.ts')).gemma2,
-  gemma3_text: async () => (await import('./gemma3.ts')).gemma3,
-  gemma4_text: async () => (await import('./gemma4.ts')).gemma4,
+  gemma2: async () => (await import('./gemma/gemma2.ts')).gemma2,
+  gemma3_text: async () => (await import('./gemma/gemma3.ts')).gemma3,
+  gemma4_text: async () => (await import('./gemma/gemma4.ts')).gemma4,
   granite: async () => (await import('./granite.ts')).granite,
   olmo2: async () => (await import('./olmo2.ts')).olmo2,
   olmo3: async () => (await import('./olmo3.ts')).olmo3,
   phi3: async () => (await import('./phi3.ts')).phi3,
   starcoder2: async () => (await import('./starcoder2.ts')).starcoder2,
-  gpt2: async () => (await import('./gpt2.ts')).gpt2,
-  lfm2: async () => (await import('./lfm2.ts')).lfm2,
-  qwen3_5_text: async () => (await import('./qwen3-5.ts')).qwen35,
-  gpt_oss: async () => (await import('./gpt-oss.ts')).gptOss,
+  gpt2: async () => (await import('./gpt2/gpt2.ts')).gpt2,
+  lfm2: async () => (await import('./lfm2/lfm2.ts')).lfm2,
+  qwen3_5_text: async () => (await import('./qwen/qwen3-5.ts')).qwen35,
+  gpt_oss: async () => (await import('./gpt-oss/gpt-oss.ts')).gptOss,
 }
 
 const familyOf = (modelType: string): Promise<Family> | undefined =>
@@ -77,7 +77,7 @@ export async function describeGguf(path: string, file: GgufFile): Promise<ModelD
   const family =
     related.find(({ gguf }) => isMarked(gguf?.marked)) ?? related.find(({ gguf }) => !gguf?.marked)
   if (!family?.gguf) throw unknown(path, `architecture ${quoteValue(architecture)}`, architecture, known)
-  const { ggufConfig } = await import('./gguf-config.ts')
+  const { ggufConfig } = await import('./gguf/gguf-config.ts')
   const { raw, notices } = await ggufConfig(family, family.gguf, file, path)
   const described = family.read(raw, path, {
     layers: layersOf(file.tensors.keys()),

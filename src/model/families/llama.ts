@@ -1,8 +1,10 @@
 import { defineFamily } from './family.ts'
-import { llamaMetadata, llamaOwnMetadata, withHeads } from './gguf-metadata.ts'
-import { flag, noWindow } from './keys.ts'
-import { checkLlama, llamaKeys } from './llama-keys.ts'
-import { llamaLike } from './llama-like.ts'
+import { biasTensors } from './gguf/bias-tensors.ts'
+import { llamaMetadata, llamaOwnMetadata, withHeads } from './gguf/gguf-metadata.ts'
+import { noWindow } from './keys/every-model.ts'
+import { biasesOf, biasKeys, checkLlama, llamaKeys } from './keys/llama-keys.ts'
+import { unless } from './keys/values.ts'
+import { llamaLike } from './layers/llama-like.ts'
 
 const keys = llamaKeys({
   vocabSize: 32000,
@@ -14,7 +16,7 @@ const keys = llamaKeys({
   maxPositions: 2048,
   bos: 1,
   eos: 2,
-}).extend({ attention_bias: flag(false), mlp_bias: flag(false) })
+}).extend(biasKeys)
 
 /** Llama 1 to 3 (Touvron et al. 2023, https://arxiv.org/abs/2302.13971), and everything that says it is one. */
 export const llama = defineFamily({
@@ -23,19 +25,17 @@ export const llama = defineFamily({
   keys,
   unobeyed: noWindow,
   check: (config) => [
-    ...(config.hidden_size % config.num_attention_heads === 0
-      ? []
-      : [{ key: 'num_attention_heads', expected: `a divisor of hidden_size, ${config.hidden_size}` }]),
+    ...unless(
+      config.hidden_size % config.num_attention_heads === 0,
+      'num_attention_heads',
+      `a divisor of hidden_size, ${config.hidden_size}`,
+    ),
     ...checkLlama(config, null),
   ],
-  describe: (config) =>
-    llamaLike(config, () => ({
-      biases: { qkv: config.attention_bias, output: config.attention_bias, mlp: config.mlp_bias },
-      ggufInterleaves: true,
-    })),
+  describe: (config) => llamaLike(config, () => ({ biases: biasesOf(config), ggufInterleaves: true })),
   gguf: {
     architecture: 'llama',
-    tensors: { attention_bias: 'blk.0.attn_q.bias', mlp_bias: 'blk.0.ffn_gate.bias' },
+    tensors: biasTensors,
     write: (config) => ({ ...llamaMetadata(withHeads(config)), ...llamaOwnMetadata(config) }),
   },
 })

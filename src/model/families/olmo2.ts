@@ -1,9 +1,10 @@
 import { defineFamily } from './family.ts'
-import { llamaMetadata } from './gguf-metadata.ts'
-import { flag, noWindow } from './keys.ts'
-import type { LlamaLayerOptions } from './llama-like.ts'
-import { checkLlama, llamaKeys } from './llama-keys.ts'
-import { llamaLike } from './llama-like.ts'
+import { biasTensors } from './gguf/bias-tensors.ts'
+import { llamaMetadata } from './gguf/gguf-metadata.ts'
+import { noWindow } from './keys/every-model.ts'
+import { biasesOf, biasKeys, checkLlama, llamaKeys } from './keys/llama-keys.ts'
+import type { LlamaLayerOptions } from './layers/llama-layer.ts'
+import { llamaLike } from './layers/llama-like.ts'
 
 /** The keys of OLMo 2 and 3. */
 export const olmoKeys = llamaKeys({
@@ -17,7 +18,7 @@ export const olmoKeys = llamaKeys({
   normEps: 1e-5,
   bos: null,
   eos: 50279,
-}).extend({ attention_bias: flag(false) })
+}).extend({ attention_bias: biasKeys.attention_bias })
 
 /** OLMo 2: norms of what is added, and of all queries and all keys together (https://arxiv.org/abs/2501.00656). */
 export const olmo2 = defineFamily({
@@ -29,12 +30,12 @@ export const olmo2 = defineFamily({
   describe: (config) => llamaLike(config, () => olmoLayer(config)),
   gguf: {
     architecture: 'olmo2',
-    tensors: { attention_bias: 'blk.0.attn_q.bias' },
+    tensors: { attention_bias: biasTensors.attention_bias },
     write: llamaMetadata,
   },
 })
 
 /** What the layers of OLMo 2 and 3 have. */
-export function olmoLayer({ attention_bias: bias }: { attention_bias: boolean }): LlamaLayerOptions {
-  return { biases: { qkv: bias, output: bias }, headNorms: 'together', norms: 'after' }
+export function olmoLayer(config: { attention_bias: boolean }): LlamaLayerOptions {
+  return { biases: biasesOf(config), headNorms: 'together', norms: 'after' }
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { defineFamily } from './family.ts'
-import { flags, llamaMetadata, real, whole } from './gguf-metadata.ts'
-import { checkLlama, headsOf } from './llama-keys.ts'
-import { llamaLike } from './llama-like.ts'
+import { biasTensors } from './gguf/bias-tensors.ts'
+import { flags, llamaMetadata, real, whole } from './gguf/gguf-metadata.ts'
+import { typedMetadata } from './gguf/window-metadata.ts'
+import { checkTypedRopes, ropeOfTypes, ropeTypesWithin, typedRopes } from './keys/typed-ropes.ts'
+import { checkWindow, slidingLayers, windowSize } from './keys/window-keys.ts'
+import { llamaLike } from './layers/llama-like.ts'
 import { olmoKeys, olmoLayer } from './olmo2.ts'
-import { checkRope, ropeOf } from './rope-keys.ts'
-import { checkOlderRope, ropeOfTypes, ropesOfTypes, ropeTypesWithin } from './typed-ropes.ts'
-import { isSliding, typedMetadata, windowSize } from './window-keys.ts'
 
 const theta = 500_000
 
@@ -25,24 +25,20 @@ export const olmo3 = defineFamily({
   keys,
   within: ropeTypesWithin,
   check: (config) => [
-    ...checkLlama(wholeConfig(config), config.sliding_window),
-    ...checkRope(ropesOf(config).sliding, headsOf(wholeConfig(config)).headDim),
-    ...checkOlderRope(config),
-    ...(config.sliding_window === null && !config.layer_types
-      ? [{ key: 'sliding_window', expected: 'a number: there are layers that see a window' }]
-      : []),
+    ...checkTypedRopes(config, ropesOf(config)),
+    ...checkWindow(config, !config.layer_types),
   ],
   describe(config) {
-    const whole = wholeConfig(config)
-    const local = ropeOf(ropesOf(config).sliding, headsOf(whole).headDim)
+    const { whole, local } = ropesOf(config)
+    const slides = slidingOf(config)
     return llamaLike(whole, (layer) => ({
       ...olmoLayer(whole),
-      ...(slides(config, layer) && { window: config.sliding_window, rope: local }),
+      ...(slides[layer] && { window: config.sliding_window, rope: local }),
     }))
   },
   gguf: {
     architecture: 'olmo2',
-    tensors: { attention_bias: 'blk.0.attn_q.bias' },
+    tensors: { attention_bias: biasTensors.attention_bias },
     marked: 'attention.sliding_window',
     obeys: ['attention.sliding_window_pattern'],
     metadata: (values, rope) => ({
@@ -50,26 +46,19 @@ export const olmo3 = defineFamily({
       sliding_window: values['attention.sliding_window'],
     }),
     write: (config) => ({
-      ...llamaMetadata(wholeConfig(config)),
+      ...llamaMetadata(ropesOf(config).whole),
       ...(config.sliding_window !== null && { 'attention.sliding_window': whole(config.sliding_window) }),
-      'attention.sliding_window_pattern': flags(
-        Array.from({ length: config.num_hidden_layers }, (_, layer) => slides(config, layer)),
-      ),
-      'rope.freq_base_swa': real(ropeOf(ropesOf(config).sliding, headsOf(wholeConfig(config)).headDim).theta),
+      'attention.sliding_window_pattern': flags(slidingOf(config)),
+      'rope.freq_base_swa': real(ropesOf(config).local.theta),
     }),
   },
 })
 
-function slides({ layer_types: types }: Olmo3Config, layer: number): boolean {
-  return types ? isSliding(types[layer]) : (layer + 1) % 4 !== 0
+function slidingOf(config: Olmo3Config): boolean[] {
+  return slidingLayers(config, (layer) => (layer + 1) % 4 !== 0)
 }
 
 /** The class takes `rope_theta` for the layers that see everything only. */
-function ropesOf(config: Olmo3Config) {
-  return ropesOfTypes(config, { full: config.rope_theta, sliding: theta })
-}
-
-/** With the rotation of the layers that see everything as the only one. */
-function wholeConfig<Config extends Olmo3Config>(config: Config) {
-  return { ...config, ...ropesOf(config).full }
+function ropesOf<Config extends Olmo3Config>(config: Config) {
+  return typedRopes(config, { full: config.rope_theta, sliding: theta })
 }

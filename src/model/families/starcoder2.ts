@@ -1,12 +1,15 @@
 import { layerNorm } from '../blocks/norm.ts'
-import { biases, gain, type ModuleName } from '../weights/parameters.ts'
-import { activationName } from './activation-keys.ts'
+import { biases, gain } from '../weights/parameters.ts'
 import { defineFamily } from './family.ts'
-import { llamaMetadata, real } from './gguf-metadata.ts'
-import { count, dropout, flag, number } from './keys.ts'
-import { checkLlama, llamaKeys } from './llama-keys.ts'
-import { llamaLike } from './llama-like.ts'
-import { lostWindow, windowSize } from './window-keys.ts'
+import { biasTensors } from './gguf/bias-tensors.ts'
+import { llamaMetadata, real } from './gguf/gguf-metadata.ts'
+import { lostWindow, windowMetadata } from './gguf/window-metadata.ts'
+import { activationName } from './keys/activation-keys.ts'
+import { dropout } from './keys/every-model.ts'
+import { checkLlama, llamaKeys } from './keys/llama-keys.ts'
+import { count, flag, number } from './keys/values.ts'
+import { windowSize } from './keys/window-keys.ts'
+import { llamaLike } from './layers/llama-like.ts'
 
 const keys = llamaKeys({
   vocabSize: 49_152,
@@ -42,22 +45,23 @@ export const starcoder2 = defineFamily({
       { ...config, rms_norm_eps: eps },
       () => ({
         biases: { qkv: hasBias, output: hasBias, mlp: hasBias },
-        ungated: { up: ['mlp.c_fc', 'ffn_up'], down: ['mlp.c_proj', 'ffn_down'] },
+        hasGatedMlp: false,
+        names: { up: ['mlp.c_fc', 'ffn_up'], down: ['mlp.c_proj', 'ffn_down'] },
         window: config.sliding_window,
       }),
       {
-        norm: (module: ModuleName) => layerNorm(gain(module, width), biases([{ module, rows: width }]), eps),
+        norm: (module) => layerNorm(gain(module, width), biases([{ module, rows: width }]), eps),
       },
     )
   },
   gguf: {
     architecture: 'starcoder2',
     obeys: ['attention.layer_norm_epsilon'],
-    tensors: { use_bias: 'blk.0.attn_q.bias' },
+    tensors: { use_bias: biasTensors.attention_bias },
     metadata: (values) => ({
       hidden_act: 'gelu_pytorch_tanh',
       norm_epsilon: values['attention.layer_norm_epsilon'],
-      sliding_window: values['attention.sliding_window'] || null,
+      ...windowMetadata(values),
     }),
     write(config) {
       const { 'attention.layer_norm_rms_epsilon': _, ...common } = llamaMetadata({
@@ -66,6 +70,6 @@ export const starcoder2 = defineFamily({
       })
       return { ...common, 'attention.layer_norm_epsilon': real(config.norm_epsilon) }
     },
-    lost: ({ sliding_window: window, max_position_embeddings: positions }) => lostWindow(window, positions),
+    lost: lostWindow,
   },
 })
