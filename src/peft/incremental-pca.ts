@@ -1,6 +1,7 @@
 import { createRandom } from '../random.ts'
 import { dot } from './eigenvectors.ts'
-import { nearestProduct, roughlyNearestProduct } from './nearest-product.ts'
+import { nearestProduct } from './nearest-product.ts'
+import { multiplyHere, principalDirections, type MultiplyBy } from './principal-directions.ts'
 
 /** Directions in which rows of numbers vary, the one of most variance first. */
 export interface Components {
@@ -17,15 +18,17 @@ export interface IncrementalPca {
   /** Null before the first batch. */
   readonly components: Components | null
   /** @param rows  [n, columns], n at least the number of components */
-  add(rows: Float32Array): void
+  add(rows: Float32Array): Promise<void>
 }
 
 /**
  * Singular values and vectors of what is left of the batches before, S V, with the new rows less their mean beneath, and one more
  * row for how the mean moved: √(n · N / (N + n)) · (old mean − mean of the batch), N rows before and n new ones.
  * Source: Ross et al. 2008, https://doi.org/10.1007/s11263-007-0075-7, as in scikit-learn and PEFT 0.21 (utils/incremental_pca.py)
+ *
+ * @param multiply  where large matrices are multiplied
  */
-export function incrementalPca(columns: number, count: number): IncrementalPca {
+export function incrementalPca(columns: number, count: number, multiply = multiplyHere): IncrementalPca {
   let components: Components | null = null
   let seen = 0
   const mean = new Float64Array(columns)
@@ -35,7 +38,7 @@ export function incrementalPca(columns: number, count: number): IncrementalPca {
     get components() {
       return components
     },
-    add(rows) {
+    async add(rows) {
       const n = rows.length / columns
       const own = columnMeans(rows, columns)
       const kept = components ? count : 0
@@ -58,13 +61,13 @@ export function incrementalPca(columns: number, count: number): IncrementalPca {
         mean[i] += (step * n) / (seen + n)
       }
       seen += n
-      components = largestComponents(
-        stacked,
-        columns,
-        count,
-        squares.reduce((sum, value) => sum + value, 0),
+      const variance = squares.reduce((sum, value) => sum + value, 0)
+      const found = await largestComponents(
+        { matrix: stacked, columns, count },
+        multiply,
         components?.vectors,
       )
+      components = { ...found, ratios: found.singularValues.map((value) => value ** 2 / variance) }
     },
   }
 }
@@ -83,35 +86,51 @@ function columnMeans(rows: Float32Array, columns: number): Float64Array {
  */
 const exactSide = 128
 
-function largestComponents(
-  matrix: Float32Array,
-  columns: number,
-  count: number,
-  variance: number,
-  near?: Float64Array,
-): Components {
-  const side = Math.min(columns, matrix.length / columns)
-  const { left, right } =
-    side <= exactSide || 2 * count >= side
-      ? nearestProduct(matrix, columns, count)
-      : roughlyNearestProduct(matrix, columns, 2 * count, {
-          iterations: near ? 1 : 4,
-          random: createRandom(42),
-          ...(near && { near }),
-        })
+async function largestComponents(
+  { matrix, columns, count }: { matrix: Float32Array; columns: number; count: number },
+  multiply: MultiplyBy,
+  near: Float64Array | undefined,
+): Promise<Pick<Components, 'vectors' | 'singularValues'>> {
   const rows = matrix.length / columns
-  const vectors = new Float64Array(count * columns)
-  const singularValues = new Float64Array(count)
-  for (let k = 0; k < count; k += 1) {
-    const [u, v] = [left.subarray(k * rows, (k + 1) * rows), right.subarray(k * columns, (k + 1) * columns)]
-    const length = Math.sqrt(dot(v, v))
-    singularValues[k] = Math.sqrt(dot(u, u)) * length
-    const largest = v.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0)
+  const side = Math.min(columns, rows)
+  if (side <= exactSide || 2 * count >= side) return exactComponents(matrix, columns, count)
+  const products = multiply(matrix, columns)
+  try {
+    const search = { iterations: near ? 1 : 4, random: createRandom(42), near }
+    return asComponents(await principalDirections(products, { rows, columns, count }, search), columns)
+  } finally {
+    products.free()
+  }
+}
+
+function exactComponents(matrix: Float32Array, columns: number, count: number) {
+  const { left, right } = nearestProduct(matrix, columns, count)
+  const rows = matrix.length / columns
+  // One of the two has the singular values, the other has unit vectors.
+  const lengths = Float64Array.from({ length: count }, (_, k) => {
+    const u = left.subarray(k * rows, (k + 1) * rows)
+    return Math.sqrt(dot(u, u))
+  })
+  return asComponents(
+    right.map((value, i) => value * lengths[Math.floor(i / columns)]),
+    columns,
+  )
+}
+
+/** Of rows σ vᵀ. */
+function asComponents(rows: Float64Array, columns: number) {
+  const vectors = new Float64Array(rows.length)
+  const singularValues = new Float64Array(rows.length / columns)
+  for (let k = 0; k < singularValues.length; k += 1) {
+    const row = rows.subarray(k * columns, (k + 1) * columns)
+    const length = Math.sqrt(dot(row, row))
+    singularValues[k] = length
+    const largest = row.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0)
     if (length > 0)
       vectors.set(
-        v.map((value) => (Math.sign(largest) * value) / length),
+        row.map((value) => (Math.sign(largest) * value) / length),
         k * columns,
       )
   }
-  return { vectors, singularValues, ratios: singularValues.map((value) => value ** 2 / variance) }
+  return { vectors, singularValues }
 }

@@ -1,5 +1,6 @@
 import { normal } from './draws.ts'
-import { dot, largestEigenvectors } from './eigenvectors.ts'
+import { largestEigenvectors } from './eigenvectors.ts'
+import { gram, orthonormal } from './orthonormal.ts'
 import { transpose } from '../transpose.ts'
 
 /** Σ left_k right_kᵀ: a matrix of low rank, as what is taken out of a weight. */
@@ -26,24 +27,21 @@ export function nearestProduct(weight: Float32Array, columns: number, count: num
  * Nearly the same, in time that grows with the numbers of W instead of with the cube of its side: the span of W Ω, Ω random, which
  * each iteration turns towards the largest singular values.
  * Source: Halko, Martinsson and Tropp 2009, https://arxiv.org/abs/0909.4061, algorithm 5.1, as torch.svd_lowrank
- *
- * @param near  rows [at most count, columns] that are near to the right ones already: the rest of Ω is random
  */
 export function roughlyNearestProduct(
   weight: Float32Array,
   columns: number,
   count: number,
-  { iterations, random, near }: { iterations: number; random: () => number; near?: Float64Array },
+  { iterations, random }: { iterations: number; random: () => number },
 ): InitialPart {
   const rows = weight.length / columns
-  if (rows < columns && !near) {
+  if (rows < columns) {
     const turned = transpose(weight, rows, columns)
     const { left, right } = roughlyNearestProduct(turned, rows, count, { iterations, random })
     return { left: right, right: left }
   }
   const start = new Float64Array(count * columns)
-  for (let i = near?.length ?? 0; i < start.length; i += 1) start[i] = normal(random)
-  if (near) start.set(near)
+  for (let i = 0; i < start.length; i += 1) start[i] = normal(random)
   let basis = orthonormal(timesTransposed(start, weight, columns), rows)
   for (let i = 0; i < iterations; i += 1) {
     const across = orthonormal(projected(weight, columns, basis, 1).right, columns)
@@ -56,7 +54,7 @@ export function roughlyNearestProduct(
 }
 
 /** x Wᵀ of x [count, columns]: [count, rows] */
-function timesTransposed(x: Float64Array, weight: Float32Array, columns: number): Float64Array {
+export function timesTransposed(x: Float64Array, weight: Float32Array, columns: number): Float64Array {
   const [count, rows] = [x.length / columns, weight.length / columns]
   const product = new Float64Array(count * rows)
   for (let row = 0; row < rows; row += 1) {
@@ -87,28 +85,12 @@ function timesTransposed(x: Float64Array, weight: Float32Array, columns: number)
   return product
 }
 
-/** Orthonormal vectors [count, length] of the same span, by Gram and Schmidt's method, each time twice. */
-function orthonormal(vectors: Float64Array, length: number): Float64Array {
-  const count = vectors.length / length
-  for (let k = 0; k < count; k += 1) {
-    const vector = vectors.subarray(k * length, (k + 1) * length)
-    for (let again = 0; again < 2; again += 1)
-      for (let other = 0; other < k; other += 1) {
-        const before = vectors.subarray(other * length, (other + 1) * length)
-        const share = dot(vector, before)
-        for (let i = 0; i < length; i += 1) vector[i] -= share * before[i]
-      }
-    const norm = Math.sqrt(dot(vector, vector))
-    for (let i = 0; i < length; i += 1) vector[i] = norm === 0 ? 0 : vector[i] / norm
-  }
-  return vectors
-}
-
-/** turns [count, count] · vectors [count, length] */
-function combined(turns: Float64Array, vectors: Float64Array, count: number): Float64Array {
+/** turns [fewer, count] · vectors [count, length] */
+export function combined(turns: Float64Array, vectors: Float64Array, count: number): Float64Array {
   const length = vectors.length / count
-  const sums = new Float64Array(vectors.length)
-  for (let k = 0; k < count; k += 1)
+  const fewer = turns.length / count
+  const sums = new Float64Array(fewer * length)
+  for (let k = 0; k < fewer; k += 1)
     for (let j = 0; j < count; j += 1)
       for (let i = 0; i < length; i += 1)
         sums[k * length + i] += turns[k * count + j] * vectors[j * length + i]
@@ -134,46 +116,4 @@ export function projected(
     }
   }
   return { left: vectors, right }
-}
-
-/** W Wᵀ [rows, rows], in tiles of four rows times two: a number that is read is used several times. */
-function gram(values: Float32Array | Float64Array, rows: number, columns: number): Float64Array {
-  // Rows of zeros make it whole tiles.
-  const padded = Math.ceil(rows / 4) * 4
-  const w = new Float64Array(padded * columns)
-  w.set(values)
-  const products = new Float64Array(rows * rows)
-  const put = (i: number, j: number, product: number): void => {
-    if (i >= rows || j > i) return
-    products[i * rows + j] = product
-    products[j * rows + i] = product
-  }
-  for (let i = 0; i < padded; i += 4)
-    for (let j = 0; j < Math.min(i + 4, rows); j += 2) {
-      const [i0, i1, i2, i3] = [i * columns, (i + 1) * columns, (i + 2) * columns, (i + 3) * columns]
-      const [j0, j1] = [j * columns, (j + 1) * columns]
-      let [s00, s01, s10, s11, s20, s21, s30, s31] = [0, 0, 0, 0, 0, 0, 0, 0]
-      for (let k = 0; k < columns; k += 1) {
-        const x = w[j0 + k]
-        const y = w[j1 + k]
-        const [a0, a1, a2, a3] = [w[i0 + k], w[i1 + k], w[i2 + k], w[i3 + k]]
-        s00 += a0 * x
-        s01 += a0 * y
-        s10 += a1 * x
-        s11 += a1 * y
-        s20 += a2 * x
-        s21 += a2 * y
-        s30 += a3 * x
-        s31 += a3 * y
-      }
-      put(i, j, s00)
-      put(i, j + 1, s01)
-      put(i + 1, j, s10)
-      put(i + 1, j + 1, s11)
-      put(i + 2, j, s20)
-      put(i + 2, j + 1, s21)
-      put(i + 3, j, s30)
-      put(i + 3, j + 1, s31)
-    }
-  return products
 }

@@ -6,6 +6,7 @@ import { projectionInputs, type ProjectionInputs } from '../passes/projection-in
 import type { ModelState } from '../state/model-state.ts'
 import type { AdaptedParameter } from './adapted-parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
+import { multiplierBeside, type Multiplier } from './matrix-products.ts'
 
 /** A batch of training data, and those of its tokens that have a label. */
 export interface EvaBatch {
@@ -42,7 +43,26 @@ export async function beginEva(
   modules: ReadonlyMap<string, ModuleAdapter>,
   batches: EvaBatches,
 ): Promise<EvaBeginning> {
-  const options = evaConfig.parse(config.evaConfig ?? {})
+  const multiplier = await multiplierBeside(state.engine)
+  try {
+    const options = evaConfig.parse(config.evaConfig ?? {})
+    return beginning(
+      config,
+      modules,
+      await searched(state, modules, { batches, options, multiplier }),
+      options,
+    )
+  } finally {
+    multiplier.close()
+  }
+}
+
+/** @returns directions that have settled */
+async function searched(
+  state: ModelState,
+  modules: ReadonlyMap<string, ModuleAdapter>,
+  { batches, options, multiplier }: { batches: EvaBatches; options: EvaConfig; multiplier: Multiplier },
+): Promise<Search> {
   const adapted = adaptedParameters(state, modules)
   const parameters = adapted.map(({ parameter }) => parameter)
   let search: Search | undefined
@@ -55,8 +75,8 @@ export async function beginEva(
       if (rows.length === 0) continue
       count += 1
       const inputs = await projectionInputs(state, parameters, batch)
-      search ??= beginSearch(adapted, inputs, options)
-      if (await addBatch(search, inputs, rows, options)) return beginning(config, modules, search, options)
+      search ??= beginSearch(adapted, inputs, options, multiplier)
+      if (await addBatch(search, inputs, rows, options)) return search
       if (count === mostBatches) throw unsettled(options)
     }
     if (!search) throw withoutBatches()
@@ -88,6 +108,7 @@ function beginSearch(
   adapted: readonly AdaptedParameter[],
   inputs: ProjectionInputs,
   { rho }: EvaConfig,
+  { multiply }: Multiplier,
 ): Search {
   const firstReaders = new Map<number, string>()
   const read = adapted.flatMap(({ parameter, parts }) => {
@@ -111,7 +132,7 @@ function beginSearch(
         expected: `at most ${columns}, the numbers that it reads`,
         cure: 'Choose a lower rho or r.',
       })
-    const pca = incrementalPca(columns, count)
+    const pca = incrementalPca(columns, count, multiply)
     sources.set(module, { place, count, pca, isSettled: [], isDone: false })
   }
   const ranks = new Map(read.map(({ module, source }) => [module, most.get(source) ?? 0]))
@@ -129,7 +150,7 @@ async function addBatch(
   for (const source of sources) {
     if (source.isDone || rows.length < source.count) continue
     const before = source.pca.components?.vectors
-    source.pca.add(await inputs.read(source.place, rows))
+    await source.pca.add(await inputs.read(source.place, rows))
     const after = source.pca.components?.vectors
     if (before && after)
       source.isSettled = cosines(before, after, source.count).map((cosine) => cosine >= tau)
