@@ -35,12 +35,15 @@ interface LogitComparison {
 const tolerances = { loss: 1e-3, gradNorm: 1e-2, adapter: 1e-2, logits: 1e-3, bfloat16: 1.1 }
 
 const paths = readPaths(process.argv.slice(2))
+if (paths.family !== undefined)
+  await runPython(paths, 'tiny_model.py', [paths.family, paths.model, paths.tokenizer])
 const fettle = await trainFettle(paths)
 const peft = await runPython<PeftRun>(paths, 'train_peft.py', [
   paths.model,
   paths.rows,
   paths.initial,
   paths.run,
+  paths.peftRun,
   JSON.stringify(runOptions(paths)),
 ])
 const steps = fettle.map((ours, i) => {
@@ -75,36 +78,44 @@ console.log(
     `${peft.max_movement.toExponential(2)}); norm of the difference / norm of the movement ${peft.relative_difference.toExponential(2)}\n`,
 )
 
-const files = await writeLogits(paths)
-const logits = await runPython<LogitComparison>(paths, 'compare_logits.py', [
-  paths.model,
-  paths.adapter,
-  files.documents,
-  files.float32,
-  files.bfloat16,
-])
-const errors = Object.entries({
-  'fettle float32': logits.fettle_float32,
-  'fettle bfloat16': logits.fettle_bfloat16,
-  'PEFT bfloat16': logits.peft_bfloat16,
-})
-console.log(
-  table(
-    [`logits of ${paths.adapter} against PEFT in float32`, 'root mean square', 'largest', 'same best token'],
-    errors.map(([name, { rms_error, max_error, same_best_token }]) => [
-      name,
-      rms_error.toExponential(2),
-      max_error.toExponential(2),
-      `${(same_best_token * 100).toFixed(1)}%`,
-    ]),
-  ),
-)
+const logits: Record<string, LogitComparison> = {}
+for (const adapter of paths.adapters) {
+  const files = await writeLogits(paths, adapter)
+  const compared = await runPython<LogitComparison>(paths, 'compare_logits.py', [
+    paths.model,
+    adapter,
+    files.documents,
+    files.float32,
+    files.bfloat16,
+  ])
+  logits[adapter] = compared
+  const errors = Object.entries({
+    'fettle float32': compared.fettle_float32,
+    'fettle bfloat16': compared.fettle_bfloat16,
+    'PEFT bfloat16': compared.peft_bfloat16,
+  })
+  console.log(
+    table(
+      [`logits of ${adapter} against PEFT in float32`, 'root mean square', 'largest', 'same best token'],
+      errors.map(([name, { rms_error, max_error, same_best_token }]) => [
+        name,
+        rms_error.toExponential(2),
+        max_error.toExponential(2),
+        `${(same_best_token * 100).toFixed(1)}%`,
+      ]),
+    ),
+  )
+}
+const every = (holds: (compared: LogitComparison) => boolean) => Object.values(logits).every(holds)
 const checks = {
   loss: Math.max(...steps.map(({ loss_difference }) => loss_difference)) <= tolerances.loss,
   grad_norm: Math.max(...steps.map((step) => step.grad_norm_relative_difference)) <= tolerances.gradNorm,
   adapter: peft.relative_difference <= tolerances.adapter,
-  logits_float32: logits.fettle_float32.max_error <= tolerances.logits,
-  logits_bfloat16: logits.fettle_bfloat16.rms_error <= tolerances.bfloat16 * logits.peft_bfloat16.rms_error,
+  logits_float32: every(({ fettle_float32 }) => fettle_float32.max_error <= tolerances.logits),
+  logits_bfloat16: every(
+    ({ fettle_bfloat16, peft_bfloat16 }) =>
+      fettle_bfloat16.rms_error <= tolerances.bfloat16 * peft_bfloat16.rms_error,
+  ),
 }
 const { steps: _, ...adapter } = peft
 const result = { steps, adapter, logits, tolerances, checks }

@@ -37,8 +37,8 @@ export async function trainFettle(
 /** Conversations at the end of the file, which the six steps above hardly touch, and tokens of each that are compared. */
 const compared = { documents: 8, tokens: 96 }
 
-/** fettle's logits of the last conversations with the adapter on, in a file for each compute type. */
-export async function writeLogits(paths: InteropPaths) {
+/** fettle's logits of the last conversations with this adapter on, in a file for each compute type. */
+export async function writeLogits(paths: InteropPaths, adapter: string) {
   const tokenizer = await AutoTokenizer.fromPretrained(paths.tokenizer)
   const lines = (await readFile(paths.data, 'utf8')).trim().split('\n').slice(-compared.documents)
   const documents: number[][] = []
@@ -57,7 +57,7 @@ export async function writeLogits(paths: InteropPaths) {
   await writeFile(files.documents, JSON.stringify(documents))
   for (const dtype of ['float32', 'bfloat16'] as const) {
     const model = await AutoModelForCausalLM.fromPretrained(paths.model, { dtype, engine: 'native' })
-    await model.loadAdapter(paths.adapter)
+    await model.loadAdapter(adapter)
     const logits: Float32Array[] = []
     for (const ids of documents) logits.push((await model.forward({ inputIds: [ids] })).logits.data)
     await writeFile(files[dtype], Buffer.concat(logits.map((data) => new Uint8Array(data.buffer))))

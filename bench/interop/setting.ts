@@ -17,8 +17,12 @@ export interface InteropPaths {
   rows: string
   initial: string
   run: string
-  /** The adapter whose logits are compared: the one trained here, unless another is named. */
-  adapter: string
+  /** The adapters whose logits are compared: those that both sides trained, unless another is named. */
+  adapters: readonly string[]
+  /** Where PEFT saves its own. */
+  peftRun: string
+  /** The family of which a small model of random weights is made first. */
+  family: string | undefined
   /** Tensors of experts that have LoRA beside every linear layer. */
   targetParameters: readonly string[]
 }
@@ -27,7 +31,8 @@ export interface InteropPaths {
 export const comparedSteps = 6
 
 /**
- * Reads `--peers DIR [--model DIR] [--out DIR] [--adapter DIR] [--target-parameters NAME,NAME]`. A model without tokenizer, such as one of random weights, gets SmolLM2's.
+ * Reads `--peers DIR [--model DIR | --family NAME] [--out DIR] [--adapter DIR] [--target-parameters NAME,NAME]`. A model without
+ * tokenizer, such as one of random weights, gets SmolLM2's.
  */
 export function readPaths(args: readonly string[]): InteropPaths {
   const { values } = parseArgs({
@@ -35,15 +40,17 @@ export function readPaths(args: readonly string[]): InteropPaths {
     options: {
       peers: { type: 'string', default: '/work/peers' },
       model: { type: 'string' },
+      family: { type: 'string' },
       out: { type: 'string', default: 'runs/interop' },
       adapter: { type: 'string' },
       'target-parameters': { type: 'string', default: '' },
     },
   })
-  const { peers, out } = values
+  const { peers, out, family } = values
   const run = join(out, 'run')
   const smollm2 = join(peers, 'smollm2')
-  const model = values.model ?? smollm2
+  const peftRun = join(out, 'peft')
+  const model = values.model ?? (family === undefined ? smollm2 : join(out, family))
   return {
     peers,
     out,
@@ -54,7 +61,9 @@ export function readPaths(args: readonly string[]): InteropPaths {
     data: join(peers, 'docs.jsonl'),
     rows: join(out, 'rows.json'),
     initial: join(out, 'initial'),
-    adapter: values.adapter ?? run,
+    adapters: values.adapter === undefined ? [run, peftRun] : [values.adapter],
+    peftRun,
+    family,
     targetParameters: values['target-parameters'].split(',').filter((name) => name !== ''),
   }
 }
