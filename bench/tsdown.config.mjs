@@ -13,6 +13,7 @@ const programs = {
     'remote-gpu': 'remote-gpu.ts',
     'model-table': 'model-table.ts',
     'onnx-check': 'onnx-check.ts',
+    'odd-models': 'odd-models.ts',
     'export-check': 'export-check.ts',
     'certificate-check': 'certificate-check.ts',
     fuzz: 'fuzz.ts',
