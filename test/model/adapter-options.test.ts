@@ -12,6 +12,9 @@ const peft = (...path: string[]) => join(import.meta.dirname, '..', 'fixtures', 
 /** Adapters that PEFT made; see record_options.py. */
 const cases = [
   ['bias-all', 'qwen2'],
+  ['bias-all-gpt-oss', 'gpt-oss'],
+  ['bias-all-gpt2', 'gpt2'],
+  ['bias-all-qwen3-5', 'qwen3-5'],
   ['bias-lora-only', 'qwen2'],
   ['tied-embedding-parts', 'llama-tied-rope3'],
   ['tied-head-parts', 'llama-tied-rope3'],

@@ -66,6 +66,7 @@ function wholeEntry(
   return { ...entry, slices }
 }
 
+/** Of a module, as PEFT knows them: what experts and memories call `_bias` is none. */
 function isBias({ key }: Parameter): boolean {
   return key.endsWith('.bias')
 }
