@@ -6,7 +6,7 @@ import { nativeProblem } from '../../src/engine/native/index.ts'
 import { readSafetensorsHeader, writeSafetensors } from '../../src/formats/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { expectPeftFile, expectSameWhenCached } from './adapter-golden.ts'
-import { fixture, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
+import { fixture, goldenBatch, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
 import { createTrainer } from './trainer.ts'
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
@@ -20,16 +20,6 @@ beforeAll(async () => {
 })
 afterAll(() => rm(scratch, { recursive: true }))
 
-async function goldenInputs(name: string) {
-  const tensors = await readTensors(fixture(name, 'golden.safetensors'))
-  const inputs = {
-    inputIds: await tensors.rows('input_ids'),
-    attentionMask: await tensors.rows('attention_mask'),
-    labels: await tensors.rows('labels'),
-  }
-  return { tensors, inputs }
-}
-
 describe.each(engines)('LoRA on the tensors of experts, %s engine', (engine) => {
   const load = (name: string, options = {}) =>
     AutoModelForCausalLM.fromPretrained(fixture(name), { dtype: 'float32', engine, ...options })
@@ -38,7 +28,7 @@ describe.each(engines)('LoRA on the tensors of experts, %s engine', (engine) => 
     '%s: logits, loss, gradients, file and merged weights are those of PEFT',
     async (name) => {
       const golden = readGoldenJson<{ lora_experts: { loss: number } }>(name, 'golden.json').lora_experts
-      const { tensors, inputs } = await goldenInputs(name)
+      const { tensors, inputs } = await goldenBatch(name)
       const model = await load(name)
       const { withoutAdapter, flatten } = internalsOf(model)
       const base = () => withoutAdapter((passes) => passes.logits(flatten(inputs)))
@@ -77,7 +67,7 @@ describe.each(engines)('LoRA on the tensors of experts, %s engine', (engine) => 
   )
 
   test('a fresh adapter begins as PEFT begins it, learns, and is loaded again', async () => {
-    const { inputs } = await goldenInputs('mixtral')
+    const { inputs } = await goldenBatch('mixtral')
     const model = await load('mixtral')
     const plain = (await model.forward(inputs)).loss ?? NaN
     await model.addAdapter({ r: 3, targetParameters: both })
@@ -105,7 +95,7 @@ describe.each(engines)('LoRA on the tensors of experts, %s engine', (engine) => 
   })
 
   test('two adapters at once are their sum, where they are on the same experts', async () => {
-    const { inputs } = await goldenInputs('gpt-oss')
+    const { inputs } = await goldenBatch('gpt-oss')
     const [one, other] = [fixture('gpt-oss', 'lora_experts'), peft('experts-patterns')]
     const model = await load('gpt-oss')
     await model.loadAdapter(one)
@@ -127,7 +117,7 @@ describe.each(engines)('LoRA on the tensors of experts, %s engine', (engine) => 
   })
 
   test.each(['int8', 'nf4'] as const)('on experts in %s', async (quantization) => {
-    const { inputs } = await goldenInputs('gpt-oss')
+    const { inputs } = await goldenBatch('gpt-oss')
     const model = await load('gpt-oss', { quantization })
     await model.loadAdapter(fixture('gpt-oss', 'lora_experts'))
     const { logits } = await model.forward(inputs)

@@ -8,7 +8,7 @@ import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
 import { createForwardPasses } from '../../src/train/forward-passes.ts'
 import { addGradients } from '../../src/train/gradients.ts'
 import { sft } from '../../src/train/objectives/sft.ts'
-import { fixture, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
+import { fixture, goldenBatch, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
 
 const engines = nativeProblem() === undefined ? (['reference', 'native'] as const) : (['reference'] as const)
 const models = ['mixtral', 'qwen2-moe', 'qwen3-moe', 'gpt-oss'] as const
@@ -23,23 +23,13 @@ beforeAll(async () => {
 })
 afterAll(() => rm(scratch, { recursive: true }))
 
-async function goldenInputs(name: string) {
-  const tensors = await readTensors(fixture(name, 'golden.safetensors'))
-  const inputs = {
-    inputIds: await tensors.rows('input_ids'),
-    attentionMask: await tensors.rows('attention_mask'),
-    labels: await tensors.rows('labels'),
-  }
-  return { tensors, inputs }
-}
-
 describe.each(engines)('%s engine in float32 against Transformers', (engine) => {
   describe.each(models)('%s', (name) => {
     const { moe } = readGoldenJson<Golden>(name, 'golden.json')
 
     test('router logits, auxiliary loss and its gradients', async () => {
       const model = await AutoModelForCausalLM.fromPretrained(fixture(name), { dtype: 'float32', engine })
-      const { tensors, inputs } = await goldenInputs(name)
+      const { tensors, inputs } = await goldenBatch(name)
       const {
         routerLogits = [],
         auxLoss,
@@ -78,7 +68,7 @@ test.each(engines)(
     await writeFile(join(folder, 'config.json'), JSON.stringify({ ...config, output_router_logits: true }))
     const model = await AutoModelForCausalLM.fromPretrained(folder, { dtype: 'float32', engine })
     const internals = internalsOf(model)
-    const { inputs } = await goldenInputs('mixtral')
+    const { inputs } = await goldenBatch('mixtral')
     const batch = internals.flatten(inputs)
     const documents = inputs.inputIds.map((ids) => ({
       inputIds: Int32Array.from(ids),
@@ -134,7 +124,7 @@ describe.each(engines)('%s engine', (engine) => {
   })
 
   test('all experts in one tensor compute as each by itself, and keep their names', async () => {
-    const { tensors, inputs } = await goldenInputs('mixtral')
+    const { tensors, inputs } = await goldenBatch('mixtral')
     const folder = await changedMixtral(`${engine}-fused`, fuse)
     const model = await load(folder)
     expect(model.notices).toEqual([])
@@ -152,7 +142,7 @@ describe.each(engines)('%s engine', (engine) => {
   test.each(['int8', 'nf4'] as const)(
     'experts in %s: each by itself and all in one tensor alike',
     async (quantization) => {
-      const { inputs } = await goldenInputs('mixtral')
+      const { inputs } = await goldenBatch('mixtral')
       const paths = [fixture('mixtral'), await changedMixtral(`${engine}-${quantization}`, fuse)]
       const [single, fused] = await Promise.all(
         paths.map(async (path) => (await (await load(path, { quantization })).forward(inputs)).logits.data),

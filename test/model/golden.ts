@@ -65,6 +65,17 @@ export async function readTensors(path: string): Promise<GoldenTensors> {
   }
 }
 
+/** What was recorded of a model of the fixtures, and the batch that it is of. */
+export async function goldenBatch(model: string) {
+  const tensors = await readTensors(fixture(model, 'golden.safetensors'))
+  const inputs = {
+    inputIds: await tensors.rows('input_ids'),
+    attentionMask: await tensors.rows('attention_mask'),
+    labels: await tensors.rows('labels'),
+  }
+  return { tensors, inputs }
+}
+
 export function readGoldenJson<T>(model: string, name: string): T {
   return JSON.parse(readFileSync(fixture(model, name), 'utf8')) as T
 }
