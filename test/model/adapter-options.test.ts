@@ -14,7 +14,6 @@ const cases = [
   ['bias-all', 'qwen2'],
   ['bias-all-gpt-oss', 'gpt-oss'],
   ['bias-all-gpt2', 'gpt2'],
-  ['bias-all-qwen3-5', 'qwen3-5'],
   ['bias-lora-only', 'qwen2'],
   ['tied-embedding-parts', 'llama-tied-rope3'],
   ['tied-head-parts', 'llama-tied-rope3'],
