@@ -77,8 +77,10 @@ async function compare(folder: string): Promise<Differences> {
   let [gradient, worst] = [0, 'all alike']
   const own = await model.gradients(inputs)
   for (const name of gradients.names) {
+    const theirs = await gradients.floats(name)
     const ours = own.get(name)
-    const error = ours ? relativeTo(ours.data, await gradients.floats(name)) : Infinity
+    // Numbers that are not trained have no gradient, and zeros there.
+    const error = ours ? relativeTo(ours.data, theirs) : theirs.some((value) => value !== 0) ? Infinity : 0
     if (error > gradient) [gradient, worst] = [error, ours ? name : `${name} is missing`]
   }
   const greedy = (await golden.rows('greedy'))[0]

@@ -185,17 +185,20 @@ def record(name, n, pick):
     mask[1, 17:] = 0
     labels = ids.masked_fill(mask == 0, -100)
     labels[0, :4] = -100
-    result = model(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False)
+    result = model(input_ids=ids, attention_mask=mask, labels=labels)
     result.loss.backward()
     prompt = ids[:1, :9]
     model.generation_config.eos_token_id = None
-    tokens = model.generate(prompt, max_new_tokens=12, do_sample=False, pad_token_id=0)[0, 9:]
+    # Without a cache: a window of one token is none in that of Transformers.
+    tokens = model.generate(prompt, max_new_tokens=12, do_sample=False, pad_token_id=0, use_cache=False)[0, 9:]
     golden = dict(input_ids=ids.int(), attention_mask=mask.int(), labels=labels.int(), logits=result.logits.detach().float(), loss=result.loss.detach().float().reshape(1), greedy=tokens.int().reshape(1, -1))
     assert torch.isfinite(golden["logits"]).all() and torch.isfinite(golden["loss"]).all()
     save_file({key: value.contiguous() for key, value in golden.items()}, os.path.join(folder, "golden.safetensors"))
     with torch.no_grad():
         for p in model.parameters():
             p.data = torch.zeros_like(p) if p.grad is None else p.grad.clone()
+        for buffer in model.buffers():
+            buffer.data = torch.zeros_like(buffer)
     model.save_pretrained(os.path.join(folder, "gradients"))
     return folder
 
