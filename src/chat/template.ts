@@ -2,10 +2,13 @@ import { checkList, checkObject, checkText, isObject } from '../check-argument.t
 import {
   adoptValue,
   compileTemplate,
+  GrowingList,
   listOf,
   ownerOf,
+  Watch,
   type OwnedText,
   type Owner,
+  type Template,
   type Value,
 } from '../jinja/index.ts'
 import type { Message, Rendered, Segment } from './messages.ts'
@@ -53,13 +56,37 @@ export function parseChatTemplate(source: string): ChatTemplate {
   return Object.freeze<ChatTemplate>({
     source,
     hasGeneration: template.hasGeneration,
-    render: (options) => segment(template.render(makeLookUp(options)(), options.now)),
-    prepare: (options) => {
-      const lookUp = makeLookUp(options)
-      return (count, addGenerationPrompt) =>
-        new Beginning(template.render(lookUp({ count, addGenerationPrompt }), options.now))
-    },
+    render: (options) => segment(template.render(makeLookUp(options).of(), options.now)),
+    prepare: (options) => prepareBeginnings(template, options),
   })
+}
+
+/** Of longer conversations beginnings are looked for in the render of the whole: the cost of all of them grows as its square. */
+const longConversation = 16
+
+function prepareBeginnings(template: Template, options: RenderOptions): RenderBeginning {
+  const lookUp = makeLookUp(options)
+  const { messages, now } = options
+  const known = new Map<boolean, ReadonlyMap<number, OwnedText>>()
+  const find = (addGenerationPrompt: boolean): ReadonlyMap<number, OwnedText> => {
+    const watch = new Watch(lookUp.messages, messages.length)
+    // Answers are what is asked for.
+    const isWanted = (count: number): boolean =>
+      messages[count]?.role === 'assistant' ||
+      (!addGenerationPrompt && messages[count - 1]?.role === 'assistant')
+    const shown = { messages: new GrowingList(watch), addGenerationPrompt }
+    return template.renderBeginnings(watch, lookUp.of(shown), isWanted, now)
+  }
+  return (count, addGenerationPrompt) => {
+    if (messages.length >= longConversation && count < messages.length) {
+      const all = known.get(addGenerationPrompt) ?? find(addGenerationPrompt)
+      known.set(addGenerationPrompt, all)
+      const found = all.get(count)
+      if (found !== undefined) return new Beginning(found)
+    }
+    const shown = { messages: undefined, count, addGenerationPrompt }
+    return new Beginning(template.render(lookUp.of(shown), now))
+  }
 }
 
 const renamed: Readonly<Record<string, string>> = {
@@ -70,13 +97,26 @@ const renamed: Readonly<Record<string, string>> = {
 
 type LookUp = (name: string) => Value | undefined
 
+/** What a render is shown of the conversation: its first messages, or a list that knows what was seen of it. */
+interface Shown {
+  messages?: Value | undefined
+  count?: number
+  addGenerationPrompt: boolean
+}
+
+/** The variables of one conversation. */
+interface Variables {
+  /** All messages. */
+  messages(): readonly Value[]
+  /** Looks a variable up; without `shown` all messages are, and `add_generation_prompt` is what was given. */
+  of(shown?: Shown): LookUp
+}
+
 /**
  * Looks variables up; values are converted when first asked for, and once for all beginnings of the conversation: no
  * template can change them.
  */
-function makeLookUp(
-  options: RenderOptions,
-): (beginning?: { count: number; addGenerationPrompt: boolean }) => LookUp {
+function makeLookUp(options: RenderOptions): Variables {
   checkObject('options', options)
   const { messages, ...variables } = options
   checkList('messages', messages, isObject, 'a message: { role, content }')
@@ -99,17 +139,18 @@ function makeLookUp(
     return value
   }
   let all: readonly Value[] | undefined
-  return (beginning) => {
-    let shown: Value | undefined
-    return (name) => {
-      if (name === 'messages') {
-        all ??= messages.map(adoptMessage)
-        shown ??= listOf(beginning === undefined ? all : all.slice(0, beginning.count))
-        return shown
+  const adoptAll = (): readonly Value[] => (all ??= messages.map(adoptMessage))
+  return {
+    messages: adoptAll,
+    of(given) {
+      let shown = given?.messages
+      return (name) => {
+        if (name === 'messages') return (shown ??= listOf(adoptAll().slice(0, given?.count)))
+        return name === 'add_generation_prompt' && given !== undefined
+          ? given.addGenerationPrompt
+          : lookUp(name)
       }
-      if (name === 'add_generation_prompt' && beginning !== undefined) return beginning.addGenerationPrompt
-      return lookUp(name)
-    }
+    },
   }
 }
 
@@ -142,12 +183,14 @@ class Beginning implements RenderedBeginning {
   readonly #owned: OwnedText
   #segments: Segment[] | undefined
   readonly text: string
-  readonly generationSpans: Rendered['generationSpans']
 
   constructor(owned: OwnedText) {
     this.#owned = owned
     this.text = owned.text
-    this.generationSpans = owned.generationSpans
+  }
+
+  get generationSpans(): Rendered['generationSpans'] {
+    return [...this.#owned.generationSpans]
   }
 
   get segments(): Segment[] {
@@ -172,7 +215,7 @@ function segment({ text, runs, generationSpans }: OwnedText): Rendered {
     else segments.push(message === undefined ? { start, end } : { start, end, message, field })
     start = end
   }
-  return { text, segments, generationSpans }
+  return { text, segments, generationSpans: [...generationSpans] }
 }
 
 const noField: { message?: undefined; field?: undefined } = {}

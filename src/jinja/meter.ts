@@ -14,6 +14,17 @@ export function resetMeter(): void {
   meter.depth = 0
 }
 
+/** How much of the budget the last render used: from 0 to 1, of whatever it used most of. */
+export function spentShare(): number {
+  return Math.max(meter.steps / MAX_STEPS, meter.characters / MAX_COPIED_CHARACTERS)
+}
+
+/** Remembers the count; what is returned sets it back. */
+export function saveMeter(): () => void {
+  const saved = { ...meter }
+  return () => void Object.assign(meter, saved)
+}
+
 /** Counts elementary steps; throws past the limit. */
 export function spendSteps(count: number): void {
   meter.steps += count

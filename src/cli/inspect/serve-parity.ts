@@ -48,6 +48,8 @@ async function* compare(
   texts: ContinuedTexts,
   { trained, prompt, inputIds, spans }: Comparison,
 ): AsyncGenerator<TurnParity> {
+  // Up to there what is tokenised here is what was trained on.
+  const agreed = firstDifference(inputIds, trained.inputIds) ?? inputIds.length
   for (const { message, start } of spans) {
     let served: string
     try {
@@ -62,7 +64,8 @@ async function* compare(
     // A learned header stands in the text all the same: what is served reaches beyond where learning begins.
     const before = inputIds.subarray(0, start)
     const reached = inputIds.subarray(0, Math.max(start, servingIds.length))
-    const partsAt = firstDifference(reached, servingIds)
+    const compared = Math.min(from.token, agreed, start)
+    const partsAt = firstDifference(reached, servingIds, compared)
     yield partsAt === undefined
       ? { message, kind: 'same', tokens: servingIds.length }
       : {
@@ -70,13 +73,14 @@ async function* compare(
           kind: 'parted',
           trainingIds: before,
           servingIds,
-          partsAt: firstDifference(before, servingIds) ?? partsAt,
+          partsAt: firstDifference(before, servingIds, compared) ?? partsAt,
         }
   }
 }
 
-function firstDifference(a: Int32Array, b: Int32Array): number | undefined {
+/** @param from  where to begin: both are known to be alike before it */
+function firstDifference(a: Int32Array, b: Int32Array, from = 0): number | undefined {
   const shorter = Math.min(a.length, b.length)
-  for (let i = 0; i < shorter; i += 1) if (a[i] !== b[i]) return i
+  for (let i = from; i < shorter; i += 1) if (a[i] !== b[i]) return i
   return a.length === b.length ? undefined : shorter
 }

@@ -1,4 +1,5 @@
 import { Fault } from '../fault.ts'
+import { beforeChange } from '../fork-state.ts'
 import { spendSteps } from '../meter.ts'
 import { isEqual } from '../types/compare.ts'
 import { iterator, lengthOf } from '../types/iteration.ts'
@@ -16,14 +17,14 @@ import {
 interface LoopItems {
   next(): Value | undefined
   /** The number of items when it is known without drawing them. */
-  readonly length: number | undefined
+  length(): number | undefined
 }
 
 /** Draws the items of a value, with the loop's `if`. */
 export function loopItems(iterable: Value, test: ((item: Value) => boolean) | undefined): LoopItems {
   const draw = iterator(iterable)
   return {
-    length: test === undefined ? lengthOf(iterable) : undefined,
+    length: () => (test === undefined ? lengthOf(iterable) : undefined),
     next() {
       for (;;) {
         spendSteps(1)
@@ -72,7 +73,6 @@ export class LoopState {
 
   constructor(items: LoopItems) {
     this.items = items
-    this.known = items.length
   }
 
   /** The next item, or `undefined` at the end. */
@@ -100,6 +100,7 @@ export class LoopState {
 
   /** The number of rounds. */
   count(): number {
+    this.known ??= this.items.length()
     if (this.known === undefined) {
       for (let item = this.items.next(); item !== undefined; item = this.items.next()) this.queue.push(item)
       this.known = this.queue.length + this.index0 + 1
@@ -113,6 +114,7 @@ export class LoopState {
   }
 
   changed(given: readonly Value[]): boolean {
+    beforeChange()
     const value = tupleOf(given)
     if (this.lastChanged !== undefined && isEqual(this.lastChanged, value)) return false
     this.lastChanged = value

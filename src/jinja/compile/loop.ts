@@ -1,6 +1,7 @@
 import { syntaxError } from '../fault.ts'
 import type { For, Target } from '../parse/syntax.ts'
 import { mentions } from '../parse/walk.ts'
+import { GrowingList } from '../types/growing-list.ts'
 import { truth } from '../types/iteration.ts'
 import type { Value } from '../types/values.ts'
 import {
@@ -16,8 +17,12 @@ import { activate, type Activation } from './runtime.ts'
 import { analyze, analyzeExpression, analyzeTarget, Unit } from './scope.ts'
 import { compileTarget } from './target.ts'
 
-/** Compiles a for loop. */
-export function compileLoop(statement: For, frame: Frame): Execute {
+/**
+ * Compiles a for loop.
+ *
+ * @param behind  for a loop that stands in no other statement: what a template does after it
+ */
+export function compileLoop(statement: For, frame: Frame, behind?: Execute): Execute {
   const { target, body, iterable } = statement
   rejectLoopTarget(target, frame.source)
   const inner: Frame = { ...innerFrame(frame), isInLoop: true }
@@ -37,7 +42,17 @@ export function compileLoop(statement: For, frame: Frame): Execute {
     const items = loopItems(given, test && ((item) => test(activation, item)))
     const state = loopRegister === undefined ? undefined : new LoopState(items)
     let isEmpty = true
+    const { forks } = activation.render
+    const list = behind && forks && !test && given instanceof GrowingList ? given : undefined
+    let drawn = 0
     for (;;) {
+      if (list !== undefined) {
+        forks?.at(behind, list, drawn, activation, output, (own, tail) => {
+          if (isEmpty) otherwise?.(own, tail)
+          behind?.(own, tail)
+        })
+        drawn += 1
+      }
       const item = state ? state.advance() : items.next()
       if (item === undefined) break
       assign(activation, item)

@@ -25,6 +25,7 @@ import {
   type Named,
   type Value,
 } from '../types/values.ts'
+import type { Forks } from './forks.ts'
 
 /** Part of a text; offsets are UTF-16. */
 export interface TextSpan {
@@ -37,6 +38,8 @@ export interface Render {
   readonly lookUp: (name: string) => Value | undefined
   readonly now: Date | undefined
   position: number
+  /** Where renders of beginnings of the messages leave this one. */
+  readonly forks?: Forks
 }
 
 /** What a name means that no statement assigns: a variable of the render, or a global function. */

@@ -19,6 +19,32 @@ import { activate, callValue, Output, type Activation } from './runtime.ts'
 import { analyze, Unit } from './scope.ts'
 import { compileTarget } from './target.ts'
 
+/** Compiles the statements of a template; loops that stand in nothing but `if` know what is done behind them. */
+export function compileTop(
+  statements: readonly Statement[],
+  frame: Frame,
+  behind: Execute = () => undefined,
+): Execute {
+  const runFrom = (first: number): Execute => {
+    return (activation, output) => {
+      for (let i = first; i < steps.length; i += 1) steps[i]?.(activation, output)
+      return undefined
+    }
+  }
+  const steps = statements.map((statement, i): Execute => {
+    if (statement.kind !== 'for' && statement.kind !== 'if') return compileStatement(statement, frame)
+    const rest = runFrom(i + 1)
+    const goOn: Execute = (activation, output) => {
+      rest(activation, output)
+      return behind(activation, output)
+    }
+    return statement.kind === 'for'
+      ? compileLoop(statement, frame, goOn)
+      : compileIf(statement, frame, (body, soft) => compileTop(body, soft, goOn))
+  })
+  return runFrom(0)
+}
+
 /** Compiles statements, which run one after the other up to a loop control. */
 export function compileStatements(statements: readonly Statement[], frame: Frame): Execute {
   const steps = statements.map((statement) => compileStatement(statement, frame))
@@ -91,13 +117,13 @@ function compileStatement(statement: Statement, frame: Frame): Execute {
   }
 }
 
-function compileIf({ branches, otherwise }: If, frame: Frame): Execute {
+function compileIf({ branches, otherwise }: If, frame: Frame, compile = compileBody): Execute {
   const soft = { ...frame, isSoft: true }
   const compiled = branches.map(({ test, body }) => ({
     test: compileExpression(test, soft),
-    body: compileBody(body, soft),
+    body: compile(body, soft),
   }))
-  const last = compileBody(otherwise, soft)
+  const last = compile(otherwise, soft)
   return (activation, output) => {
     for (const { test, body } of compiled) if (truth(test(activation))) return body(activation, output)
     return last(activation, output)

@@ -1,5 +1,6 @@
 import { Fault, syntaxError } from '../fault.ts'
 import { checkNamespaceName } from '../filters/index.ts'
+import { beforeChange } from '../fork-state.ts'
 import type { Target } from '../parse/syntax.ts'
 import { iterate } from '../types/iteration.ts'
 import { Namespace, type Value } from '../types/values.ts'
@@ -29,6 +30,7 @@ export function compileTarget(target: Target, frame: Frame): Assign {
       if (!(namespace instanceof Namespace))
         throw new Fault('TemplateError', 'cannot assign attribute on non-namespace object')
       checkNamespaceName(attribute)
+      beforeChange()
       namespace.attributes.set(attribute, value)
     }
   }

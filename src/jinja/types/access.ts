@@ -2,9 +2,10 @@ import { Fault } from '../fault.ts'
 import { formFault, refuseLeftOut } from '../left-out.ts'
 import { spendReading, spendSteps } from '../meter.ts'
 import { containerMethod } from './container-methods.ts'
+import { GrowingList } from './growing-list.ts'
 import { keyOf } from './keys.ts'
 import { asInteger } from './numbers.ts'
-import { indicesOf, pick, Slice } from './slice.ts'
+import { indicesOf, pick, Slice, startOf } from './slice.ts'
 import { callStringMethod, stringMethodNames } from './string-methods.ts'
 import { characters, codePointLength, concatTexts, plain, sliceText, utf16Offset, type Str } from './text.ts'
 import {
@@ -68,6 +69,7 @@ function itemOf(value: Bare, key: Bare): Value | undefined {
   if (integer === undefined) return undefined
   const index = Number(integer)
   if (isStr(value)) return characterAt(value, index)
+  if (value instanceof GrowingList && index >= 0) return value.at(index)
   return value instanceof PySequence && !value.isView ? value.items.at(index) : undefined
 }
 
@@ -101,6 +103,12 @@ function pythonAttribute(value: Bare, name: string): Value | undefined {
 function sliceOf(value: Bare, bounds: Slice): Value {
   if (isStr(value)) return sliceString(value, bounds)
   if (value instanceof PyDict) throw new Fault('TypeError', "unhashable type: 'slice'")
+  const start = value instanceof GrowingList ? startOf(bounds) : undefined
+  if (value instanceof GrowingList && start !== undefined) {
+    // At least what the slice of a beginning costs.
+    spendSteps(value.watch.length / 8)
+    return value.behind(start)
+  }
   if (value instanceof PySequence && !value.isView) {
     spendSteps(value.items.length / 8)
     return new PySequence(value.type, pick(value.items, bounds), value.owner)

@@ -1,5 +1,7 @@
 import { Fault } from '../fault.ts'
+import { beforeChange } from '../fork-state.ts'
 import { spendSteps } from '../meter.ts'
+import { GrowingList } from './growing-list.ts'
 import { characters, codePointLength, plain, Text } from './text.ts'
 import {
   bare,
@@ -26,6 +28,7 @@ export function truth(given: Value): boolean {
   if (typeof value === 'number') return value !== 0
   if (typeof value === 'bigint') return value !== 0n
   if (value instanceof PyFloat) return value.value !== 0
+  if (value instanceof GrowingList) return value.at(0) !== undefined
   return lengthOf(value) !== 0
 }
 
@@ -57,9 +60,18 @@ export function iteratorOver(items: readonly Value[]): () => Value | undefined {
   }
 }
 
+function itemsOf(value: Value): () => Value | undefined {
+  if (value instanceof GrowingList) return value.draw()
+  if (!(value instanceof PyIterator)) return iteratorOver(iterate(value))
+  return () => {
+    beforeChange()
+    return value.next()
+  }
+}
+
 /** Python's next(iter(value)) as a function; throws Python's TypeError for what cannot be iterated. */
 export function iterator(value: Value): () => Value | undefined {
-  const next = value instanceof PyIterator ? () => value.next() : iteratorOver(iterate(value))
+  const next = itemsOf(value)
   return () => {
     spendSteps(1)
     return next()

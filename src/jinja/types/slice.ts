@@ -40,6 +40,14 @@ export function indicesOf(
     : { start: clamp(read(start), length - 1), stop: clamp(read(stop), -1), step: stride }
 }
 
+/** Where a slice begins that leaves out first items and nothing else. */
+export function startOf({ start, stop, step }: Slice): number | undefined {
+  const integer = asInteger(start)
+  return typeof integer === 'number' && integer >= 0 && bare(stop) === null && bare(step) === null
+    ? integer
+    : undefined
+}
+
 /** The items of a slice. */
 export function pick<T>(items: readonly T[], bounds: Slice): T[] {
   const { start, stop, step } = indicesOf(bounds, items.length)
