@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import { parseJson } from '../formats/json/index.ts'
+import { JsonFloat, parseJson } from '../formats/json/index.ts'
 import { jsonTextOf } from '../jinja/index.ts'
 import type { ContentPart, Message, Rendered } from './messages.ts'
 import type { ChatTemplate, RenderOptions } from './template.ts'
@@ -30,7 +30,11 @@ export function fitMessages(template: ChatTemplate, given: RenderOptions): Fitte
     }
     if (!Array.isArray(calls) || calls.length === 0) return fit
     const form = argumentsForm(template, given)
-    const fitted = calls.map((call, i) => fitCall(call, form, `messages[${index}].tool_calls[${i}]`))
+    const fitted = calls.map((call, i) => {
+      const place = `messages[${index}].tool_calls[${i}]`
+      checkCall(call, place)
+      return fitCall(call, form, place)
+    })
     return fitted.every((call, i) => call === calls[i]) ? fit : { ...fit, tool_calls: fitted }
   })
   return { messages, remarks: [...remarks] }
@@ -41,6 +45,39 @@ type ArgumentsForm = 'object' | 'text' | 'either'
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** @throws FettleError for what is no call, or one that nobody could answer: a template would write it all the same */
+function checkCall(call: unknown, place: string): void {
+  if (!isObject(call))
+    throw new FettleError({ place, found: describe(call), expected: 'a call with name and arguments' })
+  const inner = call['function'] ?? call
+  if (!isObject(inner))
+    throw new FettleError({
+      place,
+      found: `function is ${describe(inner)}`,
+      expected: 'an object with name and arguments',
+    })
+  const { name, arguments: given } = inner
+  if (inner !== call && typeof name !== 'string')
+    throw new FettleError({
+      place,
+      found: 'a function without name',
+      expected: 'the name of the function that is called',
+    })
+  const isScalar = ['number', 'bigint', 'boolean'].includes(typeof given) || given instanceof JsonFloat
+  if (isScalar || Array.isArray(given))
+    throw new FettleError({
+      place,
+      found: `arguments are ${describe(given)}`,
+      expected: 'an object, or its JSON text',
+    })
+}
+
+function describe(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  return value instanceof JsonFloat || typeof value === 'bigint' ? 'a number' : `a ${typeof value}`
 }
 
 function fitCall(call: unknown, form: ArgumentsForm, place: string): unknown {

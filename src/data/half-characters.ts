@@ -1,4 +1,5 @@
 import { FettleError } from '../error.ts'
+import { parseJson } from '../formats/index.ts'
 import type { Conversation } from './conversation.ts'
 import { formatOrigin } from './row.ts'
 
@@ -46,6 +47,17 @@ function textsOf(conversation: Conversation): Record<string, unknown> {
 /** Deeper than any template shows. */
 const deepest = 200
 
+/** What the arguments of a call are to a template, where they are JSON text: an escape in it becomes a character there. */
+function argumentsOf(given: unknown): unknown {
+  if (typeof given !== 'string' || !given.includes('\\u')) return given
+  try {
+    return parseJson(given, 'arguments')
+  } catch {
+    // Whoever turns them into an object says what is wrong with them.
+    return given
+  }
+}
+
 interface Found {
   path: string
   text: string
@@ -64,7 +76,7 @@ function find(value: unknown, depth = 0): Found | undefined {
   const fields = value as Readonly<Record<string, unknown>>
   for (const key of Object.keys(fields)) {
     if (hasHalf(key)) return { path: '.(a key)', text: key }
-    const found = find(fields[key], depth + 1)
+    const found = find(key === 'arguments' ? argumentsOf(fields[key]) : fields[key], depth + 1)
     if (found !== undefined) return { ...found, path: `.${key}${found.path}` }
   }
   return undefined

@@ -183,7 +183,11 @@ function readContent(
 
 function readPart(place: string, part: unknown): ContentPart {
   if (!isRecord(part) || part['type'] !== 'text' || typeof part['text'] !== 'string') {
-    const type = isRecord(part) ? `a part of type ${describeValue(part['type'])}` : describeValue(part)
+    const type = !isRecord(part)
+      ? describeValue(part)
+      : part['type'] === 'text'
+        ? `a part whose text is ${describeValue(part['text'])}`
+        : `a part of type ${describeValue(part['type'])}`
     throw new FettleError({ place, found: `content with ${type}`, expected: 'parts of type text' })
   }
   const mark = markOfPart(part)

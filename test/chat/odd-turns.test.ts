@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { findStopTokens, parseChatTemplate, renderWithSpans } from '../../src/chat/index.ts'
+import { describe, expect, it, test } from 'vitest'
+import { findStopTokens, fitMessages, parseChatTemplate, renderWithSpans } from '../../src/chat/index.ts'
 import type { LearnedSpan, Message } from '../../src/chat/index.ts'
 import { loadTemplate, pinnedNow, recorded } from './fixtures.ts'
 
@@ -412,4 +412,16 @@ describe('answers that say what templates write', () => {
       learned?.replace(/^\S+ /, '').replace(/<think>\n*<\/think>|\s/g, '')
     expect(nothing.map(plain)).toEqual(around.map((learned) => plain(learned.replace(stand, ''))))
   })
+})
+
+test.each([
+  ['null', null, 'messages[1].tool_calls[0]: null; expected a call with name and arguments'],
+  ['a function without name', { function: { arguments: {} } }, 'a function without name'],
+  ['a function that is a text', { function: 'look' }, 'function is a string; expected an object'],
+  ['a list', { name: 'f', arguments: [1] }, 'arguments are a list; expected an object, or its JSON text'],
+  ['a number', { function: { name: 'f', arguments: 5n } }, 'arguments are a number; expected an object'],
+])('what is no call is refused: %s', (_, odd, says) => {
+  const template = parseChatTemplate('{% for m in messages %}{{ m.tool_calls | tojson }}{% endfor %}')
+  const given = { messages: [user('Look'), assistant('', { tool_calls: [odd] })] }
+  expect(() => fitMessages(template, given)).toThrow(says)
 })

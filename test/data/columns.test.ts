@@ -148,6 +148,15 @@ test('half of a character is refused, wherever it stands', async () => {
     [{ messages, tools: [{ name: 'f', description: '\udc00' }] }, 'tools[0].description at character 1'],
     [{ prompt: 'a', completion: '\ud83d' }, 'completion at character 1'],
     [{ text: '😀 \ud83d' }, 'text at character 4'],
+    [
+      {
+        messages: [
+          user,
+          { role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: '{"a": "\\ud83d"}' } }] },
+        ],
+      },
+      'messages[1].tool_calls[0].function.arguments.a at character 1',
+    ],
   ]
   for (const [row, place] of rows)
     expect(await errorOf(conversationsOf([row]))).toMatch(

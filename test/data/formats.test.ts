@@ -274,6 +274,12 @@ describe('errors name the line, what was found, what was expected and a cure', (
       'train.jsonl:1: messages[0]: content with a part of type the string "image_url"; expected parts of type text.',
     ],
     [
+      'part',
+      { messages: [{ role: 'user', content: [{ type: 'text' }] }] },
+      {},
+      'train.jsonl:1: messages[0]: content with a part whose text is nothing; expected parts of type text.',
+    ],
+    [
       'tool calls',
       { messages: [{ role: 'assistant', content: '', tool_calls: {} }] },
       {},

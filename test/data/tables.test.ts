@@ -69,6 +69,7 @@ it.each([
     new Uint8Array([0x61, 0x0a, 0xff, 0x0a]),
     'bytes.csv: bytes that are not UTF-8',
   ],
+  ['UTF-16', 'utf16.csv', Buffer.from('\uFEFFa,b\n1,2\n', 'utf16le'), 'utf16.csv: UTF-16; expected UTF-8'],
   ['no Parquet', 'none.parquet', 'PAR1 or so', 'none.parquet: no Parquet that can be read'],
   ['nothing', 'empty.parquet', '', 'empty.parquet: no Parquet that can be read'],
 ])('%s is refused with its place', async (_, name, text, says) => {

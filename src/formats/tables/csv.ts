@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { explainUnreadable } from '../text.ts'
+import { explainUnreadable, refuseUtf16 } from '../text.ts'
 import { placeOf, readBytes, type ByteInput } from './bytes.ts'
 
 /** A row of a table by its columns, and where it begins. */
@@ -115,7 +115,12 @@ async function* decoded(input: string | ByteInput): AsyncGenerator<string> {
       )
     }
   }
-  for await (const bytes of readBytes(input, 'a table of texts')) yield decode(bytes)
+  let isStart = true
+  for await (const bytes of readBytes(input, 'a table of texts')) {
+    if (isStart) refuseUtf16(bytes, path)
+    isStart = false
+    yield decode(bytes)
+  }
   yield decode()
 }
 
