@@ -2,7 +2,7 @@ import { ForkRefused, isForked } from '../fork-state.ts'
 import { saveMeter, spendSteps } from '../meter.ts'
 import type { GrowingList, Watch } from '../types/growing-list.ts'
 import type { Run } from '../types/text.ts'
-import { Output, type Activation, type TextSpan } from './runtime.ts'
+import { Output, type Activation, type RoundWatch, type TextSpan } from './runtime.ts'
 
 /** What a render wrote until its messages ended, and what it wrote then. */
 interface Fork {
@@ -24,7 +24,7 @@ export interface ForkedText {
  * nothing that the longer one saw until then would have been otherwise in the shorter one, whose loop ends there: what
  * follows the loop is then done at once, with the beginning in place of the list, and undone.
  */
-export class Forks {
+export class Forks implements RoundWatch {
   readonly #watch: Watch
   readonly #isWanted: (count: number) => boolean
   readonly #found = new Map<number, Fork>()

@@ -2,6 +2,7 @@ import { Fault } from '../fault.ts'
 import { findGlobal } from '../filters/index.ts'
 import { formFault } from '../left-out.ts'
 import { spendCharacters } from '../meter.ts'
+import type { GrowingList } from '../types/growing-list.ts'
 import { toText } from '../types/print.ts'
 import {
   Generated,
@@ -25,7 +26,6 @@ import {
   type Named,
   type Value,
 } from '../types/values.ts'
-import type { Forks } from './forks.ts'
 
 /** Part of a text; offsets are UTF-16. */
 export interface TextSpan {
@@ -39,7 +39,19 @@ export interface Render {
   readonly now: Date | undefined
   position: number
   /** Where renders of beginnings of the messages leave this one. */
-  readonly forks?: Forks
+  readonly forks?: RoundWatch
+}
+
+/** Is told of the rounds of a loop over the messages; see forks.ts. */
+export interface RoundWatch {
+  at(
+    loop: unknown,
+    list: GrowingList,
+    drawn: number,
+    activation: Activation,
+    output: Output,
+    goOn: (activation: Activation, output: Output) => void,
+  ): void
 }
 
 /** What a name means that no statement assigns: a variable of the render, or a global function. */
