@@ -72,18 +72,25 @@ export async function continuedByFettle(
   await using model = await AutoModelForCausalLM.fromPretrained(paths.model, { dtype: 'float32' })
   if (paths.adapter !== undefined) await model.loadAdapter(paths.adapter)
   const stops = model.generationConfig.eosTokenIds
+  const longest = Math.max(...prompts.map(({ length }) => length))
+  const padding = (prompt: readonly number[], value: number) =>
+    Array<number>(longest - prompt.length).fill(value)
+  // All rows in one pass a token.
+  const answers = await model.generate(
+    {
+      inputIds: prompts.map((prompt) => [...padding(prompt, 0), ...prompt]),
+      attentionMask: prompts.map((prompt) => [...padding(prompt, 0), ...prompt.map(() => 1)]),
+    },
+    { maxNewTokens: tokens, stopTokenIds: stops, doSample: false },
+  )
   const rows: Continued[] = []
-  for (const prompt of prompts) {
+  for (const [i, prompt] of prompts.entries()) {
     const { logits } = await model.forward({ inputIds: [prompt] })
-    const [greedy] = await model.generate(
-      { inputIds: [prompt] },
-      { maxNewTokens: tokens, stopTokenIds: stops, doSample: false },
-    )
-    const ended = stops.includes(greedy.at(-1) ?? -1)
+    const stop = answers[i].findIndex((id) => stops.includes(id))
     rows.push({
       logits: Array.from(logits.data.slice(-logits.data.length / prompt.length)),
-      greedy,
-      stopped: ended,
+      greedy: stop < 0 ? answers[i] : answers[i].slice(0, stop + 1),
+      stopped: stop >= 0,
     })
   }
   return rows
@@ -98,7 +105,8 @@ export async function compareInLlama(
   files: readonly string[],
 ): Promise<LlamaCompared> {
   const [asked, answer] = [join(out, 'questions.json'), join(out, 'answer.json')]
-  await writeFile(asked, JSON.stringify(questions))
+  const guesses = expected.map(({ greedy }) => greedy ?? [])
+  await writeFile(asked, JSON.stringify({ ...questions, guesses }))
   await runPython(python, [join('bench', 'export-check', 'llama_cpp_side.py'), asked, answer, ...files])
   const { rows, texts, tokens } = JSON.parse(await readFile(answer, 'utf8')) as {
     rows: Continued[]

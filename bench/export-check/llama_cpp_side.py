@@ -1,7 +1,8 @@
 """What llama.cpp makes of GGUF files: python llama_cpp_side.py IDS OUT MODEL [LORA]
 
-IDS has "prompts" (token ids), how many "tokens" to add, and where the file has a vocabulary "messages" that its own template renders. OUT gets
-logits behind each prompt, greedy tokens until one that llama.cpp itself takes for an end, and the rendered texts with their tokens.
+IDS has "prompts" (token ids), how many "tokens" to add, "guesses" at what these are, and where the file has a vocabulary "messages" that its own
+template renders. OUT gets logits behind each prompt, greedy tokens until one that llama.cpp itself takes for an end, and the rendered texts with
+their tokens. A guess saves time and changes nothing: it is read in one pass, and left where llama.cpp's likeliest token is another one.
 """
 import json
 import sys
@@ -14,18 +15,20 @@ model = llama_cpp.Llama(sys.argv[3], lora_path=sys.argv[4] if len(sys.argv) > 4 
                         verbose=False, n_ctx=ids.get("context", 1024), n_threads=ids.get("threads", 2))
 vocabulary = llama_cpp.llama_model_get_vocab(model.model)
 rows = []
-for prompt in ids["prompts"]:
+guesses = ids.get("guesses") or [[] for _ in ids["prompts"]]
+for prompt, guess in zip(ids["prompts"], guesses):
     model.reset()
-    model.eval(prompt)
+    model.eval(prompt + guess[:-1])
     logits = model.scores[len(prompt) - 1].tolist()
     greedy = []
-    token = int(model.scores[len(prompt) - 1].argmax())
     while len(greedy) < ids["tokens"]:
+        token = int(model.scores[len(prompt) + len(greedy) - 1].argmax())
         greedy.append(token)
         if llama_cpp.llama_vocab_is_eog(vocabulary, token):
             break
-        model.eval([token])
-        token = int(model.scores[model.n_tokens - 1].argmax())
+        if len(greedy) >= len(guess) or greedy != guess[:len(greedy)]:
+            model.n_tokens = len(prompt) + len(greedy) - 1
+            model.eval([token])
     rows.append({"logits": logits, "greedy": greedy, "stopped": bool(llama_cpp.llama_vocab_is_eog(vocabulary, greedy[-1]))})
 texts, tokens = [], []
 if ids.get("messages"):

@@ -8,7 +8,7 @@ import {
   type GgufTensorToWrite,
   type WrittenGgufType,
 } from '../../formats/index.ts'
-import { vocabularyOf, type GgufDescription, type UnloadedModel } from '../../model/index.ts'
+import { ropesOf, vocabularyOf, type GgufDescription, type UnloadedModel } from '../../model/index.ts'
 import type { ExportSource, ExportTarget, WriteExport } from '../format.ts'
 import { fileTypeNumbers, ggufFileTypes, mxfp4FileType, type GgufFileType } from './file-types.ts'
 import { generalEntries } from './general-entries.ts'
@@ -53,7 +53,21 @@ export async function writeGgufModel(
     },
   }))
   await writeParts(join(target.folder, name), metadata, counted, target.maxShardBytes)
-  return [...notices, ...endlessStops(source, metadata)]
+  return [...notices, ...roundedYarn(source), ...endlessStops(source, metadata)]
+}
+
+/** gpt-oss scales its rotation between borders as they are; llama.cpp rounds them in every model. */
+function roundedYarn({ model, paths }: ExportSource): Problem[] {
+  const isExact = ropesOf(model.architecture).some(({ scaling }) => scaling.type === 'yarn' && !scaling.truncate)
+  if (!isExact) return []
+  return [
+    {
+      place: `${paths.model}: config.json`,
+      found: 'rope_parameters with truncate: false',
+      expected: 'true, as llama.cpp computes yarn: what it says differs a little from Transformers',
+      cure: 'Serve the model from safetensors where that matters.',
+    },
+  ]
 }
 
 /** A file has a place for the ends of text, of turn and of message. */
