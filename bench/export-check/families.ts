@@ -31,15 +31,31 @@ export async function compareFamilies(python: string, out: string): Promise<Fami
       result.refused = messageOf(error)
     }
   }
-  results.push({ model: 'gemma4, layers as published', base: await compareGemma4(python, out) })
+  for (const [model, changes] of Object.entries(published))
+    results.push({
+      model: `${model} as published`,
+      base: await comparePublished(python, out, { model, changes }),
+    })
   return results
 }
 
-/** The recorded one shares keys as no published model does, and as llama.cpp does not compute. */
-async function compareGemma4(python: string, out: string): Promise<LlamaCompared> {
-  const folder = join(out, 'gemma4')
-  const program = join('bench', 'export-check', 'gemma4.py')
-  await runPython(python, [program, fixture('gemma4', 'config.json'), folder])
+/** Recorded models that llama.cpp does not compute, and what makes them like published ones. */
+const published: Readonly<Record<string, Record<string, unknown>>> = {
+  gemma4: {
+    num_kv_shared_layers: 3,
+    layer_types: [...Array(2)].flatMap(() => ['sliding_attention', 'sliding_attention', 'full_attention']),
+  },
+  'qwen3-5': { linear_value_head_dim: 8 },
+}
+
+async function comparePublished(
+  python: string,
+  out: string,
+  { model, changes }: { model: string; changes: Record<string, unknown> },
+): Promise<LlamaCompared> {
+  const folder = join(out, `${model}-published`)
+  const program = join('bench', 'export-check', 'published.py')
+  await runPython(python, [program, fixture(model, 'config.json'), JSON.stringify(changes), folder])
   const { ids, logits } = JSON.parse(await readFile(join(folder, 'logits.json'), 'utf8')) as {
     ids: number[]
     logits: number[]

@@ -30,6 +30,7 @@ const lost: Record<string, string[]> = {
   'gemma2 f16': ['query_pre_attn_scalar'],
   'gemma4 f16': ['num_kv_shared_layers'],
   'starcoder2 f16': ['sliding_window'],
+  'qwen3-5 f16': ['linear_value_head_dim'],
   'qwen2-moe f16': ['mlp_only_layers'],
 }
 

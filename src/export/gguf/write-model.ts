@@ -58,7 +58,9 @@ export async function writeGgufModel(
 
 /** gpt-oss scales its rotation between borders as they are; llama.cpp rounds them in every model. */
 function roundedYarn({ model, paths }: ExportSource): Problem[] {
-  const isExact = ropesOf(model.architecture).some(({ scaling }) => scaling.type === 'yarn' && !scaling.truncate)
+  const isExact = ropesOf(model.architecture).some(
+    ({ scaling }) => scaling.type === 'yarn' && !scaling.truncate,
+  )
   if (!isExact) return []
   return [
     {

@@ -2,7 +2,7 @@ import type { GgufKeys } from '../family.ts'
 import { rotaryShare } from '../gguf/gguf-keys.ts'
 import { flags, integers, llamaMetadata, whole, type GgufMetadata } from '../gguf/gguf-metadata.ts'
 import { ropeOf } from '../keys/rope-keys.ts'
-import { eachLayer } from '../keys/values.ts'
+import { eachLayer, unless, type KeyProblem } from '../keys/values.ts'
 import { attends, llamaConfig, rotary, type Qwen35Config } from './qwen3-5-keys.ts'
 
 /** What GGUF files say of a Qwen3.5, as llama.cpp's converter writes them. */
@@ -51,4 +51,12 @@ export function qwen35Metadata(config: Qwen35Config): GgufMetadata {
       [...(config.rope_parameters?.mrope_section ?? [11, 11, 10]), 0, 0, 0].slice(0, 4),
     ),
   }
+}
+
+/** What such a file cannot say: values that are longer than keys. */
+export function lostOfQwen35({
+  linear_key_head_dim: key,
+  linear_value_head_dim: value,
+}: Qwen35Config): KeyProblem[] {
+  return unless(key === value, 'linear_value_head_dim', `${key}, the length of keys, as llama.cpp computes`)
 }

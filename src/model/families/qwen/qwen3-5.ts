@@ -3,7 +3,7 @@ import { onePlus } from '../../weights/transforms.ts'
 import { defineFamily } from '../family.ts'
 import { biasesOf } from '../keys/llama-keys.ts'
 import { llamaLike } from '../layers/llama-like.ts'
-import { qwen35Gguf, qwen35Metadata } from './qwen3-5-gguf.ts'
+import { lostOfQwen35, qwen35Gguf, qwen35Metadata } from './qwen3-5-gguf.ts'
 import { attends, checkQwen35, llamaConfig, qwen35Keys, qwen35Within, rotary } from './qwen3-5-keys.ts'
 import { qwen35Memory } from './qwen3-5-memory.ts'
 
@@ -38,5 +38,5 @@ export const qwen35 = defineFamily({
           : { names, ...qwen35Memory(config) },
       { gain: onePlus, ...rotary },
     ),
-  gguf: { ...qwen35Gguf, write: qwen35Metadata },
+  gguf: { ...qwen35Gguf, write: qwen35Metadata, lost: lostOfQwen35 },
 })
