@@ -10,6 +10,7 @@ import { AutoModelForCausalLM } from '../src/model/index.ts'
 import { AutoTokenizer } from '../src/tokenizer/index.ts'
 import { trainSft } from '../src/train/index.ts'
 import { table } from './table.ts'
+import { bfloat16Errors } from './wasm/bfloat16-errors.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,10 +18,12 @@ const { values, positionals } = parseArgs({
     tests: { type: 'boolean', default: false },
     speed: { type: 'boolean', default: false },
     threads: { type: 'string', default: '2' },
+    errors: { type: 'boolean', default: false },
+    torch: { type: 'string' },
     steps: { type: 'string', default: '30' },
   },
 })
-const both = !values.tests && !values.speed
+const both = !values.tests && !values.speed && !values.errors
 /** Tests of the addon itself, of building it and of the processor's instruction sets. */
 const left = [
   'border',
@@ -78,6 +81,8 @@ if (values.speed || both) {
     ),
   )
 }
+
+if (values.errors) await bfloat16Errors(values.torch)
 
 /** Of the demo's training: the median of its steps. */
 async function tokensPerSecond(engine: EngineName, threads: number, steps: number): Promise<number> {

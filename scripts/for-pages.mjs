@@ -7,15 +7,21 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
 const place = (name) => join(root, 'src', 'browser', 'node', `${name}.ts`)
-const own = { fs: 'fs', 'fs/promises': 'fs-promises', path: 'path', crypto: 'crypto', os: 'os' }
+const own = {
+  buffer: 'buffer',
+  crypto: 'crypto',
+  fs: 'fs',
+  'fs/promises': 'fs-promises',
+  os: 'os',
+  path: 'path',
+  stream: 'stream',
+}
 const missing = [
-  'buffer',
   'child_process',
   'events',
   'module',
   'net',
   'readline',
-  'stream',
   'timers/promises',
   'url',
   'v8',
@@ -27,7 +33,7 @@ const missing = [
 const browserModules = Object.fromEntries([
   ...Object.entries(own).map(([name, file]) => [`node:${name}`, place(file)]),
   ...missing.map((name) => [`node:${name}`, place('missing')]),
-  ['stream', place('missing')],
+  ['stream', place('stream')],
 ])
 
 /** The licences of the packages that a bundle holds, beside it. */

@@ -1,5 +1,14 @@
 // The page: forms and what they show. What computes is in worker.ts.
-import type { FromWorker, GivenFiles, Progress, Question, Questions, Shown, ToWorker } from './messages.ts'
+import type {
+  FromWorker,
+  Given,
+  GivenFiles,
+  Progress,
+  Question,
+  Questions,
+  Shown,
+  ToWorker,
+} from './messages.ts'
 
 const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' })
 const waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>()
@@ -16,7 +25,12 @@ worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
   if ('failure' in data) asked?.reject(new Error(data.failure))
   else asked?.resolve(data.answer)
 }
-worker.onerror = ({ message }) => say('machine', `The worker does not start: ${message}`, true)
+worker.onerror = ({ message }) => {
+  const failure = `What computes has ended: ${message || 'this browser cannot start it'}. Load the page again.`
+  say('machine', failure, true)
+  for (const { reject } of waiting.values()) reject(new Error(failure))
+  waiting.clear()
+}
 
 function post(message: ToWorker): void {
   worker.postMessage(message)
@@ -43,22 +57,37 @@ function say(id: string, text: string, isWrong = false): void {
   place.classList.toggle('wrong', isWrong)
 }
 
-/** Has a button do something that takes time, and says under `place` what went wrong. */
+/** A button that cannot be used now keeps the focus that it may have: a disabled one would lose it. */
+function enable(id: string, can: boolean): void {
+  element(id).setAttribute('aria-disabled', String(!can))
+}
+
+const isEnabled = (id: string): boolean => element(id).getAttribute('aria-disabled') !== 'true'
+
+/** Does something that takes time, with buttons that cannot be used meanwhile, and says at `place` what went wrong. */
 async function busy(buttons: string[], place: string, body: () => Promise<void>): Promise<void> {
-  const all = buttons.map((id) => element<HTMLButtonElement>(id))
-  for (const button of all) button.disabled = true
+  const before = buttons.filter(isEnabled)
+  for (const id of buttons) enable(id, false)
   try {
     await body()
   } catch (error) {
     say(place, error instanceof Error ? error.message : String(error), true)
   } finally {
-    for (const button of all) button.disabled = false
+    for (const id of before) enable(id, true)
   }
 }
 
 function chosen(id: string): GivenFiles {
   const { files } = element<HTMLInputElement>(id)
   return Object.fromEntries([...(files ?? [])].map((file) => [file.name, file]))
+}
+
+/** What was chosen, else what is at the address that was given, else what the page has. */
+function given(kind: 'model' | 'data', own: GivenFiles): Given {
+  const files = chosen(`${kind}-files`)
+  const address = element<HTMLInputElement>(`${kind}-address`).value.trim()
+  if (Object.keys(files).length > 0) return { files }
+  return address === '' ? { files: own } : { address }
 }
 
 const ofPage = (folder: string, names: string[]): GivenFiles =>
@@ -79,24 +108,37 @@ const demoData = ofPage('', ['demo.jsonl'])
 
 let shownIndex = 0
 let rows = 0
+let trained = false
+
+const ofModel = ['start', 'ask', 'download', 'previous', 'next']
 
 async function open(): Promise<void> {
-  await busy(['start', 'ask'], 'opened', async () => {
+  for (const id of ofModel) enable(id, false)
+  await busy(['open-button'], 'opened', async () => {
     say('opened', 'Opening…')
-    element<HTMLButtonElement>('download').disabled = true
-    const [own, ownData] = [chosen('model-files'), chosen('data-files')]
-    const model = Object.keys(own).length > 0 ? own : demoModel
-    const data = Object.keys(ownData).length > 0 ? ownData : demoData
-    const wasm = new URL('engine.wasm', import.meta.url).href
-    const opened = await ask('open', { model, data, wasm })
+    trained = false
+    for (const id of ['place', 'progress', 'downloaded']) say(id, '')
+    for (const id of ['mask', 'answers']) element(id).replaceChildren()
+    draw([], 1)
+    const asks = { model: given('model', demoModel), data: given('data', demoData) }
+    const opened = await ask('open', { ...asks, wasm: new URL('engine.wasm', import.meta.url).href })
+    const { parameters, threads, oneThread, leftOut } = opened
     rows = opened.rows
-    const { parameters, threads, oneThread } = opened
-    say('opened', `${(parameters / 1e6).toFixed(1)} million parameters, ${rows} conversations.`)
+    say(
+      'opened',
+      `${(parameters / 1e6).toFixed(1)} million parameters, ${rows} conversations.${
+        leftOut === null ? '' : ` ${leftOut.count} rows cannot be used; the first: ${leftOut.first}`
+      }`,
+      rows === 0,
+    )
     const why = oneThread === null ? '' : `, since ${oneThread}`
     say(
       'machine',
       `The engine is WebAssembly with 128-bit vectors, on ${threads} thread${threads === 1 ? '' : 's'}${why}.`,
     )
+    enable('ask', true)
+    if (rows === 0) return
+    enable('start', true)
     await show(0)
   })
 }
@@ -104,8 +146,8 @@ async function open(): Promise<void> {
 async function show(index: number): Promise<void> {
   const shown = await ask('show', { index })
   shownIndex = index
-  element<HTMLButtonElement>('previous').disabled = index === 0
-  element<HTMLButtonElement>('next').disabled = index + 1 >= rows
+  enable('previous', index > 0)
+  enable('next', index + 1 < rows)
   element('mask').replaceChildren(...(shown ? coloured(shown) : []))
   say('place', shown ? `${index + 1} of ${rows}, ${shown.origin}: ${statusesOf(shown)}` : 'No conversation')
 }
@@ -138,7 +180,6 @@ function draw(losses: number[], maxSteps: number): void {
 }
 
 async function train(): Promise<void> {
-  const stop = element<HTMLButtonElement>('stop')
   const numberOf = (id: string): number => element<HTMLInputElement>(id).valueAsNumber
   const losses: number[] = []
   const began = performance.now()
@@ -150,19 +191,28 @@ async function train(): Promise<void> {
       `Step ${step} of ${maxSteps}, loss ${loss.toFixed(3)}, ${Math.round(tokensPerSecond)} tokens a second`,
     )
   }
-  await busy(['start', 'ask', 'download'], 'progress', async () => {
-    stop.disabled = false
+  // What is read aloud is how it ended, not each step.
+  element('progress').ariaBusy = 'true'
+  await busy(['start', 'ask', 'download', 'open-button'], 'progress', async () => {
+    enable('stop', true)
     say('progress', 'Preparing…')
-    const asks = { steps: numberOf('steps'), learningRate: numberOf('learning-rate'), rank: numberOf('rank') }
-    const { stopped } = await ask('train', asks)
+    const { stopped } = await ask('train', {
+      steps: numberOf('steps'),
+      learningRate: numberOf('learning-rate'),
+      rank: numberOf('rank'),
+      maxLength: numberOf('max-length'),
+    })
     const seconds = ((performance.now() - began) / 1000).toFixed(1)
     const last = losses.at(-1)?.toFixed(3) ?? 'none'
     say(
       'progress',
       `${stopped ? 'Stopped' : 'Done'} after ${losses.length} steps in ${seconds} s, loss ${last}.`,
     )
+    trained = true
   })
-  stop.disabled = true
+  enable('stop', false)
+  enable('download', trained)
+  element('progress').ariaBusy = 'false'
 }
 
 // --- 4. and 5.: questions, and the adapter
@@ -205,8 +255,9 @@ async function download(): Promise<void> {
 // --- tokenizer, template and data of one's own
 
 async function examine(): Promise<void> {
-  await busy([], 'examined', async () => {
+  await busy(['examine'], 'examined', async () => {
     say('examined', 'Reading…')
+    for (const id of ['diagnoses', 'examples']) element(id).replaceChildren()
     const asks = { files: chosen('examined-files'), data: chosen('examined-data') }
     const { diagnoses, shown } = await ask('examine', asks)
     const count = diagnoses.length
@@ -233,19 +284,26 @@ async function examine(): Promise<void> {
   })
 }
 
-function whenSubmitted(id: string, body: () => Promise<void>): void {
-  element(id).addEventListener('submit', (event) => {
-    event.preventDefault()
-    void body()
+function whenClicked(id: string, body: () => void): void {
+  element(id).addEventListener('click', () => {
+    if (isEnabled(id)) body()
   })
 }
 
-whenSubmitted('open', open)
-whenSubmitted('train', train)
-whenSubmitted('chat', askModel)
-whenSubmitted('doctor', examine)
-element('previous').addEventListener('click', () => void show(shownIndex - 1))
-element('next').addEventListener('click', () => void show(shownIndex + 1))
-element('stop').addEventListener('click', () => post({ stop: true }))
-element('download').addEventListener('click', () => void download())
+/** @param button  what submits the form: nothing does where it cannot be used */
+function whenSubmitted(id: string, button: string, body: () => Promise<void>): void {
+  element(id).addEventListener('submit', (event) => {
+    event.preventDefault()
+    if (isEnabled(button)) void body()
+  })
+}
+
+whenSubmitted('open', 'open-button', open)
+whenSubmitted('train', 'start', train)
+whenSubmitted('chat', 'ask', askModel)
+whenSubmitted('doctor', 'examine', examine)
+whenClicked('previous', () => void show(shownIndex - 1))
+whenClicked('next', () => void show(shownIndex + 1))
+whenClicked('stop', () => post({ stop: true }))
+whenClicked('download', () => void download())
 void open()

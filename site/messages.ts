@@ -1,13 +1,19 @@
 // What the page and its worker say to each other.
 
-/** A file that somebody chose, or that is part of the page. */
+/** Files that somebody chose, or that are part of the page. */
 export type GivenFiles = Record<string, Blob | { address: string }>
+
+/** Files, or where all of them are. */
+export type Given = { files: GivenFiles } | { address: string }
 
 /** What the page asks; each question is answered once, and may tell how it goes on before. */
 export interface Questions {
-  open: { asks: { model: GivenFiles; data: GivenFiles; wasm: string }; answer: Opened }
+  open: { asks: { model: Given; data: Given; wasm: string }; answer: Opened }
   show: { asks: { index: number }; answer: Shown | null }
-  train: { asks: { steps: number; learningRate: number; rank: number }; answer: { stopped: boolean } }
+  train: {
+    asks: { steps: number; learningRate: number; rank: number; maxLength: number }
+    answer: { stopped: boolean }
+  }
   ask: { asks: { question: string }; answer: { before: string | null; after: string } }
   adapter: { asks: null; answer: Blob }
   examine: {
@@ -24,6 +30,8 @@ export interface Opened {
   /** Why there is only one thread. */
   oneThread: string | null
   rows: number
+  /** Rows that cannot be used: how many, and what is wrong with the first. */
+  leftOut: { count: number; first: string } | null
 }
 
 /** What the page shows of a diagnosis of the doctor. */

@@ -8,13 +8,14 @@ import {
   getFiles,
   inspect,
   putFiles,
+  putModel,
   removeFiles,
   setWasmSource,
   threadsProblem,
   trainSft,
 } from '../src/browser-entry.ts'
 import type { InspectedExample, Tokenizer } from '../src/browser-entry.ts'
-import type { FromWorker, GivenFiles, Question, Questions, Shown, ToWorker } from './messages.ts'
+import type { FromWorker, Given, GivenFiles, Question, Questions, Shown, ToWorker } from './messages.ts'
 
 declare const self: {
   onmessage: (event: { data: ToWorker }) => void
@@ -26,6 +27,8 @@ const dataFolder = '/data'
 const runFolder = '/run'
 /** Tokens after which an answer that does not stop is cut off. */
 const answerTokens = 60
+/** WebAssembly's addresses end there. */
+const mostModelBytes = 4 * 2 ** 30
 /** Conversations that are shown of somebody's own data. */
 const shownRows = 20
 
@@ -36,18 +39,28 @@ let examples: InspectedExample[] = []
 let stopping = new AbortController()
 
 const answers: { [Q in Question]: (asks: Questions[Q]['asks']) => Promise<Questions[Q]['answer']> } = {
-  async open({ model: files, data: rows, wasm }) {
+  async open({ model: given, data: rows, wasm }) {
     await model?.free()
+    model = undefined
+    tokenizer = undefined
+    examples = []
     for (const folder of [modelFolder, dataFolder, runFolder]) removeFiles(folder)
     setWasmSource(wasm)
-    await Promise.all([putFiles(modelFolder, sourcesOf(files)), putFiles(dataFolder, sourcesOf(rows))])
-    data = Object.keys(rows).map((name) => `${dataFolder}/${name}`)
-    tokenizer = await AutoTokenizer.fromPretrained(modelFolder)
-    model = await AutoModelForCausalLM.fromPretrained(modelFolder, { engine: 'wasm' })
-    examples = await inspected(data, tokenizer, Number.POSITIVE_INFINITY)
+    const [path, paths] = await Promise.all([putGivenModel(given), putData(rows)])
+    data = paths
+    tokenizer = await AutoTokenizer.fromPretrained(path)
+    model = await AutoModelForCausalLM.fromPretrained(path, { engine: 'wasm' })
+    const report = createDataReport()
+    examples = await inspected(data, tokenizer, Number.POSITIVE_INFINITY, report)
     const { parameterCount: parameters, engine } = model
-    const oneThread = threadsProblem() ?? null
-    return { parameters, threads: engine.threads, oneThread, rows: examples.length }
+    const [first] = report.invalid
+    return {
+      parameters,
+      threads: engine.threads,
+      oneThread: threadsProblem() ?? null,
+      rows: examples.length,
+      leftOut: first ? { count: report.invalidRows, first: `${first.place}: ${first.reason}` } : null,
+    }
   },
 
   async show({ index }) {
@@ -55,7 +68,7 @@ const answers: { [Q in Question]: (asks: Questions[Q]['asks']) => Promise<Questi
     return example && tokenizer ? shownOf(example, tokenizer) : null
   },
 
-  async train({ steps, learningRate, rank }) {
+  async train({ steps, learningRate, rank, maxLength }) {
     const { model, tokenizer } = opened()
     stopping = new AbortController()
     removeFiles(runFolder)
@@ -70,10 +83,12 @@ const answers: { [Q in Question]: (asks: Questions[Q]['asks']) => Promise<Questi
       lora: { r: rank, loraAlpha: 2 * rank },
       learningRate,
       maxSteps: steps,
-      maxLength: 256,
+      maxLength,
       perDeviceTrainBatchSize: 4,
       saveSteps: 0,
       report: false,
+      // The page told which they are.
+      skipInvalid: true,
       evalSteps: 0,
       signal: stopping.signal,
     })) {
@@ -114,6 +129,37 @@ const answers: { [Q in Question]: (asks: Questions[Q]['asks']) => Promise<Questi
   },
 }
 
+/** Puts a model into the page's memory; the path for `fromPretrained`. */
+async function putGivenModel(given: Given): Promise<string> {
+  if ('address' in given) return putModel(modelFolder, new URL(given.address))
+  const { files } = given
+  checkSize(files)
+  await putFiles(modelFolder, sourcesOf(files))
+  const gguf = Object.keys(files).find((name) => name.endsWith('.gguf'))
+  return gguf === undefined ? modelFolder : `${modelFolder}/${gguf}`
+}
+
+/** Puts rows into the page's memory; the paths of their files. */
+async function putData(given: Given): Promise<string[]> {
+  const files = 'files' in given ? given.files : { [nameAt(given.address)]: { address: given.address } }
+  await putFiles(dataFolder, sourcesOf(files))
+  return Object.keys(files).map((name) => `${dataFolder}/${name}`)
+}
+
+const nameAt = (address: string): string => new URL(address).pathname.split('/').at(-1) || 'rows.jsonl'
+
+/** Before they are read: what the engine's memory cannot hold would end in a browser's own words. */
+function checkSize(files: GivenFiles): void {
+  const sizeBytes = Object.values(files).reduce(
+    (sum, file) => sum + (file instanceof Blob ? file.size : 0),
+    0,
+  )
+  if (sizeBytes > mostModelBytes)
+    throw new Error(
+      `The model has ${(sizeBytes / 2 ** 30).toFixed(1)} GiB; expected less than 4 GiB, which is all that a page’s engine can address. Train it with fettle in Node instead.`,
+    )
+}
+
 function sourcesOf(files: GivenFiles): Record<string, Blob | URL> {
   const entries = Object.entries(files)
   return Object.fromEntries(
@@ -126,10 +172,15 @@ function opened(): { model: AutoModelForCausalLM; tokenizer: Tokenizer } {
   return { model, tokenizer }
 }
 
-async function inspected(paths: string[], by: Tokenizer, most: number): Promise<InspectedExample[]> {
+async function inspected(
+  paths: string[],
+  by: Tokenizer,
+  most: number,
+  report = createDataReport(),
+): Promise<InspectedExample[]> {
   const found: InspectedExample[] = []
   if (paths.length === 0) return found
-  for await (const example of inspect(paths, by, { skipInvalid: true, report: createDataReport() })) {
+  for await (const example of inspect(paths, by, { skipInvalid: true, report })) {
     found.push(example)
     if (found.length >= most) break
   }

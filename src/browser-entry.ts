@@ -6,7 +6,15 @@
  */
 import './browser/node/globals.ts'
 
-export { getFiles, loadFromOrigin, putFiles, removeFiles, saveToOrigin, zipOf } from './browser/index.ts'
+export {
+  getFiles,
+  loadFromOrigin,
+  putFiles,
+  putModel,
+  removeFiles,
+  saveToOrigin,
+  zipOf,
+} from './browser/index.ts'
 export type { FileSource } from './browser/index.ts'
 export { setWasmSource, threadsProblem } from './engine/wasm/index.ts'
 export * from './chat-entry.ts'

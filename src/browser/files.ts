@@ -1,4 +1,4 @@
-import { FettleError } from '../error.ts'
+import { FettleError, messageOf } from '../error.ts'
 import * as tree from './node/tree.ts'
 
 /** What a page has of a file: its text or bytes, a File or Blob, or where to fetch it. */
@@ -96,16 +96,30 @@ async function originFolder(): Promise<OriginFolder> {
 async function bytesOf(source: FileSource): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof source === 'string') return new TextEncoder().encode(source)
   if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer())
-  if (source instanceof URL) {
-    const answer = await fetch(source)
-    if (!answer.ok)
-      throw new FettleError({
-        place: source.href,
-        found: `the answer ${answer.status}`,
-        expected: 'a file',
-        cure: 'Check the address, and whether its server lets other origins read (CORS).',
-      })
-    return new Uint8Array(await answer.arrayBuffer())
-  }
+  if (source instanceof URL) return new Uint8Array(await (await fetched(source)).arrayBuffer())
   return source instanceof ArrayBuffer ? new Uint8Array(source) : new Uint8Array(source)
+}
+
+/**
+ * What an address answers.
+ *
+ * @param allowed  a status that is no error, besides those of success
+ * @throws FettleError where it does not answer, or with an error
+ */
+export async function fetched(address: URL, allowed?: number): Promise<Response> {
+  const wrong = (found: string, cause?: unknown) =>
+    new FettleError(
+      {
+        place: address.href,
+        found,
+        expected: 'a file',
+        cure: 'Check the address, and whether its server lets pages of other origins read (CORS).',
+      },
+      { cause },
+    )
+  const answer = await fetch(address).catch((error: unknown) => {
+    throw wrong(`no answer (${messageOf(error)})`, error)
+  })
+  if (!answer.ok && answer.status !== allowed) throw wrong(`the answer ${answer.status}`)
+  return answer
 }

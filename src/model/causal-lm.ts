@@ -7,18 +7,11 @@ import type { Decoder, Sequence, StreamPiece, TextOptions, TextPiece } from '../
 import type { LoraConfig } from '../peft/index.ts'
 import { formatGenerationConfig, parseGenerationConfig } from '../tokenizer/index.ts'
 import type { GenerationConfig } from '../tokenizer/index.ts'
-import type { AddAdapterOptions, WeightedOptions } from './adapters/adapter-calls.ts'
-import {
-  addNamed,
-  addWeighted,
-  checkName,
-  chooseAdapters,
-  loadNamed,
-  saveNamed,
-} from './adapters/adapter-calls.ts'
-import { mergeAdapter } from './adapters/merge-adapter.ts'
+import type { AddAdapterOptions } from './adapters/adapter-calls.ts'
+import { addNamed, checkName, chooseAdapters, loadNamed, saveNamed } from './adapters/adapter-calls.ts'
 import type { SaveAdapterOptions } from './adapters/save-adapter.ts'
 import { adapterNames } from './adapters/adapter-names.ts'
+import type { WeightedOptions } from './adapters/weighted-adapter.ts'
 import { deleteAdapter, runWithAdapter, turnOff, turnOn } from './adapters/several-adapters.ts'
 import { runWithoutAdapter } from './adapters/without-adapter.ts'
 import type { AssistantModel } from './assistant-model.ts'
@@ -41,15 +34,14 @@ import { trainingState } from './passes/training-state.ts'
 import { createQueue, runInAll } from './queue.ts'
 import type { Queue } from './queue.ts'
 import { addScoreHead } from './score-head.ts'
-import { scoresOf } from './scores.ts'
 import type { ResizeOptions } from './resize.ts'
-import { resizeEmbeddings } from './resize.ts'
 import { quantizationOf } from './state/frozen-weights.ts'
 import type { ModelState } from './state/model-state.ts'
 import { trainAllParameters } from './state/train-state.ts'
 import { countParameters } from './weights/parameters.ts'
-import { checkOwnFolder, saveModel, storedType } from './weights/save-model.ts'
-import type { SavedType } from './weights/save-model.ts'
+import { checkOwnFolder } from './weights/own-folder.ts'
+import { storedType } from './weights/saved-type.ts'
+import type { SavedType } from './weights/saved-type.ts'
 
 /** A causal language model on an engine. */
 export class AutoModelForCausalLM {
@@ -212,7 +204,9 @@ export class AutoModelForCausalLM {
    * classes for sequence classification take it. Rows may differ in length.
    */
   score(inputs: GenerateInputs): Promise<number[]> {
-    return this.#queue.run(() => scoresOf(this.#state, this.#passes, inputs))
+    return this.#queue.run(async () =>
+      (await import('./scores.ts')).scoresOf(this.#state, this.#passes, inputs),
+    )
   }
 
   /** New tokens for each prompt; with `returnDictInGenerate`, why each ended, too. */
@@ -340,7 +334,9 @@ export class AutoModelForCausalLM {
     options: WeightedOptions,
   ): Promise<void> {
     checkOptions('addWeightedAdapter: options', options)
-    return this.#queue.run(() => addWeighted(this.#state, names, weights, options))
+    return this.#queue.run(async () =>
+      (await import('./adapters/weighted-adapter.ts')).addWeighted(this.#state, names, weights, options),
+    )
   }
 
   /** Writes adapter_config.json and adapter_model.safetensors of the adapter in use, or of the one that `name` is. */
@@ -355,13 +351,17 @@ export class AutoModelForCausalLM {
 
   /** Adds the adapter in use to the weights; the model has no adapters then. */
   mergeAdapter(): Promise<void> {
-    return this.#queue.run(() => mergeAdapter(this.#state))
+    return this.#queue.run(async () =>
+      (await import('./adapters/merge-adapter.ts')).mergeAdapter(this.#state),
+    )
   }
 
   /** New rows of the embeddings (and the head) get the mean of the old ones. */
   async resizeTokenEmbeddings(size: number, options: ResizeOptions = {}): Promise<void> {
     checkOptions('resizeTokenEmbeddings: options', options)
-    return this.#queue.run(() => resizeEmbeddings(this.#state, size, options))
+    return this.#queue.run(async () =>
+      (await import('./resize.ts')).resizeEmbeddings(this.#state, size, options),
+    )
   }
 
   /**
@@ -372,8 +372,8 @@ export class AutoModelForCausalLM {
   async save(folder: string, options: { dtype?: SavedType | 'stored' } = {}): Promise<void> {
     checkPath('save: folder', folder)
     checkOptions('save: options', options)
-    return this.#queue.run(() =>
-      saveModel(this.#state, folder, {
+    return this.#queue.run(async () =>
+      (await import('./weights/save-model.ts')).saveModel(this.#state, folder, {
         ...options,
         generationConfig: formatGenerationConfig(this.generationConfig),
         place: this.nameOrPath,

@@ -2,7 +2,8 @@
 // Each family of models is a file in families/; what it describes records ops on the engine's tape.
 // The public object is AutoModelForCausalLM; train/ drives it, generate/ samples from it.
 export type { AdapterFactors, PlainAdapter } from './adapters/adapter-factors.ts'
-export type { AddAdapterOptions, WeightedOptions } from './adapters/adapter-calls.ts'
+export type { AddAdapterOptions } from './adapters/adapter-calls.ts'
+export type { WeightedOptions } from './adapters/weighted-adapter.ts'
 export type { SaveAdapterOptions } from './adapters/save-adapter.ts'
 export { checkAssistant, openAssistant } from './assistant-model.ts'
 export type { AssistantModel } from './assistant-model.ts'

@@ -10,7 +10,8 @@ import type { RowRange } from './state/exact-reader.ts'
 import { readExact } from './state/exact-values.ts'
 import type { ModelState } from './state/model-state.ts'
 import { countParameters, type Parameter } from './weights/parameters.ts'
-import { saveModel, storedType, type SavedType, type SaveOptions } from './weights/save-model.ts'
+import { storedType, type SavedType } from './weights/saved-type.ts'
+import { saveModel, type SaveOptions } from './weights/save-model.ts'
 
 /** A model that computes nothing: its weights stay in the files, and are read one after the other when it is written elsewhere. */
 export interface UnloadedModel {

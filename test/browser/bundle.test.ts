@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { strToU8, zipSync } from 'fflate'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import type * as Entry from '../../src/browser-entry.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
 import { AutoTokenizer } from '../../src/tokenizer/index.ts'
@@ -33,12 +33,12 @@ test('imports nothing but its own files', () => {
   expect(paths.filter((path) => !scripts.includes(path.replace('./', '')))).toEqual([])
 })
 
-test('what is loaded at once has less than 320 kB, compressed (site/ loads the doctor later: bench/browser.ts counts)', () => {
+test('what is loaded at once has less than 305 kB, compressed (the page of site/ needs less: npm run site counts)', () => {
   const loaded = new Set(['index.js'])
   for (const name of loaded)
     for (const path of importsOf(name, /(?:\}\s*from|^import|;import)/)) loaded.add(path.replace('./', ''))
   const bytes = [...loaded].reduce((sum, name) => sum + gzipSync(textOf(name)).length, 0)
-  expect(bytes).toBeLessThan(320_000)
+  expect(bytes).toBeLessThan(305_000)
   expect([...loaded].filter((name) => /^(Arrow|reference|yaml)/.test(name))).toEqual([])
 })
 
@@ -100,7 +100,7 @@ test('keeps files by their paths, and gives them back as an archive', async () =
   expect(getFiles('/kept')).toEqual({})
 })
 
-test('reads rows from gzip, of two files put together too, and from ZIP, and refuses what breaks off', async () => {
+test('reads rows from gzip, of two files put together too, from ZIP and from tables, and refuses what breaks off', async () => {
   const page = await load()
   const read = files.filter((name) => /^(tokenizer|chat)/.test(name))
   await page.putFiles(
@@ -123,5 +123,71 @@ test('reads rows from gzip, of two files put together too, and from ZIP, and ref
     return found
   }
   expect([await count('rows.jsonl.gz'), await count('rows.zip')]).toEqual([8, 4])
+  const table = 'prompt,completion\n"a, ""b""",c\n\n"two\nlines",e\n'
+  await page.putFiles('/packed', { 'rows.csv': table, 'wrong.csv': `${table}one\n` })
+  expect(await count('rows.csv')).toBe(2)
+  await expect(count('wrong.csv')).rejects.toThrow(/^\/packed\/wrong\.csv:6/)
   await expect(count('cut.jsonl.gz')).rejects.toThrow(/^\/packed\/cut\.jsonl\.gz/)
+})
+
+describe('a model at an address', () => {
+  const address = new URL('https://models.example/tiny')
+  const shards = { 'model-1.safetensors': 'one', 'model-2.safetensors': 'two' }
+  const index = JSON.stringify({
+    weight_map: { a: 'model-1.safetensors', b: 'model-2.safetensors', c: 'model-1.safetensors' },
+  })
+  const split = {
+    'config.json': '{}',
+    'tokenizer.json': '{}',
+    'model.safetensors.index.json': index,
+    ...shards,
+  }
+
+  /** Answers for a folder; what was asked of it. */
+  function serve(folder: string, files: Record<string, string>): string[] {
+    const asked: string[] = []
+    vi.stubGlobal('fetch', async (url: URL) => {
+      asked.push(url.href)
+      const text = url.href.startsWith(folder) ? files[url.href.slice(folder.length)] : undefined
+      return text === undefined ? new Response('', { status: 404 }) : new Response(text)
+    })
+    return asked
+  }
+  afterEach(() => vi.unstubAllGlobals())
+
+  test('its files with all shards, of huggingface.co too', async () => {
+    const { getFiles, putModel } = await load()
+    for (const [given, folder] of [
+      [address.href, 'https://models.example/tiny/'],
+      ['https://huggingface.co/owner/name', 'https://huggingface.co/owner/name/resolve/main/'],
+    ]) {
+      serve(folder, split)
+      expect(await putModel('/split', new URL(given))).toBe('/split')
+      expect(Object.keys(getFiles('/split')).toSorted()).toEqual(Object.keys(split).toSorted())
+    }
+  })
+
+  test('a GGUF file', async () => {
+    const { putModel } = await load()
+    const asked = serve('https://models.example/a.gguf', { '?download': 'GGUF' })
+    expect(await putModel('/gguf', new URL('https://models.example/a.gguf?download'))).toBe('/gguf/a.gguf')
+    expect(asked).toHaveLength(1)
+  })
+
+  const { 'model-2.safetensors': _, ...incomplete } = split
+  test.each<[string, Record<string, string>, string]>([
+    ['nothing', {}, 'https://models.example/tiny/config.json: the answer 404; expected a file'],
+    ['no weights', { 'config.json': '{}' }, 'https://models.example/tiny/: neither model.safetensors nor'],
+    ['a shard that is missing', incomplete, 'model-2.safetensors: the answer 404'],
+  ])('%s', async (_name, files, expected) => {
+    const { putModel } = await load()
+    serve('https://models.example/tiny/', files)
+    await expect(putModel('/wrong', address)).rejects.toThrow(expected)
+  })
+
+  test('no answer', async () => {
+    const { putModel } = await load()
+    vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')))
+    await expect(putModel('/wrong', address)).rejects.toThrow('no answer (Failed to fetch)')
+  })
 })

@@ -1,5 +1,5 @@
 // Stands in for node:fs in bundles for pages: the files of tree.ts.
-import { Buffer } from 'buffer'
+import { Buffer } from './buffer.ts'
 import type { Leaf } from './tree.ts'
 import * as tree from './tree.ts'
 

@@ -1,5 +1,5 @@
 // Node's globals that fettle uses, for bundles for pages: to be imported first.
-import { Buffer } from 'buffer'
+import { Buffer } from './buffer.ts'
 
 const host = globalThis as unknown as { Buffer?: unknown; process?: unknown; setImmediate?: unknown }
 

@@ -28,25 +28,9 @@ export class Worker {
     missing('a thread of Node')()
   }
 }
-/** What csv-parse extends, and does not use here. */
-export class Transform {}
-/** Of streams only what readers of rows ask for. */
-export const Readable = {
-  from: (chunks: AsyncGenerator<Uint8Array>) =>
-    Object.assign(chunks, { destroy: () => void chunks.return(undefined) }),
-}
 export const parentPort = null
 export const workerData = null
 /** node:timers/promises */
 export const setTimeout = (milliseconds = 0, value?: unknown): Promise<unknown> =>
   new Promise((resolve) => globalThis.setTimeout(() => resolve(value), milliseconds))
 export const setImmediate = (): Promise<unknown> => setTimeout(0)
-/** node:buffer */
-export function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    return true
-  } catch {
-    return false
-  }
-}

@@ -114,7 +114,7 @@ export function writeInto(leaf: Leaf, bytes: Uint8Array, at: number): void {
   leaf.changedMs = Date.now()
 }
 
-/** An error with a code, as Node's. */
+/** An error with a code, as Node's, which readers of files tell by `syscall`. */
 export function failure(code: string, path: string | URL): Error & { code: string } {
   const said: Record<string, string> = {
     ENOENT: 'no such file or directory',
@@ -127,6 +127,7 @@ export function failure(code: string, path: string | URL): Error & { code: strin
   }
   return Object.assign(new Error(`${code}: ${said[code] ?? 'failed'}, '${path}'`), {
     code,
+    syscall: 'open',
     path: String(path),
   })
 }

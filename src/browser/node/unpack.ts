@@ -1,5 +1,5 @@
 // Stands in for src/formats/unpack.ts in bundles for pages.
-import { Buffer } from 'buffer'
+import { Buffer } from './buffer.ts'
 import { Gunzip, Inflate } from 'fflate'
 
 type Chunks = AsyncIterable<Uint8Array<ArrayBuffer>>

@@ -1,17 +1,15 @@
 import { ignoredLabel } from '../../data/index.ts'
 import { checkArgument, checkList, checkOptions } from '../../check-argument.ts'
 import type { Problem } from '../../error.ts'
-import type { CombineOptions, LoraConfig } from '../../peft/index.ts'
-import { combined, loraConfig } from '../../peft/index.ts'
+import type { LoraConfig } from '../../peft/index.ts'
+import { loraConfig } from '../../peft/index.ts'
 import type { ForwardInputs } from '../passes/flatten.ts'
 import { flattenBatch } from '../passes/flatten.ts'
 import { vocabularyOf } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
-import { addAdapter, loadAdapter, putAdapter } from './adapter.ts'
-import { adapterFile } from './adapter-file.ts'
+import { addAdapter, loadAdapter } from './adapter.ts'
 import type { EvaBatches } from './eva.ts'
-import { checkNames, defaultName } from './adapter-names.ts'
-import { readTensors } from './adapter-sum.ts'
+import { defaultName } from './adapter-names.ts'
 import type { SaveAdapterOptions } from './save-adapter.ts'
 import { saveAdapter } from './save-adapter.ts'
 import { addBeside, runWithAdapter, useAdapters } from './several-adapters.ts'
@@ -24,12 +22,6 @@ export interface AddAdapterOptions {
   seed?: number
   /** Training data with labels, which `initLoraWeights: 'eva'` looks at as often as it takes; nothing else reads them. */
   batches?: Iterable<ForwardInputs> | (() => AsyncIterable<ForwardInputs>)
-}
-
-/** What a weighted sum of adapters is called, and how it is made. */
-export interface WeightedOptions extends Omit<CombineOptions, 'weights'> {
-  /** Of the adapter that is made. */
-  name: string
 }
 
 export function checkName(place: string, name: unknown): void {
@@ -110,29 +102,4 @@ export async function saveNamed(
   if (name === undefined) return saveAdapter(state, folder, options)
   checkName('saveAdapter: name', name)
   return runWithAdapter(state, name, () => saveAdapter(state, folder, options))
-}
-
-/** Combines adapters of the model into a further one. */
-export async function addWeighted(
-  state: ModelState,
-  names: readonly string[],
-  weights: readonly number[],
-  { name, ...options }: WeightedOptions,
-): Promise<void> {
-  checkName('addWeightedAdapter: name', name)
-  checkList('addWeightedAdapter: names', names, (each) => typeof each === 'string', 'the name of an adapter')
-  checkNames(state, names)
-  const sources = []
-  for (const each of names)
-    sources.push(
-      await runWithAdapter(state, each, async () => {
-        const { adapter, trainable } = state
-        if (!adapter || !trainable) throw new Error(`adapter ${each} is not in use`)
-        const { config } = adapter
-        return { place: `adapter '${each}'`, config, tensors: await readTensors(state, trainable) }
-      }),
-    )
-  const { config, tensors } = combined(sources, { weights, ...options }, 'addWeightedAdapter')
-  const place = `adapter '${name}'`
-  await addBeside(state, name, () => putAdapter(state, config, adapterFile(place, tensors), `${place}: `))
 }

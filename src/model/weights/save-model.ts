@@ -1,4 +1,3 @@
-import { existsSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { fourBitBlock } from '../../engine/index.ts'
 import { FettleError } from '../../error.ts'
@@ -9,15 +8,11 @@ import { parametersOf, ropesOf } from '../blocks/architecture.ts'
 import { readExact } from '../state/exact-values.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { fourBitTensors, type FourBits } from './four-bit-tensors.ts'
+import { checkOwnFolder } from './own-folder.ts'
 import { moduleOf, type Parameter } from './parameters.ts'
+import { savedTypes, storedAs, storedType, type SavedType } from './saved-type.ts'
 import { extractSlice, slicesOf, type TensorSlice } from './tensor-slice.ts'
 import { transposed } from './transforms.ts'
-
-const names = { F32: 'float32', BF16: 'bfloat16', F16: 'float16' } as const
-const stored = { float32: 'F32', bfloat16: 'BF16', float16: 'F16' } as const
-
-/** What weights are saved in. */
-export type SavedType = keyof typeof stored
 
 /** How a model is written to a folder. */
 export interface SaveOptions {
@@ -34,11 +29,6 @@ export interface SaveOptions {
   atOnce?: number
   /** Is told of each tensor before it is written, and may throw to stop. */
   onTensor?: (written: number, all: number) => void
-}
-
-/** What a model's files have its weights in, or most of them, as config.json names it. */
-export function storedType({ store }: ModelState): SavedType {
-  return names[store.dtype]
 }
 
 /**
@@ -84,17 +74,6 @@ export async function saveModel(
   await writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(written, null, 2)}\n`)
 }
 
-/** @throws FettleError when a folder is the one that the model is read from, whose weights may be read again */
-export function checkOwnFolder(folder: string, place: string): void {
-  if (!existsSync(folder) || !existsSync(place) || realpathSync(folder) !== realpathSync(place)) return
-  throw new FettleError({
-    place: folder,
-    found: 'the folder of the model itself',
-    expected: 'another one: the model is still read from it',
-    cure: 'Choose a new folder.',
-  })
-}
-
 /** @throws FettleError where a weight lies beyond float16, which would be infinite there */
 function checkFloat16(name: string, values: Float32Array): void {
   const beyond = values.find((value) => Math.abs(value) >= 65520 && Number.isFinite(value))
@@ -136,12 +115,12 @@ function storedTensors(
   }
   return parametersOf(architecture).flatMap((parameter) =>
     slicesOf(parameter).flatMap((slice, i): TensorToWrite[] => {
-      const type = dtype === 'stored' ? store.dtypeOf(parameter.parts[i]) : stored[dtype]
+      const type = dtype === 'stored' ? store.dtypeOf(parameter.parts[i]) : storedAs[dtype]
       const pieces = () => piecesOf(parameter, slice)
       const { shape } = slice
       const name = nameAlone(slice.name, config.root)
       if (fourBits && parameter.kind === 'linear')
-        return fourBitTensors({ name, shape, dtype: names[type], pieces }, fourBits)
+        return fourBitTensors({ name, shape, dtype: savedTypes[type], pieces }, fourBits)
       return [{ name, dtype: type, shape, data: () => inType(slice.name, pieces(), type) }]
     }),
   )
