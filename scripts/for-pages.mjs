@@ -36,6 +36,9 @@ const browserModules = Object.fromEntries([
   ['stream', place('stream')],
 ])
 
+/** Modules of fettle's own that no page needs: src/browser/node/alone.ts has what they give there. */
+const unused = /^\.\/(native\/index|encoding-pool|workers\/encoding-pool|cache-folder|cache-entry|lock)\.ts$/
+
 /** The licences of the packages that a bundle holds, beside it. */
 const licences = {
   name: 'licences',
@@ -74,9 +77,10 @@ export const forPages = {
   plugins: [
     {
       name: 'for-pages',
-      resolveId: (id) => {
+      resolveId: (id, importer) => {
         const [, name] = /\/(version|unpack)\.ts$/.exec(id) ?? []
-        return name && place(name)
+        if (name) return place(name)
+        return unused.test(id) && importer !== place('alone') ? place('alone') : undefined
       },
       load: (id) => withoutParts(id),
     },

@@ -89,18 +89,18 @@ function cases(): Case[] {
       data: [file('rows.jsonl', '{"prompt":"a","chosen":"b","rejected":"c"}\n')],
       says: /chosen/,
     },
-    { name: 'no config.json', model: changed('config.json', null), says: /config\.json.*no such file/ },
+    { name: 'no config.json', model: changed('config.json', null), says: /no config\.json/ },
     { name: 'no weights', model: changed('model.safetensors', null), says: /no weights.*model\.safetensors/ },
     { name: 'no tokenizer', model: changed('tokenizer.json', null), says: /no tokenizer\.json/ },
     {
       name: 'a tokenizer that breaks off',
       model: changed('tokenizer.json', (bytes) => bytes.subarray(0, 5000)),
-      says: /tokenizer\.json:\d+/,
+      says: /tokenizer\.json: .*JSON/,
     },
     {
       name: 'a damaged template',
       model: changed('chat_template.jinja', () => '{% for m in'),
-      says: /chat_template|line 1/,
+      says: /a tag without its end/,
     },
     {
       name: 'weights that break off',

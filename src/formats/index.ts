@@ -29,11 +29,9 @@ export { explainUnwritable } from './unwritable.ts'
 export { parseJson } from './json/index.ts'
 export { readJsonRecords } from './json/records.ts'
 export type { JsonRecord, RecordOptions } from './json/record.ts'
-export { readArrow } from './tables/arrow.ts'
 export { bytesRead, placeOf, readBytes, type ByteInput } from './tables/bytes.ts'
-export { readCsv, type TableSettings } from './tables/csv.ts'
-export { readParquet } from './tables/parquet.ts'
-export { readTextLines, type TextUnit } from './tables/text-lines.ts'
+export type { TableSettings } from './tables/csv.ts'
+export type { TextUnit } from './tables/text-lines.ts'
 export { decodeUtf8, readJsonFile, readTextFile } from './text.ts'
 export {
   bytesField,

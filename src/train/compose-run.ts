@@ -90,7 +90,7 @@ export async function* composeRun<D extends Document>(
       passes,
       model,
       tokenizer,
-      optimiser: optimiserOf(options),
+      optimiser: await optimiserOf(options),
       options,
       folder,
       signal,

@@ -48,12 +48,12 @@ async function steps(engine: Engine, given: object, resumeAfter?: number) {
     matrices,
   })
   let trainable = await start()
-  let optimiser = optimiserOf(options)(trainable)
+  let optimiser = (await optimiserOf(options))(trainable)
   for (const [i, learningRate] of rates.entries()) {
     if (i === resumeAfter) {
       const kept = { parameters: trainable.parameters, ...optimiser.states }
       trainable = await start()
-      optimiser = optimiserOf(options)(trainable)
+      optimiser = (await optimiserOf(options))(trainable)
       const now: typeof kept = { parameters: trainable.parameters, ...optimiser.states }
       expect(Object.keys(now)).toEqual(Object.keys(kept))
       for (const [name, tensor] of Object.entries(now))

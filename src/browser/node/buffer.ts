@@ -41,7 +41,11 @@ class Bytes extends Uint8Array {
   }
 
   equals(other: Uint8Array): boolean {
-    return Buffer.compare(this, other) === 0
+    return compare(this, other) === 0
+  }
+
+  compare(other: Uint8Array, start = 0, end = other.length): number {
+    return compare(this, other.subarray(start, end))
   }
 
   /** A whole number of up to six bytes, the highest first. */

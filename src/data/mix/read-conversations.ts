@@ -1,5 +1,5 @@
 import type { Conversation } from '../conversation.ts'
-import { answerRows, type PreferenceKind } from '../preferences/answer-rows.ts'
+import type { PreferenceKind } from '../preferences/answer-rows.ts'
 import { createDataReport } from '../report.ts'
 import type { DataSource } from '../row-options.ts'
 import type { Row } from '../row.ts'
@@ -40,8 +40,11 @@ export async function* readConversations(
     ),
   )
   const mixed = seen(readMixedRows(sources, { ...options, report, found }), options.onRow)
+  const { answerRows } = preferences === undefined ? {} : await import('../preferences/answer-rows.ts')
   const rows =
-    preferences === undefined ? mixed : answerRows(mixed, preferences, sources, { skipInvalid, report })
+    preferences === undefined || answerRows === undefined
+      ? mixed
+      : answerRows(mixed, preferences, sources, { skipInvalid, report })
   for await (const { row, source } of rows) {
     const conversation = readers[source](row)
     if (conversation !== undefined) yield conversation

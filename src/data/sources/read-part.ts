@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { parseJson, readArrow, readCsv, readParquet, readTextLines } from '../../formats/index.ts'
+import { parseJson } from '../../formats/index.ts'
 import type { InvalidRowOptions } from '../report.ts'
 import type { RowOptions } from '../row-options.ts'
 import type { Row } from '../row.ts'
@@ -61,6 +61,9 @@ function kindOfFile(path: string): FileKind | undefined {
   })
 }
 
+/** Most data are JSON. */
+const tables = () => import('../../formats/tables/index.ts')
+
 async function* readInput(
   { bytes, file, kind, settings }: Input,
   { messageKeys, columns }: RowOptions,
@@ -70,21 +73,25 @@ async function* readInput(
     case 'parquet':
     case 'arrow': {
       let row = 0
+      const { readArrow, readParquet } = await tables()
       const values = kind === 'arrow' ? readArrow(bytes) : readParquet(file)
       for await (const value of values) yield { value, origin: { file, row: row++ } }
       return
     }
     case 'csv': {
+      const { readCsv } = await tables()
       const isTabs = extensionsOf(file).some((extension) => extension.toLowerCase() === 'tsv')
       const delimiter = settings.delimiter ?? (isTabs ? '\t' : undefined)
       for await (const { value, line } of readCsv(bytes, { ...settings, delimiter }))
         yield { value: withParsedCells(value, columns, `${file}:${line}`), origin: { file, line } }
       return
     }
-    case 'text':
+    case 'text': {
+      const { readTextLines } = await tables()
       for await (const { text, line } of readTextLines(bytes, settings.unit))
         yield { value: { text }, origin: { file, line } }
       return
+    }
     case 'json':
       return yield* readJsonRows(bytes, file, messageKeys, options, settings.field)
     case 'zip':

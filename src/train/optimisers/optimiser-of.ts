@@ -1,13 +1,8 @@
 import type { TrainableParameters } from '../../model/index.ts'
 import type { TrainingTask } from '../task.ts'
 import { optimName, type OptimName, type TrainOptions } from '../options/index.ts'
-import { createAdafactor } from './adafactor.ts'
 import { createAdamW } from './adamw.ts'
-import { createAdamW8bit, createLion8bit } from './eight-bit.ts'
-import { createLion } from './lion.ts'
-import { createMuon } from './muon.ts'
 import type { Optimiser } from './optimiser.ts'
-import { createSgd } from './sgd.ts'
 
 type OptimOptions = Pick<
   TrainOptions,
@@ -22,22 +17,42 @@ type OptimOptions = Pick<
   | 'loraplusLrEmbedding'
 >
 
-/** The optimiser that the options of a run ask for. */
-export function optimiserOf(options: OptimOptions): TrainingTask['optimiser'] {
+type Create = (parameters: TrainableParameters) => Optimiser
+
+/** The optimiser that the options of a run ask for; the others are not loaded. */
+export async function optimiserOf(options: OptimOptions): Promise<TrainingTask['optimiser']> {
   const { weightDecay, adamBeta1: beta1, adamBeta2: beta2, adamEpsilon: epsilon, optimArgs = {} } = options
   const { learningRate, loraplusLrRatio: outputs, loraplusLrEmbedding = 1e-6 } = options
   const loraPlus =
     outputs === undefined ? undefined : { outputs, embedding: loraplusLrEmbedding / learningRate }
   const all = { weightDecay, loraPlus }
   const adam = { ...all, beta1, beta2, epsilon }
-  const made: { [N in OptimName]: (parameters: TrainableParameters) => Optimiser } = {
-    adamw: (parameters) => createAdamW(parameters, adam),
-    adamw_8bit: (parameters) => createAdamW8bit(parameters, adam),
-    adafactor: (parameters) => createAdafactor(parameters, all),
-    lion: (parameters) => createLion(parameters, adam),
-    lion_8bit: (parameters) => createLion8bit(parameters, adam),
-    sgd: (parameters) => createSgd(parameters, { ...all, ...optimArgs }),
-    muon: (parameters) => createMuon(parameters, { ...adam, ...optimArgs }),
+  const loaded: { [N in OptimName]: () => Promise<Create> | Create } = {
+    adamw: () => (parameters) => createAdamW(parameters, adam),
+    adamw_8bit: async () => {
+      const { createAdamW8bit } = await import('./eight-bit.ts')
+      return (parameters) => createAdamW8bit(parameters, adam)
+    },
+    adafactor: async () => {
+      const { createAdafactor } = await import('./adafactor.ts')
+      return (parameters) => createAdafactor(parameters, all)
+    },
+    lion: async () => {
+      const { createLion } = await import('./lion.ts')
+      return (parameters) => createLion(parameters, adam)
+    },
+    lion_8bit: async () => {
+      const { createLion8bit } = await import('./eight-bit.ts')
+      return (parameters) => createLion8bit(parameters, adam)
+    },
+    sgd: async () => {
+      const { createSgd } = await import('./sgd.ts')
+      return (parameters) => createSgd(parameters, { ...all, ...optimArgs })
+    },
+    muon: async () => {
+      const { createMuon } = await import('./muon.ts')
+      return (parameters) => createMuon(parameters, { ...adam, ...optimArgs })
+    },
   }
-  return made[optimName(options.optim)]
+  return loaded[optimName(options.optim)]()
 }
