@@ -1,9 +1,7 @@
 // Stands in for fettle's own modules that a page has no use of, in bundles for pages: the native engine, threads of Node that encode
 // rows, what is kept between runs of a program, and the lock against other programs. Each is put in place of a file or a room by
 // scripts/for-pages.mjs.
-import type { CacheEntry } from '../../data/cache/index.ts'
 import type { EngineEntry } from '../../engine/engine.ts'
-import type { EncodingPool } from '../../data/workers/encoding-pool.ts'
 
 /** engine/native/ */
 export const nativeEngine: EngineEntry = {
@@ -14,7 +12,7 @@ export const nativeEngine: EngineEntry = {
 }
 
 /** data/workers/encoding-pool.ts: no thread is ever ready, so who reads the rows encodes them. */
-export function createEncodingPool(): EncodingPool {
+export function createEncodingPool() {
   return {
     expect() {},
     isReady: false,
@@ -28,7 +26,7 @@ export function createEncodingPool(): EncodingPool {
 /** data/cache/cache-folder.ts: what was prepared is not kept twice in the page's memory. */
 export const cacheFolder = (): undefined => undefined
 /** data/cache/cache-entry.ts */
-export function cacheEntry(): CacheEntry {
+export function cacheEntry(): never {
   throw new Error('a page keeps no prepared data')
 }
 
