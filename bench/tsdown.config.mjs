@@ -14,6 +14,7 @@ const programs = {
     'model-table': 'model-table.ts',
     'onnx-check': 'onnx-check.ts',
     'odd-models': 'odd-models.ts',
+    'eva-speed': 'eva-speed.ts',
     'export-check': 'export-check.ts',
     'certificate-check': 'certificate-check.ts',
     fuzz: 'fuzz.ts',

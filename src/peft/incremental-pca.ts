@@ -32,8 +32,8 @@ export function incrementalPca(columns: number, count: number, multiply = multip
   let components: Components | null = null
   let seen = 0
   const mean = new Float64Array(columns)
-  /** Σ (x − mean)² of each column. */
-  const squares = new Float64Array(columns)
+  /** Σ (x − mean)² of all columns. */
+  let variance = 0
   return {
     get components() {
       return components
@@ -47,21 +47,24 @@ export function incrementalPca(columns: number, count: number, multiply = multip
         for (let k = 0; k < count; k += 1)
           for (let i = 0; i < columns; i += 1)
             stacked[k * columns + i] = components.singularValues[k] * components.vectors[k * columns + i]
-      for (let row = 0; row < n; row += 1)
+      for (let row = 0; row < n; row += 1) {
+        const [from, to] = [row * columns, (kept + row) * columns]
+        let squares = 0
         for (let i = 0; i < columns; i += 1) {
-          const distance = rows[row * columns + i] - own[i]
-          stacked[(kept + row) * columns + i] = distance
-          squares[i] += distance * distance
+          const distance = rows[from + i] - own[i]
+          stacked[to + i] = distance
+          squares += distance * distance
         }
+        variance += squares
+      }
       const moved = (seen * n) / (seen + n)
       for (let i = 0; i < columns; i += 1) {
         const step = own[i] - mean[i]
         if (components) stacked[(kept + n) * columns + i] = -Math.sqrt(moved) * step
-        squares[i] += moved * step * step
+        variance += moved * step * step
         mean[i] += (step * n) / (seen + n)
       }
       seen += n
-      const variance = squares.reduce((sum, value) => sum + value, 0)
       const found = await largestComponents(
         { matrix: stacked, columns, count },
         multiply,
@@ -75,9 +78,9 @@ export function incrementalPca(columns: number, count: number, multiply = multip
 function columnMeans(rows: Float32Array, columns: number): Float64Array {
   const n = rows.length / columns
   const means = new Float64Array(columns)
-  for (let row = 0; row < n; row += 1)
-    for (let i = 0; i < columns; i += 1) means[i] += rows[row * columns + i] / n
-  return means
+  for (let first = 0; first < rows.length; first += columns)
+    for (let i = 0; i < columns; i += 1) means[i] += rows[first + i]
+  return means.map((sum) => sum / n)
 }
 
 /**

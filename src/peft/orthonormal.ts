@@ -35,7 +35,8 @@ export function quicklyOrthonormal(vectors: Float64Array, length: number): Float
     let j = 0
     // Four at a time: a number that is read is used several times.
     for (; j + 3 < k; j += 4) {
-      const [l0, l1, l2, l3] = factor.subarray(k * count + j, k * count + j + 4)
+      const at = k * count + j
+      const [l0, l1, l2, l3] = [factor[at], factor[at + 1], factor[at + 2], factor[at + 3]]
       const [v0, v1, v2, v3] = [j * length, (j + 1) * length, (j + 2) * length, (j + 3) * length]
       for (let i = 0; i < length; i += 1)
         vector[i] -=
