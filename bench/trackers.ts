@@ -31,7 +31,9 @@ const uri = values.mlflow ?? `http://127.0.0.1:${port}`
 const store = `sqlite:///${join(place, 'mlflow.db')}`
 const server = ['-m', 'mlflow', 'server', '--backend-store-uri', store, '--port', `${port}`, '--workers', '1']
 const mlflow =
-  values.mlflow === undefined ? spawn(values.python, server, { cwd: place, stdio: 'ignore' }) : undefined
+  values.mlflow === undefined
+    ? spawn(values.python, server, { cwd: place, stdio: ['ignore', 'ignore', 'inherit'] })
+    : undefined
 let wrong = 0
 try {
   await reachable(uri)
@@ -107,6 +109,8 @@ async function reachable(url: string): Promise<void> {
       () => false,
     )
     if (isThere) return
+    if (typeof mlflow?.exitCode === 'number')
+      throw new Error(`mlflow's server ended by itself; --python names a Python that has mlflow`)
     await sleep(500)
   }
   throw new Error(`no answer from ${url}`)
