@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
@@ -39,20 +39,31 @@ async function nodeOfPyPI(folder: string, platform: string): Promise<string> {
   return node
 }
 
-/** musl's loader for ARM, from Debian's package for that architecture, which is unpacked and not installed. */
-async function muslForArm(folder: string): Promise<string> {
+/**
+ * A folder with musl's loader in lib/, from Debian 13's package, which is unpacked and not installed: that of Debian 12 (1.2.3) knows no
+ * RELR, which the libraries beside PyPI's Node have, and ends at once.
+ */
+async function muslLoader(folder: string, architecture: 'amd64' | 'arm64'): Promise<string> {
+  const loader = `ld-musl-${architecture === 'amd64' ? 'x86_64' : 'aarch64'}.so.1`
   const root = join(folder, 'root')
-  if (existsSync(join(root, 'lib', 'ld-musl-aarch64.so.1'))) return root
+  if (existsSync(join(root, 'lib', loader))) return root
   for (const name of ['state/lists/partial', 'cache/archives/partial'])
     await mkdir(join(folder, name), { recursive: true })
-  const own = ['APT::Architecture=arm64', 'APT::Architectures=arm64', `Dir::State=${join(folder, 'state')}`]
-  own.push(`Dir::Cache=${join(folder, 'cache')}`, 'Dir::State::status=/dev/null', 'APT::Sandbox::User=root')
-  const flags = own.flatMap((option) => ['-o', option])
+  const list = join(folder, 'sources.list')
+  await writeFile(list, 'deb http://deb.debian.org/debian trixie main\n')
+  const own = [`APT::Architecture=${architecture}`, `APT::Architectures=${architecture}`]
+  own.push(`Dir::Etc::sourcelist=${list}`, 'Dir::Etc::sourceparts=/dev/null', 'Dir::State::status=/dev/null')
+  own.push(`Dir::State=${join(folder, 'state')}`, `Dir::Cache=${join(folder, 'cache')}`)
+  const flags = [...own, 'APT::Sandbox::User=root'].flatMap((option) => ['-o', option])
   await run('apt-get', [...flags, 'update'], { maxBuffer: 2 ** 26 })
   await run('apt-get', [...flags, 'download', 'musl'], { cwd: folder })
   const archive = (await readdir(folder)).find((name) => name.endsWith('.deb'))
-  if (archive === undefined) throw new Error('apt-get download musl:arm64 brought nothing')
-  await run('dpkg-deb', ['-x', join(folder, archive), root])
+  if (archive === undefined) throw new Error(`apt-get download musl brought nothing for ${architecture}`)
+  await run('dpkg-deb', ['-x', join(folder, archive), join(folder, 'deb')])
+  await mkdir(join(root, 'lib'), { recursive: true })
+  // In the package it is a link.
+  await copyFile(join(folder, 'deb', 'usr', 'lib', loader), join(root, 'lib', loader))
+  await chmod(join(root, 'lib', loader), 0o755)
   return root
 }
 
@@ -72,8 +83,11 @@ export const systems: Readonly<Record<string, System>> = {
     npm: ['--os=linux', '--cpu=x64', '--libc=musl'],
     every: 1,
     major: '24',
-    wants: { '/lib/ld-musl-x86_64.so.1': 'musl' },
-    node: async (folder) => [await nodeOfPyPI(folder, 'musllinux_1_2_x86_64')],
+    wants: {},
+    node: async (folder) => [
+      join(await muslLoader(folder, 'amd64'), 'lib', 'ld-musl-x86_64.so.1'),
+      await nodeOfPyPI(folder, 'musllinux_1_2_x86_64'),
+    ],
   },
   'linux-arm64-gnu': {
     npm: ['--os=linux', '--cpu=arm64', '--libc=glibc'],
@@ -93,7 +107,7 @@ export const systems: Readonly<Record<string, System>> = {
     wants: { '/usr/bin/qemu-aarch64': 'qemu-user' },
     node: async (folder) => [
       ...arm,
-      await muslForArm(folder),
+      await muslLoader(folder, 'arm64'),
       await nodeOfPyPI(folder, 'musllinux_1_2_aarch64'),
     ],
   },

@@ -33,9 +33,10 @@ export function thisTarget(): Target {
   return { platform, architecture, ...(platform === 'linux' && { libc: ownLibc() }) }
 }
 
+/** musl's loader is its C library: `ld-musl-x86_64.so.1` in Alpine, a link to `libc.so` elsewhere; glibc's has a number behind that. */
 function ownLibc(): 'gnu' | 'musl' {
   try {
-    return readFileSync('/proc/self/maps', 'utf8').includes('/ld-musl-') ? 'musl' : 'gnu'
+    return /\/(ld-musl-[^/\n]*|libc\.so)$/m.test(readFileSync('/proc/self/maps', 'utf8')) ? 'musl' : 'gnu'
   } catch {
     return 'gnu'
   }
