@@ -13,14 +13,19 @@ const { values } = parseArgs({
     model: { type: 'string', default: 'assets/tiny-llama' },
     rounds: { type: 'string', default: '3' },
     least: { type: 'string', default: '0.97' },
+    from: { type: 'string', default: '0' },
+    to: { type: 'string', default: 'Infinity' },
     json: { type: 'boolean', default: false },
   },
 })
 const run = promisify(execFile)
 
-interface Report {
+interface Timed {
   isa: string
-  kernels: { kernel: string; weights?: string; tokens: number; ms: number }[]
+  kernel: string
+  weights: string
+  tokens: number
+  ms: number
 }
 
 const place = await mkdtemp(join(tmpdir(), 'fettle-compilers-'))
@@ -33,7 +38,8 @@ try {
       await mkdir(built, { recursive: true })
       await copyFile(addon, join(built, 'fettle.node'))
       await copyFile('package.json', join(folder, 'package.json'))
-      for (const name of ['dist', 'node_modules', 'assets']) await symlink(resolve(name), join(folder, name))
+      await symlink(import.meta.dirname, join(folder, 'bench'))
+      for (const name of ['node_modules', 'assets']) await symlink(resolve(name), join(folder, name))
       return folder
     }),
   )
@@ -42,17 +48,18 @@ try {
   let isa = ''
   for (let round = 0; round < Number(values.rounds); round += 1)
     for (const [i, folder] of folders.entries()) {
-      const cli = join(folder, 'dist', 'cli.mjs')
-      const args = ['bench', '--measure', 'kernels', '--model', values.model, '--data', values.model]
-      // So that the file is not found by where it really lies.
-      const { stdout } = await run(
-        process.execPath,
-        ['--preserve-symlinks', '--preserve-symlinks-main', cli, ...args],
-        { maxBuffer: 2 ** 26 },
-      )
-      const report = JSON.parse(stdout) as Report
-      isa = report.isa
-      for (const { kernel, weights = '', tokens, ms } of report.kernels) {
+      const program = join(folder, 'bench', 'kernel-times.mjs')
+      const { model, from, to } = values
+      // So that the addon is not looked for where the program really lies.
+      const links = ['--preserve-symlinks', '--preserve-symlinks-main']
+      const { stdout } = await run(process.execPath, [
+        ...links,
+        program,
+        ...['--model', model, '--from', from, '--to', to],
+      ])
+      for (const line of stdout.trim().split('\n')) {
+        const { kernel, weights, tokens, ms, ...rest } = JSON.parse(line) as Timed
+        isa = rest.isa
         const name = `${kernel} · ${weights} · ${tokens}`
         best[i].set(name, Math.min(best[i].get(name) ?? Infinity, ms))
       }

@@ -33,6 +33,7 @@ const programs = {
     packages: 'packages.ts',
     elsewhere: 'elsewhere.ts',
     compilers: 'compilers.ts',
+    'kernel-times': 'compilers/kernel-times.ts',
     runtimes: 'runtimes.ts',
     wasm: 'wasm.ts',
     browser: 'browser.ts',
