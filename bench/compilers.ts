@@ -52,11 +52,8 @@ try {
       const { model, from, to } = values
       // So that the addon is not looked for where the program really lies.
       const links = ['--preserve-symlinks', '--preserve-symlinks-main']
-      const { stdout } = await run(process.execPath, [
-        ...links,
-        program,
-        ...['--model', model, '--from', from, '--to', to],
-      ])
+      const which = ['--model', model, '--from', from, '--to', to]
+      const { stdout } = await run(process.execPath, [...links, program, ...which])
       for (const line of stdout.trim().split('\n')) {
         const { kernel, weights, tokens, ms, ...rest } = JSON.parse(line) as Timed
         isa = rest.isa
