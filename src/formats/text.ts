@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
 import { FettleError, messageOf } from '../error.ts'
-import { parseJsonObject, type JsonObject } from './foreign/index.ts'
+import { parseJsonObject, refuseUtf16, type JsonObject } from './foreign/index.ts'
 
 /**
  * The text of a file, without its byte order mark.
@@ -56,24 +56,6 @@ export function decodeUtf8(bytes: Buffer, place: string, isStart = true): string
     })
   const text = bytes.toString('utf8')
   return isStart && text.startsWith('\uFEFF') ? text.slice(1) : text
-}
-
-/** @throws FettleError where the first bytes of a file are UTF-16 */
-export function refuseUtf16(bytes: Uint8Array, place: string): void {
-  if (!isUtf16(bytes)) return
-  throw new FettleError({
-    place,
-    found: 'UTF-16',
-    expected: 'UTF-8',
-    cure: 'Convert the file: iconv -f UTF-16 -t UTF-8.',
-  })
-}
-
-/** By its byte order mark, or, without one, because text of one alphabet has a zero in every other byte. */
-function isUtf16(bytes: Uint8Array): boolean {
-  const [first, second] = bytes
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return true
-  return bytes.length > 1 && (first === 0) !== (second === 0)
 }
 
 /** Value and place of the first byte that breaks UTF-8: decoding puts U+FFFD there. */

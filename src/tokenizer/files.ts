@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import { parseJsonObject } from '../formats/foreign/index.ts'
+import { parseJsonObject, refuseUtf16 } from '../formats/foreign/index.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 
 /** What a tokenizer is made from, whether it came from a folder, from a GGUF file or from memory. */
@@ -62,7 +62,9 @@ export function readFileContents(contents: TokenizerFileContents, place: string)
     })
   const object = (name: 'tokenizer_config.json' | 'special_tokens_map.json' | 'added_tokens.json') => {
     const content = contents[name]
-    return content === undefined ? undefined : parseJsonObject(textOf(content), `${place}/${name}`)
+    return content === undefined
+      ? undefined
+      : parseJsonObject(textOf(content, `${place}/${name}`), `${place}/${name}`)
   }
   const config = object('tokenizer_config.json') ?? {}
   return {
@@ -71,17 +73,39 @@ export function readFileContents(contents: TokenizerFileContents, place: string)
     config,
     specialTokensMap: object('special_tokens_map.json'),
     addedTokens: object('added_tokens.json'),
-    chatTemplates: readChatTemplates(contents, config),
+    chatTemplates: readChatTemplates(contents, config, place),
   }
 }
 
-/** Text of UTF-8 bytes, with the byte order mark if there is one. */
-export function textOf(content: string | Uint8Array): string {
-  return typeof content === 'string' ? content : new TextDecoder('utf-8', { ignoreBOM: true }).decode(content)
+/**
+ * Text of UTF-8 bytes, with the byte order mark if there is one.
+ *
+ * @throws FettleError at other bytes: what stands in their place would be taken for the file's
+ */
+export function textOf(content: string | Uint8Array, place = 'tokenizer.json'): string {
+  if (typeof content === 'string') return content
+  refuseUtf16(content, place)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content)
+  } catch (error) {
+    throw new FettleError(
+      {
+        place,
+        found: 'bytes that are not UTF-8',
+        expected: 'UTF-8',
+        cure: 'Download the file again, or convert it with iconv.',
+      },
+      { cause: error },
+    )
+  }
 }
 
 /** Files win over tokenizer_config.json, which has one template or a list of named ones. */
-function readChatTemplates(contents: TokenizerFileContents, config: JsonObject): Map<string, string> {
+function readChatTemplates(
+  contents: TokenizerFileContents,
+  config: JsonObject,
+  place: string,
+): Map<string, string> {
   const templates = new Map<string, string>()
   if (typeof config.chat_template === 'string') templates.set('default', config.chat_template)
   for (const entry of Array.isArray(config.chat_template) ? config.chat_template : [])
@@ -92,10 +116,10 @@ function readChatTemplates(contents: TokenizerFileContents, config: JsonObject):
     for (const [name, source] of Object.entries(config.chat_template))
       if (typeof source === 'string') templates.set(name, source)
   const usual = contents['chat_template.jinja']
-  if (usual !== undefined) templates.set('default', textOf(usual))
+  if (usual !== undefined) templates.set('default', textOf(usual, `${place}/chat_template.jinja`))
   for (const [file, content] of Object.entries<string | Uint8Array | undefined>({ ...contents })) {
     const name = templateName(file)
-    if (name !== undefined && content !== undefined) templates.set(name, textOf(content))
+    if (name !== undefined && content !== undefined) templates.set(name, textOf(content, `${place}/${file}`))
   }
   return templates
 }

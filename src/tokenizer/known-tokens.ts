@@ -27,7 +27,7 @@ export interface KnownTokens {
 
 /** Makes the backend as transformers would: named and numbered tokens added. */
 export function readKnownTokens(files: TokenizerFiles): KnownTokens {
-  const json = parseTokenizer(textOf(files.tokenizerJson), files.place)
+  const json = parseTokenizer(textOf(files.tokenizerJson, `${files.place}/tokenizer.json`), files.place)
   const backend = inFile(() => makeBackend(json), `${files.place}: `)
   const added = new Map<string, KnownToken>()
   for (const [id, { content, special }] of backend.addedTokens()) added.set(content, { id, special })

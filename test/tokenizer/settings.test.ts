@@ -242,3 +242,15 @@ describe('what is told of the files', () => {
     ])
   })
 })
+
+test.each([
+  ['chat_template.jinja', Buffer.from('\uFEFF{{ messages }}', 'utf16le'), 'UTF-16; expected UTF-8'],
+  ['additional_chat_templates/tool_use.jinja', Buffer.from('{{ é }}', 'latin1'), 'bytes that are not UTF-8'],
+  ['tokenizer_config.json', Buffer.from('{"a": "é"}', 'latin1'), 'bytes that are not UTF-8'],
+  ['tokenizer.json', Buffer.from('{"a": "é"}', 'latin1'), 'bytes that are not UTF-8'],
+] as const)('%s that is not UTF-8 is refused by name', (name, bytes, says) => {
+  const json = readFileSync(join(fixtures, 'bytebpe-qwen', 'tokenizer.json'))
+  expect(() => AutoTokenizer.fromFiles({ 'tokenizer.json': json, [name]: bytes })).toThrow(
+    `/${name}: ${says}`,
+  )
+})

@@ -1,5 +1,6 @@
 import { FettleError } from '../../error.ts'
-import { explainUnreadable, refuseUtf16 } from '../text.ts'
+import { refuseUtf16 } from '../foreign/index.ts'
+import { explainUnreadable } from '../text.ts'
 import { placeOf, readBytes, type ByteInput } from './bytes.ts'
 
 /** A row of a table by its columns, and where it begins. */
