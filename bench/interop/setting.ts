@@ -90,6 +90,7 @@ export function runOptions({ data, run, targetParameters }: InteropPaths) {
     weightDecay: 0.01,
     maxGradNorm: 1,
     saveSteps: 0,
+    overwrite: true,
     seed: 1,
   } as const satisfies Omit<TrainSftInput, 'model' | 'tokenizer'>
 }

@@ -1,7 +1,7 @@
-"""The same optimiser steps by PEFT in float32: python train_peft.py MODEL ROWS.json INITIAL_ADAPTER FETTLE_ADAPTER OUT OPTIONS.json
+"""The same optimiser steps by PEFT in float32: python train_peft.py MODEL ROWS.json INITIAL_ADAPTER FETTLE_ADAPTER SAVED OPTIONS.json
 
 Every document attends to itself only: an explicit mask [1, 1, n, n], one for each type of layers where some see a window, and
-positions that restart. PEFT saves its adapter to OUT. Transformers shifts the
+positions that restart. PEFT saves its adapter to SAVED. Transformers shifts the
 labels, torch clips and steps, transformers makes the schedule. Prints a JSON line with each step's loss, gradient norm
 and learning rate, and how far the adapter is from fettle's at the end.
 """
@@ -11,7 +11,7 @@ from peft import PeftModel
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, get_scheduler
 
-model_path, rows_path, initial, fettle, out, options = sys.argv[1:7]
+model_path, rows_path, initial, fettle, saved, options = sys.argv[1:7]
 options = json.loads(options)
 torch.manual_seed(0)
 base = AutoModelForCausalLM.from_pretrained(model_path, dtype=torch.float32, attn_implementation="sdpa")
@@ -47,7 +47,7 @@ for row in json.load(open(rows_path)):
     optimiser.zero_grad()
     print(f"PEFT step {len(steps)}: loss {steps[-1]['loss']:.6f}", file=sys.stderr)
 
-model.save_pretrained(out)
+model.save_pretrained(saved)
 start, ours = load_file(f"{initial}/adapter_model.safetensors"), load_file(f"{fettle}/adapter_model.safetensors")
 theirs = {name.replace(".default.", "."): p.detach() for name, p in trained}
 assert set(theirs) == set(ours), "the adapters have different tensors"
