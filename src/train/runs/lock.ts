@@ -14,6 +14,8 @@ import { explainUnwritable } from '../../formats/index.ts'
  * sockets, and no number of a process is compared), one that answers `held` or nothing holds the lock, and of two that both ask the
  * one with the smaller name goes first. Names are never used twice, so that removing a dead one cannot hit a living one.
  *
+ * On Windows a named pipe answers instead, which the system closes, too, and an empty file in the folder says that it does.
+ *
  * A socket answers within its kernel only. A lock of another one, where machines share the folder, counts as alive for 90 seconds
  * after it was last touched, which its process does every 15. The same holds where a file system has no sockets.
  */
@@ -39,6 +41,7 @@ const deadMs = 90_000
 const answerMs = 1000
 /** Who gives way needs a moment, too. */
 const waitMs = 5000
+const isWindows = process.platform === 'win32'
 /** Bytes of a path that every system takes for a socket; a longer one is cut in silence. */
 const longestSocketPath = 100
 
@@ -110,12 +113,12 @@ function heldBy(folder: string, holder: Holder | undefined): FettleError {
 async function announce(folder: string, name: string, me: Holder): Promise<() => Promise<void>> {
   const path = join(folder, name)
   const server = await listen(folder, name, me)
-  if (server === undefined)
-    await writeFile(path, JSON.stringify({ ...me, state: 'held' }), { flag: 'wx' }).catch(
-      (error: unknown) => {
-        throw explainUnwritable(folder, error)
-      },
-    )
+  if (server === undefined || isWindows)
+    await writeFile(path, server === undefined ? JSON.stringify({ ...me, state: 'held' }) : '', {
+      flag: 'wx',
+    }).catch((error: unknown) => {
+      throw explainUnwritable(folder, error)
+    })
   return async () => {
     server?.close()
     await rm(path, { force: true })
@@ -130,7 +133,8 @@ async function listen(folder: string, name: string, me: Holder): Promise<Server 
     socket.unref()
   })
   server.unref()
-  const unseen = `.${name}`
+  // A pipe is seen by nobody who does not know its name.
+  const unseen = isWindows ? name : `.${name}`
   const listening = await withSocketPath(
     folder,
     unseen,
@@ -142,7 +146,7 @@ async function listen(folder: string, name: string, me: Holder): Promise<Server 
     false,
   )
   if (!listening) return undefined
-  await rename(join(folder, unseen), join(folder, name))
+  if (!isWindows) await rename(join(folder, unseen), join(folder, name))
   return server
 }
 
@@ -158,7 +162,8 @@ async function ask(folder: string, name: string): Promise<Answer> {
   const path = join(folder, name)
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) return 'dead'
-  if (!name.startsWith(`${prefix}${kernel()}-`) || !found.isSocket()) {
+  const isAnswered = found.isSocket() || (isWindows && found.size === 0)
+  if (!name.startsWith(`${prefix}${kernel()}-`) || !isAnswered) {
     if (Date.now() - found.mtimeMs > deadMs) return 'dead'
     return parseHolder(found.isSocket() ? '' : await readFile(path, 'utf8').catch(() => ''))
   }
@@ -190,13 +195,14 @@ function parseHolder(text: string): Holder | 'silent' {
   }
 }
 
-/** Calls with a path that a socket can have: as it is, from here, or by way of an open folder. */
+/** Calls with a path that a socket can have: as it is, from here, or by way of an open folder; on Windows the name of a pipe. */
 async function withSocketPath<T>(
   folder: string,
   name: string,
   body: (path: string) => Promise<T>,
   otherwise: T,
 ): Promise<T> {
+  if (isWindows) return body(`\\\\.\\pipe\\fettle-${name}`)
   const path = join(folder, name)
   const short = [path, relative(process.cwd(), path)].find(
     (candidate) => Buffer.byteLength(candidate) <= longestSocketPath,
