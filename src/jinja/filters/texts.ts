@@ -1,6 +1,6 @@
 import { Fault } from '../fault.ts'
 import { formFault } from '../left-out.ts'
-import { spendCharacters } from '../meter.ts'
+import { spendCharacters, spendSteps } from '../meter.ts'
 import { defineBuiltins, isGiven, strArgument, type Given } from '../types/builtin.ts'
 import { capitalize, lower, titleFilter, upper } from '../types/case.ts'
 import { iterate, iterator, truth } from '../types/iteration.ts'
@@ -53,7 +53,11 @@ function join(value: Value, [separator = '', attribute]: Given): Str {
   const get = isGiven(attribute) ? attributeGetter(attribute) : (item: Value): Value => item
   const next = iterator(value)
   const items: Str[] = []
-  for (let item = next(); item !== undefined; item = next()) items.push(toText(get(item)))
+  for (let item = next(); item !== undefined; item = next()) {
+    // Besides drawing it.
+    spendSteps(1)
+    items.push(toText(get(item)))
+  }
   return joinTexts(toText(separator), items)
 }
 

@@ -46,7 +46,8 @@ export function toJson(value: Value, options: JsonOptions): Str {
       throw new Fault('TypeError', `Object of type ${typeName(shown)} is not JSON serializable`)
     const own = shown.owner ?? owner
     const keys = [...shown.entries.keys()]
-    spendSteps(sortKeys ? keys.length * Math.ceil(Math.log2(keys.length + 2)) : 0)
+    // Keys have owners of their own, and stand beside their values.
+    spendSteps(keys.length * (3 + (sortKeys ? Math.ceil(Math.log2(keys.length + 2)) : 0)))
     if (sortKeys) keys.sort((left, right) => compareValues(keyValue(shown, left), keyValue(shown, right)))
     const writeEntry = (index: number): void => {
       const key = keys[index] ?? null

@@ -71,7 +71,8 @@ function writeItems(builder: TextBuilder, { type, items }: PySequence, owner: So
 
 function writeDict(builder: TextBuilder, dict: PyDict): void {
   const { owner } = dict
-  spendSteps(dict.entries.size)
+  // Key and value, each with an owner of its own, and what stands around them.
+  spendSteps(4 * dict.entries.size)
   let separator = '{'
   for (const [key, value] of dict.entries) {
     builder.push(separator, owner)
