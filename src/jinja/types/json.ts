@@ -71,7 +71,7 @@ export function toJson(value: Value, options: JsonOptions): Str {
     owner: Source | undefined,
     level: number,
   ): void {
-    spendSteps(count)
+    spendSteps(count + 4)
     builder.push(open, owner)
     enter()
     const line = (depth: number): void => {

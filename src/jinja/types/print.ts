@@ -72,7 +72,7 @@ function writeItems(builder: TextBuilder, { type, items }: PySequence, owner: So
 function writeDict(builder: TextBuilder, dict: PyDict): void {
   const { owner } = dict
   // Key and value, each with an owner of its own, and what stands around them.
-  spendSteps(4 * dict.entries.size)
+  spendSteps(4 * dict.entries.size + 4)
   let separator = '{'
   for (const [key, value] of dict.entries) {
     builder.push(separator, owner)
