@@ -14,6 +14,7 @@ const mostBytes = 290_000
 const opened = [
   'site/app.ts',
   'site/worker.ts',
+  'site/computing.ts',
   'src/browser/zip.ts',
   'src/doctor/index.ts',
   'src/engine/wasm/index.ts',
@@ -39,7 +40,7 @@ const counted = {
 export default defineConfig({
   ...forPages,
   plugins: [...forPages.plugins, counted],
-  entry: { app: 'app.ts', worker: 'worker.ts' },
+  entry: { app: 'app.ts', worker: 'worker.ts', computing: 'computing.ts' },
   outDir: out,
   dts: false,
   clean: true,

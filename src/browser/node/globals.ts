@@ -25,6 +25,7 @@ host.process ??= {
 
 // Timers are numbers in a page, and nothing waits for them.
 Object.defineProperty(Number.prototype, 'unref', {
+  configurable: true,
   value(this: number) {
     return Number(this)
   },
