@@ -45,11 +45,15 @@ export async function pushModel(options: PushOptions): Promise<PushResult> {
     commit: sent?.commit ?? null,
     files,
     leftOut: chosen.leftOut,
-    notices: noticesOf(chosen.folder, provenance, hasCard),
+    notices: noticesOf(chosen.folder, provenance, { hasCard, isBaseless: baseModel === 'none' }),
   }
 }
 
-function noticesOf(folder: string, { base, license, record }: Provenance, hasCard: boolean): Problem[] {
+function noticesOf(
+  folder: string,
+  { base, license, record }: Provenance,
+  { hasCard, isBaseless }: { hasCard: boolean; isBaseless: boolean },
+): Problem[] {
   if (hasCard)
     return [
       {
@@ -59,7 +63,7 @@ function noticesOf(folder: string, { base, license, record }: Provenance, hasCar
       },
     ]
   return [
-    ...(base === undefined
+    ...(base === undefined && !isBaseless
       ? [
           {
             place: 'model card',
