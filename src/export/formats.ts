@@ -42,7 +42,7 @@ export const exportFormats: { readonly [Name in ExportFormatName]: ExportFormat 
     summary: 'a folder that mlx-lm loads as it is',
     types: ['stored', 'float32', 'bfloat16', 'float16'],
     extension: null,
-    load: async () => (await import('./safetensors-format.ts')).writeSafetensorsExport,
+    load: async () => (await import('./mlx/write-mlx-model.ts')).writeMlxModel,
   },
   'mlx-lora': {
     summary: 'the adapter alone, for mlx-lm (--adapter-path)',

@@ -5,6 +5,7 @@ import { storages, type StorageName } from '../onnx/storage.ts'
 import { fettleRunner } from './fettle-runner.ts'
 import { llamaRunner, type GgufFiles } from './llama-runner.ts'
 import { adapterOfMlx } from './mlx-adapter.ts'
+import { mlxBase } from './mlx-base.ts'
 import { onnxRunner } from './onnx-runner.ts'
 import { readSpeech } from './own-speech.ts'
 import { plainBase } from './plain-base.ts'
@@ -93,7 +94,8 @@ const formsOf: { readonly [Name in ExportFormatName]: (exported: Exported) => Ex
       path,
       type,
       async open({ capacity, python, scratch, liveSpeech }) {
-        const runner = await pythonRunner('mlx_lm', { model, adapter: folder, capacity }, python)
+        const base = await mlxBase(model, scratch)
+        const runner = await pythonRunner('mlx_lm', { model: base, adapter: folder, capacity }, python)
         if (runner) return { runner: { ...runner, ...liveSpeech } }
         const adapter = await adapterOfMlx(folder, scratch)
         return {

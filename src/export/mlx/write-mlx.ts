@@ -4,6 +4,7 @@ import { writeFileAtomic, writeSafetensors, type TensorToWrite } from '../../for
 import type { AdapterFactors, PlainAdapter, UnloadedModel } from '../../model/index.ts'
 import { transpose } from '../../transpose.ts'
 import type { WriteExport } from '../format.ts'
+import { lacksOlderRope } from './older-rope.ts'
 
 /**
  * A LoRA adapter as mlx-lm loads it: `lora_a` [inputs, rank] and `lora_b` [rank, outputs] of each module in the last `num_layers` layers, and one
@@ -48,6 +49,17 @@ export const writeMlxAdapter: WriteExport = async ({ model, paths }, target) => 
     lora_parameters: { rank, scale, dropout: loraDropout, keys },
   }
   await writeFileAtomic(join(target.folder, 'adapter_config.json'), `${JSON.stringify(config, null, 2)}\n`)
+  return lacksOlderRope(model.config.raw) ? [unlikeBase(paths.model)] : []
+}
+
+function unlikeBase(model: string): Problem {
+  return {
+    place: `${model}: config.json`,
+    found: 'rope_parameters without rope_theta',
+    expected:
+      'the spelling of transformers 4, too: of most models mlx-lm reads no other, and computes with 10,000 as theta',
+    cure: 'Export the model itself with --format mlx, and give mlx-lm that one with the adapter.',
+  }
 }
 
 /** `model.layers`, 3 and `self_attn.q_proj` of `model.layers.3.self_attn.q_proj`. */
