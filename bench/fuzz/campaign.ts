@@ -105,7 +105,8 @@ function runWorker(campaign: Campaign, job: number, from: number, verdict: Verdi
         tally(report.number, report.outcome)
       }
     })
-    child.on('exit', (code, signal) => {
+    // Not when it exits: what it said last may not have been read by then.
+    child.on('close', (code, signal) => {
       clearTimeout(timer)
       if (current !== undefined)
         tally(current, {
