@@ -1,5 +1,5 @@
 """How far PyTorch's bfloat16 is from the values recorded in test/fixtures/models, for bench/run.sh wasm --errors --torch FILE:
-    python bench/wasm/bfloat16-errors.py FILE
+    python bench/wasm/bfloat16-errors.py FILE [CASE ...]
 Needs torch, transformers and safetensors."""
 import json
 import pathlib
@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 root = pathlib.Path(__file__).resolve().parents[2] / "test" / "fixtures" / "models"
 found = {}
-for path in sorted(folder for folder in root.iterdir() if (folder / "golden.safetensors").exists()):
+names = sys.argv[2:] or [folder.name for folder in root.iterdir() if (folder / "train.json").exists()]
+for path in [root / name for name in sorted(names)]:
     golden = load_file(path / "golden.safetensors")
     config = transformers.AutoConfig.from_pretrained(path)
     options = {"experts_implementation": "eager"} if hasattr(config, "num_experts_per_tok") else {}

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
-import { fixture, goldenModels, maxDifference, readTensors, relativeError } from '../../test/model/golden.ts'
+import { goldenModels, maxDifference, readTensors, relativeError } from '../../test/model/golden.ts'
 import { table } from '../table.ts'
+
+/** From the root of the repository, where bench/run.sh runs. */
+const fixture = (...path: string[]): string => join('test', 'fixtures', 'models', ...path)
 
 /** How far bfloat16 is from the recorded values: of logits root mean square and largest, of gradients the worst tensor and all together. */
 interface Errors {
