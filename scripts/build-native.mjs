@@ -242,7 +242,7 @@ async function checkHeaders([command, ...compilerArgs], args) {
   const headers = readdirSync(native, { recursive: true }).filter((name) => name.endsWith('.h'))
   const waiting = headers.toSorted()
   const intrinsics = isX86 && (await precompileIntrinsics([command, ...compilerArgs], args))
-  const seesIntrinsics = (header) => withIncluded(join(native, header)).has(join(native, 'simd.h'))
+  const seesIntrinsics = (header) => withIncluded(root, join(native, header)).has(join(native, 'simd.h'))
   const worker = async () => {
     for (let header = waiting.shift(); header; header = waiting.shift()) {
       const alone = [
