@@ -1,8 +1,9 @@
 // What assets/engine.wasm is built from, and a hash of it: the file carries the hash, and a test compares it with the sources.
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { withIncluded } from './native-sources.mjs'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -61,20 +62,10 @@ export const linking = [
   '-Wl,--strip-all',
 ]
 
-/** A file of native/ and all that it includes. */
-function withIncluded(file, found) {
-  if (found.has(file)) return
-  found.add(file)
-  for (const [, name] of readFileSync(file, 'utf8').matchAll(/^\s*#include "(.+)"/gm)) {
-    const included = [join(dirname(file), name), join(root, 'native', name)].find((path) => existsSync(path))
-    if (included) withIncluded(included, found)
-  }
-}
-
 /** 16 digits that change with every file that the module is made of, the compiler and what it is told. */
 export function sourcesHash() {
   const files = new Set()
-  for (const { source } of jobs) withIncluded(join(root, 'native', source), files)
+  for (const { source } of jobs) withIncluded(root, join(root, 'native', source), files)
   const hash = createHash('sha256').update(JSON.stringify([zig, jobs, linking]))
   for (const file of [...files].toSorted()) {
     hash.update(relative(root, file).replaceAll('\\', '/'))
