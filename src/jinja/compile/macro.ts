@@ -1,6 +1,6 @@
 import { Fault, syntaxError } from '../fault.ts'
 import { leftOutForm } from '../left-out.ts'
-import { enter, leave } from '../meter.ts'
+import { enter, leave, spendSteps } from '../meter.ts'
 import type { Macro, Parameter } from '../parse/syntax.ts'
 import { mentions } from '../parse/walk.ts'
 import { orElse, PyFunction, Undefined } from '../types/values.ts'
@@ -50,6 +50,8 @@ export function compileMacro(macro: Macro, frame: Frame): (activation: Activatio
           `macro '${macro.name}' takes not more than ${parameters.length} argument(s)`,
         )
       enter()
+      // Besides the call: its registers and its own output.
+      spendSteps(1)
       enterFrame(own)
       parameters.forEach(({ register, missing }, index) => {
         if (own.registers[register] === undefined)

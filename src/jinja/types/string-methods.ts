@@ -1,5 +1,5 @@
 import { Fault } from '../fault.ts'
-import { spendCharacterWork, spendReading } from '../meter.ts'
+import { spendCharacterWork, spendReading, spendSteps } from '../meter.ts'
 import {
   callBuiltin,
   countArgument,
@@ -88,6 +88,8 @@ const parting =
 
 function join(self: Str, [items = null]: Given): Str {
   const texts = iterate(items).map((item, position) => {
+    // Besides drawing it.
+    spendSteps(1)
     if (isStr(item)) return item
     throw new Fault(
       'TypeError',

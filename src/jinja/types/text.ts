@@ -128,7 +128,12 @@ export function concatTexts(pieces: readonly Str[]): Str {
 
 /** The texts with a separator between them. */
 export function joinTexts(separator: Str, items: readonly Str[]): Str {
-  return concatTexts(items.flatMap((item, index) => (index > 0 ? [separator, item] : [item])))
+  const pieces: Str[] = []
+  for (const item of items) {
+    if (pieces.length > 0) pieces.push(separator)
+    pieces.push(item)
+  }
+  return concatTexts(pieces)
 }
 
 /** `text.slice(start, end)` by UTF-16 offsets, 0 ≤ start ≤ end ≤ length. */
