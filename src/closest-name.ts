@@ -1,14 +1,18 @@
+/** A name without separators and case: `learning_rate`, `learningRate` and `--learning-rate` are one. */
+export function plainName(name: string): string {
+  return name.replaceAll(/[-_]/g, '').toLowerCase()
+}
+
 /**
  * The known name that a mistyped one most likely meant, if any is close: at most a third of its letters differ.
  * Case and the separators `-` and `_` do not count.
  */
 export function closestName(name: string, known: Iterable<string>): string | undefined {
-  const plain = (text: string) => text.replaceAll(/[-_]/g, '').toLowerCase()
-  const wanted = plain(name)
+  const wanted = plainName(name)
   let best: string | undefined
   let bestDistance = Math.floor(wanted.length / 3) + 1
   for (const candidate of known) {
-    const distance = editDistance(wanted, plain(candidate))
+    const distance = editDistance(wanted, plainName(candidate))
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance

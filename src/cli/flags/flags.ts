@@ -1,4 +1,4 @@
-import { closestName } from '../../closest-name.ts'
+import { closestName, plainName } from '../../closest-name.ts'
 import { FettleError } from '../../error.ts'
 import type { Problem } from '../../error.ts'
 
@@ -119,8 +119,7 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Gi
 
   function unknownFlag(spelled: string): Problem {
     const names = Object.keys(flags).filter((name) => flags[name].type !== 'positional')
-    const plain = spelled.replaceAll(/[-_]/g, '').toLowerCase()
-    const theirs = names.find((name) => flags[name].elsewhere?.includes(plain))
+    const theirs = names.find((name) => flags[name].elsewhere?.includes(plainName(spelled)))
     const near =
       theirs === undefined
         ? closestName(spelled, [...names.map(flagName), '--help', '--version'])

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { plainName } from '../../closest-name.ts'
 
 type Schema = z.core.$ZodType
 
@@ -25,11 +26,6 @@ export function fieldsOf(schema: Schema): Readonly<Record<string, Schema>> | und
 /** `loraAlpha` as files spell it: `lora_alpha`. */
 export function snakeCase(name: string): string {
   return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-}
-
-/** A key without separators and case: `learning_rate`, `learningRate` and `learning-rate` are one. */
-export function plainKey(name: string): string {
-  return name.replaceAll(/[-_]/g, '').toLowerCase()
 }
 
 /** A value with the option names in camelCase, and the paths as they were spelled. */
@@ -66,11 +62,11 @@ export function normaliseKeys(schema: Schema, given: unknown): Normalised {
     // One alone may stand for a list of one.
     const fields = fieldsOf(plain instanceof z.ZodArray ? plain.element : at)
     if (!isPlainObject(value)) return value
-    const known = new Map(Object.keys(fields ?? {}).map((name) => [plainKey(name), name]))
+    const known = new Map(Object.keys(fields ?? {}).map((name) => [plainName(name), name]))
     // Without a prototype: `constructor` and `__proto__` are names like any other.
     const renamed: Record<string, unknown> = Object.create(null) as Record<string, unknown>
     for (const [key, item] of Object.entries(value)) {
-      const name = fields === undefined ? key : (known.get(plainKey(key)) ?? key)
+      const name = fields === undefined ? key : (known.get(plainName(key)) ?? key)
       if (name in renamed) result.repeated.push([...asGiven, key])
       const field = fields && Object.hasOwn(fields, name) ? fields[name] : z.unknown()
       renamed[name] = walk(field, item, [...path, name], [...asGiven, key])

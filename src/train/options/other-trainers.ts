@@ -1,4 +1,4 @@
-import { plainKey } from './option-keys.ts'
+import { plainName } from '../../closest-name.ts'
 
 const elsewhere: ReadonlyMap<string, string> = new Map(
   Object.entries({
@@ -43,12 +43,12 @@ const elsewhere: ReadonlyMap<string, string> = new Map(
     loraAlpha: 'lora.loraAlpha',
     loraDropout: 'lora.loraDropout',
     targetModules: 'lora.targetModules',
-  }).map(([theirs, ours]) => [plainKey(theirs), ours]),
+  }).map(([theirs, ours]) => [plainName(theirs), ours]),
 )
 
 /** What an option of another trainer is called here: `lora.r` for `lora_rank`, `r` for `rank` inside the lora block. */
 export function nameHere(theirs: string): string | undefined {
-  return elsewhere.get(plainKey(theirs))
+  return elsewhere.get(plainName(theirs))
 }
 
 /** What other trainers call the option at a path, without separators and case. */
