@@ -1,4 +1,5 @@
 import { eachLayer, unless, type KeyProblem } from '../keys/values.ts'
+import { usedWindow } from '../keys/window-keys.ts'
 import type { GgufConfig } from './gguf-keys.ts'
 import { flags, type GgufMetadata } from './gguf-metadata.ts'
 
@@ -15,6 +16,13 @@ export function lostWindow({
     'sliding_window',
     `no window, as llama.cpp computes: it is the same for texts of up to ${window} tokens`,
   )
+}
+
+/** The same of a Qwen, which may not use its window. */
+export function lostUsedWindow(
+  config: Parameters<typeof usedWindow>[0] & { max_position_embeddings: number },
+): KeyProblem[] {
+  return lostWindow({ ...config, sliding_window: usedWindow(config) })
 }
 
 /** What is lost where other layers see a window than every other one, which llama.cpp takes for granted. */

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { defineFamily } from '../family.ts'
 import { biasTensors } from '../gguf/bias-tensors.ts'
 import { whole } from '../gguf/gguf-metadata.ts'
-import { lostWindow } from '../gguf/window-metadata.ts'
+import { lostUsedWindow } from '../gguf/window-metadata.ts'
 import { checkLlama, llamaKeys } from '../keys/llama-keys.ts'
 import { balanceOf } from '../keys/router-keys.ts'
 import { count, flag } from '../keys/values.ts'
@@ -62,10 +62,7 @@ export const qwen2Moe = defineFamily({
       ...qwenExpertGguf.write(config),
       expert_shared_feed_forward_length: whole(config.shared_expert_intermediate_size),
     }),
-    lost: (config) => [
-      ...qwenExpertGguf.lost(config, false),
-      ...lostWindow({ ...config, sliding_window: usedWindow(config) }),
-    ],
+    lost: (config) => [...qwenExpertGguf.lost(config, false), ...lostUsedWindow(config)],
   },
 })
 

@@ -1,6 +1,6 @@
 import { defineFamily } from '../family.ts'
 import { llamaMetadata } from '../gguf/gguf-metadata.ts'
-import { lostWindow, usedWindowMetadata } from '../gguf/window-metadata.ts'
+import { lostUsedWindow, usedWindowMetadata } from '../gguf/window-metadata.ts'
 import { checkLlama, llamaKeys } from '../keys/llama-keys.ts'
 import { usedWindow, windowKeys, windowOf } from '../keys/window-keys.ts'
 import { llamaLike } from '../layers/llama-like.ts'
@@ -29,6 +29,6 @@ export const qwen2 = defineFamily({
     architecture: 'qwen2',
     metadata: usedWindowMetadata,
     write: llamaMetadata,
-    lost: (config) => lostWindow({ ...config, sliding_window: usedWindow(config) }),
+    lost: lostUsedWindow,
   },
 })

@@ -1,7 +1,7 @@
 import { defineFamily } from '../family.ts'
 import { biasTensors } from '../gguf/bias-tensors.ts'
 import { llamaMetadata } from '../gguf/gguf-metadata.ts'
-import { lostWindow, usedWindowMetadata } from '../gguf/window-metadata.ts'
+import { lostUsedWindow, usedWindowMetadata } from '../gguf/window-metadata.ts'
 import { biasesOf, biasKeys, checkLlama, llamaKeys } from '../keys/llama-keys.ts'
 import { count } from '../keys/values.ts'
 import { usedWindow, windowKeys, windowOf } from '../keys/window-keys.ts'
@@ -36,6 +36,6 @@ export const qwen3 = defineFamily({
     tensors: { attention_bias: biasTensors.attention_bias },
     metadata: usedWindowMetadata,
     write: llamaMetadata,
-    lost: (config) => lostWindow({ ...config, sliding_window: usedWindow(config) }),
+    lost: lostUsedWindow,
   },
 })
