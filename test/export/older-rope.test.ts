@@ -23,6 +23,7 @@ test.each([
 ])('the rotation in the older spelling, too: %s', (_, parameters, expected) => {
   const config = { rope_parameters: parameters }
   expect(lacksOlderRope(config)).toBe(true)
+  expect(lacksOlderRope({ text_config: config })).toBe(true)
   expect(withOlderRope(config)).toEqual({ ...config, ...expected })
   expect(withOlderRope({ text_config: config })).toEqual({ text_config: { ...config, ...expected } })
 })

@@ -14,9 +14,10 @@ export function withOlderRope(config: JsonObject): JsonObject {
   return { ...older, ...config, ...(isJsonObject(inside) && { text_config: withOlderRope(inside) }) }
 }
 
-/** Whether mlx-lm would not find the rotation. */
-export function lacksOlderRope({ rope_parameters: all, rope_theta: theta }: JsonObject): boolean {
-  return isJsonObject(all) && theta === undefined
+/** Whether mlx-lm would not find the rotation, or that of the text part of a model with others. */
+export function lacksOlderRope(config: JsonObject): boolean {
+  const { text_config: inside, rope_parameters: all, rope_theta: theta } = config
+  return (isJsonObject(all) && theta === undefined) || (isJsonObject(inside) && lacksOlderRope(inside))
 }
 
 function olderOf(all: JsonObject): JsonObject {
