@@ -19,6 +19,7 @@ import { createRequire } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { checkHeaders } from './check-headers.mjs'
 import { flagsOf, runnable, variantsOf } from './instruction-sets.mjs'
 import { isZig, linkFlags } from './link-native.mjs'
 import { objectHash, withIncluded, writeSources } from './native-sources.mjs'
@@ -219,53 +220,6 @@ function loaded(library) {
   throw new BuildError(`${library} has no kernels for this processor`, '')
 }
 
-/**
- * The intrinsics of the processor, read once for all headers that include simd.h: reading them takes most of the time. A compiler
- * that does it otherwise reads them anew. The other headers never see them.
- */
-async function precompileIntrinsics([command, ...compilerArgs], args) {
-  const header = join(folder, `intrinsics-${process.pid}.h`)
-  const compiled = `${header}.gch`
-  writeFileSync(header, '#include <immintrin.h>\n')
-  const remove = () => [header, compiled].forEach((path) => rmSync(path, { force: true }))
-  try {
-    await run(command, [...compilerArgs, ...args, '-x', 'c++-header', header, '-o', compiled])
-    return { flags: ['-include', header], remove }
-  } catch {
-    remove()
-    return { flags: [], remove }
-  }
-}
-
-async function checkHeaders([command, ...compilerArgs], args) {
-  const native = join(root, 'native')
-  const headers = readdirSync(native, { recursive: true }).filter((name) => name.endsWith('.h'))
-  const waiting = headers.toSorted()
-  const intrinsics = isX86 && (await precompileIntrinsics([command, ...compilerArgs], args))
-  const seesIntrinsics = (header) => withIncluded(root, join(native, header)).has(join(native, 'simd.h'))
-  const worker = async () => {
-    for (let header = waiting.shift(); header; header = waiting.shift()) {
-      const alone = [
-        '-fsyntax-only',
-        `-I${native}`,
-        ...(intrinsics && seesIntrinsics(header) ? intrinsics.flags : []),
-        '-x',
-        'c++',
-        '-include',
-        join(native, header),
-        '/dev/null',
-      ]
-      await run(command, [...compilerArgs, ...args, ...alone])
-    }
-  }
-  try {
-    await Promise.all(Array.from({ length: availableParallelism() }, worker))
-  } finally {
-    if (intrinsics) intrinsics.remove()
-  }
-  return `native engine: each of ${headers.length} headers includes what it needs`
-}
-
 async function build() {
   const slower = 'so the reference engine runs, slower'
   if (process.env.FETTLE_NATIVE === '0') return `native engine: left out (FETTLE_NATIVE=0), ${slower}`
@@ -283,7 +237,14 @@ async function build() {
   for (const place of [folder, kernelFolder]) mkdirSync(place, { recursive: true })
   const wanted = chosen(compiler)
   const jobs = jobsFor(compiler, wanted)
-  if (has('--headers')) return checkHeaders(compiler, [...jobs[0].args, ...jobs.at(-1).args])
+  if (has('--headers')) {
+    const args = [...compilerArgs, ...jobs[0].args, ...jobs.at(-1).args]
+    const count = await checkHeaders(root, folder, {
+      hasIntrinsics: isX86,
+      compile: (more) => run(command, [...args, ...more]),
+    })
+    return `native engine: each of ${count} headers includes what it needs`
+  }
   const linked = objectHash([jobs.map(({ object }) => object).join() + has('--standalone')], [])
   const library = join(output, 'fettle.node')
   const stamp = join(output, 'objects', `linked-${linked}`)

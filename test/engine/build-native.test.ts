@@ -21,7 +21,13 @@ function build(compiler: string | null, ...flags: string[]) {
   const folder = mkdtempSync(join(tmpdir(), 'fettle-build-'))
   folders.push(folder)
   mkdirSync(join(folder, 'scripts'))
-  for (const name of ['build-native.mjs', 'instruction-sets.mjs', 'link-native.mjs', 'native-sources.mjs'])
+  for (const name of [
+    'build-native.mjs',
+    'check-headers.mjs',
+    'instruction-sets.mjs',
+    'link-native.mjs',
+    'native-sources.mjs',
+  ])
     copyFileSync(join(root, 'scripts', name), join(folder, 'scripts', name))
   for (const name of ['native', 'node_modules', 'package.json'])
     symlinkSync(join(root, name), join(folder, name))
