@@ -84,8 +84,7 @@ function prepareBeginnings(template: Template, options: RenderOptions): RenderBe
       const found = all.get(count)
       if (found !== undefined) return new Beginning(found)
     }
-    const shown = { messages: undefined, count, addGenerationPrompt }
-    return new Beginning(template.render(lookUp.of(shown), now))
+    return new Beginning(template.render(lookUp.of({ count, addGenerationPrompt }), now))
   }
 }
 
@@ -99,7 +98,7 @@ type LookUp = (name: string) => Value | undefined
 
 /** What a render is shown of the conversation: its first messages, or a list that knows what was seen of it. */
 interface Shown {
-  messages?: Value | undefined
+  messages?: Value
   count?: number
   addGenerationPrompt: boolean
 }
@@ -143,7 +142,7 @@ function makeLookUp(options: RenderOptions): Variables {
   return {
     messages: adoptAll,
     of(given) {
-      let shown = given?.messages
+      let shown: Value | undefined = given?.messages
       return (name) => {
         if (name === 'messages') return (shown ??= listOf(adoptAll().slice(0, given?.count)))
         return name === 'add_generation_prompt' && given !== undefined

@@ -5,6 +5,7 @@ import { createProgressLine, type Terminal } from '../terminal/terminal.ts'
 /** Examples that are looked at for statistics nobody asked for: some seconds of work. */
 const mostUnasked = 10_000
 const redrawMs = 100
+
 /** Reads data for statistics: says how far it is, and ends early at Ctrl-C, or where nobody asked for all. */
 export interface Reading {
   /** Exit code: 130 where Ctrl-C ended it. */

@@ -1,5 +1,5 @@
-import { interruptedCode } from '../terminal/interruptible.ts'
 import { attach as attachTo, cancel } from '../../remote/index.ts'
+import { interruptedCode } from '../terminal/interruptible.ts'
 import { whenOutputCloses } from '../terminal/closed-output.ts'
 import { defineCommand } from '../command.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'

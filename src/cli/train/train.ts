@@ -1,7 +1,7 @@
-import { interruptedCode } from '../terminal/interruptible.ts'
 import { AutoModelForCausalLM } from '../../model/index.ts'
 import { loadTokenizer } from '../../pipeline/index.ts'
 import { isDivergence, train as trainBy } from '../../train/index.ts'
+import { interruptedCode } from '../terminal/interruptible.ts'
 import { whenOutputCloses } from '../terminal/closed-output.ts'
 import { collectGarbage } from '../collect-garbage.ts'
 import { defineCommand } from '../command.ts'

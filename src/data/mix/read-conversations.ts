@@ -40,11 +40,13 @@ export async function* readConversations(
     ),
   )
   const mixed = seen(readMixedRows(sources, { ...options, report, found }), options.onRow)
-  const { answerRows } = preferences === undefined ? {} : await import('../preferences/answer-rows.ts')
   const rows =
-    preferences === undefined || answerRows === undefined
+    preferences === undefined
       ? mixed
-      : answerRows(mixed, preferences, sources, { skipInvalid, report })
+      : (await import('../preferences/answer-rows.ts')).answerRows(mixed, preferences, sources, {
+          skipInvalid,
+          report,
+        })
   for await (const { row, source } of rows) {
     const conversation = readers[source](row)
     if (conversation !== undefined) yield conversation
