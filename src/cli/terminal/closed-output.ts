@@ -1,3 +1,5 @@
+import { closeSync, openSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import { reportError } from './report-error.ts'
 import { terminalOf } from './terminal.ts'
 
@@ -16,16 +18,37 @@ export function endWhenOutputCloses(): void {
   whenOutputCloses(() => process.exit())
 }
 
+/** Of output that nobody reads any more: a pipe that was closed, a terminal that is gone. */
+const unheard: readonly (string | undefined)[] = ['EPIPE', 'ERR_STREAM_DESTROYED', 'EIO']
+
 /** Who reads the output may stop reading (fettle … | head): that is no error. A full disk is one. */
 export function watchOutput(): void {
+  leaveGoneTerminals()
   let failed = false
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED' && !failed) {
+      const isUnheard = unheard.includes(error.code) && (error.code !== 'EIO' || stream.isTTY)
+      if (!isUnheard && !failed) {
         failed = true
         const place = stream === process.stdout ? 'stdout' : 'stderr'
         process.exitCode = reportError(Object.assign(error, { path: place }), terminalOf(process.stderr))
       }
       react()
     })
+}
+
+/**
+ * At its end Node gives terminals their settings back, and aborts where one is gone (a window that was closed, a connection that
+ * broke), whatever the exit code was. It leaves alone what is no longer the file that it began with.
+ */
+function leaveGoneTerminals(): void {
+  const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor))
+  process.on('exit', () => {
+    for (const descriptor of terminals)
+      if (!isatty(descriptor)) {
+        closeSync(descriptor)
+        // It gets the lowest number that is free: the one that was closed.
+        openSync('/dev/null', 'r+')
+      }
+  })
 }
