@@ -5,7 +5,7 @@ import type { Tokenizer } from '../tokenizer/index.ts'
 import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
 import { trainSft } from '../train/index.ts'
 import { inspect, readRows, toConversations } from '../data/index.ts'
-import { interruptedCode } from './terminal/interruptible.ts'
+import { endSignals, interruptedCode } from './terminal/interruptible.ts'
 import { endWhenOutputCloses } from './terminal/closed-output.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags/flags.ts'
@@ -63,7 +63,7 @@ export const demo = defineCommand({
     const view = json ? undefined : createRunView(terminal, { lineEvery: 20 })
     const stop = new AbortController()
     const interrupt = () => stop.abort()
-    process.once('SIGINT', interrupt)
+    for (const name of endSignals) process.once(name, interrupt)
     try {
       const run = trainSft({
         model,
@@ -92,7 +92,7 @@ export const demo = defineCommand({
       if (error === stop.signal.reason) return interruptedCode
       throw error
     } finally {
-      process.off('SIGINT', interrupt)
+      for (const name of endSignals) process.off(name, interrupt)
       view?.close()
     }
 

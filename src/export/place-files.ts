@@ -1,9 +1,14 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, parse, resolve } from 'node:path'
 import { FettleError } from '../error.ts'
-import { explainUnwritable, makeFolder, syncFolder } from '../formats/index.ts'
+import {
+  explainUnwritable,
+  makeFolder,
+  passingPath,
+  refuseDanglingLink,
+  syncFolder,
+} from '../formats/index.ts'
 import { filesIn } from './files-in.ts'
 import type { ExportedFile } from './format.ts'
 
@@ -27,9 +32,10 @@ export async function placeWhole(
   write: (folder: string) => Promise<Outcome>,
 ): Promise<ExportedFile[]> {
   const { dir: parent, base } = parse(resolve(output))
-  const temporary = join(parent, `.${base}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
+  const temporary = await passingPath(join(parent, base))
   try {
     await makeFolder(parent)
+    if (!isFile) await refuseDanglingLink(output)
     await mkdir(temporary)
     const suffix = (await write(temporary)) === 'failed' ? failedSuffix : ''
     const path = join(parent, `${base}${suffix}`)

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { makeFolder, syncFolder } from './folder.ts'
+import { passingPath } from './passing-name.ts'
 import { explainUnwritable } from './unwritable.ts'
 
 /** Where the content of a file that is being written goes; each call appends. */
@@ -13,14 +13,16 @@ export interface AtomicFile {
  * Replaces a file in one step: `produce` fills a temporary file beside it, which is synced to the disk and
  * renamed. Whatever goes wrong, `path` is either the whole old or the whole new file, and nothing is left over.
  *
+ * @param bytes  how many it will be, where that is known: on a full disk the error says it
  * @throws FettleError (exit code 1) that names the path, when the disk is full or not writable.
  */
 export async function writeAtomically(
   path: string,
   produce: (file: AtomicFile) => Promise<void>,
+  bytes?: number,
 ): Promise<void> {
   const folder = dirname(path)
-  const temporary = join(folder, `.${basename(path)}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`)
+  const temporary = await passingPath(path)
   try {
     await makeFolder(folder)
     const handle = await open(temporary, 'wx')
@@ -34,13 +36,14 @@ export async function writeAtomically(
     await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {})
-    throw explainUnwritable(path, error)
+    throw explainUnwritable(path, error, bytes)
   }
 }
 
 /** `writeAtomically` for content that is already in memory. */
 export async function writeFileAtomic(path: string, data: string | ArrayBufferView): Promise<void> {
-  await writeAtomically(path, (file) => file.write(data))
+  const bytes = typeof data === 'string' ? Buffer.byteLength(data) : data.byteLength
+  await writeAtomically(path, (file) => file.write(data), bytes)
 }
 
 const chunkBytes = 1 << 26

@@ -1,5 +1,6 @@
-import { mkdir, open, stat } from 'node:fs/promises'
+import { mkdir, open, readlink, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { FettleError } from '../error.ts'
 import { explainUnwritable } from './unwritable.ts'
 
 /**
@@ -11,8 +12,30 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await makeWithParents(path)
   } catch (error) {
+    await refuseDanglingLink(path)
     throw explainUnwritable(path, error)
   }
+}
+
+/**
+ * A link that leads nowhere is a file to those who write and nothing to those who look.
+ *
+ * @throws FettleError (exit code 1) where a path, or a folder above it, is one
+ */
+export async function refuseDanglingLink(path: string): Promise<void> {
+  if (await stat(path).catch(() => undefined)) return
+  const target = await readlink(path).catch(() => undefined)
+  if (target !== undefined)
+    throw new FettleError(
+      {
+        place: path,
+        found: `a link to ${target}, which is not there`,
+        expected: 'a folder, or nothing',
+        cure: 'Make what it leads to, or remove the link.',
+      },
+      { exitCode: 1 },
+    )
+  if (dirname(path) !== path) await refuseDanglingLink(dirname(path))
 }
 
 /** Not with `recursive`: where a parent takes no folders (/proc), Node 20 tries for ever. */

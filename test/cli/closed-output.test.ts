@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { modelOf } from '../doctor/patients.ts'
 import { cli, startCli } from './run-cli.ts'
@@ -53,3 +55,61 @@ test.skipIf(!existsSync('/dev/full')).each([
   expect(stderr).toBe('error stdout: no space left on the device. Free some and run again.\n')
   expect(status).toBe(1)
 })
+
+/** Runs a command on a terminal that goes away when there is a file; prints how the command ended. */
+const onTerminal = `
+import os, pty, select, sys, time
+until, errors, *command = sys.argv[1:]
+child, terminal = pty.fork()
+if child == 0:
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+    os.execvp(command[0], command)
+while not os.path.exists(until):
+    if select.select([terminal], [], [], 0.1)[0]: os.read(terminal, 65536)
+os.close(terminal)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+`
+
+test.skipIf(process.platform === 'win32' || spawnSync('python3', ['--version']).status !== 0)(
+  'a terminal that goes away: the run ends with a checkpoint and its exit code, not by a signal of Node',
+  { timeout: 120_000 },
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fettle-gone-'))
+    const run = join(folder, 'run')
+    const args = ['train', '--model', 'assets/tiny-llama', '--data', 'assets/demo.jsonl', '--output-dir', run]
+    const more = ['--max-steps', '100000', '--save-steps', '1', '--save-total-limit', '2']
+    const errors = join(folder, 'errors')
+    const { stdout } = spawnSync(
+      'python3',
+      ['-c', onTerminal, join(run, 'checkpoint-1'), errors, process.execPath, cli, ...args, ...more],
+      { encoding: 'utf8', timeout: 110_000 },
+    )
+    expect(stdout.trim()).toBe('130')
+    expect(readFileSync(errors, 'utf8')).not.toMatch(/fault|Assertion/)
+    expect(readdirSync(run)).toContain('adapter_model.safetensors')
+    expect(readdirSync(run).some((name) => name.startsWith('.lock'))).toBe(false)
+  },
+)
+
+test.skipIf(process.platform === 'win32').each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)(
+  'an export that %s ends leaves nothing behind',
+  async (signal) => {
+    const folder = mkdtempSync(join(tmpdir(), 'fettle-ended-'))
+    const args = [
+      'export',
+      '--model',
+      'assets/tiny-llama',
+      '--format',
+      'onnx',
+      '--output',
+      join(folder, 'out'),
+    ]
+    const child = startCli(args)
+    child.stdin.end()
+    const ended = exitCode(child)
+    while (readdirSync(folder).length === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+    child.kill(signal)
+    expect(await ended).toBe(130)
+    expect(readdirSync(folder)).toEqual([])
+  },
+)

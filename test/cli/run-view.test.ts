@@ -108,6 +108,27 @@ test('a progress line tells step, loss, speed and the time left', () => {
   view.close()
 })
 
+test('the time that a process was stopped is nobody’s pace', () => {
+  const { terminal, text } = screen(false)
+  const view = createRunView(terminal)
+  const slow = { tokens_per_second: 10 }
+  view.show(start)
+  for (let i = 1; i <= 6; i += 1) {
+    vi.advanceTimersByTime(i === 4 ? 100_000 : 2000)
+    if (i === 4) view.resumed()
+    view.show({ ...step(i), ...(i === 4 && slow) })
+  }
+  view.close()
+  const told = text()
+    .split('\n')
+    .filter((line) => line.startsWith('step'))
+  expect(told[2]).toContain('500 tokens/s  14 s left')
+  // From the step that was stopped on, as at the beginning: two of them make a pace.
+  expect(told[3]).toMatch(/500 tokens\/s$/)
+  expect(told[4]).toContain('500 tokens/s  10 s left')
+  expect(told[5]).toContain('500 tokens/s  8 s left')
+})
+
 test.each([40, 60, 100, 200])('the progress line fits into %i columns', (width) => {
   const { terminal, last } = screen(true, width)
   const view = createRunView(terminal)

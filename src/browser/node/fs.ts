@@ -51,6 +51,11 @@ export function existsSync(given: string | URL): boolean {
   return tree.leafAt(path) !== undefined || tree.isFolder(path)
 }
 
+/** A page is not told how much room it has. */
+export function statfsSync(path: string): never {
+  throw tree.failure('ENOSYS', path)
+}
+
 export const realpathSync = (path: string | URL): string => tree.resolved(path)
 
 export function openSync(given: string | URL, flags: string | number = 'r'): number {

@@ -4,11 +4,14 @@ import { createProgressLine, terminalOf } from './terminal.ts'
 /** The shell's code for a program that Ctrl-C ended. */
 export const interruptedCode = 130
 
+/** What ends work that leaves things in order behind it: Ctrl-C, a supervisor, a terminal that closes. */
+export const endSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /** How far work is: its name, the share that is done, and what that is in words. */
 export type ShowProgress = (title: string, share: number, what: string) => void
 
 /**
- * Does what Ctrl-C ends, and shows how far it is.
+ * Does what a signal ends, and shows how far it is. The same signal a second time ends the process at once.
  *
  * @param stopped  what people are told where it was ended
  * @returns undefined where it was ended
@@ -22,7 +25,7 @@ export async function untilInterrupted<T>(
   const line = createProgressLine(people)
   const controller = new AbortController()
   const interrupt = () => controller.abort()
-  process.once('SIGINT', interrupt)
+  for (const name of endSignals) process.once(name, interrupt)
   try {
     const result = await work(controller.signal, (title, share, what) => {
       const { filled, rest } = bar(share, 20)
@@ -36,6 +39,6 @@ export async function untilInterrupted<T>(
     people.write(`Stopped: ${stopped}.\n`)
     return undefined
   } finally {
-    process.off('SIGINT', interrupt)
+    for (const name of endSignals) process.off(name, interrupt)
   }
 }

@@ -19,6 +19,8 @@ export interface RunView {
   show(event: TrainEvent): void
   /** A line of its own, above the progress line. */
   say(line: string): void
+  /** The process goes on after it was stopped: the time in between is nobody's pace. */
+  resumed(): void
   /** Takes the progress line away; call it when the run ends, however it does. */
   close(): void
 }
@@ -45,6 +47,9 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
   let firstEnd: { step: number; time: number } | undefined
   let latestEnd = { step: 0, time: 0 }
   let firstStep: StepEvent | undefined
+  /** Whether the step under way was stopped, so that its time says nothing. */
+  let wasStopped = false
+  let stopped: StepEvent | undefined
   let firstEval: EvalEvent | undefined
   let lastEval: EvalEvent | undefined
   const showPreparing = prepareView(terminal, line)
@@ -67,6 +72,9 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
           recent = [...recent.slice(1 - recentSteps), event]
           latestEnd = { step: event.step, time: performance.now() }
           firstEnd ??= latestEnd
+          if (wasStopped) firstEnd = latestEnd
+          if (wasStopped) stopped = event
+          wasStopped = false
           if (interactive) draw()
           else if (event.step % lineEvery === 0) line.print(stepLine(event))
           break
@@ -87,6 +95,7 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
       }
     },
     say: (text) => line.print(text),
+    resumed: () => (wasStopped = true),
     close() {
       clearInterval(redraw)
       line.clear()
@@ -129,8 +138,10 @@ export function createRunView(terminal: Terminal, { lineEvery = 1 } = {}): RunVi
 
   /** Tokens a second over the recent steps. */
   function speed(): string {
-    const tokens = recent.reduce((sum, event) => sum + event.tokens, 0)
-    const seconds = recent.reduce((sum, event) => sum + event.tokens / event.tokens_per_second, 0)
+    const others = recent.filter((event) => event !== stopped)
+    const events = others.length > 0 ? others : recent
+    const tokens = events.reduce((sum, event) => sum + event.tokens, 0)
+    const seconds = events.reduce((sum, event) => sum + event.tokens / event.tokens_per_second, 0)
     return count(tokens / seconds)
   }
 

@@ -1,7 +1,7 @@
 import { AutoModelForCausalLM } from '../../model/index.ts'
 import { loadTokenizer } from '../../pipeline/index.ts'
 import { isDivergence, train as trainBy } from '../../train/index.ts'
-import { interruptedCode } from '../terminal/interruptible.ts'
+import { endSignals, interruptedCode } from '../terminal/interruptible.ts'
 import { whenOutputCloses } from '../terminal/closed-output.ts'
 import { collectGarbage } from '../collect-garbage.ts'
 import { defineCommand } from '../command.ts'
@@ -14,8 +14,6 @@ import { loadingOf, readRun, runFiles, runFlags } from '../flags/run-flags.ts'
 import { createRunView } from './run-view.ts'
 import { terminalOf } from '../terminal/terminal.ts'
 
-/** What ends a run after the step that is under way: a terminal that closes is no reason to lose it. */
-const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 /** What is left to be written at the end of a run is written in this time. */
 const patienceMs = 250
 /** Nobody presses Ctrl-C twice in this time. */
@@ -67,7 +65,7 @@ export const train = defineCommand({
     const view = json ? undefined : createRunView(terminalOf(process.stdout))
     const stop = new AbortController()
     // Where another machine computes, a terminal that closes ends nothing: fettle attach comes back to the run.
-    const heard = target === undefined ? signals : signals.filter((name) => name !== 'SIGHUP')
+    const heard = target === undefined ? endSignals : endSignals.filter((name) => name !== 'SIGHUP')
     let interruptedAt = 0
     const interrupt = (signal: NodeJS.Signals): void => {
       if (stop.signal.aborted) {
@@ -89,6 +87,8 @@ export const train = defineCommand({
     }
     // Somebody else must be told to stop, even before the first step.
     if (target) for (const signal of heard) process.on(signal, interrupt)
+    const resumed = (): void => view?.resumed()
+    process.on('SIGCONT', resumed)
     // Nothing trained is lost because nobody listens any more.
     whenOutputCloses(() => stop.abort())
     let code = 0
@@ -133,6 +133,7 @@ export const train = defineCommand({
     } finally {
       view?.close()
       for (const signal of heard) process.off(signal, interrupt)
+      process.off('SIGCONT', resumed)
       if (options.method === 'grpo') endWithoutWaiting()
     }
     return code

@@ -4,11 +4,11 @@ import { readFile, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FettleError } from '../../error.ts'
-import { makeFolder, syncFolder, writeFileAtomic } from '../../formats/index.ts'
+import { makeFolder, passingName, syncFolder, writeFileAtomic } from '../../formats/index.ts'
 import { createBlockFile, openBlockFile, type BlockFile } from '../store/block-file.ts'
 import { layoutOf } from '../store/block-reader.ts'
 import { openExampleStore, type ExampleStore, type StoreTable } from '../store/example-store.ts'
-import { entryFile, passingName, removeEntry, sweep } from './sweep.ts'
+import { entryFile, removeEntry, sweep } from './sweep.ts'
 
 /*
  * An entry is a folder named by its key: a file of blocks for each of its stores, and entry.json with what finds the examples in them,

@@ -1,21 +1,14 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { passingName, sweepPassing } from '../../formats/index.ts'
 
 /** Entries that nobody used for so long go. */
 const unusedMs = 30 * 24 * 3600 * 1000
 /** Bytes of all entries together, beyond which those go that were not used for longest. */
 const mostBytes = 32 * 2 ** 30
-/** What another machine's process began is left alone for so long. */
-const foreignMs = 24 * 3600 * 1000
 
 /** The file of an entry that says what is in it, and whose time says when it was used. */
 export const entryFile = 'entry.json'
-
-/** A name for what is being made or taken away: it says whose it is. */
-export function passingName(): string {
-  return `.${hostname().replaceAll(/[^\w-]/g, '_')}.${process.pid}.${Math.random().toString(36).slice(2, 10)}.tmp`
-}
 
 /**
  * Takes away what processes that are gone left half made, and old entries: those that were not used for 30 days, and of more than
@@ -24,9 +17,8 @@ export function passingName(): string {
  * @param kept  this entry stays
  */
 export async function sweep(folder: string, kept?: string): Promise<void> {
+  await sweepPassing(folder)
   const names = await readdir(folder).catch(() => [])
-  for (const name of names)
-    if (name.endsWith('.tmp') && (await isAbandoned(folder, name))) await remove(join(folder, name))
   const entries: { name: string; usedMs: number; bytes: number }[] = []
   for (const name of names) {
     if (name.startsWith('.')) continue
@@ -58,25 +50,6 @@ export async function removeEntry(path: string): Promise<void> {
 
 async function remove(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => {})
-}
-
-async function isAbandoned(folder: string, name: string): Promise<boolean> {
-  const [, host, pid] = name.split('.')
-  if (host === passingName().split('.')[1]) return !isAlive(Number(pid))
-  return stat(join(folder, name)).then(
-    ({ mtimeMs }) => Date.now() - mtimeMs > foreignMs,
-    () => false,
-  )
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    // A process of somebody else.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
-  }
 }
 
 async function bytesOf(folder: string): Promise<number> {
