@@ -1,9 +1,10 @@
+import { byteCount } from '../byte-count.ts'
 import { exportFormats, type ExportFormatName, type ExportResult } from '../export/index.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
 import { modelFlags, oneOf } from './flags/model-flags.ts'
 import { interruptedCode } from './terminal/interruptible.ts'
-import { byteCount, plural } from './terminal/numbers.ts'
+import { plural } from './terminal/numbers.ts'
 import { runExport, shardFlag } from './run-export.ts'
 import { terminalOf } from './terminal/terminal.ts'
 

@@ -1,9 +1,10 @@
+import { byteCount } from '../byte-count.ts'
 import { pushModel, type PushResult } from '../export/push/index.ts'
 import { defineCommand } from './command.ts'
 import { interruptedCode, untilInterrupted } from './terminal/interruptible.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
 import { showNotices } from './terminal/notices.ts'
-import { byteCount, plural } from './terminal/numbers.ts'
+import { plural } from './terminal/numbers.ts'
 import { terminalOf } from './terminal/terminal.ts'
 
 /** Puts a model on the Hub. */

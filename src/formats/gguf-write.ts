@@ -59,11 +59,15 @@ export async function writeGguf(
   tensors: readonly GgufTensorToWrite[],
 ): Promise<void> {
   const header = makeHeader(metadata, tensors)
-  await writeAtomically(path, async (file) => {
-    await file.write(header)
-    await file.write(padding(header.length))
-    for (const tensor of tensors) await writeTensor(file, path, tensor)
-  })
+  await writeAtomically(
+    path,
+    async (file) => {
+      await file.write(header)
+      await file.write(padding(header.length))
+      for (const tensor of tensors) await writeTensor(file, path, tensor)
+    },
+    tensors.reduce((sum, tensor) => sum + ggufByteLength(tensor), header.length),
+  )
 }
 
 async function writeTensor(file: AtomicFile, path: string, tensor: GgufTensorToWrite): Promise<void> {

@@ -57,24 +57,28 @@ export async function writeSafetensors(
 ): Promise<void> {
   const sorted = [...tensors].toSorted(compare)
   const header = makeHeader(sorted, metadata)
-  await writeAtomically(path, async (file) => {
-    await file.write(header)
-    for (const tensor of sorted) {
-      const data = typeof tensor.data === 'function' ? tensor.data() : tensor.data
-      let bytes = 0
-      for await (const piece of Symbol.asyncIterator in data ? data : [await data]) {
-        bytes += piece.byteLength
-        await file.write(piece)
+  await writeAtomically(
+    path,
+    async (file) => {
+      await file.write(header)
+      for (const tensor of sorted) {
+        const data = typeof tensor.data === 'function' ? tensor.data() : tensor.data
+        let bytes = 0
+        for await (const piece of Symbol.asyncIterator in data ? data : [await data]) {
+          bytes += piece.byteLength
+          await file.write(piece)
+        }
+        if (bytes !== byteLengthOf(tensor))
+          throw new FettleError(
+            {
+              place: `${path}: tensor ${tensor.name}`,
+              found: `${bytes} bytes`,
+              expected: `${byteLengthOf(tensor)} for ${tensor.dtype} [${tensor.shape.join(', ')}]`,
+            },
+            { exitCode: 1 },
+          )
       }
-      if (bytes !== byteLengthOf(tensor))
-        throw new FettleError(
-          {
-            place: `${path}: tensor ${tensor.name}`,
-            found: `${bytes} bytes`,
-            expected: `${byteLengthOf(tensor)} for ${tensor.dtype} [${tensor.shape.join(', ')}]`,
-          },
-          { exitCode: 1 },
-        )
-    }
-  })
+    },
+    sorted.reduce((sum, tensor) => sum + byteLengthOf(tensor), header.length),
+  )
 }

@@ -1,4 +1,6 @@
+import { byteCount } from '../byte-count.ts'
 import { FettleError, messageOf } from '../error.ts'
+import { freeSpace } from './free-space.ts'
 
 const cures: Record<string, string> = {
   ENOSPC: 'Free some space or choose another output folder.',
@@ -12,11 +14,16 @@ const cures: Record<string, string> = {
   ENOTDIR: 'A part of the path is a file: choose another output folder.',
 }
 
+/** Errors that say that there is no room. */
+const isOfRoom = (code: string): boolean => code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG'
+
 /**
  * An error of the file system as one that names the path and says what to do; any other error stays as it is, because a
  * mistake in the program keeps its own stack.
+ *
+ * @param bytes  what was to be written, where that is known
  */
-export function explainUnwritable(path: string, error: unknown): unknown {
+export function explainUnwritable(path: string, error: unknown, bytes?: number): unknown {
   if (error instanceof FettleError) return error
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
   if (code === undefined || !('syscall' in (error as object))) return error
@@ -24,9 +31,17 @@ export function explainUnwritable(path: string, error: unknown): unknown {
   return new FettleError(
     {
       place: path,
-      found: `cannot be written (${messageOf(error)}); what was there before is unchanged`,
+      found: `cannot be written (${messageOf(error)}${code === 'ENOSPC' ? leftAt(path) : ''}); what was there before is unchanged`,
+      ...(bytes !== undefined && isOfRoom(code) && { expected: `room for ${byteCount(bytes)}` }),
       ...(cure === undefined ? {} : { cure }),
     },
     { exitCode: 1, cause: error },
   )
+}
+
+/** What a full disk has left, said behind its error. */
+export function leftAt(path: string): string {
+  const free = freeSpace(path)
+  if (free === undefined) return ''
+  return free.hasFiles ? `: ${byteCount(free.bytes)} free` : ': no further file (inode) free'
 }

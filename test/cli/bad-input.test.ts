@@ -227,7 +227,9 @@ test('a full disk: exit 1, the path is named, and no half-written file is left',
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
   child.stdout.resume()
   const code = await new Promise((resolve) => child.on('close', resolve))
-  expect(stderr).toMatch(/full\/.*(adapter_model\.safetensors|tokenizer\.json)/)
+  expect(stderr).toMatch(
+    /full\/.*(adapter_model\.safetensors|tokenizer\.json): .*; expected room for [\d.]+ [kM]B\./,
+  )
   expect(code).toBe(1)
   const left = await readdir(join(cwd, 'full'), { recursive: true })
   expect(left.filter((name) => name.includes('adapter_model') || name.endsWith('.tmp'))).toEqual([])

@@ -23,11 +23,6 @@ export function short(value: number): string {
   return `${scaled >= 100 || unit === '' ? count(scaled) : scaled.toFixed(1)}${unit}`
 }
 
-/** `1.2 GB`, `135 MB` */
-export function byteCount(bytes: number): string {
-  return `${short(bytes).replace(' B', ' G')}B`
-}
-
 /** `99.1%` */
 export function percent(ratio: number): string {
   return `${(ratio * 100).toFixed(1)}%`

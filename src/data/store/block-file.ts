@@ -1,7 +1,9 @@
 import { closeSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { byteCount } from '../../byte-count.ts'
 import { FettleError, messageOf } from '../../error.ts'
+import { leftAt } from '../../formats/index.ts'
 
 /** A file that grows at its end and is read anywhere. */
 export interface BlockFile {
@@ -54,7 +56,12 @@ function blockFile(file: number, place: string, cure: string): BlockFile {
           done += writeSync(file, bytes, done, bytes.length - done, at + done)
       } catch (error) {
         throw new FettleError(
-          { place, found: messageOf(error), expected: 'room for the prepared tokens, 4⅛ bytes each', cure },
+          {
+            place,
+            found: `${messageOf(error)}${leftAt(place)}`,
+            expected: `room for the prepared tokens, 4⅛ bytes each; ${byteCount(at)} were written`,
+            cure,
+          },
           { exitCode: 1, cause: error },
         )
       }

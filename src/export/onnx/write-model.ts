@@ -24,16 +24,19 @@ export async function writeModel(
   const bytes = weights.reduce((sum, weight) => sum + byteLengthOf(weight), 0)
   const places = bytes > maxBytes ? placesOf(weights, name, maxBytes) : new Map<Initializer, ExternalPlace>()
   const files = new Set([...places.values()].map(({ location }) => location))
-  for (const file of files)
-    await writeAtomically(join(folder, file), async (out) => {
+  for (const file of files) {
+    const held = [...places].filter(([, { location }]) => location === file)
+    const end = held.reduce((most, [weight, { offset }]) => Math.max(most, offset + byteLengthOf(weight)), 0)
+    const write = async (out: AtomicFile): Promise<void> => {
       let written = 0
-      for (const [weight, { location, offset }] of places) {
-        if (location !== file) continue
+      for (const [weight, { offset }] of held) {
         await out.write(new Uint8Array(offset - written))
         await writeWeight(out, weight, onTensor)
         written = offset + byteLengthOf(weight)
       }
-    })
+    }
+    await writeAtomically(join(folder, file), write, end)
+  }
   const producer = { name: 'fettle', version: version() }
   await writeAtomically(join(folder, name), async (out) => {
     for (const piece of modelPieces(graph, producer, (weight) => places.get(weight)))

@@ -1,4 +1,5 @@
-import { FettleError, messageOf } from '../../error.ts'
+import { FettleError, withArticle, type Problem } from '../../error.ts'
+import { parseJson } from '../json/index.ts'
 
 /** A JSON object of which nothing is known yet. */
 export type JsonObject = Record<string, unknown>
@@ -15,17 +16,25 @@ export function isJsonObject(value: unknown): value is JsonObject {
  * @throws FettleError for text that is not JSON, and for any other value
  */
 export function parseJsonObject(text: string, place: string): JsonObject {
-  const wrong = (found: string, cause?: unknown) =>
-    new FettleError(
-      { place, found, expected: 'a JSON object', cure: 'Download or save the file again.' },
-      { cause },
-    )
+  const cure = 'Download or save the file again.'
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw wrong(`no JSON (${messageOf(error)})`, error)
+    throw new FettleError({ ...faultIn(text, place), cure }, { cause: error })
   }
   if (isJsonObject(value)) return value
-  throw wrong(value === null ? 'null' : Array.isArray(value) ? 'a list' : `a ${typeof value}`)
+  const found = value === null ? 'null' : Array.isArray(value) ? 'a list' : withArticle(typeof value)
+  throw new FettleError({ place, found, expected: 'a JSON object', cure })
+}
+
+/** What is wrong in a text that JSON.parse refuses, and where. */
+function faultIn(text: string, place: string): Problem {
+  try {
+    parseJson(text, place)
+  } catch (error) {
+    if (error instanceof FettleError) return error.problems[0]
+    throw error
+  }
+  return { place, found: 'no JSON' }
 }

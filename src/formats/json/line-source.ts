@@ -3,7 +3,12 @@ export interface SourceLine {
   bytes: Buffer
   /** 1-based. */
   number: number
+  /** Whether it has more bytes than a text can have characters; there are none of them here then. */
+  isTooLong?: true
 }
+
+/** Most bytes of a line, or of one value: a text holds about so many characters. */
+export const mostBytes = 1 << 29
 
 /** The lines of a file, one after the other; some may be given back to be read again. */
 export interface LineSource {
@@ -22,6 +27,9 @@ export function createLineSource(chunks: AsyncIterable<Buffer>): LineSource {
   const waiting: SourceLine[] = []
   /** Beginning of a line that goes on in the next chunk. */
   let pieces: Buffer[] = []
+  let pieceBytes = 0
+  /** Whether the rest of a line that is too long is passed over. */
+  let isPassing = false
   let chunk: Buffer = Buffer.alloc(0)
   let start = 0
   let number = 0
@@ -29,14 +37,29 @@ export function createLineSource(chunks: AsyncIterable<Buffer>): LineSource {
   function toLine(last: Buffer): SourceLine {
     const bytes = pieces.length === 0 ? last : Buffer.concat([...pieces, last])
     pieces = []
+    pieceBytes = 0
     number += 1
     return { bytes, number }
+  }
+
+  /** A line that never ends takes no more memory than the longest one. */
+  function tooLong(): SourceLine {
+    pieces = []
+    pieceBytes = 0
+    number += 1
+    isPassing = true
+    return { bytes: Buffer.alloc(0), number, isTooLong: true }
   }
 
   function takeReady(): SourceLine | undefined {
     const given = waiting.pop()
     if (given !== undefined) return given
-    const end = chunk.indexOf(newline, start)
+    let end = chunk.indexOf(newline, start)
+    if (isPassing && end >= 0) {
+      isPassing = false
+      start = end + 1
+      end = chunk.indexOf(newline, start)
+    }
     if (end < 0) return undefined
     const line = toLine(chunk.subarray(start, end))
     start = end + 1
@@ -49,7 +72,12 @@ export function createLineSource(chunks: AsyncIterable<Buffer>): LineSource {
       for (;;) {
         const ready = takeReady()
         if (ready !== undefined) return ready
-        if (start < chunk.length) pieces.push(chunk.subarray(start))
+        if (start < chunk.length && !isPassing) {
+          pieces.push(chunk.subarray(start))
+          pieceBytes += chunk.length - start
+          chunk = Buffer.alloc(0)
+          if (pieceBytes > mostBytes) return tooLong()
+        }
         const { value, done } = await source.next()
         chunk = done === true ? Buffer.alloc(0) : value
         start = 0

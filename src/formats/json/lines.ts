@@ -4,11 +4,9 @@ import { JsonFault } from './reader.ts'
 import type { JsonRecord, RecordOptions } from './record.ts'
 import { createValueScanner } from './scanner.ts'
 import { readJsonValues } from './stream.ts'
-import { createLineSource, type LineSource, type SourceLine } from './line-source.ts'
+import { createLineSource, mostBytes, type LineSource, type SourceLine } from './line-source.ts'
 import { decodeUtf8 } from '../text.ts'
 
-/** Most bytes of one value: a text holds about so many characters. */
-const mostBytes = 1 << 29
 const lineEnd = Buffer.from('\n')
 
 /**
@@ -50,19 +48,25 @@ function parseOrFault(text: string): unknown {
   }
 }
 
-function decodeLine(path: string, { bytes, number }: SourceLine, options: RecordOptions): string | undefined {
+function decodeLine(path: string, line: SourceLine, options: RecordOptions): string | undefined {
+  const { bytes, number } = line
   const place = `${path}:${number}`
+  if (line.isTooLong) {
+    refuse(tooLong(place), options)
+    return undefined
+  }
   try {
     return decodeUtf8(bytes, place, number === 1)
   } catch (error) {
-    refuse(error instanceof FettleError ? error : tooLong(place, bytes.length, error), options)
+    refuse(error instanceof FettleError ? error : tooLong(place, error), options)
     return undefined
   }
 }
 
-function tooLong(place: string, bytes: number, cause: unknown): FettleError {
-  const found = `a line of ${bytes} bytes`
-  return new FettleError({ place, found, expected: 'less than 512 MiB', cure: 'Split the line.' }, { cause })
+function tooLong(place: string, cause?: unknown): FettleError {
+  const found = 'a line of 512 MiB or more'
+  const cure = 'Split the line; a file of other data than rows has none.'
+  return new FettleError({ place, found, expected: 'less than 512 MiB', cure }, { cause })
 }
 
 function refuse(error: FettleError, { onInvalid }: RecordOptions): void {
@@ -85,7 +89,7 @@ async function collect(
   scanner.push(first.bytes)
   while (scanner.isOpen) {
     const line = bytes > mostBytes ? undefined : await lines.next()
-    if (line === undefined || (hasWholeLines && isObject(line))) {
+    if (line === undefined || line.isTooLong || (hasWholeLines && isObject(line))) {
       lines.giveBack([...taken.slice(1), ...(line === undefined ? [] : [line])])
       return undefined
     }

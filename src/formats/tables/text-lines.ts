@@ -30,6 +30,7 @@ export async function* readTextLines(
     return text.trim() === '' ? [] : [{ text, line: first }]
   }
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+    if (line.isTooLong) throw tooLong(line.number, 'line')
     const text = decodeUtf8(line.bytes, `${path}:${line.number}`, line.number === 1).replace(/\r$/, '')
     if (unit === 'paragraph' && text === '') yield* take()
     else {
@@ -38,12 +39,15 @@ export async function* readTextLines(
       characters += text.length + 1
     }
     if (unit === 'line') yield* take()
-    if (characters > mostCharacters)
-      throw new FettleError({
-        place: `${path}:${first}`,
-        found: `a ${unit} of more than ${mostCharacters} characters`,
-        expected: 'less than 512 MiB',
-      })
+    if (characters > mostCharacters) throw tooLong(first, unit)
   }
   yield* take()
+
+  function tooLong(number: number, what: TextUnit): FettleError {
+    return new FettleError({
+      place: `${path}:${number}`,
+      found: `a ${what} of more than ${mostCharacters} characters`,
+      expected: 'less than 512 MiB',
+    })
+  }
 }

@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { createLineSource, mostBytes } from '../../src/formats/json/line-source.ts'
+import {
+  explainUnwritable,
+  makeFolder,
+  passingName,
+  readJsonRecords,
+  sweepPassing,
+  writeAtomically,
+  writeFileAtomic,
+  writeSafetensors,
+} from '../../src/formats/index.ts'
+import { freeSpace } from '../../src/formats/free-space.ts'
+
+const folder = () => mkdtempSync(join(tmpdir(), 'fettle-files-'))
+
+/** A process that is gone. */
+const gone = spawnSync(process.execPath, ['-e', '']).pid
+const host = hostname().replaceAll(/[^\w-]/g, '_')
+
+describe('a disk without room', () => {
+  const full = Object.assign(new Error('ENOSPC: no space left on device, write'), {
+    code: 'ENOSPC',
+    syscall: 'write',
+  })
+
+  test('what was needed and what is left stand in the error', () => {
+    const path = join(folder(), 'not', 'yet', 'model.safetensors')
+    expect(String(explainUnwritable(path, full, 1_300_000))).toMatch(
+      /model\.safetensors: cannot be written \(ENOSPC.+: [\d.,]+ [kMG]?B free\); what was there before is unchanged; expected room for 1\.3 MB\. Free some space/,
+    )
+  })
+
+  test('what is left is what the system says', () => {
+    const { bytes = 0 } = freeSpace(tmpdir()) ?? {}
+    const said = spawnSync('df', ['-B1', '--output=avail', tmpdir()], { encoding: 'utf8' })
+    if (said.status === 0) expect(bytes / Number(said.stdout.split('\n')[1])).toBeCloseTo(1, 1)
+    expect(bytes).toBeGreaterThan(0)
+  })
+
+  test.each<[string, (path: string) => Promise<void>, string]>([
+    ['a text', (path) => writeFileAtomic(path, 'é'.repeat(20_000)), '40.0 kB'],
+    [
+      'tensors',
+      (path) =>
+        writeSafetensors(path, [
+          { name: 'a', dtype: 'F32', shape: [1_000_000], data: () => Promise.reject(full) },
+        ]),
+      '4.0 MB',
+    ],
+  ])('%s', async (_, write, needed) => {
+    const there = folder()
+    const path = join(there, 'file')
+    mkdirSync(path)
+    // A folder of this name makes the rename fail.
+    await expect(write(path)).rejects.toThrow(
+      needed === '4.0 MB' ? `expected room for ${needed}` : 'cannot be written',
+    )
+    expect(readdirSync(there)).toEqual(['file'])
+  })
+})
+
+describe('what a process that was ended left half made', () => {
+  test('goes when the same is made again; what others make stays', async () => {
+    const there = folder()
+    const names = [
+      `.a.txt.${host}.${gone}.0a1b2c3d.tmp`,
+      `.b.txt.${host}.${gone}.0a1b2c3d.tmp`,
+      `.a.txt.${host}.${process.ppid}.0a1b2c3d.tmp`,
+      `.a.txt.elsewhere.${gone}.0a1b2c3d.tmp`,
+    ]
+    for (const name of names) writeFileSync(join(there, name), '')
+    await writeFileAtomic(join(there, 'a.txt'), 'new')
+    expect(readdirSync(there).toSorted()).toEqual([...names.slice(1), 'a.txt'].toSorted())
+    expect(readFileSync(join(there, 'a.txt'), 'utf8')).toBe('new')
+  })
+
+  test('of no name goes in its own sweep', async () => {
+    const there = folder()
+    for (const name of [passingName(), `.${host}.${gone}.0a1b2c3d.tmp`]) mkdirSync(join(there, name))
+    await sweepPassing(there)
+    expect(readdirSync(there)).toHaveLength(1)
+  })
+
+  test('is nothing where writing fails', async () => {
+    const there = folder()
+    const failing = writeAtomically(join(there, 'a'), () => Promise.reject(new Error('no')))
+    await expect(failing).rejects.toThrow('no')
+    expect(readdirSync(there)).toEqual([])
+  })
+})
+
+test.skipIf(process.platform === 'win32').each(['.', 'below'])(
+  'a link that leads nowhere is named as one: %s',
+  async (below) => {
+    const there = folder()
+    symlinkSync('/nowhere/at/all', join(there, 'link'))
+    await expect(makeFolder(join(there, 'link', below))).rejects.toThrow(
+      `${join(there, 'link')}: a link to /nowhere/at/all, which is not there; expected a folder, or nothing. Make what it leads to, or remove the link.`,
+    )
+  },
+)
+
+describe('a line that no text can hold', () => {
+  const piece = Buffer.alloc(1 << 20, 'x')
+  async function* chunks(...last: string[]) {
+    for (let i = 0; i <= mostBytes / piece.length; i += 1) yield piece
+    for (const text of last) yield Buffer.from(text)
+  }
+
+  test('is told before it ends, and the lines behind it are read', async () => {
+    const lines = createLineSource(chunks('end\nnext\nlast'))
+    expect(await lines.next()).toMatchObject({ number: 1, isTooLong: true })
+    expect(String((await lines.next())?.bytes)).toBe('next')
+    expect(await lines.next()).toMatchObject({ number: 3 })
+    expect(await lines.next()).toBeUndefined()
+  })
+
+  test('is refused as soon as it is one, though it may never end', async () => {
+    const { Readable } = await import('node:stream')
+    const endless = {
+      place: 'zeros.jsonl',
+      open: () =>
+        Readable.from(
+          (function* () {
+            for (;;) yield piece
+          })(),
+        ),
+    }
+    const read = async () => {
+      for await (const _ of readJsonRecords(endless)) break
+    }
+    await expect(read()).rejects.toThrow(
+      'zeros.jsonl:1: a line of 512 MiB or more; expected less than 512 MiB.',
+    )
+  })
+})
