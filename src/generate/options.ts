@@ -1,4 +1,4 @@
-import { FettleError, quoteValue } from '../error.ts'
+import { FettleError, quoteValue, withArticle } from '../error.ts'
 import type { Problem } from '../error.ts'
 import type { Tokenizer } from '../tokenizer/index.ts'
 import type { Drafter } from './drafter.ts'
@@ -110,6 +110,20 @@ const limits = {
 type NumberName = keyof typeof limits
 type ListName = 'suppressTokens' | 'beginSuppressTokens'
 
+/** What is wrong with numbers that somebody else chose; `problemOf` says where each stands. */
+export function wrongNumbers(
+  options: { readonly [K in NumberName]?: unknown },
+  problemOf: (name: NumberName, value: unknown, expected: string) => Problem,
+): Problem[] {
+  const known = Object.keys(limits) as NumberName[]
+  return known.flatMap((name) => {
+    const { expected, holds } = limits[name]
+    const value = options[name]
+    const isRight = value === undefined || (typeof value === 'number' && holds(value))
+    return isRight ? [] : [problemOf(name, value, expected)]
+  })
+}
+
 /**
  * Fills in defaults.
  *
@@ -140,7 +154,7 @@ export function readSettings(options: GenerateOptions): Settings {
       problems.push({
         place: name,
         found: quoteValue(value),
-        expected: wanted === 'boolean' ? 'true or false' : `a ${wanted}`,
+        expected: wanted === 'boolean' ? 'true or false' : withArticle(wanted),
       })
   }
   ids('stopTokenIds', options.stopTokenIds)

@@ -31,6 +31,8 @@ export interface GenerationConfig {
   unobeyed?: readonly Problem[]
   /** Its keys that fettle does not know, in one message. */
   unread?: readonly Problem[]
+  /** The file, for messages. */
+  place?: string
   /** The file's own keys, also those that fettle does not know. */
   raw: JsonObject
 }
@@ -79,6 +81,7 @@ export function parseGenerationConfig(raw: JsonObject, place = 'generation_confi
     ...(Object.fromEntries(given) as Partial<GenerationConfig>),
     ...(unobeyed.length > 0 && { unobeyed }),
     ...(notices.length > unobeyed.length && { unread: notices.slice(unobeyed.length) }),
+    place,
     raw,
   }
 }

@@ -58,6 +58,33 @@ test.each([
   )
 })
 
+test.each<[Record<string, unknown>, string]>([
+  [
+    { do_sample: true, temperature: -1 },
+    'temperature: -1; expected a number above 0; do_sample: false takes the most likely token. Correct the file, or give temperature.',
+  ],
+  [{ do_sample: true, top_p: 2 }, 'top_p: 2; expected a number from 0 to 1. Correct the file, or give topP.'],
+  [{ do_sample: true, min_p: -0.5 }, 'min_p: -0.5; expected a number from 0 to 1'],
+  [{ repetition_penalty: 0 }, 'repetition_penalty: 0; expected a number above 0'],
+  [
+    { min_new_tokens: 9, max_new_tokens: 3 },
+    'min_new_tokens: 9; expected at most the 3 new tokens that there may be',
+  ],
+])('a number of the file that nothing can be done with is named with the file: %j', async (options, says) => {
+  model.generationConfig = parseGenerationConfig({ ...ofFile, ...options }, 'm/generation_config.json')
+  await expect(model.generate({ inputIds: [[1]] })).rejects.toThrow(`m/generation_config.json: ${says}`)
+})
+
+test('what an option says instead, or what draws nothing, need not be right in the file', async () => {
+  set({ do_sample: true, temperature: -1, top_p: 2 })
+  const own = { temperature: 1, topP: 1, maxNewTokens: 1 }
+  expect(await model.generate({ inputIds: [[1]] }, own)).toHaveLength(1)
+  expect(await model.generate({ inputIds: [[1]] }, { doSample: false, maxNewTokens: 1 })).toHaveLength(1)
+  await expect(model.generate({ inputIds: [[1]] }, { ...own, temperature: -2 })).rejects.toThrow(
+    /^temperature: -2; /,
+  )
+})
+
 test('lengths of the file that nothing fits into, and those that no model has', async () => {
   set({ max_length: 4 })
   const inputIds = [[1, 2, 3, 4, 5]]
