@@ -3,6 +3,7 @@ import { chooseEngine, engineNames, engineProblem } from '../engine/index.ts'
 import type { EngineName } from '../engine/index.ts'
 import { changedSince, findNative, hashOf, machineName, processorLimit } from '../engine/native/index.ts'
 import type { LoadedAddon } from '../engine/native/index.ts'
+import { machineMemory } from '../machine-memory.ts'
 
 /** Which engine runs on this computer, and all that decides it. */
 export interface MachineReport {
@@ -57,7 +58,6 @@ export async function reportMachine(
   const { name, isa, threads } = engine
   engine.close()
   const native = findNative()
-  const limit = process.constrainedMemory?.() ?? 0
   return {
     engine: { name, isa, threads, why: whyOf(name, wanted.engine) },
     engines,
@@ -69,7 +69,7 @@ export async function reportMachine(
     },
     limits: {
       processors: processorLimit() ?? null,
-      memoryBytes: limit > 0 && limit < totalmem() ? limit : null,
+      memoryBytes: machineMemory() < totalmem() ? machineMemory() : null,
       threads: process.env['FETTLE_THREADS'] ?? null,
       isa: process.env['FETTLE_ISA'] ?? null,
     },

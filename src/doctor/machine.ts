@@ -1,5 +1,5 @@
-import { totalmem } from 'node:os'
 import { createEngine } from '../engine/index.ts'
+import { machineMemory } from '../machine-memory.ts'
 
 /** What the computer can do. */
 export interface Machine {
@@ -15,11 +15,8 @@ export interface Machine {
 
 /** Looks at this computer: its memory (or a container's limit) and what the engine can use. */
 export async function readMachine(): Promise<Machine> {
-  const limit = process.constrainedMemory?.() ?? 0
-  // Without a limit some systems report an absurdly large number, others 0.
-  const memoryBytes = limit > 0 && limit < totalmem() ? limit : totalmem()
   const engine = await createEngine()
   const { name, isa } = engine
   engine.close()
-  return { memoryBytes, engine: name, isa, bfloat16: /amx|bf16/.test(isa) }
+  return { memoryBytes: machineMemory(), engine: name, isa, bfloat16: /amx|bf16/.test(isa) }
 }

@@ -1,6 +1,6 @@
-import { totalmem } from 'node:os'
 import { chooseEngine } from '../engine/index.ts'
 import { FettleError, type Problem } from '../error.ts'
+import { machineMemory } from '../machine-memory.ts'
 import { parametersOf } from './blocks/architecture.ts'
 import type { GgufDescription, ModelDescription } from './families/index.ts'
 import { describeModel } from './families/index.ts'
@@ -57,11 +57,11 @@ export async function openFresh(
 /** No file bounds the sizes of fresh weights: the memory of this machine does. */
 function checkRoom(parameters: readonly Parameter[]): void {
   const bytes = parameters.reduce((sum, parameter) => sum + 4 * rowCount(parameter) * parameter.columns, 0)
-  if (bytes <= totalmem()) return
+  if (bytes <= machineMemory()) return
   throw new FettleError({
     place: 'config',
     found: `sizes for ${(bytes / 2 ** 30).toPrecision(3)} GiB of weights`,
-    expected: `at most the memory of this machine, ${(totalmem() / 2 ** 30).toPrecision(3)} GiB`,
+    expected: `at most the memory of this machine, ${(machineMemory() / 2 ** 30).toPrecision(3)} GiB`,
   })
 }
 

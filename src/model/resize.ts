@@ -1,10 +1,12 @@
+import { byteCount } from '../byte-count.ts'
 import { checkList } from '../check-argument.ts'
 import { FettleError, quoteValue } from '../error.ts'
+import { machineMemory } from '../machine-memory.ts'
 import { vocabularyOf, vocabularyTables, withVocabulary } from './blocks/architecture.ts'
 import { readParameter, setFrozen } from './state/frozen-weights.ts'
 import type { ModelState } from './state/model-state.ts'
 import { setArchitecture } from './state/model-state.ts'
-import { rowCount } from './weights/parameters.ts'
+import { rowCount, type Parameter } from './weights/parameters.ts'
 
 /** More tokens than any vocabulary has; each is a row in memory. */
 const maxRows = 10_000_000
@@ -60,6 +62,7 @@ export async function resizeEmbeddings(
   if (rows === old && spare.length === 0) return
   const [table, ...heads] = vocabularyTables(architecture)
   const tables = [table, ...(layerInputs ? [layerInputs.table] : []), ...(isTied ? [] : heads)]
+  refuseBeyondMemory(rows, tables)
   for (const parameter of tables) {
     const { columns } = parameter
     const had = rowCount(parameter)
@@ -75,6 +78,19 @@ export async function resizeEmbeddings(
   setArchitecture(state, withVocabulary(architecture, rows), {
     vocab_size: rows,
     ...(layerInputs && { vocab_size_per_layer_input: rows }),
+  })
+}
+
+/** What cannot be is said before it is tried: the system may promise the memory and end the process when it is used. */
+function refuseBeyondMemory(rows: number, tables: readonly Parameter[]): void {
+  const needed = tables.reduce((sum, { columns }) => sum + Float32Array.BYTES_PER_ELEMENT * rows * columns, 0)
+  const there = machineMemory()
+  if (needed <= there) return
+  throw new FettleError({
+    place: 'resizeTokenEmbeddings: size',
+    found: `${rows} rows, which take ${byteCount(needed)}`,
+    expected: `at most the ${byteCount(there)} of this machine's memory`,
+    cure: 'Give the number of tokens: tokenizer.length.',
   })
 }
 

@@ -34,6 +34,14 @@ const cases: { name: string; error: unknown; code: number; lines: (string | RegE
     code: 1,
     lines: ['error runs/x: no space left on the device. Free some and run again.'],
   },
+  ...['Array buffer allocation failed', 'out of memory: 512 MiB for weights', 'std::bad_alloc'].map(
+    (message) => ({
+      name: `no memory: ${message}`,
+      error: new RangeError(message),
+      code: 1,
+      lines: [/^error memory: .+; expected more than the system gives\. End other programs, .+ulimit -v/],
+    }),
+  ),
   {
     name: 'a fault in fettle says how to report it',
     error: new TypeError('x is not a function'),

@@ -21,8 +21,7 @@ const fileErrors: Record<string, { found: string; cure: string; exitCode: 1 | 2 
  */
 export function reportError(error: unknown, terminal: Terminal): 1 | 2 {
   const { paint } = terminal
-  const fileError = readFileError(error)
-  const known = error instanceof FettleError ? error : fileError
+  const known = error instanceof FettleError ? error : (readFileError(error) ?? readMemoryError(error))
   if (known) {
     for (const problem of known.problems)
       terminal.write(`${paint.red('error')} ${describeProblem(problem)}\n`)
@@ -39,6 +38,21 @@ export function reportError(error: unknown, terminal: Terminal): 1 | 2 {
     ].join('\n'),
   )
   return 1
+}
+
+/** How Node, V8 and the kernels say that there is no memory. */
+const outOfMemory =
+  /^(?:out of memory|Array buffer allocation failed|Invalid (?:typed )?array (?:buffer )?length|std::bad_alloc|Out of memory)/i
+
+function readMemoryError(error: unknown): FettleError | undefined {
+  if (!(error instanceof Error) || !outOfMemory.test(error.message)) return undefined
+  const problem: Problem = {
+    place: 'memory',
+    found: error.message,
+    expected: 'more than the system gives',
+    cure: 'End other programs, raise the limit of this one (ulimit -v, a container), or ask for less: a shorter max_length, quantization, a smaller model.',
+  }
+  return new FettleError(problem, { exitCode: 1, cause: error })
 }
 
 function readFileError(error: unknown): FettleError | undefined {

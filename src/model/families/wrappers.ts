@@ -1,4 +1,4 @@
-import { FettleError, quoteValue } from '../../error.ts'
+import { FettleError, quoteValue, withArticle } from '../../error.ts'
 import { isJsonObject, type JsonObject } from '../../formats/foreign/index.ts'
 
 /** A class of models that has a text model inside, beside parts that see or hear. */
@@ -54,7 +54,7 @@ export function textConfig(raw: JsonObject, place: string): TextConfig {
     throw new FettleError({
       place: `${place}: text_config`,
       found: quoteValue(inner),
-      expected: `the fields of the text model of a ${quoteValue(outer)}`,
+      expected: `the fields of the text model of ${withArticle(quoteValue(outer))}`,
     })
   const given = Object.fromEntries(shared.flatMap((key) => (key in raw ? [[key, raw[key]]] : [])))
   const { isTied, textType, root } = wrapper

@@ -1,8 +1,8 @@
-import { totalmem } from 'node:os'
 import type { Engine } from '../../engine/engine.ts'
 import type { Tensor } from '../../engine/tensor.ts'
 import { elementCount } from '../../engine/index.ts'
 import { FettleError } from '../../error.ts'
+import { machineMemory } from '../../machine-memory.ts'
 import type { TensorSlice } from '../weights/tensor-slice.ts'
 import type { UpdateGroup } from './update-groups.ts'
 import { updateGroups } from './update-groups.ts'
@@ -85,7 +85,7 @@ export async function createTrainableSet(
 /** What cannot be is said before it is tried: the system may promise the memory and end the process when it is used. */
 function refuseBeyondMemory(size: number): void {
   const needed = 2 * Float32Array.BYTES_PER_ELEMENT * size
-  const there = totalmem()
+  const there = machineMemory()
   if (needed <= there) return
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(0)} GiB`
   throw new FettleError({
