@@ -33,10 +33,13 @@ function firstOf(problems: readonly Problem[]): readonly Problem[] {
   return [...problems.slice(0, mostProblems), { place: 'and', found: `${more} more problems` }]
 }
 
-/** `place: found; expected …. Cure.` in one line. */
+/** `place: found; expected …. Cure.` in one line; line breaks of paths and of what was found are written out. */
 export function describeProblem({ place, found, expected, cure }: Problem): string {
   const expectation = expected === undefined ? '' : `; expected ${expected}`
-  return `${place}: ${found}${expectation}.${cure === undefined ? '' : ` ${cure}`}`
+  return `${place}: ${found}${expectation}.${cure === undefined ? '' : ` ${cure}`}`.replaceAll(
+    /[\r\n]/g,
+    (character) => (character === '\n' ? '\\n' : '\\r'),
+  )
 }
 
 /** Wraps any thrown value, so that a caller of a fallible API can read `message` without `any`. */
@@ -82,6 +85,11 @@ export function quoteValue(value: unknown): string {
 export function listNames(names: readonly string[], most = 8): string {
   const shown = names.slice(0, most).map((name) => clipText(name, 60))
   return `${shown.join(', ')}${names.length > most ? ` and ${names.length - most} more` : ''}`
+}
+
+/** A noun with its article: `a number`, `an owner/name`. */
+export function withArticle(noun: string): string {
+  return `${/^\W*[aeio]/i.test(noun) ? 'an' : 'a'} ${noun}`
 }
 
 /** The beginning of a text; half a surrogate pair does not end it. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { describeProblem, FettleError } from '../src/error.ts'
+import { describeProblem, FettleError, withArticle } from '../src/error.ts'
 
 test('an error says place, found, expected and cure', () => {
   expect(
@@ -21,3 +21,17 @@ test('a hundred problems are told, and of more how many they are', () => {
   expect(lines.slice(-2)).toEqual(['key 99: unknown.', 'and: 19,900 more problems.'])
   expect(new FettleError(problems.slice(0, 100)).message.split('\n')).toHaveLength(100)
 })
+
+test('a line break in a path or a file begins no line of the message', () => {
+  const problem = { place: 'new\nline.json', found: 'a\r\nerror b', expected: 'c' }
+  expect(describeProblem(problem)).toBe('new\\nline.json: a\\r\\nerror b; expected c.')
+  expect(new FettleError([problem, problem]).message.split('\n')).toHaveLength(2)
+})
+
+test.each([
+  ['number', 'a number'],
+  ['owner/name', 'an owner/name'],
+  ['.onnx file', 'an .onnx file'],
+  ['"olmo2"', 'an "olmo2"'],
+  ['user', 'a user'],
+])('the article of %s', (noun, said) => expect(withArticle(noun)).toBe(said))

@@ -1,4 +1,4 @@
-import { FettleError } from '../error.ts'
+import { FettleError, withArticle } from '../error.ts'
 import { JsonFloat, parseJson } from '../formats/json/index.ts'
 import { jsonTextOf } from '../jinja/index.ts'
 import type { ContentPart, Message, Rendered } from './messages.ts'
@@ -77,7 +77,7 @@ function checkCall(call: unknown, place: string): void {
 function describe(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
-  return value instanceof JsonFloat || typeof value === 'bigint' ? 'a number' : `a ${typeof value}`
+  return value instanceof JsonFloat || typeof value === 'bigint' ? 'a number' : withArticle(typeof value)
 }
 
 function fitCall(call: unknown, form: ArgumentsForm, place: string): unknown {

@@ -177,7 +177,13 @@ async function main(rawArguments: readonly string[]): Promise<number> {
     await watchMemory()
     return await command.execute(rest)
   } catch (error) {
-    return reportError(error, terminalOf(process.stderr))
+    const people = terminalOf(process.stderr)
+    const code = reportError(error, people)
+    if (rawArguments.some((argument) => argument.includes('\uFFFD')))
+      people.write(
+        'An argument has bytes that are not UTF-8, which Node does not pass on as they are. Rename the file, or give the folder that it is in.\n',
+      )
+    return code
   }
 }
 

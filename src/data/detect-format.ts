@@ -40,7 +40,9 @@ export function detectFormat(
         ? formatColumns
         : /^(?:messages|conversations)$/.test(isNull)
           ? 'a list of messages'
-          : 'a value',
+          : isNull === 'input_ids'
+            ? 'a list of whole numbers'
+            : 'a text, or a list of messages where the format has them',
     ...(isNull === undefined && cure !== undefined && { cure }),
   })
 }

@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { dirname, extname, isAbsolute, join } from 'node:path'
 import { parseChatTemplate } from '../chat/index.ts'
 import { holdsData, isDataFile } from '../data/index.ts'
-import { FettleError, messageOf } from '../error.ts'
+import { FettleError, messageOf, withArticle } from '../error.ts'
 import { checkModel } from '../model/index.ts'
 import { AutoTokenizer } from '../tokenizer/index.ts'
 import { looksLikeRun, readFinishedRun } from './finished-run.ts'
@@ -55,7 +55,7 @@ async function kindOf(path: string): Promise<Kind> {
   if (isDataFile(path)) return 'data'
   throw unknownPath(
     path,
-    `a ${extension === '' ? 'file without extension' : `${extension} file`}`,
+    extension === '' ? 'a file without extension' : withArticle(`${extension} file`),
     'Data is .jsonl or .json, a run file .yaml.',
   )
 }

@@ -107,6 +107,11 @@ describe('what is wrong with the columns is said truly', () => {
   const first = { messages }
   test.each<[Record<string, unknown>[], string]>([
     [[{ messages: null }], 'train.jsonl:1: messages is null; expected a list of messages.'],
+    [
+      [{ prompt: 'a', completion: null }],
+      'train.jsonl:1: completion is null; expected a text, or a list of messages',
+    ],
+    [[{ input_ids: null }], 'train.jsonl:1: input_ids is null; expected a list of whole numbers.'],
     [[{ prompt: 'a', response: 'b' }], 'Say what they are with columns: { completion: response }.'],
     [[{ instruction: 'a', response: 'b' }], 'columns: { output: response }.'],
     [[{ question: 'a', answer: 'b', id: 1 }], 'columns: { input: question, output: answer }.'],

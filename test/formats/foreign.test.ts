@@ -72,8 +72,12 @@ test('collects everything that is wrong, each value in at most 200 characters', 
 })
 
 test.each([
-  ['', /^f\.json: no JSON \(.+\); expected a JSON object\. /],
-  ['{"a": 1,}', /^f\.json: no JSON \(.+\); expected a JSON object\. /],
+  ['', /^f\.json: not JSON: it ends inside a value \(column 1\); expected a JSON value\. Download/],
+  ['{"a": 1,}', /^f\.json: not JSON: "}" \(column 9\); expected a name in double quotes\. Download/],
+  [
+    '{"a":\nx\ny}',
+    /^f\.json: not JSON: the word x \(line 2, column 1\); expected a JSON value\. Download.+$/,
+  ],
   ['[1]', /^f\.json: a list; expected a JSON object\. /],
   ['null', /^f\.json: null; expected/],
   ['"x"', /^f\.json: a string; expected/],
@@ -108,7 +112,7 @@ test.skipIf(process.platform === 'win32')(
 
 test('refuses a text of brackets in few words', () => {
   const said = messageOf(() => parseJsonObject('['.repeat(100_000), 'f.json'))
-  expect(said).toMatch(/^f\.json: no JSON/)
+  expect(said).toMatch(/^f\.json: not JSON: a value that nests deeper than 1000/)
   expect(said.length).toBeLessThan(300)
 })
 

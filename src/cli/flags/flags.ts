@@ -1,5 +1,5 @@
 import { closestName, plainName } from '../../closest-name.ts'
-import { FettleError } from '../../error.ts'
+import { FettleError, withArticle } from '../../error.ts'
 import type { Problem } from '../../error.ts'
 
 /** One flag of a command, or its positional arguments; the key it stands under is its name in camelCase. */
@@ -140,7 +140,11 @@ export function readArguments(rawArguments: readonly string[], flags: Flags): Gi
     }
     const [name, flag] = entry
     if (flag.required && positionals.length === 0)
-      problems.push({ place: name, found: 'not given', expected: flag.description })
+      problems.push({
+        place: name,
+        found: 'not given',
+        expected: flag.description.replace(/^[A-Z](?![A-Z])/, (letter) => letter.toLowerCase()),
+      })
     if (flag.repeats !== true && positionals.length > 1)
       problems.push({
         place: name,
@@ -168,5 +172,5 @@ function plain(name: string): string {
 
 function describeValue({ type, options, hint }: Flag): string {
   if (options !== undefined) return options.join(' or ')
-  return type === 'number' ? 'a number' : `a ${hint ?? 'value'}`
+  return type === 'number' ? 'a number' : withArticle(hint ?? 'value')
 }

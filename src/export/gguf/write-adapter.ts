@@ -1,5 +1,5 @@
 import { basename, join, resolve } from 'node:path'
-import { FettleError, listNames, type Problem } from '../../error.ts'
+import { FettleError, listNames, type Problem, withArticle } from '../../error.ts'
 import {
   quantize,
   writeGguf,
@@ -22,7 +22,7 @@ export const writeGgufAdapter: WriteExport = async (source, target) => {
   const { model, paths } = source
   const { gguf } = model
   const adapter = await model.adapter()
-  if (!gguf || !adapter) throw refused(source, [`a ${model.config.modelType}`])
+  if (!gguf || !adapter) throw refused(source, [withArticle(model.config.modelType)])
   const left = whatIsLeft(model, adapter)
   if (left.length > 0) throw refused(source, left)
   const type = adapterFileTypes.find((each) => each === target.type) ?? 'f32'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { FettleError, listNames, type Problem } from '../../error.ts'
+import { FettleError, listNames, type Problem, withArticle } from '../../error.ts'
 import {
   ggufByteLength,
   quantize,
@@ -32,7 +32,7 @@ export async function writeGgufModel(
   if (!gguf)
     throw new FettleError({
       place: source.paths.model,
-      found: `a ${model.config.modelType}`,
+      found: withArticle(model.config.modelType),
       expected: 'a family whose GGUF files fettle writes',
       cure: 'Export it to safetensors, and convert that with llama.cpp.',
     })

@@ -1,3 +1,4 @@
+import { withArticle } from '../../error.ts'
 import { syntaxError } from '../fault.ts'
 import { unknownName } from '../left-out.ts'
 import { expressionParser, type ExpressionParser } from './expression.ts'
@@ -147,7 +148,7 @@ function parseSingleTarget(parser: Parser, withAttributes: boolean): Target {
 function targetOf(parser: Parser, expression: Expression): Target {
   if (expression.kind === 'name') return expression
   if (expression.kind !== 'tuple')
-    throw parser.tokens.fail(`an assignment to a ${expression.kind}`, 'a variable')
+    throw parser.tokens.fail(`an assignment to ${withArticle(expression.kind)}`, 'a variable')
   return {
     kind: 'target-tuple',
     position: expression.position,

@@ -1,4 +1,4 @@
-import type { FettleError } from '../../error.ts'
+import { withArticle, type FettleError } from '../../error.ts'
 import { syntaxError } from '../fault.ts'
 import { leftOutForm, type Form } from '../left-out.ts'
 import { MAX_CHAIN_LENGTH, MAX_NESTING_DEPTH } from '../limits.ts'
@@ -45,7 +45,7 @@ export function openTokens(source: string, tokens: readonly Token[]) {
     expect(type: TokenType, value?: string): Token {
       const token = current()
       if (token.type !== type || (value !== undefined && token.value !== value)) {
-        throw unexpected(value === undefined ? `a ${type.replace('_', ' ')}` : `'${value}'`)
+        throw unexpected(value === undefined ? withArticle(type.replace('_', ' ')) : `'${value}'`)
       }
       return next()
     },

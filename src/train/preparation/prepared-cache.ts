@@ -9,7 +9,7 @@ import {
   type GrowingStore,
   type StoreTable,
 } from '../../data/index.ts'
-import { FettleError, messageOf } from '../../error.ts'
+import { FettleError } from '../../error.ts'
 import type { PreparationKey } from './preparation-key.ts'
 
 /** A data set as tokens with their mask, and what truncation took from it. */
@@ -80,7 +80,8 @@ export async function preparedCache(
       } catch (error) {
         if (!(error instanceof FettleError)) throw error
         isOff = true
-        notes.push(`prepared without a cache: ${messageOf(error)}`)
+        const [{ place, found }] = error.problems
+        notes.push(`prepared without a cache: ${place}: ${found}. Name another one: cache_dir, FETTLE_CACHE.`)
       }
       const store = createExampleStore(maker?.file(name))
       stores.set(name, store)
