@@ -11,6 +11,7 @@ import { readExact } from './state/exact-values.ts'
 import type { ModelState } from './state/model-state.ts'
 import { countParameters, type Parameter } from './weights/parameters.ts'
 import { storedType, type SavedType } from './weights/saved-type.ts'
+import { finiteValues } from './weights/finite-values.ts'
 import { saveModel, type SaveOptions } from './weights/save-model.ts'
 
 /** A model that computes nothing: its weights stay in the files, and are read one after the other when it is written elsewhere. */
@@ -28,7 +29,11 @@ export interface UnloadedModel {
   readonly storedDtype: SavedType
   /** What its files hold that is not read or not obeyed. */
   readonly notices: readonly Problem[]
-  /** All values of a parameter in float32, its parts stacked, or those of some rows; with what was merged. */
+  /**
+   * All values of a parameter in float32, its parts stacked, or those of some rows; with what was merged.
+   *
+   * @throws FettleError where one is NaN or infinite
+   */
   values(parameter: Parameter, rows?: RowRange): Promise<Float32Array>
   /** Whether its numbers are those of MXFP4, as its files have them, in blocks of 32 along its rows. */
   isMxfp4(parameter: Parameter): boolean
@@ -65,18 +70,33 @@ export async function openUnloaded(
     },
     storedDtype: storedType(state),
     notices: [...notices, ...ofAdapter],
-    values: (parameter, rows) => readExact(state, parameter, rows),
+    values: async (parameter, rows) =>
+      finiteValues(await readExact(state, parameter, rows), parameter.key, path),
     isMxfp4(parameter) {
       // What was merged is in no file, and quantising leaves others.
       const isInFiles = state.stored.has(parameter.key)
       const isAsItIs = [undefined, 'blocks'].includes(state.forms.get(parameter.key))
       return isInFiles && isAsItIs && state.store.isMxfp4?.(parameter) === true
     },
-    adapter: () => adapterFactors(state),
+    async adapter() {
+      const found = await adapterFactors(state)
+      for (const { module, a, b } of found?.factors ?? [])
+        for (const [name, values] of [
+          ['lora_A', a],
+          ['lora_B', b],
+        ] as const)
+          finiteValues(values, `${module}.${name}`, adapter ?? path)
+      return found
+    },
     merge: () => mergeAdapter(state),
     // What is rounded first is rounded as a whole each time.
     save: (folder, given) =>
-      saveModel(state, folder, { ...given, place: path, atOnce: options.quantization ? 1 << 24 : 1 << 22 }),
+      saveModel(state, folder, {
+        ...given,
+        place: path,
+        mustBeFinite: true,
+        atOnce: options.quantization ? 1 << 24 : 1 << 22,
+      }),
     free: async () => state.engine.close(),
   }
 }

@@ -125,3 +125,48 @@ test('one that fails leaves what was there', async () => {
   )
   expect(existsSync(output)).toBe(false)
 })
+
+/** A folder of tiny-llama, or of an adapter, one of whose weights is no number. */
+function withOneWrong(source: string, name: string, tensor: RegExp, bytes: readonly number[]): string {
+  const folder = temporary()
+  cpSync(source, folder, { recursive: true })
+  const path = join(folder, name)
+  const file = readFileSync(path)
+  const length = Number(file.readBigUInt64LE(0))
+  const header = JSON.parse(file.toString('utf8', 8, 8 + length)) as Record<
+    string,
+    { data_offsets: number[] }
+  >
+  const [, found] = Object.entries(header).find(([key]) => tensor.test(key)) ?? []
+  Buffer.from(bytes).copy(file, 8 + length + (found?.data_offsets[0] ?? Number.NaN))
+  writeFileSync(path, file)
+  return folder
+}
+
+test.each<ExportOptions['format']>(['safetensors', 'gguf', 'ollama', 'onnx', 'mlx'])(
+  '%s: weights that are NaN or infinite are refused by name, and nothing is written',
+  async (format) => {
+    const infinity = [0x80, 0x7f]
+    const model = withOneWrong(tiny, 'model.safetensors', /layers\.1\.mlp\.down_proj/, infinity)
+    const parent = temporary()
+    const output = join(parent, format === 'gguf' ? 'out.gguf' : 'out')
+    await expect(exportModel({ model, format, output, engine })).rejects.toThrow(
+      /tensor model\.layers\.1\.mlp\.down_proj\.weight: Infinity; expected finite numbers\. fettle doctor counts them/,
+    )
+    expect(readdirSync(parent)).toEqual([])
+  },
+)
+
+test.each<ExportOptions['format']>(['gguf-lora', 'mlx-lora', 'safetensors'])(
+  '%s: so are those of an adapter',
+  async (format) => {
+    const nan = [0, 0, 0xc0, 0x7f]
+    const adapter = withOneWrong(await makeAdapter(), 'adapter_model.safetensors', /q_proj\.lora_B/, nan)
+    const parent = temporary()
+    const output = join(parent, format === 'gguf-lora' ? 'out.gguf' : 'out')
+    await expect(exportModel({ model: tiny, adapter, format, output, engine })).rejects.toThrow(
+      /q_proj\.lora_B(\.weight)?: NaN; expected finite numbers/,
+    )
+    expect(readdirSync(parent)).toEqual([])
+  },
+)

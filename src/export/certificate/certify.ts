@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
-import { hashFile } from '../../formats/index.ts'
+import { hashFile, passingPath } from '../../formats/index.ts'
 import type { ModelPaths } from '../../pipeline/index.ts'
 import { version } from '../../version.ts'
 import type { ExportSource } from '../format.ts'
@@ -103,8 +103,9 @@ export async function compareForms(
   const answers = await answersOf(live, prompts, comparing).finally(() => live.close())
   const compared: Unjudged[] = []
   for (const form of forms) {
-    const scratch = await mkdtemp(join(dirname(resolve(options.folder)), '.fettle-certificate-'))
+    const scratch = await passingPath(join(dirname(resolve(options.folder)), 'fettle-certificate'))
     try {
+      await mkdir(scratch)
       const how = { capacity, scratch, python, threads, liveSpeech: speech }
       compared.push(await compareForm(form, how, { ...asked, answers }))
     } finally {

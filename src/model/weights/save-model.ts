@@ -5,8 +5,10 @@ import { float32ToBfloat16, float32ToFloat16 } from '../../float16.ts'
 import { makeFolder, writeFileAtomic, writeWeightFiles } from '../../formats/index.ts'
 import type { TensorToWrite } from '../../formats/index.ts'
 import { parametersOf, ropesOf } from '../blocks/architecture.ts'
+import type { RowRange } from '../state/exact-reader.ts'
 import { readExact } from '../state/exact-values.ts'
 import type { ModelState } from '../state/model-state.ts'
+import { finiteValues } from './finite-values.ts'
 import { fourBitTensors, type FourBits } from './four-bit-tensors.ts'
 import { checkOwnFolder } from './own-folder.ts'
 import { moduleOf, type Parameter } from './parameters.ts'
@@ -27,6 +29,8 @@ export interface SaveOptions {
   maxShardBytes?: number
   /** Numbers of a matrix that are in memory at once: a larger one is read in pieces; default 2²⁴. */
   atOnce?: number
+  /** Refuses weights that are NaN or infinite. A run that diverged is saved with them, to be looked at. */
+  mustBeFinite?: boolean
   /** Is told of each tensor before it is written, and may throw to stop. */
   onTensor?: (written: number, all: number) => void
 }
@@ -47,6 +51,7 @@ export async function saveModel(
     place,
     maxShardBytes = Number.POSITIVE_INFINITY,
     atOnce = 1 << 24,
+    mustBeFinite = false,
     onTensor,
   }: SaveOptions,
 ): Promise<void> {
@@ -60,7 +65,11 @@ export async function saveModel(
     })
   await makeFolder(folder)
   if (fourBits) checkFourBits(state, place)
-  const tensors = storedTensors(state, { dtype, fourBits, atOnce })
+  const read = async (parameter: Parameter, rows?: RowRange): Promise<Float32Array> => {
+    const values = await readExact(state, parameter, rows)
+    return mustBeFinite ? finiteValues(values, parameter.key, place) : values
+  }
+  const tensors = storedTensors(state, { dtype, fourBits, atOnce, read })
   await writeWeightFiles(folder, withProgress(tensors, onTensor), maxShardBytes)
   await writeFileAtomic(
     join(folder, 'generation_config.json'),
@@ -93,13 +102,19 @@ function storedTensors(
     dtype,
     fourBits,
     atOnce,
-  }: { dtype: SavedType | 'stored'; fourBits: FourBits | undefined; atOnce: number },
+    read: readRows,
+  }: {
+    dtype: SavedType | 'stored'
+    fourBits: FourBits | undefined
+    atOnce: number
+    read: (parameter: Parameter, rows?: RowRange) => Promise<Float32Array>
+  },
 ): TensorToWrite[] {
   const { architecture, store, config } = state
   // Projections that are one tensor here stand beside one another in the file.
   let latest: { parameter: Parameter; values: Float32Array } | undefined
   const read = async (parameter: Parameter): Promise<Float32Array> => {
-    if (latest?.parameter !== parameter) latest = { parameter, values: await readExact(state, parameter) }
+    if (latest?.parameter !== parameter) latest = { parameter, values: await readRows(parameter) }
     return latest.values
   }
   async function* piecesOf(parameter: Parameter, slice: TensorSlice): AsyncGenerator<Float32Array> {
@@ -111,7 +126,7 @@ function storedTensors(
     // Whole blocks of 64 numbers.
     const rows = Math.ceil(atOnce / slice.columns / fourBitBlock) * fourBitBlock
     for (let row = 0; row < slice.rows; row += rows)
-      yield readExact(state, parameter, { first: first + row, rows: Math.min(rows, slice.rows - row) })
+      yield readRows(parameter, { first: first + row, rows: Math.min(rows, slice.rows - row) })
   }
   return parametersOf(architecture).flatMap((parameter) =>
     slicesOf(parameter).flatMap((slice, i): TensorToWrite[] => {
