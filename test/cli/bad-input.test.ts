@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -202,6 +202,32 @@ describe('bad input: exit 2, a message that helps, nothing written', () => {
     expect(stdout).toBe('')
     expect(existsSync(join(cwd, 'out'))).toBe(false)
   })
+})
+
+test.each(['', '\uFEFF', '\n'])('standard input that holds %j', async (input) => {
+  const { code, stderr } = await runCli(['inspect', '-', '--model', 'model'], { cwd, input })
+  expect(stderr).toMatch(/^error -: no rows; expected at least one/)
+  expect(code).toBe(2)
+})
+
+test.skipIf(process.platform !== 'linux')(
+  'an argument that is not UTF-8 is not said to be another one',
+  async () => {
+    const command = `printf 'bad\\xff.jsonl' | xargs "${process.execPath}" "${join(root, 'dist', 'cli.mjs')}" inspect --model model`
+    const child = spawn('bash', ['-c', command], { cwd })
+    let stderr = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    child.stdout.resume()
+    await new Promise((resolve) => child.on('close', resolve))
+    expect(stderr).toMatch(/no such file or folder.*\nAn argument has bytes that are not UTF-8/)
+  },
+)
+
+test.skipIf(process.platform === 'win32')('an output that is a link to nothing', async () => {
+  await symlink('/nowhere/at/all', join(cwd, 'link'))
+  const { code, stderr } = await runCli(train('model', 'good.jsonl', 'link'), { cwd })
+  expect(stderr).toContain('error link: a link to /nowhere/at/all, which is not there; expected a folder')
+  expect(code).toBe(1)
 })
 
 test.each([

@@ -30,7 +30,8 @@ export async function sniff(input: string | ByteInput): Promise<{ kind: FileKind
 }
 
 function kindOfBytes(start: Buffer, place: string): FileKind {
-  const text = start.toString('latin1', start.readUIntBE(0, Math.min(3, start.length)) === 0xefbbbf ? 3 : 0)
+  const isMarked = start.length >= 3 && start.readUIntBE(0, 3) === 0xefbbbf
+  const text = start.toString('latin1', isMarked ? 3 : 0)
   for (const [magic, name] of [
     ['PAR1', 'Parquet'],
     ['PK\u0003\u0004', 'a ZIP archive'],

@@ -94,18 +94,27 @@ async function mustWait(folder: string, name: string): Promise<boolean> {
     if (holder === 'dead') await rm(join(folder, other), { force: true })
     else if (holder === 'leaving') wait = true
     else if (holder !== 'silent' && holder.state === 'asking' && name < other) wait = true
-    else throw heldBy(folder, holder === 'silent' ? undefined : holder)
+    else
+      throw heldBy(
+        folder,
+        holder === 'silent' ? undefined : holder,
+        isOfThisKernel(other) ? undefined : other,
+      )
   }
   return wait
 }
 
-function heldBy(folder: string, holder: Holder | undefined): FettleError {
+/**
+ * @param foreign  the lock, where it is of a machine that cannot be asked: its time may be wrong, and the machine gone
+ */
+function heldBy(folder: string, holder: Holder | undefined, foreign?: string): FettleError {
   const who = holder && `: process ${holder.pid} on ${holder.host}, since ${holder.since}`
+  const gone = foreign === undefined ? '' : ` If the other machine is gone, remove ${join(folder, foreign)}.`
   return new FettleError({
     place: folder,
     found: `a run that is under way here${who ?? ''}`,
     expected: 'a folder that no other process trains in',
-    cure: 'Wait for it to end, or choose another output_dir.',
+    cure: `Wait for it to end, or choose another output_dir.${gone}`,
   })
 }
 
@@ -163,7 +172,7 @@ async function ask(folder: string, name: string): Promise<Answer> {
   const found = await stat(path).catch(() => undefined)
   if (found === undefined) return 'dead'
   const isAnswered = found.isSocket() || (isWindows && found.size === 0)
-  if (!name.startsWith(`${prefix}${kernel()}-`) || !isAnswered) {
+  if (!isOfThisKernel(name) || !isAnswered) {
     if (Date.now() - found.mtimeMs > deadMs) return 'dead'
     return parseHolder(found.isSocket() ? '' : await readFile(path, 'utf8').catch(() => ''))
   }
@@ -186,10 +195,16 @@ async function ask(folder: string, name: string): Promise<Answer> {
   )
 }
 
+/** Whether the process of a lock can be asked. */
+function isOfThisKernel(name: string): boolean {
+  return name.startsWith(`${prefix}${kernel()}-`)
+}
+
 function parseHolder(text: string): Holder | 'silent' {
   try {
-    const { state, pid, host, since } = JSON.parse(text) as Holder
-    return { state, pid: Number(pid), host: String(host), since: String(since) }
+    const { state, pid, host, since } = JSON.parse(text) as Partial<Holder>
+    if (typeof pid !== 'number' || typeof host !== 'string' || typeof since !== 'string') return 'silent'
+    return { state: state === 'asking' ? state : 'held', pid, host, since }
   } catch {
     return 'silent'
   }

@@ -44,6 +44,19 @@ test('a path too long for a socket is locked all the same', async () => {
 })
 
 test.each([
+  ['{}', /^\S+: a run that is under way here; /],
+  ['{"state":"held","pid":"x","host":"a","since":"b"}', /^\S+: a run that is under way here; /],
+  ['{"state":"held","pid":5,"host":"a","since":"b"}', /: process 5 on a, since b; /],
+])('a lock of another machine that says %s, and whose clock is ahead', async (text, message) => {
+  const path = join(folder, '.lock-00000000-11111111-1111-1111-1111-111111111111')
+  await writeFile(path, text)
+  const time = new Date(Date.now() + 86_400_000)
+  await utimes(path, time, time)
+  await expect(lockFolder(folder)).rejects.toThrow(message)
+  await expect(lockFolder(folder)).rejects.toThrow(`If the other machine is gone, remove ${path}.`)
+})
+
+test.each([
   ['of another machine, touched a moment ago', 0, 'a run that is under way here'],
   ['of another machine, not touched for two minutes', 120_000, undefined],
 ])('a lock %s', async (_, agoMs, message) => {
