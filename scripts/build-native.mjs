@@ -220,8 +220,11 @@ function loaded(library) {
   throw new BuildError(`${library} has no kernels for this processor`, '')
 }
 
+/** What computes where there is no native engine. */
+const instead = 'the same kernels run as WebAssembly, slower'
+
 async function build() {
-  const slower = 'so the reference engine runs, slower'
+  const slower = `so ${instead}`
   if (process.env.FETTLE_NATIVE === '0') return `native engine: left out (FETTLE_NATIVE=0), ${slower}`
   const compiler = findCompiler()
   if (!compiler) {
@@ -304,6 +307,6 @@ try {
     process.exit(1)
   }
   console.log(
-    `native engine: the build failed, so the reference engine runs, slower (npm run build:native shows why; ${reason})`,
+    `native engine: the build failed, so ${instead} (npm run build:native shows why; ${reason})`,
   )
 }

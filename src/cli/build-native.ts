@@ -30,7 +30,7 @@ export const buildNative = defineCommand({
           place: 'build-native',
           found: 'not built, for the reason above',
           expected: 'a C++17 compiler',
-          cure: 'Without the native engine everything runs on the reference engine, slower.',
+          cure: 'Without the native engine the same kernels run as WebAssembly, slower.',
         },
         { exitCode: 1 },
       )

@@ -92,7 +92,7 @@ describe.skipIf(process.platform === 'win32')('building the kernels', () => {
   it('fails no installation, and says the first error of the compiler', () => {
     const { status, text } = build(fails, '--install')
     expect(text).toBe(
-      `native engine: the build failed, so the reference engine runs, slower (npm run build:native shows why; ${failure})\n`,
+      `native engine: the build failed, so the same kernels run as WebAssembly, slower (npm run build:native shows why; ${failure})\n`,
     )
     expect(status).toBe(0)
   })
@@ -118,7 +118,7 @@ describe.skipIf(process.platform === 'win32')('building the kernels', () => {
     [[], 1],
   ] as const)('%j: says that there is no compiler', (flags, code) => {
     const { status, text } = build(null, ...flags)
-    expect(text).toContain('native engine: no C++ compiler found, so the reference engine runs, slower')
+    expect(text).toContain('native engine: no C++ compiler found, so the same kernels run as WebAssembly, slower')
     expect(status).toBe(code)
   })
 
