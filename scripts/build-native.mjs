@@ -306,7 +306,5 @@ try {
     console.error(`native engine: the build failed: ${reason}`)
     process.exit(1)
   }
-  console.log(
-    `native engine: the build failed, so ${instead} (npm run build:native shows why; ${reason})`,
-  )
+  console.log(`native engine: the build failed, so ${instead} (npm run build:native shows why; ${reason})`)
 }

@@ -118,7 +118,9 @@ describe.skipIf(process.platform === 'win32')('building the kernels', () => {
     [[], 1],
   ] as const)('%j: says that there is no compiler', (flags, code) => {
     const { status, text } = build(null, ...flags)
-    expect(text).toContain('native engine: no C++ compiler found, so the same kernels run as WebAssembly, slower')
+    expect(text).toContain(
+      'native engine: no C++ compiler found, so the same kernels run as WebAssembly, slower',
+    )
     expect(status).toBe(code)
   })
 
