@@ -1,3 +1,5 @@
+import { plural } from './plural.ts'
+
 /** The four parts of every message a user reads: where, what was there, what should be there, what to do. */
 export interface Problem {
   /** File and line, tensor, option or message: `train.jsonl:41`. */
@@ -29,8 +31,8 @@ const mostProblems = 100
 
 function firstOf(problems: readonly Problem[]): readonly Problem[] {
   if (problems.length <= mostProblems) return problems
-  const more = (problems.length - mostProblems).toLocaleString('en-US')
-  return [...problems.slice(0, mostProblems), { place: 'and', found: `${more} more problems` }]
+  const more = plural(problems.length - mostProblems, 'more problem')
+  return [...problems.slice(0, mostProblems), { place: 'and', found: more }]
 }
 
 /** `place: found; expected …. Cure.` in one line; line breaks of paths and of what was found are written out. */

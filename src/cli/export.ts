@@ -4,9 +4,10 @@ import { defineCommand } from './command.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
 import { modelFlags, oneOf } from './flags/model-flags.ts'
 import { interruptedCode } from './terminal/interruptible.ts'
-import { plural } from './terminal/numbers.ts'
 import { runExport, shardFlag } from './run-export.ts'
+import { byteCount } from './terminal/numbers.ts'
 import { terminalOf } from './terminal/terminal.ts'
+import { plural } from '../plural.ts'
 
 const names = Object.keys(exportFormats) as ExportFormatName[]
 

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { unbroken } from './terminal/paint.ts'
 import type { Terminal } from './terminal/terminal.ts'
+import { plural } from '../plural.ts'
 
 /** What a folder holds that a command of fettle is for. */
 interface Found {
@@ -72,7 +73,10 @@ function dataOf(names: readonly string[]): Found | undefined {
   if (first === undefined) return undefined
   const shown = /\s/.test(first) ? `'${first}'` : first
   return {
-    what: data.length === 1 ? `${first} holds rows` : `${first} and ${data.length - 1} more files hold rows`,
+    what:
+      data.length === 1
+        ? `${first} holds rows`
+        : `${first} and ${plural(data.length - 1, 'more file')} hold rows`,
     commands: [
       [`inspect ${shown} --model path/to/model`, 'shows what would be learned'],
       [`train --model path/to/model --data ${shown}`, 'trains'],

@@ -4,8 +4,9 @@ import { defineCommand } from './command.ts'
 import { interruptedCode, untilInterrupted } from './terminal/interruptible.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
 import { showNotices } from './terminal/notices.ts'
-import { plural } from './terminal/numbers.ts'
+import { byteCount } from './terminal/numbers.ts'
 import { terminalOf } from './terminal/terminal.ts'
+import { plural } from '../plural.ts'
 
 /** Puts a model on the Hub. */
 export const push = defineCommand({

@@ -5,7 +5,7 @@ import type { FlagValues } from './command.ts'
 import { modelFlags, oneOf, pathsOf } from './flags/model-flags.ts'
 import { untilInterrupted } from './terminal/interruptible.ts'
 import { showNotices } from './terminal/notices.ts'
-import { plural } from './terminal/numbers.ts'
+import { plural } from '../plural.ts'
 
 /** Of every command that writes weights. */
 export const shardFlag = {

@@ -1,5 +1,6 @@
 import { FettleError } from '../error.ts'
 import type { DataReport, SourceReport } from './report.ts'
+import { plural } from '../plural.ts'
 
 /**
  * Stops at a source none of whose rows can be used, and where nothing came of all of them.
@@ -14,7 +15,7 @@ export function refuseUseless(found: readonly SourceReport[], report: DataReport
     throw nothingIn({ ...found[0], invalidRows: report.invalidRows }, report)
   throw new FettleError({
     place: found.map(({ name }) => name).join(', '),
-    found: `${report.rows} rows, none of which is left: ${leftOut(report)}`,
+    found: `${plural(report.rows, 'row')}, none of which is left: ${leftOut(report)}`,
     expected: 'at least one example',
   })
 }
@@ -33,7 +34,7 @@ export function nothingIn(
   const why = invalid.find((row) => row.place.startsWith(name))?.reason
   return new FettleError({
     place: name,
-    found: `${invalidRows} rows, none of which can be used${why === undefined ? '' : `; the first: ${why}`}`,
+    found: `${plural(invalidRows, 'row')}, none of which can be used${why === undefined ? '' : `; the first: ${why}`}`,
     expected: 'at least one that can',
   })
 }

@@ -52,8 +52,3 @@ export function createTally(): Tally {
     },
   }
 }
-
-/** `1 row`, `3 rows`. */
-export function countOf(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`
-}

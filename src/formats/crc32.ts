@@ -21,8 +21,8 @@ function checksumOf(polynomial: number): Checksum {
 /** CRC-32 by the polynomial of ISO 3309. */
 export const tableCrc32 = checksumOf(0xedb88320)
 
-/** CRC-32 as gzip and ZIP have it: Node's own, which 22.0 and 22.1 lack. */
-export const crc32: Checksum = 'crc32' in zlib ? zlib.crc32 : tableCrc32
+/** CRC-32 as gzip and ZIP have it: Node's own, which 22.0 and 22.1 lack, and pages: asked by name, or their bundler warns of it. */
+export const crc32: Checksum = (Reflect.get(zlib, 'crc32') as Checksum | undefined) ?? tableCrc32
 
 /** CRC-32C, by the polynomial of Castagnoli. */
 export const crc32c = checksumOf(0x82f63b78)

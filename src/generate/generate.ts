@@ -12,6 +12,7 @@ import type { NextRule } from './rules.ts'
 import { sharedBeginnings } from './shared-beginning.ts'
 import { createStopListener } from './stop-strings.ts'
 import type { StopListener } from './stop-strings.ts'
+import { plural } from '../plural.ts'
 
 /** Why a sequence ended: a stop token or stop string, no more room, or the caller's signal. */
 export type FinishReason = 'stop' | 'length' | 'abort'
@@ -201,7 +202,7 @@ function drafterOf(
   if (prompts !== 1)
     throw new FettleError({
       place,
-      found: `${prompts} prompts at once`,
+      found: `${plural(prompts, 'prompt')} at once`,
       expected: 'one prompt: guesses that fail in one row would hold up the others',
       cure: 'Generate one prompt at a time, or without guesses.',
     })
@@ -259,7 +260,7 @@ function checkPrompts(decoder: Decoder, prompts: readonly (readonly number[])[])
       return [
         {
           place,
-          found: `${prompt.length} tokens`,
+          found: plural(prompt.length, 'token'),
           expected: `at most ${decoder.capacity}, the room there is`,
         },
       ]

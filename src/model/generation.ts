@@ -18,6 +18,7 @@ import type { GenerationConfig } from '../tokenizer/index.ts'
 import { checkAssistant, openAssistant, type AssistantModel } from './assistant-model.ts'
 import { checkArgument, checkList, checkObject, isList } from '../check-argument.ts'
 import { flattenBatch, type TokenMatrix } from './passes/flatten.ts'
+import { plural } from '../plural.ts'
 
 /** What a model goes on from. */
 export interface GenerateInputs {
@@ -81,7 +82,7 @@ export async function generateWith(
   if (isOfFile && asked !== (given.maxLength ?? Infinity) && longest >= asked)
     throw new FettleError({
       place: 'generation_config.json: max_length',
-      found: `${asked}, and a prompt of ${longest} tokens`,
+      found: `${asked}, and a prompt of ${plural(longest, 'token')}`,
       expected: 'more than the prompt has',
       cure: 'Say how many tokens are new: maxNewTokens, --max-new-tokens.',
     })

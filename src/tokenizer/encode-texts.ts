@@ -4,6 +4,7 @@ import { padRows, type Padding } from './padding.ts'
 import type { Encoding } from './encoding.ts'
 import { keptTokens, type Truncation } from './max-length.ts'
 import { mapInTurns } from './own-turn.ts'
+import { plural } from '../plural.ts'
 
 /** How texts become tokens; names and defaults are those of transformers. */
 export interface EncodeOptions {
@@ -46,7 +47,7 @@ export async function encodeRows(
   if (pairs !== undefined && pairs.length !== texts.length)
     throw new FettleError({
       place: 'tokenizer.encode',
-      found: `${texts.length} texts and ${pairs.length} pairs`,
+      found: `${plural(texts.length, 'text')} and ${plural(pairs.length, 'pair')}`,
       expected: 'one pair for each text',
     })
   const limit = options.maxLength ?? defaults.maxLength

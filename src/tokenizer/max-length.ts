@@ -1,4 +1,5 @@
 import { FettleError } from '../error.ts'
+import { plural } from '../plural.ts'
 
 /** Which of text and pair gives way. */
 export type Truncation = 'longest_first' | 'only_first' | 'only_second'
@@ -52,7 +53,7 @@ function share(first: number, second: number, room: number, strategy: Truncation
   if (target <= excess)
     throw new FettleError({
       place: 'tokenizer.encode',
-      found: `${target} tokens in the ${strategy === 'only_first' ? 'text' : 'pair'}, of which ${excess} should go`,
+      found: `${plural(target, 'token')} in the ${strategy === 'only_first' ? 'text' : 'pair'}, of which ${excess} should go`,
       expected: 'more tokens than must be removed',
       cure: "Use truncation 'longest_first' or a larger maxLength.",
     })

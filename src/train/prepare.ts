@@ -10,6 +10,7 @@ import {
   type PreparedSet,
 } from './preparation/index.ts'
 import type { TrainingData, TrainingStep } from './task.ts'
+import { plural } from '../plural.ts'
 
 /** What a run of examples trains and evaluates on, and in which order. */
 interface PreparedData extends TrainingData {
@@ -117,6 +118,6 @@ function notesOf({ report }: PreparedSet): string[] {
   const [first] = invalid
   return [
     ...notes,
-    `${invalidRows} rows of eval_data are left out; the first is ${first.place}: ${first.reason}`,
+    `${plural(invalidRows, 'row of eval_data is', 'rows of eval_data are')} left out; the first is ${first.place}: ${first.reason}`,
   ]
 }

@@ -174,7 +174,7 @@ test('--skip-invalid shows what it leaves out, and what nobody reads', async () 
   const { code, stdout } = await run(args)
   expect(code).toBe(0)
   expect(stdout).toContain(
-    '1 of 3 rows cannot be used and are left out:\n  odd.jsonl:2: not JSON: it ends inside a value (column 15); expected a JSON value\nnote: odd.jsonl: the column id is not read\n',
+    'left out: 1 row of 3 that cannot be used\n  odd.jsonl:2: not JSON: it ends inside a value (column 15); expected a JSON value\nnote: odd.jsonl: the column id is not read\n',
   )
   const json = await run([...args, '--json'])
   expect(jsonLines(json.stdout)).toHaveLength(2)

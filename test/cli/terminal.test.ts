@@ -1,14 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { bar, sparkline } from '../../src/cli/terminal/sparkline.ts'
-import { count, duration, percent, plural, short } from '../../src/cli/terminal/numbers.ts'
+import { count, duration, percent, short } from '../../src/cli/terminal/numbers.ts'
 import { clip, paintOf, toTerminal, unbroken, visibleLength } from '../../src/cli/terminal/paint.ts'
 import { hang, terminalOf, wrap } from '../../src/cli/terminal/terminal.ts'
 
 describe('numbers', () => {
   const cases: [shown: string, expected: string][] = [
     [count(61240), '61,240'],
-    [plural(1, 'step'), '1 step'],
-    [plural(1200, 'step'), '1,200 steps'],
     [short(2_600_000), '2.6 M'],
     [short(135_000_000), '135 M'],
     [short(7_240_000_000), '7.2 B'],

@@ -29,7 +29,7 @@ test('the files of an archive are read in the order of their names', async () =>
   ])
   expect(rows).toHaveLength(304)
   expect(rows.at(-1)).toEqual(['é 😀', `${path}/sub/b.jsonl:301`])
-  expect(report.notes).toEqual([`${path}: 1 of 5 files are of another kind, and not read`])
+  expect(report.notes).toEqual([`${path}: not read: 1 of 5 files, of another kind`])
   expect(await rowsOf({ path: join(folder, 'table.csv.zip') })).toEqual([
     ['two\nlines', `${join(folder, 'table.csv.zip')}/table.csv:2`],
   ])

@@ -73,7 +73,7 @@ test('what a source resolves to, and what is worth knowing of it', async () => {
   const [first, second] = ['0', '1'].map((shard) => `${path}/data/train-0000${shard}-of-00003.jsonl`)
   expect(places).toEqual([`${first}:1`, `${second}:1`])
   expect(report.notes).toEqual([
-    `${path}: train: 1 of 3 files are of another kind, and not read`,
+    `${path}: train: not read: 1 of 3 files, of another kind`,
     `${path}: train: 2 of 3 shards are there`,
   ])
   expect(await resolveFiles({ path })).toEqual([first, second])

@@ -148,7 +148,7 @@ export const cases: Record<CheckName, CheckCase> = {
   },
   truncation: {
     fires: withRun('max_length: 100', [...goodRows, chat('Long?', long)]),
-    says: /max_length 100 cuts 1 rows: of \d+ tokens \d+ are kept and \d+ dropped, .* 1 of 3 answers lose their stop token/,
+    says: /max_length 100 cuts 1 row: of \d+ tokens \d+ are kept and \d+ dropped, .* 1 of 3 answers without stop token/,
     silent: withRun('max_length: 100'),
   },
   'position-limit': {
@@ -437,7 +437,7 @@ export const furtherCases: [string, CheckName, () => Promise<DiagnoseInput>, str
     async () => ({
       adapter: await adapterOf(await modelOf(), { tensors: ['model.layers.7.self_attn.q_proj'] }),
     }),
-    'weights for 1 modules',
+    'weights for 1 module',
   ],
   [
     'a head that is tied',

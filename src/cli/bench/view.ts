@@ -2,7 +2,8 @@ import type { KernelReport } from './kernels.ts'
 import type { PeakReport } from './peaks.ts'
 import type { Measurement, PeerMeasurement, Ratio } from './sitting.ts'
 import type { OpFigures } from './train.ts'
-import { count, percent, plural } from '../terminal/numbers.ts'
+import { count, percent } from '../terminal/numbers.ts'
+import { plural } from '../../plural.ts'
 
 /** Lines of columns, the first aligned to the left and the others to the right. */
 export function alignedTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -26,7 +27,7 @@ export function peakLines({ isa, threads, one, all }: PeakReport): string[] {
   ]
   return alignedTable(
     [`peaks (${isa})`, 'float32 GFLOPS', 'bfloat16 GFLOPS', 'int8 GOPS', 'reads GB/s'],
-    [row('1 thread', one), ...(threads === 1 ? [] : [row(`${threads} threads`, all)])],
+    [row('1 thread', one), ...(threads === 1 ? [] : [row(plural(threads, 'thread'), all)])],
   )
 }
 

@@ -15,6 +15,7 @@ import type { LoadedModel } from '../../pipeline/index.ts'
 import type { LoadedAssistant } from '../flags/assistant-flags.ts'
 import { textOf } from '../generate.ts'
 import { stopProbabilities } from './stop-probabilities.ts'
+import { plural } from '../../plural.ts'
 
 /** A conversation with a model, which remembers it. */
 export interface ChatSession {
@@ -173,7 +174,7 @@ export function createChatSession(
       if (messages.length < opening.length + 3)
         throw new FettleError({
           place: 'message',
-          found: `${prompt.length} tokens`,
+          found: plural(prompt.length, 'token'),
           expected: `at most ${room}`,
           cure: 'Shorten it, or start with a larger --context.',
         })

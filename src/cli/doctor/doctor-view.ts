@@ -1,6 +1,7 @@
 import type { Evidence, Diagnosis, NumericResult, Severity } from '../../doctor/index.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import { wrap } from '../terminal/terminal.ts'
+import { plural } from '../../plural.ts'
 
 type Paint = Terminal['paint']
 
@@ -56,7 +57,7 @@ export function showNumeric(
 export function summarise(diagnoses: readonly Diagnosis[]): string {
   const parts = (['error', 'warning', 'note'] as const).flatMap((severity) => {
     const count = diagnoses.filter((diagnosis) => diagnosis.severity === severity).length
-    return count === 0 ? [] : [`${count} ${severity}${count === 1 ? '' : 's'}`]
+    return count === 0 ? [] : [plural(count, severity)]
   })
   return parts.length === 0 ? 'nothing found' : parts.join(', ')
 }

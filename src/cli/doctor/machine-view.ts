@@ -1,6 +1,6 @@
 import type { MachineReport } from '../../doctor/index.ts'
-import { plural } from '../terminal/numbers.ts'
 import { hang, type Terminal } from '../terminal/terminal.ts'
+import { plural } from '../../plural.ts'
 
 /** Which engine runs here and why, for people. */
 export function showMachine(report: MachineReport, terminal: Terminal): string {

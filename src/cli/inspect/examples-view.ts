@@ -6,6 +6,7 @@ import type { TurnParity } from './serve-parity.ts'
 import { clip } from '../terminal/paint.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import type { InspectedPrompt } from './prompts.ts'
+import { plural } from '../../plural.ts'
 
 type Paint = Terminal['paint']
 
@@ -46,9 +47,9 @@ export function showExample(example: InspectedExample, tokenizer: Tokenizer, { p
   )
   return [
     paint.bold(
-      `${formatOrigin(origin)}${wantedText(origin)} · ${inputIds.length} tokens, ${learned} learned${origin.heldOut === true ? ' · held out' : ''}`,
+      `${formatOrigin(origin)}${wantedText(origin)} · ${plural(inputIds.length, 'token')}, ${learned} learned${origin.heldOut === true ? ' · held out' : ''}`,
     ),
-    (from > 0 ? paint.dim(`… ${from} tokens as in the turn before …\n`) : '') +
+    (from > 0 ? paint.dim(`… ${plural(from, 'token')} as in the turn before …\n`) : '') +
       coloured(example, from, tokenizer, paint),
     ...(spans.length === 0 ? [`  ${paint.red('nothing is learned')}`] : lines),
     ...losses,
@@ -64,7 +65,7 @@ export function showPrompt(
 ): string {
   return [
     paint.bold(
-      `${formatOrigin(origin)} · ${inputIds.length} tokens${origin.heldOut === true ? ' · held out' : ''}`,
+      `${formatOrigin(origin)} · ${plural(inputIds.length, 'token')}${origin.heldOut === true ? ' · held out' : ''}`,
     ),
     text,
     ...Object.entries(row).map(([name, value]) =>
@@ -78,7 +79,7 @@ export function showPrompt(
 export function showReport({ rows, invalidRows, invalid, notes }: DataReport): string[] {
   const more = invalidRows - invalid.length
   return [
-    ...(invalidRows === 0 ? [] : [`${invalidRows} of ${rows} rows cannot be used and are left out:`]),
+    ...(invalidRows === 0 ? [] : [`left out: ${plural(invalidRows, 'row')} of ${rows} that cannot be used`]),
     ...invalid.map(({ place, reason }) => `  ${place}: ${reason}`),
     ...(more > 0 ? [`  and ${more} more`] : []),
     ...notes.map((text) => `note: ${text}`),
@@ -132,7 +133,7 @@ export function showTurn(turn: TurnParity, tokenizer: Tokenizer, { paint }: Term
   if (turn.kind === 'refused')
     return `  message ${message} · ${paint.yellow('not served')}: the template refuses this history: ${turn.reason}`
   if (turn.kind === 'same')
-    return `  message ${message} · ${paint.green('same')}: the ${turn.tokens} tokens before it`
+    return `  message ${message} · ${paint.green('same')}: the ${plural(turn.tokens, 'token')} before it`
   const { trainingIds, servingIds, partsAt } = turn
   const around = (ids: Int32Array): string => {
     const before = quote(tokenizer.decode(ids.subarray(Math.max(0, partsAt - 6), partsAt)))

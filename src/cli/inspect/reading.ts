@@ -1,6 +1,6 @@
 import { interruptedCode } from '../terminal/interruptible.ts'
-import { count } from '../terminal/numbers.ts'
 import { createProgressLine, type Terminal } from '../terminal/terminal.ts'
+import { plural } from '../../plural.ts'
 
 /** Examples that are looked at for statistics nobody asked for: some seconds of work. */
 const mostUnasked = 10_000
@@ -33,7 +33,7 @@ export function startReading(all: boolean, terminal: Terminal): Reading {
       const now = performance.now()
       if (now - drawn > redrawMs) {
         drawn = now
-        line.show(`reading: ${count(seen)} examples; Ctrl-C shows what was seen`)
+        line.show(`reading: ${plural(seen, 'example')}; Ctrl-C shows what was seen`)
       }
       return isInterrupted || (!all && seen >= mostUnasked)
     },

@@ -5,6 +5,7 @@ import type { Terminal } from '../terminal/terminal.ts'
 import { showExample, showPrompt, showTurn } from './examples-view.ts'
 import type { InspectedPrompt } from './prompts.ts'
 import { turnComparer, type TurnParity } from './serve-parity.ts'
+import { plural } from '../../plural.ts'
 
 /** Shows examples one after the other. */
 export interface Showing {
@@ -48,7 +49,7 @@ export function createShowing(
     end() {
       if (parted > 0)
         terminal.write(
-          `${parted} ${parted === 1 ? 'answer is' : 'answers are'} served after other tokens than trained on; --per-turn trains each as it is served.\n`,
+          `${plural(parted, 'answer is', 'answers are')} served after other tokens than trained on; --per-turn trains each as it is served.\n`,
         )
     },
   }

@@ -1,9 +1,10 @@
 import type { ColumnStatistics, SourceReport } from '../../data/index.ts'
-import { count, percent, plural } from '../terminal/numbers.ts'
+import { count, percent } from '../terminal/numbers.ts'
 import { clip } from '../terminal/paint.ts'
 import { wrap, type Terminal } from '../terminal/terminal.ts'
 import { binsOf, drawHistogram } from './histogram.ts'
 import type { DataStatistics } from './statistics.ts'
+import { plural } from '../../plural.ts'
 
 /** What data are: each source with its columns, the lengths of the examples, what is learned and what is lost. */
 export function showStatistics(statistics: DataStatistics, terminal: Terminal): string[] {
@@ -12,7 +13,7 @@ export function showStatistics(statistics: DataStatistics, terminal: Terminal): 
   const lines = statistics.sources.flatMap(({ found, columns, leftOut }) => [
     ...indented(sourceLine(found, statistics.isPartial), width, '').map(paint.bold),
     ...columns.flatMap((column) => columnLines(column, found, terminal)),
-    ...(leftOut > 0 ? [`  and ${count(leftOut)} more columns`] : []),
+    ...(leftOut > 0 ? [`  and ${plural(leftOut, 'more column')}`] : []),
     '',
   ])
   if (examples === 0) return lines

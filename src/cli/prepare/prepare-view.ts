@@ -1,7 +1,8 @@
 import type { PrepareEvent } from '../../train/index.ts'
-import { count, duration, plural, short } from '../terminal/numbers.ts'
+import { count, duration, short } from '../terminal/numbers.ts'
 import { bar } from '../terminal/sparkline.ts'
 import type { ProgressLine, Terminal } from '../terminal/terminal.ts'
+import { plural } from '../../plural.ts'
 
 /** In a pipe, a line after so long. */
 const lineEveryMs = 5000

@@ -5,10 +5,11 @@ import { defineCommand } from '../command.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'
 import { pathsOf } from '../flags/model-flags.ts'
 import { showNotices } from '../terminal/notices.ts'
-import { count, duration, plural } from '../terminal/numbers.ts'
+import { count, duration } from '../terminal/numbers.ts'
 import { prepareView } from './prepare-view.ts'
 import { loadingOf, readRun, runFiles, runFlags } from '../flags/run-flags.ts'
 import { createProgressLine, terminalOf } from '../terminal/terminal.ts'
+import { plural } from '../../plural.ts'
 
 /** Prepares the data of a run and keeps them, so that training begins at once. */
 export const prepare = defineCommand({

@@ -5,11 +5,6 @@ export function count(value: number): string {
   return grouped.format(value)
 }
 
-/** `1 step`, `2 steps` */
-export function plural(value: number, noun: string): string {
-  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
-}
-
 /** `2.6 M`, `135 M`, `620 k` */
 export function short(value: number): string {
   const [scaled, unit] =

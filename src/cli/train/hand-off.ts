@@ -2,9 +2,9 @@ import { join, resolve } from 'node:path'
 import { FettleError } from '../../error.ts'
 import { commandFor, schedulers, writeHandOff, type HandOff } from '../../remote/index.ts'
 import { train, type Execute } from '../../train/index.ts'
-import { plural } from '../terminal/numbers.ts'
 import type { readRun } from '../flags/run-flags.ts'
 import type { Terminal } from '../terminal/terminal.ts'
+import { plural } from '../../plural.ts'
 
 type RunInput = Parameters<typeof train>[0]
 

@@ -3,8 +3,8 @@ import { writeFileAtomic } from '../../formats/index.ts'
 import { readRunEvents, reportPage } from '../../train/report/index.ts'
 import { defineCommand } from '../command.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'
-import { plural } from '../terminal/numbers.ts'
 import { terminalOf } from '../terminal/terminal.ts'
+import { plural } from '../../plural.ts'
 
 /** The newest run, where none is named. */
 export const latestRun = 'runs/latest'

@@ -7,12 +7,13 @@ import type {
   StepEvent,
   TrainEvent,
 } from '../../train/index.ts'
-import { count, duration, percent, plural, short } from '../terminal/numbers.ts'
+import { count, duration, percent, short } from '../terminal/numbers.ts'
 import { prepareView } from '../prepare/prepare-view.ts'
 import { metricChanges, metricTexts, sourceTexts } from './run-metrics.ts'
 import { bar, sparkline } from '../terminal/sparkline.ts'
 import { createProgressLine, hang } from '../terminal/terminal.ts'
 import type { Terminal } from '../terminal/terminal.ts'
+import { plural } from '../../plural.ts'
 
 /** Shows a run as it goes: a progress line on a terminal, a line an event in a pipe. */
 export interface RunView {

@@ -8,6 +8,7 @@ import { createBitSet } from './bit-set.ts'
 import { createHashSet } from './hash-set.ts'
 import { mapRows } from './map-rows.ts'
 import { createRowKey, type RowKey } from './row-key.ts'
+import { plural } from '../../plural.ts'
 
 /** A row on its way through the stages. */
 export interface OpenedRow {
@@ -97,7 +98,7 @@ function nothingLeft(found: SourceReport, report: DataReport): FettleError {
   if (found.rows === found.invalidRows) return nothingIn(found, report)
   return new FettleError({
     place: found.name,
-    found: `${found.rows} rows, all of which are left out as duplicates, by its function or as unusable`,
+    found: `${plural(found.rows, 'row')}, all left out as duplicates, by its function or as unusable`,
     expected: 'at least one for a mixture by weight',
   })
 }

@@ -7,6 +7,7 @@ import type { MixedRow } from '../mix/read-mixed-rows.ts'
 import { numberOf } from '../../formats/json/index.ts'
 import { describeValue, isNothing, listNames } from '../values.ts'
 import { isEqual, withoutCommonBeginning } from './common-beginning.ts'
+import { plural } from '../../plural.ts'
 
 /**
  * What is learned from rows of preferences: `pairs` of a chosen and a rejected answer; `answers` that are each wanted or not, of which
@@ -63,7 +64,7 @@ export async function* answerRows(
   if (equal.length > 0)
     note(
       options.report,
-      `${equal.length === 1 ? '1 pair has' : `${equal.length} pairs have`} equal answers, learned as wanted and as unwanted: ${formatRows(equal)}`,
+      `${plural(equal.length, 'pair has', 'pairs have')} equal answers, learned as wanted and as unwanted: ${formatRows(equal)}`,
     )
 }
 

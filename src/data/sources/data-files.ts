@@ -3,6 +3,7 @@ import { hasWildcards } from '../../formats/index.ts'
 import { listNames } from '../values.ts'
 import { matching, type Listing } from './listing.ts'
 import { extensionsOf, kindOf, type FileKind, type Part, type ReaderSettings } from './parts.ts'
+import { plural } from '../../plural.ts'
 
 /*
  * Which files are which split, as `datasets` 5.2 finds them (data_files.py, packaged_modules/__init__.py, load.py).
@@ -179,7 +180,7 @@ export function chooseFiles(
   )
   const left = found.length - chosen.length
   const notes =
-    left === 0 ? [] : [`${place}: ${left} of ${found.length} files are of another kind, and not read`]
+    left === 0 ? [] : [`${place}: not read: ${left} of ${plural(found.length, 'file')}, of another kind`]
   return { kind, chosen, notes }
 }
 

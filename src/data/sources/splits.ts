@@ -1,4 +1,5 @@
 import { FettleError } from '../../error.ts'
+import { plural } from '../../plural.ts'
 
 /*
  * Splits and slices of them as `datasets` writes them (arrow_reader.py): train, train[:1000], train[10%:20%], train[-100:],
@@ -92,7 +93,7 @@ export function bordersOf(
   if (dropsRemainder && count < 100)
     throw new FettleError({
       place,
-      found: `${count} rows in ${split}`,
+      found: `${plural(count, 'row')} in ${split}`,
       expected: 'at least 100 for pct1_dropremainder',
       cure: 'Leave the rounding out.',
     })

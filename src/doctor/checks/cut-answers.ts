@@ -1,6 +1,7 @@
 import type { Check } from '../check.ts'
 import { createTally } from '../check.ts'
 import type { Patient } from '../patient.ts'
+import { plural } from '../../plural.ts'
 
 /** What `fettle train` takes when the run file does not say. */
 const defaultMaxLength = 1024
@@ -31,7 +32,10 @@ export const cutAnswers: Check = {
         const cut = spans.filter(({ end, status }) => end > limit && status !== 'no-stop').length
         ledger.cutStops += cut
         if (!mask.subarray(1, limit).includes(1)) ledger.emptied += 1
-        rows.add(() => ({ place, says: `${length} tokens, ${cut} stop tokens behind the cut` }))
+        rows.add(() => ({
+          place,
+          says: `${plural(length, 'token')}, ${plural(cut, 'stop token')} behind the cut`,
+        }))
       },
       finish() {
         if (rows.count === 0) return []
@@ -41,7 +45,7 @@ export const cutAnswers: Check = {
           {
             severity: cutStops >= badShare * answers && cutStops > 0 ? 'error' : 'warning',
             place: rows.evidence[0]?.place ?? '',
-            found: `max_length ${limit} cuts ${number(rows.count)} rows: of ${number(tokens)} tokens ${number(tokens - dropped)} are kept and ${number(dropped)} dropped, ${number(learnedDropped)} of them learned; ${number(cutStops)} of ${number(answers)} answers lose their stop token${emptied > 0 ? `, ${number(emptied)} rows everything that is learned` : ''}`,
+            found: `max_length ${limit} cuts ${plural(rows.count, 'row')}: of ${plural(tokens, 'token')} ${number(tokens - dropped)} are kept and ${number(dropped)} dropped, ${number(learnedDropped)} of them learned; ${number(cutStops)} of ${plural(answers, 'answer')} without stop token${emptied > 0 ? `, ${plural(emptied, 'row')} without anything that is learned` : ''}`,
             evidence: rows.evidence,
             why: 'An answer without its end teaches the model to go on: a few per cent are enough that it does not stop.',
             cure: 'Raise max_length, shorten or split these rows, or leave them out.',

@@ -1,7 +1,8 @@
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import { excerptOf, type Draft } from '../diagnosis.ts'
 import type { Patient } from '../patient.ts'
+import { plural } from '../../plural.ts'
 
 /** Two bos tokens at the beginning: in rows, or in what a tool makes that tokenises rendered chats as text. */
 export const doubleBos: Check = {
@@ -51,7 +52,7 @@ export const doubleBos: Check = {
               {
                 severity: 'error',
                 place: tally.evidence[0]?.place ?? '',
-                found: `${countOf(tally.count, 'row begins', 'rows begin')} with two bos tokens`,
+                found: `${plural(tally.count, 'row begins', 'rows begin')} with two bos tokens`,
                 evidence: tally.evidence,
                 why: 'The model learns texts that begin as no server will begin them.',
                 cure: 'Take one of them out of the data, or give fettle the messages instead of texts.',

@@ -3,8 +3,9 @@ import type { Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
 import type { Check } from '../check.ts'
 import type { Split } from '../patient.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import { excerptOf, type Draft } from '../diagnosis.ts'
+import { plural } from '../../plural.ts'
 
 /** Rows that occur twice, and evaluation rows that are trained on. Of a row only two hashes are kept. */
 export const duplicates: Check = {
@@ -43,7 +44,7 @@ export const duplicates: Check = {
           drafts.push({
             severity: 'error',
             place: leaked.evidence[0]?.place ?? '',
-            found: `${countOf(leaked.count, 'row')} of ${rows.eval} for evaluation ${leaked.count === 1 ? 'is' : 'are'} in the training data`,
+            found: `${plural(leaked.count, 'row')} of ${rows.eval} for evaluation ${leaked.count === 1 ? 'is' : 'are'} in the training data`,
             evidence: leaked.evidence,
             why: 'The evaluation measures what was learned by heart, and looks better than the model is.',
             cure: 'Take these rows out of one of the two.',
@@ -52,7 +53,7 @@ export const duplicates: Check = {
           drafts.push({
             severity: 'warning',
             place: asked.evidence[0]?.place ?? '',
-            found: `${countOf(asked.count, 'question')} of the evaluation ${asked.count === 1 ? 'is' : 'are'} in the training data with another answer`,
+            found: `${plural(asked.count, 'question')} of the evaluation ${asked.count === 1 ? 'is' : 'are'} in the training data with another answer`,
             evidence: asked.evidence,
             why: 'The evaluation measures less of what is new than it seems.',
             cure: 'Split the data by question.',
@@ -61,7 +62,7 @@ export const duplicates: Check = {
           drafts.push({
             severity: twice.count > 0.05 * (rows.train + rows.eval) ? 'warning' : 'note',
             place: twice.evidence[0]?.place ?? '',
-            found: `${countOf(twice.count, 'row')} of ${rows.train + rows.eval} ${twice.count === 1 ? 'occurs' : 'occur'} twice`,
+            found: `${plural(twice.count, 'row')} of ${rows.train + rows.eval} ${twice.count === 1 ? 'occurs' : 'occur'} twice`,
             evidence: twice.evidence,
             why: 'Repeated rows are learned by heart first, and weigh more than they should.',
             cure: 'Keep one of each.',

@@ -1,7 +1,8 @@
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import { embeddingOf } from '../model-files.ts'
 import type { Patient } from '../patient.ts'
+import { plural } from '../../plural.ts'
 
 /** Rows of the embedding that is used: an adapter may bring a larger one. */
 function rowsOf({ model, adapter }: Patient): { rows: number; place: string } | undefined {
@@ -51,7 +52,7 @@ export const embeddingSize: Check = {
               {
                 severity: 'error',
                 place: tally.evidence[0]?.place ?? '',
-                found: `${countOf(tally.count, 'row has', 'rows have')} token ids beyond the ${embedding.rows} of this model`,
+                found: `${plural(tally.count, 'row has', 'rows have')} token ids beyond the ${embedding.rows} of this model`,
                 evidence: tally.evidence,
                 why: 'These rows were tokenised for another model; the ids that do exist mean other tokens too.',
                 cure: 'Tokenise the data with the tokenizer of the model that is trained.',

@@ -1,7 +1,8 @@
 import { reasoningFields, type Message } from '../../chat/index.ts'
 import type { Conversation } from '../../data/index.ts'
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
+import { plural } from '../../plural.ts'
 
 /** Learned answers that say nothing. */
 export const emptyAnswers: Check = {
@@ -23,7 +24,7 @@ export const emptyAnswers: Check = {
               {
                 severity: 'warning',
                 place: tally.evidence[0]?.place ?? '',
-                found: `${countOf(tally.count, 'answer')} of ${answers} ${tally.count === 1 ? 'is' : 'are'} empty`,
+                found: `${plural(tally.count, 'answer')} of ${answers} ${tally.count === 1 ? 'is' : 'are'} empty`,
                 evidence: tally.evidence,
                 why: 'The model learns to stop before it has said anything.',
                 cure: 'Leave these rows out, or mark the messages train: false.',

@@ -1,5 +1,6 @@
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
+import { plural } from '../../plural.ts'
 
 /** Rows in which no token is learned. */
 export const nothingToLearn: Check = {
@@ -17,7 +18,7 @@ export const nothingToLearn: Check = {
           says:
             conversation.kind === 'messages'
               ? `roles ${conversation.messages.map(({ role }) => role).join(', ')}`
-              : `${mask.length} tokens`,
+              : plural(mask.length, 'token'),
         }))
       },
       finish: () =>
@@ -27,7 +28,7 @@ export const nothingToLearn: Check = {
               {
                 severity: tally.count === rows ? 'error' : 'warning',
                 place: tally.evidence[0]?.place ?? '',
-                found: `${countOf(tally.count, 'row')} of ${rows} with nothing to learn`,
+                found: `${plural(tally.count, 'row')} of ${rows} with nothing to learn`,
                 evidence: tally.evidence,
                 why: 'They cost time and change nothing; where it is all rows, so is the run.',
                 cure: 'Is the answer in a role that is not assistant (map it with roles), empty, or marked train: false?',

@@ -1,6 +1,7 @@
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import { configNumber } from '../model-files.ts'
+import { plural } from '../../plural.ts'
 
 const why =
   'The model has never seen positions that far; its answers there are noise, and training on them hurts.'
@@ -29,7 +30,7 @@ export const positionLimit: Check = {
     const tally = createTally()
     return {
       example({ place, example: { inputIds } }) {
-        if (inputIds.length > limit) tally.add(() => ({ place, says: `${inputIds.length} tokens` }))
+        if (inputIds.length > limit) tally.add(() => ({ place, says: plural(inputIds.length, 'token') }))
       },
       finish: () =>
         tally.count === 0
@@ -38,7 +39,7 @@ export const positionLimit: Check = {
               {
                 severity: 'error',
                 place: tally.evidence[0]?.place ?? '',
-                found: `${countOf(tally.count, 'row is', 'rows are')} longer than the model's ${limit} positions`,
+                found: `${plural(tally.count, 'row is', 'rows are')} longer than the model's ${limit} positions`,
                 evidence: tally.evidence,
                 why,
                 cure: `Set max_length to at most ${limit}; then look at what it cuts.`,

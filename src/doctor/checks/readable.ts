@@ -1,7 +1,8 @@
 import type { FettleError, Problem } from '../../error.ts'
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import type { Draft } from '../diagnosis.ts'
+import { plural } from '../../plural.ts'
 
 const why = 'What cannot be read is not trained on, or ends the run.'
 
@@ -66,7 +67,7 @@ export const readable: Check = {
         return [
           {
             ...asDraft(problem),
-            found: `${countOf(tally.count, 'row')} cannot be read: ${problem.found}`,
+            found: `${plural(tally.count, 'row')} cannot be read: ${problem.found}`,
             evidence: tally.evidence,
           },
         ]

@@ -1,7 +1,8 @@
-import { countOf, type Check } from '../check.ts'
+import { type Check } from '../check.ts'
 import type { Draft } from '../diagnosis.ts'
 import type { JsonObject } from '../json-file.ts'
 import { adapts, type Patient } from '../patient.ts'
+import { plural } from '../../plural.ts'
 
 /*
  * What programs that serve models take of an adapter, as their sources read it: vLLM 0.33 (vllm/lora, vllm/config/lora.py), llama.cpp
@@ -56,7 +57,7 @@ function draftOf(
   return {
     severity: 'note',
     place: adapter?.path ?? run?.place ?? 'lora',
-    found: `an adapter that ${countOf(reasons.length - mergedIn.length, 'program serves', 'programs serve')} as it is, and ${mergedIn.join(', ')} only merged`,
+    found: `an adapter that ${plural(reasons.length - mergedIn.length, 'program serves', 'programs serve')} as it is, and ${mergedIn.join(', ')} only merged`,
     evidence: reasons.map(([server, merged, hints]) => ({
       place: server,
       says: merged.length > 0 ? `merged: ${merged.join('; ')}` : ['as it is', ...hints].join(', '),

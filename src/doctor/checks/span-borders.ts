@@ -1,7 +1,8 @@
 import type { SpanStatus } from '../../chat/index.ts'
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import { excerptOf, type Draft } from '../diagnosis.ts'
+import { plural } from '../../plural.ts'
 
 const texts: Partial<Record<SpanStatus, Pick<Draft, 'why' | 'cure'> & { found: string }>> = {
   inferred: {
@@ -49,7 +50,7 @@ export const spanBorders: Check = {
             {
               severity: 'error',
               place: evidence[0]?.place ?? '',
-              found: `${countOf(count, 'answer')} of ${answers} ${found}`,
+              found: `${plural(count, 'answer')} of ${answers} ${found}`,
               evidence,
               why,
               cure,

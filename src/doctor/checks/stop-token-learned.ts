@@ -1,8 +1,9 @@
 import type { Check } from '../check.ts'
-import { countOf, createTally, type SeenExample } from '../check.ts'
+import { createTally, type SeenExample } from '../check.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
 import { excerptOf } from '../diagnosis.ts'
 import { templateStops, type Patient } from '../patient.ts'
+import { plural } from '../../plural.ts'
 
 /** Ids that end a turn, by template, tokenizer and generation_config.json. */
 function stopIds(patient: Patient): Set<number> {
@@ -78,7 +79,7 @@ export const stopTokenLearned: Check = {
               {
                 severity: 'warning' as const,
                 place: passedOver.evidence[0]?.place ?? '',
-                found: `${countOf(passedOver.count, 'answer')} of ${turns} ${passedOver.count === 1 ? 'ends' : 'end'} in ${[...passedTokens].slice(0, 3).join(' ')}, at which no generation stops`,
+                found: `${plural(passedOver.count, 'answer')} of ${turns} ${passedOver.count === 1 ? 'ends' : 'end'} in ${[...passedTokens].slice(0, 3).join(' ')}, at which no generation stops`,
                 evidence: passedOver.evidence,
                 why: 'The template ends these turns, earlier ones mostly, with another token than the last (gpt-oss: <|end|> instead of <|return|>). A model that learns to write it goes on behind it.',
                 cure: 'Set per_turn: true, so that every answer is trained as the last one, or learn: last; or list the token in eos_token_id of generation_config.json where it does end a turn.',
@@ -90,7 +91,7 @@ export const stopTokenLearned: Check = {
               {
                 severity: 'error' as const,
                 place: masked.evidence[0]?.place ?? '',
-                found: `the stop token is masked behind ${countOf(masked.count, 'answer')} of ${turns}`,
+                found: `the stop token is masked behind ${plural(masked.count, 'answer')} of ${turns}`,
                 evidence: masked.evidence,
                 why: 'The model learns what to say and never that it ends: generation runs on. A collator that masks labels by the pad id does this when pad is eos.',
                 cure: 'Tokenise the data anew with labels on the stop token, or give fettle the messages instead of tokens.',
@@ -102,7 +103,7 @@ export const stopTokenLearned: Check = {
               {
                 severity: missing.count === turns ? ('error' as const) : ('warning' as const),
                 place: missing.evidence[0]?.place ?? '',
-                found: `no stop token behind ${countOf(missing.count, 'learned stretch', 'learned stretches')} of ${turns}`,
+                found: `no stop token behind ${plural(missing.count, 'learned stretch', 'learned stretches')} of ${turns}`,
                 evidence: missing.evidence,
                 why: 'Who never sees an answer end does not learn to end one.',
                 cure: 'Append the eos token to every answer (add_eos_token), or give fettle the messages instead of tokens.',

@@ -3,6 +3,7 @@ import { checkTargets, loraConfig, matchModules } from '../../peft/index.ts'
 import type { Check } from '../check.ts'
 import type { Draft } from '../diagnosis.ts'
 import { linearModules, type AdapterFiles, type ModelFiles } from '../model-files.ts'
+import { plural } from '../../plural.ts'
 
 /** Names of layers to adapt, or of an adapter's tensors, that the model does not have. */
 export const targetModules: Check = {
@@ -90,7 +91,7 @@ function foreignTensors(model: ModelFiles, { path, tensors }: AdapterFiles): Dra
     {
       severity: 'error',
       place: `${path}/adapter_model.safetensors`,
-      found: `weights for ${missing.length} modules that ${model.path} does not have`,
+      found: `weights for ${plural(missing.length, 'module')} that ${model.path} does not have`,
       evidence: missing.slice(0, 3).map((name) => ({ place: name })),
       why: 'The adapter was made for another model; PEFT leaves such weights out with a warning.',
       cure: 'Use it with the model that it was trained on.',

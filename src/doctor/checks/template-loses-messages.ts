@@ -2,10 +2,11 @@ import { fitMessages, parseChatTemplate, reasoningFields, type Message } from '.
 import type { Conversation } from '../../data/index.ts'
 import { renderOptions } from '../../tokenizer/index.ts'
 import type { Check, Tally } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import type { Draft, Severity } from '../diagnosis.ts'
 import type { TokenizerFacts } from '../patient.ts'
 import { compareWithRendered, type Loss, type LossKind } from './message-losses.ts'
+import { plural } from '../../plural.ts'
 
 /** Conversations of one form are treated alike by a template: a few of each form are looked at. */
 const perForm = 2
@@ -96,7 +97,7 @@ function rejectedDraft({ count, evidence }: Tally, reason: string): Draft {
   return {
     severity: 'error',
     place: evidence[0]?.place ?? '',
-    found: `${countOf(count, 'conversation')} that the template rejects: ${reason}`,
+    found: `${plural(count, 'conversation')} that the template rejects: ${reason}`,
     evidence,
     why: 'The run stops at the first of them.',
     cure: 'Change the conversations (roles that alternate, no system message) or use a template that takes them.',
@@ -137,7 +138,7 @@ function lossesOf(
     const rendered = render(messages, true)
     const losses = compareWithRendered(messages, rendered)
     if (tools !== undefined && tools.length > 0 && render(messages, false).text === rendered.text)
-      losses.push({ kind: 'tools dropped', says: `${tools.length} tools` })
+      losses.push({ kind: 'tools dropped', says: plural(tools.length, 'tool') })
     return losses
   } catch {
     // Shown as refused.

@@ -1,6 +1,7 @@
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import type { Patient } from '../patient.ts'
+import { plural } from '../../plural.ts'
 
 const hasNoTemplate = ({ tokenizer }: Patient) =>
   tokenizer !== undefined && tokenizer.tokenizer.chatTemplate === undefined
@@ -37,7 +38,7 @@ export const templateMissing: Check = {
               {
                 severity: 'error',
                 place: patient.tokenizer?.path ?? '',
-                found: `no chat template, and ${countOf(tally.count, 'conversation')} to render`,
+                found: `no chat template, and ${plural(tally.count, 'conversation')} to render`,
                 evidence: tally.evidence,
                 why: 'Without a template nothing says where turns begin and end.',
                 cure: "Use setupChatFormat(model, tokenizer, 'chatml'), or chat_template: chatml in the run file.",

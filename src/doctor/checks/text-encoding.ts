@@ -1,6 +1,7 @@
 import type { Check } from '../check.ts'
-import { countOf, createTally } from '../check.ts'
+import { createTally } from '../check.ts'
 import { excerptOf } from '../diagnosis.ts'
+import { plural } from '../../plural.ts'
 
 /**
  * UTF-8 that was read as Latin-1 or Windows-1252 (é became Ã©, ’ became â€™, 😀 became ðŸ˜€), and the character that
@@ -43,7 +44,7 @@ export const textEncoding: Check = {
               {
                 severity: 'warning',
                 place: tally.evidence[0]?.place ?? '',
-                found: `${countOf(tally.count, 'row')} with characters that were decoded wrongly`,
+                found: `${plural(tally.count, 'row')} with characters that were decoded wrongly`,
                 evidence: tally.evidence,
                 why: 'The model learns to write them so.',
                 cure: 'Make the data anew from a source in UTF-8, or repair them (in Python: ftfy.fix_text).',

@@ -1,8 +1,8 @@
 import type { ByteRange } from '../../formats/index.ts'
 import { readTensorBytes } from '../../formats/index.ts'
 import type { Check } from '../check.ts'
-import { countOf } from '../check.ts'
 import type { Draft } from '../diagnosis.ts'
+import { plural } from '../../plural.ts'
 
 /** Bytes of a tensor that are looked at at a time. */
 const pieceBytes = 1 << 22
@@ -35,10 +35,10 @@ export const weightsNotFinite: Check = {
       drafts.push({
         severity: 'error',
         place: files.path,
-        found: `${countOf(total, 'weight is', 'weights are')} NaN or infinite, in ${countOf(found.length, 'tensor')}`,
+        found: `${plural(total, 'weight is', 'weights are')} NaN or infinite, in ${plural(found.length, 'tensor')}`,
         evidence: found
           .slice(0, 3)
-          .map(({ name, count }) => ({ place: name, says: countOf(count, 'number') })),
+          .map(({ name, count }) => ({ place: name, says: plural(count, 'number') })),
         why: 'Every answer and every gradient that meets them is NaN as well.',
         cure: 'Download the files again; if a run wrote them, go back to a checkpoint before its loss was NaN.',
       })

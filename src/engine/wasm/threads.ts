@@ -21,7 +21,7 @@ function nodeThreads(): NodeThreads | undefined {
 /** Why there can be no threads over one memory; undefined where there can. */
 export function threadsProblem(): string | undefined {
   if (typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false)
-    return 'this page is not cross-origin isolated (its server sends no Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp)'
+    return 'this page is not cross-origin isolated (for that its server sends Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, and the browser keeps to them)'
   if (nodeThreads() === undefined && typeof Worker === 'undefined') return 'this host has no workers'
   return undefined
 }

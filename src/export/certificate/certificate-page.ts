@@ -1,6 +1,7 @@
 import type { Certificate, CertifiedForm, HashedFile } from './certificate.ts'
 import type { RowsFrom } from './certificate-rows.ts'
 import type { ComparedRow } from './compare-rows.ts'
+import { plural } from '../../plural.ts'
 
 /** A certificate for people: one page without scripts, readable offline. */
 export function certificatePage(certificate: Certificate): string {
@@ -46,7 +47,7 @@ function formSection(form: CertifiedForm): string {
   const numbers =
     kl === null
       ? ''
-      : `<p>Mean divergence ${kl.toExponential(2)} nats (bound ${bound}), likeliest token equal at ${((agreement ?? 0) * 100).toFixed(1)}% of places; ${prompts} of ${rows.length} prompts and ${same} answers equal.</p>`
+      : `<p>Mean divergence ${kl.toExponential(2)} nats (bound ${bound}), likeliest token equal at ${((agreement ?? 0) * 100).toFixed(1)}% of places; ${prompts} of ${plural(rows.length, 'prompt')} and ${same} answers equal.</p>`
   return `<h2>${escaped(type)}: <span class="${verdict.replace(' ', '-')}">${verdict}</span></h2>
 <p><code>${escaped(path)}</code>, by ${escaped(by)}${isReadBack ? ': fettle read the files back, this is not the runtime that they are for' : ''}. ${escaped(note ?? '')}</p>
 ${problems.map(({ found, expected }) => `<p class="failed">Found ${escaped(found)}; expected ${escaped(expected)}.</p>`).join('\n')}
@@ -68,7 +69,7 @@ function rowSection(row: ComparedRow): string {
     same_answer: isSame,
   } = row
   const answer = (name: string, { text, ids: own, stop }: ComparedRow['live']) =>
-    `<tr><th>${name}<td><pre>${escaped(text)}</pre><td>${own.length} tokens, ${stop === 'stop' ? 'stops' : 'goes on'}</tr>`
+    `<tr><th>${name}<td><pre>${escaped(text)}</pre><td>${plural(own.length, 'token')}, ${stop === 'stop' ? 'stops' : 'goes on'}</tr>`
   return `<details${isSame ? '' : ' open'}><summary>${escaped(origin)}: ${isSame ? 'equal' : 'other'}, divergence ${kl.toExponential(2)}</summary>
 <pre>${escaped(prompt)}</pre>
 <p class="ids">${ids.join(' ')}</p>

@@ -5,6 +5,7 @@ import type { ChosenFiles, ModelKind } from './choose-files.ts'
 import { loadingText } from './loading-text.ts'
 import type { Provenance } from './provenance.ts'
 import { version } from '../../version.ts'
+import { plural } from '../../plural.ts'
 
 /** Who loads it, and what it is to its base, as the Hub names both. */
 const kinds: { readonly [Kind in ModelKind]: { library: string; relation: string; what: string } } = {
@@ -140,7 +141,7 @@ function lossText({ events }: Provenance): string {
 }
 
 function lossLine(of: string, { step, loss }: { step: number; loss: number }): Line {
-  return [`${of}, after ${step} steps`, loss.toFixed(4)]
+  return [`${of}, after ${plural(step, 'step')}`, loss.toFixed(4)]
 }
 
 function evaluation(of: string, event: EvalEvent): Line {

@@ -2,6 +2,7 @@ import type { z } from 'zod'
 import { clipText, FettleError, listNames, quoteValue, type Problem } from '../../error.ts'
 import { expectedBy } from '../../schema-issue.ts'
 import { isJsonObject, type JsonObject } from './parse-object.ts'
+import { plural } from '../../plural.ts'
 
 /** What fettle knows of the keys of a file that others write. A key that stands nowhere here is named as not read. */
 export interface ForeignKeys<Obeyed extends z.ZodObject = z.ZodObject> {
@@ -82,7 +83,7 @@ function firstOf(problems: readonly Problem[], place: string): Problem[] {
   const left = problems.length - shownProblems
   return left <= 0
     ? [...problems]
-    : [...problems.slice(0, shownProblems), { place, found: `${left} more values like these` }]
+    : [...problems.slice(0, shownProblems), { place, found: `${plural(left, 'more value')} like these` }]
 }
 
 /** For `isHarmless`: one of these values. */

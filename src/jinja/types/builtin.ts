@@ -3,6 +3,7 @@ import { leftOutFault } from '../left-out.ts'
 import { indexArgument } from './numbers.ts'
 import { plain, type Str } from './text.ts'
 import { isStr, PyFunction, typeFault, typeName, type Named, type Value } from './values.ts'
+import { plural } from '../../plural.ts'
 
 /** What a builtin is given, in the order of its parameters; what is missing is undefined. */
 export type Given = readonly (Value | undefined)[]
@@ -66,7 +67,7 @@ export function callBuiltin<Self, Result>(
   if (positional.length > names.length)
     throw new Fault(
       'TypeError',
-      `${name}() takes at most ${names.length} argument${names.length === 1 ? '' : 's'} (${positional.length} given)`,
+      `${name}() takes at most ${plural(names.length, 'argument')} (${positional.length} given)`,
     )
   if (named.size === 0 && positional.length >= required && positional.length <= kept)
     return call(self, positional, named)

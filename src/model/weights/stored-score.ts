@@ -2,6 +2,7 @@ import { FettleError } from '../../error.ts'
 import { withScoreHead } from '../blocks/architecture.ts'
 import type { ModelDescription } from '../families/index.ts'
 import type { StoredTensors } from './stored-tensors.ts'
+import { plural } from '../../plural.ts'
 
 /**
  * A model whose config.json says that it is one for sequence classification, as a reward model: with one label, whose score its head gives.
@@ -21,7 +22,7 @@ export function withStoredScore(
   if (labels === 1) return { ...described, architecture }
   throw new FettleError({
     place: `${place}: architectures`,
-    found: `${className}, and ${labels === undefined ? `no tensor ${key}` : `${key} for ${labels} labels`}`,
+    found: `${className}, and ${labels === undefined ? `no tensor ${key}` : `${key} for ${plural(labels, 'label')}`}`,
     expected: 'a reward model: one label',
     ...(labels === undefined && { cure: 'Its weights are those of another class, or incomplete.' }),
   })

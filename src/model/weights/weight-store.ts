@@ -4,6 +4,7 @@ import type { Problem } from '../../error.ts'
 import { FettleError } from '../../error.ts'
 import type { Parameter, ParameterPart, StoredTensor } from './parameters.ts'
 import { partShape, tensorsOf } from './parameters.ts'
+import { plural } from '../../plural.ts'
 
 /** Where a model's parameters come from, as they are in memory: transforms are applied. */
 export interface WeightStore {
@@ -96,7 +97,7 @@ function throwShapes(problems: readonly Problem[], unread: readonly Problem[]): 
   const shown = problems.slice(0, 5)
   const cure =
     problems.length > shown.length
-      ? `${problems.length - shown.length} more tensors do not fit: the weights belong to another config.json, or the file is incomplete.`
+      ? `${plural(problems.length - shown.length, 'more tensor does', 'more tensors do')} not fit: the weights belong to another config.json, or the file is incomplete.`
       : 'The weights belong to another config.json, or the file is incomplete: save or download the model again.'
   const last = shown.length - 1
   throw new FettleError([

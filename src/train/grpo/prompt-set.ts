@@ -15,6 +15,7 @@ import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { TrainOptions } from '../options/index.ts'
 import { refuseUnknownTokens } from '../preparation/index.ts'
 import { createDataHash } from '../runs/index.ts'
+import { plural } from '../../plural.ts'
 
 /** A prompt as tokens, and its row. */
 export interface EncodedPrompt extends Pick<Prompt, 'origin' | 'row'> {
@@ -60,7 +61,7 @@ export async function readPromptSet(
     if (origin.heldOut === true) set.heldOut.push(prompt)
     else set.prompts.push(prompt)
   }
-  const note = `${tooLong.length === 1 ? '1 prompt is' : `${tooLong.length} prompts are`} left out, longer than max_length ${maxLength}: ${formatRows(tooLong)}`
+  const note = `${plural(tooLong.length, 'prompt is', 'prompts are')} left out, longer than max_length ${maxLength}: ${formatRows(tooLong)}`
   if (tooLong.length > 0) report.notes.push(note)
   if (set.prompts.length === 0)
     throw new FettleError({

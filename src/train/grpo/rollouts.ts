@@ -7,6 +7,7 @@ import type { TrainOptions } from '../options/index.ts'
 import { advantagesOf, deviationOf, meanOf } from './advantages.ts'
 import type { EncodedPrompt } from './prompt-set.ts'
 import { rewardsOf, type NamedReward } from './rewards.ts'
+import { plural } from '../../plural.ts'
 
 /** A completion of a prompt. */
 export interface Completion {
@@ -153,7 +154,7 @@ function checkRollout(
   if (!Array.isArray(given) || given.length !== count)
     throw new FettleError({
       place,
-      found: Array.isArray(given) ? `${given.length} completions` : typeof given,
+      found: Array.isArray(given) ? plural(given.length, 'completion') : typeof given,
       expected,
     })
   const isToken = (id: unknown) => Number.isInteger(id) && Number(id) >= 0 && Number(id) < vocabSize

@@ -14,6 +14,7 @@ import { loadRewards } from './load-rewards.ts'
 import { readPromptSet, type PromptSet } from './prompt-set.ts'
 import { nameRewards, type NamedReward } from './rewards.ts'
 import type { RolloutFunction } from './rollouts.ts'
+import { plural } from '../../plural.ts'
 
 /** A run that learns from rewards; `rewards` of the options are functions, or modules of them. */
 export type TrainGrpoInput = TrainInput & {
@@ -99,7 +100,7 @@ function refuseOtherWeights(rewards: readonly NamedReward[], { rewardWeights }: 
   if (rewardWeights === undefined || rewardWeights.length === rewards.length) return
   throw new FettleError({
     place: 'reward_weights',
-    found: `${rewardWeights.length} weights`,
+    found: plural(rewardWeights.length, 'weight'),
     expected: `${rewards.length}, one for each function: ${rewards.map(({ name }) => name).join(', ')}`,
   })
 }

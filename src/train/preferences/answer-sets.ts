@@ -17,6 +17,7 @@ import {
 } from '../../data/index.ts'
 import { FettleError } from '../../error.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
+import { plural } from '../../plural.ts'
 import { maskPolicyOf, type TrainOptions } from '../options/index.ts'
 import { refuseUnknownTokens } from '../preparation/index.ts'
 import { createDataHash } from '../runs/index.ts'
@@ -100,7 +101,7 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
   const equal: Origin[] = []
   const tooLong: Origin[] = []
   const isPair = kind !== 'answers'
-  const what = isPair ? 'pairs' : 'answers'
+  const what = isPair ? 'pair' : 'answer'
   const isTooLong = (example: Example): boolean =>
     kind === 'comparisons'
       ? example.inputIds.length > options.maxLength
@@ -135,11 +136,13 @@ function createGathering(kind: PreferenceKind, options: TrainOptions) {
     },
     notes: () => [
       ...(equal.length > 0
-        ? [`${are(equal.length, 'pairs')} left out, as chosen and rejected are equal: ${formatRows(equal)}`]
+        ? [
+            `${plural(equal.length, 'pair is', 'pairs are')} left out, as chosen and rejected are equal: ${formatRows(equal)}`,
+          ]
         : []),
       ...(tooLong.length > 0
         ? [
-            `${are(tooLong.length, what)} left out, as ${kind === 'comparisons' ? 'an answer and its prompt are longer than' : 'the prompt alone fills'} max_length ${options.maxLength}: ${formatRows(tooLong)}`,
+            `${plural(tooLong.length, `${what} is`, `${what}s are`)} left out, as ${kind === 'comparisons' ? 'an answer and its prompt are longer than' : 'the prompt alone fills'} max_length ${options.maxLength}: ${formatRows(tooLong)}`,
           ]
         : []),
     ],
@@ -176,11 +179,6 @@ async function* rowsOf(examples: AsyncIterable<EncodedExample>): AsyncGenerator<
 
 function isSameRow(a: Origin, b: Origin): boolean {
   return a.file === b.file && a.line === b.line && a.row === b.row
-}
-
-/** `1 pair is`, `2 pairs are` */
-function are(count: number, what: 'pairs' | 'answers'): string {
-  return count === 1 ? `1 ${what.slice(0, -1)} is` : `${count} ${what} are`
 }
 
 function isSame(a: Int32Array, b: Int32Array): boolean {

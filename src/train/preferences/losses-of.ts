@@ -1,6 +1,7 @@
 import { closestName } from '../../closest-name.ts'
 import { FettleError, quoteValue } from '../../error.ts'
 import { lossTypes, type Method } from '../options/index.ts'
+import { plural } from '../../plural.ts'
 
 type LossOf<M extends Method> = (typeof lossTypes)[M][number]
 
@@ -59,7 +60,7 @@ export function weightsOf(
   if (weights.length === losses.length) return weights
   throw new FettleError({
     place: 'loss_weights',
-    found: `${weights.length} weights`,
+    found: plural(weights.length, 'weight'),
     expected: `${losses.length}, one for each of loss_type`,
   })
 }

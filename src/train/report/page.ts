@@ -4,13 +4,14 @@ import type { RunEvents } from './run-events.ts'
 import { style } from './style.ts'
 import { barsSvg, chartSvg } from './svg.ts'
 import { escapeHtml as text, shortNumber } from './text.ts'
+import { plural } from '../../plural.ts'
 
 /** Answers of a run that are shown, and characters of one. */
 const [mostSamples, longestText] = [8, 4000]
 
 /** The page of some runs: one file that needs nothing else, with every text of theirs escaped. */
 export function reportPage(runs: readonly RunEvents[]): string {
-  const title = runs.length === 1 ? runs[0].name : `${runs.length} runs`
+  const title = runs.length === 1 ? runs[0].name : plural(runs.length, 'run')
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
@@ -42,7 +43,7 @@ function headline({ start, steps, end, evaluations }: RunEvents): string {
     end === undefined ? 'not ended' : end.interrupted ? 'stopped' : (end.stopped_early ?? 'trained')
   return [
     ...(start ? [`${start.model} · ${start.engine} ${start.isa}`.trim()] : []),
-    `${last?.step ?? 0} of ${start?.steps ?? '?'} steps, ${state}`,
+    `${last?.step ?? 0} of ${start === undefined ? '? steps' : plural(start.steps, 'step')}, ${state}`,
     ...(last ? [`loss ${shortNumber(last.loss)}`] : []),
     ...(held ? [`held-out ${shortNumber(held.loss)}`] : []),
     ...(end?.best

@@ -5,6 +5,7 @@ import type { TrainOptions } from '../options/index.ts'
 import { checkCheckpoint, checkpointSteps, type SetAside } from './checkpoint.ts'
 import { latestFolder, resolved } from './output-dir.ts'
 import { recordFile, type TrainerState } from './records.ts'
+import { plural } from '../../plural.ts'
 
 /** What a run is to go on from: a run's folder, or one checkpoint. */
 export interface ResumeTarget {
@@ -88,7 +89,7 @@ export async function newestCheckpoint(folder: string, id: string | undefined): 
 
 /** The first problem, and how many more. */
 function describe({ problems: [first, ...others] }: FettleError): string {
-  const more = others.length > 0 ? `, and ${others.length} more files like it` : ''
+  const more = others.length > 0 ? `, and ${plural(others.length, 'more file')} like it` : ''
   return `${first.place}: ${first.found}${first.expected === undefined ? '' : `; expected ${first.expected}`}${more}`
 }
 

@@ -2,6 +2,7 @@ import { quoteValue, type Problem } from '../../error.ts'
 import type { AutoModelForCausalLM } from '../../model/index.ts'
 import { optimName, snakeCase, type TrainOptions } from '../options/index.ts'
 import { hashFile } from '../../formats/index.ts'
+import { plural } from '../../plural.ts'
 
 /** A value of JSON. */
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json }
@@ -297,7 +298,8 @@ export function fixedProblems(
   return problems
 }
 
-const said = ({ examples, tokens }: RunIdentity['data']): string => `${examples} examples of ${tokens} tokens`
+const said = ({ examples, tokens }: RunIdentity['data']): string =>
+  `${plural(examples, 'example')} of ${plural(tokens, 'token')}`
 
 /** Whether a run has other examples now. */
 export function isOtherData(then: RunIdentity, now: RunIdentity): boolean {
