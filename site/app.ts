@@ -1,49 +1,7 @@
 // The page: forms and what they show. What computes is in worker.ts.
-import type {
-  FromWorker,
-  Given,
-  GivenFiles,
-  Progress,
-  Question,
-  Questions,
-  Shown,
-  ToWorker,
-} from './messages.ts'
-
-const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' })
-const waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>()
-let nextId = 1
-let onProgress: (progress: Progress) => void = () => {}
-
-worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-  if ('progress' in data) {
-    onProgress(data.progress)
-    return
-  }
-  const asked = waiting.get(data.id)
-  waiting.delete(data.id)
-  if ('failure' in data) asked?.reject(new Error(data.failure))
-  else asked?.resolve(data.answer)
-}
-worker.onerror = ({ message }) => {
-  const failure = `What computes has ended: ${message || 'this browser cannot start it'}. Load the page again.`
-  say('machine', failure, true)
-  for (const { reject } of waiting.values()) reject(new Error(failure))
-  waiting.clear()
-}
-
-function post(message: ToWorker): void {
-  worker.postMessage(message)
-}
-
-function ask<Q extends Question>(question: Q, asks: Questions[Q]['asks']): Promise<Questions[Q]['answer']> {
-  const id = nextId
-  nextId += 1
-  return new Promise((resolve, reject) => {
-    waiting.set(id, { resolve: resolve as (answer: unknown) => void, reject })
-    post({ id, question, asks } as ToWorker)
-  })
-}
+import { ask, post, whenEnded, whenProgressing } from './asking.ts'
+import type { Given, GivenFiles, Shown } from './messages.ts'
+import { plural } from '../src/plural.ts'
 
 function element<T extends Element = HTMLElement>(id: string): T {
   const found = document.getElementById(id)
@@ -108,33 +66,45 @@ const demoData = ofPage('', ['demo.jsonl'])
 
 let shownIndex = 0
 let rows = 0
+let openings = 0
+/** There is an adapter to download. */
 let trained = false
+/** Leaving the page would lose what was trained, or is being trained. */
+let unsaved = false
 
 const ofModel = ['start', 'ask', 'download', 'previous', 'next']
+/** What waits while the model trains or answers. */
+const usingModel = ['start', 'ask', 'download', 'open-button']
 
 async function open(): Promise<void> {
   for (const id of ofModel) enable(id, false)
   await busy(['open-button'], 'opened', async () => {
     say('opened', 'Opening…')
+    openings += 1
     trained = false
-    for (const id of ['place', 'progress', 'downloaded']) say(id, '')
+    unsaved = false
+    for (const id of ['place', 'progress', 'asked', 'downloaded', 'machine']) say(id, '')
     for (const id of ['mask', 'answers']) element(id).replaceChildren()
     draw([], 1)
     const asks = { model: given('model', demoModel), data: given('data', demoData) }
     const opened = await ask('open', { ...asks, wasm: new URL('engine.wasm', import.meta.url).href })
-    const { parameters, threads, oneThread, leftOut } = opened
+    const { parameters, threads, vectors, oneThread, leftOut } = opened
     rows = opened.rows
     say(
       'opened',
-      `${(parameters / 1e6).toFixed(1)} million parameters, ${rows} conversations.${
-        leftOut === null ? '' : ` ${leftOut.count} rows cannot be used; the first: ${leftOut.first}`
+      `${(parameters / 1e6).toFixed(1)} million parameters, ${plural(rows, 'conversation')}.${
+        leftOut === null
+          ? rows === 0
+            ? ' There are no rows in the data: choose another file.'
+            : ''
+          : ` ${plural(leftOut.count, 'row')} cannot be used; the first: ${leftOut.first}`
       }`,
       rows === 0,
     )
     const why = oneThread === null ? '' : `, since ${oneThread}`
     say(
       'machine',
-      `The engine is WebAssembly with 128-bit vectors, on ${threads} thread${threads === 1 ? '' : 's'}${why}.`,
+      `The engine is WebAssembly with 128-bit vectors (${vectors}), on ${plural(threads, 'thread')}${why}.`,
     )
     enable('ask', true)
     if (rows === 0) return
@@ -144,7 +114,10 @@ async function open(): Promise<void> {
 }
 
 async function show(index: number): Promise<void> {
+  const opening = openings
   const shown = await ask('show', { index })
+  // What was opened meanwhile shows its own.
+  if (opening !== openings) return
   shownIndex = index
   enable('previous', index > 0)
   enable('next', index + 1 < rows)
@@ -155,7 +128,7 @@ async function show(index: number): Promise<void> {
 function statusesOf({ spans, tokens }: Shown): string {
   const learned = tokens.filter((token) => token.learned).length
   const statuses = [...new Set(spans.map(({ status }) => status))].join(', ') || 'nothing is learned'
-  return `${learned} of ${tokens.length} tokens learned (${statuses})`
+  return `${learned} of ${plural(tokens.length, 'token')} learned (${statuses})`
 }
 
 function coloured({ tokens }: Shown): HTMLElement[] {
@@ -183,18 +156,21 @@ async function train(): Promise<void> {
   const numberOf = (id: string): number => element<HTMLInputElement>(id).valueAsNumber
   const losses: number[] = []
   const began = performance.now()
-  onProgress = ({ step, maxSteps, loss, tokensPerSecond }) => {
+  trained = false
+  whenProgressing(({ step, maxSteps, loss, tokensPerSecond }) => {
     losses.push(loss)
     draw(losses, maxSteps)
     say(
       'progress',
-      `Step ${step} of ${maxSteps}, loss ${loss.toFixed(3)}, ${Math.round(tokensPerSecond)} tokens a second`,
+      `Step ${step} of ${maxSteps}, loss ${loss.toFixed(3)}, ${plural(Math.round(tokensPerSecond), 'token')} a second`,
     )
-  }
+  })
   // What is read aloud is how it ended, not each step.
   element('progress').ariaBusy = 'true'
-  await busy(['start', 'ask', 'download', 'open-button'], 'progress', async () => {
+  await busy(usingModel, 'progress', async () => {
     enable('stop', true)
+    unsaved = true
+    say('downloaded', '')
     say('progress', 'Preparing…')
     const { stopped } = await ask('train', {
       steps: numberOf('steps'),
@@ -206,10 +182,11 @@ async function train(): Promise<void> {
     const last = losses.at(-1)?.toFixed(3) ?? 'none'
     say(
       'progress',
-      `${stopped ? 'Stopped' : 'Done'} after ${losses.length} steps in ${seconds} s, loss ${last}.`,
+      `${stopped ? 'Stopped' : 'Done'} after ${plural(losses.length, 'step')} in ${seconds} s, loss ${last}.`,
     )
     trained = true
   })
+  unsaved = trained
   enable('stop', false)
   enable('download', trained)
   element('progress').ariaBusy = 'false'
@@ -218,7 +195,9 @@ async function train(): Promise<void> {
 // --- 4. and 5.: questions, and the adapter
 
 async function askModel(): Promise<void> {
-  await busy(['ask'], 'answers', async () => {
+  await busy(usingModel, 'asked', async () => {
+    say('asked', 'Answering…')
+    element('answers').replaceChildren()
     const question = element<HTMLInputElement>('question').value
     const { before, after } = await ask('ask', { question })
     const lines =
@@ -237,6 +216,7 @@ async function askModel(): Promise<void> {
         return [term, said]
       }),
     )
+    say('asked', '')
   })
 }
 
@@ -246,6 +226,7 @@ async function download(): Promise<void> {
     const link = document.createElement('a')
     link.href = URL.createObjectURL(archive)
     link.download = 'adapter.zip'
+    unsaved = false
     link.click()
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
     say('downloaded', `adapter.zip, ${Math.round(archive.size / 1024)} kB`)
@@ -261,7 +242,7 @@ async function examine(): Promise<void> {
     const asks = { files: chosen('examined-files'), data: chosen('examined-data') }
     const { diagnoses, shown } = await ask('examine', asks)
     const count = diagnoses.length
-    say('examined', count === 0 ? 'Nothing is wrong.' : `${count} thing${count === 1 ? '' : 's'} to look at.`)
+    say('examined', count === 0 ? 'Nothing is wrong.' : `${plural(count, 'thing')} to look at.`)
     element('diagnoses').replaceChildren(
       ...diagnoses.map(({ severity, place, found, why, cure }) => {
         const item = document.createElement('li')
@@ -298,6 +279,10 @@ function whenSubmitted(id: string, button: string, body: () => Promise<void>): v
   })
 }
 
+whenEnded((failure) => say('machine', failure, true))
+addEventListener('beforeunload', (event) => {
+  if (unsaved) event.preventDefault()
+})
 whenSubmitted('open', 'open-button', open)
 whenSubmitted('train', 'start', train)
 whenSubmitted('chat', 'ask', askModel)

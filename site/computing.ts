@@ -57,6 +57,7 @@ const answers: { [Q in Question]: (asks: Questions[Q]['asks']) => Promise<Questi
     return {
       parameters,
       threads: engine.threads,
+      vectors: engine.isa,
       oneThread: threadsProblem() ?? null,
       rows: examples.length,
       leftOut: first ? { count: report.invalidRows, first: `${first.place}: ${first.reason}` } : null,

@@ -27,6 +27,8 @@ export type Question = keyof Questions
 export interface Opened {
   parameters: number
   threads: number
+  /** `relaxed-simd` or `simd128`. */
+  vectors: string
   /** Why there is only one thread. */
   oneThread: string | null
   rows: number

@@ -8,6 +8,13 @@ declare const self: { onmessage: (event: Asked) => void }
 const early: Asked[] = []
 self.onmessage = (event) => early.push(event)
 // An entry of its own, without exports: otherwise the bundler would cut what it holds into many small files.
-void import(new URL('computing.js', import.meta.url).href).then(() => {
-  for (const event of early) self.onmessage(event)
-})
+void import(new URL('computing.js', import.meta.url).href).then(
+  () => {
+    for (const event of early) self.onmessage(event)
+  },
+  // A promise that fails here is not heard of in the page, an error is.
+  (error: unknown) =>
+    setTimeout(() => {
+      throw error
+    }),
+)
