@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Check } from './check.ts'
@@ -11,8 +10,10 @@ const model = ['--model', 'assets/tiny-llama', '--engine', 'wasm']
 export async function sameAsInNode(
   check: Check,
   out: string,
-  page: { zip: string; steps: string; question: string; answer: string },
+  page: { zip: string; steps: string; question: string; answer: string; machine: string },
 ): Promise<void> {
+  const [, FETTLE_ISA, FETTLE_THREADS] = /\((.+?)\), on (\d+) thread/.exec(page.machine) ?? []
+  const like = { FETTLE_ISA, FETTLE_THREADS }
   const outputDir = join(out, 'node')
   const run = {
     data: 'assets/demo.jsonl',
@@ -27,7 +28,7 @@ export async function sameAsInNode(
     'per-device-train-batch-size': 4,
   }
   const flags = Object.entries(run).flatMap(([name, value]) => [`--${name}`, String(value)])
-  await fettle(['train', ...model, ...flags])
+  await fettle(['train', ...model, ...flags], like)
   const mine = await readFile(join(outputDir, 'adapter_model.safetensors'))
   const bytes = await readFile(page.zip)
   const folder = join(out, 'adapter')
@@ -37,15 +38,15 @@ export async function sameAsInNode(
   const theirs = await readFile(join(folder, 'adapter_model.safetensors'))
   check('the adapter is that of Node in every bit', mine.equals(theirs), `${theirs.length} bytes`)
   const options = ['--adapter', folder, '--temperature', '0', '--max-new-tokens', '60']
-  const said = (await fettle(['generate', ...model, ...options, page.question])).trim()
+  const said = (await fettle(['generate', ...model, ...options, page.question], like)).trim()
   const answered = page.answer.replace(' … (never stopped)', '').trim()
   check('it loads in Node and answers the same', said === answered, said)
 }
 
-/** What fettle's command line prints, on as many threads as the page has. */
-async function fettle(args: string[]): Promise<string> {
+/** What fettle's command line prints, on the vectors and threads that the page has. */
+async function fettle(args: string[], like: Record<string, string>): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, ['dist/cli.mjs', ...args], {
-    env: { ...process.env, FETTLE_THREADS: String(availableParallelism()) },
+    env: { ...process.env, ...like },
   })
   return stdout
 }

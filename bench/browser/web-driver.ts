@@ -1,4 +1,7 @@
 import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 
 /** What is asked of a browser by W3C's WebDriver: https://www.w3.org/TR/webdriver2 */
 export interface WebDriver {
@@ -16,10 +19,13 @@ export interface WebDriver {
 const named: Record<string, string> = { Tab: '\uE004', Enter: '\uE007' }
 
 /** WebKitGTK's MiniBrowser, from Debian's webkit2gtk-driver; it wants a display: xvfb-run. */
-export async function startWebKit(port = 4567): Promise<WebDriver> {
+export async function startWebKit(downloads: string, port = 4567): Promise<WebDriver> {
+  // It saves where the desktop says that downloads go.
+  const settings = await mkdtemp(join(tmpdir(), 'fettle-webkit-'))
+  await writeFile(join(settings, 'user-dirs.dirs'), `XDG_DOWNLOAD_DIR="${downloads}"\n`)
   const driver = spawn('/usr/bin/WebKitWebDriver', [`--port=${port}`], {
     stdio: 'ignore',
-    env: { ...process.env, WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' },
+    env: { ...process.env, XDG_CONFIG_HOME: settings, WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1' },
   })
   const root = `http://127.0.0.1:${port}`
   const ask = async (method: string, path: string, body?: object): Promise<unknown> => {
@@ -58,6 +64,7 @@ export async function startWebKit(port = 4567): Promise<WebDriver> {
     end: async () => {
       await ask('DELETE', path).catch(() => undefined)
       driver.kill()
+      await rm(settings, { recursive: true })
     },
   }
 }
