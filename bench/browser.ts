@@ -9,6 +9,7 @@ import { chromium, firefox, type BrowserContext, type Page } from 'playwright-co
 import { check } from './browser/check.ts'
 import { expectFile } from './browser/expect-file.ts'
 import { choose, focused, pressOn, saying, tabTo, typeInto } from './browser/keyboard.ts'
+import { oddUse } from './browser/odd-use.ts'
 import { sameAsInNode } from './browser/same-as-node.ts'
 import { inWebKit } from './browser/webkit.ts'
 import { withoutVectors, wrongInput } from './browser/wrong-input.ts'
@@ -89,12 +90,16 @@ async function everything(context: BrowserContext): Promise<void> {
     await axe(page, 'dark')
     await page.screenshot({ path: join(out, 'dark.png') })
   }
-  await page.setViewportSize({ width: 360, height: 740 })
-  const wide = await page.evaluate('document.documentElement.scrollWidth')
-  check('360 px', Number(wide) <= 360, `${String(wide)} px wide`)
+  // 320 pixels are 1280 at 400 %: https://www.w3.org/TR/WCAG22/#reflow
+  for (const width of [320, 360]) {
+    await page.setViewportSize({ width, height: 740 })
+    const wide = await page.evaluate('document.documentElement.scrollWidth')
+    check(`${width} px`, Number(wide) <= width, `${String(wide)} px wide`)
+  }
   await page.screenshot({ path: join(out, 'narrow.png') })
   check('nothing from elsewhere', elsewhere.length === 0, elsewhere.join(' ') || 'nothing')
   await wrongInput(check, page)
+  await oddUse(check, page, address)
   await withoutVectors(check, page, address)
   await keepsInOrigin(page)
   await withoutIsolation(page)

@@ -15,6 +15,7 @@ import {
   trainSft,
 } from '../src/browser-entry.ts'
 import type { InspectedExample, Tokenizer } from '../src/browser-entry.ts'
+import { plural } from '../src/plural.ts'
 import type { FromWorker, Given, GivenFiles, Question, Questions, Shown, ToWorker } from './messages.ts'
 
 declare const self: {
@@ -113,7 +114,10 @@ const answers: { [Q in Question]: (asks: Questions[Q]['asks']) => Promise<Questi
     const names = /^(adapter_|README|tokenizer|special_tokens|chat_template|generation_config)/
     const files = Object.entries(getFiles(runFolder)).filter(([name]) => names.test(name))
     // Nobody has to load it to train.
-    const { zipOf } = await import('../src/browser/zip.ts')
+    const zipOf = await part(async () => {
+      const { zipOf } = await import('../src/browser/zip.ts')
+      return zipOf
+    })
     return zipOf(Object.fromEntries(files))
   },
 
@@ -122,11 +126,18 @@ const answers: { [Q in Question]: (asks: Questions[Q]['asks']) => Promise<Questi
     for (const folder of [mine, theirs]) removeFiles(folder)
     await Promise.all([putFiles(mine, sourcesOf(files)), putFiles(theirs, sourcesOf(rows))])
     const paths = Object.keys(rows).map((name) => `${theirs}/${name}`)
-    const found = await AutoTokenizer.fromPretrained(mine)
-    const shown = (await inspected(paths, found, shownRows)).map((example) => shownOf(example, found))
     // Not everybody asks for it.
-    const { diagnose } = await import('../src/doctor/index.ts')
-    return { diagnoses: await diagnose({ paths: [mine], data: paths }), shown }
+    const diagnose = await part(async () => {
+      const { diagnose } = await import('../src/doctor/index.ts')
+      return diagnose
+    })
+    const diagnoses = await diagnose({ paths: [mine], data: paths })
+    const shown = await examplesOf(mine, paths).catch((error: unknown) => {
+      // The doctor says why nothing can be shown, and what cures it.
+      if (diagnoses.length > 0) return []
+      throw error
+    })
+    return { diagnoses, shown }
   },
 }
 
@@ -168,6 +179,20 @@ function sourcesOf(files: GivenFiles): Record<string, Blob | URL> {
   )
 }
 
+/** @throws Error with a cure, where the page's server does not give out a part of it */
+function part<T>(load: () => Promise<T>): Promise<T> {
+  return load().catch((error: unknown) => {
+    throw new Error(
+      `A part of this page cannot be loaded (${error instanceof Error ? error.message : String(error)}). Try again when its server answers.`,
+    )
+  })
+}
+
+async function examplesOf(folder: string, paths: string[]): Promise<Shown[]> {
+  const by = await AutoTokenizer.fromPretrained(folder)
+  return (await inspected(paths, by, shownRows)).map((example) => shownOf(example, by))
+}
+
 function opened(): { model: AutoModelForCausalLM; tokenizer: Tokenizer } {
   if (!model || !tokenizer) throw new Error('no model was opened yet')
   return { model, tokenizer }
@@ -206,6 +231,12 @@ async function answerTo(question: string): Promise<string> {
     addGenerationPrompt: true,
   })
   const { inputIds } = await tokenizer.encode(prompt, { addSpecialTokens: false })
+  const room = model.maxPositions - answerTokens
+  // It would answer nonsense, after minutes.
+  if (inputIds.length > room)
+    throw new Error(
+      `The question has ${plural(inputIds.length, 'token')}; expected at most ${room}, which leaves ${answerTokens} of the model’s positions for the answer. Shorten it.`,
+    )
   const stopTokenIds = findStopSet(tokenizer, model.generationConfig).ids
   const [tokens] = await model.generate(
     { inputIds: [inputIds] },

@@ -142,12 +142,12 @@ test('a conversation of 300 answers: every prompt is compared, every turn shown,
   await writeFile(join(cwd, 'long.jsonl'), JSON.stringify({ messages: turns.flat() }))
   const args = ['long.jsonl', '--model', 'model', '--limit', '0']
   const served = await run([...args, '--serve'])
-  expect(served.stdout.match(/ · same: the \d+ tokens before it/g)).toHaveLength(300)
+  expect(served.stdout.match(/ · same: the [\d,]+ tokens before it/g)).toHaveLength(300)
   const [{ turns: compared }] = jsonLines((await run([...args, '--serve', '--json'])).stdout)
   expect(compared).toHaveLength(300)
   const shown = await run([...args, '--per-turn'])
   expect(shown.stdout.match(/⟦Answer \d+ about the sky<\|im_end\|>⟧/g)).toHaveLength(300)
-  expect(shown.stdout.match(/… \d+ tokens as in the turn before …/g)?.length).toBeGreaterThan(250)
+  expect(shown.stdout.match(/… [\d,]+ tokens as in the turn before …/g)?.length).toBeGreaterThan(250)
   expect(shown.stdout.length).toBeLessThan(500_000)
 })
 
@@ -178,7 +178,7 @@ test('--skip-invalid shows what it leaves out, and what nobody reads', async () 
   )
   const json = await run([...args, '--json'])
   expect(jsonLines(json.stdout)).toHaveLength(2)
-  expect(json.stderr).toContain('1 of 3 rows cannot be used')
+  expect(json.stderr).toContain('1 row of 3 that cannot be used')
 })
 
 test('prompts of grpo stand as they are completed, with the columns that reward functions get', async () => {

@@ -19,9 +19,10 @@ const compiled = new Map<string, Promise<WasmModule>>()
 
 /**
  * Where the WebAssembly engine's file is, for hosts that do not have it beside fettle's own files: an address, or its bytes.
- * To be called before the first engine is made.
+ * To be called before the first engine is made; the same again changes nothing.
  */
 export function setWasmSource(given: string | URL | BufferSource): void {
+  if (given === source) return
   source = given
   compiled.clear()
 }

@@ -58,7 +58,7 @@ describe('what would make it another run is refused', () => {
     [
       'masks',
       { learnHeader: true },
-      'data: other tokens in the 400 examples of 18336 tokens, with another learn_header',
+      'data: other tokens in the 400 examples of 18,336 tokens, with another learn_header',
     ],
     [
       'steps',
