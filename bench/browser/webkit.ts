@@ -19,7 +19,7 @@ export async function inWebKit(
     await browser.open(address)
     check('opens the demo', true, await saying(browser, 'opened', /conversations/))
     const machine = await textOf(browser, 'machine')
-    // It is not cross-origin isolated there.
+    // WebKitGTK does not isolate the page.
     check('threads', /on \d+ thread/.test(machine), machine)
     await tabTo(browser, 'steps')
     await browser.evaluate(`document.getElementById('steps').select()`)
