@@ -5,7 +5,6 @@ import { writeJsonLine } from './terminal/json-lines.ts'
 import { modelFlags, oneOf } from './flags/model-flags.ts'
 import { interruptedCode } from './terminal/interruptible.ts'
 import { runExport, shardFlag } from './run-export.ts'
-import { byteCount } from './terminal/numbers.ts'
 import { terminalOf } from './terminal/terminal.ts'
 import { plural } from '../plural.ts'
 

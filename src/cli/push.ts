@@ -4,7 +4,6 @@ import { defineCommand } from './command.ts'
 import { interruptedCode, untilInterrupted } from './terminal/interruptible.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
 import { showNotices } from './terminal/notices.ts'
-import { byteCount } from './terminal/numbers.ts'
 import { terminalOf } from './terminal/terminal.ts'
 import { plural } from '../plural.ts'
 
