@@ -103,32 +103,33 @@ namespace {
 
 std::vector<const Kernels*> availableKernels() {
   std::vector<const Kernels*> found;
-  [[maybe_unused]] const auto add = [&](bool runs, const Kernels* kernels) {
-    if (runs) found.push_back(kernels);
+  // A table is asked for only where it runs: filling it takes the instructions that its kernels are compiled for.
+  [[maybe_unused]] const auto add = [&](bool runs, const Kernels* (*kernels)()) {
+    if (runs) found.push_back(kernels());
   };
 #if defined(__x86_64__)
   [[maybe_unused]] static const InstructionSets here;
 #if FETTLE_WITH_amx
-  add(here.amx, kernelsAmx());
+  add(here.amx, kernelsAmx);
 #endif
 #if FETTLE_WITH_avx512bf16
-  add(here.bf16, kernelsAvx512bf16());
+  add(here.bf16, kernelsAvx512bf16);
 #endif
 #if FETTLE_WITH_avx512
-  add(here.avx512, kernelsAvx512());
+  add(here.avx512, kernelsAvx512);
 #endif
 #if FETTLE_WITH_avx2
-  add(here.avx2, kernelsAvx2());
+  add(here.avx2, kernelsAvx2);
 #endif
 #endif
 #if FETTLE_WITH_neonbf16
-  add(hasArmBf16(), kernelsNeonbf16());
+  add(hasArmBf16(), kernelsNeonbf16);
 #endif
 #if FETTLE_WITH_neon
-  add(true, kernelsNeon());
+  add(true, kernelsNeon);
 #endif
 #if FETTLE_WITH_portable
-  add(true, kernelsPortable());
+  add(true, kernelsPortable);
 #endif
   return found;
 }
