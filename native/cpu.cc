@@ -70,6 +70,9 @@ struct InstructionSets {
     avx512 = avx2 && has(extended.b, {16, 17, 28, 30, 31}) && systemSavesAvx512(saved);
     // AVX512_VNNI, AVX512_BF16.
     bf16 = avx512 && has(extended.c, {11}) && has(more.a, {5});
+#ifdef FETTLE_AVX512_EMULATED
+    avx512 = bf16 = avx2;
+#endif
 #if FETTLE_AMX_EMULATED
     amx = bf16;
 #elif FETTLE_WITH_amx

@@ -8,7 +8,11 @@
 #include <utility>
 
 #if defined(__x86_64__)
+#ifdef FETTLE_AVX512_EMULATED  // a header that has the instructions of AVX-512: scripts/test-avx512.sh
+#include FETTLE_AVX512_EMULATED
+#else
 #include <immintrin.h>
+#endif
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #elif defined(__wasm__)

@@ -4,6 +4,9 @@ import { readFileSync } from 'node:fs'
 const avx2 = ['avx2', 'fma', 'f16c', 'bmi', 'bmi2']
 const avx512 = [...avx2, 'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512cd']
 const bf16 = [...avx512, 'avx512vnni', 'avx512bf16']
+/** scripts/test-avx512.sh: AVX-512's kernels, compiled without its instructions (test/engine/emulated_avx512.h). */
+const emulatesAvx512 = process.env.CXXFLAGS?.includes('FETTLE_AVX512_EMULATED') ?? false
+
 /**
  * Kernel tables by architecture, the fastest first: what the processor must list, flags that let the compiler use it
  * (-mFEATURE each, where none are given), and the macros of native/isa.cc.
@@ -48,6 +51,7 @@ export function runnable(variants) {
       .map(plain),
   )
   if (process.env.CXXFLAGS?.includes('FETTLE_AMX_EMULATED')) flags.add('amxtile').add('amxbf16')
+  if (emulatesAvx512) for (const feature of bf16) flags.add(plain(feature))
   return variants.filter(({ features }) =>
     features.every((feature) => flags.has(plain(feature)) || feature === 'bmi'),
   )
@@ -60,4 +64,8 @@ function plain(feature) {
 
 /** What lets the compiler use a variant's instructions. */
 export const flagsOf = ({ features, flags, zigFlags }, isZig = false) =>
-  (isZig ? zigFlags : undefined) ?? flags ?? features.map((feature) => `-m${feature}`)
+  (isZig ? zigFlags : undefined) ??
+  flags ??
+  features
+    .filter((feature) => !emulatesAvx512 || avx2.includes(feature))
+    .map((feature) => `-m${feature}`)

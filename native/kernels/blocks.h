@@ -159,7 +159,8 @@ template <class C>
 __attribute__((noinline)) static void decodeRows(C* to, int64_t stride, const Tensor& matrix, int64_t firstRow, int64_t rows, int64_t begin,
                                                  int64_t end) {
   const int64_t columns = matrix.cols();
-  for (int64_t done = 0; done < rows;) {
+  int64_t done = 0;
+  while (done < rows) {
     const RowBlock& block = blockOfRow(matrix, firstRow + done);
     const bool isLast = &block == matrix.blocks + matrix.blockCount - 1;
     const int64_t until = isLast ? rows : (&block)[1].firstRow - firstRow;

@@ -26,28 +26,47 @@ constexpr int64_t kLaneTokens = 9;
 template <class X, class W>
 constexpr bool kTokensOnLanes = kLanes == kTokenRows && std::is_same<X, W>::value && std::is_same<X, Cell<X>>::value;
 
+// Makes clang keep a pointer as it is, where it would rather compute the addresses of all rows once and put them in memory.
+template <class C> inline void keepPointer([[maybe_unused]] C*& p) {
+#if defined(__clang__)
+  asm("" : "+r"(p));
+#endif
+}
+
 // out[r] = the sums of row r, tokens in lanes; `ahead` is asked for, the size of the rows.
 template <int Rows, class C>
 __attribute__((noinline)) void tokensBlock(vf* out, const C* w, const C* panel, int64_t depth, const char* ahead) {
   using Product = UnitProduct<C>;
-  constexpr int unit = Block<C>::unit, line = 64 / sizeof(C), sums = kTokenRows / Rows;
+  constexpr int unit = Block<C>::unit, line = 64 / sizeof(C), sums = kTokenRows / Rows, groups = (Rows + 3) / 4;
   vf acc[sums][Rows] = {};
+  // Every fourth row: the three behind it are in reach of an instruction's address, so that 16 rows take six registers.
+  const C* group[groups];
+  const int64_t three = 3 * depth;
+#pragma GCC unroll 4
+  for (int g = 0; g < groups; g++) {
+    group[g] = w + 4 * g * depth;
+    keepPointer(group[g]);
+  }
   const auto step = [&](vf (&to)[Rows], int64_t k, auto left) __attribute__((always_inline)) {
     const auto x = Product::right(panel + k * kLanes);
 #pragma GCC unroll 16
-    for (int r = 0; r < Rows; r++) to[r] = Product::add(to[r], left(w + r * depth + k), x);
+    for (int r = 0; r < Rows; r++) to[r] = Product::add(to[r], x, left(group[r / 4] + (r % 4 == 3 ? three : r % 4 * depth)));
+#pragma GCC unroll 4
+    for (int g = 0; g < groups; g++) {
+      group[g] += unit;
+      keepPointer(group[g]);
+    }
   };
   int64_t k = 0;
   for (; k + line <= depth; k += line) {
-#pragma GCC unroll 16
-    for (int r = 0; r < Rows; r++, ahead += 64) __builtin_prefetch(ahead);
 #if defined(__clang__)
 // Unrolled, clang loads the whole lines of all rows and takes their units apart in registers, of which there are too few.
 #pragma clang loop unroll(disable)
 #else
 #pragma GCC unroll 16
 #endif
-    for (int u = 0; u < line / unit; u += sums) {
+    for (int u = 0; u < line / unit; u += sums, ahead += 64) {
+      __builtin_prefetch(ahead);
 #pragma GCC unroll 16
       for (int s = 0; s < sums; s++) step(acc[s], k + (u + s) * unit, Product::left);
     }

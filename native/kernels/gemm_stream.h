@@ -153,7 +153,8 @@ inline void streamRows(const X* x, int64_t tokens, int64_t depth, const Source& 
     decltype(w.row(0)) from[kStreamRows];
     for (int r = 0; r < kStreamRows; r++) from[r] = w.row(n + (r < rows ? r : rows - 1));
     int asked = 0;
-    for (int64_t m = 0; m < tokens;) {
+    int64_t m = 0;
+    while (m < tokens) {
       const int share = asked < kStreamRows ? rowsAsked : 0;
       const Asks asks{(const char*)from[0] + kAheadBytes + asked * depth * (int64_t)sizeof *from[0], share};
       asked += share;

@@ -219,7 +219,7 @@ inline int64_t startBytes(const DepthBlocks& blocks) { return roundUp(blocks.siz
 // The sums that make up for the offset of the left operand.
 __attribute__((noinline)) static void finishPanel(BytePanel& panel, const DepthBlocks& blocks, int vectors) {
   int32_t* to = panel.start;
-  for (const DepthBlock& block : blocks)
+  for ([[maybe_unused]] const DepthBlock& block : blocks)
     for (int j = 0; j < vectors; j++, to += kLanes) {
       vi sum = {};
 #if FETTLE_HAS_BF16 && FETTLE_X86

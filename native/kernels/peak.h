@@ -14,7 +14,9 @@
 namespace fettle::FETTLE_ISA {
 
 template <class V> inline void keep(V& v) {
-#if FETTLE_X86
+#ifdef FETTLE_AVX512_EMULATED  // no register is as wide
+  asm volatile("" : "+m"(v));
+#elif FETTLE_X86
   asm volatile("" : "+v"(v));
 #elif defined(__aarch64__)
   asm volatile("" : "+w"(v));
