@@ -66,6 +66,4 @@ function plain(feature) {
 export const flagsOf = ({ features, flags, zigFlags }, isZig = false) =>
   (isZig ? zigFlags : undefined) ??
   flags ??
-  features
-    .filter((feature) => !emulatesAvx512 || avx2.includes(feature))
-    .map((feature) => `-m${feature}`)
+  features.filter((feature) => !emulatesAvx512 || avx2.includes(feature)).map((feature) => `-m${feature}`)
