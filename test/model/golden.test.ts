@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
-import { fixture, goldenModels, maxDifference, readGoldenJson, readTensors, relativeError } from './golden.ts'
+import {
+  errorsOfTokens,
+  fixture,
+  goldenModels,
+  maxDifference,
+  readGoldenJson,
+  readTensors,
+  relativeError,
+} from './golden.ts'
 import { batchOf } from '../../src/batch/index.ts'
 import { createTrainer } from './trainer.ts'
 
@@ -197,15 +205,18 @@ describe.each(engines)('%s engine in float32 against Transformers and PEFT', (en
 const native = nativeProblem() === undefined
 
 describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () => {
+  /** PyTorch's root mean squares of errors, by record_bfloat16.py: what one wrong rounding raises, whichever token it meets. */
+  const rootMeanSquares = readGoldenJson<Record<string, number>>('.', 'bfloat16.json')
   /**
-   * The largest of a few thousand errors is one draw on both sides: where PyTorch's was a lucky one, more than it. Root mean squares
-   * are below: olmo3 0.021 of 0.026, ministral3 0.033 of 0.038, mixtral 0.028 of 0.036.
+   * The largest of a few thousand errors is one draw on both sides: where PyTorch's was a lucky one, more than it. Engines that
+   * multiply bfloat16 in float32 (AVX2, WebAssembly) have other draws than AVX512_BF16.
    */
   const outliers: Partial<Record<(typeof goldenModels)[number], number>> = {
     gemma2: 1.3,
     olmo2: 1.05,
     olmo3: 1.05,
-    ministral3: 1.15,
+    mistral: 1.05,
+    ministral3: 1.25,
     mixtral: 1.25,
     // At one token the third expert is 0.02 behind the second, and goes before it, as one does in PyTorch; all others: 0.10.
     'gpt-oss': 1.9,
@@ -217,6 +228,13 @@ describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () 
   const lossErrors: Partial<Record<(typeof goldenModels)[number], number>> = { 'qwen3-5': 0.027 }
   /** The worst of 53 tensors is one draw, too, here norms of 16 channels; over all of them both are at 0.19 and 0.18. */
   const steepest: Partial<Record<(typeof goldenModels)[number], number>> = { 'qwen3-5': 1.35 }
+  /**
+   * A row from where bfloat16 sends a token to another expert that is nearly as good in float32. gemma4-moe, last layer: PyTorch moves
+   * position 1, AVX2 positions 9 and 10, whose experts are 0.0001 and 0.0030 apart; differences of router logits err by 0.0021.
+   */
+  const rerouted: Partial<Record<(typeof goldenModels)[number], { row: number; position: number }>> = {
+    'gemma4-moe': { row: 2, position: 1 },
+  }
   /** Largest error of a logit over PyTorch's own, by case. */
   const logitRatios: number[] = []
   /** Largest error of a gradient over PyTorch's own in bfloat16, by case. */
@@ -235,8 +253,16 @@ describe.runIf(native)('native engine in bfloat16, measured as PyTorch was', () 
       labels: await tensors.rows('labels'),
     }
     const { logits, loss } = await model.forward(inputs)
-    const largest = maxDifference(logits.data, await tensors.floats('logits'))
+    const { largest, rootMeanSquare } = errorsOfTokens(
+      logits.data,
+      await tensors.floats('logits'),
+      inputs.attentionMask.map((row, i) => {
+        const { row: moved, position } = rerouted[name] ?? {}
+        return [...row].map((real, at) => real === 1 && !(i === moved && at >= (position ?? 0)))
+      }),
+    )
     logitRatios.push(largest / noise.logits)
+    expect(rootMeanSquare).toBeLessThanOrEqual(rootMeanSquares[name])
     expect(largest).toBeLessThanOrEqual(noise.logits * (outliers[name] ?? 1))
     // One number: PyTorch's own errors scatter from 0.0007 to 0.0116 over most of these cases.
     expect(Math.abs((loss ?? NaN) - expected)).toBeLessThanOrEqual(

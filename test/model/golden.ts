@@ -86,6 +86,25 @@ export function maxDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((largest, value, i) => Math.max(largest, Math.abs(value - b[i])), 0)
 }
 
+/** The largest error and the root mean square of all, over the values of those tokens, [rows][length], that are wanted. */
+export function errorsOfTokens(
+  actual: Float32Array,
+  expected: Float32Array,
+  wanted: readonly (readonly boolean[])[],
+): { largest: number; rootMeanSquare: number } {
+  const tokens = wanted.flat()
+  const each = expected.length / tokens.length
+  const errors = tokens.flatMap((isWanted, token) =>
+    isWanted
+      ? Array.from({ length: each }, (_, i) =>
+          Math.abs(actual[token * each + i] - expected[token * each + i]),
+        )
+      : [],
+  )
+  const squares = errors.reduce((sum, error) => sum + error * error, 0)
+  return { largest: Math.max(...errors), rootMeanSquare: Math.sqrt(squares / errors.length) }
+}
+
 /** Norm of the difference, divided by the norm of `expected`. */
 export function relativeError(actual: Float32Array, expected: Float32Array): number {
   if (actual.length !== expected.length) throw new Error(`${actual.length} values against ${expected.length}`)
