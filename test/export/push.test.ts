@@ -187,7 +187,7 @@ test('the card says base, licence, data by its hashes, tokens and losses', async
   expect(card).toContain('| of these learned | ')
   expect(card).toContain(data.hash.replace('sha256:', ''))
   expect(card).toContain(`| train.jsonl | \`${data.files[0].hash.replace('sha256:', '')}\` |`)
-  expect(card).toMatch(/\| training, after 1 steps \| \d+\.\d{4} \|\n\| training, after 2 steps \| \d/)
+  expect(card).toMatch(/\| training, after 1 step \| \d+\.\d{4} \|\n\| training, after 2 steps \| \d/)
   expect(card).toMatch(/\| held out, after 0 steps \| \d+\.\d{4}/)
   expect(card).toContain('| `lora.r` | 2 |')
 })

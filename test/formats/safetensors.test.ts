@@ -246,7 +246,12 @@ async function compileWriter(): Promise<string> {
   const { default: typescript } = await import('typescript')
   const program = join(scratch, 'program')
   const formats = ['atomic', 'folder', 'free-space', 'passing-name', 'unwritable']
-  for (const name of ['error.ts', 'byte-count.ts', ...formats.map((file) => `formats/${file}.ts`)]) {
+  for (const name of [
+    'error.ts',
+    'byte-count.ts',
+    'plural.ts',
+    ...formats.map((file) => `formats/${file}.ts`),
+  ]) {
     const source = readFileSync(new URL(`../../src/${name}`, import.meta.url), 'utf8')
     const { outputText } = typescript.transpileModule(source, {
       compilerOptions: { module: 99, target: 10, rewriteRelativeImportExtensions: true },

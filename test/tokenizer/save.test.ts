@@ -153,7 +153,7 @@ describe('what is wrong with a folder', () => {
       'ensurePadToken(tokenizer)',
     )
     await expect(tokenizer.encode('a', { padding: 'max_length' })).rejects.toThrow('without maxLength')
-    await expect(tokenizer.encode(['a'], { pair: ['b', 'c'] })).rejects.toThrow('1 texts and 2 pairs')
+    await expect(tokenizer.encode(['a'], { pair: ['b', 'c'] })).rejects.toThrow('1 text and 2 pairs')
   })
 
   test.each<[string, object, string]>([
