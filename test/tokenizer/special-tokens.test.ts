@@ -166,8 +166,9 @@ describe('generation config', () => {
       { eosTokenIds: [3] },
     ],
   ])('%s', async (_, files, expected) => {
-    const { raw, ...config } = await readGenerationConfig(await write(files))
+    const { raw, place, ...config } = await readGenerationConfig(await write(files))
     expect(config).toEqual(expected)
+    expect(place).toMatch(/config\.json$/)
     expect(raw).toEqual(files['generation_config.json'] ?? {})
   })
 

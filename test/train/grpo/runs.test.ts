@@ -155,7 +155,7 @@ describe('says what is wrong', () => {
     ],
     ['prompts that are all too long', { maxLength: 4 }, /longer than max_length 4: rows#0/],
     ['a module that is not there', { rewards: ['nowhere.mjs'] }, /rewards: nowhere.mjs: nothing/],
-    ['too few completions', { rolloutFunc: () => [[1]] }, /rolloutFunc: 1 completions; expected 4 lists/],
+    ['too few completions', { rolloutFunc: () => [[1]] }, /rolloutFunc: 1 completion; expected 4 lists/],
     [
       'another loss',
       { lossType: 'sigmoid' },
