@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { dirname, join, parse, resolve } from 'node:path'
 import { FettleError } from '../error.ts'
 import {
   explainUnwritable,
   makeFolder,
+  movePath,
   passingPath,
   refuseDanglingLink,
+  removePath,
   syncFolder,
 } from '../formats/index.ts'
 import { filesIn } from './files-in.ts'
@@ -40,19 +42,19 @@ export async function placeWhole(
     const suffix = (await write(temporary)) === 'failed' ? failedSuffix : ''
     const path = join(parent, `${base}${suffix}`)
     const names = await filesIn(temporary)
-    if (suffix !== '' && !isFile) await rm(path, { recursive: true, force: true })
+    if (suffix !== '' && !isFile) await removePath(path)
     const placed = isFile ? names.map((name) => withSuffix(name, suffix)) : names
     if (isFile || existsSync(path))
       for (const [i, name] of names.entries())
         await moveInto(join(temporary, name), join(isFile ? parent : path, placed[i]))
-    else await rename(temporary, path)
+    else await movePath(temporary, path)
     await syncFolder(parent)
     const folder = isFile ? dirname(output) : `${output}${suffix}`
     return await Promise.all(placed.map((name) => describe(folder, name)))
   } catch (error) {
     throw atItsPlace(explainUnwritable(output, error), temporary, isFile ? parent : output)
   } finally {
-    await rm(temporary, { recursive: true, force: true }).catch(() => {})
+    await removePath(temporary).catch(() => {})
   }
 }
 
@@ -73,7 +75,7 @@ function withSuffix(name: string, suffix: string): string {
 
 async function moveInto(from: string, to: string): Promise<void> {
   await makeFolder(dirname(to))
-  await rename(from, to)
+  await movePath(from, to)
 }
 
 async function describe(folder: string, name: string): Promise<ExportedFile> {

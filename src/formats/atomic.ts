@@ -1,7 +1,8 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { open, rm, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { makeFolder, syncFolder } from './folder.ts'
 import { passingPath } from './passing-name.ts'
+import { movePath } from './moving.ts'
 import { explainUnwritable } from './unwritable.ts'
 
 /** Where the content of a file that is being written goes; each call appends. */
@@ -32,7 +33,7 @@ export async function writeAtomically(
     } finally {
       await handle.close()
     }
-    await rename(temporary, path)
+    await movePath(temporary, path)
     await syncFolder(folder)
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => {})

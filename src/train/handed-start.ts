@@ -1,7 +1,7 @@
-import { rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Document } from '../batch/index.ts'
 import { FettleError } from '../error.ts'
+import { movePath, removePath } from '../formats/index.ts'
 import { internalsOf } from '../model/index.ts'
 import { optimNotes } from './options/index.ts'
 import { rateAt, type LoraPlus } from './optimisers/update-rates.ts'
@@ -78,8 +78,8 @@ export async function handedStart<D extends Document>(
       rateAt(training.trainable, { weightDecay: options.weightDecay, loraPlus: loraPlusOf(options) }, start),
     ),
     async write(path) {
-      await rm(path, { recursive: true, force: true })
-      await rename(await saveCheckpoint(model, tokenizer, states, dirname(path), state), path)
+      await removePath(path)
+      await movePath(await saveCheckpoint(model, tokenizer, states, dirname(path), state), path)
     },
   }
 }

@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
-import { readFile, rename, rm, stat, utimes } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readFile, stat, utimes } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { FettleError } from '../../error.ts'
-import { makeFolder, passingName, syncFolder, writeFileAtomic } from '../../formats/index.ts'
+import {
+  makeFolder,
+  movePath,
+  passingName,
+  removePath,
+  syncFolder,
+  writeFileAtomic,
+} from '../../formats/index.ts'
 import { createBlockFile, openBlockFile, type BlockFile } from '../store/block-file.ts'
 import { layoutOf } from '../store/block-reader.ts'
 import { openExampleStore, type ExampleStore, type StoreTable } from '../store/example-store.ts'
@@ -133,36 +140,46 @@ async function makeEntry(folder: string, key: string): Promise<EntryMaker> {
   await sweep(folder)
   const passing = join(folder, passingName())
   await makeFolder(passing)
-  const files: BlockFile[] = []
+  const files = new Map<string, BlockFile>()
   const forget = async (): Promise<void> => {
-    await rm(passing, { recursive: true, force: true }).catch(() => {})
+    await removePath(passing).catch(() => {})
   }
   return {
     forget,
     file(name) {
       const file = createBlockFile(join(passing, name))
-      files.push(file)
+      files.set(name, file)
       return file
     },
     async save(tables, meta) {
-      for (const file of files) file.sync()
+      for (const file of files.values()) file.sync()
       const content = JSON.stringify({ format: 1, tables, meta } satisfies EntryContent)
       await writeFileAtomic(join(passing, entryFile), `${hashOf(content)}\n${content}`)
       await syncFolder(passing)
-      try {
-        await rename(passing, join(folder, key))
-        await syncFolder(folder)
-      } catch (error) {
-        if (!(await exists(join(folder, key)))) throw error
-        // Another process made the same. What this one reads stays as long as it has it open.
-        await forget()
-      }
+      for (const file of files.values()) file.close()
+      const isFirst = await movedOrThere(passing, join(folder, key))
+      for (const [name, file] of files) file.reopen(join(isFirst ? join(folder, key) : passing, name))
+      // Another process made the same. What this one reads stays as long as it has it open.
+      if (!isFirst) await forget()
       await sweep(folder, key)
     },
     async discard() {
-      for (const file of files) file.close()
+      for (const file of files.values()) file.close()
       await forget()
     },
+  }
+}
+
+/** @returns whether it was moved: false where something lies there already */
+async function movedOrThere(from: string, to: string): Promise<boolean> {
+  if (await exists(to)) return false
+  try {
+    await movePath(from, to)
+    await syncFolder(dirname(to))
+    return true
+  } catch (error) {
+    if (await exists(to)) return false
+    throw error
   }
 }
 

@@ -1,6 +1,6 @@
-import { readdir, rename, rm, stat } from 'node:fs/promises'
+import { readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { passingName, sweepPassing } from '../../formats/index.ts'
+import { passingName, removePath, sweepPassing } from '../../formats/index.ts'
 
 /** Entries that nobody used for so long go. */
 const unusedMs = 30 * 24 * 3600 * 1000
@@ -49,7 +49,7 @@ export async function removeEntry(path: string): Promise<void> {
 }
 
 async function remove(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true }).catch(() => {})
+  await removePath(path).catch(() => {})
 }
 
 async function bytesOf(folder: string): Promise<number> {

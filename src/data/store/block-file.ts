@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { closeSync, constants, fsyncSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { byteCount } from '../../byte-count.ts'
@@ -19,18 +20,27 @@ export interface BlockFile {
   read(to: Uint8Array, at: number): boolean
   /** What was appended survives a power cut. */
   sync(): void
+  /** Goes on with what lies at another path now, to be read only: Windows moves no folder in which a file is open. */
+  reopen(path: string): void
   close(): void
 }
 
 /** Files that nobody reads any more. */
 const closing = new FinalizationRegistry<number>((file) => closeSync(file))
 
-/** A file without a name, that goes when it is closed, at the latest with the process; TMPDIR names the disk. */
+const isWindows = process.platform === 'win32'
+/** Of Windows: the system removes the file when it is closed. Node passes it on (UV_FS_O_TEMPORARY), and has no name for it. */
+const removedWhenClosed = 0x40
+
+/** A file that goes when it is closed, at the latest with the process; TMPDIR (TEMP on Windows) names the disk. */
 export function createTemporaryFile(): BlockFile {
-  const folder = mkdtempSync(join(tmpdir(), 'fettle-'))
-  const file = openSync(join(folder, 'tokens'), 'w+', 0o600)
-  rmSync(folder, { recursive: true })
-  return blockFile(file, tmpdir(), 'Name a folder with more room in the environment variable TMPDIR.')
+  const path = join(tmpdir(), `fettle-${randomBytes(8).toString('hex')}`)
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+  const file = openSync(path, isWindows ? flags | removedWhenClosed : flags, 0o600)
+  // Elsewhere an open file needs no name.
+  if (!isWindows) rmSync(path)
+  const variable = isWindows ? 'TEMP' : 'TMPDIR'
+  return blockFile(file, tmpdir(), `Name a folder with more room in the environment variable ${variable}.`)
 }
 
 /** A new file. */
@@ -44,16 +54,20 @@ export function openBlockFile(path: string): BlockFile {
   return blockFile(openSync(path, 'r'), path, '')
 }
 
-function blockFile(file: number, place: string, cure: string): BlockFile {
+function blockFile(opened: number, place: string, cure: string): BlockFile {
+  let file: number | undefined = opened
   let size = 0
-  let isOpen = true
+  const descriptor = (): number => {
+    if (file === undefined) throw new Error(`${place} is closed`)
+    return file
+  }
   const made: BlockFile = {
     place,
     append(bytes) {
       const at = size
       try {
         for (let done = 0; done < bytes.length;)
-          done += writeSync(file, bytes, done, bytes.length - done, at + done)
+          done += writeSync(descriptor(), bytes, done, bytes.length - done, at + done)
       } catch (error) {
         throw new FettleError(
           {
@@ -70,20 +84,25 @@ function blockFile(file: number, place: string, cure: string): BlockFile {
     },
     read(to, at) {
       for (let done = 0; done < to.length;) {
-        const count = readSync(file, to, done, to.length - done, at + done)
+        const count = readSync(descriptor(), to, done, to.length - done, at + done)
         if (count === 0) return false
         done += count
       }
       return true
     },
-    sync: () => fsyncSync(file),
+    sync: () => fsyncSync(descriptor()),
+    reopen(path) {
+      made.close()
+      file = openSync(path, 'r')
+      closing.register(made, file, made)
+    },
     close() {
-      if (!isOpen) return
-      isOpen = false
+      if (file === undefined) return
       closing.unregister(made)
       closeSync(file)
+      file = undefined
     },
   }
-  closing.register(made, file, made)
+  closing.register(made, opened, made)
   return made
 }

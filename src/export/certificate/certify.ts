@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync, statSync } from 'node:fs'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
-import { hashFile, passingPath } from '../../formats/index.ts'
+import { hashFile, passingPath, removePath } from '../../formats/index.ts'
 import type { ModelPaths } from '../../pipeline/index.ts'
 import { version } from '../../version.ts'
 import type { ExportSource } from '../format.ts'
@@ -109,7 +109,7 @@ export async function compareForms(
       const how = { capacity, scratch, python, threads, liveSpeech: speech }
       compared.push(await compareForm(form, how, { ...asked, answers }))
     } finally {
-      await rm(scratch, { recursive: true, force: true })
+      await removePath(scratch)
     }
   }
   return compared

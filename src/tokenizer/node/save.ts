@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { writeFileAtomic } from '../../formats/index.ts'
+import { removePath, writeFileAtomic } from '../../formats/index.ts'
 import { templateFolder } from '../files.ts'
 
 /**
@@ -14,7 +14,7 @@ export async function saveTokenizer(
   sentencePiece: string | undefined,
 ): Promise<void> {
   // What a former save left there would win over what is saved now.
-  await rm(join(folder, templateFolder), { recursive: true, force: true })
+  await removePath(join(folder, templateFolder))
   if (!files.has('chat_template.jinja')) await rm(join(folder, 'chat_template.jinja'), { force: true })
   if (sentencePiece !== undefined && resolve(dirname(sentencePiece)) !== resolve(folder))
     await writeFileAtomic(join(folder, 'tokenizer.model'), await readFile(sentencePiece))

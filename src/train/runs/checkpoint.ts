@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { readdir, rename, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FettleError, listNames } from '../../error.ts'
-import { makeFolder, syncFolder, writeFileAtomic } from '../../formats/index.ts'
+import { makeFolder, movePath, removePath, syncFolder, writeFileAtomic } from '../../formats/index.ts'
 import type { AutoModelForCausalLM } from '../../model/index.ts'
 import { formatGenerationConfig, type Tokenizer } from '../../tokenizer/index.ts'
 import { checkHashes, writeHashes } from './file-hashes.ts'
@@ -59,7 +59,7 @@ export async function saveCheckpoint(
 ): Promise<string> {
   const path = join(folder, `${kind}-${state.step}`)
   const unfinished = `${path}.unfinished`
-  await rm(unfinished, { recursive: true, force: true })
+  await removePath(unfinished)
   try {
     await saveModel(model, tokenizer, unfinished)
     await writeStates(join(unfinished, optimizerFile), states)
@@ -67,7 +67,7 @@ export async function saveCheckpoint(
     await writeHashes(unfinished)
     await putInPlace(unfinished, path)
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true })
+    await removePath(unfinished)
     throw error
   }
   return path
@@ -76,19 +76,19 @@ export async function saveCheckpoint(
 /** Renames a folder, also over another one: at every moment the old or the new one is there, or comes back by `sweep`. */
 async function putInPlace(from: string, to: string): Promise<void> {
   const replaced = `${to}.replaced`
-  await rm(replaced, { recursive: true, force: true })
-  if (existsSync(to)) await rename(to, replaced)
-  await rename(from, to)
+  await removePath(replaced)
+  if (existsSync(to)) await movePath(to, replaced)
+  await movePath(from, to)
   await syncFolder(dirname(to))
-  await rm(replaced, { recursive: true, force: true })
+  await removePath(replaced)
 }
 
 /** Removes a folder; nobody sees a part of it under its name. */
 export async function removeFolder(path: string): Promise<void> {
   const removed = `${path}.removed`
-  await rm(removed, { recursive: true, force: true })
-  await rename(path, removed)
-  await rm(removed, { recursive: true, force: true })
+  await removePath(removed)
+  await movePath(path, removed)
+  await removePath(removed)
 }
 
 /** Why a folder of a run is no checkpoint to go on from: its weights give no finite loss, it is not whole, of another run, or left behind. */
@@ -116,9 +116,8 @@ export async function sweep(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const path = join(folder, name)
     const [, whole, left] = /^([a-z]+-\d+)\.(unfinished|removed|replaced)$/.exec(name) ?? []
-    if (left === 'replaced' && !existsSync(join(folder, whole))) await rename(path, join(folder, whole))
-    else if (left !== undefined || /^\..+\.\d+\.[0-9a-f]{8}\.tmp$/.test(name))
-      await rm(path, { recursive: true, force: true })
+    if (left === 'replaced' && !existsSync(join(folder, whole))) await movePath(path, join(folder, whole))
+    else if (left !== undefined || /^\..+\.\d+\.[0-9a-f]{8}\.tmp$/.test(name)) await removePath(path)
   }
 }
 

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { rm, rmdir } from 'node:fs/promises'
+import { rmdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { FettleError, quoteValue } from '../../error.ts'
-import { makeFolder } from '../../formats/index.ts'
+import { makeFolder, removePath } from '../../formats/index.ts'
 import type { AutoModelForCausalLM } from '../../model/index.ts'
 import type { TrainOptions } from '../options/index.ts'
 import { hashBase } from './base-hash.ts'
@@ -195,5 +195,5 @@ function compare(
 async function remove(folder: string, name: string): Promise<void> {
   const path = join(folder, name)
   if (/^[a-z]+-\d+$/.test(name)) await removeFolder(path)
-  else await rm(path, { recursive: true, force: true })
+  else await removePath(path)
 }
