@@ -245,7 +245,7 @@ describe('a write that fails', () => {
 async function compileWriter(): Promise<string> {
   const { default: typescript } = await import('typescript')
   const program = join(scratch, 'program')
-  const formats = ['atomic', 'folder', 'free-space', 'passing-name', 'unwritable']
+  const formats = ['atomic', 'folder', 'free-space', 'moving', 'passing-name', 'unwritable']
   for (const name of [
     'error.ts',
     'byte-count.ts',
