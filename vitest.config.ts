@@ -18,7 +18,7 @@ const alone = [
   'test/jinja/{budget,hostile}.test.ts',
   'test/data/hub.test.ts',
   'test/export/push.test.ts',
-  'test/model/transforms.test.ts',
+  'test/model/{resize-memory,transforms}.test.ts',
   'test/remote/hf-jobs.test.ts',
   'test/train/memory.test.ts',
   'test/doctor/command.test.ts',
