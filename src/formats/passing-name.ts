@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { removePath } from './moving.ts'
 
 /** What another machine's process began is left alone for so long. */
 const foreignMs = 24 * 3600 * 1000
@@ -24,8 +25,7 @@ export async function sweepPassing(folder: string, name?: string): Promise<void>
     const [, of, from, pid] = /^\.(?:(.*)\.)?([\w-]+)\.(\d+)\.\w+\.tmp$/s.exec(found) ?? []
     if (from === undefined || of !== name) continue
     const path = join(folder, found)
-    if (await isAbandoned(path, from, Number(pid)))
-      await rm(path, { recursive: true, force: true }).catch(() => {})
+    if (await isAbandoned(path, from, Number(pid))) await removePath(path).catch(() => {})
   }
 }
 
