@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { AutoModelForCausalLM, Tokenizer } from '../../src/index.ts'
 import type { Batch } from '../../src/batch/index.ts'
-import { prepareData } from '../../src/train/prepare.ts'
+import { prepareData } from '../../src/train/preparation/prepare-data.ts'
 import { readTrainOptions } from '../../src/train/options/read-options.ts'
 import type { InteropPaths } from './setting.ts'
 import { comparedSteps, runOptions } from './setting.ts'

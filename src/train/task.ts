@@ -5,7 +5,7 @@ import type { StartEvent } from './events.ts'
 import type { PassSize } from './memory/index.ts'
 import type { Objective } from './objectives/objective.ts'
 import type { Optimiser } from './optimisers/optimiser.ts'
-import type { ReferenceOptions } from './reference.ts'
+import type { ReferenceOptions } from './loop/reference.ts'
 import type { TrainOptions } from './options/index.ts'
 import type { RunFolder } from './runs/index.ts'
 

@@ -1,7 +1,7 @@
-import { composeRun, type TrainInput } from './compose-run.ts'
+import { composeRun, type TrainInput } from './setup/compose-run.ts'
 import type { TrainEvent } from './events.ts'
 import { sft } from './objectives/sft.ts'
-import { prepareData } from './prepare.ts'
+import { prepareData } from './preparation/prepare-data.ts'
 
 /** A run of supervised fine-tuning. */
 export type TrainSftInput = TrainInput

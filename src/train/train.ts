@@ -1,4 +1,4 @@
-import type { ExecutedInput, TrainInput } from './compose-run.ts'
+import type { ExecutedInput, TrainInput } from './setup/compose-run.ts'
 import type { TrainEvent } from './events.ts'
 import { trainGrpo } from './grpo/index.ts'
 import type { Method } from './options/index.ts'

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { noiseAt } from '../../src/engine/dropout.ts'
 import { nativeProblem } from '../../src/engine/native/index.ts'
 import { AutoModelForCausalLM, internalsOf } from '../../src/model/index.ts'
-import { neftuneNoise } from '../../src/train/neftune.ts'
+import { neftuneNoise } from '../../src/train/loop/neftune.ts'
 import { fixture, maxDifference } from '../model/golden.ts'
 
 test('noise is uniform in (−1, 1), whatever the seed', () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { learningRateAt, warmupSteps, type SchedulerKwargs } from '../../src/train/schedule.ts'
+import { learningRateAt, warmupSteps, type SchedulerKwargs } from '../../src/train/loop/schedule.ts'
 import type { SchedulerType } from '../../src/train/options/options.ts'
 
 interface ScheduleCase {

@@ -1,6 +1,6 @@
 import { collate, learnedRanges, type TrainingBatch } from '../../batch/index.ts'
 import { internalsOf } from '../../model/index.ts'
-import { createForwardPasses } from '../forward-passes.ts'
+import { createForwardPasses } from '../loop/forward-passes.ts'
 import type { SampledAnswer } from '../objectives/grpo.ts'
 import { passSize } from '../memory/index.ts'
 import type { TrainingData } from '../task.ts'

@@ -1,6 +1,6 @@
 import { FettleError } from '../../error.ts'
 import { internalsOf } from '../../model/index.ts'
-import { composeRun, type MethodTask, type RunContext, type TrainInput } from '../compose-run.ts'
+import { composeRun, type MethodTask, type RunContext, type TrainInput } from '../setup/compose-run.ts'
 import type { TrainEvent } from '../events.ts'
 import { grpo, type SampledAnswer } from '../objectives/grpo.ts'
 import { mixOf, type TrainOptions } from '../options/index.ts'

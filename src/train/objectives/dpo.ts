@@ -1,6 +1,6 @@
 import type { Document, TrainingBatch } from '../../batch/index.ts'
 import type { TokenDescription } from '../../model/index.ts'
-import type { ForwardPasses } from '../forward-passes.ts'
+import type { ForwardPasses } from '../loop/forward-passes.ts'
 import { pairTerms, type DpoOptions, type PairSums } from './dpo-terms.ts'
 import { meanOf } from './means.ts'
 import { microBatchStep } from './micro-batch-step.ts'

@@ -1,6 +1,6 @@
 import type { TrainingBatch } from '../../batch/index.ts'
 import { collate, learnedRanges } from '../../batch/index.ts'
-import type { ForwardPasses } from '../forward-passes.ts'
+import type { ForwardPasses } from '../loop/forward-passes.ts'
 import { referenceOf, type AnswerDocument } from './dpo.ts'
 import { sigmoid } from './log-sigmoid.ts'
 import { meanOf } from './means.ts'

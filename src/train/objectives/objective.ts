@@ -2,7 +2,7 @@ import type { Document, TrainingBatch } from '../../batch/index.ts'
 import type { Tensor } from '../../engine/index.ts'
 import type { TokenDescription, Weights } from '../../model/index.ts'
 import type { EvalEvent, SourceLoss } from '../events.ts'
-import type { ForwardPasses } from '../forward-passes.ts'
+import type { ForwardPasses } from '../loop/forward-passes.ts'
 
 /**
  * What is learned: how a loss follows from log P(token) of each learned token. The loop lays out the passes and takes the

@@ -1,5 +1,5 @@
 import { learnedPlaces, type Document, type TrainingBatch } from '../../batch/index.ts'
-import type { ForwardPasses } from '../forward-passes.ts'
+import type { ForwardPasses } from '../loop/forward-passes.ts'
 import { createMeans } from './means.ts'
 import type { Evaluation, Objective } from './objective.ts'
 import { createSourceLosses } from './source-losses.ts'

@@ -1,9 +1,9 @@
 import type { Document } from '../../batch/index.ts'
 import { learnedRanges } from '../../batch/index.ts'
 import { internalsOf, type AutoModelForCausalLM } from '../../model/index.ts'
-import { createForwardPasses } from '../forward-passes.ts'
+import { createForwardPasses } from '../loop/forward-passes.ts'
 import { passSize, type PassSize } from '../memory/index.ts'
-import type { ReferenceOptions } from '../reference.ts'
+import type { ReferenceOptions } from '../loop/reference.ts'
 import { batchesOf, type Items } from './item-data.ts'
 
 /** What the reference says of the learned tokens of answers, by their number. */

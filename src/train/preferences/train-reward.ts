@@ -1,6 +1,6 @@
 import { lastTokens, scoredBatch } from '../../batch/index.ts'
 import { internalsOf } from '../../model/index.ts'
-import { composeRun, type RunContext, type TrainInput } from '../compose-run.ts'
+import { composeRun, type RunContext, type TrainInput } from '../setup/compose-run.ts'
 import type { TrainEvent } from '../events.ts'
 import { reward, type ScoredAnswer } from '../objectives/reward.ts'
 import type { AnswerSet } from './answer-sets.ts'

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { collate, type Document } from '../../../src/batch/index.ts'
 import { createRandom } from '../../../src/random.ts'
-import type { ForwardPasses } from '../../../src/train/forward-passes.ts'
+import type { ForwardPasses } from '../../../src/train/loop/forward-passes.ts'
 import { cpo } from '../../../src/train/objectives/cpo.ts'
 import { dpo } from '../../../src/train/objectives/dpo.ts'
 import type { DpoLoss, DpoOptions } from '../../../src/train/objectives/dpo-terms.ts'

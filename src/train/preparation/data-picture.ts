@@ -1,6 +1,6 @@
-import type { Example } from '../data/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
-import type { StartEvent } from './events.ts'
+import type { Example } from '../../data/index.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
+import type { StartEvent } from '../events.ts'
 
 /** Tokens of an example that are shown, and bars of a histogram. */
 const [shownTokens, mostBars] = [600, 10]

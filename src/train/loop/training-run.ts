@@ -1,18 +1,18 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { splitBatch, type Document, type TrainingBatch } from '../batch/index.ts'
-import type { FettleError } from '../error.ts'
-import { internalsOf } from '../model/index.ts'
+import { splitBatch, type Document, type TrainingBatch } from '../../batch/index.ts'
+import type { FettleError } from '../../error.ts'
+import { internalsOf } from '../../model/index.ts'
 import { dataFailure } from './data-failure.ts'
 import { divergence, spikeError } from './divergence.ts'
 import { evaluate } from './evaluate.ts'
-import type { CheckpointEvent, EndEvent, EvalEvent, StepEvent } from './events.ts'
+import type { CheckpointEvent, EndEvent, EvalEvent, StepEvent } from '../events.ts'
 import { createForwardPasses } from './forward-passes.ts'
 import { addGradients, type StepGradients } from './gradients.ts'
-import { createMonitor } from './monitor/index.ts'
+import { createMonitor } from '../monitor/index.ts'
 import { copyReference } from './reference.ts'
-import { passSize, peakRssMib } from './memory/index.ts'
-import { optimNotes } from './options/index.ts'
+import { passSize, peakRssMib } from '../memory/index.ts'
+import { optimNotes } from '../options/index.ts'
 import { learningRateAt } from './schedule.ts'
 import {
   identityOf,
@@ -24,8 +24,8 @@ import {
   setAsDiverged,
   trainedStates,
   type RunFolder,
-} from './runs/index.ts'
-import type { TrainingStep, TrainingTask } from './task.ts'
+} from '../runs/index.ts'
+import type { TrainingStep, TrainingTask } from '../task.ts'
 
 /** A run under way. What computes waits for the model's calls before it. */
 export interface TrainingRun<D extends Document> {

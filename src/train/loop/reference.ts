@@ -1,5 +1,5 @@
-import type { Tensor } from '../engine/index.ts'
-import type { ModelInternals, Training } from '../model/index.ts'
+import type { Tensor } from '../../engine/index.ts'
+import type { ModelInternals, Training } from '../../model/index.ts'
 
 /** How a run's reference is had: by switching the adapter off, or as a copy of the parameters where training begins. */
 export interface ReferenceOptions {

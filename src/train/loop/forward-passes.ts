@@ -1,6 +1,6 @@
-import { splitBatch, type TrainingBatch } from '../batch/index.ts'
-import { FettleError } from '../error.ts'
-import type { ModelInternals, Passes, Scores, TokenDescription } from '../model/index.ts'
+import { splitBatch, type TrainingBatch } from '../../batch/index.ts'
+import { FettleError } from '../../error.ts'
+import type { ModelInternals, Passes, Scores, TokenDescription } from '../../model/index.ts'
 import type { ReferenceCopy } from './reference.ts'
 
 /** Forward passes over whole batches, for objectives: divided as training is, at its temperature, and without gradients or dropout. */

@@ -1,10 +1,10 @@
-import { chatFormats } from '../chat/index.ts'
-import type { ChatFormatName } from '../chat/index.ts'
-import { FettleError, messageOf } from '../error.ts'
-import { readTextFile } from '../formats/index.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
-import { setupChatFormat } from '../model/index.ts'
-import { parseChatTemplateOf, type Tokenizer } from '../tokenizer/index.ts'
+import { chatFormats } from '../../chat/index.ts'
+import type { ChatFormatName } from '../../chat/index.ts'
+import { FettleError, messageOf } from '../../error.ts'
+import { readTextFile } from '../../formats/index.ts'
+import type { AutoModelForCausalLM } from '../../model/index.ts'
+import { setupChatFormat } from '../../model/index.ts'
+import { parseChatTemplateOf, type Tokenizer } from '../../tokenizer/index.ts'
 
 /**
  * Gives the tokenizer the chat template of a run: a .jinja file, or a format by name.

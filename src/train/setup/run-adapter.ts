@@ -1,9 +1,9 @@
-import { documentStarts, splitBatch, type Batch, type Document } from '../batch/index.ts'
-import { ignoredLabel } from '../data/index.ts'
-import type { AutoModelForCausalLM, ForwardInputs } from '../model/index.ts'
-import { internalsOf, leafName, linearParameters } from '../model/index.ts'
-import { readAdapterConfig } from '../peft/index.ts'
-import type { LoraConfig, LoraOptions } from '../peft/index.ts'
+import { documentStarts, splitBatch, type Batch, type Document } from '../../batch/index.ts'
+import { ignoredLabel } from '../../data/index.ts'
+import type { AutoModelForCausalLM, ForwardInputs } from '../../model/index.ts'
+import { internalsOf, leafName, linearParameters } from '../../model/index.ts'
+import { readAdapterConfig } from '../../peft/index.ts'
+import type { LoraConfig, LoraOptions } from '../../peft/index.ts'
 import {
   givenLora,
   loraOptions,
@@ -11,8 +11,8 @@ import {
   refuseOtherLora,
   type TrainOptions,
   type TrainOptionsInput,
-} from './options/index.ts'
-import type { TrainingData } from './task.ts'
+} from '../options/index.ts'
+import type { TrainingData } from '../task.ts'
 
 /**
  * Puts the adapter on the model that a run trains: the one that it goes on from, else the one that the model has, else a new one;

@@ -1,7 +1,7 @@
-import type { Document, TrainingBatch } from '../batch/index.ts'
-import type { EvalEvent } from './events.ts'
+import type { Document, TrainingBatch } from '../../batch/index.ts'
+import type { EvalEvent } from '../events.ts'
 import type { ForwardPasses } from './forward-passes.ts'
-import type { Evaluation, Objective } from './objectives/objective.ts'
+import type { Evaluation, Objective } from '../objectives/objective.ts'
 
 /** What an objective tells of held-out batches after `step` optimiser steps; nothing is learned. */
 export async function evaluate<D extends Document>(

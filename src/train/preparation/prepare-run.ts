@@ -1,12 +1,12 @@
-import { FettleError } from '../error.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
-import { alignSpecialTokens } from './align.ts'
-import type { PrepareEvent } from './events.ts'
-import { readTrainOptions, type TrainOptionsInput } from './options/index.ts'
-import { eventsOf } from './preparation/index.ts'
-import { prepareData } from './prepare.ts'
-import type { TrainingData } from './task.ts'
+import { FettleError } from '../../error.ts'
+import type { AutoModelForCausalLM } from '../../model/index.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
+import { alignSpecialTokens } from '../setup/align.ts'
+import type { PrepareEvent } from '../events.ts'
+import { readTrainOptions, type TrainOptionsInput } from '../options/index.ts'
+import { eventsOf } from './index.ts'
+import { prepareData } from './prepare-data.ts'
+import type { TrainingData } from '../task.ts'
 
 /** What was prepared; the last event. */
 export type PreparedEvent = {

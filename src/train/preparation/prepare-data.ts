@@ -1,16 +1,16 @@
-import type { EpochPlan } from '../batch/index.ts'
-import { collatePieces, planEpoch } from '../batch/index.ts'
+import type { EpochPlan } from '../../batch/index.ts'
+import { collatePieces, planEpoch } from '../../batch/index.ts'
 import { dataPicture } from './data-picture.ts'
-import { mixOf } from './options/index.ts'
+import { mixOf } from '../options/index.ts'
 import {
   createPreparation,
   prepareEvaluation,
   reportSummary,
   type PreparationInput,
   type PreparedSet,
-} from './preparation/index.ts'
-import type { TrainingData, TrainingStep } from './task.ts'
-import { plural } from '../plural.ts'
+} from './index.ts'
+import type { TrainingData, TrainingStep } from '../task.ts'
+import { plural } from '../../plural.ts'
 
 /** What a run of examples trains and evaluates on, and in which order. */
 interface PreparedData extends TrainingData {

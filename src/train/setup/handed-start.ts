@@ -1,10 +1,10 @@
 import { dirname } from 'node:path'
-import type { Document } from '../batch/index.ts'
-import { FettleError } from '../error.ts'
-import { movePath, removePath } from '../formats/index.ts'
-import { internalsOf } from '../model/index.ts'
-import { optimNotes } from './options/index.ts'
-import { rateAt, type LoraPlus } from './optimisers/update-rates.ts'
+import type { Document } from '../../batch/index.ts'
+import { FettleError } from '../../error.ts'
+import { movePath, removePath } from '../../formats/index.ts'
+import { internalsOf } from '../../model/index.ts'
+import { optimNotes } from '../options/index.ts'
+import { rateAt, type LoraPlus } from '../optimisers/update-rates.ts'
 import {
   identityOf,
   restoreCheckpoint,
@@ -12,8 +12,8 @@ import {
   trainedStates,
   type RunFolder,
   type RunIdentity,
-} from './runs/index.ts'
-import type { TrainingTask } from './task.ts'
+} from '../runs/index.ts'
+import type { TrainingTask } from '../task.ts'
 
 /** A tensor of the adapter's file within the flat parameters of a checkpoint: rows of `columns` numbers, `stride` apart. */
 export interface HandedTensor {

@@ -1,5 +1,5 @@
-import type { TrainOptions } from './options/index.ts'
-import type { TrainingData } from './task.ts'
+import type { TrainOptions } from '../options/index.ts'
+import type { TrainingData } from '../task.ts'
 
 /** Steps after which something is due. */
 export interface DueSteps {

@@ -1,10 +1,10 @@
-import type { Document } from '../batch/index.ts'
-import { messageOf } from '../error.ts'
-import { internalsOf, type AutoModelForCausalLM } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
-import type { Sample, SampleEvent } from './events.ts'
-import type { TrainOptions } from './options/index.ts'
-import type { TrainingData } from './task.ts'
+import type { Document } from '../../batch/index.ts'
+import { messageOf } from '../../error.ts'
+import { internalsOf, type AutoModelForCausalLM } from '../../model/index.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
+import type { Sample, SampleEvent } from '../events.ts'
+import type { TrainOptions } from '../options/index.ts'
+import type { TrainingData } from '../task.ts'
 
 /** Held-out prompts that are answered when nothing is said of them. */
 const usualPrompts = 2

@@ -1,23 +1,23 @@
-import type { Document } from '../batch/index.ts'
-import { FettleError } from '../error.ts'
-import { internalsOf, type AutoModelForCausalLM } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import type { Document } from '../../batch/index.ts'
+import { FettleError } from '../../error.ts'
+import { internalsOf, type AutoModelForCausalLM } from '../../model/index.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
 import { alignSpecialTokens } from './align.ts'
-import type { PrepareEvent, TrainEvent } from './events.ts'
-import type { PassSize } from './memory/index.ts'
+import type { PrepareEvent, TrainEvent } from '../events.ts'
+import type { PassSize } from '../memory/index.ts'
 import {
   readTrainOptions,
   refuseOtherLoading,
   type TrainOptions,
   type TrainOptionsInput,
-} from './options/index.ts'
-import { optimiserOf } from './optimisers/optimiser-of.ts'
-import { eventsOf } from './preparation/index.ts'
+} from '../options/index.ts'
+import { optimiserOf } from '../optimisers/optimiser-of.ts'
+import { eventsOf } from '../preparation/index.ts'
 import { addRunAdapter, labelledBatches, refuseOtherAdapter } from './run-adapter.ts'
 import { runPasses } from './run-passes.ts'
-import { runTraining } from './run-training.ts'
-import { openRunFolder, type RunFolder } from './runs/index.ts'
-import type { TrainingTask } from './task.ts'
+import { runTraining } from '../loop/run-training.ts'
+import { openRunFolder, type RunFolder } from '../runs/index.ts'
+import type { TrainingTask } from '../task.ts'
 
 /** A run: what is trained, on what, how, and a signal that ends it after the step that is under way. */
 export type TrainInput = TrainOptionsInput & {

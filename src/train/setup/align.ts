@@ -1,8 +1,8 @@
-import { FettleError } from '../error.ts'
-import type { AutoModelForCausalLM } from '../model/index.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
-import { ensurePadToken, findStopSet } from '../tokenizer/index.ts'
-import type { TrainOptions } from './options/index.ts'
+import { FettleError } from '../../error.ts'
+import type { AutoModelForCausalLM } from '../../model/index.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
+import { ensurePadToken, findStopSet } from '../../tokenizer/index.ts'
+import type { TrainOptions } from '../options/index.ts'
 import { applyRunTemplate } from './run-template.ts'
 
 /** What the alignment found and made. */

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf } from '../error.ts'
-import { eventsFile, type TrainEvent } from './events.ts'
-import type { TrainOptions } from './options/index.ts'
-import type { RunFolder } from './runs/index.ts'
-import { trackersOf, type Tracker } from './trackers/index.ts'
+import { messageOf } from '../../error.ts'
+import { eventsFile, type TrainEvent } from '../events.ts'
+import type { TrainOptions } from '../options/index.ts'
+import type { RunFolder } from '../runs/index.ts'
+import { trackersOf, type Tracker } from '../trackers/index.ts'
 
 /**
  * The events of a run, whoever computes it, which its trackers read on their way. Where a run was begun again by itself, steps that were
@@ -36,7 +36,7 @@ export async function* trackedRun(
     isPictured = true
     if (!options.report || !existsSync(join(folder.path, eventsFile))) return undefined
     try {
-      const { writeReport } = await import('./report/index.ts')
+      const { writeReport } = await import('../report/index.ts')
       await writeReport(folder.path)
       return undefined
     } catch (error) {

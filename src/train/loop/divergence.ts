@@ -1,6 +1,6 @@
-import type { Document, TrainingBatch } from '../batch/index.ts'
-import { formatOrigin } from '../data/index.ts'
-import { FettleError, listNames } from '../error.ts'
+import type { Document, TrainingBatch } from '../../batch/index.ts'
+import { formatOrigin } from '../../data/index.ts'
+import { FettleError, listNames } from '../../error.ts'
 
 const expected = 'a finite number'
 

@@ -1,4 +1,4 @@
-import { FettleError, messageOf } from '../error.ts'
+import { FettleError, messageOf } from '../../error.ts'
 
 /**
  * What is said where a run cannot have the data of its next step, such as when a reward function throws: the same, and where to go on from.

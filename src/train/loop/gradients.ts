@@ -1,10 +1,10 @@
-import type { Document, TrainingBatch } from '../batch/index.ts'
-import type { ModelInternals, TokenDescription, Training, TrainingPassOptions } from '../model/index.ts'
+import type { Document, TrainingBatch } from '../../batch/index.ts'
+import type { ModelInternals, TokenDescription, Training, TrainingPassOptions } from '../../model/index.ts'
 import { passesOf, type ForwardPasses } from './forward-passes.ts'
-import type { Objective, StepLoss } from './objectives/objective.ts'
+import type { Objective, StepLoss } from '../objectives/objective.ts'
 import { neftuneNoise } from './neftune.ts'
-import { streamedLayers, type PassSize } from './memory/index.ts'
-import type { TrainOptions } from './options/index.ts'
+import { streamedLayers, type PassSize } from '../memory/index.ts'
+import type { TrainOptions } from '../options/index.ts'
 
 /** What a step's passes gave. */
 export interface StepGradients extends StepLoss {

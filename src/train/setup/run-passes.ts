@@ -1,8 +1,8 @@
-import { internalsOf, linearParameters, type AutoModelForCausalLM } from '../model/index.ts'
-import { findPassSize, machineMemory, type MachineMemory } from './memory/index.ts'
-import { bytesPerTrained, type TrainOptions } from './options/index.ts'
-import type { ChosenCheckpoint } from './runs/index.ts'
-import type { RunPasses } from './task.ts'
+import { internalsOf, linearParameters, type AutoModelForCausalLM } from '../../model/index.ts'
+import { findPassSize, machineMemory, type MachineMemory } from '../memory/index.ts'
+import { bytesPerTrained, type TrainOptions } from '../options/index.ts'
+import type { ChosenCheckpoint } from '../runs/index.ts'
+import type { RunPasses } from '../task.ts'
 
 const mib = (bytes: number): number => Math.round(bytes / 2 ** 20)
 

@@ -1,5 +1,5 @@
-import { documentStarts, type Batch } from '../batch/index.ts'
-import type { TrainOptions } from './options/index.ts'
+import { documentStarts, type Batch } from '../../batch/index.ts'
+import type { TrainOptions } from '../options/index.ts'
 
 /**
  * Half the width of NEFTune's uniform noise for a micro-batch: alpha / √(L · H), where L are the tokens of one of its rows as TRL lays

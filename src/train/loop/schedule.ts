@@ -1,4 +1,4 @@
-import type { SchedulerType } from './options/index.ts'
+import type { SchedulerType } from '../options/index.ts'
 
 /** Parameters of single schedules, under the names of transformers. */
 export interface SchedulerKwargs {
