@@ -2,32 +2,32 @@
  * Bytes on disk <-> plain values: safetensors, GGUF, JSON without loss, text and 16-bit floats.
  * Readers stream and check what they read; writers write beside, fsync and rename.
  */
-export { writeAtomically, writeFileAtomic, type AtomicFile } from './atomic.ts'
+export { writeAtomically, writeFileAtomic, type AtomicFile } from './files/atomic.ts'
 export {
   readSafetensorsHeader,
   type SafetensorsDtype,
   type SafetensorsHeader,
   type TensorInfo,
-} from './safetensors.ts'
-export { writeSafetensors, type TensorToWrite } from './safetensors-write.ts'
+} from './safetensors/safetensors.ts'
+export { writeSafetensors, type TensorToWrite } from './safetensors/safetensors-write.ts'
 export { readTensorBytes, toFloat32, type ByteRange } from './tensor-bytes.ts'
 export { fileBytes, type ByteSource } from './byte-source.ts'
-export { openWeightFiles } from './weight-files.ts'
-export { writeWeightFiles } from './weight-files-write.ts'
-export type { GgufFile, GgufTensor, GgufValue } from './gguf.ts'
-export { readGguf } from './gguf-split.ts'
+export { openWeightFiles } from './safetensors/weight-files.ts'
+export { writeWeightFiles } from './safetensors/weight-files-write.ts'
+export type { GgufFile, GgufTensor, GgufValue } from './gguf/gguf.ts'
+export { readGguf } from './gguf/gguf-split.ts'
 export { ggufTypes, type GgufTypeName } from './blocks/index.ts'
-export { ggufByteLength, writeGguf, type GgufEntry, type GgufTensorToWrite } from './gguf-write.ts'
-export { quantize, type WrittenGgufType } from './gguf-quantize.ts'
-export { dequantize, readableGgufTypes, readGgufFloat32 } from './gguf-dequantize.ts'
+export { ggufByteLength, writeGguf, type GgufEntry, type GgufTensorToWrite } from './gguf/gguf-write.ts'
+export { quantize, type WrittenGgufType } from './gguf/gguf-quantize.ts'
+export { dequantize, readableGgufTypes, readGgufFloat32 } from './gguf/gguf-dequantize.ts'
 export { hasWildcards, matchesGlob } from './glob.ts'
 export { crc32, crc32c } from './crc32.ts'
 export { listZip, type ZipMember } from './zip.ts'
-export { hashFile } from './file-hash.ts'
-export { makeFolder, refuseDanglingLink, syncFolder } from './folder.ts'
-export { passingName, passingPath, sweepPassing } from './passing-name.ts'
-export { explainUnwritable, leftAt } from './unwritable.ts'
-export { movePath, removePath } from './moving.ts'
+export { hashFile } from './files/file-hash.ts'
+export { makeFolder, refuseDanglingLink, syncFolder } from './files/folder.ts'
+export { passingName, passingPath, sweepPassing } from './files/passing-name.ts'
+export { explainUnwritable, leftAt } from './files/unwritable.ts'
+export { movePath, removePath } from './files/moving.ts'
 export { parseJson } from './json/index.ts'
 export { readJsonRecords } from './json/records.ts'
 export type { JsonRecord, RecordOptions } from './json/record.ts'

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { FettleError } from '../error.ts'
 import { bfloat16ToFloat32, float16ToFloat32 } from '../float16.ts'
-import type { SafetensorsDtype } from './safetensors.ts'
+import type { SafetensorsDtype } from './safetensors/safetensors.ts'
 
 /** A stretch of a file; tensors of safetensors and GGUF files are such stretches. */
 export interface ByteRange {

@@ -14,7 +14,7 @@ import {
   writeFileAtomic,
   writeSafetensors,
 } from '../../src/formats/index.ts'
-import { freeSpace } from '../../src/formats/free-space.ts'
+import { freeSpace } from '../../src/formats/files/free-space.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'fettle-files-'))
 

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { open, stat, type FileHandle } from 'node:fs/promises'
-import { clipText, FettleError, messageOf, quoteValue } from '../error.ts'
-import { isJsonObject } from './foreign/index.ts'
+import { clipText, FettleError, messageOf, quoteValue } from '../../error.ts'
+import { isJsonObject } from '../foreign/index.ts'
 
 /** Element types of safetensors, in the order in which its library sorts them, with their bytes. */
 export const bytesPerElement = {

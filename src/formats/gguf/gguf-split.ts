@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { clipText, FettleError } from '../error.ts'
+import { clipText, FettleError } from '../../error.ts'
 import { readGgufFile, type GgufFile } from './gguf.ts'
 
 /** The name that llama.cpp gives part `part` (from 1) of a model. */

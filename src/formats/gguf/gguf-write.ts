@@ -1,6 +1,6 @@
-import { FettleError } from '../error.ts'
-import { writeAtomically, type AtomicFile } from './atomic.ts'
-import { ggufTypes, type GgufTypeName } from './blocks/index.ts'
+import { FettleError } from '../../error.ts'
+import { writeAtomically, type AtomicFile } from '../files/atomic.ts'
+import { ggufTypes, type GgufTypeName } from '../blocks/index.ts'
 import type { GgufValue } from './gguf.ts'
 
 /** How a metadata value is stored, in the order of the format's numbers for them; 9 is a list. */

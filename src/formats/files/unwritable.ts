@@ -1,5 +1,5 @@
-import { byteCount } from '../byte-count.ts'
-import { FettleError, messageOf } from '../error.ts'
+import { byteCount } from '../../byte-count.ts'
+import { FettleError, messageOf } from '../../error.ts'
 import { freeSpace } from './free-space.ts'
 
 const cures: Record<string, string> = {

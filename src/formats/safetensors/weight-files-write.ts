@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileAtomic } from './atomic.ts'
+import { writeFileAtomic } from '../files/atomic.ts'
 import { bytesPerElement } from './safetensors.ts'
 import { writeSafetensors, type TensorToWrite } from './safetensors-write.ts'
 import { indexName, singleName } from './weight-names.ts'

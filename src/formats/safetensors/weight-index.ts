@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { z } from 'zod'
-import { readForeign } from './foreign/index.ts'
-import { readJsonFile } from './text.ts'
+import { readForeign } from '../foreign/index.ts'
+import { readJsonFile } from '../text.ts'
 
 const keys = {
   obeyed: z.object({

@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs'
-import { FettleError } from '../error.ts'
+import { FettleError } from '../../error.ts'
 
 /** Reads little-endian values one after the other from an open file. */
 export interface Cursor {

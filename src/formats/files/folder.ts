@@ -1,6 +1,6 @@
 import { mkdir, open, readlink, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { FettleError } from '../error.ts'
+import { FettleError } from '../../error.ts'
 import { explainUnwritable } from './unwritable.ts'
 
 /**

@@ -1,5 +1,5 @@
-import { FettleError } from '../error.ts'
-import { writeAtomically } from './atomic.ts'
+import { FettleError } from '../../error.ts'
+import { writeAtomically } from '../files/atomic.ts'
 import { bytesPerElement, type SafetensorsDtype } from './safetensors.ts'
 
 /** A tensor to save; `data` may be made just before it is written, whole or in pieces, and dropped afterwards. */

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, statSync } from 'node:fs'
-import { clipText, FettleError, messageOf, quoteValue } from '../error.ts'
+import { clipText, FettleError, messageOf, quoteValue } from '../../error.ts'
 import { makeCursor, type Cursor } from './gguf-cursor.ts'
-import { ggufTypeName, ggufTypes, type GgufTypeName } from './blocks/index.ts'
+import { ggufTypeName, ggufTypes, type GgufTypeName } from '../blocks/index.ts'
 
 /** A metadata value; 64-bit integers that a number cannot hold are bigint. */
 export type GgufValue = string | number | bigint | boolean | readonly GgufValue[]

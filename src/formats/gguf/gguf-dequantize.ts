@@ -1,9 +1,9 @@
-import { FettleError } from '../error.ts'
-import { bfloat16ToFloat32, float16ToFloat32 } from '../float16.ts'
-import { blockDecoders, ggufTypes } from './blocks/index.ts'
-import type { Dequantizer, GgufTypeName } from './blocks/index.ts'
+import { FettleError } from '../../error.ts'
+import { bfloat16ToFloat32, float16ToFloat32 } from '../../float16.ts'
+import { blockDecoders, ggufTypes } from '../blocks/index.ts'
+import type { Dequantizer, GgufTypeName } from '../blocks/index.ts'
 import type { GgufTensor } from './gguf.ts'
-import { asWords, readTensorBytes, toFloat32 } from './tensor-bytes.ts'
+import { asWords, readTensorBytes, toFloat32 } from '../tensor-bytes.ts'
 
 /** Total, so that a new type must say whether it can be read. */
 const dequantizers: { readonly [K in GgufTypeName]: Dequantizer | undefined } = {

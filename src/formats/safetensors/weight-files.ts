@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { clipText, FettleError, listNames, messageOf } from '../error.ts'
+import { clipText, FettleError, listNames, messageOf } from '../../error.ts'
 import { readSafetensorsHeader, type TensorInfo } from './safetensors.ts'
 import { indexName, singleName } from './weight-names.ts'
 

@@ -1,6 +1,6 @@
-import { FettleError } from '../error.ts'
-import { float32ToBfloat16, float32ToFloat16 } from '../float16.ts'
-import { blockEncoders, ggufTypes, type GgufTypeName } from './blocks/index.ts'
+import { FettleError } from '../../error.ts'
+import { float32ToBfloat16, float32ToFloat16 } from '../../float16.ts'
+import { blockEncoders, ggufTypes, type GgufTypeName } from '../blocks/index.ts'
 
 /** The types that fettle writes. */
 export type WrittenGgufType = 'F32' | 'F16' | 'BF16' | keyof typeof blockEncoders
