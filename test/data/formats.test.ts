@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { detectFormat } from '../../src/data/detect-format.ts'
+import { detectFormat } from '../../src/data/conversations/detect-format.ts'
 import { conversationsOf, errorOf } from './rows.ts'
 
 const user = { role: 'user', content: 'Hi' }

@@ -1,9 +1,9 @@
-import type { Conversation } from '../conversation.ts'
+import type { Conversation } from '../conversations/conversation.ts'
 import type { PreferenceKind } from '../preferences/answer-rows.ts'
 import { createDataReport } from '../report.ts'
 import type { DataSource } from '../row-options.ts'
 import type { Row } from '../row.ts'
-import { createRowReader, type ConversationOptions } from '../to-conversations.ts'
+import { createRowReader, type ConversationOptions } from '../conversations/to-conversations.ts'
 import { readMixedRows, sourceReports, type MixedRow, type MixOptions } from './read-mixed-rows.ts'
 
 /** How the conversations of several sources are read; each source says its own format, columns, roles and keys. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { columnRenamer, readColumns } from '../columns.ts'
 import { contentText } from '../content-text.ts'
-import { formatOf } from '../detect-format.ts'
+import { formatOf } from '../conversations/detect-format.ts'
 import type { RowOptions } from '../row-options.ts'
 import type { Row } from '../row.ts'
 import { isNothing } from '../values.ts'

@@ -1,6 +1,6 @@
 import { FettleError } from '../../error.ts'
 import { readJsonRecords, type ByteInput } from '../../formats/index.ts'
-import { isMessageLike } from '../message-shape.ts'
+import { isMessageLike } from '../conversations/message-shape.ts'
 import type { InvalidRowOptions } from '../report.ts'
 import { columnNames, type MessageKeys } from '../row-options.ts'
 import type { Origin, Row } from '../row.ts'

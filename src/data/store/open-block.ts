@@ -1,5 +1,5 @@
-import type { Example } from '../example.ts'
-import { statusNames } from '../span-statuses.ts'
+import type { Example } from '../examples/example.ts'
+import { statusNames } from '../examples/span-statuses.ts'
 import type { BlockReader } from './block-reader.ts'
 import { numberList } from './growing.ts'
 

@@ -1,8 +1,8 @@
 import { FettleError } from '../../error.ts'
 import type { Tokenizer } from '../../tokenizer/index.ts'
-import { batchesOf, inOrder, type ConversationBatch } from '../conversation-batches.ts'
-import type { Conversation } from '../conversation.ts'
-import { encodeOrSkip, type EncodedExample, type ExampleOptions } from '../encode-conversations.ts'
+import { batchesOf, inOrder, type ConversationBatch } from '../examples/conversation-batches.ts'
+import type { Conversation } from '../conversations/conversation.ts'
+import { encodeOrSkip, type EncodedExample, type ExampleOptions } from '../examples/encode-conversations.ts'
 import { addReport, createDataReport, takeReport, type DataReport } from '../report.ts'
 import type { EncodedBatch, EncodingPool } from './encoding-pool.ts'
 

@@ -1,6 +1,6 @@
-import type { EncodedExample } from '../encode-conversations.ts'
-import type { Conversation } from '../conversation.ts'
-import { statusNames } from '../span-statuses.ts'
+import type { EncodedExample } from '../examples/encode-conversations.ts'
+import type { Conversation } from '../conversations/conversation.ts'
+import { statusNames } from '../examples/span-statuses.ts'
 
 /** Examples as a few arrays, whose memory goes from thread to thread without a copy; their texts stay behind. */
 export interface FlatExamples {

@@ -1,6 +1,6 @@
 import type { Problem } from '../../error.ts'
 import type { TokenizerSnapshot } from '../../tokenizer/index.ts'
-import type { ExampleOptions } from '../encode-conversations.ts'
+import type { ExampleOptions } from '../examples/encode-conversations.ts'
 import type { DataReport } from '../report.ts'
 import type { Carried } from './carry.ts'
 import type { FlatExamples } from './flat-examples.ts'

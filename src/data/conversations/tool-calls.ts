@@ -1,6 +1,6 @@
-import { FettleError } from '../error.ts'
-import { parseJson } from '../formats/index.ts'
-import { describeValue, isRecord } from './values.ts'
+import { FettleError } from '../../error.ts'
+import { parseJson } from '../../formats/index.ts'
+import { describeValue, isRecord } from '../values.ts'
 
 /**
  * The calls of a message that is a call, as LLaMA-Factory and ms-swift write them: the JSON text of

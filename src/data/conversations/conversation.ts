@@ -1,5 +1,5 @@
-import type { Message } from '../chat/index.ts'
-import type { Origin } from './row.ts'
+import type { Message } from '../../chat/index.ts'
+import type { Origin } from '../row.ts'
 
 /**
  * One training record in a common form. Rows of chat formats become `messages`; `prompt` + `completion`

@@ -1,16 +1,16 @@
-import type { Message } from '../chat/index.ts'
-import { columnRenamer, createColumnWatch, missingColumns } from './columns.ts'
+import type { Message } from '../../chat/index.ts'
+import { columnRenamer, createColumnWatch, missingColumns } from '../columns.ts'
 import type { Conversation } from './conversation.ts'
 import { detectFormat, requireFormat } from './detect-format.ts'
 import { readInstruct } from './instruct-rows.ts'
 import { readMessages } from './message-rows.ts'
 import { readTokenRow } from './pretokenised-rows.ts'
-import { createSourceReport, skipOrThrow, type InvalidRowOptions, type SourceReport } from './report.ts'
-import type { DataFormat, RowOptions } from './row-options.ts'
-import { readText, type Row } from './row.ts'
+import { createSourceReport, skipOrThrow, type InvalidRowOptions, type SourceReport } from '../report.ts'
+import type { DataFormat, RowOptions } from '../row-options.ts'
+import { readText, type Row } from '../row.ts'
 import { refuseHalfCharacters } from './half-characters.ts'
 import { withColumns } from './chat-columns.ts'
-import { isNothing } from './values.ts'
+import { isNothing } from '../values.ts'
 
 /** What decides how rows become conversations. */
 export interface ConversationOptions extends RowOptions, InvalidRowOptions {

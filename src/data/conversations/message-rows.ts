@@ -1,14 +1,14 @@
-import { reasoningFields, type ContentPart, type Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
-import { parseJson } from '../formats/index.ts'
-import { keyOrder, keysOf } from '../formats/json/index.ts'
+import { reasoningFields, type ContentPart, type Message } from '../../chat/index.ts'
+import { FettleError } from '../../error.ts'
+import { parseJson } from '../../formats/index.ts'
+import { keyOrder, keysOf } from '../../formats/json/index.ts'
 import { isMark, markOfPart, readMark } from './message-marks.ts'
 import { isCallRole, isTemplateRole, readRole } from './message-roles.ts'
 import { guessedKeys, shapeOf } from './message-shape.ts'
-import type { RowOptions } from './row-options.ts'
-import { formatOrigin, type Row } from './row.ts'
+import type { RowOptions } from '../row-options.ts'
+import { formatOrigin, type Row } from '../row.ts'
 import { readCalls } from './tool-calls.ts'
-import { describeValue, isNothing, isRecord, listNames } from './values.ts'
+import { describeValue, isNothing, isRecord, listNames } from '../values.ts'
 
 /**
  * Reads a column of messages: OpenAI's `{ role, content, tool_calls?, … }`, ShareGPT's `{ from, value }`, or what

@@ -1,7 +1,7 @@
-import { FettleError } from '../error.ts'
-import { parseJson } from '../formats/index.ts'
+import { FettleError } from '../../error.ts'
+import { parseJson } from '../../formats/index.ts'
 import type { Conversation } from './conversation.ts'
-import { formatOrigin } from './row.ts'
+import { formatOrigin } from '../row.ts'
 
 /** A half of a UTF-16 pair that stands alone: no UTF-8 has it, so no tokenizer can read it. */
 const halfCharacter = /\p{Surrogate}/u

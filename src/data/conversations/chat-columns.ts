@@ -1,10 +1,10 @@
-import type { Message } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
-import { parseJson } from '../formats/index.ts'
+import type { Message } from '../../chat/index.ts'
+import { FettleError } from '../../error.ts'
+import { parseJson } from '../../formats/index.ts'
 import type { Conversation } from './conversation.ts'
-import { formatOrigin, readText, type Row } from './row.ts'
+import { formatOrigin, readText, type Row } from '../row.ts'
 import { readTools } from './tool-calls.ts'
-import { describeValue, isNothing, isRecord } from './values.ts'
+import { describeValue, isNothing, isRecord } from '../values.ts'
 
 /** Adds to a conversation what chat formats may have in columns beside the messages. */
 export function withColumns(row: Row, messages: Message[]): Conversation {

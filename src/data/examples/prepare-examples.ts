@@ -1,14 +1,14 @@
 import { stat } from 'node:fs/promises'
-import { FettleError } from '../error.ts'
-import type { Tokenizer } from '../tokenizer/index.ts'
+import { FettleError } from '../../error.ts'
+import type { Tokenizer } from '../../tokenizer/index.ts'
 import type { EncodedExample, ExampleOptions } from './encode-conversations.ts'
-import { readConversations, sourceReports, type ReadOptions } from './mix/index.ts'
-import { refuseUseless } from './nothing-in.ts'
-import { createDataReport } from './report.ts'
-import { sourceName, sourceOf, type DataSource } from './row-options.ts'
-import { resolveFiles } from './sources/index.ts'
-import { createEncodingPool } from './workers/encoding-pool.ts'
-import { encodeInThreads } from './workers/encode-in-threads.ts'
+import { readConversations, sourceReports, type ReadOptions } from '../mix/index.ts'
+import { refuseUseless } from '../nothing-in.ts'
+import { createDataReport } from '../report.ts'
+import { sourceName, sourceOf, type DataSource } from '../row-options.ts'
+import { resolveFiles } from '../sources/index.ts'
+import { createEncodingPool } from '../workers/encoding-pool.ts'
+import { encodeInThreads } from '../workers/encode-in-threads.ts'
 
 /** How rows become examples. */
 export interface PrepareOptions extends ExampleOptions, Omit<ReadOptions, 'trainOnInput'> {

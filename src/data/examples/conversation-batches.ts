@@ -1,4 +1,4 @@
-import type { Conversation } from './conversation.ts'
+import type { Conversation } from '../conversations/conversation.ts'
 
 /** Conversations that are tokenised at once: several of the tokenizer's own chunks would only cost memory. */
 const batchSize = 256

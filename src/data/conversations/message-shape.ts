@@ -1,5 +1,5 @@
-import { isRecord } from './values.ts'
-import type { MessageKeys } from './row-options.ts'
+import { isRecord } from '../values.ts'
+import type { MessageKeys } from '../row-options.ts'
 
 /** Under which keys a message has its role and what it says. */
 export interface MessageShape {

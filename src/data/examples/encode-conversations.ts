@@ -1,13 +1,13 @@
-import type { DroppedField, MaskPolicy, Message } from '../chat/index.ts'
-import { splitPerTurn } from '../chat/index.ts'
-import { FettleError } from '../error.ts'
-import type { ChatEncoding, Straddle, Tokenizer } from '../tokenizer/index.ts'
+import type { DroppedField, MaskPolicy, Message } from '../../chat/index.ts'
+import { splitPerTurn } from '../../chat/index.ts'
+import { FettleError } from '../../error.ts'
+import type { ChatEncoding, Straddle, Tokenizer } from '../../tokenizer/index.ts'
 import { batchesOf, inOrder } from './conversation-batches.ts'
-import type { Conversation } from './conversation.ts'
+import type { Conversation } from '../conversations/conversation.ts'
 import type { Example } from './example.ts'
-import { note, noteFirst, skipOrThrow, type DataReport, type InvalidRowOptions } from './report.ts'
-import { formatOrigin } from './row.ts'
-import { listNames } from './values.ts'
+import { note, noteFirst, skipOrThrow, type DataReport, type InvalidRowOptions } from '../report.ts'
+import { formatOrigin } from '../row.ts'
+import { listNames } from '../values.ts'
 
 /** How conversations become examples. */
 export interface ExampleOptions extends InvalidRowOptions {

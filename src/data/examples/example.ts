@@ -1,5 +1,5 @@
-import type { TokenSpan } from '../tokenizer/index.ts'
-import type { Origin } from './row.ts'
+import type { TokenSpan } from '../../tokenizer/index.ts'
+import type { Origin } from '../row.ts'
 
 /** A tokenised record. `mask[i]` is 1 where token i is learned (predicted from the tokens before it). */
 export interface Example {

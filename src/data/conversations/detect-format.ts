@@ -1,9 +1,9 @@
-import { FettleError } from '../error.ts'
-import { noColumn } from './columns.ts'
+import { FettleError } from '../../error.ts'
+import { noColumn } from '../columns.ts'
 import { shapeOf } from './message-shape.ts'
-import { columnNames, type DataFormat, type MessageKeys } from './row-options.ts'
-import { formatOrigin, type Row } from './row.ts'
-import { isRecord, listNames } from './values.ts'
+import { columnNames, type DataFormat, type MessageKeys } from '../row-options.ts'
+import { formatOrigin, type Row } from '../row.ts'
+import { isRecord, listNames } from '../values.ts'
 
 const formatColumns =
   'messages, conversations, prompt and completion, instruction and output, text or input_ids'

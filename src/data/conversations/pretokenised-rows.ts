@@ -1,8 +1,8 @@
-import { FettleError } from '../error.ts'
+import { FettleError } from '../../error.ts'
 import type { Conversation } from './conversation.ts'
-import { formatOrigin, type Row } from './row.ts'
-import { numberOf } from '../formats/json/index.ts'
-import { describeValue } from './values.ts'
+import { formatOrigin, type Row } from '../row.ts'
+import { numberOf } from '../../formats/json/index.ts'
+import { describeValue } from '../values.ts'
 
 /** The label that Hugging Face's losses leave out. */
 export const ignoredLabel = -100
