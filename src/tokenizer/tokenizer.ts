@@ -1,4 +1,10 @@
-import { checkEncoding, checkIds, checkIterable, checkTokens, isTextWithSpans } from './check-tokens.ts'
+import {
+  checkEncoding,
+  checkIds,
+  checkIterable,
+  checkTokens,
+  isTextWithSpans,
+} from './encoding/check-tokens.ts'
 import {
   checkArgument,
   checkList,
@@ -28,11 +34,11 @@ import {
   type EncodeChatOptions,
 } from './chats/encode-chats.ts'
 import { encodeTurns, type TurnEncoding } from './chats/encode-turns.ts'
-import { continuedTexts } from './continued-text.ts'
+import { continuedTexts } from './encoding/continued-text.ts'
 import { makeDecodeStream, type DecodeStream } from './decode-stream.ts'
-import { encodeRows, type EncodeOptions } from './encode-texts.ts'
-import type { BatchEncoding, Encoding } from './encoding.ts'
-import { encodeTextsWithSpans, type TextWithSpans } from './encode-with-spans.ts'
+import { encodeRows, type EncodeOptions } from './encoding/encode-texts.ts'
+import type { BatchEncoding, Encoding } from './encoding/encoding.ts'
+import { encodeTextsWithSpans, type TextWithSpans } from './encoding/encode-with-spans.ts'
 import { textOf, type TokenizerFiles } from './files.ts'
 import type { JsonObject } from './json.ts'
 import { readKnownTokens, withAddedTokens, withoutSpecialTokens, type KnownTokens } from './known-tokens.ts'

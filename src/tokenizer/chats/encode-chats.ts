@@ -9,9 +9,9 @@ import {
 import { FettleError } from '../../error.ts'
 import { renderOptions, type ChatTemplateOptions, type ChatTemplates } from './chat-templates.ts'
 import type { Backend } from '../backend.ts'
-import { encodeTextWithSpans, type TextEncoding, type TextWithSpans } from '../encode-with-spans.ts'
+import { encodeTextWithSpans, type TextEncoding, type TextWithSpans } from '../encoding/encode-with-spans.ts'
 import type { NamedToken } from '../named-tokens.ts'
-import { mapInTurns } from '../own-turn.ts'
+import { mapInTurns } from '../encoding/own-turn.ts'
 
 /** A conversation to learn from. */
 export interface Chat {

@@ -1,6 +1,6 @@
 import { splitPerTurn } from '../../chat/index.ts'
-import { encodeTextsWithSpans } from '../encode-with-spans.ts'
-import type { ContinuedTexts, TokenisedText } from '../continued-text.ts'
+import { encodeTextsWithSpans } from '../encoding/encode-with-spans.ts'
+import type { ContinuedTexts, TokenisedText } from '../encoding/continued-text.ts'
 import {
   maskRenderer,
   type Chat,

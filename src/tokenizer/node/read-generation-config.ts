@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JsonObject } from '../../formats/foreign/index.ts'
 import { readGguf, readJsonFile } from '../../formats/index.ts'
-import { parseGenerationConfig, type GenerationConfig } from '../generation-config.ts'
+import { parseGenerationConfig, type GenerationConfig } from '../generation/generation-config.ts'
 
 /**
  * Reads generation_config.json of a model folder, or what stands for it in a GGUF file. Token ids that are

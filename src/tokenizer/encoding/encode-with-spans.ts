@@ -1,5 +1,5 @@
-import type { LearnedSpan } from '../chat/index.ts'
-import type { Backend } from './backend.ts'
+import type { LearnedSpan } from '../../chat/index.ts'
+import type { Backend } from '../backend.ts'
 import { mapInTurns } from './own-turn.ts'
 import { encodingLocator, mapSpans, type SpanEncoding } from './token-spans.ts'
 

@@ -1,4 +1,4 @@
-import { commonPrefixLength } from '../chat/index.ts'
+import { commonPrefixLength } from '../../chat/index.ts'
 
 /**
  * A text with its tokens, and the special tokens in it. A text is cut at its special tokens before anything else is done with

@@ -1,5 +1,5 @@
-import type { LearnedSpan, SpanStatus, TextSpan } from '../chat/index.ts'
-import type { BackendEncoding } from './backend.ts'
+import type { LearnedSpan, SpanStatus, TextSpan } from '../../chat/index.ts'
+import type { BackendEncoding } from '../backend.ts'
 
 /** The learned tokens [start, end) of one message. */
 export interface TokenSpan {

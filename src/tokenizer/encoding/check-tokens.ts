@@ -1,4 +1,4 @@
-import { checkArgument, checkList, checkObject, isList, isText } from '../check-argument.ts'
+import { checkArgument, checkList, checkObject, isList, isText } from '../../check-argument.ts'
 import type { EncodeOptions } from './encode-texts.ts'
 
 /** What `encode` is given. */

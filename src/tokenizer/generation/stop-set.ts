@@ -1,7 +1,7 @@
-import { findStopTokens } from '../chat/index.ts'
-import { parseChatTemplateOf } from './chats/chat-templates.ts'
+import { findStopTokens } from '../../chat/index.ts'
+import { parseChatTemplateOf } from '../chats/chat-templates.ts'
 import type { GenerationConfig } from './generation-config.ts'
-import type { Tokenizer } from './tokenizer.ts'
+import type { Tokenizer } from '../tokenizer.ts'
 
 /** Who says that a token ends a turn. */
 export type StopSource = 'template' | 'tokenizer' | 'generation_config'

@@ -1,7 +1,7 @@
-import { readForeign } from '../formats/foreign/index.ts'
-import type { Problem } from '../error.ts'
+import { readForeign } from '../../formats/foreign/index.ts'
+import type { Problem } from '../../error.ts'
 import { generationKeys, unobeyedSettings } from './generation-keys.ts'
-import type { JsonObject } from './json.ts'
+import type { JsonObject } from '../json.ts'
 
 /** What a model's generation_config.json says, as far as fettle uses it; all of it is in `raw`. */
 export interface GenerationConfig {

@@ -1,5 +1,5 @@
-import { FettleError } from '../error.ts'
-import { plural } from '../plural.ts'
+import { FettleError } from '../../error.ts'
+import { plural } from '../../plural.ts'
 
 /** Which of text and pair gives way. */
 export type Truncation = 'longest_first' | 'only_first' | 'only_second'

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import type { Problem } from '../error.ts'
-import { quoteValue } from '../error.ts'
-import { isOneOf } from '../formats/foreign/index.ts'
-import type { ForeignKeys, JsonObject, UnobeyedKey } from '../formats/foreign/index.ts'
+import type { Problem } from '../../error.ts'
+import { quoteValue } from '../../error.ts'
+import { isOneOf } from '../../formats/foreign/index.ts'
+import type { ForeignKeys, JsonObject, UnobeyedKey } from '../../formats/foreign/index.ts'
 
 const id = () => z.int().min(0)
 const ids = () => z.union([id(), z.array(id())])

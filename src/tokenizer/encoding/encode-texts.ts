@@ -1,10 +1,10 @@
-import { FettleError } from '../error.ts'
-import type { Backend } from './backend.ts'
+import { FettleError } from '../../error.ts'
+import type { Backend } from '../backend.ts'
 import { padRows, type Padding } from './padding.ts'
 import type { Encoding } from './encoding.ts'
 import { keptTokens, type Truncation } from './max-length.ts'
 import { mapInTurns } from './own-turn.ts'
-import { plural } from '../plural.ts'
+import { plural } from '../../plural.ts'
 
 /** How texts become tokens; names and defaults are those of transformers. */
 export interface EncodeOptions {
