@@ -10,10 +10,10 @@ import type { GenerationConfig } from '../tokenizer/index.ts'
 import type { AddAdapterOptions } from './adapters/adapter-calls.ts'
 import { addNamed, checkName, chooseAdapters, loadNamed, saveNamed } from './adapters/adapter-calls.ts'
 import type { SaveAdapterOptions } from './adapters/save-adapter.ts'
-import { adapterNames } from './adapters/adapter-names.ts'
-import type { WeightedOptions } from './adapters/weighted-adapter.ts'
-import { deleteAdapter, runWithAdapter, turnOff, turnOn } from './adapters/several-adapters.ts'
-import { runWithoutAdapter } from './adapters/without-adapter.ts'
+import { adapterNames } from './adapters/several/adapter-names.ts'
+import type { WeightedOptions } from './adapters/several/weighted-adapter.ts'
+import { deleteAdapter, runWithAdapter, turnOff, turnOn } from './adapters/several/several-adapters.ts'
+import { runWithoutAdapter } from './adapters/several/without-adapter.ts'
 import type { AssistantModel } from './assistant-model.ts'
 import { parametersOf, vocabularyOf } from './blocks/architecture.ts'
 import { forwardLogits, lossGradients } from './forward.ts'
@@ -335,7 +335,12 @@ export class AutoModelForCausalLM {
   ): Promise<void> {
     checkOptions('addWeightedAdapter: options', options)
     return this.#queue.run(async () =>
-      (await import('./adapters/weighted-adapter.ts')).addWeighted(this.#state, names, weights, options),
+      (await import('./adapters/several/weighted-adapter.ts')).addWeighted(
+        this.#state,
+        names,
+        weights,
+        options,
+      ),
     )
   }
 

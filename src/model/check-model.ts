@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Problem } from '../error.ts'
 import { parseGenerationConfig } from '../tokenizer/index.ts'
-import { openModel } from './weights/open-model.ts'
+import { openModel } from './weights/stores/open-model.ts'
 
 /**
  * Opens a model as loading does, without an engine and without its numbers.

@@ -3,7 +3,7 @@
 // The public object is AutoModelForCausalLM; train/ drives it, generate/ samples from it.
 export type { AdapterFactors, PlainAdapter } from './adapters/adapter-factors.ts'
 export type { AddAdapterOptions } from './adapters/adapter-calls.ts'
-export type { WeightedOptions } from './adapters/weighted-adapter.ts'
+export type { WeightedOptions } from './adapters/several/weighted-adapter.ts'
 export type { SaveAdapterOptions } from './adapters/save-adapter.ts'
 export { checkAssistant, openAssistant } from './assistant-model.ts'
 export type { AssistantModel } from './assistant-model.ts'

@@ -2,7 +2,7 @@ import type { EngineName } from '../engine/index.ts'
 import { activationQuantizations, quantizations } from '../engine/index.ts'
 import type { ActivationQuantization, DType, Engine, Quantization } from '../engine/index.ts'
 import { clipText, FettleError, quoteValue } from '../error.ts'
-import type { WeightStore } from './weights/weight-store.ts'
+import type { WeightStore } from './weights/stores/weight-store.ts'
 
 /** How a model is loaded. */
 export interface LoadOptions {

@@ -10,10 +10,10 @@ import { loadModelState } from './state/load-state.ts'
 import type { ModelState } from './state/model-state.ts'
 import type { Parameter } from './weights/parameters.ts'
 import { rowCount } from './weights/parameters.ts'
-import { doublyQuantized } from './weights/double-quantization.ts'
-import { openModel } from './weights/open-model.ts'
-import { openRandomStore } from './weights/random-store.ts'
-import type { WeightStore } from './weights/weight-store.ts'
+import { doublyQuantized } from './weights/quantized/double-quantization.ts'
+import { openModel } from './weights/stores/open-model.ts'
+import { openRandomStore } from './weights/stores/random-store.ts'
+import type { WeightStore } from './weights/stores/weight-store.ts'
 
 /** A model on an engine, and what is to be said of its files. */
 export interface OpenedModel {

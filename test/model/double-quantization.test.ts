@@ -2,9 +2,9 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { roundThrough } from '../../src/engine/index.ts'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
-import { doublyQuantized } from '../../src/model/weights/double-quantization.ts'
+import { doublyQuantized } from '../../src/model/weights/quantized/double-quantization.ts'
 import { matrix } from '../../src/model/weights/parameters.ts'
-import type { WeightStore } from '../../src/model/weights/weight-store.ts'
+import type { WeightStore } from '../../src/model/weights/stores/weight-store.ts'
 import { fixture, maxDifference, readTensors } from './golden.ts'
 
 const golden = await readTensors(

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { createEngine, engineNames, engineProblem } from '../../src/engine/index.ts'
-import { multiplierBeside } from '../../src/model/adapters/matrix-products.ts'
+import { multiplierBeside } from '../../src/model/adapters/initial/matrix-products.ts'
 import { incrementalPca } from '../../src/peft/index.ts'
 
 /** See test/peft/record_pca.py. */

@@ -8,11 +8,11 @@ import { flattenBatch } from '../passes/flatten.ts'
 import { vocabularyOf } from '../blocks/architecture.ts'
 import type { ModelState } from '../state/model-state.ts'
 import { addAdapter, loadAdapter } from './adapter.ts'
-import type { EvaBatches } from './eva.ts'
-import { defaultName } from './adapter-names.ts'
+import type { EvaBatches } from './initial/eva.ts'
+import { defaultName } from './several/adapter-names.ts'
 import type { SaveAdapterOptions } from './save-adapter.ts'
 import { saveAdapter } from './save-adapter.ts'
-import { addBeside, runWithAdapter, useAdapters } from './several-adapters.ts'
+import { addBeside, runWithAdapter, useAdapters } from './several/several-adapters.ts'
 
 /** What an adapter is called, and what its random numbers follow from. */
 export interface AddAdapterOptions {

@@ -5,7 +5,7 @@ import type { Parameter } from '../weights/parameters.ts'
 import { rowCount } from '../weights/parameters.ts'
 import { transposed } from '../weights/transforms.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
-import { keys as tableKeys } from './table-lora.ts'
+import { keys as tableKeys } from './tables/table-lora.ts'
 
 /** LoRA on some rows of a parameter, as it is in memory: scaling · B A is added to them. */
 export interface AdapterFactors {

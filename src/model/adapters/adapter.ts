@@ -22,18 +22,18 @@ import { isProjection, moduleOf } from '../weights/parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
 import type { AdapterFile } from './adapter-file.ts'
 import { adapterFile } from './adapter-file.ts'
-import { changeBase } from './changed-base.ts'
+import { changeBase } from './initial/changed-base.ts'
 import { installDora, startMagnitudes } from './dora.ts'
-import type { beginEva, EvaBatches } from './eva.ts'
-import { tableModules, takeTables } from './fixed-tables.ts'
-import { factorTensors, initialLora } from './initial-lora.ts'
+import type { beginEva, EvaBatches } from './initial/eva.ts'
+import { tableModules, takeTables } from './tables/fixed-tables.ts'
+import { factorTensors, initialLora } from './initial/initial-lora.ts'
 import type { InitialLora } from './lora-entries.ts'
 import { loraEntries } from './lora-entries.ts'
-import { planTokenRows } from './plan-token-rows.ts'
-import { initialTable, tableAdapters, tableEntries } from './table-lora.ts'
-import { installTokenRows, tokenRowEntries } from './token-rows.ts'
+import { planTokenRows } from './tables/plan-token-rows.ts'
+import { initialTable, tableAdapters, tableEntries } from './tables/table-lora.ts'
+import { installTokenRows, tokenRowEntries } from './tables/token-rows.ts'
 import { checkTask } from './score-task.ts'
-import { untieHead } from './untie-head.ts'
+import { untieHead } from './tables/untie-head.ts'
 import type { SavedTensor } from './whole-entries.ts'
 import { savesTable, wholeEntries } from './whole-entries.ts'
 
@@ -230,6 +230,6 @@ async function installAdapter(
 
 /** Few adapters begin so: what computes it is loaded for them. */
 async function begunByEva(...asked: Parameters<typeof beginEva>): ReturnType<typeof beginEva> {
-  const { beginEva: begin } = await import('./eva.ts')
+  const { beginEva: begin } = await import('./initial/eva.ts')
   return begin(...asked)
 }

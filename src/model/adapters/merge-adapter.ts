@@ -15,9 +15,9 @@ import { transpose } from '../../transpose.ts'
 import { addProducts } from './add-product.ts'
 import type { Product } from './add-product.ts'
 import { freeDora } from './dora.ts'
-import { deleteOthers, turnOn } from './several-adapters.ts'
-import { tableSums } from './table-lora.ts'
-import { exactTable, freeTokenRows } from './token-rows.ts'
+import { deleteOthers, turnOn } from './several/several-adapters.ts'
+import { tableSums } from './tables/table-lora.ts'
+import { exactTable, freeTokenRows } from './tables/token-rows.ts'
 
 /**
  * W ← W + scaling · B A for each adapted module, with DoRA at the lengths that it trained; then the model has no adapter, and the

@@ -7,7 +7,7 @@ import type { Adapter } from '../state/adapter-state.ts'
 import type { ModelState } from '../state/model-state.ts'
 import type { TrainableSet } from '../state/trainable-set.ts'
 import { extractSlice } from '../weights/tensor-slice.ts'
-import { severalActive } from './adapter-names.ts'
+import { severalActive } from './several/adapter-names.ts'
 
 const forms = ['as-begun', 'converted', 'changed-base'] as const
 
