@@ -250,7 +250,7 @@ async function compileWriter(): Promise<string> {
     'error.ts',
     'byte-count.ts',
     'plural.ts',
-    ...formats.map((file) => `formats/${file}.ts`),
+    ...formats.map((file) => `formats/files/${file}.ts`),
   ]) {
     const source = readFileSync(new URL(`../../src/${name}`, import.meta.url), 'utf8')
     const { outputText } = typescript.transpileModule(source, {
@@ -259,7 +259,7 @@ async function compileWriter(): Promise<string> {
     await writeFileAtomic(join(program, name.replace(/ts$/, 'js')), outputText)
   }
   await writeFileAtomic(join(program, 'package.json'), '{"type":"module"}')
-  const main = `import { writeFileAtomic } from './formats/atomic.js'
+  const main = `import { writeFileAtomic } from './formats/files/atomic.js'
     await writeFileAtomic(process.argv[2], Buffer.alloc(1e7)).catch((error) => console.log(error.message))`
   await writeFileAtomic(join(program, 'main.js'), main)
   return join(program, 'main.js')

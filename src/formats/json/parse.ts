@@ -2,7 +2,7 @@ import { FettleError } from '../../error.ts'
 import { JsonFault, readJsonText } from './reader.ts'
 
 /**
- * The value of a JSON text, without loss: see json-values.ts. Most texts lose nothing in JSON.parse, which is several
+ * The value of a JSON text, without loss: see values.ts. Most texts lose nothing in JSON.parse, which is several
  * times faster; the others are read again.
  *
  * @throws JsonFault where it is not JSON, repeats a key or holds a number that JSON does not have

@@ -10,11 +10,11 @@ import type { TrainableSet } from './trainable-set.ts'
 export interface Adapter {
   config: LoraConfig
   modules: ReadonlyMap<string, ModuleAdapter>
-  /** Embedding and head, where LoRA is on them; see adapters/table-lora.ts. */
+  /** Embedding and head, where LoRA is on them; see adapters/tables/table-lora.ts. */
   tables: TableAdapters
-  /** Tensors of its file that are not trained and are saved again as they are; see adapters/fixed-tables.ts. */
+  /** Tensors of its file that are not trained and are saved again as they are; see adapters/tables/fixed-tables.ts. */
   fixed: readonly AdapterTensorToWrite[]
-  /** Weights that it changed when it began, as they were before; see adapters/changed-base.ts. */
+  /** Weights that it changed when it began, as they were before; see adapters/initial/changed-base.ts. */
   replaced: readonly ReplacedParameter[]
   /** The A and B that it began with where it changed them, by their names in the file. */
   begun: ReadonlyMap<string, Float32Array>
@@ -49,7 +49,7 @@ export interface ParkedAdapter {
   tokenRows: TokenRows | null
   norms: ReadonlyMap<string, DoraNorms>
   variant: number
-  /** What it has in the place of weights of the base, by key: see adapters/changed-base.ts. */
+  /** What it has in the place of weights of the base, by key: see adapters/initial/changed-base.ts. */
   changed: ReadonlyMap<string, ChangedWeight>
 }
 

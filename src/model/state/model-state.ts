@@ -45,7 +45,7 @@ export interface ModelState {
   readonly adapter: Adapter | null
   /** Names of the adapters in use: `adapter` is the one, or made of these. */
   readonly activeAdapters: readonly string[]
-  /** Those that are on the model and not in use, by name; see adapters/several-adapters.ts. */
+  /** Those that are on the model and not in use, by name; see adapters/several/several-adapters.ts. */
   readonly parked: ReadonlyMap<string, ParkedAdapter>
   /** Number of what passes are compiled for: an adapter's, 0 without one. */
   readonly variant: number

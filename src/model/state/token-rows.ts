@@ -2,7 +2,7 @@ import type { Tensor } from '../../engine/tensor.ts'
 import type { ExactReader } from './exact-reader.ts'
 import type { Parameter } from '../weights/parameters.ts'
 
-/** Single rows of the embedding and of the head that are trained beside LoRA; how is in adapters/token-rows.ts. */
+/** Single rows of the embedding and of the head that are trained beside LoRA; how is in adapters/tables/token-rows.ts. */
 export interface TokenRows {
   tables: readonly RowTable[]
 }
