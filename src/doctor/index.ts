@@ -1,5 +1,5 @@
 // What is wrong with a model, its tokenizer, template, data, adapter or run, found before it costs a training run.
-// Each check is one file in checks/ and says what it saw, why it hurts and how to cure it; collect.ts reads the files.
+// Each check is one file in a folder of checks/ and says what it saw, why it hurts and how to cure it; collect.ts reads the files.
 // numeric/ tests the arithmetic on the user's own model: batches, packing, padding and merging.
 export { applyFixes, type AppliedFix } from './apply-fixes.ts'
 export { checkNames, type CheckName } from './check-names.ts'

@@ -1,7 +1,7 @@
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import type { Patient } from '../patient.ts'
-import { plural } from '../../plural.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import type { Patient } from '../../patient.ts'
+import { plural } from '../../../plural.ts'
 
 const hasNoTemplate = ({ tokenizer }: Patient) =>
   tokenizer !== undefined && tokenizer.tokenizer.chatTemplate === undefined

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readGenerationConfig } from '../../tokenizer/index.ts'
-import type { Check } from '../check.ts'
-import { changeJsonFile, type JsonObject } from '../json-file.ts'
-import { templateStops, type Patient } from '../patient.ts'
+import { readGenerationConfig } from '../../../tokenizer/index.ts'
+import type { Check } from '../../check.ts'
+import { changeJsonFile, type JsonObject } from '../../json-file.ts'
+import { templateStops, type Patient } from '../../patient.ts'
 
 /** What a server finds of stop tokens, and the file that should name them. */
 interface Served {

@@ -1,8 +1,8 @@
-import type { SpanStatus } from '../../chat/index.ts'
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import { excerptOf, type Draft } from '../diagnosis.ts'
-import { plural } from '../../plural.ts'
+import type { SpanStatus } from '../../../chat/index.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import { excerptOf, type Draft } from '../../diagnosis.ts'
+import { plural } from '../../../plural.ts'
 
 const texts: Partial<Record<SpanStatus, Pick<Draft, 'why' | 'cure'> & { found: string }>> = {
   inferred: {

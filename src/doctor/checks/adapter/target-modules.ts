@@ -1,9 +1,9 @@
-import { FettleError } from '../../error.ts'
-import { checkTargets, loraConfig, matchModules } from '../../peft/index.ts'
-import type { Check } from '../check.ts'
-import type { Draft } from '../diagnosis.ts'
-import { linearModules, type AdapterFiles, type ModelFiles } from '../model-files.ts'
-import { plural } from '../../plural.ts'
+import { FettleError } from '../../../error.ts'
+import { checkTargets, loraConfig, matchModules } from '../../../peft/index.ts'
+import type { Check } from '../../check.ts'
+import type { Draft } from '../../diagnosis.ts'
+import { linearModules, type AdapterFiles, type ModelFiles } from '../../model-files.ts'
+import { plural } from '../../../plural.ts'
 
 /** Names of layers to adapt, or of an adapter's tensors, that the model does not have. */
 export const targetModules: Check = {

@@ -1,7 +1,7 @@
-import type { Check } from '../check.ts'
-import { templateStops } from '../patient.ts'
-import { excerptOf, type Evidence } from '../diagnosis.ts'
-import type { TokenizerFacts } from '../patient.ts'
+import type { Check } from '../../check.ts'
+import { templateStops } from '../../patient.ts'
+import { excerptOf, type Evidence } from '../../diagnosis.ts'
+import type { TokenizerFacts } from '../../patient.ts'
 
 /** The template writes no token after an answer that could end it. */
 export const stopTokenInTemplate: Check = {

@@ -1,5 +1,5 @@
-import { reasoningFields, type Message, type Rendered, type Segment } from '../../chat/index.ts'
-import { excerptOf, type Excerpt } from '../diagnosis.ts'
+import { reasoningFields, type Message, type Rendered, type Segment } from '../../../chat/index.ts'
+import { excerptOf, type Excerpt } from '../../diagnosis.ts'
 
 /** What a template can do to a message. */
 export type LossKind =

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import type { Check } from '../check.ts'
-import { changeJsonFile } from '../json-file.ts'
-import { templateStops } from '../patient.ts'
+import type { Check } from '../../check.ts'
+import { changeJsonFile } from '../../json-file.ts'
+import { templateStops } from '../../patient.ts'
 
 /** Files that name different eos tokens, none of which the others accept. */
 export const stopTokenDisagreement: Check = {

@@ -1,8 +1,8 @@
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import { excerptOf, type Draft } from '../diagnosis.ts'
-import type { Patient } from '../patient.ts'
-import { plural } from '../../plural.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import { excerptOf, type Draft } from '../../diagnosis.ts'
+import type { Patient } from '../../patient.ts'
+import { plural } from '../../../plural.ts'
 
 /** Two bos tokens at the beginning: in rows, or in what a tool makes that tokenises rendered chats as text. */
 export const doubleBos: Check = {

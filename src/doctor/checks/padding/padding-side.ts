@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import type { Check } from '../check.ts'
-import { changeJsonFile } from '../json-file.ts'
+import type { Check } from '../../check.ts'
+import { changeJsonFile } from '../../json-file.ts'
 
 /** Right padding, with which batched generation of other tools continues after the padding. */
 export const paddingSide: Check = {

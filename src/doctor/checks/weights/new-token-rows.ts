@@ -1,8 +1,8 @@
-import type { Check } from '../check.ts'
-import type { Draft, Evidence } from '../diagnosis.ts'
-import { matrixRows, type MatrixRows } from '../matrix-rows.ts'
-import { embeddingOf, headOf } from '../model-files.ts'
-import { adapts, templateStops, trainsRowsOf, type Patient, type TokenMatrix } from '../patient.ts'
+import type { Check } from '../../check.ts'
+import type { Draft, Evidence } from '../../diagnosis.ts'
+import { matrixRows, type MatrixRows } from '../../matrix-rows.ts'
+import { embeddingOf, headOf } from '../../model-files.ts'
+import { adapts, templateStops, trainsRowsOf, type Patient, type TokenMatrix } from '../../patient.ts'
 
 /** Rows that say what is usual. */
 const sampleSize = 256

@@ -1,9 +1,9 @@
-import type { Check } from '../check.ts'
-import { createTally, type SeenExample } from '../check.ts'
-import type { Tokenizer } from '../../tokenizer/index.ts'
-import { excerptOf } from '../diagnosis.ts'
-import { templateStops, type Patient } from '../patient.ts'
-import { plural } from '../../plural.ts'
+import type { Check } from '../../check.ts'
+import { createTally, type SeenExample } from '../../check.ts'
+import type { Tokenizer } from '../../../tokenizer/index.ts'
+import { excerptOf } from '../../diagnosis.ts'
+import { templateStops, type Patient } from '../../patient.ts'
+import { plural } from '../../../plural.ts'
 
 /** Ids that end a turn, by template, tokenizer and generation_config.json. */
 function stopIds(patient: Patient): Set<number> {

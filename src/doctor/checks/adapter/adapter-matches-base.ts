@@ -1,6 +1,6 @@
-import type { Check } from '../check.ts'
-import { excerptOf, type Draft } from '../diagnosis.ts'
-import type { TokenizerFacts } from '../patient.ts'
+import type { Check } from '../../check.ts'
+import { excerptOf, type Draft } from '../../diagnosis.ts'
+import type { TokenizerFacts } from '../../patient.ts'
 
 /** An adapter that is served with another tokenizer or template than it was trained with. */
 export const adapterMatchesBase: Check = {

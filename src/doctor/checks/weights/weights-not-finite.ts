@@ -1,8 +1,8 @@
-import type { ByteRange } from '../../formats/index.ts'
-import { readTensorBytes } from '../../formats/index.ts'
-import type { Check } from '../check.ts'
-import type { Draft } from '../diagnosis.ts'
-import { plural } from '../../plural.ts'
+import type { ByteRange } from '../../../formats/index.ts'
+import { readTensorBytes } from '../../../formats/index.ts'
+import type { Check } from '../../check.ts'
+import type { Draft } from '../../diagnosis.ts'
+import { plural } from '../../../plural.ts'
 
 /** Bytes of a tensor that are looked at at a time. */
 const pieceBytes = 1 << 22

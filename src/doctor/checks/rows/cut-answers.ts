@@ -1,7 +1,7 @@
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import type { Patient } from '../patient.ts'
-import { plural } from '../../plural.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import type { Patient } from '../../patient.ts'
+import { plural } from '../../../plural.ts'
 
 /** What `fettle train` takes when the run file does not say. */
 const defaultMaxLength = 1024

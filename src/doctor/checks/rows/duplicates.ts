@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { Message } from '../../chat/index.ts'
-import type { Conversation } from '../../data/index.ts'
-import type { Check } from '../check.ts'
-import type { Split } from '../patient.ts'
-import { createTally } from '../check.ts'
-import { excerptOf, type Draft } from '../diagnosis.ts'
-import { plural } from '../../plural.ts'
+import type { Message } from '../../../chat/index.ts'
+import type { Conversation } from '../../../data/index.ts'
+import type { Check } from '../../check.ts'
+import type { Split } from '../../patient.ts'
+import { createTally } from '../../check.ts'
+import { excerptOf, type Draft } from '../../diagnosis.ts'
+import { plural } from '../../../plural.ts'
 
 /** Rows that occur twice, and evaluation rows that are trained on. Of a row only two hashes are kept. */
 export const duplicates: Check = {

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { AutoTokenizer, ensurePadToken } from '../../tokenizer/index.ts'
-import type { Fix } from '../diagnosis.ts'
-import { changeJsonFile } from '../json-file.ts'
-import { embeddingOf } from '../model-files.ts'
-import type { Patient } from '../patient.ts'
+import { AutoTokenizer, ensurePadToken } from '../../../tokenizer/index.ts'
+import type { Fix } from '../../diagnosis.ts'
+import { changeJsonFile } from '../../json-file.ts'
+import { embeddingOf } from '../../model-files.ts'
+import type { Patient } from '../../patient.ts'
 
 /** A pad token that the tokenizer has already, other than eos; undefined when only a new one would do. */
 export async function padFix({ tokenizer: facts, model }: Patient): Promise<Fix | undefined> {

@@ -1,5 +1,5 @@
-import type { Check } from '../check.ts'
-import { templateStops } from '../patient.ts'
+import type { Check } from '../../check.ts'
+import { templateStops } from '../../patient.ts'
 
 /** Turns end in one token, texts in another, as with Llama 3: each must be known everywhere. */
 export const twoEndTokens: Check = {

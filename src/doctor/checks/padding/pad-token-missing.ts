@@ -1,4 +1,4 @@
-import type { Check } from '../check.ts'
+import type { Check } from '../../check.ts'
 import { padFix } from './pad-fix.ts'
 
 /** No pad token: batches of different lengths cannot be made. */

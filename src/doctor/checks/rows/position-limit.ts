@@ -1,7 +1,7 @@
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import { configNumber } from '../model-files.ts'
-import { plural } from '../../plural.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import { configNumber } from '../../model-files.ts'
+import { plural } from '../../../plural.ts'
 
 const why =
   'The model has never seen positions that far; its answers there are noise, and training on them hurts.'

@@ -1,8 +1,8 @@
-import { reasoningFields, type Message } from '../../chat/index.ts'
-import type { Conversation } from '../../data/index.ts'
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import { plural } from '../../plural.ts'
+import { reasoningFields, type Message } from '../../../chat/index.ts'
+import type { Conversation } from '../../../data/index.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import { plural } from '../../../plural.ts'
 
 /** Learned answers that say nothing. */
 export const emptyAnswers: Check = {

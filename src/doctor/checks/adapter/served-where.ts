@@ -1,8 +1,8 @@
-import { type Check } from '../check.ts'
-import type { Draft } from '../diagnosis.ts'
-import type { JsonObject } from '../json-file.ts'
-import { adapts, type Patient } from '../patient.ts'
-import { plural } from '../../plural.ts'
+import { type Check } from '../../check.ts'
+import type { Draft } from '../../diagnosis.ts'
+import type { JsonObject } from '../../json-file.ts'
+import { adapts, type Patient } from '../../patient.ts'
+import { plural } from '../../../plural.ts'
 
 /*
  * What programs that serve models take of an adapter, as their sources read it: vLLM 0.33 (vllm/lora, vllm/config/lora.py), llama.cpp

@@ -1,5 +1,5 @@
-import type { Check } from '../check.ts'
-import { templateStops } from '../patient.ts'
+import type { Check } from '../../check.ts'
+import { templateStops } from '../../patient.ts'
 import { padFix } from './pad-fix.ts'
 
 /** Tools whose usual collators mask labels wherever the id is the pad id. */

@@ -1,8 +1,8 @@
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import { embeddingOf } from '../model-files.ts'
-import type { Patient } from '../patient.ts'
-import { plural } from '../../plural.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import { embeddingOf } from '../../model-files.ts'
+import type { Patient } from '../../patient.ts'
+import { plural } from '../../../plural.ts'
 
 /** Rows of the embedding that is used: an adapter may bring a larger one. */
 function rowsOf({ model, adapter }: Patient): { rows: number; place: string } | undefined {

@@ -1,6 +1,6 @@
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import { plural } from '../../plural.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import { plural } from '../../../plural.ts'
 
 /** Rows in which no token is learned. */
 export const nothingToLearn: Check = {

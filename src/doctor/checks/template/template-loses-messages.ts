@@ -1,12 +1,12 @@
-import { fitMessages, parseChatTemplate, reasoningFields, type Message } from '../../chat/index.ts'
-import type { Conversation } from '../../data/index.ts'
-import { renderOptions } from '../../tokenizer/index.ts'
-import type { Check, Tally } from '../check.ts'
-import { createTally } from '../check.ts'
-import type { Draft, Severity } from '../diagnosis.ts'
-import type { TokenizerFacts } from '../patient.ts'
+import { fitMessages, parseChatTemplate, reasoningFields, type Message } from '../../../chat/index.ts'
+import type { Conversation } from '../../../data/index.ts'
+import { renderOptions } from '../../../tokenizer/index.ts'
+import type { Check, Tally } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import type { Draft, Severity } from '../../diagnosis.ts'
+import type { TokenizerFacts } from '../../patient.ts'
 import { compareWithRendered, type Loss, type LossKind } from './message-losses.ts'
-import { plural } from '../../plural.ts'
+import { plural } from '../../../plural.ts'
 
 /** Conversations of one form are treated alike by a template: a few of each form are looked at. */
 const perForm = 2

@@ -1,7 +1,7 @@
-import type { Check } from '../check.ts'
-import { createTally } from '../check.ts'
-import { excerptOf } from '../diagnosis.ts'
-import { plural } from '../../plural.ts'
+import type { Check } from '../../check.ts'
+import { createTally } from '../../check.ts'
+import { excerptOf } from '../../diagnosis.ts'
+import { plural } from '../../../plural.ts'
 
 /**
  * UTF-8 that was read as Latin-1 or Windows-1252 (é became Ã©, ’ became â€™, 😀 became ðŸ˜€), and the character that
