@@ -40,7 +40,7 @@ const browserModules = Object.fromEntries([
 const unused = /^\.\/(native\/index|encoding-pool|workers\/encoding-pool|cache-folder|cache-entry|lock)\.ts$/
 
 /** The licences of the packages that a bundle holds, beside it. */
-const licences = {
+export const licences = {
   name: 'licences',
   generateBundle(_options, bundle) {
     const ids = Object.values(bundle).flatMap((chunk) => chunk.moduleIds ?? [])
