@@ -1,17 +1,20 @@
 // Compiles each header of native/ by itself: it must include what it needs.
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { withIncluded } from './native-sources.mjs'
 
+/** What takes a compiler long to read. */
+const large = ['functional', 'immintrin.h', 'memory', 'thread', 'vector']
+
 /**
- * The intrinsics of the processor, read once for all headers that include simd.h: reading them takes most of the time. A compiler
- * that does it otherwise reads them anew. The other headers never see them.
+ * Some of the large headers, read once for all of fettle's headers that include all of them: reading takes most of the time. A header
+ * that does not include one never sees it. A compiler that knows no precompiled headers of this kind reads them anew.
  */
-async function precompileIntrinsics(folder, compile) {
-  const header = join(folder, `intrinsics-${process.pid}.h`)
+async function precompile(folder, names, compile) {
+  const header = join(folder, `${names.join('-')}-${process.pid}.h`)
   const compiled = `${header}.gch`
-  writeFileSync(header, '#include <immintrin.h>\n')
+  writeFileSync(header, names.map((name) => `#include <${name}>\n`).join(''))
   const remove = () => [header, compiled].forEach((path) => rmSync(path, { force: true }))
   try {
     await compile(['-x', 'c++-header', header, '-o', compiled])
@@ -31,22 +34,41 @@ async function precompileIntrinsics(folder, compile) {
 export async function checkHeaders(root, folder, { hasIntrinsics, compile }) {
   const native = join(root, 'native')
   const headers = readdirSync(native, { recursive: true }).filter((name) => name.endsWith('.h'))
-  const waiting = headers.toSorted()
-  const intrinsics = hasIntrinsics
-    ? await precompileIntrinsics(folder, compile)
-    : { flags: [], remove: () => undefined }
-  const seesIntrinsics = (header) => withIncluded(root, join(native, header)).has(join(native, 'simd.h'))
-  const worker = async () => {
-    for (let header = waiting.shift(); header; header = waiting.shift()) {
-      const flags = seesIntrinsics(header) ? intrinsics.flags : []
-      const alone = ['-x', 'c++', '-include', join(native, header), '/dev/null']
-      await compile(['-fsyntax-only', `-I${native}`, ...flags, ...alone])
-    }
+  const known = large.filter((name) => hasIntrinsics || name !== 'immintrin.h')
+  /** Those of the large headers that a header includes itself or by way of others. */
+  const includedBy = (header) => {
+    const texts = [...withIncluded(root, join(native, header))].map((file) => readFileSync(file, 'utf8'))
+    return known.filter((name) => texts.some((text) => text.includes(`#include <${name}>`)))
   }
+  const groups = new Map()
+  for (const header of headers) {
+    const key = includedBy(header).join()
+    groups.set(key, [...(groups.get(key) ?? []), header])
+  }
+  const removals = []
+  const waiting = []
   try {
-    await Promise.all(Array.from({ length: availableParallelism() }, worker))
+    await inParallel([...groups], async ([key, members]) => {
+      const isWorthIt = key !== '' && members.length > 2
+      const { flags, remove } = isWorthIt ? await precompile(folder, key.split(','), compile) : { flags: [] }
+      if (remove) removals.push(remove)
+      waiting.push(...members.map((header) => ({ header, flags })))
+    })
+    await inParallel(waiting, ({ header, flags }) => {
+      const alone = ['-x', 'c++', '-include', join(native, header), '/dev/null']
+      return compile(['-fsyntax-only', `-I${native}`, ...flags, ...alone])
+    })
   } finally {
-    intrinsics.remove()
+    for (const remove of removals) remove()
   }
   return headers.length
+}
+
+/** Does something with each item, as many at once as there are cores. */
+async function inParallel(items, work) {
+  const rest = items.values()
+  const worker = async () => {
+    for (const item of rest) await work(item)
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
 }
