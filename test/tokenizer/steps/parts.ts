@@ -73,9 +73,22 @@ export function lists(
   })
 }
 
-/** Comparing texts takes a tenth of the time that comparing lists does; the first that differs is shown as lists. */
+/** Comparing numbers in place takes a hundredth of the time of `toEqual`, which shows the first lists that differ. */
 export function expectSame(own: readonly Lists[], expected: readonly Lists[]): void {
-  const different = own.findIndex((list, i) => JSON.stringify(list) !== JSON.stringify(expected[i]))
+  const different = own.findIndex((list, i) => !areSame(list, expected[i]))
   expect(own.length).toBe(expected.length)
   expect(own[different]).toEqual(expected[different])
+}
+
+function areSame(a: Lists, b: Lists): boolean {
+  const isSame = <T>(x: readonly T[], y: readonly T[]) =>
+    x.length === y.length && x.every((item, i) => item === y[i])
+  return (
+    a.text === b.text &&
+    isSame(a.ids, b.ids) &&
+    isSame(a.typeIds, b.typeIds) &&
+    isSame(a.sequences, b.sequences) &&
+    a.offsets.length === b.offsets.length &&
+    a.offsets.every(([start, end], i) => start === b.offsets[i][0] && end === b.offsets[i][1])
+  )
 }
