@@ -7,7 +7,7 @@ const forNode = {
   entry: {
     index: 'src/index.ts',
     chat: 'src/chat-entry.ts',
-    cli: 'src/cli/main.ts',
+    cli: 'src/cli/start.ts',
     // The program of threads, which is started by its name: src/data/workers/encoding-pool.ts.
     'encoding-worker': 'src/data/workers/encoding-worker.ts',
   },

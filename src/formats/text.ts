@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
 import { FettleError, messageOf } from '../error.ts'
-import { parseJsonObject, refuseUtf16, type JsonObject } from './foreign/index.ts'
+import { isOfOpenFiles, tooManyOpen } from '../open-files.ts'
+import { parseJsonObject, refuseWideText, type JsonObject } from './foreign/index.ts'
 
 /**
  * The text of a file, without its byte order mark.
@@ -46,7 +47,7 @@ export async function readJsonFile(path: string): Promise<JsonObject> {
  * @throws         FettleError that says what the bytes are instead
  */
 export function decodeUtf8(bytes: Buffer, place: string, isStart = true): string {
-  if (isStart) refuseUtf16(bytes, place)
+  if (isStart) refuseWideText(bytes, place)
   if (!isUtf8(bytes))
     throw new FettleError({
       place,
@@ -76,5 +77,7 @@ export function explainUnreadable(path: string, error: unknown, expected: string
         : error.code === 'EACCES'
           ? 'no permission to read it'
           : messageOf(error)
+  if (isOfOpenFiles(error))
+    return new FettleError({ place: path, ...tooManyOpen }, { exitCode: 1, cause: error })
   return new FettleError({ place: path, found, expected, cure: 'Check the path.' }, { cause: error })
 }

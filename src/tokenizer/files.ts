@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import { parseJsonObject, refuseUtf16 } from '../formats/foreign/index.ts'
+import { parseJsonObject, refuseWideText } from '../formats/foreign/index.ts'
 import { isJsonObject, type JsonObject } from './json.ts'
 
 /** What a tokenizer is made from, whether it came from a folder, from a GGUF file or from memory. */
@@ -84,7 +84,7 @@ export function readFileContents(contents: TokenizerFileContents, place: string)
  */
 export function textOf(content: string | Uint8Array, place = 'tokenizer.json'): string {
   if (typeof content === 'string') return content
-  refuseUtf16(content, place)
+  refuseWideText(content, place)
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content)
   } catch (error) {

@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, truncate, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { runCli } from './run-cli.ts'
+import { cli, runCli } from './run-cli.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const tiny = join(root, 'assets', 'tiny-llama')
@@ -259,4 +259,32 @@ test('a full disk: exit 1, the path is named, and no half-written file is left',
   expect(code).toBe(1)
   const left = await readdir(join(cwd, 'full'), { recursive: true })
   expect(left.filter((name) => name.includes('adapter_model') || name.endsWith('.tmp'))).toEqual([])
+})
+
+describe('where few files may be open', () => {
+  /** What is said, on a Linux process that is started with so many. */
+  const limited = (files: number): Promise<{ code: number | null; said: string }> =>
+    new Promise((done, fail) => {
+      const command = `ulimit -n ${files}; exec "$0" "$@"`
+      const args = [cli, 'inspect', join(root, 'assets', 'demo.jsonl'), '--model', tiny]
+      const child = spawn('sh', ['-c', command, process.execPath, ...args], { cwd })
+      let said = ''
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (text: Buffer) => (said += String(text)))
+      child.on('error', fail)
+      child.on('close', (code) => done({ code, said }))
+    })
+
+  test.each([20, 22, 24, 28, 32, 36])('%i: the limit and its cure are said', async (files) => {
+    const { code, said } = await limited(files)
+    expect(said).toMatch(
+      /too many open files: about a hundred are needed\. Raise the limit \(ulimit -n 1024\)/,
+    )
+    expect(said).not.toMatch(/node:internal|fault in fettle|EMFILE/)
+    expect(code).toBe(1)
+  })
+
+  test('100 are enough', async () => {
+    expect((await limited(100)).code).toBe(0)
+  })
 })

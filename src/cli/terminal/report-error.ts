@@ -1,5 +1,6 @@
 import { FettleError, describeProblem, messageOf } from '../../error.ts'
 import type { Problem } from '../../error.ts'
+import { tooManyOpen } from '../../open-files.ts'
 import type { Terminal } from './terminal.ts'
 import { version } from '../../version.ts'
 
@@ -11,7 +12,8 @@ const fileErrors: Record<string, { found: string; cure: string; exitCode: 1 | 2 
   EACCES: { found: 'no permission', cure: 'Check who may read and write there.', exitCode: 2 },
   EROFS: { found: 'the file system is read-only', cure: 'Choose another place.', exitCode: 2 },
   ENOSPC: { found: 'no space left on the device', cure: 'Free some and run again.', exitCode: 1 },
-  EMFILE: { found: 'too many open files', cure: 'Raise the limit (ulimit -n).', exitCode: 1 },
+  EMFILE: { ...tooManyOpen, exitCode: 1 },
+  ENFILE: { ...tooManyOpen, exitCode: 1 },
 }
 
 /**

@@ -1,6 +1,7 @@
 import { byteCount } from '../../byte-count.ts'
 import { FettleError, messageOf } from '../../error.ts'
 import { freeSpace } from './free-space.ts'
+import { isOfOpenFiles, tooManyOpen } from '../open-files.ts'
 
 const cures: Record<string, string> = {
   ENOSPC: 'Free some space or choose another output folder.',
@@ -29,7 +30,7 @@ export function explainUnwritable(path: string, error: unknown, bytes?: number):
   if (error instanceof FettleError) return error
   const code = error instanceof Error && 'code' in error ? String(error.code) : undefined
   if (code === undefined || !('syscall' in (error as object))) return error
-  const cure = cures[code]
+  const cure = isOfOpenFiles(error) ? tooManyOpen.cure : cures[code]
   return new FettleError(
     {
       place: path,

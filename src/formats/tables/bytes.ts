@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs'
+import { fstatSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { FettleError, messageOf } from '../../error.ts'
 import { explainUnreadable } from '../text.ts'
@@ -36,13 +37,12 @@ export function placeOf(input: string | ByteInput): string {
  * one and put together are one file.
  *
  * @param expected  what the file should be, for error messages
- * @throws FettleError that names the file, when it cannot be read or is cut off
+ * @throws FettleError that names the file, when it cannot be read, is cut off or is cut while it is read
  */
 export async function* readBytes(input: string | ByteInput, expected: string): AsyncGenerator<Buffer> {
   const path = placeOf(input)
-  const bytes =
-    typeof input === 'string' ? createReadStream(input, { highWaterMark: chunkBytes }) : input.open()
-  const chunks = bytes[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  const bytes: AsyncIterable<Buffer> = typeof input === 'string' ? bytesOfFile(input) : input.open()
+  const chunks = bytes[Symbol.asyncIterator]()
   try {
     const { value: first, done } = await chunks.next()
     if (done === true) return
@@ -63,7 +63,34 @@ export async function* readBytes(input: string | ByteInput, expected: string): A
     )
   } finally {
     // Also where nobody reads to the end.
-    bytes.destroy()
+    await chunks.return?.()
+  }
+}
+
+/** The bytes of a file. What another program cuts meanwhile would look like a file that ends there. */
+async function* bytesOfFile(path: string): AsyncGenerator<Buffer> {
+  const file = await open(path)
+  let bytes = 0
+  const refuseCut = (): void => {
+    const { size } = fstatSync(file.fd)
+    if (size < bytes)
+      throw new FettleError({
+        place: path,
+        found: `${size} bytes now`,
+        expected: `the ${bytes} that there were when reading began`,
+        cure: 'The file was cut or written anew while it was read: run again when it is whole.',
+      })
+    bytes = size
+  }
+  try {
+    refuseCut()
+    for await (const chunk of file.createReadStream({ highWaterMark: chunkBytes, autoClose: false })) {
+      refuseCut()
+      yield chunk as Buffer
+    }
+    refuseCut()
+  } finally {
+    await file.close()
   }
 }
 

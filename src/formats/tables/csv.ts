@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { refuseUtf16 } from '../foreign/index.ts'
+import { refuseWideText } from '../foreign/index.ts'
 import { explainUnreadable } from '../text.ts'
 import { placeOf, readBytes, type ByteInput } from './bytes.ts'
 
@@ -118,7 +118,7 @@ async function* decoded(input: string | ByteInput): AsyncGenerator<string> {
   }
   let isStart = true
   for await (const bytes of readBytes(input, 'a table of texts')) {
-    if (isStart) refuseUtf16(bytes, path)
+    if (isStart) refuseWideText(bytes, path)
     isStart = false
     yield decode(bytes)
   }

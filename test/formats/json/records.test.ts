@@ -169,6 +169,8 @@ describe('what is refused', () => {
       ':2: bytes that are not UTF-8 (0xe9 at byte 2)',
     ],
     ['UTF-16', Buffer.from('\uFEFF{"a":1}', 'utf16le'), ':1: UTF-16; expected UTF-8'],
+    ['UTF-32', Buffer.from('7b0000007d000000', 'hex'), ':1: UTF-32; expected UTF-8'],
+    ['a list in UTF-32', Buffer.from('fffe00005b0000005d000000', 'hex'), ':1: UTF-32; expected UTF-8'],
     ['a list in UTF-16', Buffer.from('[{"a":1}]', 'utf16le'), ':1: UTF-16; expected UTF-8'],
   ])('%s', async (name, content, message) => {
     await expect(read(name, content)).rejects.toThrow(message)
