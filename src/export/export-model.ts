@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { checkArgument, checkObject, checkPath } from '../check-argument.ts'
 import { clipText, FettleError, quoteValue, type Problem } from '../error.ts'
+import { isSamePlace } from '../formats/index.ts'
 import type { ExportedFile, ExportFormat, ExportSource } from './format.ts'
 import { certificateRows, certify, writeCertificate } from './certificate/index.ts'
 import type { Certificate, Exported } from './certificate/index.ts'
@@ -179,8 +180,7 @@ function checkOutput({ extension }: ExportFormat, options: ExportOptions, overwr
   if (extension !== null && !output.endsWith(extension))
     throw wrong(`a name without ${extension}`, `the path of a file that ends with ${extension}`)
   if (!existsSync(output)) return
-  const inputs = [model, adapter].filter((input) => input !== undefined && existsSync(input))
-  if (inputs.some((input) => realpathSync(input ?? '') === realpathSync(output)))
+  if ([model, adapter].some((input) => input !== undefined && isSamePlace(input, output)))
     throw wrong('what is read', 'another path')
   const isFolder = statSync(output).isDirectory()
   if (extension !== null && isFolder) throw wrong('a folder', `the path of a file: ${format} is one`)

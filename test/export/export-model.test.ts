@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it, test } from 'vitest'
@@ -87,6 +87,20 @@ it.each(wrong)('refuses %s', async (_, options, message) => {
     exportModel({ model: tiny, format: 'safetensors', output, engine, ...options(folder) }),
   ).rejects.toThrow(message)
   expect(readdirSync(folder)).toEqual(['notes.txt'])
+})
+
+test('a file that is read is not replaced, by whatever name', async () => {
+  const folder = temporary()
+  const path = join(folder, 'model.gguf')
+  await exportModel({ model: tiny, format: 'gguf', output: path, engine, certificateRows: 0 })
+  // As a name in another case on Windows and macOS.
+  linkSync(path, join(folder, 'MODEL.gguf'))
+  const before = readFileSync(path)
+  const output = join(folder, 'MODEL.gguf')
+  await expect(
+    exportModel({ model: path, format: 'gguf', type: 'f32', output, engine, overwrite: true }),
+  ).rejects.toThrow('what is read')
+  expect(readFileSync(path).equals(before)).toBe(true)
 })
 
 test('with overwrite other files stay', async () => {

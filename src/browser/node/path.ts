@@ -1,6 +1,7 @@
 // Stands in for node:path in bundles for pages: paths of POSIX.
 export const sep = '/'
 export const delimiter = ':'
+export const toNamespacedPath = (path: string): string => path
 
 export function normalize(path: string): string {
   const parts: string[] = []
@@ -37,9 +38,9 @@ export function extname(path: string): string {
   return at <= 0 ? '' : name.slice(at)
 }
 
-export function parse(path: string): { dir: string; base: string; name: string; ext: string } {
+export function parse(path: string): { root: string; dir: string; base: string; name: string; ext: string } {
   const [base, ext] = [basename(path), extname(path)]
-  return { dir: dirname(path), base, name: basename(path, ext), ext }
+  return { root: path.startsWith('/') ? '/' : '', dir: dirname(path), base, name: basename(path, ext), ext }
 }
 
 export function relative(from: string, to: string): string {

@@ -3,7 +3,7 @@ import { FettleError } from '../../error.ts'
 import { defineCommand } from '../command.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'
 import { brailleCurves } from './plot-curves.ts'
-import { latestRun } from './report.ts'
+import { latestRun, runsOf } from './report.ts'
 import { terminalOf, type Terminal } from '../terminal/terminal.ts'
 
 /** Lines that a curve is drawn in. */
@@ -18,7 +18,7 @@ export const plot = defineCommand({
   },
   examples: ['plot runs/first', 'plot runs/first runs/second --all'],
   async run({ all, json }, { positionals }) {
-    const paths = positionals.length > 0 ? positionals : [latestRun]
+    const paths = await runsOf(positionals)
     const runs = await Promise.all(paths.map((path) => readRunEvents(path)))
     const charts = chartsOf(runs)
     if (charts.length === 0)

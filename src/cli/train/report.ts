@@ -6,8 +6,15 @@ import { writeJsonLine } from '../terminal/json-lines.ts'
 import { terminalOf } from '../terminal/terminal.ts'
 import { plural } from '../../plural.ts'
 
-/** The newest run, where none is named. */
+/** What is said of the newest run, which is meant where none is named. */
 export const latestRun = 'runs/latest'
+
+/** The runs that are named, or the newest one. */
+export async function runsOf(positionals: readonly string[]): Promise<readonly string[]> {
+  if (positionals.length > 0) return positionals
+  const { latestFolder } = await import('../../train/runs/index.ts')
+  return [(await latestFolder()) ?? latestRun]
+}
 
 /** Puts the curves of runs over each other, on one page. */
 export const report = defineCommand({
@@ -19,7 +26,7 @@ export const report = defineCommand({
   details: 'Every run has a report.html of its own in its folder, too.',
   examples: ['report runs/first runs/second', 'report runs/* --output compared.html'],
   async run({ output = 'report.html', json }, { positionals }) {
-    const paths = positionals.length > 0 ? positionals : [latestRun]
+    const paths = await runsOf(positionals)
     const runs = await Promise.all(paths.map((path) => readRunEvents(path)))
     const existed = existsSync(output)
     await writeFileAtomic(output, reportPage(runs))

@@ -1,3 +1,4 @@
+import { toNamespacedPath } from 'node:path'
 import { blockTypes } from '../block-types.ts'
 import type { Engine, Program } from '../engine.ts'
 import { opNames } from '../ops.ts'
@@ -190,9 +191,14 @@ async function blocksOf(columns: number, part: WeightPart, mapsFiles: boolean): 
   if (!isBlockPart(part)) throw new Error(`weight: ${part.dtype} among blocks`)
   const dtype = blockCodes.indexOf(part.dtype) + Object.keys(partTypes).length
   const { rows } = part
-  if (mapsFiles && 'source' in part && part.source.path !== undefined)
-    return { dtype, rows, path: part.source.path, offset: part.offset }
-  return { dtype, rows, data: await readBlocks(columns, part) }
+  const place = mapsFiles ? placeInFile(part) : undefined
+  return { dtype, rows, ...(place ?? { data: await readBlocks(columns, part) }) }
+}
+
+/** The file to map, where there is one: on Windows in the form that may have more than 260 characters, as Node's own calls have it. */
+function placeInFile(part: WeightPart): { path: string; offset: number } | undefined {
+  if (!('source' in part) || part.source.path === undefined) return undefined
+  return { path: toNamespacedPath(part.source.path), offset: part.offset }
 }
 
 /** A part as a runner takes it: the file to map where there is one, else its numbers. */
@@ -200,9 +206,8 @@ async function numbersOf(columns: number, part: WeightPart, mapsFiles: boolean):
   if (isBlockPart(part))
     return { dtype: partTypes.F32, rows: part.rows, data: await readNumbers(columns, part) }
   const { dtype, rows } = part
-  if (mapsFiles && 'source' in part && part.source.path !== undefined)
-    return { dtype: partTypes[dtype], rows, path: part.source.path, offset: part.offset }
-  return { dtype: partTypes[dtype], rows, data: await readNumbers(columns, part) }
+  const place = mapsFiles ? placeInFile(part) : undefined
+  return { dtype: partTypes[dtype], rows, ...(place ?? { data: await readNumbers(columns, part) }) }
 }
 
 /** Whether no block of the quantised matrix reaches from one row into the next. */

@@ -12,8 +12,9 @@ export interface FreeSpace {
 export function freeSpace(path: string): FreeSpace | undefined {
   for (let place = resolve(path); ; place = dirname(place))
     try {
-      const { bavail, bsize, files, ffree } = statfsSync(place)
-      // Some file systems count no files.
+      const { bavail, blocks, bsize, files, ffree } = statfsSync(place)
+      // Some file systems count nothing, or no files.
+      if (blocks === 0) return undefined
       return { bytes: bavail * bsize, hasFiles: files === 0 || ffree > 0 }
     } catch {
       if (dirname(place) === place) return undefined

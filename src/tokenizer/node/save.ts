@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
-import { removePath, writeFileAtomic } from '../../formats/index.ts'
+import { dirname, join } from 'node:path'
+import { isSamePlace, removePath, writeFileAtomic } from '../../formats/index.ts'
 import { templateFolder } from '../files.ts'
 
 /**
@@ -16,7 +16,7 @@ export async function saveTokenizer(
   // What a former save left there would win over what is saved now.
   await removePath(join(folder, templateFolder))
   if (!files.has('chat_template.jinja')) await rm(join(folder, 'chat_template.jinja'), { force: true })
-  if (sentencePiece !== undefined && resolve(dirname(sentencePiece)) !== resolve(folder))
+  if (sentencePiece !== undefined && !isSamePlace(dirname(sentencePiece), folder))
     await writeFileAtomic(join(folder, 'tokenizer.model'), await readFile(sentencePiece))
   for (const [name, content] of files) await writeFileAtomic(join(folder, name), content)
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { splitBatch, type Document, type TrainingBatch } from '../../batch/index.ts'
 import type { FettleError } from '../../error.ts'
+import { isSamePlace } from '../../formats/index.ts'
 import { internalsOf } from '../../model/index.ts'
 import { dataFailure } from './data-failure.ts'
 import { divergence, spikeError } from './divergence.ts'
@@ -15,6 +16,7 @@ import { passSize, peakRssMib } from '../memory/index.ts'
 import { optimNotes } from '../options/index.ts'
 import { learningRateAt } from './schedule.ts'
 import {
+  checkpointBytes,
   identityOf,
   keepNewest,
   lastCheckpointBefore,
@@ -81,7 +83,7 @@ export async function openRun<D extends Document>(
   const notes = [
     ...optimNotes(options.optim),
     ...(task.passes?.notes ?? []),
-    ...(await folder.begin(identity, data.steps)),
+    ...(await folder.begin(identity, data.steps, checkpointBytes(model, states))),
   ]
   let step = 0
   let passes = 0
@@ -97,7 +99,7 @@ export async function openRun<D extends Document>(
   const leaveOut = spikeGuard === 'skip' ? training.updateBy([]) : undefined
   if (folder.from) {
     const { monitor: seenBefore } = folder.from.state
-    monitor.restore(seenBefore, dirname(folder.from.path) === folder.path)
+    monitor.restore(seenBefore, isSamePlace(dirname(folder.from.path), folder.path))
     await restoreCheckpoint(folder.from.path, states)
     await internals.inTurn(() => training.parametersChanged())
     step = folder.from.state.step

@@ -390,7 +390,9 @@ export const trainOptionsSchema = z.strictObject({
   resumeFromCheckpoint: z
     .union([z.boolean(), z.string().min(1)])
     .default(false)
-    .describe('Go on from this run or checkpoint; true takes the newest of output_dir, or of runs/latest.'),
+    .describe(
+      'Go on from this run or checkpoint; true takes the newest of output_dir, or of the newest run in runs/.',
+    ),
   acceptChangedData: z
     .boolean()
     .default(false)

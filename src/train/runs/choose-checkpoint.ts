@@ -1,9 +1,10 @@
 import { existsSync, statSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
+import { resolved } from '../../formats/index.ts'
 import type { TrainOptions } from '../options/index.ts'
 import { checkCheckpoint, checkpointSteps, type SetAside } from './checkpoint.ts'
-import { latestFolder, resolved } from './output-dir.ts'
+import { latest, latestFolder } from './default-folder.ts'
 import { recordFile, type TrainerState } from './records.ts'
 import { plural } from '../../plural.ts'
 
@@ -33,13 +34,13 @@ export async function resumeTarget({
   if (given === false) return undefined
   if (given === true) {
     const folder = outputDir ?? (await latestFolder())
-    if (folder === undefined) throw nothingToResume('no checkpoint in runs/latest')
+    if (folder === undefined) throw nothingToResume('no run in runs/')
     return { folder }
   }
-  if (!existsSync(given)) throw nothingToResume(`${given}, which does not exist`)
-  if (!statSync(given).isDirectory()) throw nothingToResume(`${given}, a file`)
-  const path = resolved(given) === resolved('runs/latest') ? ((await latestFolder()) ?? given) : given
-  if (/^diverged-\d+$/.test(basename(resolved(path))))
+  const path = resolve(given) === resolve(latest) ? ((await latestFolder()) ?? given) : given
+  if (!existsSync(path)) throw nothingToResume(`${given}, which does not exist`)
+  if (!statSync(path).isDirectory()) throw nothingToResume(`${given}, a file`)
+  if (/^diverged-\d+$/i.test(basename(resolved(path))))
     throw new FettleError({
       place: 'resume_from_checkpoint',
       found: `${given}, a state that gives no finite loss`,

@@ -10,9 +10,11 @@ export {
   setAsDiverged,
 } from './checkpoint.ts'
 export type { ChosenCheckpoint } from './choose-checkpoint.ts'
+export { latestFolder } from './default-folder.ts'
 export { createDataHash } from './data-hash.ts'
 export { identityOf, type RunIdentity } from './identity.ts'
 export { readRunRecord, recordFile, type RunRecord } from './records.ts'
+export { checkpointBytes } from './room.ts'
 export { openRunFolder, type RunFolder } from './run-folder.ts'
 export { findRunEvaluation, type RunEvaluation } from './run-rows.ts'
 export { trainedStates } from './trained-states.ts'

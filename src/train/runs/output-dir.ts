@@ -1,71 +1,13 @@
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
-import { lstat, mkdir, readlink, rename, rm, symlink } from 'node:fs/promises'
-import { basename, dirname, join, resolve, sep } from 'node:path'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { FettleError, listNames } from '../../error.ts'
-import { makeFolder, syncFolder } from '../../formats/index.ts'
+import { isSamePlace, nameInside } from '../../formats/index.ts'
 import type { TrainOptions } from '../options/index.ts'
 import { modelFiles } from './checkpoint.ts'
 import { recordFile, type RunRecord } from './records.ts'
 
-/** Where runs go that nobody gave a folder. */
-const runsFolder = 'runs'
-/** Points to the newest of them. */
-const latest = join(runsFolder, 'latest')
-
 /** What a run leaves besides its result. */
 const ofRun = /^(checkpoint|diverged|damaged|foreign|superseded)-\d+$/
 const ofModel = /^(config\.json|adapter_config\.json|.*\.(safetensors|bin|pt|pth))$/
-
-/**
- * Makes the folder of a run that was given none: `runs/<date>-<model>`, a new one for each.
- *
- * @param name  the model's path
- */
-export async function makeDefaultFolder(name: string, now = new Date()): Promise<string> {
-  const two = (value: number) => String(value).padStart(2, '0')
-  const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-')
-  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join('')
-  const model = basename(resolve(name))
-    .replace(/\.gguf$/, '')
-    .replaceAll(/[^\w.-]+/g, '-')
-    .slice(0, 60)
-  await makeFolder(runsFolder)
-  for (let number = 1; ; number++) {
-    const path = join(runsFolder, `${date}-${time}-${model}${number === 1 ? '' : `-${number}`}`)
-    // Whoever makes it has it: of two processes one takes the next number.
-    const isOurs = await mkdir(path).then(
-      () => true,
-      (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw error
-        return false
-      },
-    )
-    if (isOurs) return path
-  }
-}
-
-/** Lets runs/latest point to a folder of runs/; a folder of this name, as older runs made it, stays. */
-export async function pointLatest(folder: string): Promise<void> {
-  const found = await lstat(latest).catch(() => undefined)
-  if (found && !found.isSymbolicLink()) return
-  const beside = `${latest}.${process.pid}`
-  await rm(beside, { force: true })
-  try {
-    await symlink(basename(folder), beside, process.platform === 'win32' ? 'junction' : 'dir')
-    await rename(beside, latest)
-    await syncFolder(runsFolder)
-  } catch {
-    // A file system without links: the run is there all the same, and its path is said.
-    await rm(beside, { force: true })
-  }
-}
-
-/** The folder that runs/latest points to, if there is one. */
-export async function latestFolder(): Promise<string | undefined> {
-  const target = await readlink(latest).catch(() => undefined)
-  if (target !== undefined) return existsSync(latest) ? join(runsFolder, target) : undefined
-  return existsSync(latest) ? latest : undefined
-}
 
 /**
  * Refuses a folder whose files are read: writing would change what the run starts from.
@@ -77,10 +19,9 @@ export function refuseHarm(
   modelPath: string,
   { adapter }: Pick<TrainOptions, 'adapter'>,
 ): void {
-  const out = resolved(outputDir)
   const isFolder = existsSync(modelPath) && statSync(modelPath).isDirectory()
   const read = [
-    ...(isFolder || out === resolved(modelPath)
+    ...(isFolder || isSamePlace(outputDir, modelPath)
       ? [{ what: 'the folder of the base model', path: modelPath }]
       : []),
     ...(adapter === null
@@ -88,12 +29,13 @@ export function refuseHarm(
       : [{ what: 'the folder of the adapter that the run starts from', path: adapter }]),
   ]
   for (const { what, path } of read) {
-    const source = resolved(path)
-    const below = source.startsWith(out + sep) ? source.slice(out.length + 1).split(sep)[0] : undefined
-    if (source === out || (below !== undefined && ofRun.test(below)))
+    const isSame = isSamePlace(outputDir, path)
+    const below = nameInside(outputDir, path)
+    // Where case tells nothing apart, the name may be written in another one.
+    if (isSame || (below !== undefined && ofRun.test(below.toLowerCase())))
       throw new FettleError({
         place: 'output_dir',
-        found: source === out ? `${outputDir}, ${what}` : `${outputDir}, whose ${below} is ${what}`,
+        found: isSame ? `${outputDir}, ${what}` : `${outputDir}, whose ${below} is ${what}`,
         expected: 'a folder of its own, so that nothing that is read is written',
         cure: 'Choose another output_dir.',
       })
@@ -138,12 +80,4 @@ export function replacedNames(folder: string, record: RunRecord | null | undefin
     ...(record === undefined ? ['adapter_config.json', 'adapter_model.safetensors'] : modelFiles),
   ]
   return readdirSync(folder).filter((name) => ofRun.test(name) || result.includes(name))
-}
-
-/** A path without links, as far as it exists. */
-export function resolved(path: string): string {
-  const absolute = resolve(path)
-  if (existsSync(absolute)) return realpathSync(absolute)
-  const parent = dirname(absolute)
-  return parent === absolute ? absolute : join(resolved(parent), basename(absolute))
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { rmdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { FettleError, quoteValue } from '../../error.ts'
-import { makeFolder, removePath } from '../../formats/index.ts'
+import { isSamePlace, makeFolder, removePath } from '../../formats/index.ts'
 import type { AutoModelForCausalLM } from '../../model/index.ts'
 import type { TrainOptions } from '../options/index.ts'
 import { hashBase } from './base-hash.ts'
@@ -17,15 +17,10 @@ import {
 } from './choose-checkpoint.ts'
 import { extendedBy, fixedProblems, identityBefore, isOtherData, type RunIdentity } from './identity.ts'
 import { lockFolder } from './lock.ts'
-import {
-  makeDefaultFolder,
-  pointLatest,
-  refuseHarm,
-  refuseOtherRun,
-  replacedNames,
-  resolved,
-} from './output-dir.ts'
+import { makeDefaultFolder, pointLatest } from './default-folder.ts'
+import { refuseHarm, refuseOtherRun, replacedNames } from './output-dir.ts'
 import { readRunRecord, recordFile, writeRunRecord, type RunName, type RunRecord } from './records.ts'
+import { requireRoom } from './room.ts'
 import { describeRows } from './run-rows.ts'
 
 /** The folder of a run that this process alone writes to. */
@@ -41,10 +36,11 @@ export interface RunFolder {
    * Begins to write, when what the run goes on from is this run.
    *
    * @param steps  of the run
+   * @param bytes  that a checkpoint takes at least
    * @returns      what is to be said: checkpoints that were passed over, what the run is extended by
-   * @throws FettleError that names each option that is another one
+   * @throws FettleError that names each option that is another one; (exit code 1) where the disk has no room for a checkpoint
    */
-  begin(identity: RunIdentity, steps: number): Promise<string[]>
+  begin(identity: RunIdentity, steps: number, bytes: number): Promise<string[]>
   /** Says what lies in the folder now. */
   finish(result: NonNullable<RunRecord['result']>): Promise<void>
   /** Lets others in. */
@@ -71,7 +67,7 @@ export async function openRunFolder(model: AutoModelForCausalLM, options: TrainO
     if (isNew && given !== undefined) await rmdir(given).catch(() => {})
   }
   try {
-    const isOwn = target !== undefined && given !== undefined && resolved(given) === resolved(target.folder)
+    const isOwn = target !== undefined && given !== undefined && isSamePlace(given, target.folder)
     if (given !== undefined) await sweep(given)
     const record = given === undefined ? undefined : await recordOf(given)
     if (given !== undefined && !isOwn) refuseOtherRun(given, record, options.overwrite)
@@ -90,16 +86,22 @@ export async function openRunFolder(model: AutoModelForCausalLM, options: TrainO
       run,
       from,
       base,
-      async begin(identity, steps) {
+      async begin(identity, steps, bytes) {
         const notes = from === undefined ? [] : compare(from, identity, steps, options)
+        const replaced = isOwn || given === undefined ? [] : replacedNames(given, record)
+        await requireRoom(
+          given ?? '.',
+          bytes,
+          replaced.map((name) => join(given ?? '.', name)),
+        )
         if (given === undefined) {
           path = await makeDefaultFolder(nameOrPath)
           lock = await lockFolder(path)
         }
         written = { run, model: nameOrPath, identity, rows: describeRows(options), result: null }
         await writeRunRecord(path, written)
-        if (given === undefined) await pointLatest(path)
-        if (!isOwn) for (const name of replacedNames(path, record)) await remove(path, name)
+        if (given === undefined) notes.push(...(await pointLatest(path)))
+        for (const name of replaced) await remove(path, name)
         for (const { path: other, as, why } of from?.passedOver ?? [])
           if (isOwn) notes.push(`${other} is set aside as ${basename(await setAside(other, as))}: ${why}`)
           else if (as !== 'superseded') notes.push(`${other} was passed over: ${why}`)

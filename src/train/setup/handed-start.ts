@@ -6,6 +6,7 @@ import { internalsOf } from '../../model/index.ts'
 import { optimNotes } from '../options/index.ts'
 import { rateAt, type LoraPlus } from '../optimisers/update-rates.ts'
 import {
+  checkpointBytes,
   identityOf,
   restoreCheckpoint,
   saveCheckpoint,
@@ -61,7 +62,8 @@ export async function handedStart<D extends Document>(
   const optimiser = task.optimiser(training.trainable)
   const states = trainedStates(internals, training, optimiser)
   const identity = await identityOf(model, data, options, await folder.base, fingerprint)
-  const notes = [...optimNotes(options.optim), ...(begin ? await folder.begin(identity, data.steps) : [])]
+  const begun = begin ? await folder.begin(identity, data.steps, checkpointBytes(model, states)) : []
+  const notes = [...optimNotes(options.optim), ...begun]
   if (folder.from) {
     await restoreCheckpoint(folder.from.path, states)
     await internals.inTurn(() => training.parametersChanged())

@@ -1,10 +1,34 @@
-import { cp, mkdir, mkdtemp, readFile, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises'
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { byteCount } from '../../../src/byte-count.ts'
+import { readSafetensorsHeader } from '../../../src/formats/index.ts'
 import type { TrainSftInput } from '../../../src/train/index.ts'
-import { makeDefaultFolder, refuseHarm } from '../../../src/train/runs/output-dir.ts'
+import { latestFolder, makeDefaultFolder, pointLatest } from '../../../src/train/runs/default-folder.ts'
+import { refuseHarm } from '../../../src/train/runs/output-dir.ts'
 import { assets, failureOf, tiny, tinyRun } from './tiny-run.ts'
+
+const room: { bytes: number | undefined } = vi.hoisted(() => ({ bytes: undefined }))
+vi.mock('../../../src/formats/free-space.ts', async (original) => {
+  const { freeSpace } = await original<typeof import('../../../src/formats/free-space.ts')>()
+  return {
+    freeSpace: (path: string) =>
+      room.bytes === undefined ? freeSpace(path) : { bytes: room.bytes, hasFiles: true },
+  }
+})
 
 let place = ''
 let stopped = ''
@@ -252,11 +276,15 @@ describe('without output_dir', () => {
     expect(first).toMatch(/^runs\/\d{4}-\d\d-\d\d-\d{6}-tiny-llama$/)
     expect(second).not.toBe(first)
     expect(await readlink('runs/latest')).toBe(second.slice('runs/'.length))
-    const [start] = await tinyRun({ resumeFromCheckpoint: true, stopAfter: 5 })
+    const [start] = await tinyRun({ resumeFromCheckpoint: 'runs/latest', stopAfter: 4 })
     expect(start).toMatchObject({ output_dir: second, first_step: 2 })
+    // Without a link, as where there are none, or where a process was ended while it replaced it.
+    await unlink('runs/latest')
+    const [again] = await tinyRun({ resumeFromCheckpoint: true, stopAfter: 5 })
+    expect(again).toMatchObject({ output_dir: second, first_step: 4 })
     const [other] = await tinyRun({ resumeFromCheckpoint: first })
     expect(other).toMatchObject({ output_dir: first, first_step: 3 })
-    expect(await readdir('runs')).toHaveLength(3)
+    expect(await readdir('runs')).toHaveLength(2)
   })
 
   test('two that begin in the same second have two', async () => {
@@ -268,6 +296,136 @@ describe('without output_dir', () => {
 
   test('there may be nothing to resume', async () => {
     process.chdir(place)
-    expect(await failureOf(tinyRun({ resumeFromCheckpoint: true }))).toContain('no checkpoint in runs/latest')
+    expect(await failureOf(tinyRun({ resumeFromCheckpoint: true }))).toContain('no run in runs/')
+  })
+})
+
+describe('the newest run', () => {
+  const [old, young] = ['2026-11-30-235959-a', '2026-12-01-000000-a']
+  /** A folder with runs that began then, or whose record cannot be read. */
+  async function runsOf(runs: Readonly<Record<string, string | undefined>>): Promise<void> {
+    const folder = await mkdtemp(join(place, 'runs-of-'))
+    const record = JSON.parse(await readFile(join(stopped, 'run.json'), 'utf8')) as { run: object }
+    for (const [name, started] of Object.entries(runs)) {
+      await mkdir(join(folder, 'runs', name), { recursive: true })
+      const text = JSON.stringify({ ...record, run: { ...record.run, started } })
+      await writeFile(join(folder, 'runs', name, 'run.json'), started === undefined ? '{' : text)
+    }
+    process.chdir(folder)
+  }
+  const morning = '2026-12-01T08:00:00.000Z'
+  const noon = '2026-12-01T12:00:00.000Z'
+
+  test.each([
+    ['by when they began, whatever the clock of the place said', { [old]: noon, [young]: morning }, old],
+    ['also where its record is broken', { [old]: '2026-11-01T00:00:00.000Z', [young]: undefined }, young],
+    ['not one that was given a folder', { [old]: morning, first: noon, 'latest.123': noon }, old],
+    ['of none', {}, undefined],
+  ])('without a link: %s', async (_, runs, newest) => {
+    await runsOf(runs)
+    expect(await latestFolder()).toBe(newest && `runs/${newest}`)
+  })
+
+  test.each([
+    ['a name', (target: string) => target],
+    [
+      'a path in a folder that was copied from elsewhere, as on Windows',
+      (target: string) => `/elsewhere/runs/${target}/`,
+    ],
+  ])('is what the link says: %s', async (_, targetOf) => {
+    await runsOf({ [old]: morning, [young]: noon })
+    await symlink(targetOf(old), 'runs/latest')
+    expect(await latestFolder()).toBe(`runs/${old}`)
+  })
+
+  test('is looked for where the link leads to one that is gone', async () => {
+    await runsOf({ [old]: morning })
+    await symlink(young, 'runs/latest')
+    expect(await latestFolder()).toBe(`runs/${old}`)
+  })
+
+  /** Windows renames nothing over a folder, and takes a link to one for it. */
+  const windowsRename: typeof rename = async (from, to) => {
+    if (await readlink(to).catch(() => undefined)) throw Object.assign(new Error('EPERM'), { code: 'EPERM' })
+    await rename(from, to)
+  }
+  const refused: typeof rename = () => Promise.reject(Object.assign(new Error('EXDEV'), { code: 'EXDEV' }))
+
+  test.each([
+    ['Windows', 'win32', windowsRename],
+    ['Linux', 'linux', rename],
+  ] as const)('gets the link on %s, from the second run on, too', async (_, platform, renameOnce) => {
+    await runsOf({ [old]: morning, [young]: noon })
+    for (const name of [old, young]) {
+      expect(await pointLatest(`runs/${name}`, platform, renameOnce)).toEqual([])
+      expect(await readlink('runs/latest')).toBe(name)
+    }
+    expect((await readdir('runs')).toSorted()).toEqual([old, young, 'latest'])
+  })
+
+  test('is found where the link cannot be made, which leads to no older one', async () => {
+    await runsOf({ [old]: morning, [young]: noon })
+    await pointLatest(`runs/${old}`)
+    expect(await pointLatest(`runs/${young}`, 'linux', refused)).toEqual([])
+    expect((await readdir('runs')).toSorted()).toEqual([old, young])
+    expect(await latestFolder()).toBe(`runs/${young}`)
+  })
+
+  test('is told where something else has the name of the link', async () => {
+    await runsOf({ [old]: morning, [young]: noon, latest: morning })
+    expect(await pointLatest(`runs/${young}`)).toEqual([
+      'runs/latest does not lead to this run: what has that name cannot be replaced',
+    ])
+    expect(await latestFolder()).toBe(`runs/${young}`)
+    expect((await readdir('runs')).toSorted()).toEqual([old, young, 'latest'])
+  })
+})
+
+test.each([
+  ['/models/a:b?', '-a-b-'],
+  [`/models/${'x'.repeat(59)}..y`, `-${'x'.repeat(59)}`],
+  ['C...', '-C'],
+])('the folder of a run of %s has a name for every system', async (model, end) => {
+  process.chdir(await mkdtemp(join(place, 'named-')))
+  expect(await makeDefaultFolder(model, new Date(2026, 0, 2, 3, 4, 5))).toBe(`runs/2026-01-02-030405${end}`)
+})
+
+describe('a disk without room for a checkpoint', () => {
+  /** Bytes that the disk is said to have left. */
+  const withRoom = async (bytes: number, body: () => Promise<void>): Promise<void> => {
+    room.bytes = bytes
+    await body().finally(() => (room.bytes = undefined))
+  }
+  /** The tensors' bytes in a checkpoint of such a run. */
+  let least = 0
+  beforeAll(async () => {
+    for (const file of ['optimizer.safetensors', 'adapter_model.safetensors']) {
+      const { tensors } = await readSafetensorsHeader(join(stopped, 'checkpoint-3', file))
+      for (const { byteLength } of tensors.values()) least += byteLength
+    }
+  })
+
+  test('is found before the first step, and nothing is left', async () => {
+    const folder = join(place, 'full')
+    await withRoom(least - 1, async () => {
+      expect(await failureOf(tinyRun({ outputDir: folder }))).toContain(
+        `${folder}: a disk that holds no checkpoint: ${byteCount(least)} free; expected room for ${byteCount(least)}`,
+      )
+    })
+    expect(await readdir(place)).not.toContain('full')
+  })
+
+  test('and one that has it is taken', async () => {
+    await withRoom(least, async () => {
+      const [start] = await tinyRun({ outputDir: join(place, 'nearly-full'), stopAfter: 1 })
+      expect(start).toMatchObject({ type: 'start' })
+    })
+  })
+
+  test('of a run that is replaced, its files count as room', async () => {
+    await withRoom(0, async () => {
+      const [start] = await tinyRun({ outputDir: run, overwrite: true, stopAfter: 1, seed: 9 })
+      expect(start).toMatchObject({ first_step: 0 })
+    })
   })
 })
