@@ -1,9 +1,11 @@
 // What `npm run packages` made, on systems that this machine is not: see bench/README.md.
-import { execFile, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
+import { checkFiles } from './elsewhere/files.ts'
+import { cli, eventsOf, lastLine, nodeIn, startNode, type Place } from './elsewhere/place.ts'
 import { systems } from './elsewhere/systems.ts'
 import { serveArchives } from './packages/local-registry.ts'
 
@@ -11,7 +13,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: Object.keys(systems).join() },
     folder: { type: 'string', default: 'build/packages' },
-    parts: { type: 'string', default: 'ops,demo,resume' },
+    parts: { type: 'string', default: 'ops,demo,resume,files' },
     node: { type: 'string' },
     ops: { type: 'string', default: '' },
     every: { type: 'string' },
@@ -29,39 +31,6 @@ function expectThat(holds: boolean, what: string): void {
   if (!holds) failed += 1
   console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`)
 }
-
-interface Place {
-  name: string
-  folder: string
-  command: readonly string[]
-  env: NodeJS.ProcessEnv
-}
-
-/** Runs Node there. What it prints goes to files: under wine Node has no pipes. */
-function start({ command, folder: cwd, env }: Place, args: readonly string[]) {
-  const [program, ...first] = command
-  const files = ['stdout', 'stderr'].map((name) => join(cwd, name))
-  const [out, err] = files.map((path) => openSync(path, 'w'))
-  const child = spawn(program, [...first, ...args], { cwd, env, stdio: ['ignore', out, err] })
-  for (const file of [out, err]) closeSync(file)
-  const ended = new Promise<number>((done, fail) => {
-    child.on('error', fail)
-    child.on('close', (code) => done(code ?? -1))
-  })
-  const printed = async (): Promise<string[]> => Promise.all(files.map((path) => readFile(path, 'utf8')))
-  return { child, ended, printed }
-}
-
-/** The exit code, and all that it printed. */
-async function nodeIn(place: Place, ...args: readonly string[]) {
-  const { ended, printed } = start(place, args)
-  const code = await ended
-  const [stdout, stderr] = await printed()
-  return { code, stdout, stderr }
-}
-
-const cli = 'node_modules/fettle/dist/cli.mjs'
-const lastLine = (text: string): string => text.trim().split('\n').at(-1)?.trim() ?? ''
 
 async function install(name: string): Promise<Place> {
   const { npm, env, node, major } = systems[name]
@@ -134,18 +103,6 @@ async function ops(place: Place): Promise<void> {
   expectThat(code === 0, `${place.name}: op tests, one in ${every}, ${seconds} s: ${told}`)
 }
 
-interface Event {
-  type: string
-  step?: number
-  loss?: number
-  tokens_per_second?: number
-}
-const eventsOf = (text: string): Event[] =>
-  text
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as Event)
-
 async function demo(place: Place): Promise<void> {
   const { code, stdout, stderr } = await nodeIn(place, cli, 'demo', '--json', '--steps', values.steps)
   const steps = eventsOf(stdout).filter(({ type }) => type === 'step')
@@ -164,7 +121,7 @@ async function resume(place: Place): Promise<void> {
   const train = [cli, 'train', `${assets}/demo.jsonl`, '--model', `${assets}/tiny-llama`, '--json']
   train.push(...'--max-steps 7 --save-steps 2 --max-length 128 --lora-r 4 --lora-dropout 0.1'.split(' '))
   const whole = await nodeIn(place, ...train, '--output-dir', 'whole')
-  const { child, ended, printed } = start(place, [...train, '--output-dir', 'killed'])
+  const { child, ended, printed } = startNode(place, [...train, '--output-dir', 'killed'])
   const watch = setInterval(async () => {
     const [stdout] = await printed()
     if (stdout.includes('"step":5')) child.kill('SIGKILL')
@@ -184,7 +141,8 @@ async function resume(place: Place): Promise<void> {
   )
 }
 
-const parts: Readonly<Record<string, (place: Place) => Promise<void>>> = { ops, demo, resume }
+const files = (place: Place): Promise<void> => checkFiles(place, expectThat)
+const parts: Readonly<Record<string, (place: Place) => Promise<void>>> = { ops, demo, resume, files }
 try {
   for (const name of values.only.split(',')) {
     const lacking = Object.entries(systems[name].wants).filter(([path]) => !existsSync(path))

@@ -1,3 +1,4 @@
+import { relative, sep } from 'node:path'
 import { FettleError } from '../error.ts'
 import { defineCommand } from './command.ts'
 import { writeJsonLine } from './terminal/json-lines.ts'
@@ -48,7 +49,7 @@ export const merge = defineCommand({
     const { parameters, storedDtype, files } = result
     const dtype = saveDtype ?? storedDtype
     if (flags.json === true) {
-      const names = files.map(({ path }) => path.slice(output.length + 1))
+      const names = files.map(({ path }) => relative(output, path).split(sep).join('/'))
       writeJsonLine({ path: output, dtype, parameters, files: names })
       return 0
     }

@@ -1,4 +1,5 @@
 import type { TokenizerFiles } from './files.ts'
+import { isPortableName } from '../formats/foreign/index.ts'
 import { templateFolder } from './files.ts'
 import { formatJson, isJsonObject, type JsonObject } from './json.ts'
 import type { KnownToken } from './known-tokens.ts'
@@ -30,7 +31,8 @@ export function filesOf(state: TokenizerState): Map<string, string | Uint8Array>
     )
   }
   for (const [name, template] of files.chatTemplates)
-    contents.set(name === 'default' ? 'chat_template.jinja' : `${templateFolder}/${name}.jinja`, template)
+    if (name === 'default') contents.set('chat_template.jinja', template)
+    else if (isPortableName(name)) contents.set(`${templateFolder}/${name}.jinja`, template)
   return contents.set('tokenizer_config.json', formatJson(makeConfig(state)))
 }
 
@@ -46,8 +48,8 @@ function withNamedTokens(object: JsonObject, named: TokenizerState['named']): Js
 
 function makeConfig({ files, named, added }: TokenizerState): JsonObject {
   const config = withNamedTokens(files.config, named)
-  // Who has the template in the configuration may read it only there; the .jinja file is written as well.
-  if (Array.isArray(config.chat_template))
+  // Who has the template in the configuration may read it only there; the .jinja file is written as well, where the name is one for files.
+  if (Array.isArray(config.chat_template) || ![...files.chatTemplates.keys()].every(isPortableName))
     config.chat_template = [...files.chatTemplates].map(([name, template]) => ({ name, template }))
   else if (config.chat_template !== undefined) config.chat_template = files.chatTemplates.get('default')
   if (isJsonObject(config.added_tokens_decoder)) {

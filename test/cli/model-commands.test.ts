@@ -338,6 +338,22 @@ describe('merge', () => {
     expect(loaded.dtype).toBe('float32')
   })
 
+  test.each(['./merged-here', 'merged-below/'])('names its files within %s', async (output) => {
+    const { stdout } = await run([
+      'merge',
+      ...model,
+      '--adapter',
+      'adapter',
+      '--output-dir',
+      output,
+      '--json',
+    ])
+    expect(jsonLines(stdout)[0]).toMatchObject({
+      path: output,
+      files: expect.arrayContaining(['config.json', 'model.safetensors']) as unknown,
+    })
+  })
+
   test('into the weights as stored, or into those that quantising leaves', async () => {
     const weights = async (...flags: string[]) => {
       const output = join(cwd, `merged-${flags.join('')}`)

@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import {
   writeSafetensors,
 } from '../../src/formats/index.ts'
 import { freeSpace } from '../../src/formats/files/free-space.ts'
+import { explainUnreadable } from '../../src/formats/text.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'fettle-files-'))
 
@@ -62,6 +63,26 @@ describe('a disk without room', () => {
     )
     expect(readdirSync(there)).toEqual(['file'])
   })
+})
+
+test.each<[string, NodeJS.ErrnoException, string]>([
+  ['this process', Object.assign(new Error('EMFILE'), { code: 'EMFILE', syscall: 'open' }), 'a.json'],
+  ['the system', Object.assign(new Error('ENFILE'), { code: 'ENFILE', syscall: 'open' }), 'a.json'],
+])('what cannot be opened because %s has too many files open says so', (_, error, path) => {
+  expect(String(explainUnwritable(path, error))).toContain('Raise the limit (ulimit -n 1024), and run again.')
+  expect(String(explainUnreadable(path, error, 'a JSON file'))).toContain(
+    'a.json: too many open files: about a hundred are needed. Raise the limit (ulimit -n 1024), and run again.',
+  )
+})
+
+test('nothing is put in the place of a device or a pipe', async () => {
+  const there = folder()
+  const pipe = join(there, 'pipe')
+  execFileSync('mkfifo', [pipe])
+  await expect(writeFileAtomic(pipe, 'new')).rejects.toThrow(
+    `${pipe}: a device, a pipe or a socket; expected a file, or nothing`,
+  )
+  expect(readdirSync(there)).toEqual(['pipe'])
 })
 
 describe('what a process that was ended left half made', () => {

@@ -245,12 +245,14 @@ describe('a write that fails', () => {
 async function compileWriter(): Promise<string> {
   const { default: typescript } = await import('typescript')
   const program = join(scratch, 'program')
-  const formats = ['atomic', 'folder', 'free-space', 'moving', 'passing-name', 'unwritable']
+  const files = ['atomic', 'folder', 'free-space', 'moving', 'odd-name', 'passing-name', 'unwritable']
   for (const name of [
     'error.ts',
     'byte-count.ts',
+    'open-files.ts',
     'plural.ts',
-    ...formats.map((file) => `formats/files/${file}.ts`),
+    'formats/foreign/file-names.ts',
+    ...files.map((file) => `formats/files/${file}.ts`),
   ]) {
     const source = readFileSync(new URL(`../../src/${name}`, import.meta.url), 'utf8')
     const { outputText } = typescript.transpileModule(source, {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
@@ -170,6 +170,39 @@ describe('what is wrong with a folder', () => {
     ['a list', { 'tokenizer.json': '{}', 'added_tokens.json': '[]' }, 'page/added_tokens.json: a list'],
   ])('files in memory: %s', (_, contents, message) => {
     expect(() => AutoTokenizer.fromFiles(contents as TokenizerFileContents, 'page')).toThrow(message)
+  })
+
+  test('a template whose name is none for a file stays in the configuration', async () => {
+    const names = ['default', 'tool_use', '../escaped', 'a/b', 'tool:use', 'NUL', 'x'.repeat(300)]
+    const templates = names.map((name) => ({ name, template: `of ${name}` }))
+    const folder = await folderWith('odd names', { 'tokenizer_config.json': { chat_template: templates } })
+    const { copy, tokenizer } = await reload(folder)
+    expect([...tokenizer.chatTemplates]).toEqual(templates.map(({ name, template }) => [name, template]))
+    expect(readdirSync(copy, { recursive: true }).toSorted()).toEqual([
+      'additional_chat_templates',
+      'additional_chat_templates/tool_use.jinja',
+      'chat_template.jinja',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ])
+  })
+
+  test('also one that came as a file, or in a GGUF file', () => {
+    const contents: TokenizerFileContents = {
+      'tokenizer.json': readFileSync(join(qwen, 'tokenizer.json')),
+      'chat_template.jinja': 'usual',
+      'additional_chat_templates/tool:use.jinja': 'with tools',
+    }
+    const files = AutoTokenizer.fromFiles(contents).toFiles()
+    expect(Object.keys(files).toSorted()).toEqual([
+      'chat_template.jinja',
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ])
+    expect(Object.fromEntries(AutoTokenizer.fromFiles(files).chatTemplates)).toEqual({
+      default: 'usual',
+      'tool:use': 'with tools',
+    })
   })
 
   test('files in memory are the same as files in a folder', async () => {

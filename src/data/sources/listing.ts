@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, parse, sep, type PlatformPath } from 'node:path'
 import { FettleError } from '../../error.ts'
 import { hasWildcards, matchesGlob, readTextFile } from '../../formats/index.ts'
 
@@ -13,6 +13,8 @@ export interface Listing {
   /** Where a file lies on this machine; one that lies elsewhere is brought here. */
   fetch(path: string): Promise<string>
 }
+
+const ownRules: PathRules = { parse, sep }
 
 /** Files that describe others. */
 const ignored = [
@@ -37,21 +39,47 @@ export async function listFolder(folder: string): Promise<Listing> {
 
 /** The files of this machine that a pattern means, sorted by their names. */
 export async function filesOf(given: string): Promise<string[]> {
-  // On Windows no name has a backslash in it.
-  const pattern = process.platform === 'win32' ? given.replaceAll('\\', '/') : given
-  const parts = pattern.split('/')
-  const fixed = parts.findIndex(hasWildcards)
-  const root = parts.slice(0, fixed).join('/')
-  const rest = parts.slice(fixed).join('/')
-  const depth = rest.includes('**') ? Number.POSITIVE_INFINITY : parts.length - fixed
-  const folder = root === '' ? (pattern.startsWith('/') ? '/' : '.') : root
+  const { folder, prefix, rest } = partPattern(given)
+  const depth = rest.includes('**') ? Number.POSITIVE_INFINITY : rest.split('/').length
   const isThere = await stat(folder).then(
     (own) => own.isDirectory(),
     () => false,
   )
   const found = isThere ? await filesBelow(folder, depth) : []
-  const prefix = root === '' && !pattern.startsWith('/') ? '' : `${root}/`
   return matching(found, rest).map((path) => prefix + path)
+}
+
+/** What tells how paths are written here. */
+type PathRules = Pick<PlatformPath, 'parse' | 'sep'>
+
+/**
+ * A pattern of files as the folder below which they lie, how their paths begin, and the names below it. A root stays whole: on Windows
+ * `C:` is not the drive but the folder that a program is in there.
+ *
+ * @param rules  for tests: those of another system
+ */
+export function partPattern(
+  given: string,
+  { parse, sep }: PathRules = ownRules,
+): { folder: string; prefix: string; rest: string } {
+  // On Windows no name has a backslash in it.
+  const pattern = sep === '\\' ? given.replaceAll(sep, '/') : given
+  const { root } = parse(pattern)
+  const names = pattern.slice(root.length).split('/')
+  const first = names.findIndex(hasWildcards)
+  const above = names.slice(0, first).join('/')
+  const folder = root + above
+  return {
+    folder: folder === '' ? '.' : folder,
+    prefix: above === '' ? root : `${folder}/`,
+    rest: names.slice(first).join('/'),
+  }
+}
+
+/** A path without what ends it, but for a root, which is one by its end. */
+export function withoutEndSlash(path: string, { parse, sep }: PathRules = ownRules): string {
+  const { root } = parse(path)
+  return root + path.slice(root.length).replace(sep === '\\' ? /[\\/]+$/ : /\/+$/, '')
 }
 
 /** The paths that a pattern means, as `datasets` takes it: hidden files and those of the data set itself only by name. */

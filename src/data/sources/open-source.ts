@@ -3,7 +3,7 @@ import { FettleError } from '../../error.ts'
 import { hasWildcards, type ByteInput } from '../../formats/index.ts'
 import { listNames } from '../values.ts'
 import type { DataSource } from '../row-options.ts'
-import { filesOf, listFolder } from './listing.ts'
+import { filesOf, listFolder, withoutEndSlash } from './listing.ts'
 import { hubNameOf, isOfHub } from './hub-names.ts'
 import { isDataFile, type DataSet, type Part } from './parts.ts'
 import { parseSplits, partSuffix, type SplitSlice } from './splits.ts'
@@ -106,7 +106,7 @@ async function openPlace(path: string, config: string | undefined): Promise<Data
     return { name: input.place, splits: new Map([[defaultSplit, [standardInput]]]), notes: [] }
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory() === true) {
-    const listing = await listFolder(path.replace(/(?<=.)\/+$/, ''))
+    const listing = await listFolder(withoutEndSlash(path))
     const { openListing } = await import('./open-hub.ts')
     return openListing(listing, config)
   }

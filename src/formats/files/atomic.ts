@@ -1,5 +1,6 @@
-import { open, rm, type FileHandle } from 'node:fs/promises'
+import { open, rm, stat, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { FettleError } from '../../error.ts'
 import { makeFolder, syncFolder } from './folder.ts'
 import { passingPath } from './passing-name.ts'
 import { movePath } from './moving.ts'
@@ -23,6 +24,7 @@ export async function writeAtomically(
   bytes?: number,
 ): Promise<void> {
   const folder = dirname(path)
+  await refuseDevice(path)
   const temporary = await passingPath(path)
   try {
     await makeFolder(folder)
@@ -39,6 +41,18 @@ export async function writeAtomically(
     await rm(temporary, { force: true }).catch(() => {})
     throw explainUnwritable(path, error, bytes)
   }
+}
+
+/** A file that is renamed over /dev/null would be in its place for every program. */
+async function refuseDevice(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined || found.isFile() || found.isDirectory()) return
+  throw new FettleError({
+    place: path,
+    found: 'a device, a pipe or a socket',
+    expected: 'a file, or nothing',
+    cure: 'Choose the path of a file.',
+  })
 }
 
 /** `writeAtomically` for content that is already in memory. */

@@ -1,14 +1,17 @@
 import { mkdir, open, readlink, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FettleError } from '../../error.ts'
+import { refuseOddName } from './odd-name.ts'
 import { explainUnwritable } from './unwritable.ts'
 
 /**
  * Makes a folder and those above it; one that is there already stays as it is.
  *
- * @throws FettleError (exit code 1) that names the path, when something else is there or nothing may be written
+ * @throws FettleError (exit code 1) that names the path, when something else is there, nothing may be written or the system has no such
+ *   names
  */
 export async function makeFolder(path: string): Promise<void> {
+  refuseOddName(path)
   try {
     await makeWithParents(path)
   } catch (error) {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { refuseOddName } from './odd-name.ts'
 import { removePath } from './moving.ts'
 
 /** What another machine's process began is left alone for so long. */
@@ -29,8 +30,13 @@ export async function sweepPassing(folder: string, name?: string): Promise<void>
   }
 }
 
-/** A path beside another one, where it is made; what processes that were ended there left of it goes. */
+/**
+ * A path beside another one, where it is made; what processes that were ended there left of it goes.
+ *
+ * @throws FettleError where the system has no such names
+ */
 export async function passingPath(path: string): Promise<string> {
+  refuseOddName(path)
   const folder = dirname(path)
   await sweepPassing(folder, basename(path))
   return join(folder, passingName(basename(path)))

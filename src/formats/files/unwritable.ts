@@ -1,7 +1,7 @@
 import { byteCount } from '../../byte-count.ts'
 import { FettleError, messageOf } from '../../error.ts'
 import { freeSpace } from './free-space.ts'
-import { isOfOpenFiles, tooManyOpen } from '../open-files.ts'
+import { isOfOpenFiles, tooManyOpen } from '../../open-files.ts'
 
 const cures: Record<string, string> = {
   ENOSPC: 'Free some space or choose another output folder.',

@@ -22,8 +22,8 @@ import { refuseHarm } from '../../../src/train/runs/output-dir.ts'
 import { assets, failureOf, tiny, tinyRun } from './tiny-run.ts'
 
 const room: { bytes: number | undefined } = vi.hoisted(() => ({ bytes: undefined }))
-vi.mock('../../../src/formats/free-space.ts', async (original) => {
-  const { freeSpace } = await original<typeof import('../../../src/formats/free-space.ts')>()
+vi.mock('../../../src/formats/files/free-space.ts', async (original) => {
+  const { freeSpace } = await original<typeof import('../../../src/formats/files/free-space.ts')>()
   return {
     freeSpace: (path: string) =>
       room.bytes === undefined ? freeSpace(path) : { bytes: room.bytes, hasFiles: true },
