@@ -1,5 +1,5 @@
-import { roundThrough } from '../quantization.ts'
-import type { Matrix } from './kernel.ts'
+import { roundThrough } from '../../quantization.ts'
+import type { Matrix } from '../kernel.ts'
 
 /** Numbers that share a scale. */
 const blockSize = 128

@@ -1,5 +1,5 @@
-import type { Attributes } from '../ops.ts'
-import type { Kernel } from './kernel.ts'
+import type { Attributes } from '../../ops.ts'
+import type { Kernel } from '../kernel.ts'
 
 /**
  * Rotary position embedding. Pairs are (i, i + rotaryDim/2), as Hugging Face's rotate_half has them:

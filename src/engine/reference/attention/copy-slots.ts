@@ -1,4 +1,4 @@
-import type { Kernel } from './kernel.ts'
+import type { Kernel } from '../kernel.ts'
 
 /**
  * Copies beginnings of sequences from slot to slot of a cache: cache[slots[i], p] = cache[sources[i], p] for p < counts[i].

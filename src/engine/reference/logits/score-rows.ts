@@ -1,4 +1,4 @@
-import type { Kernel } from './kernel.ts'
+import type { Kernel } from '../kernel.ts'
 
 /**
  * A score of each row, scores = h · W; with w = weights, −∂loss/∂scores: h' = −w W (made forward), W' = −Σ w h.

@@ -1,8 +1,8 @@
-import type { Attributes } from '../ops.ts'
-import { logSumExp } from './attention.ts'
+import type { Attributes } from '../../ops.ts'
+import { logSumExp } from '../attention/attention.ts'
 import { capped } from './cap-logits.ts'
-import type { Kernel, Matrix } from './kernel.ts'
-import { addProduct, byColumns, byRows } from './product.ts'
+import type { Kernel, Matrix } from '../kernel.ts'
+import { addProduct, byColumns, byRows } from '../products/product.ts'
 
 /** Rows whose logits are held at one time. */
 const blockRows = 16

@@ -1,5 +1,5 @@
-import { capped } from './cap-logits.ts'
-import type { Kernel } from './kernel.ts'
+import { capped } from '../logits/cap-logits.ts'
+import type { Kernel } from '../kernel.ts'
 
 /** Where the heads of token m stand in a row of qkv: queries, then keys, then values. */
 interface HeadShape {

@@ -1,6 +1,6 @@
-import { dropoutKeeps } from '../dropout.ts'
-import type { Attributes } from '../ops.ts'
-import type { Kernel, Matrix } from './kernel.ts'
+import { dropoutKeeps } from '../../dropout.ts'
+import type { Attributes } from '../../ops.ts'
+import type { Kernel, Matrix } from '../kernel.ts'
 import { roundActivations, roundedGradient } from './int8-activations.ts'
 import { addProduct, byColumns, byRows } from './product.ts'
 

@@ -1,5 +1,5 @@
-import { softmaxOf } from './experts.ts'
-import type { Kernel } from './kernel.ts'
+import { softmaxOf } from './route.ts'
+import type { Kernel } from '../kernel.ts'
 
 /**
  * y = usage + [n; P], n_e the rows of expert e, P = Σ_m p[m], p = softmax(logits[m]);

@@ -1,4 +1,4 @@
-import type { Kernel, Matrix } from './kernel.ts'
+import type { Kernel, Matrix } from '../kernel.ts'
 import { targetLogProbs } from './target-log-probs.ts'
 
 /**

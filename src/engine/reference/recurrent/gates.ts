@@ -1,5 +1,5 @@
-import { activationOf } from './activation.ts'
-import type { Kernel } from './kernel.ts'
+import { activationOf } from '../activation.ts'
+import type { Kernel } from '../kernel.ts'
 
 const silu = activationOf(0)
 

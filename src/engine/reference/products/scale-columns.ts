@@ -1,4 +1,4 @@
-import type { Kernel } from './kernel.ts'
+import type { Kernel } from '../kernel.ts'
 import { addProduct, byRows } from './product.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Kernel } from './kernel.ts'
+import type { Kernel } from '../kernel.ts'
 
 /**
  * stats = [norm, clip]: norm = sqrt(Σ g²), clip = min(1, maxNorm / (norm + 1e-6)), and 1 where maxNorm is 0.

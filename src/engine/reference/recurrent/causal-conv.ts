@@ -1,5 +1,5 @@
-import { activationOf } from './activation.ts'
-import type { Kernel, Matrix } from './kernel.ts'
+import { activationOf } from '../activation.ts'
+import type { Kernel, Matrix } from '../kernel.ts'
 
 /**
  * Depthwise convolution over the tokens of each document, K taps a channel: with x = u, or x = b, c and v beside each other,

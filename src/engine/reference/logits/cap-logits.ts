@@ -1,4 +1,4 @@
-import type { Kernel } from './kernel.ts'
+import type { Kernel } from '../kernel.ts'
 
 /**
  * y = cap · tanh(scale · x / cap), or scale · x where cap is 0. x [M, V] → y [M, V].

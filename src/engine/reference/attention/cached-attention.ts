@@ -1,5 +1,5 @@
 import { dot, firstVisible, logSumExp, score, withSink } from './attention.ts'
-import type { Kernel } from './kernel.ts'
+import type { Kernel } from '../kernel.ts'
 
 /**
  * Attention of new tokens to a key and value cache: first each token's k and v are written to

@@ -1,5 +1,5 @@
-import type { Attributes } from '../ops.ts'
-import type { Kernel, Matrix } from './kernel.ts'
+import type { Attributes } from '../../ops.ts'
+import type { Kernel, Matrix } from '../kernel.ts'
 
 /**
  * The gated delta rule, token by token: each value head has a memory S [keyDim, valueDim], zero before the first token of a

@@ -1,4 +1,4 @@
-import type { Kernel } from './kernel.ts'
+import type { Kernel } from '../kernel.ts'
 
 /**
  * Index of the largest of each row, the first of equals; −1 of a row that holds NaN or whose largest is infinite. x [M, V] →
