@@ -65,7 +65,7 @@ export function quoteValue(value: unknown): string {
         write(part[i])
       }
       text += ']'
-    } else if (typeof part === 'object' && part !== null) {
+    } else if (typeof part === 'object' && part !== null && !isOneValue(part)) {
       text += '{'
       let separator = ''
       for (const key in part) {
@@ -81,6 +81,11 @@ export function quoteValue(value: unknown): string {
   }
   write(value)
   return clipText(text)
+}
+
+/** Whether an object stands for one value, which it says itself, such as a float that keeps its form. */
+function isOneValue(object: object): boolean {
+  return typeof Reflect.get(object, 'toJSON') === 'function'
 }
 
 /** Names one after the other, at most eight of them, each at most 60 characters long. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { describeProblem, FettleError, withArticle } from '../src/error.ts'
+import { describeProblem, FettleError, quoteValue, withArticle } from '../src/error.ts'
+import { parseJson } from '../src/formats/json/index.ts'
 
 test('an error says place, found, expected and cure', () => {
   expect(
@@ -35,3 +36,8 @@ test.each([
   ['"olmo2"', 'an "olmo2"'],
   ['user', 'a user'],
 ])('the article of %s', (noun, said) => expect(withArticle(noun)).toBe(said))
+
+test('a value is quoted with its floats as the file has them', () => {
+  const text = '{"a": [1.0, 1, 1e+16, -0.0, 12345678901234567890], "toJSON": "a key"}'
+  expect(quoteValue(parseJson(text, 'test'))).toBe(text)
+})

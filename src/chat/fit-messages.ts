@@ -1,5 +1,5 @@
-import { FettleError, withArticle } from '../error.ts'
-import { JsonFloat, parseJson } from '../formats/json/index.ts'
+import { FettleError } from '../error.ts'
+import { describeValue, isJsonObject, JsonFloat, parseJson } from '../formats/json/index.ts'
 import { jsonTextOf } from '../jinja/index.ts'
 import type { ContentPart, Message, Rendered } from './messages.ts'
 import type { ChatTemplate, RenderOptions } from './template.ts'
@@ -43,19 +43,15 @@ export function fitMessages(template: ChatTemplate, given: RenderOptions): Fitte
 /** How a template takes the arguments of a call. */
 type ArgumentsForm = 'object' | 'text' | 'either'
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 /** @throws FettleError for what is no call, or one that nobody could answer: a template would write it all the same */
 function checkCall(call: unknown, place: string): void {
-  if (!isObject(call))
-    throw new FettleError({ place, found: describe(call), expected: 'a call with name and arguments' })
+  if (!isJsonObject(call))
+    throw new FettleError({ place, found: describeValue(call), expected: 'a call with name and arguments' })
   const inner = call['function'] ?? call
-  if (!isObject(inner))
+  if (!isJsonObject(inner))
     throw new FettleError({
       place,
-      found: `function is ${describe(inner)}`,
+      found: `function is ${describeValue(inner)}`,
       expected: 'an object with name and arguments',
     })
   const { name, arguments: given } = inner
@@ -69,29 +65,23 @@ function checkCall(call: unknown, place: string): void {
   if (isScalar || Array.isArray(given))
     throw new FettleError({
       place,
-      found: `arguments are ${describe(given)}`,
+      found: `arguments are ${describeValue(given)}`,
       expected: 'an object, or its JSON text',
     })
 }
 
-function describe(value: unknown): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'a list'
-  return value instanceof JsonFloat || typeof value === 'bigint' ? 'a number' : withArticle(typeof value)
-}
-
 function fitCall(call: unknown, form: ArgumentsForm, place: string): unknown {
-  if (form === 'either' || !isObject(call)) return call
+  if (form === 'either' || !isJsonObject(call)) return call
   const inner = call['function']
-  if (isObject(inner)) {
+  if (isJsonObject(inner)) {
     const fitted = fitCall(inner, form, place)
     return fitted === inner ? call : { ...call, function: fitted }
   }
   const { arguments: given } = call
-  if (form === 'text') return isObject(given) ? { ...call, arguments: jsonTextOf(given) } : call
+  if (form === 'text') return isJsonObject(given) ? { ...call, arguments: jsonTextOf(given) } : call
   if (typeof given !== 'string' || given.trim() === '') return call
   const read = parseJson(given, `${place}: arguments`)
-  if (isObject(read)) return { ...call, arguments: read }
+  if (isJsonObject(read)) return { ...call, arguments: read }
   throw new FettleError({
     place,
     found: 'arguments that are JSON, but no object',

@@ -1,7 +1,6 @@
 import { FettleError } from '../error.ts'
-import { JsonFloat } from '../formats/json/index.ts'
+import { describeValue, JsonFloat } from '../formats/json/index.ts'
 import { formatOrigin, type Row } from './row.ts'
-import { describeValue, numberText } from './values.ts'
 
 /** A text made of columns: `{question}\n{context}`. */
 export interface ColumnTemplate {
@@ -36,7 +35,7 @@ function textOf({ value, origin }: Row, column: string): string {
   const given = value[column]
   if (given === null || given === undefined) return ''
   if (typeof given === 'string') return given
-  if (given instanceof JsonFloat || typeof given !== 'object') return numberText(given)
+  if (given instanceof JsonFloat || typeof given !== 'object') return String(given)
   throw new FettleError({
     place: formatOrigin(origin),
     found: `${column} is ${describeValue(given)}`,

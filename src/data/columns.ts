@@ -5,7 +5,7 @@ import { numberOf } from '../formats/json/index.ts'
 import { note, type DataReport, type SourceReport } from './report.ts'
 import { columnNames, type DataFormat, type RowOptions } from './row-options.ts'
 import { formatOrigin, type Row } from './row.ts'
-import { isNothing, listNames } from './values.ts'
+import { isNothing, listMany } from './values.ts'
 
 /** Columns that are named and not in a row, as `[fettle's name, the file's]`. */
 export function missingColumns({ value }: Row, columns: RowOptions['columns'] = {}): [string, string][] {
@@ -29,7 +29,7 @@ export function noColumn(
   return new FettleError({
     place: formatOrigin(origin),
     found: `no column ${from}`,
-    expected: listNames(names),
+    expected: listMany(names),
     ...(meant === undefined ? {} : { cure: `Did you mean columns: { ${name}: ${meant} }?` }),
   })
 }
@@ -126,7 +126,7 @@ export function createColumnWatch(
     if (fresh.length > 0)
       note(
         report,
-        `${name}: the column${fresh.length === 1 ? '' : 's'} ${listNames(fresh)} ${fresh.length === 1 ? 'is' : 'are'} not read`,
+        `${name}: the column${fresh.length === 1 ? '' : 's'} ${listMany(fresh)} ${fresh.length === 1 ? 'is' : 'are'} not read`,
       )
   }
 }

@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import { describeValue } from './values.ts'
+import { describeValue } from '../formats/json/index.ts'
 
 /** Where a record came from: `file:line` for text files, `file#row` for tables. */
 export interface Origin {

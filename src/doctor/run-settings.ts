@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { FettleError } from '../error.ts'
+import { isJsonObject } from '../formats/json/index.ts'
 import { readTextFile } from '../formats/index.ts'
 
 /** What a run was, or will be, made with; in one form, whoever wrote the file. */
@@ -101,12 +102,9 @@ const plainKeys = (values: Values): Values =>
     Object.entries(values).flatMap(([key, value]) => (value === '' ? [] : [[plainKey(key), value]])),
   )
 
-const isValues = (value: unknown): value is Values =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
 /** Whether a YAML or JSON file's content is a run, and not data. */
 export function isRunFile(value: unknown): value is Values {
-  if (!isValues(value)) return false
+  if (!isJsonObject(value)) return false
   const known = plainKeys(value)
   return [...keys.model, ...keys.learningRate, 'data', 'datasets', 'dataset'].some((key) => key in known)
 }
@@ -185,11 +183,11 @@ export function toSettings(place: string, given: Values): RunSettings {
 /** LoRA under a `lora` key, as fettle has it, or among the other keys. */
 function loraOf(values: Values): LoraSettings | null | undefined {
   if (values['lora'] === null || values['finetuning_type'] === 'full') return null
-  const block = isValues(values['lora']) ? plainKeys(values['lora']) : values
+  const block = isJsonObject(values['lora']) ? plainKeys(values['lora']) : values
   const r = numberOf(find(block, keys.r))
   const target = find(block, keys.targetModules)
   const isAsked =
-    isValues(values['lora']) ||
+    isJsonObject(values['lora']) ||
     r !== undefined ||
     target !== undefined ||
     values['finetuning_type'] === 'lora'
@@ -222,13 +220,14 @@ function dataOf(value: unknown): DataReference[] {
   const items: unknown[] = Array.isArray(value) ? value : [value]
   return items.flatMap((item): DataReference[] => {
     if (typeof item === 'string') return item.split(/,\s*/).map((path) => ({ path }))
-    if (isValues(item) && Array.isArray(item['path']))
+    if (isJsonObject(item) && Array.isArray(item['path']))
       return item['path'].flatMap((path: unknown) => dataOf({ ...item, path }))
-    if (!isValues(item) || typeof item['path'] !== 'string') return []
+    if (!isJsonObject(item) || typeof item['path'] !== 'string') return []
     // Axolotl's `path: json` is a kind of file, and the files are named beside it.
     const files = dataOf(item['data_files'])
     if (files.length > 0) return files
-    const texts = (key: string) => (isValues(item[key]) ? (item[key] as Record<string, string>) : undefined)
+    const texts = (key: string) =>
+      isJsonObject(item[key]) ? (item[key] as Record<string, string>) : undefined
     const columns = texts('columns')
     const roles = texts('roles')
     const messageKeys = texts('messageKeys') ?? texts('message_keys')

@@ -1,6 +1,7 @@
 import { describe, expect, it, test } from 'vitest'
 import { findStopTokens, fitMessages, parseChatTemplate, renderWithSpans } from '../../src/chat/index.ts'
 import type { LearnedSpan, Message } from '../../src/chat/index.ts'
+import { JsonFloat } from '../../src/formats/json/index.ts'
 import { loadTemplate, pinnedNow, recorded } from './fixtures.ts'
 
 const user = (content: string): Message => ({ role: 'user', content })
@@ -417,11 +418,28 @@ describe('answers that say what templates write', () => {
 test.each([
   ['null', null, 'messages[1].tool_calls[0]: null; expected a call with name and arguments'],
   ['a function without name', { function: { arguments: {} } }, 'a function without name'],
-  ['a function that is a text', { function: 'look' }, 'function is a string; expected an object'],
+  ['a function that is a text', { function: 'look' }, 'function is the string "look"; expected an object'],
   ['a list', { name: 'f', arguments: [1] }, 'arguments are a list; expected an object, or its JSON text'],
-  ['a number', { function: { name: 'f', arguments: 5n } }, 'arguments are a number; expected an object'],
+  ['a number', { function: { name: 'f', arguments: 5n } }, 'arguments are the number 5; expected an object'],
+  [
+    'a call that is a float',
+    new JsonFloat(1),
+    '[0]: the number 1.0; expected a call with name and arguments',
+  ],
 ])('what is no call is refused: %s', (_, odd, says) => {
   const template = parseChatTemplate('{% for m in messages %}{{ m.tool_calls | tojson }}{% endfor %}')
   const given = { messages: [user('Look'), assistant('', { tool_calls: [odd] })] }
   expect(() => fitMessages(template, given)).toThrow(says)
 })
+
+test.each(['1.0', '5', '[1]', 'null'])(
+  'JSON that is no object is refused as arguments where the template takes an object: %s',
+  (text) => {
+    const template = parseChatTemplate(
+      '{% for m in messages %}{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}{% endfor %}',
+    )
+    const call = { type: 'function', function: { name: 'f', arguments: text } }
+    const given = { messages: [user('Look'), assistant('', { tool_calls: [call] })] }
+    expect(() => fitMessages(template, given)).toThrow('arguments that are JSON, but no object')
+  },
+)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { JsonFloat } from '../../src/formats/json/index.ts'
 import { detectFormat } from '../../src/data/conversations/detect-format.ts'
 import { conversationsOf, errorOf } from './rows.ts'
 
@@ -129,6 +130,12 @@ describe('rows become conversations', () => {
       { question: 'Hi', answer: 'Hello', id: 7 },
       { columns: { input: 'question', output: 'answer' } },
       [user, assistant],
+    ],
+    [
+      'numbers in a template of columns, as JSON writes them',
+      { a: new JsonFloat(2), b: new JsonFloat(1e16), answer: 'Hello' },
+      { columns: { input: '{a} or {b}', output: 'answer' } },
+      [{ role: 'user', content: '2.0 or 1e+16' }, assistant],
     ],
     [
       'a column under another name',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { addProduct, byColumns, byRows } from '../../src/engine/reference/product.ts'
+import { addProduct, byColumns, byRows } from '../../src/engine/reference/products/product.ts'
 import { createReferenceEngine } from '../../src/engine/reference/index.ts'
 import type { TensorData } from '../../src/engine/tensor.ts'
 import { elementCount } from '../../src/engine/tensor.ts'

@@ -80,7 +80,7 @@ test.each([
   ],
   ['[1]', /^f\.json: a list; expected a JSON object\. /],
   ['null', /^f\.json: null; expected/],
-  ['"x"', /^f\.json: a string; expected/],
+  ['"x"', /^f\.json: the string "x"; expected/],
 ])('refuses %j as an object', (text, message) => {
   const said = messageOf(() => parseJsonObject(text, 'f.json'))
   expect(said).toMatch(message)

@@ -118,7 +118,7 @@ describe('a checkpoint of bitsandbytes that is damaged', () => {
       (tensors) => tensors.filter(({ name }) => name !== `${weight}.absmax`),
       `${weight}.absmax: nothing`,
     ],
-    ['state', withState([]), 'quant_state.bitsandbytes__nf4: a list; expected a JSON object'],
+    ['state', withState([]), 'quant_state.bitsandbytes__nf4: an empty list; expected a JSON object'],
     ['block size', withState({ quant_type: 'nf4', blocksize: 0, shape: [64, 64] }), 'blocksize: 0; expected'],
     [
       'shape',

@@ -167,7 +167,11 @@ describe('what is wrong with a folder', () => {
       { 'tokenizer.json': '{}', 'tokenizer-config.json': '{}' },
       "page: a file 'tokenizer-config.json'",
     ],
-    ['a list', { 'tokenizer.json': '{}', 'added_tokens.json': '[]' }, 'page/added_tokens.json: a list'],
+    [
+      'a list',
+      { 'tokenizer.json': '{}', 'added_tokens.json': '[]' },
+      'page/added_tokens.json: an empty list',
+    ],
   ])('files in memory: %s', (_, contents, message) => {
     expect(() => AutoTokenizer.fromFiles(contents as TokenizerFileContents, 'page')).toThrow(message)
   })

@@ -1,10 +1,11 @@
 import type { Message } from '../../chat/index.ts'
 import { FettleError } from '../../error.ts'
+import { describeValue, isJsonObject } from '../../formats/json/index.ts'
 import { parseJson } from '../../formats/index.ts'
 import type { Conversation } from './conversation.ts'
 import { formatOrigin, readText, type Row } from '../row.ts'
 import { readTools } from './tool-calls.ts'
-import { describeValue, isNothing, isRecord } from '../values.ts'
+import { isNothing } from '../values.ts'
 
 /** Adds to a conversation what chat formats may have in columns beside the messages. */
 export function withColumns(row: Row, messages: Message[]): Conversation {
@@ -42,7 +43,7 @@ function readVariables(place: string, given: unknown): Record<string, unknown> |
     typeof given === 'string' && given.startsWith('{')
       ? parseJson(given, `${place}: chat_template_kwargs`)
       : given
-  if (isRecord(read)) return read
+  if (isJsonObject(read)) return read
   throw new FettleError({
     place,
     found: `chat_template_kwargs is ${describeValue(given)}`,

@@ -1,9 +1,10 @@
 import { FettleError } from '../../error.ts'
+import { isJsonObject } from '../../formats/json/index.ts'
 import { noColumn } from '../columns.ts'
 import { shapeOf } from './message-shape.ts'
 import { columnNames, type DataFormat, type MessageKeys } from '../row-options.ts'
 import { formatOrigin, type Row } from '../row.ts'
-import { isRecord, listNames } from '../values.ts'
+import { listMany } from '../values.ts'
 
 const formatColumns =
   'messages, conversations, prompt and completion, instruction and output, text or input_ids'
@@ -34,7 +35,7 @@ export function detectFormat(
         ? `${isNull} is null`
         : names.length === 0
           ? 'no columns'
-          : `columns ${listNames(names)}`,
+          : `columns ${listMany(names)}`,
     expected:
       isNull === undefined
         ? formatColumns
@@ -53,9 +54,9 @@ export function formatOf({ value }: Row, messageKeys?: MessageKeys): DataFormat 
   if (has('input_ids')) return 'tokens'
   const turns: unknown = value['messages'] ?? value['conversations']
   const first: unknown = Array.isArray(turns) ? turns[0] : undefined
-  const role = isRecord(first) && shapeOf(first, messageKeys).role
+  const role = isJsonObject(first) && shapeOf(first, messageKeys).role
   if (role === 'from') return 'sharegpt'
-  if (has('messages') || (isRecord(first) && typeof role === 'string' && role in first)) return 'messages'
+  if (has('messages') || (isJsonObject(first) && typeof role === 'string' && role in first)) return 'messages'
   if (has('conversations')) return 'sharegpt'
   if (has('prompt', 'completion')) return 'prompt_completion'
   if (has('instruction', 'output') || has('input', 'output')) return 'instruct'
@@ -82,7 +83,7 @@ export function requireFormat({ value, origin }: Row, format: DataFormat, isDete
   const [column] = needed[format]
   throw new FettleError({
     place: formatOrigin(origin),
-    found: `no ${column} among the columns ${listNames(Object.keys(value)) || '(none)'}`,
+    found: `no ${column} among the columns ${listMany(Object.keys(value)) || '(none)'}`,
     expected: isDetected ? `${column}, as in the first row` : `${column}, as the format ${format} has it`,
     cure: isDetected
       ? 'Put rows of another format into a file of their own.'

@@ -1,7 +1,8 @@
 import type { Message } from '../../chat/index.ts'
 import { FettleError } from '../../error.ts'
+import { describeValue } from '../../formats/json/index.ts'
 import { formatOrigin, readText, type Row } from '../row.ts'
-import { describeValue, isNothing } from '../values.ts'
+import { isNothing } from '../values.ts'
 
 /** Alpaca's columns: earlier turns, the instruction with its input below it, then the output. */
 export function readInstruct(row: Row): Message[] {

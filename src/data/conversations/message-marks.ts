@@ -1,6 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { numberOf } from '../../formats/json/index.ts'
-import { describeValue } from '../values.ts'
+import { describeValue, numberOf } from '../../formats/json/index.ts'
 
 /** Keys of a message that decide what is learned, and how each says it. */
 const marks = {

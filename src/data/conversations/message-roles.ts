@@ -1,7 +1,7 @@
 import { FettleError } from '../../error.ts'
+import { describeValue } from '../../formats/json/index.ts'
 import { formatOrigin, type Row } from '../row.ts'
 import type { RowOptions } from '../row-options.ts'
-import { describeValue } from '../values.ts'
 
 /** Roles that chat templates know. */
 const knownRoles: ReadonlySet<string> = new Set(['system', 'developer', 'user', 'assistant', 'tool'])

@@ -1,14 +1,14 @@
 import { reasoningFields, type ContentPart, type Message } from '../../chat/index.ts'
 import { FettleError } from '../../error.ts'
 import { parseJson } from '../../formats/index.ts'
-import { keyOrder, keysOf } from '../../formats/json/index.ts'
+import { describeValue, isJsonObject, keyOrder, keysOf } from '../../formats/json/index.ts'
 import { isMark, markOfPart, readMark } from './message-marks.ts'
 import { isCallRole, isTemplateRole, readRole } from './message-roles.ts'
 import { guessedKeys, shapeOf } from './message-shape.ts'
 import type { RowOptions } from '../row-options.ts'
 import { formatOrigin, type Row } from '../row.ts'
 import { readCalls } from './tool-calls.ts'
-import { describeValue, isNothing, isRecord, listNames } from '../values.ts'
+import { isNothing, listMany } from '../values.ts'
 
 /**
  * Reads a column of messages: OpenAI's `{ role, content, tool_calls?, … }`, ShareGPT's `{ from, value }`, or what
@@ -62,7 +62,7 @@ function messageList(row: Row, column: string): Record<string, unknown>[] {
     })
   return value.map((given: unknown, index) => {
     const item = readIfJson(`${place}: ${column}[${index}]`, given, '{')
-    if (isRecord(item)) return item
+    if (isJsonObject(item)) return item
     throw new FettleError({
       place: messagePlace(row, column, index),
       found: describeValue(item),
@@ -84,7 +84,7 @@ function noShape(place: string, item: Readonly<Record<string, unknown>>): Fettle
   const guess = guessedKeys(item)
   return new FettleError({
     place,
-    found: `a message with ${listNames(Object.keys(item)) || 'no keys'}`,
+    found: `a message with ${listMany(Object.keys(item)) || 'no keys'}`,
     expected: 'role and content, or from and value',
     cure:
       guess === undefined
@@ -170,7 +170,7 @@ function readContent(
   const cure =
     isAbsent && role === 'assistant'
       ? 'Only an assistant message with tool_calls may go without content.'
-      : isRecord(content)
+      : isJsonObject(content)
         ? 'Write it as a text; that of a tool may be JSON.'
         : undefined
   throw new FettleError({
@@ -182,8 +182,8 @@ function readContent(
 }
 
 function readPart(place: string, part: unknown): ContentPart {
-  if (!isRecord(part) || part['type'] !== 'text' || typeof part['text'] !== 'string') {
-    const type = !isRecord(part)
+  if (!isJsonObject(part) || part['type'] !== 'text' || typeof part['text'] !== 'string') {
+    const type = !isJsonObject(part)
       ? describeValue(part)
       : part['type'] === 'text'
         ? `a part whose text is ${describeValue(part['text'])}`

@@ -1,4 +1,4 @@
-import { isRecord } from '../values.ts'
+import { isJsonObject } from '../../formats/json/index.ts'
 import type { MessageKeys } from '../row-options.ts'
 
 /** Under which keys a message has its role and what it says. */
@@ -17,7 +17,7 @@ export function shapeOf(item: Readonly<Record<string, unknown>>, keys: MessageKe
 
 /** Whether a value looks like a message: it has a role and says or does something. */
 export function isMessageLike(item: unknown, keys: MessageKeys | undefined): boolean {
-  if (!isRecord(item)) return false
+  if (!isJsonObject(item)) return false
   const { role, content } = shapeOf(item, keys)
   return (
     typeof item[role] === 'string' && (content in item || 'tool_calls' in item || 'function_call' in item)

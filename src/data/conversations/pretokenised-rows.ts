@@ -1,8 +1,7 @@
 import { FettleError } from '../../error.ts'
 import type { Conversation } from './conversation.ts'
 import { formatOrigin, type Row } from '../row.ts'
-import { numberOf } from '../../formats/json/index.ts'
-import { describeValue } from '../values.ts'
+import { describeValue, numberOf } from '../../formats/json/index.ts'
 
 /** The label that Hugging Face's losses leave out. */
 export const ignoredLabel = -100

@@ -1,6 +1,6 @@
 import { FettleError } from '../../error.ts'
+import { describeValue, isJsonObject } from '../../formats/json/index.ts'
 import { parseJson } from '../../formats/index.ts'
-import { describeValue, isRecord } from '../values.ts'
 
 /**
  * The calls of a message that is a call, as LLaMA-Factory and ms-swift write them: the JSON text of
@@ -17,13 +17,13 @@ export function readCalls(place: string, name: string, value: unknown): unknown[
 }
 
 function readCall(place: string, name: string, call: unknown): unknown {
-  if (isRecord(call)) {
-    if (isRecord(call['function']) && typeof call['function']['name'] === 'string') return call
+  if (isJsonObject(call)) {
+    if (isJsonObject(call['function']) && typeof call['function']['name'] === 'string') return call
     if (typeof call['name'] === 'string') return { type: 'function', function: call }
   }
   throw new FettleError({
     place,
-    found: `${name} is ${isRecord(call) ? 'a call without name' : describeValue(call)}`,
+    found: `${name} is ${isJsonObject(call) ? 'a call without name' : describeValue(call)}`,
     expected: '{"name": …, "arguments": …}, or a list of such',
   })
 }
@@ -42,7 +42,7 @@ export function readTools(
   if (!Array.isArray(list)) throw notTools(place, name, list)
   const read = list.map((tool: unknown, i) => {
     const item = typeof tool === 'string' ? parseJson(tool, `${place}: ${name}[${i}]`) : tool
-    if (!isRecord(item))
+    if (!isJsonObject(item))
       throw new FettleError({
         place,
         found: `${name}[${i}] is ${describeValue(item)}`,

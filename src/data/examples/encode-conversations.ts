@@ -7,7 +7,7 @@ import type { Conversation } from '../conversations/conversation.ts'
 import type { Example } from './example.ts'
 import { note, noteFirst, skipOrThrow, type DataReport, type InvalidRowOptions } from '../report.ts'
 import { formatOrigin } from '../row.ts'
-import { listNames } from '../values.ts'
+import { listMany } from '../values.ts'
 
 /** How conversations become examples. */
 export interface ExampleOptions extends InvalidRowOptions {
@@ -115,7 +115,7 @@ const encodeMessages: Encoder<'messages'> = async (items, tokenizer, options) =>
   })
   const onRemark = (remark: string) => {
     // The rows of a mixture stand side by side.
-    const files = listNames([...new Set(items.map(({ origin }) => origin.file))])
+    const files = listMany([...new Set(items.map(({ origin }) => origin.file))])
     note(report, `${files}: ${remark}`)
   }
   const encodings = await tokenizer.encodeChats(chats, { policy, variables, onRemark })

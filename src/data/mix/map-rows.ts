@@ -1,8 +1,8 @@
 import { FettleError, messageOf } from '../../error.ts'
+import { describeValue, isJsonObject } from '../../formats/json/index.ts'
 import { skipOrThrow, type InvalidRowOptions } from '../report.ts'
 import type { RowMap } from '../row-options.ts'
 import { formatOrigin, type Row } from '../row.ts'
-import { describeValue, isRecord } from '../values.ts'
 
 /**
  * Rows as a program's function makes them of others; those for which it returns null are left out and counted.
@@ -43,7 +43,7 @@ async function mapRow({ value, origin }: Row, map: RowMap): Promise<Row | undefi
     )
   }
   if (made === null || made === undefined) return undefined
-  if (isRecord(made)) return { value: made, origin }
-  if (Array.isArray(made) && isRecord(made[0])) return { value: { messages: made }, origin }
+  if (isJsonObject(made)) return { value: made, origin }
+  if (Array.isArray(made) && isJsonObject(made[0])) return { value: { messages: made }, origin }
   throw new FettleError({ place, found: describeValue(made), expected })
 }

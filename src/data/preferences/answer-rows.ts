@@ -4,8 +4,8 @@ import { note, skipOrThrow, type InvalidRowOptions } from '../report.ts'
 import type { RowOptions } from '../row-options.ts'
 import { formatOrigin, formatRows, type AnswerPart, type Origin, type Row } from '../row.ts'
 import type { MixedRow } from '../mix/read-mixed-rows.ts'
-import { numberOf } from '../../formats/json/index.ts'
-import { describeValue, isNothing, listNames } from '../values.ts'
+import { describeValue, numberOf } from '../../formats/json/index.ts'
+import { isNothing, listMany } from '../values.ts'
 import { isEqual, withoutCommonBeginning } from './common-beginning.ts'
 import { plural } from '../../plural.ts'
 
@@ -203,7 +203,7 @@ function noPreference({ value, origin }: Row, kind: PreferenceKind): FettleError
     found:
       empty.length > 0
         ? empty.map((name) => `${name} is ${describeValue(value[name])}`).join(', ')
-        : `columns ${listNames(Object.keys(value)) || '(none)'}`,
+        : `columns ${listMany(Object.keys(value)) || '(none)'}`,
     expected:
       kind !== 'answers'
         ? 'chosen and rejected, with or without prompt'

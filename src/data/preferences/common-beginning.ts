@@ -1,4 +1,4 @@
-import { isRecord } from '../values.ts'
+import { isJsonObject } from '../../formats/json/index.ts'
 
 /** A pair of answers with the prompt that both begin with. */
 export interface Pair {
@@ -40,10 +40,10 @@ export function isEqual(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true
   if (Array.isArray(a) && Array.isArray(b))
     return a.length === b.length && a.every((item, i) => isEqual(item, b[i]))
-  if (!isRecord(a) || !isRecord(b)) {
+  if (!isJsonObject(a) || !isJsonObject(b)) {
     // Numbers of files are objects that keep how they were written.
     return typeof a === 'object' && typeof b === 'object' && a !== null && b !== null && !Array.isArray(a)
-      ? String(a) === String(b) && !isRecord(a)
+      ? String(a) === String(b) && !isJsonObject(a)
       : false
   }
   const names = Object.keys(a)

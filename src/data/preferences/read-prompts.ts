@@ -1,6 +1,6 @@
 import type { Message } from '../../chat/index.ts'
 import { FettleError } from '../../error.ts'
-import { JsonFloat } from '../../formats/json/index.ts'
+import { describeValue, isJsonObject, JsonFloat } from '../../formats/json/index.ts'
 import { withColumns } from '../conversations/chat-columns.ts'
 import { columnRenamer } from '../columns.ts'
 import { readMessages } from '../conversations/message-rows.ts'
@@ -10,7 +10,7 @@ import { refuseUseless } from '../nothing-in.ts'
 import { createDataReport, skipOrThrow } from '../report.ts'
 import type { DataSource, RowOptions } from '../row-options.ts'
 import { formatOrigin, readText, type Origin, type Row } from '../row.ts'
-import { describeValue, isNothing, isRecord, listNames } from '../values.ts'
+import { isNothing, listMany } from '../values.ts'
 
 /** A prompt that is to be answered, and its row with all columns. */
 export interface Prompt {
@@ -67,7 +67,7 @@ function contentOf(row: Row, options: RowOptions): Prompt['content'] {
   if (column === undefined)
     throw new FettleError({
       place: formatOrigin(row.origin),
-      found: `columns ${listNames(Object.keys(value)) || '(none)'}`,
+      found: `columns ${listMany(Object.keys(value)) || '(none)'}`,
       expected: 'prompt: a text or messages',
       cure: 'Say what it is with columns: { prompt: question }.',
     })
@@ -107,6 +107,6 @@ function plain(value: Record<string, unknown>): Record<string, unknown> {
 function plainValue(value: unknown): unknown {
   if (value instanceof JsonFloat) return value.value
   if (Array.isArray(value)) return value.map(plainValue)
-  const isPlain = isRecord(value) && Object.getPrototypeOf(value) === Object.prototype
+  const isPlain = isJsonObject(value) && Object.getPrototypeOf(value) === Object.prototype
   return isPlain ? plain(value) : value
 }

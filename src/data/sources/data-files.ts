@@ -1,6 +1,6 @@
 import { FettleError } from '../../error.ts'
 import { hasWildcards } from '../../formats/index.ts'
-import { listNames } from '../values.ts'
+import { listMany } from '../values.ts'
 import { matching, type Listing } from './listing.ts'
 import { extensionsOf, kindOf, type FileKind, type Part, type ReaderSettings } from './parts.ts'
 import { plural } from '../../plural.ts'
@@ -165,7 +165,7 @@ export function chooseFiles(
   if (module === undefined)
     throw new FettleError({
       place,
-      found: found.length === 0 ? 'no files' : `no data in ${listNames(found)}`,
+      found: found.length === 0 ? 'no files' : `no data in ${listMany(found)}`,
       expected: '.jsonl, .json, .parquet, .arrow, .csv, .tsv, .txt or .zip',
     })
   if ('unread' in module)

@@ -1,6 +1,7 @@
 import { FettleError, type Problem } from '../../error.ts'
+import { describeValue, isJsonObject } from '../../formats/json/index.ts'
 import { closestName } from '../../closest-name.ts'
-import { describeValue, isRecord, listNames } from '../values.ts'
+import { listMany } from '../values.ts'
 import { filesOfSplit, findSplits, splitName, type SplitPatterns } from './data-files.ts'
 import { matching, type Listing } from './listing.ts'
 import { readLoaderSettings } from './loader-settings.ts'
@@ -90,7 +91,7 @@ function chooseConfig(
     throw new FettleError({
       place,
       found: `config ${wanted}`,
-      expected: listNames(names),
+      expected: listMany(names),
       ...(meant !== undefined && { cure: `Did you mean config: ${meant}?` }),
     })
   }
@@ -103,8 +104,8 @@ function chooseConfig(
     found:
       defaults.length === 0
         ? `${configs.length} configs, none of which is the default`
-        : `several default configs: ${listNames(defaults.map(({ name }) => name))}`,
-    expected: `one of ${listNames(names)}`,
+        : `several default configs: ${listMany(defaults.map(({ name }) => name))}`,
+    expected: `one of ${listMany(names)}`,
     cure: `Choose it: config: ${names[0]}.`,
   })
 }
@@ -119,7 +120,7 @@ async function readConfigs(listing: Listing): Promise<FolderConfig[]> {
     if (block === undefined) continue
     const { readYaml } = await import('../../formats/yaml/index.ts')
     const { value, placeOf } = readYaml(block, place)
-    const configs = isRecord(value) ? value['configs'] : undefined
+    const configs = isJsonObject(value) ? value['configs'] : undefined
     if (configs !== undefined && configs !== null) return readAll(configs, placeOf)
   }
   return []
@@ -142,8 +143,8 @@ function readAll(value: unknown, placeOf: (path: (string | number)[]) => string)
   const problems: Problem[] = []
   const configs = value.flatMap((given: unknown, i): FolderConfig[] => {
     const place = (...path: (string | number)[]) => placeOf(['configs', i, ...path])
-    const name = isRecord(given) ? given['config_name'] : undefined
-    if (!isRecord(given) || typeof name !== 'string') {
+    const name = isJsonObject(given) ? given['config_name'] : undefined
+    if (!isJsonObject(given) || typeof name !== 'string') {
       problems.push({ place: place(), found: 'a config without config_name', expected: 'a name for each' })
       return []
     }
@@ -194,8 +195,8 @@ function splitsOf(
   }
   const splits: SplitPatterns[] = []
   for (const [i, item] of value.entries()) {
-    const own = isRecord(item) ? patternsOf(item['path']) : undefined
-    const split = isRecord(item) ? item['split'] : undefined
+    const own = isJsonObject(item) ? patternsOf(item['path']) : undefined
+    const split = isJsonObject(item) ? item['split'] : undefined
     if (typeof split !== 'string' || own === undefined)
       problems.push({ place: place('data_files', i), found: describeValue(item), expected })
     else if (!splitName.test(split))

@@ -1,10 +1,11 @@
 import { FettleError } from '../../error.ts'
+import { isJsonObject } from '../../formats/json/index.ts'
 import { readJsonRecords, type ByteInput } from '../../formats/index.ts'
 import { isMessageLike } from '../conversations/message-shape.ts'
 import type { InvalidRowOptions } from '../report.ts'
 import { columnNames, type MessageKeys } from '../row-options.ts'
 import type { Origin, Row } from '../row.ts'
-import { isRecord, listNames } from '../values.ts'
+import { listMany } from '../values.ts'
 import { refuse, toRow } from './to-row.ts'
 
 /**
@@ -34,7 +35,7 @@ export async function* readJsonRows(
 
 /** Where nothing else is in an object than one list of objects, such as `{ "data": [ … ] }`: those. */
 function listOfRows(value: unknown, messageKeys: MessageKeys | undefined): unknown[] | undefined {
-  if (!isRecord(value)) return undefined
+  if (!isJsonObject(value)) return undefined
   const entries = Object.entries(value)
   if (entries.length > 8 || entries.some(([name]) => columnNames.some((known) => known === name)))
     return undefined
@@ -42,15 +43,15 @@ function listOfRows(value: unknown, messageKeys: MessageKeys | undefined): unkno
   const [list] = lists.map(([, item]) => item)
   if (lists.length !== 1 || !Array.isArray(list)) return undefined
   if (list.length === 0) return entries.length === 1 ? list : undefined
-  return isRecord(list[0]) && !isMessageLike(list[0], messageKeys) ? list : undefined
+  return isJsonObject(list[0]) && !isMessageLike(list[0], messageKeys) ? list : undefined
 }
 
 function rowsUnder(value: unknown, field: string, file: string): unknown[] {
-  const list = isRecord(value) ? value[field] : undefined
+  const list = isJsonObject(value) ? value[field] : undefined
   if (Array.isArray(list)) return list
   throw new FettleError({
     place: file,
-    found: isRecord(value) ? `no list under ${field}, but ${listNames(Object.keys(value))}` : 'no object',
+    found: isJsonObject(value) ? `no list under ${field}, but ${listMany(Object.keys(value))}` : 'no object',
     expected: `an object with the rows under ${field}`,
     cure: 'Correct field in README.md.',
   })

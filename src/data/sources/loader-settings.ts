@@ -1,5 +1,5 @@
 import type { Problem } from '../../error.ts'
-import { describeValue } from '../values.ts'
+import { describeValue } from '../../formats/json/index.ts'
 import type { FileKind, ReaderSettings } from './parts.ts'
 
 /** Says what a value should be instead. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { FettleError } from '../../error.ts'
 import { hasWildcards, type ByteInput } from '../../formats/index.ts'
-import { listNames } from '../values.ts'
+import { listMany } from '../values.ts'
 import type { DataSource } from '../row-options.ts'
 import { filesOf, listFolder, withoutEndSlash } from './listing.ts'
 import { hubNameOf, isOfHub } from './hub-names.ts'
@@ -73,7 +73,7 @@ function requireSplit({ name, splits }: DataSet, split: string): void {
   throw new FettleError({
     place: name,
     found: `no split ${split}`,
-    expected: listNames([...splits.keys()]),
+    expected: listMany([...splits.keys()]),
     cure: `Choose one: split: ${first}.`,
   })
 }

@@ -1,6 +1,6 @@
 import { FettleError } from '../../error.ts'
+import { describeValue, isJsonObject } from '../../formats/json/index.ts'
 import { parseJson } from '../../formats/index.ts'
-import { describeValue, isRecord } from '../values.ts'
 import { splitName } from './data-files.ts'
 import type { Listing } from './listing.ts'
 import type { DataSet, Part } from './parts.ts'
@@ -71,7 +71,7 @@ async function readSplit(
   const read = await readObject(listing, `${folder}${state}`)
   const files: unknown = read['_data_files']
   const names = Array.isArray(files)
-    ? files.map((file: unknown) => (isRecord(file) ? file['filename'] : undefined))
+    ? files.map((file: unknown) => (isJsonObject(file) ? file['filename'] : undefined))
     : [undefined]
   const columns = read['_output_all_columns'] === true ? undefined : read['_format_columns']
   const parts = names.map((file): Part => {
@@ -97,6 +97,6 @@ async function readSplit(
 async function readObject(listing: Listing, path: string): Promise<Record<string, unknown>> {
   const place = `${listing.name}/${path}`
   const value = parseJson(await listing.readText(path), place)
-  if (isRecord(value)) return value
+  if (isJsonObject(value)) return value
   throw new FettleError({ place, found: describeValue(value), expected: 'an object' })
 }

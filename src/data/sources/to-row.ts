@@ -1,13 +1,13 @@
 import { FettleError } from '../../error.ts'
+import { describeValue, isJsonObject } from '../../formats/json/index.ts'
 import { skipOrThrow, type InvalidRowOptions } from '../report.ts'
 import { formatOrigin, type Origin, type Row } from '../row.ts'
-import { describeValue, isRecord } from '../values.ts'
 
 /** A value as a row, where it can be one; what cannot is refused. */
 export function* toRow(value: unknown, origin: Origin, options: InvalidRowOptions): Generator<Row> {
-  if (isRecord(value)) return yield { value, origin }
+  if (isJsonObject(value)) return yield { value, origin }
   // A conversation may be a row by itself, without a column around it.
-  if (Array.isArray(value) && isRecord(value[0])) return yield { value: { messages: value }, origin }
+  if (Array.isArray(value) && isJsonObject(value[0])) return yield { value: { messages: value }, origin }
   refuse(
     new FettleError({
       place: formatOrigin(origin),

@@ -4,7 +4,6 @@ import { JsonFloat } from '../../formats/json/index.ts'
 import { contentText } from '../content-text.ts'
 import { createHashSet, type HashSet } from '../mix/index.ts'
 import type { Row } from '../row.ts'
-import { numberText } from '../values.ts'
 import { createLengthCounts, type LengthCounts } from './length-counts.ts'
 
 /** What a value is. */
@@ -117,8 +116,7 @@ function kindOf(value: unknown): ValueKind {
 }
 
 function exampleOf(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(clipText(value, 190))
-  return value instanceof JsonFloat ? numberText(value) : quoteValue(value)
+  return typeof value === 'string' ? JSON.stringify(clipText(value, 190)) : quoteValue(value)
 }
 
 function statisticsOf(name: string, column: Column, rows: number): ColumnStatistics {

@@ -4,6 +4,6 @@
 export { isPortableName } from './file-names.ts'
 export { isOneOf, readForeign } from './read-foreign.ts'
 export type { ForeignKeys, ForeignValues, UnobeyedKey } from './read-foreign.ts'
-export { isJsonObject, parseJsonObject } from './parse-object.ts'
-export type { JsonObject } from './parse-object.ts'
+export { parseJsonObject } from './parse-object.ts'
+export { isJsonObject, type JsonObject } from '../json/index.ts'
 export { refuseWideText } from './wide-text.ts'

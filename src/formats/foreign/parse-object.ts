@@ -1,13 +1,5 @@
-import { FettleError, withArticle, type Problem } from '../../error.ts'
-import { parseJson } from '../json/index.ts'
-
-/** A JSON object of which nothing is known yet. */
-export type JsonObject = Record<string, unknown>
-
-/** Whether a value is an object, not null and not a list. */
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
+import { FettleError, type Problem } from '../../error.ts'
+import { describeValue, isJsonObject, parseJson, type JsonObject } from '../json/index.ts'
 
 /**
  * The object that a JSON file holds.
@@ -24,8 +16,7 @@ export function parseJsonObject(text: string, place: string): JsonObject {
     throw new FettleError({ ...faultIn(text, place), cure }, { cause: error })
   }
   if (isJsonObject(value)) return value
-  const found = value === null ? 'null' : Array.isArray(value) ? 'a list' : withArticle(typeof value)
-  throw new FettleError({ place, found, expected: 'a JSON object', cure })
+  throw new FettleError({ place, found: describeValue(value), expected: 'a JSON object', cure })
 }
 
 /** What is wrong in a text that JSON.parse refuses, and where. */

@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { clipText, FettleError, listNames, quoteValue, type Problem } from '../../error.ts'
 import { expectedBy } from '../../schema-issue.ts'
-import { isJsonObject, type JsonObject } from './parse-object.ts'
+import { isJsonObject, type JsonObject } from '../json/index.ts'
 import { plural } from '../../plural.ts'
 
 /** What fettle knows of the keys of a file that others write. A key that stands nowhere here is named as not read. */

@@ -17,6 +17,13 @@ export class JsonFloat {
   toJSON(): number {
     return this.value
   }
+
+  /** As Python's JSON writes it: `1.0`, `-0.0`, `1e+16`. */
+  toString(): string {
+    const { value } = this
+    if (Number.isInteger(value) && Math.abs(value) < 1e16) return `${Object.is(value, -0) ? '-0' : value}.0`
+    return value.toExponential()
+  }
 }
 
 /** Holds the keys of an object in their order, where some look like numbers: JavaScript lists those first. */

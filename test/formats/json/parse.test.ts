@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest'
 import { FettleError } from '../../../src/error.ts'
-import { JsonFloat, keysOf, parseJson } from '../../../src/formats/json/index.ts'
+import { describeValue, JsonFloat, keysOf, parseJson } from '../../../src/formats/json/index.ts'
 import { jsonTextOf } from '../../../src/jinja/index.ts'
 
 const deep = (levels: number) => '['.repeat(levels) + ']'.repeat(levels)
@@ -83,4 +83,19 @@ describe('what is no JSON is named with its place', () => {
   test('deep values that are right', () => {
     expect(parseJson(deep(900), 'x')).toBeInstanceOf(Array)
   })
+})
+
+// json.dumps of Python 3.11.
+test.each([
+  '1.0',
+  '-0.0',
+  '123456789012345.0',
+  '9007199254740992.0',
+  '1e+16',
+  '1.25e+16',
+  '1e+22',
+  '-3e+300',
+])('a float that looks like an integer is written as Python writes it: %s', (text) => {
+  expect(String(parseJson(text, 'test'))).toBe(text)
+  expect(describeValue(parseJson(text, 'test'))).toBe(`the number ${text}`)
 })

@@ -1,7 +1,8 @@
 import type { GgufEntry } from '../../../formats/index.ts'
 import type { JsonObject, StopSet } from '../../../tokenizer/index.ts'
 import { knownEnds } from './known-ends.ts'
-import { isObject, listOf, textOfToken, type TokenizerJson } from './tokenizer-json.ts'
+import { isJsonObject } from '../../../formats/foreign/index.ts'
+import { listOf, textOfToken, type TokenizerJson } from './tokenizer-json.ts'
 
 type TokenRole = 'bos' | 'eos' | 'unk' | 'sep' | 'pad' | 'cls' | 'mask'
 
@@ -133,11 +134,11 @@ function betweenPair(
   const end =
     last !== undefined && specialOf(pair[pair.length - 1] ?? {}) === last ? pair.length - 1 : pair.length
   const inner = pair.slice(start, end)
-  const isText = (step: JsonObject | undefined) => step !== undefined && isObject(step['Sequence'])
+  const isText = (step: JsonObject | undefined) => step !== undefined && isJsonObject(step['Sequence'])
   return inner.length > 2 && isText(inner[0]) && isText(inner.at(-1)) ? inner.slice(1, -1) : undefined
 }
 
 function specialOf(step: JsonObject): string | undefined {
   const special = step['SpecialToken']
-  return isObject(special) && typeof special['id'] === 'string' ? special['id'] : undefined
+  return isJsonObject(special) && typeof special['id'] === 'string' ? special['id'] : undefined
 }

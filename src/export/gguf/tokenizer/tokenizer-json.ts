@@ -1,3 +1,4 @@
+import { isJsonObject } from '../../../formats/foreign/index.ts'
 import type { JsonObject } from '../../../tokenizer/index.ts'
 
 /** What tokenizer.json has that GGUF files take. */
@@ -22,25 +23,21 @@ export interface AddedEntry {
   normalized: boolean
 }
 
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 export function listOf(value: unknown): JsonObject[] {
-  return Array.isArray(value) ? value.filter(isObject) : []
+  return Array.isArray(value) ? value.filter(isJsonObject) : []
 }
 
 /** A token as configurations write it: a text, or an object with one. */
 export function textOfToken(entry: unknown): string | undefined {
-  const text = isObject(entry) ? entry['content'] : entry
+  const text = isJsonObject(entry) ? entry['content'] : entry
   return typeof text === 'string' ? text : undefined
 }
 
 /** Takes a tokenizer.json apart. */
 export function readTokenizerJson(text: string): TokenizerJson {
   const raw = JSON.parse(text) as JsonObject
-  const model = isObject(raw['model']) ? raw['model'] : {}
-  const vocabulary = isObject(model['vocab']) ? Object.entries(model['vocab']) : []
+  const model = isJsonObject(raw['model']) ? raw['model'] : {}
+  const vocabulary = isJsonObject(model['vocab']) ? Object.entries(model['vocab']) : []
   return {
     raw,
     type: String(model['type']),
@@ -53,7 +50,7 @@ export function readTokenizerJson(text: string): TokenizerJson {
       special: token['special'] === true,
       normalized: token['normalized'] === true,
     })),
-    postProcessor: isObject(raw['post_processor']) ? raw['post_processor'] : {},
+    postProcessor: isJsonObject(raw['post_processor']) ? raw['post_processor'] : {},
   }
 }
 

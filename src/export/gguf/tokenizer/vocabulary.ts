@@ -2,7 +2,8 @@ import { FettleError } from '../../../error.ts'
 import type { GgufEntry } from '../../../formats/index.ts'
 import type { JsonObject, Tokenizer } from '../../../tokenizer/index.ts'
 import type { Piece } from './sentencepiece.ts'
-import { isObject, listOf, type AddedEntry, type TokenizerJson } from './tokenizer-json.ts'
+import { isJsonObject } from '../../../formats/foreign/index.ts'
+import { listOf, type AddedEntry, type TokenizerJson } from './tokenizer-json.ts'
 
 /** What `tokenizer.ggml.token_type` says of a token. */
 const types = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const
@@ -209,13 +210,13 @@ export function gemma4Vocabulary(json: TokenizerJson, count: number, place: stri
 }
 
 function unknownToken(raw: JsonObject): unknown {
-  return isObject(raw['model']) ? raw['model']['unk_token'] : undefined
+  return isJsonObject(raw['model']) ? raw['model']['unk_token'] : undefined
 }
 
 /** Whether a text gets a space before it, which becomes a part of its first token. */
 export function addsSpace({ raw }: TokenizerJson): boolean {
   const steps = [raw['normalizer'], raw['pre_tokenizer']].flatMap((step) =>
-    isObject(step) ? [step, ...listOf(step['normalizers']), ...listOf(step['pretokenizers'])] : [],
+    isJsonObject(step) ? [step, ...listOf(step['normalizers']), ...listOf(step['pretokenizers'])] : [],
   )
   return steps.some(
     ({ type, prepend, prepend_scheme: scheme, add_prefix_space: adds }) =>
