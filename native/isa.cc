@@ -43,6 +43,7 @@ void sigmoidGateVjp(const args::SigmoidGateVjp& op);
 #include "kernels/attention_vjp.h"
 #include "kernels/cached_attention.h"
 #elif FETTLE_PART == 5
+#include "kernels/cached_gated_delta.h"
 #include "kernels/causal_conv.h"
 #include "kernels/gated_delta.h"
 #include "kernels/gated_delta_vjp.h"

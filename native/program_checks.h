@@ -1,5 +1,5 @@
 // Whether a program is one that kernels can run without reading or writing outside of its tensors. What the op table says of
-// arguments and attributes is checked from its rules (op_rules.h); what it has no words for, in special_checks of the .cc file.
+// arguments and attributes is checked from its rules (op_rules.h); what it has no words for, in special_checks.h.
 #pragma once
 #include <vector>
 

@@ -185,6 +185,7 @@ function jobsFor(compiler, wanted) {
       'runner',
       'program_code',
       'program_checks',
+      'special_checks',
       'weights',
       platform === 'win32' ? 'pages_windows' : 'pages_posix',
       'idle_memory',

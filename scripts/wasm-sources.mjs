@@ -40,6 +40,7 @@ export const jobs = [
     'runner',
     'program_code',
     'program_checks',
+    'special_checks',
     'weights',
     'wasm/border',
     'wasm/allocator',

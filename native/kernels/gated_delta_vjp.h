@@ -1,4 +1,4 @@
-// Gradients of the gated delta rule, in the chunks and with the names of gated_delta.h. First the memory before each chunk and U
+// Gradients of the gated delta rule, in the chunks and with the names of gated_delta_chunk.h. First the memory before each chunk and U
 // are made again, forwards; then the chunks are taken backwards with S', the gradient of the memory behind them. E = e^G,
 // F = e^(G_last − G), D_ij = exp(G_i − G_j):
 //   U' = F K S' + Pᵀ O',  (1 + A)ᵀ B' = U',  A'_ij = −B'_i · U_j,  P'_ij = O'_i · U_j,  Z = B' Sᵀ
