@@ -161,6 +161,34 @@ inline vf multiplyAdd(vf a, vf b, vf c) {
   return a * b + c;
 #endif
 }
+// Where products are rounded before they are added, sums of many are made of pairs, (a · b + c · d) at a time: half of the roundings
+// of what has been added up so far, which are the largest, fall away, and nothing is computed besides. WebAssembly knows when it
+// runs: fused.ts.
+#if FETTLE_LANES == 4 && !defined(__aarch64__)
+constexpr bool kMayRoundProducts = true;
+#else
+constexpr bool kMayRoundProducts = false;
+#endif
+inline bool roundsProducts() {
+#if defined(__wasm__)
+  constexpr float ulp = 0x1p-23f;
+  return multiplyAdd(splat(1 + ulp), splat(1 + ulp), splat(-1 - 2 * ulp))[0] == 0;
+#else
+  return kMayRoundProducts;
+#endif
+}
+// c + (a · b + d · e), for kernels of them
+inline vf addPair(vf c, vf a, vf b, vf d, vf e) {
+#if defined(__wasm__)
+  // In the order of the source: clang would have the operands of a whole block in registers, of which V8 has 15.
+  vf sum;
+  asm volatile("local.get %1\n local.get %2\n local.get %3\n f32x4.mul\n local.get %4\n local.get %5\n f32x4.mul\n f32x4.add\n"
+               " f32x4.add\n local.set %0" : "=r"(sum) : "r"(c), "r"(a), "r"(b), "r"(d), "r"(e));
+  return sum;
+#else
+  return c + (a * b + d * e);
+#endif
+}
 inline float sum(vf v) {
   // Halving keeps the order fixed, whatever the compiler.
   float x[kLanes]; store(x, v);

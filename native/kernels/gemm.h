@@ -73,7 +73,8 @@ template <int Rows, int Vectors, class Store>
 
 // Rows x Vectors accumulators. Rows past the last one repeat it and are not stored, so that ragged edges need no other
 // kernel. A single vector column is accumulated in two interleaved sums: 8 additions in flight would not hide their latency.
-template <int Rows, int Vectors, class C, class Store>
+// InPairs: two products are added before they are added to a sum (simd.h).
+template <int Rows, int Vectors, bool InPairs, class C, class Store>
 __attribute__((noinline)) void kernel(const Term<C>* terms, int count, int64_t row, int rows, int columns, const Store& save) {
   using Product = UnitProduct<C>;
   constexpr int unit = Block<C>::unit, width = Vectors * kLanes * unit, sums = Vectors == 1 ? 2 : 1;
@@ -85,6 +86,16 @@ __attribute__((noinline)) void kernel(const Term<C>* terms, int count, int64_t r
     const C* panel = term->panel;
     const int64_t depth = term->depth;
     int64_t k = 0;
+    if constexpr (InPairs)
+      for (; k + 2 <= depth; k += 2, panel += 2 * width) {
+#pragma GCC unroll 8
+        for (int i = 0; i < Rows; i++) {
+          const vf first = splat(a[i][k]), second = splat(a[i][k + 1]);
+#pragma GCC unroll 3
+          for (int j = 0; j < Vectors; j++)
+            acc[0][i][j] = addPair(acc[0][i][j], first, load(panel + j * kLanes), second, load(panel + width + j * kLanes));
+        }
+      }
     for (; k + sums * unit <= depth; k += sums * unit, panel += sums * width) {
 #pragma GCC unroll 2
       for (int s = 0; s < sums; s++) {
@@ -147,6 +158,7 @@ __attribute__((noinline)) void matrixKernel(const Term<bf16>* terms, int count, 
 template <int Vectors, class C, class Store>
 inline void sweepRows(const Term<C>* terms, int count, int64_t begin, int64_t end, int columns, const Store& save) {
   constexpr int most = Block<float>::rows;
+  [[maybe_unused]] constexpr bool inPairs = kMayRoundProducts && Vectors > 1;
   for (int64_t row = begin; row < end; row += most) {
     const int rows = (int)(end - row < most ? end - row : most);
     expectRows(save, row, rows, columns);
@@ -155,7 +167,8 @@ inline void sweepRows(const Term<C>* terms, int count, int64_t begin, int64_t en
       if constexpr (sizeof(C) == 2) matrixKernel<height.value, Vectors>(terms, count, row, rows, columns, save);
       else
 #endif
-      kernel<height.value, Vectors>(terms, count, row, rows, columns, save);
+      if (inPairs && roundsProducts()) kernel<height.value, Vectors, inPairs>(terms, count, row, rows, columns, save);
+      else kernel<height.value, Vectors, false>(terms, count, row, rows, columns, save);
     };
     if (rows > most / 2) block(std::integral_constant<int, most>{});
     else block(std::integral_constant<int, most / 2>{});

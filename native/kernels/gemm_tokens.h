@@ -28,8 +28,9 @@ template <class C> struct ThinProduct {
   float scale = 1;
 };
 
-// One block of sums, Whole: all of its columns exist. While the first ranks are multiplied, the columns to the right are asked for.
-template <int Rows, int Vectors, bool Whole, class C>
+// One block of sums, Whole: all of its columns exist; InPairs: as in gemm.h. While the first ranks are multiplied, the columns to the
+// right are asked for.
+template <int Rows, int Vectors, bool Whole, bool InPairs, class C>
 __attribute__((noinline)) void thinKernel(const ThinProduct<C>& of, int rank, int64_t column, int64_t begin, int64_t end, float* sums,
                                           int64_t sumStride, bool add) {
   using Product = UnitProduct<C>;
@@ -46,16 +47,29 @@ __attribute__((noinline)) void thinKernel(const ThinProduct<C>& of, int rank, in
     return (decltype(Product::right(first)))Units<C>::across(first + j * kLanes, second ? second + j * kLanes : second,
                                                              j + 1 < Vectors ? kLanes : lastCount);
   };
+  const auto askAhead = [&](const C* row) {
+    __builtin_prefetch(row + next);
+    __builtin_prefetch(row + next + Vectors * kLanes - 1);
+  };
   int64_t m = 0;
+  if constexpr (InPairs)
+    for (; m + 2 <= tokens; m += 2, right += 2 * of.stride) {
+#pragma GCC unroll 8
+      for (int i = 0; i < Rows; i++) {
+        const vf first = splat(a[i][m]), second = splat(a[i][m + 1]);
+#pragma GCC unroll 3
+        for (int j = 0; j < Vectors; j++)
+          acc[i][j] = addPair(acc[i][j], first, units(right, nullptr, j), second, units(right + of.stride, nullptr, j));
+      }
+      askAhead(right);
+      askAhead(right + of.stride);
+    }
   for (; m + unit <= tokens; m += unit, right += unit * of.stride) {
     decltype(Product::right(right)) b[Vectors];
 #pragma GCC unroll 3
     for (int j = 0; j < Vectors; j++) b[j] = units(right, right + (unit - 1) * of.stride, j);
 #pragma GCC unroll 2
-    for (int i = 0; i < unit; i++) {
-      __builtin_prefetch(right + i * of.stride + next);
-      __builtin_prefetch(right + i * of.stride + next + Vectors * kLanes - 1);
-    }
+    for (int i = 0; i < unit; i++) askAhead(right + i * of.stride);
 #pragma GCC unroll 8
     for (int i = 0; i < Rows; i++) {
       const auto left = Product::left(a[i] + m);
@@ -89,8 +103,13 @@ inline void thinStrip(const ThinProduct<C>& of, int64_t column, int64_t begin, i
   constexpr int most = Block<float>::rows;
   const bool whole = of.columns - column >= Vectors * kLanes;
   for (int rank = 0; rank < of.ranks; rank += most) {
-    if (whole) thinKernel<most, Vectors, true>(of, rank, column, begin, end, sums, sumStride, add);
-    else thinKernel<most, Vectors, false>(of, rank, column, begin, end, sums, sumStride, add);
+    const auto block = [&](auto isWhole) {
+      if (kMayRoundProducts && roundsProducts())
+        thinKernel<most, Vectors, isWhole.value, kMayRoundProducts>(of, rank, column, begin, end, sums, sumStride, add);
+      else thinKernel<most, Vectors, isWhole.value, false>(of, rank, column, begin, end, sums, sumStride, add);
+    };
+    if (whole) block(std::true_type{});
+    else block(std::false_type{});
   }
 }
 

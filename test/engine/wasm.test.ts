@@ -121,6 +121,17 @@ describe('relaxed SIMD', () => {
   })
 })
 
+it('adds products in pairs with plain vectors, so that a large sum is rounded half as often', async () => {
+  const engine = engineOfModule(plain, 1)
+  const [rows, width, outputs] = [32, 4, 8]
+  // One by one each 1 is lost: 2^24 + 1 is rounded to 2^24.
+  const left = Float32Array.from({ length: rows * width }, (_, i) => [2 ** 24, 0, 1, 1][i % width])
+  const ones = new Float32Array(width * outputs).fill(1)
+  const y = await multiplied(engine, left, ones, { rows, width, outputs })
+  engine.close()
+  expect([...new Set(y)]).toEqual([2 ** 24 + 2])
+})
+
 describe('the heap of the module', () => {
   it('gives out memory that does not overlap, and takes it back', () => {
     const memory = createMemory(false)
