@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { readFile, stat } from 'node:fs/promises'
 import { FettleError, messageOf } from '../error.ts'
-import { isOfOpenFiles, tooManyOpen } from '../open-files.ts'
+import { fileFault } from '../file-faults.ts'
 import { parseJsonObject, refuseWideText, type JsonObject } from './foreign/index.ts'
 
 /**
@@ -69,15 +69,11 @@ function describeBadBytes(bytes: Buffer): string {
 /** An error of the file system with the path, which the system's own may lack; any other error stays as it is. */
 export function explainUnreadable(path: string, error: unknown, expected: string): unknown {
   if (!(error instanceof Error && 'syscall' in error && 'code' in error)) return error
-  const found =
-    error.code === 'ENOENT'
-      ? 'no such file or folder'
-      : error.code === 'EISDIR'
-        ? 'a folder'
-        : error.code === 'EACCES'
-          ? 'no permission to read it'
-          : messageOf(error)
-  if (isOfOpenFiles(error))
-    return new FettleError({ place: path, ...tooManyOpen }, { exitCode: 1, cause: error })
-  return new FettleError({ place: path, found, expected, cure: 'Check the path.' }, { cause: error })
+  const fault = fileFault(error)
+  const { found, cure } = fault ?? { found: messageOf(error), cure: 'Check the path.' }
+  const isOfFile = fault === undefined || fault.exitCode === 2
+  return new FettleError(
+    { place: path, found, ...(isOfFile && { expected }), cure },
+    { exitCode: isOfFile ? 2 : 1, cause: error },
+  )
 }

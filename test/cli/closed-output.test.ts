@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { isUnheard } from '../../src/cli/terminal/closed-output.ts'
 import { modelOf } from '../doctor/patients.ts'
 import { cli, startCli } from './run-cli.ts'
 
@@ -29,6 +30,15 @@ test('the exit code stays what it would have been when the reader goes away', as
     expect(await codeUnread(['doctor', '--model', ill, ...json])).toBe(1)
   }
 })
+
+test.each([
+  ['EPIPE', true],
+  ['EOF', true],
+  ['EIO', false],
+  ['ENOSPC', false],
+] as const)('%s of a pipe says that its reader is gone: %j', (code, gone) =>
+  expect(isUnheard(Object.assign(new Error(`write ${code}`), { code }), false)).toBe(gone),
+)
 
 test('a chat ends with its reader, though more could be said', async () => {
   const child = startCli(['chat', '--model', await modelOf(), '--max-new-tokens', '4'])

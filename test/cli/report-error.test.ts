@@ -3,10 +3,16 @@ import { paintOf } from '../../src/cli/terminal/paint.ts'
 import { reportError } from '../../src/cli/terminal/report-error.ts'
 import { FettleError } from '../../src/error.ts'
 
-const fileError = (code: string, path: string) =>
-  Object.assign(new Error(`${code}: it failed`), { code, path })
+const fileError = (code: string, path: string, more: object = {}) =>
+  Object.assign(new Error(`${code}: it failed`), { code, path, ...more })
 
-const cases: { name: string; error: unknown; code: number; lines: (string | RegExp)[] }[] = [
+const cases: {
+  name: string
+  error: unknown
+  code: number
+  lines: (string | RegExp)[]
+  platform?: NodeJS.Platform
+}[] = [
   {
     name: 'each problem has its line',
     error: new FettleError([
@@ -33,6 +39,28 @@ const cases: { name: string; error: unknown; code: number; lines: (string | RegE
     error: fileError('ENOSPC', 'runs/x'),
     code: 1,
     lines: ['error runs/x: no space left on the device. Free some and run again.'],
+  },
+  {
+    name: 'a file that another program has open, on Windows',
+    error: fileError('EPERM', 'out\\a.gguf.tmp', { syscall: 'rename', dest: 'out\\a.gguf' }),
+    platform: 'win32',
+    code: 1,
+    lines: [
+      'error out\\a.gguf.tmp → out\\a.gguf: not permitted: another program has it open, or it is read-only (EPERM, rename). Close what has it open (an editor, a virus scanner, another run), and run again.',
+    ],
+  },
+  {
+    name: 'a file that is in use',
+    error: fileError('EBUSY', 'train.jsonl', { syscall: 'open' }),
+    code: 1,
+    lines: [/^error train\.jsonl: in use by another program .*\(EBUSY, open\)\. Close what has it open/],
+  },
+  {
+    name: 'what is not permitted',
+    error: fileError('EPERM', 'runs/x', { syscall: 'mkdir' }),
+    platform: 'linux',
+    code: 2,
+    lines: ['error runs/x: not permitted (EPERM, mkdir). Check who may read and write there.'],
   },
   ...['Array buffer allocation failed', 'out of memory: 512 MiB for weights', 'std::bad_alloc'].map(
     (message) => ({
@@ -61,7 +89,7 @@ const cases: { name: string; error: unknown; code: number; lines: (string | RegE
   },
 ]
 
-test.each(cases)('$name', ({ error, code, lines }) => {
+test.each(cases)('$name', ({ error, code, lines, platform }) => {
   let text = ''
   const terminal = {
     interactive: false,
@@ -71,7 +99,7 @@ test.each(cases)('$name', ({ error, code, lines }) => {
     write: (more: string) => void (text += more),
     writeAnswer: (more: string) => void (text += more),
   }
-  expect(reportError(error, terminal)).toBe(code)
+  expect(reportError(error, terminal, platform)).toBe(code)
   const shown = text.split('\n')
   for (const line of lines)
     expect(shown).toContainEqual(typeof line === 'string' ? line : expect.stringMatching(line))

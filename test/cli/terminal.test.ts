@@ -66,6 +66,29 @@ describe('lines', () => {
     },
   )
 
+  const seen = { TERM: 'xterm-256color' }
+  const colours: [environment: Record<string, string>, terminal: boolean, pipe: boolean][] = [
+    [seen, true, false],
+    [{}, process.platform === 'win32', false],
+    [{ TERM: 'dumb' }, false, false],
+    [{ ...seen, NO_COLOR: '1' }, false, false],
+    [{ ...seen, NO_COLOR: '' }, true, false],
+    [{ ...seen, FORCE_COLOR: '0' }, false, false],
+    [{ ...seen, FORCE_COLOR: 'false' }, false, false],
+    [{ FORCE_COLOR: '' }, true, true],
+    [{ FORCE_COLOR: '3' }, true, true],
+    [{ TERM: 'dumb', FORCE_COLOR: '1' }, true, true],
+    [{ FORCE_COLOR: 'true', NO_COLOR: '1' }, true, true],
+  ]
+  test.each(colours)(
+    'are coloured with %j: on a terminal %j, in a pipe %j',
+    (environment, terminal, pipe) => {
+      const colourOf = (stream: object) => terminalOf(stream as never, environment).paint.isColorSupported
+      expect(colourOf({ isTTY: true, columns: 80 })).toBe(terminal)
+      expect(colourOf({})).toBe(pipe)
+    },
+  )
+
   test('of a pipe stay whole, whatever COLUMNS says', () => {
     const text = 'step 1 of 2'
     let shown = ''

@@ -48,7 +48,8 @@ test.each(widths)('the help fits into %i columns', async (width) => {
 const colours: { name: string; environment: Record<string, string>; coloured: boolean }[] = [
   { name: 'a pipe', environment: {}, coloured: false },
   { name: 'FORCE_COLOR', environment: { FORCE_COLOR: '1' }, coloured: true },
-  { name: 'NO_COLOR wins', environment: { FORCE_COLOR: '1', NO_COLOR: '1' }, coloured: false },
+  { name: 'FORCE_COLOR=0', environment: { FORCE_COLOR: '0' }, coloured: false },
+  { name: 'FORCE_COLOR wins', environment: { FORCE_COLOR: '1', NO_COLOR: '1' }, coloured: true },
 ]
 test.each(colours)('colours: $name', async ({ environment, coloured }) => {
   const { stdout } = await runCli(['--help'], { environment })

@@ -16,7 +16,8 @@ let there: MachineMemory | undefined
 vi.mock('../../src/train/memory/machine-memory.ts', async (original) => {
   const real = await original<typeof import('../../src/train/memory/machine-memory.ts')>()
   return {
-    machineMemory: (read?: Parameters<typeof real.machineMemory>[0]) => there ?? real.machineMemory(read),
+    machineMemory: (...system: Parameters<typeof real.machineMemory>) =>
+      there ?? real.machineMemory(...system),
   }
 })
 
@@ -81,6 +82,22 @@ describe('the memory that there is', () => {
   ])('is %s', (_, files, expected, boundBy) => {
     const all: Record<string, string> = { ...base, ...files }
     expect(machineMemory((path) => all[path])).toEqual({ bytes: expected * gib, ownBytes: gib, boundBy })
+  })
+
+  it.each<[NodeJS.Platform, number, number]>([
+    // Windows counts its file cache as free: a quarter is a quarter.
+    ['win32', 4, 4],
+    // macOS calls next to nothing free.
+    ['darwin', 0.1, 8],
+    ['darwin', 12, 12],
+  ])('on %s, of 16 GiB of which %s are called free, is %s', (platform, free, expected) => {
+    const files = { '/proc/self/status': status }
+    const { bytes, ownBytes } = machineMemory((path) => files[path as keyof typeof files], {
+      platform,
+      free: free * gib,
+      total: 16 * gib,
+    })
+    expect(bytes - ownBytes).toBe(expected * gib)
   })
 
   it('is something on every system', () => {

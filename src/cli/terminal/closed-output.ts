@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { isatty } from 'node:tty'
 import { reportError } from './report-error.ts'
 import { terminalOf } from './terminal.ts'
@@ -18,8 +19,13 @@ export function endWhenOutputCloses(): void {
   whenOutputCloses(() => process.exit())
 }
 
-/** Of output that nobody reads any more: a pipe that was closed, a terminal that is gone. */
-const unheard: readonly (string | undefined)[] = ['EPIPE', 'ERR_STREAM_DESTROYED', 'EIO']
+/** Of output that nobody reads any more: a pipe that was closed (on Windows one of two codes), a terminal that is gone. */
+const unheard: readonly (string | undefined)[] = ['EPIPE', 'EOF', 'ERR_STREAM_DESTROYED', 'EIO']
+
+/** Whether an error of an output says no more than that its reader is gone. */
+export function isUnheard({ code }: NodeJS.ErrnoException, isTTY: boolean): boolean {
+  return unheard.includes(code) && (code !== 'EIO' || isTTY)
+}
 
 /** Who reads the output may stop reading (fettle … | head): that is no error. A full disk is one. */
 export function watchOutput(): void {
@@ -27,8 +33,7 @@ export function watchOutput(): void {
   let failed = false
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      const isUnheard = unheard.includes(error.code) && (error.code !== 'EIO' || stream.isTTY)
-      if (!isUnheard && !failed) {
+      if (!isUnheard(error, stream.isTTY) && !failed) {
         failed = true
         const place = stream === process.stdout ? 'stdout' : 'stderr'
         process.exitCode = reportError(Object.assign(error, { path: place }), terminalOf(process.stderr))
@@ -48,7 +53,7 @@ function leaveGoneTerminals(): void {
       if (!isatty(descriptor)) {
         closeSync(descriptor)
         // It gets the lowest number that is free: the one that was closed.
-        openSync('/dev/null', 'r+')
+        openSync(devNull, 'r+')
       }
   })
 }

@@ -1,29 +1,23 @@
 import { FettleError, describeProblem, messageOf } from '../../error.ts'
 import type { Problem } from '../../error.ts'
-import { tooManyOpen } from '../../open-files.ts'
+import { fileFault } from '../../file-faults.ts'
 import type { Terminal } from './terminal.ts'
 import { version } from '../../version.ts'
-
-/** What the system calls a file error, and what a person can do about it. */
-const fileErrors: Record<string, { found: string; cure: string; exitCode: 1 | 2 }> = {
-  ENOENT: { found: 'no such file or folder', cure: 'Check the path.', exitCode: 2 },
-  ENOTDIR: { found: 'a part of the path is not a folder', cure: 'Check the path.', exitCode: 2 },
-  EISDIR: { found: 'a folder where a file belongs', cure: 'Check the path.', exitCode: 2 },
-  EACCES: { found: 'no permission', cure: 'Check who may read and write there.', exitCode: 2 },
-  EROFS: { found: 'the file system is read-only', cure: 'Choose another place.', exitCode: 2 },
-  ENOSPC: { found: 'no space left on the device', cure: 'Free some and run again.', exitCode: 1 },
-  EMFILE: { ...tooManyOpen, exitCode: 1 },
-  ENFILE: { ...tooManyOpen, exitCode: 1 },
-}
 
 /**
  * Says on stderr what went wrong.
  *
+ * @param platform  for tests
  * @returns the exit code: 2 for wrong usage or input, 1 when the run failed
  */
-export function reportError(error: unknown, terminal: Terminal): 1 | 2 {
+export function reportError(
+  error: unknown,
+  terminal: Terminal,
+  platform: NodeJS.Platform = process.platform,
+): 1 | 2 {
   const { paint } = terminal
-  const known = error instanceof FettleError ? error : (readFileError(error) ?? readMemoryError(error))
+  const known =
+    error instanceof FettleError ? error : (readFileError(error, platform) ?? readMemoryError(error))
   if (known) {
     for (const problem of known.problems)
       terminal.write(`${paint.red('error')} ${describeProblem(problem)}\n`)
@@ -57,11 +51,11 @@ function readMemoryError(error: unknown): FettleError | undefined {
   return new FettleError(problem, { exitCode: 1, cause: error })
 }
 
-function readFileError(error: unknown): FettleError | undefined {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
-  const known = fileErrors[error.code]
-  if (known === undefined) return undefined
-  const place = 'path' in error && typeof error.path === 'string' ? error.path : error.code
-  const problem: Problem = { place, found: known.found, cure: known.cure }
-  return new FettleError(problem, { exitCode: known.exitCode, cause: error })
+function readFileError(error: unknown, platform: NodeJS.Platform): FettleError | undefined {
+  const fault = fileFault(error, platform)
+  if (fault === undefined) return undefined
+  const { path, dest, code } = error as NodeJS.ErrnoException & { dest?: string }
+  const place = [path ?? code ?? '', ...(dest === undefined ? [] : [dest])].join(' → ')
+  const problem: Problem = { place, found: fault.found, cure: fault.cure }
+  return new FettleError(problem, { exitCode: fault.exitCode, cause: error })
 }

@@ -1,3 +1,4 @@
+import { WriteStream } from 'node:tty'
 import { clip, ownSequence, paintOf, toTerminal, visibleLength } from './paint.ts'
 import type { Paint } from './paint.ts'
 
@@ -18,8 +19,8 @@ export interface Terminal {
 }
 
 /**
- * A stream as a terminal: colours only where a person sees them. NO_COLOR turns them off, FORCE_COLOR on; the width is
- * the terminal's, in a pipe that of COLUMNS.
+ * A stream as a terminal: colours only where a person sees them and the terminal has them, as Node finds out (NO_COLOR, TERM), or
+ * where FORCE_COLOR says so, which wins; its 0 turns them off. The width is the terminal's, in a pipe that of COLUMNS.
  */
 export function terminalOf(
   stream: NodeJS.WriteStream,
@@ -27,8 +28,10 @@ export function terminalOf(
 ): Terminal {
   const { NO_COLOR, FORCE_COLOR, TERM, COLUMNS } = environment
   const interactive = stream.isTTY === true && TERM !== 'dumb'
-  const forced = FORCE_COLOR !== undefined && FORCE_COLOR !== '' && FORCE_COLOR !== '0'
-  const colour = (NO_COLOR === undefined || NO_COLOR === '') && (forced || interactive)
+  const isAsked = FORCE_COLOR !== undefined || stream.isTTY === true
+  // Of the environment alone, so that a pipe can be asked, too; for Node 20 an empty NO_COLOR is one.
+  const asked = NO_COLOR === '' ? { ...environment, NO_COLOR: undefined } : environment
+  const colour = isAsked && WriteStream.prototype.getColorDepth(asked) > 1
   const columns = Number(COLUMNS)
   return {
     interactive,

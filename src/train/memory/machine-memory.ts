@@ -11,6 +11,13 @@ export interface MachineMemory {
   boundBy: 'machine' | 'container' | 'address space'
 }
 
+/** What Node says of a system, in bytes. */
+interface System {
+  platform: NodeJS.Platform
+  free: number
+  total: number
+}
+
 /** Text of a file of the system, undefined where there is none. */
 type Read = (path: string) => string | undefined
 
@@ -21,13 +28,16 @@ const cgroups = '/sys/fs/cgroup'
 /**
  * Looks how much memory there is now. What the file cache holds counts as free: the system takes it back when it is needed.
  *
- * @param read  default the files of this system; elsewhere than on Linux there are none
+ * @param read    default the files of this system; elsewhere than on Linux there are none
+ * @param system  for tests
  */
-export function machineMemory(read: Read = readText): MachineMemory {
+export function machineMemory(
+  read: Read = readText,
+  system: System = { platform: process.platform, free: freemem(), total: totalmem() },
+): MachineMemory {
   const status = fieldsOf(read('/proc/self/status'))
   const own = status.get('RssAnon') ?? process.memoryUsage.rss()
-  // What other systems call free leaves out what they would take back.
-  const free = fieldsOf(read('/proc/meminfo')).get('MemAvailable') ?? Math.max(freemem(), totalmem() / 2)
+  const free = fieldsOf(read('/proc/meminfo')).get('MemAvailable') ?? freeElsewhere(system)
   const bound = (room: number, boundBy: MachineMemory['boundBy']): MachineMemory => ({
     bytes: own + room,
     ownBytes: own,
@@ -37,6 +47,14 @@ export function machineMemory(read: Read = readText): MachineMemory {
   const addresses = Number(/^Max address space +(\d+)/m.exec(read('/proc/self/limits') ?? '')?.[1])
   if (addresses < noLimit) bounds.push(bound(addresses - (status.get('VmSize') ?? 0), 'address space'))
   return bounds.reduce((least, other) => (other.bytes < least.bytes ? other : least))
+}
+
+/**
+ * Windows counts what it keeps of files as free. macOS does not, nor what it would compress or take from idle programs, so that what
+ * it calls free is small on every machine that has run for a while: there it is taken for half of the memory at least.
+ */
+function freeElsewhere({ platform, free, total }: System): number {
+  return platform === 'win32' ? free : Math.max(free, total / 2)
 }
 
 /** What each control group that this process is in has left; both versions of cgroups. */
