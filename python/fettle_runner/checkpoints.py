@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from .system import move, sync
+
 STATE, HASHES, OPTIMISER = "trainer_state.json", "SHA256SUMS", "optimizer.safetensors"
 # One of them is there.
 ADAPTER, MODEL = "adapter_model.safetensors", "model.safetensors"
@@ -20,15 +21,15 @@ ADAPTER, MODEL = "adapter_model.safetensors", "model.safetensors"
 
 def newest(folder: Path, start: Path, run_id: str) -> Path:
     """The newest whole checkpoint of this run, or what the hand-off begins with."""
-    first = json.loads((start / STATE).read_text())["step"]
+    first = json.loads((start / STATE).read_text("utf8"))["step"]
     for step, path in sorted(_all(folder), reverse=True):
-        if step > first and _is_whole(path) and json.loads((path / STATE).read_text())["run"]["id"] == run_id:
+        if step > first and _is_whole(path) and json.loads((path / STATE).read_text("utf8"))["run"]["id"] == run_id:
             return path
     return start
 
 
 def load(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    return json.loads((path / STATE).read_text()), load_file(path / OPTIMISER)
+    return json.loads((path / STATE).read_text("utf8")), load_file(path / OPTIMISER)
 
 
 def save(folder: Path, start: Path, state: dict[str, Any], flat: dict[str, torch.Tensor],
@@ -44,22 +45,22 @@ def save(folder: Path, start: Path, state: dict[str, Any], flat: dict[str, torch
     tensors = {name: trained.get(name, tensor).to(tensor.dtype) for name, tensor in begun.items()}
     save_file(tensors, beside / weights, metadata={"format": "pt"})
     save_file(flat, beside / OPTIMISER, metadata={"format": "pt"})
-    (beside / STATE).write_text(json.dumps(state, indent=2) + "\n")
+    (beside / STATE).write_text(json.dumps(state, indent=2) + "\n", "utf8", newline="\n")
     files = sorted(file for file in beside.rglob("*") if file.is_file())
     lines = [f"{_hash(file)}  {file.relative_to(beside).as_posix()}\n" for file in files]
-    (beside / HASHES).write_text("".join(lines))
+    (beside / HASHES).write_text("".join(lines), "utf8", newline="\n")
     for file in [*files, beside / HASHES, beside]:
-        _sync(file)
+        sync(file)
     shutil.rmtree(path, ignore_errors=True)
-    beside.rename(path)
-    _sync(folder)
+    move(beside, path)
+    sync(folder)
     return path
 
 
 def keep_newest(folder: Path, limit: int | None) -> None:
     for _, path in sorted(_all(folder))[: -limit if limit else 0]:
         removed = path.with_name(path.name + ".removed")
-        path.rename(removed)
+        move(path, removed)
         shutil.rmtree(removed)
 
 
@@ -69,9 +70,9 @@ def result(folder: Path, checkpoint: Path, record: dict[str, Any]) -> None:
         if file.name not in (STATE, HASHES, OPTIMISER):
             _replace(folder / file.name, file)
     beside = folder / ".run.json.tmp"
-    beside.write_text(json.dumps(record, indent=2) + "\n")
-    _sync(beside)
-    beside.replace(folder / "run.json")
+    beside.write_text(json.dumps(record, indent=2) + "\n", "utf8", newline="\n")
+    sync(beside)
+    move(beside, folder / "run.json")
 
 
 def _replace(to: Path, file: Path) -> None:
@@ -80,8 +81,8 @@ def _replace(to: Path, file: Path) -> None:
         return
     beside = to.with_name(f".{to.name}.tmp")
     shutil.copyfile(file, beside)
-    _sync(beside)
-    beside.replace(to)
+    sync(beside)
+    move(beside, to)
 
 
 def _all(folder: Path) -> list[tuple[int, Path]]:
@@ -91,7 +92,7 @@ def _all(folder: Path) -> list[tuple[int, Path]]:
 
 def _is_whole(path: Path) -> bool:
     try:
-        lines = [line.split("  ", 1) for line in (path / HASHES).read_text().splitlines()]
+        lines = [line.split("  ", 1) for line in (path / HASHES).read_text("utf8").splitlines()]
         named = {name for _, name in lines}
         return {STATE, OPTIMISER} <= named and bool({ADAPTER, MODEL} & named) and all(_hash(path / name) == digest for digest, name in lines)
     except (OSError, ValueError):
@@ -104,11 +105,3 @@ def _hash(path: Path) -> str:
         for piece in iter(lambda: file.read(1 << 20), b""):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

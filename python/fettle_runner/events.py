@@ -25,7 +25,7 @@ class Events:
         self.sequence += 1
         time = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"time": time, "seq": self.sequence, "attempt": self.attempt, **event})
-        with self.path.open("a", encoding="utf8") as file:
+        with self.path.open("a", encoding="utf8", newline="\n") as file:
             file.write(line + "\n")
         if not self.prints:
             return

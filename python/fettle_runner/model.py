@@ -64,7 +64,7 @@ def _quantization(told: dict[str, Any], dtype: torch.dtype) -> Any:
 def hash_base(folder: Path) -> str:
     """As fettle's src/train/runs/base-hash.ts: config.json, and of each tensor its name, type, shape and the 4 KiB in its middle."""
     index = folder / "model.safetensors.index.json"
-    names = set(json.loads(index.read_text())["weight_map"].values()) if index.exists() else {"model.safetensors"}
+    names = set(json.loads(index.read_text("utf8"))["weight_map"].values()) if index.exists() else {"model.safetensors"}
     tensors: dict[str, tuple[Path, int, dict[str, Any]]] = {}
     for name in names:
         with (folder / name).open("rb") as file:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 import torch
 import transformers
 
-from . import checkpoints, objectives
+from . import checkpoints, objectives, system
 from .errors import RunnerError
 from .evaluation import evaluate
 from .events import Events
@@ -286,17 +284,11 @@ def _train(hand_off: HandOff, output: Path, how: How, world: World, events: Even
 
 def is_orphan(parent: int | None) -> bool:
     """Whether the process that started this one, on this machine, is gone."""
-    if parent is None:
-        return False
-    try:
-        os.kill(parent, 0)
-    except ProcessLookupError:
-        return True
-    return False
+    return parent is not None and not system.is_alive(parent)
 
 
 def _peak_mib() -> float:
     """Of this process; on a GPU that of its memory."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return system.peak_rss_mib()

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .errors import RunnerError
 from .model import core
+from .system import processors
 
 
 @dataclass
@@ -46,7 +47,7 @@ def begin() -> World:
     if gpus:
         torch.cuda.set_device(device)
     elif size > 1 or "FETTLE_THREADS" in os.environ:
-        threads = os.environ.get("FETTLE_THREADS") or len(os.sched_getaffinity(0)) // here
+        threads = os.environ.get("FETTLE_THREADS") or processors() // here
         torch.set_num_threads(max(1, int(threads)))
     if size > 1 and not dist.is_initialized():
         store, _, _ = next(dist.rendezvous("env://"))

@@ -5,7 +5,8 @@ import type { Tokenizer } from '../tokenizer/index.ts'
 import { AutoTokenizer, findStopSet } from '../tokenizer/index.ts'
 import { trainSft } from '../train/index.ts'
 import { inspect, readRows, toConversations } from '../data/index.ts'
-import { endSignals, interruptedCode } from './terminal/interruptible.ts'
+import { commandLine } from './command-line.ts'
+import { endSignals, hear, interruptedCode } from './terminal/interruptible.ts'
 import { endWhenOutputCloses } from './terminal/closed-output.ts'
 import { defineCommand } from './command.ts'
 import { wholeNumber } from './flags/flags.ts'
@@ -62,8 +63,11 @@ export const demo = defineCommand({
     // In a pipe a line a step would hide the rest.
     const view = json ? undefined : createRunView(terminal, { lineEvery: 20 })
     const stop = new AbortController()
-    const interrupt = () => stop.abort()
-    for (const name of endSignals) process.once(name, interrupt)
+    const deaf = hear(endSignals, () => {
+      stop.abort()
+      // A second one ends the process at once.
+      deaf()
+    })
     try {
       const run = trainSft({
         model,
@@ -92,7 +96,7 @@ export const demo = defineCommand({
       if (error === stop.signal.reason) return interruptedCode
       throw error
     } finally {
-      for (const name of endSignals) process.off(name, interrupt)
+      deaf()
       view?.close()
     }
 
@@ -112,8 +116,8 @@ export const demo = defineCommand({
       say(hang('    after   ', shown(after[i], unfinished) + stop, terminal))
     })
     say(
-      `\n${paint.bold('Next:')}  ${unbroken(`npx fettle chat --model ${path} --adapter ${outputDir}`)}\n` +
-        `       ${unbroken('npx fettle train --model ~/models/SmolLM2-135M-Instruct --data your.jsonl')}`,
+      `\n${paint.bold('Next:')}  ${unbroken(commandLine(['chat', '--model', path, '--adapter', outputDir]))}\n` +
+        `       ${unbroken(`${commandLine(['train'])} --model ~/models/SmolLM2-135M-Instruct --data your.jsonl`)}`,
     )
   },
 })

@@ -7,6 +7,7 @@ import { interruptedCode } from './terminal/interruptible.ts'
 import { runExport, shardFlag } from './run-export.ts'
 import { terminalOf } from './terminal/terminal.ts'
 import { plural } from '../plural.ts'
+import { pythonNames } from '../python.ts'
 
 const names = Object.keys(exportFormats) as ExportFormatName[]
 
@@ -48,7 +49,7 @@ export const exportCommand = defineCommand({
     python: {
       type: 'string',
       hint: 'path',
-      description: 'The Python that llama-cpp-python or mlx-lm is looked for in; default python3',
+      description: `The Python that llama-cpp-python or mlx-lm is looked for in; default ${pythonNames()[0]}`,
     },
     force: { type: 'boolean', description: 'Replaces a file, or writes into a folder that has files in it' },
     quantization: {

@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { commandLine } from './command-line.ts'
 import { unbroken } from './terminal/paint.ts'
 import type { Terminal } from './terminal/terminal.ts'
 import { plural } from '../plural.ts'
@@ -8,8 +9,8 @@ import { plural } from '../plural.ts'
 interface Found {
   /** `run.yaml is a run file` */
   what: string
-  /** Command lines without `fettle`, each with what it does. */
-  commands: readonly (readonly [string, string])[]
+  /** Arguments of command lines, each with what it does. */
+  commands: readonly (readonly [string[], string])[]
 }
 
 /** Names of files with rows. A .json file may be anything. */
@@ -26,7 +27,7 @@ export async function nextStep(folder: string, { paint }: Terminal): Promise<str
       ? []
       : [
           `${each.what}:`,
-          ...each.commands.map(([line, does]) => `  ${paint.cyan(unbroken(`fettle ${line}`))}  ${does}`),
+          ...each.commands.map(([args, does]) => `  ${paint.cyan(unbroken(commandLine(args)))}  ${does}`),
         ],
   )
   return lines.length === 0 ? undefined : [paint.bold('In this folder'), ...lines, ''].join('\n')
@@ -46,8 +47,8 @@ async function runOf(folder: string): Promise<Found | undefined> {
   return {
     what: `${newest.path} is what a run made`,
     commands: [
-      [`chat --adapter ${newest.path}`, 'talks with it'],
-      [`doctor ${newest.path}`, 'says whether something is wrong with it'],
+      [['chat', '--adapter', newest.path], 'talks with it'],
+      [['doctor', newest.path], 'says whether something is wrong with it'],
     ],
   }
 }
@@ -59,8 +60,8 @@ async function runFileOf(folder: string, names: readonly string[]): Promise<Foun
     return {
       what: `${name} is a run file`,
       commands: [
-        [`inspect ${name}`, 'shows what would be learned'],
-        [`train ${name}`, 'trains'],
+        [['inspect', name], 'shows what would be learned'],
+        [['train', name], 'trains'],
       ],
     }
   }
@@ -71,15 +72,14 @@ function dataOf(names: readonly string[]): Found | undefined {
   const data = names.filter((name) => dataNames.test(name))
   const [first] = data
   if (first === undefined) return undefined
-  const shown = /\s/.test(first) ? `'${first}'` : first
   return {
     what:
       data.length === 1
         ? `${first} holds rows`
         : `${first} and ${plural(data.length - 1, 'more file')} hold rows`,
     commands: [
-      [`inspect ${shown} --model path/to/model`, 'shows what would be learned'],
-      [`train --model path/to/model --data ${shown}`, 'trains'],
+      [['inspect', first, '--model', 'path/to/model'], 'shows what would be learned'],
+      [['train', '--model', 'path/to/model', '--data', first], 'trains'],
     ],
   }
 }

@@ -29,7 +29,7 @@ export interface ExportOptions extends Pick<
   certificateRows?: number | undefined
   /** The largest mean divergence from the live model that passes, in nats; default by the type, see `boundOf`. */
   certificateBound?: number | undefined
-  /** The Python that llama-cpp-python or mlx-lm is looked for in; default python3. */
+  /** The Python that llama-cpp-python or mlx-lm is looked for in; default python3, on Windows python, else py. */
   python?: string | undefined
   /** Ends the export; nothing is left of it. */
   signal?: AbortSignal | undefined

@@ -26,8 +26,3 @@ export async function filesOf(
 export function isRunnerFile(name: string): boolean {
   return /^fettle_runner\/\w+\.py$/.test(name)
 }
-
-/** An argument for a shell. */
-export function quoted(argument: string): string {
-  return /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`
-}

@@ -1,6 +1,6 @@
 import { basename, join, resolve } from 'node:path'
-import { quoted } from './files.ts'
-import { runnerFolder } from './torch/python.ts'
+import { pythonFolder } from '../python.ts'
+import { quotedForSh } from '../shell-quoted.ts'
 import { runnerArguments, type RunnerOptions } from './torch/run-torch.ts'
 
 /** Schedulers that a command line is written for. */
@@ -24,12 +24,12 @@ export function commandFor(scheduler: Scheduler, input: CommandInput): string {
   const { handOff, output, model, nodes, gpus } = input
   const tail = [
     '-m fettle_runner',
-    quoted(resolve(handOff)),
-    `--output ${quoted(resolve(output))}`,
-    `--model ${quoted(model)}`,
+    quotedForSh(resolve(handOff)),
+    `--output ${quotedForSh(resolve(output))}`,
+    `--model ${quotedForSh(model)}`,
     ...runnerArguments(input),
   ].join(' ')
-  const path = `export PYTHONPATH=${quoted(runnerFolder())}:$PYTHONPATH`
+  const path = `export PYTHONPATH=${quotedForSh(pythonFolder())}:$PYTHONPATH`
   const name = basename(resolve(output))
   const made: { [S in Scheduler]: () => string } = {
     torchrun: () =>
@@ -40,7 +40,7 @@ export function commandFor(scheduler: Scheduler, input: CommandInput): string {
             ': "${HEAD:?is the name or address of the first machine}"',
             path,
             `torchrun --nnodes=${nodes} --nproc-per-node=${gpus} --max-restarts=3 --rdzv-backend=c10d \\`,
-            `  --rdzv-id=${quoted(name)} --rdzv-endpoint="$HEAD:29500" ${tail}`,
+            `  --rdzv-id=${quotedForSh(name)} --rdzv-endpoint="$HEAD:29500" ${tail}`,
           ].join('\n'),
     slurm: () =>
       [
@@ -53,7 +53,7 @@ export function commandFor(scheduler: Scheduler, input: CommandInput): string {
         '# Two minutes before its time is over the run saves a checkpoint and stops.',
         '#SBATCH --signal=B:TERM@120',
         path,
-        `trap 'touch ${quoted(join(resolve(output), 'stop'))}' TERM`,
+        `trap 'touch ${quotedForSh(join(resolve(output), 'stop'))}' TERM`,
         'export HEAD=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
         `srun torchrun --nnodes=${nodes} --nproc-per-node=${gpus} --max-restarts=3 --rdzv-backend=c10d \\`,
         `  --rdzv-id=$SLURM_JOB_ID --rdzv-endpoint=$HEAD:29500 ${tail} &`,
@@ -87,7 +87,7 @@ export function commandFor(scheduler: Scheduler, input: CommandInput): string {
         `    numProcPerNode: ${gpus}`,
         '    env:',
         '      - name: PYTHONPATH',
-        `        value: ${runnerFolder()}`,
+        `        value: ${pythonFolder()}`,
         '    command:',
         '      - bash',
         '      - -c',

@@ -72,11 +72,13 @@ test('another shell is refused', async () => {
 })
 
 test('fettle alone says what to do with what lies in the folder', async () => {
-  await writeFile(join(folder, 'rows.jsonl'), '{"text":"a"}\n')
-  await writeFile(join(folder, 'run.yaml'), 'model: path\ndata: [rows.jsonl]\n')
+  await writeFile(join(folder, 'my rows.jsonl'), '{"text":"a"}\n')
+  await writeFile(join(folder, 'run.yaml'), 'model: path\ndata: [my rows.jsonl]\n')
   await writeFile(join(folder, 'other.yaml'), 'name: nothing of ours\n')
-  const { code, stdout } = await runCli([], { cwd: folder })
+  const { code, stdout } = await runCli([], { cwd: folder, environment: { npm_command: 'exec' } })
   expect(code).toBe(0)
-  expect(stdout).toMatch(/In this folder\nrun\.yaml is a run file:\n {2}fettle inspect run\.yaml {2}shows/)
-  expect(stdout).toContain('fettle train --model path/to/model --data rows.jsonl  trains')
+  expect(stdout).toMatch(
+    /In this folder\nrun\.yaml is a run file:\n {2}npx fettle inspect run\.yaml {2}shows/,
+  )
+  expect(stdout).toContain("npx fettle train --model path/to/model --data 'my rows.jsonl'  trains")
 })

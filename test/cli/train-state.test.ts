@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { closeSync, existsSync, openSync, readdirSync, writeFileSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { killAndResume, moments, run as runToEnd } from '../../bench/kill/killed-run.ts'
 import { createRandom } from '../../src/random.ts'
@@ -23,8 +24,12 @@ const checkpoints = (folder: string) =>
   readdirSync(join(cwd, folder)).filter((name) => name.startsWith('checkpoint-'))
 
 /** Starts a run and does something at its third step; what it said, and how it ended. */
-async function atThirdStep(args: readonly string[], act: (child: ReturnType<typeof startCli>) => void) {
-  const child = startCli(args, { cwd })
+async function atThirdStep(
+  args: readonly string[],
+  act: (child: ReturnType<typeof startCli>) => void,
+  environment: Record<string, string> = {},
+) {
+  const child = startCli(args, { cwd, environment })
   const said = { stdout: '', stderr: '' }
   child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text))
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -50,6 +55,17 @@ test.each(['SIGTERM', 'SIGHUP'] as const)(
     expect(checkpoints(folder)).toHaveLength(1)
   },
 )
+
+test.skipIf(process.platform === 'win32')('Ctrl-Break saves a checkpoint and stops', async () => {
+  // Only Windows sends it: here the process tells it to itself, as Node does there.
+  const preload = join(cwd, 'ctrl-break.mjs')
+  writeFileSync(preload, "process.on('SIGUSR2', () => process.emit('SIGBREAK', 'SIGBREAK'))")
+  const environment = { NODE_OPTIONS: `--import ${pathToFileURL(preload)}` }
+  const once = await atThirdStep(long('break'), (child) => child.kill('SIGUSR2'), environment)
+  expect(once.code).toBe(130)
+  expect(jsonLines(once.stdout).at(-1)).toMatchObject({ type: 'end', interrupted: true })
+  expect(checkpoints('break')).toHaveLength(1)
+})
 
 test('one Ctrl-C that comes twice, as under npx, is one', async () => {
   const { code, stdout } = await atThirdStep(long('twice'), (child) => {

@@ -57,17 +57,17 @@ test('--json prints the events and nothing else', async () => {
 
 test('plain lines in a pipe: one for each step, no escape codes, whatever the width', async () => {
   const { code, stdout, stderr } = await runCli(
-    ['train', 'train.jsonl', ...small, ...steps, '--output-dir', 'b'],
+    ['train', 'train.jsonl', ...small, ...steps, '--output-dir', 'the run'],
     {
       cwd,
-      environment: { COLUMNS: '20' },
+      environment: { COLUMNS: '20', npm_command: 'exec' },
     },
   )
   expect(stderr).toBe('')
   expect(code).toBe(0)
   expect(stdout).not.toContain('\u001B')
   expect(stdout.match(/^step \d\/4 {2}loss \d+\.\d+/gm)).toHaveLength(4)
-  expect(stdout).toContain('Next:  fettle chat --model model --adapter b')
+  expect(stdout).toContain("Next:  npx fettle chat --model model --adapter 'the run'")
 })
 
 test('flags go before the run file', async () => {

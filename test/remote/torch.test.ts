@@ -1,8 +1,12 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { delimiter, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { defaultPython, pythonEnvironment } from '../../src/python.ts'
 import { commandFor } from '../../src/remote/index.ts'
 import { readTarget } from '../../src/remote/target.ts'
+import { endGroup, groupOptions } from '../../src/remote/torch/process-group.ts'
 import { findPython } from '../../src/remote/torch/python.ts'
 import { onTorch } from '../../src/remote/torch/run-torch.ts'
 import { train, type TrainEvent } from '../../src/train/index.ts'
@@ -50,6 +54,65 @@ test('bitsandbytes is asked for where the base is held in few bits only', async 
 
 test('no Python at all', async () => {
   await expect(findPython(join(workplace, 'none'))).rejects.toThrow(/no such program.*--python ~\/venv/)
+})
+
+test.each<[string, NodeJS.Platform, string[], string, string[]]>([
+  ['Windows', 'win32', ['python', 'py'], 'python', ['python']],
+  ['Windows with the launcher only', 'win32', ['py'], 'py', ['python', 'py']],
+  ['Windows without any', 'win32', [], 'python', ['python', 'py']],
+  ['others', 'linux', [], 'python3', []],
+])('what Python is called on %s', async (_, platform, there, name, asked) => {
+  const seen: string[] = []
+  const runs = async (each: string) => (seen.push(each), there.includes(each))
+  expect(await defaultPython(platform, runs)).toBe(name)
+  expect(seen).toEqual(asked)
+})
+
+test('Python is told to read and write UTF-8, and where the runner is', () => {
+  const { PYTHONPATH, PYTHONUTF8 } = pythonEnvironment({ PYTHONPATH: '/mine' })
+  expect(PYTHONPATH?.split(delimiter)).toEqual([join(import.meta.dirname, '..', '..', 'python'), '/mine'])
+  expect(PYTHONUTF8).toBe('1')
+})
+
+describe('a group of processes', () => {
+  const there = { pid: 41, exitCode: null, signalCode: null }
+
+  test('on Windows is ended by taskkill, with all that it started', () => {
+    const run = vi.fn()
+    endGroup(there, 'SIGTERM', 'win32', run)
+    expect(run).toHaveBeenCalledExactlyOnceWith('taskkill', ['/pid', '41', '/t', '/f'])
+    endGroup({ ...there, exitCode: 0 }, 'SIGTERM', 'win32', run)
+    endGroup({ ...there, pid: undefined }, 'SIGTERM', 'win32', run)
+    expect(run).toHaveBeenCalledOnce()
+    // No window, and no console that it shares with fettle: Ctrl-C is for fettle.
+    expect(groupOptions('win32')).toEqual({ windowsHide: true })
+  })
+
+  test.skipIf(process.platform === 'win32')('elsewhere by a signal', async () => {
+    const child = spawn('sh', ['-c', 'sleep 60 & echo $!; wait'], groupOptions())
+    const [started] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
+    endGroup(child, 'SIGTERM')
+    expect((await once(child, 'close')).at(1)).toBe('SIGTERM')
+    // Nobody may have waited for it yet.
+    await vi.waitFor(() => expect(isRunning(Number(started))).toBe(false), 5000)
+  })
+})
+
+/** Whether a process is there, and no zombie. */
+function isRunning(pid: number): boolean {
+  const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)], { encoding: 'utf8' })
+  return stdout.trim() !== '' && !stdout.startsWith('Z')
+}
+
+const hasPython = spawnSync('python3', ['--version']).status === 0
+test.skipIf(!hasPython)('what the runner asks the system', () => {
+  const cwd = join(import.meta.dirname, '..', '..', 'python')
+  const { status, stderr } = spawnSync('python3', ['-B', '-m', 'unittest', 'tests.test_system'], {
+    cwd,
+    encoding: 'utf8',
+  })
+  expect(stderr).toMatch(/Ran [1-9]\d* tests/)
+  expect(status).toBe(0)
 })
 
 async function eventsBy(script: string, output: string, stop?: AbortController): Promise<TrainEvent[]> {

@@ -4,6 +4,7 @@ import type { FinishReason } from '../../generate/index.ts'
 import type { LoadedModel } from '../../pipeline/index.ts'
 import { asJson } from '../generate.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'
+import { hear, keySignals } from '../terminal/interruptible.ts'
 import { toTerminal } from '../terminal/paint.ts'
 import { samplingOptions } from '../flags/sampling-flags.ts'
 import { terminalOf } from '../terminal/terminal.ts'
@@ -41,9 +42,9 @@ export async function converse(
       lines.close()
     }
   }
-  // At a terminal readline takes Ctrl-C; in a pipe it comes as a signal.
+  // At a terminal readline takes Ctrl-C; in a pipe, and from Ctrl-Break, it comes as a signal.
   lines.on('SIGINT', interrupt)
-  process.on('SIGINT', interrupt)
+  const deaf = hear(keySignals, interrupt)
   if (atTerminal)
     people.write(people.paint.dim('/help lists the commands, /exit leaves, Ctrl-C stops an answer\n'))
   let forgotten = 0
@@ -71,7 +72,7 @@ export async function converse(
       lines.prompt()
     }
   } finally {
-    process.off('SIGINT', interrupt)
+    deaf()
     lines.close()
   }
 

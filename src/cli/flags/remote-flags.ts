@@ -1,5 +1,6 @@
 import type { OpenedTarget } from '../../remote/index.ts'
 import { FettleError } from '../../error.ts'
+import { pythonNames } from '../../python.ts'
 import type { FlagValues } from '../command.ts'
 import { flagName, wholeNumber } from './flags.ts'
 
@@ -18,7 +19,7 @@ export const remoteFlags = {
     type: 'string',
     hint: 'path',
     group,
-    description: 'With --on: the Python that has torch; default python3',
+    description: `With --on: the Python that has torch; default ${pythonNames()[0]}`,
   },
   workers: { type: 'number', group, description: 'With --on ray: workers of the cluster; default 1' },
   remoteModel: {

@@ -1,4 +1,4 @@
-import { interruptedCode } from '../terminal/interruptible.ts'
+import { hear, interruptedCode, keySignals } from '../terminal/interruptible.ts'
 import { createProgressLine, type Terminal } from '../terminal/terminal.ts'
 import { plural } from '../../plural.ts'
 
@@ -23,8 +23,11 @@ export function startReading(all: boolean, terminal: Terminal): Reading {
   const line = createProgressLine(terminal)
   let isInterrupted = false
   let drawn = performance.now()
-  const stop = (): void => void (isInterrupted = true)
-  process.once('SIGINT', stop)
+  const deaf = hear(keySignals, () => {
+    isInterrupted = true
+    // A second one ends the process at once.
+    deaf()
+  })
   return {
     get code() {
       return isInterrupted ? interruptedCode : 0
@@ -39,7 +42,7 @@ export function startReading(all: boolean, terminal: Terminal): Reading {
     },
     end() {
       line.clear()
-      process.removeListener('SIGINT', stop)
+      deaf()
     },
   }
 }

@@ -5,6 +5,7 @@ import { packageFolder } from '../../version.ts'
 import { defineCommand } from '../command.ts'
 import { wholeNumber } from '../flags/flags.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'
+import { hear, keySignals } from '../terminal/interruptible.ts'
 import { siteServer, sizeOf } from './site-server.ts'
 import { terminalOf } from '../terminal/terminal.ts'
 
@@ -46,7 +47,12 @@ export const site = defineCommand({
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
     if (json) writeJsonLine({ url })
     else terminalOf(process.stdout).write(`${url}  (Ctrl-C ends it)\n`)
-    await new Promise<void>((resolve) => process.once('SIGINT', resolve))
+    await new Promise<void>((resolve) => {
+      const deaf = hear(keySignals, () => {
+        deaf()
+        resolve()
+      })
+    })
     server.closeAllConnections()
     server.close()
   },

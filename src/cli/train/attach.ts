@@ -1,5 +1,5 @@
 import { attach as attachTo, cancel } from '../../remote/index.ts'
-import { interruptedCode } from '../terminal/interruptible.ts'
+import { hear, interruptedCode, keySignals } from '../terminal/interruptible.ts'
 import { whenOutputCloses } from '../terminal/closed-output.ts'
 import { defineCommand } from '../command.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'
@@ -29,7 +29,7 @@ export const attach = defineCommand({
       stop.abort()
       view?.say('Stopping after this step, with a checkpoint. Ctrl-C again leaves it at that.')
     }
-    process.on('SIGINT', interrupt)
+    const deaf = hear(keySignals, interrupt)
     whenOutputCloses(() => process.exit(0))
     try {
       for await (const event of attachTo(folder, stop.signal)) {
@@ -39,7 +39,7 @@ export const attach = defineCommand({
       }
     } finally {
       view?.close()
-      process.off('SIGINT', interrupt)
+      deaf()
     }
     return 0
   },

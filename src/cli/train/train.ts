@@ -1,10 +1,12 @@
+import { venvPython } from '../../python.ts'
 import { AutoModelForCausalLM } from '../../model/index.ts'
 import { loadTokenizer } from '../../pipeline/index.ts'
 import { isDivergence, train as trainBy } from '../../train/index.ts'
-import { endSignals, interruptedCode } from '../terminal/interruptible.ts'
+import { endSignals, hear, interruptedCode, keySignals } from '../terminal/interruptible.ts'
 import { whenOutputCloses } from '../terminal/closed-output.ts'
 import { collectGarbage } from '../collect-garbage.ts'
 import { defineCommand } from '../command.ts'
+import { commandLine } from '../command-line.ts'
 import { writeJsonLine } from '../terminal/json-lines.ts'
 import { pathsOf } from '../flags/model-flags.ts'
 import { showNotices } from '../terminal/notices.ts'
@@ -18,6 +20,8 @@ import { terminalOf } from '../terminal/terminal.ts'
 const patienceMs = 250
 /** Nobody presses Ctrl-C twice in this time. */
 const repeatMs = 300
+
+const isKey = (signal: NodeJS.Signals): boolean => keySignals.some((name) => name === signal)
 
 /** Trains as a run file and flags say. */
 export const train = defineCommand({
@@ -36,7 +40,7 @@ export const train = defineCommand({
     'train run.yaml',
     'train run.yaml --learning-rate 1e-4 --lora-r 32 --json > events.jsonl',
     'train run.yaml --resume',
-    'train run.yaml --on torch --python ~/venv/bin/python',
+    `train run.yaml --on torch --python ${venvPython}`,
   ],
   async run(flags, { positionals, repeated }) {
     const options = await readRun(flags, positionals, repeated)
@@ -66,11 +70,12 @@ export const train = defineCommand({
     const stop = new AbortController()
     // Where another machine computes, a terminal that closes ends nothing: fettle attach comes back to the run.
     const heard = target === undefined ? endSignals : endSignals.filter((name) => name !== 'SIGHUP')
+    let deaf = (): void => {}
     let interruptedAt = 0
     const interrupt = (signal: NodeJS.Signals): void => {
       if (stop.signal.aborted) {
         // npx hands on a signal that the terminal has sent already, and a supervisor repeats its own: only a person's second one counts.
-        if (signal !== 'SIGINT' || performance.now() - interruptedAt <= repeatMs) return
+        if (!isKey(signal) || performance.now() - interruptedAt <= repeatMs) return
         const leave = (problem?: string): never => {
           if (problem !== undefined) people.write(`${problem}\n`)
           process.exit(interruptedCode)
@@ -86,7 +91,7 @@ export const train = defineCommand({
       else people.write(`${note}\n`)
     }
     // Somebody else must be told to stop, even before the first step.
-    if (target) for (const signal of heard) process.on(signal, interrupt)
+    if (target) deaf = hear(heard, interrupt)
     const resumed = (): void => view?.resumed()
     process.on('SIGCONT', resumed)
     // Nothing trained is lost because nobody listens any more.
@@ -104,7 +109,7 @@ export const train = defineCommand({
         execute: target?.execute,
       })) {
         // Until now there was nothing to save, and a signal ended the process at once, whatever it was busy with.
-        if (event.type === 'start' && !target) for (const signal of heard) process.on(signal, interrupt)
+        if (event.type === 'start' && !target) deaf = hear(heard, interrupt)
         // Those of the adapter that the run goes on from.
         if (event.type === 'start') showNotices(model.notices.slice(notices.length))
         if (view) view.show(event)
@@ -119,7 +124,15 @@ export const train = defineCommand({
           view?.say(`\nGo on with:  ${unbroken(resumeCommand(folder))}`)
         } else if (options.method !== 'reward')
           view?.say(
-            `\nNext:  ${unbroken(`fettle chat --model ${options.model}${model.adapterConfig ? ` --adapter ${event.output_dir}` : ''}${quantization ? ` --quantization ${quantization}` : ''}`)}`,
+            `\nNext:  ${unbroken(
+              commandLine([
+                'chat',
+                '--model',
+                options.model,
+                ...(model.adapterConfig ? ['--adapter', event.output_dir] : []),
+                ...(quantization ? ['--quantization', quantization] : []),
+              ]),
+            )}`,
           )
       }
     } catch (error) {
@@ -132,7 +145,7 @@ export const train = defineCommand({
       throw error
     } finally {
       view?.close()
-      for (const signal of heard) process.off(signal, interrupt)
+      deaf()
       process.off('SIGCONT', resumed)
       if (options.method === 'grpo') endWithoutWaiting()
     }
@@ -157,8 +170,5 @@ function resumeCommand(folder: string | undefined): string {
   const at = given.findIndex((argument) => argument.startsWith('--resume'))
   // The flag goes, and with it the value that may stand behind it.
   if (at >= 0) given.splice(at, given[at].includes('=') || given[at + 1]?.startsWith('--') !== false ? 1 : 2)
-  const quoted = [...given, '--resume', ...(folder === undefined ? [] : [folder])].map((argument) =>
-    /[^\w@%+=:,./-]/.test(argument) ? `'${argument.replaceAll("'", "'\\''")}'` : argument,
-  )
-  return `fettle ${quoted.join(' ')}`
+  return commandLine([...given, '--resume', ...(folder === undefined ? [] : [folder])])
 }

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
 import { hashFile, passingPath, removePath } from '../../formats/index.ts'
 import type { ModelPaths } from '../../pipeline/index.ts'
+import { defaultPython } from '../../python.ts'
 import { version } from '../../version.ts'
 import type { ExportSource } from '../format.ts'
 import type { ExportOptions } from '../options.ts'
@@ -91,7 +92,8 @@ export async function compareForms(
   options: ComparedOptions & { folder: string },
 ): Promise<Unjudged[]> {
   const { prompts, comparing, speech } = asked
-  const { quantization, doubleQuantization, engine, threads, python = 'python3' } = options
+  const { quantization, doubleQuantization, engine, threads } = options
+  const python = options.python ?? (await defaultPython())
   const capacity = Math.max(...prompts.map(({ ids }) => ids.length)) + newTokens + 1
   const load: FettleLoading = {
     quantization: quantization ?? null,

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { delimiter, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { FettleError } from '../../error.ts'
-import { packageFolder } from '../../version.ts'
+import { pythonEnvironment } from '../../python.ts'
 import type { RenderedPrompt } from './prompt-request.ts'
 import type { Runner } from './runner.ts'
 
@@ -36,13 +35,10 @@ export async function pythonRunner(
   form: PythonForm,
   python: string,
 ): Promise<Runner | undefined> {
-  const { PYTHONPATH } = process.env
   const child = spawn(python, ['-m', 'fettle_certificate', runtime, JSON.stringify(form)], {
     stdio: ['pipe', 'pipe', 'ignore'],
-    env: {
-      ...process.env,
-      PYTHONPATH: [join(packageFolder(), 'python'), ...(PYTHONPATH ? [PYTHONPATH] : [])].join(delimiter),
-    },
+    env: pythonEnvironment(),
+    windowsHide: true,
   })
   const failed = once(child, 'error').then(() => undefined)
   child.stdin.on('error', () => {})

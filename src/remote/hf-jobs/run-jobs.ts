@@ -8,7 +8,7 @@ import { filesOf, isRunnerFile } from '../files.ts'
 import { writeHandOff } from '../hand-off/write-hand-off.ts'
 import { writeRemoteRecord } from '../record.ts'
 import { createEventReader } from '../run-events.ts'
-import { runnerFolder } from '../torch/python.ts'
+import { pythonFolder } from '../../python.ts'
 import type { RunnerOptions } from '../torch/run-torch.ts'
 import { jobsToken, openHub, type Hub, type JobRequest } from './hub.ts'
 import { costText, hardwareOf, isProcessor, planJob } from './plan-job.ts'
@@ -78,7 +78,7 @@ interface Uploaded {
 }
 
 async function handedFiles(folder: string): Promise<Uploaded[]> {
-  const runner = await filesOf(runnerFolder(), isRunnerFile)
+  const runner = await filesOf(pythonFolder(), isRunnerFile)
   const rows = (await filesOf(folder)).map(({ name, path }) => ({ name: `hand-off/${name}`, path }))
   return Promise.all(
     [...runner, ...rows].map(async ({ name, path }) => ({ path: name, content: await openAsBlob(path) })),

@@ -4,11 +4,12 @@ import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FettleError, clipText } from '../../error.ts'
 import type { Execute, TrainEvent } from '../../train/index.ts'
-import { filesOf, isRunnerFile, quoted } from '../files.ts'
+import { filesOf, isRunnerFile } from '../files.ts'
+import { quotedForSh } from '../../shell-quoted.ts'
 import { writeHandOff } from '../hand-off/write-hand-off.ts'
 import { writeRemoteRecord } from '../record.ts'
 import { createEventReader, linesOf } from '../run-events.ts'
-import { runnerFolder } from '../torch/python.ts'
+import { pythonFolder } from '../../python.ts'
 import { runnerArguments, stopFile, type RunnerOptions } from '../torch/run-torch.ts'
 import { ConnectionError } from './http.ts'
 import { createJobsClient, mostUploaded, type JobsClient } from './jobs-client.ts'
@@ -63,7 +64,7 @@ export function onRay(
       ...runnerArguments(how),
     ]
     await client.submit({
-      entrypoint: command.map(quoted).join(' '),
+      entrypoint: command.map(quotedForSh).join(' '),
       submission_id: job,
       runtime_env: {
         working_dir,
@@ -83,7 +84,7 @@ export function onRay(
 /** The runner, and with it the hand-off where Ray takes both in one piece; else the cluster reads it from shared storage. */
 async function packed(folder: string): Promise<{ archive: Buffer; hasRows: boolean }> {
   const most = mostUploaded * 0.95
-  const runner = await filesOf(runnerFolder(), isRunnerFile)
+  const runner = await filesOf(pythonFolder(), isRunnerFile)
   const rows = (await filesOf(folder)).map(({ name, path }) => ({ name: `hand-off/${name}`, path }))
   const both = await zipOf([...runner, ...rows], most)
   if (both) return { archive: both, hasRows: true }
@@ -177,7 +178,7 @@ const ownStopMs = 8000
 /** Leaves the file that workers look for: by way of the cluster, which may see other folders than this machine. */
 async function askToStop(client: JobsClient, output: string): Promise<void> {
   await client.submit({
-    entrypoint: `touch ${quoted(join(output, stopFile))}`,
+    entrypoint: `touch ${quotedForSh(join(output, stopFile))}`,
     submission_id: `fettle-stop-${randomUUID()}`,
     runtime_env: {},
   })

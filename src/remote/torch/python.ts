@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process'
-import { delimiter, join } from 'node:path'
 import { FettleError, type Problem } from '../../error.ts'
-import { packageFolder } from '../../version.ts'
+import { defaultPython, venvPython } from '../../python.ts'
 
 /** A Python that can run the runner. */
 export interface Python {
@@ -33,11 +32,12 @@ print(json.dumps(found))
 /**
  * Finds a Python with what the runner needs.
  *
- * @param given      of `--python`; default python3
+ * @param named      by `--python`; default what Python is called here
  * @param quantized  whether the base is held in 4 or 8 bits
  * @throws FettleError that says what is missing and how to install it
  */
-export async function findPython(given = 'python3', quantized = false): Promise<Python> {
+export async function findPython(named?: string, quantized = false): Promise<Python> {
+  const given = named ?? (await defaultPython())
   const wanted: Record<string, string> = { ...needed, ...(quantized && quantizing) }
   const versions = await askVersions(given, Object.keys(wanted))
   const install = `${given} -m pip install -U ${Object.keys(wanted).join(' ')}`
@@ -59,19 +59,24 @@ export async function findPython(given = 'python3', quantized = false): Promise<
 
 function askVersions(python: string, names: readonly string[]): Promise<Record<string, string>> {
   return new Promise((resolve, reject) => {
-    execFile(python, ['-c', question, ...names], { timeout: 30_000 }, (error, stdout, stderr) => {
-      const answer = /^\{.*\}$/m.exec(stdout)
-      if (!error && answer) return resolve(JSON.parse(answer[0]) as Record<string, string>)
-      const isMissing = error !== null && 'code' in error && error.code === 'ENOENT'
-      reject(
-        new FettleError({
-          place: `--python ${python}`,
-          found: isMissing ? 'no such program' : (stderr.trim().split('\n').at(-1) ?? '').slice(0, 200),
-          expected: 'Python 3.10 or newer, with torch, transformers, peft and safetensors',
-          cure: 'Install Python, or name the one of an environment: --python ~/venv/bin/python.',
-        }),
-      )
-    })
+    execFile(
+      python,
+      ['-c', question, ...names],
+      { timeout: 30_000, windowsHide: true },
+      (error, stdout, stderr) => {
+        const answer = /^\{.*\}$/m.exec(stdout)
+        if (!error && answer) return resolve(JSON.parse(answer[0]) as Record<string, string>)
+        const isMissing = error !== null && 'code' in error && error.code === 'ENOENT'
+        reject(
+          new FettleError({
+            place: `--python ${python}`,
+            found: isMissing ? 'no such program' : (stderr.trim().split('\n').at(-1) ?? '').slice(0, 200),
+            expected: 'Python 3.10 or newer, with torch, transformers, peft and safetensors',
+            cure: `Install Python, or name the one of an environment: --python ${venvPython}.`,
+          }),
+        )
+      },
+    )
   })
 }
 
@@ -81,19 +86,4 @@ function isBelow(found: string, least: string): boolean {
   const [own, other] = [numbers(found), numbers(least)]
   const at = other.findIndex((number, i) => number !== (own[i] ?? 0))
   return at >= 0 && (own[at] ?? 0) < other[at]
-}
-
-/** Where fettle's package has the runner. */
-export function runnerFolder(): string {
-  return join(packageFolder(), 'python')
-}
-
-/** The environment in which Python finds the runner. */
-export function runnerEnvironment(environment: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  const { PYTHONPATH } = environment
-  return {
-    ...environment,
-    PYTHONPATH: [runnerFolder(), ...(PYTHONPATH ? [PYTHONPATH] : [])].join(delimiter),
-    PYTHONUNBUFFERED: '1',
-  }
 }

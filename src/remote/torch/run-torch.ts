@@ -3,11 +3,13 @@ import { createWriteStream } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
+import { pythonEnvironment } from '../../python.ts'
 import type { Execute, TrainEvent } from '../../train/index.ts'
 import { writeHandOff } from '../hand-off/write-hand-off.ts'
 import { createEventReader, linesOf } from '../run-events.ts'
 import type { Target } from '../target.ts'
-import { runnerEnvironment, type Python } from './python.ts'
+import { endGroup, groupOptions } from './process-group.ts'
+import type { Python } from './python.ts'
 
 /** How the runner computes; what is left out it decides. */
 export interface RunnerOptions {
@@ -35,8 +37,8 @@ export function onTorch(target: LocalTarget, python: Python, how: RunnerOptions)
         String(process.pid),
         '--exit-zero',
       ],
-      // A group of its own: the terminal's Ctrl-C is for fettle, which tells it to stop.
-      { env: runnerEnvironment(), stdio: ['ignore', 'pipe', 'pipe'], detached: true },
+      // The terminal's Ctrl-C is for fettle, which tells it to stop.
+      { env: pythonEnvironment(), stdio: ['ignore', 'pipe', 'pipe'], ...groupOptions() },
     )
     const kill = (): void => endGroup(child, 'SIGKILL')
     process.on('exit', kill)
@@ -128,14 +130,4 @@ async function* eventsOf(
     },
     { exitCode: 1, cause: error },
   )
-}
-
-/** Ends a process and what it started. */
-function endGroup({ pid, exitCode, signalCode }: ChildProcess, by: NodeJS.Signals): void {
-  if (pid === undefined || exitCode !== null || signalCode !== null) return
-  try {
-    process.kill(-pid, by)
-  } catch {
-    // It is gone.
-  }
 }
