@@ -26,8 +26,15 @@ const python = join(values.peers, 'venv/bin/python')
 const folder = mkdtempSync(join(tmpdir(), 'fettle-fuzz-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 process.on('SIGINT', () => process.exit(130))
+const names = targets.map(({ name }) => name)
+const chosen = values.target.split(',')
+const unknown = chosen.find((name) => !names.includes(name))
+if (unknown !== undefined) {
+  console.error(`--target ${unknown}: no such target; expected some of ${names.join(', ')}`)
+  process.exit(2)
+}
 let faults = 0
-for (const target of values.target.split(',')) {
+for (const target of chosen) {
   const verdict = await runCampaign({
     target,
     seed: Number(values.seed),
