@@ -54,6 +54,14 @@ struct TileResult {
   bool add = false;
 };
 
+// Makes clang add to a sum in its register. It would load the next row ahead of the additions to this one, which takes one register
+// more than the 16 there are with three columns: each step then moved all sums, and kept two in memory.
+inline void keepSum([[maybe_unused]] vf& sum) {
+#if defined(__clang__) && FETTLE_X86
+  asm volatile("" : "+v"(sum));
+#endif
+}
+
 template <int V, class C>
 __attribute__((noinline)) void attentionTile(const TileLeft<C>& left, const TileRight<C>& right, int64_t units, int terms,
                                              const TileResult& result) {
@@ -75,7 +83,10 @@ __attribute__((noinline)) void attentionTile(const TileLeft<C>& left, const Tile
       for (int i = 0; i < R; i++) {
         const auto row = Product::left(a[i] + k);
 #pragma GCC unroll 3
-        for (int j = 0; j < V; j++) acc[which][i][j] = Product::add(acc[which][i][j], row, columns[j]);
+        for (int j = 0; j < V; j++) {
+          acc[which][i][j] = Product::add(acc[which][i][j], row, columns[j]);
+          if constexpr (V == 3) keepSum(acc[which][i][j]);
+        }
       }
       b += unitStride;
     };
