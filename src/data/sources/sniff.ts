@@ -16,16 +16,26 @@ export async function sniff(input: string | ByteInput): Promise<{ kind: FileKind
   const place = placeOf(input)
   const chunks = readBytes(input, 'rows')
   let start = Buffer.alloc(0)
-  while (start.length < mostLookedAt && start.toString('latin1').trim().length < 8) {
-    const { value, done } = await chunks.next()
-    if (done === true) break
-    start = Buffer.concat([start, value])
+  const findKind = async (): Promise<FileKind> => {
+    while (start.length < mostLookedAt && start.toString('latin1').trim().length < 8) {
+      const { value, done } = await chunks.next()
+      if (done === true) break
+      start = Buffer.concat([start, value])
+    }
+    return kindOfBytes(start, place)
   }
-  const kind = kindOfBytes(start, place)
   const joined = async function* (): AsyncGenerator<Buffer> {
-    if (start.length > 0) yield start
-    yield* chunks
+    try {
+      if (start.length > 0) yield start
+      yield* chunks
+    } finally {
+      await chunks.return(undefined)
+    }
   }
+  const kind = await findKind().catch(async (error: unknown) => {
+    await chunks.return(undefined)
+    throw error
+  })
   return { kind, bytes: { place, open: () => Readable.from(joined(), { objectMode: false }) } }
 }
 

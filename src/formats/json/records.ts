@@ -17,10 +17,15 @@ export async function* readJsonRecords(
 ): AsyncGenerator<JsonRecord> {
   const path = placeOf(input)
   const chunks = readBytes(input, path.endsWith('.json') ? 'a JSON file' : 'a JSON lines file')
-  const { start, isList } = await readStart(chunks)
-  const all = joined(start, chunks)
-  // A list may be one line of any length: only objects are read by lines.
-  yield* isList ? readJsonValues(path, all, options) : readJsonLines(path, all, options)
+  try {
+    const { start, isList } = await readStart(chunks)
+    const all = joined(start, chunks)
+    // A list may be one line of any length: only objects are read by lines.
+    yield* isList ? readJsonValues(path, all, options) : readJsonLines(path, all, options)
+  } finally {
+    // Closes the file, also where nobody reads to the end.
+    await chunks.return(undefined)
+  }
 }
 
 /** The beginning of a file, up to its first character that is not white space. */

@@ -24,8 +24,21 @@ export async function* readArrowMessages(
   input: string | ByteInput,
   decode: (bytes: Uint8Array) => Message<MessageHeader>,
 ): AsyncGenerator<ArrowMessage> {
-  const place = placeOf(input)
-  const bytes = createTaker(readBytes(input, 'a file of Arrow'))
+  const chunks = readBytes(input, 'a file of Arrow')
+  try {
+    yield* messagesOf(chunks, placeOf(input), decode)
+  } finally {
+    // Closes the file, also where nobody reads to the end.
+    await chunks.return(undefined)
+  }
+}
+
+async function* messagesOf(
+  chunks: AsyncGenerator<Buffer>,
+  place: string,
+  decode: (bytes: Uint8Array) => Message<MessageHeader>,
+): AsyncGenerator<ArrowMessage> {
+  const bytes = createTaker(chunks)
   let count = 0
   const broken = (found: string): FettleError =>
     new FettleError({

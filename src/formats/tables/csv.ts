@@ -36,10 +36,22 @@ export async function* readCsv(
   input: string | ByteInput,
   settings: TableSettings = {},
 ): AsyncGenerator<TableRow> {
+  const chunks = withoutLines(decoded(input), settings.skippedLines ?? 0)
+  try {
+    yield* rowsOf(chunks, placeOf(input), settings)
+  } finally {
+    // Closes the file, also where nobody reads to the end.
+    await chunks.return(undefined)
+  }
+}
+
+async function* rowsOf(
+  chunks: AsyncGenerator<string>,
+  path: string,
+  settings: TableSettings,
+): AsyncGenerator<TableRow> {
   const { parse } = await import('csv-parse')
-  const path = placeOf(input)
   const { columnNames, skippedLines = 0, hasHeader = columnNames === undefined } = settings
-  const chunks = withoutLines(decoded(input), skippedLines)
   const { value: start = '' } = await chunks.next()
   const names = columnNames && checkNames([...columnNames], path)
   const parser = parse({

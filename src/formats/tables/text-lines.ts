@@ -19,7 +19,8 @@ export async function* readTextLines(
   unit: TextUnit = 'line',
 ): AsyncGenerator<{ text: string; line: number }> {
   const path = placeOf(input)
-  const lines = createLineSource(readBytes(input, 'a text file'))
+  const bytes = readBytes(input, 'a text file')
+  const lines = createLineSource(bytes)
   let kept: string[] = []
   let characters = 0
   let first = 1
@@ -29,19 +30,24 @@ export async function* readTextLines(
     characters = 0
     return text.trim() === '' ? [] : [{ text, line: first }]
   }
-  for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
-    if (line.isTooLong) throw tooLong(line.number, 'line')
-    const text = decodeUtf8(line.bytes, `${path}:${line.number}`, line.number === 1).replace(/\r$/, '')
-    if (unit === 'paragraph' && text === '') yield* take()
-    else {
-      if (kept.length === 0) first = line.number
-      kept.push(text)
-      characters += text.length + 1
+  try {
+    for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+      if (line.isTooLong) throw tooLong(line.number, 'line')
+      const text = decodeUtf8(line.bytes, `${path}:${line.number}`, line.number === 1).replace(/\r$/, '')
+      if (unit === 'paragraph' && text === '') yield* take()
+      else {
+        if (kept.length === 0) first = line.number
+        kept.push(text)
+        characters += text.length + 1
+      }
+      if (unit === 'line') yield* take()
+      if (characters > mostCharacters) throw tooLong(first, unit)
     }
-    if (unit === 'line') yield* take()
-    if (characters > mostCharacters) throw tooLong(first, unit)
+    yield* take()
+  } finally {
+    // Closes the file, also where nobody reads to the end.
+    await bytes.return(undefined)
   }
-  yield* take()
 
   function tooLong(number: number, what: TextUnit): FettleError {
     return new FettleError({
