@@ -1,4 +1,4 @@
-// How evenly a pass uses its experts; the formulas stand in src/engine/reference/balance.ts.
+// How evenly a pass uses its experts; the formulas stand in src/engine/reference/experts/balance.ts.
 // Tokens are divided between threads where each has a gradient of its own; sums over tokens run in their order, by one thread: they
 // are a few thousand exponentials.
 #pragma once

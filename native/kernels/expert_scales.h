@@ -1,4 +1,4 @@
-// A factor of each expert on the weights of the rows that go to it; the formula stands in src/engine/reference/experts.ts. R is a few
+// A factor of each expert on the weights of the rows that go to it; the formula stands in src/engine/reference/experts/scale-experts.ts. R is a few
 // thousand: one thread does it.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Which experts each token goes to, and rows to experts and back; the formulas stand in src/engine/reference/experts.ts.
+// Which experts each token goes to, and rows to experts and back; the formulas stand in src/engine/reference/experts/route.ts.
 //
 // A token's choice is made by one thread; then one pass over all tokens, an expert after the other, gives each chosen expert its
 // row: R is a few thousand, and the experts' products take a thousand times as long. Sums over a token's rows run in their order.
