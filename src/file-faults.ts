@@ -57,6 +57,17 @@ const windowsFaults: Record<string, FileFault> = {
 /** Those that have several causes: what was refused tells more. */
 const vague: readonly string[] = ['EACCES', 'EPERM', 'EBUSY', 'ETXTBSY', 'EIO', 'UNKNOWN']
 
+/** Calls for a file that is open, whose errors name none. */
+const ofOpenFiles: readonly unknown[] = ['read', 'write', 'fsync', 'fdatasync', 'ftruncate', 'fstat', 'close']
+
+/** Whether a refusal is of a file: a signal to another process, a port and a connection are refused by the same codes. */
+function isOfFile(error: Error): boolean {
+  return (
+    ('path' in error && typeof error.path === 'string') ||
+    ('syscall' in error && ofOpenFiles.includes(error.syscall))
+  )
+}
+
 /** What an error of the file system says; undefined for other errors, which may be mistakes in a program. */
 export function fileFault(
   error: unknown,
@@ -64,6 +75,7 @@ export function fileFault(
 ): FileFault | undefined {
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return undefined
   const { code } = error
+  if ((code === 'EACCES' || code === 'EPERM') && !isOfFile(error)) return undefined
   const own = platform === 'win32' && Object.hasOwn(windowsFaults, code) ? windowsFaults[code] : undefined
   const fault = own ?? (Object.hasOwn(faults, code) ? faults[code] : undefined)
   if (fault === undefined || !('syscall' in error) || typeof error.syscall !== 'string') return fault

@@ -62,6 +62,31 @@ const cases: {
     code: 2,
     lines: ['error runs/x: not permitted (EPERM, mkdir). Check who may read and write there.'],
   },
+  ...(['win32', 'linux'] as const).flatMap((platform) =>
+    (
+      [
+        ['EPERM', 'kill'],
+        ['EACCES', 'listen'],
+        ['EACCES', 'connect'],
+      ] as const
+    ).map(([code, syscall]) => ({
+      name: `${code} of ${syscall} on ${platform} is not of a file`,
+      error: Object.assign(new Error(`${syscall} ${code}`), { code, syscall, address: '::', port: 80 }),
+      platform,
+      code: 1,
+      lines: [`error ${syscall} ${code}`, /at .*report-error\.test/, /Please report it/],
+    })),
+  ),
+  {
+    name: 'what is not permitted of an open file',
+    error: Object.assign(new Error('EPERM: operation not permitted, write'), {
+      code: 'EPERM',
+      syscall: 'write',
+    }),
+    platform: 'linux',
+    code: 2,
+    lines: ['error EPERM: not permitted (EPERM, write). Check who may read and write there.'],
+  },
   ...['Array buffer allocation failed', 'out of memory: 512 MiB for weights', 'std::bad_alloc'].map(
     (message) => ({
       name: `no memory: ${message}`,
