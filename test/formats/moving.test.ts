@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { movePath } from '../../src/formats/index.ts'
+import { movePath, removePath } from '../../src/formats/index.ts'
 
 let folder = ''
 beforeEach(async () => {
@@ -10,7 +11,7 @@ beforeEach(async () => {
   await writeFile(join(folder, 'new'), 'new')
   await writeFile(join(folder, 'old'), 'old')
 })
-afterEach(() => rm(folder, { recursive: true }))
+afterEach(() => rm(folder, { recursive: true, force: true }))
 
 /** Renames after so many refusals, and counts how often it was asked. */
 function refusing(times: number, code: string) {
@@ -26,11 +27,22 @@ function refusing(times: number, code: string) {
 const move = (platform: NodeJS.Platform, renameOnce: typeof rename) =>
   movePath(join(folder, 'new'), join(folder, 'old'), platform, renameOnce)
 
-test.each(['EACCES', 'EPERM', 'EBUSY'])('on Windows %s is waited out', async (code) => {
+test.each(['EACCES', 'EPERM', 'EBUSY', 'UNKNOWN'])('on Windows %s is waited out', async (code) => {
   const { asked, renameOnce } = refusing(3, code)
   await move('win32', renameOnce)
   expect(asked.count).toBe(4)
   expect(await readFile(join(folder, 'old'), 'utf8')).toBe('new')
+})
+
+test.each(['EACCES', 'UNKNOWN', 'ENOTEMPTY'])('and so where it is removed: %s', async (code) => {
+  let asked = 0
+  await removePath(folder, 'win32', async (path, options) => {
+    asked += 1
+    if (asked <= 2) throw Object.assign(new Error(`${code}: refused, rm`), { code })
+    await rm(path, options)
+  })
+  expect(asked).toBe(3)
+  expect(existsSync(folder)).toBe(false)
 })
 
 test.each([

@@ -1,9 +1,9 @@
-import { open, rm, stat, type FileHandle } from 'node:fs/promises'
+import { open, stat, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { FettleError } from '../../error.ts'
 import { makeFolder, syncFolder } from './folder.ts'
 import { passingPath } from './passing-name.ts'
-import { movePath } from './moving.ts'
+import { movePath, removePath } from './moving.ts'
 import { explainUnwritable } from './unwritable.ts'
 
 /** Where the content of a file that is being written goes; each call appends. */
@@ -38,7 +38,7 @@ export async function writeAtomically(
     await movePath(temporary, path)
     await syncFolder(folder)
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => {})
+    await removePath(temporary).catch(() => {})
     throw explainUnwritable(path, error, bytes)
   }
 }

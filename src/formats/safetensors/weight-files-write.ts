@@ -1,6 +1,6 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic.ts'
+import { removePath } from '../files/moving.ts'
 import { bytesPerElement } from './safetensors.ts'
 import { writeSafetensors, type TensorToWrite } from './safetensors-write.ts'
 import { indexName, singleName } from './weight-names.ts'
@@ -18,7 +18,7 @@ export async function writeWeightFiles(
   const shards = inShards(tensors, maxBytes)
   if (shards.length <= 1) {
     await writeSafetensors(join(folder, singleName), tensors)
-    await rm(join(folder, indexName), { force: true })
+    await removePath(join(folder, indexName))
     return
   }
   const five = (number: number) => String(number).padStart(5, '0')
@@ -36,7 +36,7 @@ export async function writeWeightFiles(
     ),
   }
   await writeFileAtomic(join(folder, indexName), `${JSON.stringify(index, null, 2)}\n`)
-  await rm(join(folder, singleName), { force: true })
+  await removePath(join(folder, singleName))
 }
 
 function inShards(tensors: readonly TensorToWrite[], maxBytes: number): TensorToWrite[][] {

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
-import { open, readFile, rm } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Document } from '../../batch/index.ts'
 import { FettleError } from '../../error.ts'
-import { makeFolder, writeAtomically } from '../../formats/index.ts'
+import { makeFolder, removePath, writeAtomically } from '../../formats/index.ts'
 import {
   dueSteps,
   learningRateAt,
@@ -45,7 +45,7 @@ export async function writeHandOff<D extends Document>(
   const start = await handedStart(task, task.folder, given === undefined)
   const folder = given ?? join(task.folder.path, 'hand-off')
   await makeFolder(folder)
-  await rm(join(folder, 'run.json'), { force: true })
+  await removePath(join(folder, 'run.json'))
   await start.write(join(folder, 'adapter_init'))
   const rows = createShardWriter(folder, 'shard')
   const due = dueSteps(options, data)
@@ -100,7 +100,7 @@ export async function writeHandOff<D extends Document>(
     return { folder, steps: data.steps, rows: rows.rows, parameters: start.size, notes }
   } finally {
     await steps.close().catch(() => {})
-    await rm(listed, { force: true })
+    await removePath(listed)
   }
 }
 

@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isSamePlace, removePath, writeFileAtomic } from '../../formats/index.ts'
 import { templateFolder } from '../files.ts'
@@ -15,7 +15,7 @@ export async function saveTokenizer(
 ): Promise<void> {
   // What a former save left there would win over what is saved now.
   await removePath(join(folder, templateFolder))
-  if (!files.has('chat_template.jinja')) await rm(join(folder, 'chat_template.jinja'), { force: true })
+  if (!files.has('chat_template.jinja')) await removePath(join(folder, 'chat_template.jinja'))
   if (sentencePiece !== undefined && !isSamePlace(dirname(sentencePiece), folder))
     await writeFileAtomic(join(folder, 'tokenizer.model'), await readFile(sentencePiece))
   for (const [name, content] of files) await writeFileAtomic(join(folder, name), content)
