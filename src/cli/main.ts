@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { closestName } from '../closest-name.ts'
 import { FettleError } from '../error.ts'
+import { argumentsFromHome } from '../home-folder.ts'
 import { watchOutput } from './terminal/closed-output.ts'
 import type { CommandEntry } from './flags/completions.ts'
-import { withHomeFolder } from './flags/home-folder.ts'
 import { columns, commandHelp } from './flags/help.ts'
 import { reportError } from './terminal/report-error.ts'
 import type { Terminal } from './terminal/terminal.ts'
@@ -235,6 +235,6 @@ function unknownCommand(name: string): FettleError {
 
 watchOutput()
 watchFaults()
-const code = await main(withHomeFolder(process.argv.slice(2)))
+const code = await main(argumentsFromHome(process.argv.slice(2)))
 // Output that could not be written has set one already.
 process.exitCode ??= code

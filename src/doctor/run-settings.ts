@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { FettleError } from '../error.ts'
+import { fromHome } from '../home-folder.ts'
 import { isJsonObject } from '../formats/json/index.ts'
 import { readTextFile } from '../formats/index.ts'
 
@@ -143,7 +144,7 @@ export function toSettings(place: string, given: Values): RunSettings {
     const value = find(values, keys[key])
     // Axolotl's `adapter: lora` is a kind, not a path.
     if (typeof value === 'string' && !(key === 'adapter' && /^(q?lora|auto)$/.test(value)))
-      settings[key] = value
+      settings[key] = fromHome(value)
   }
   for (const key of [
     'learningRate',
@@ -219,7 +220,7 @@ function namesOf(value: unknown): string | string[] {
 function dataOf(value: unknown): DataReference[] {
   const items: unknown[] = Array.isArray(value) ? value : [value]
   return items.flatMap((item): DataReference[] => {
-    if (typeof item === 'string') return item.split(/,\s*/).map((path) => ({ path }))
+    if (typeof item === 'string') return item.split(/,\s*/).map((path) => ({ path: fromHome(path) }))
     if (isJsonObject(item) && Array.isArray(item['path']))
       return item['path'].flatMap((path: unknown) => dataOf({ ...item, path }))
     if (!isJsonObject(item) || typeof item['path'] !== 'string') return []
@@ -233,7 +234,7 @@ function dataOf(value: unknown): DataReference[] {
     const messageKeys = texts('messageKeys') ?? texts('message_keys')
     return [
       {
-        path: item['path'],
+        path: fromHome(item['path']),
         ...(typeof item['config'] === 'string' && { config: item['config'] }),
         ...(typeof item['split'] === 'string' && { slice: item['split'] }),
         ...(typeof item['format'] === 'string' && { format: item['format'] }),

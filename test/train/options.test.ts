@@ -1,3 +1,4 @@
+import { homedir } from 'node:os'
 import { parse } from 'yaml'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -53,6 +54,35 @@ describe('a run file', () => {
       maxLength: 99,
       warmupRatio: 0.1,
       lora: { loraAlpha: 7 },
+    })
+  })
+
+  test('has paths from the user’s folder, as a shell would give them', () => {
+    const text = `model: ~/m
+adapter: ~/a
+chat-template: ~/t.jinja
+data: [~/d.jsonl, { Path: ~/e.jsonl }, { path: [~/f, g] }, ~x/y]
+eval_data: ~/h
+outputDir: ~/o
+cache_dir: ~/c
+lora: null
+sample_prompts: [~/not a path]
+`
+    const home = homedir()
+    expect(read(text)).toMatchObject({
+      model: `${home}/m`,
+      adapter: `${home}/a`,
+      chatTemplate: `${home}/t.jinja`,
+      data: [
+        { path: `${home}/d.jsonl` },
+        { path: `${home}/e.jsonl` },
+        { path: [`${home}/f`, 'g'] },
+        { path: '~x/y' },
+      ],
+      evalData: [{ path: `${home}/h` }],
+      outputDir: `${home}/o`,
+      cacheDir: `${home}/c`,
+      samplePrompts: ['~/not a path'],
     })
   })
 

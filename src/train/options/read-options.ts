@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { FettleError, type Problem } from '../../error.ts'
+import { plainName } from '../../closest-name.ts'
+import { fromHome } from '../../home-folder.ts'
 import type { LoraOptions } from '../../peft/index.ts'
 import type { YamlFile } from '../../formats/yaml/index.ts'
 import { contradictions } from './contradictions.ts'
@@ -61,7 +63,38 @@ function mergeLayers(schema: z.ZodType, layers: readonly OptionLayer[]): unknown
 export function yamlLayer({ value, placeOf }: YamlFile, path: string): OptionLayer {
   if (value !== null && !isPlainObject(value))
     throw new FettleError({ place: path, found: 'no options', expected: 'lines like learning_rate: 2.0e-4' })
-  return { value: value ?? {}, placeOf, spell: snakeCase }
+  return { value: withHomeFolder(value ?? {}), placeOf, spell: snakeCase }
+}
+
+/** The options that are paths, as `plainName` writes their names. */
+const pathOptions = new Set(
+  (
+    [
+      'model',
+      'adapter',
+      'chatTemplate',
+      'data',
+      'evalData',
+      'rewards',
+      'outputDir',
+      'cacheDir',
+      'resumeFromCheckpoint',
+    ] satisfies readonly (keyof RunOptions)[]
+  ).map(plainName),
+)
+
+/** Its paths that begin with `~/`, as a shell would have made them: nobody does that in a file. */
+function withHomeFolder(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const expand = (value: unknown): unknown => {
+    if (typeof value === 'string') return fromHome(value)
+    if (Array.isArray(value)) return value.map(expand)
+    return isPlainObject(value) ? expandKeys(value, (key) => key === 'path') : value
+  }
+  const expandKeys = (values: Readonly<Record<string, unknown>>, isPath: (name: string) => boolean) =>
+    Object.fromEntries(
+      Object.entries(values).map(([key, value]) => [key, isPath(plainName(key)) ? expand(value) : value]),
+    )
+  return expandKeys(options, (name) => pathOptions.has(name))
 }
 
 /** Checks merged layers against a schema; errors name the place in the layer that has the option. */
