@@ -1,5 +1,5 @@
 import { FettleError } from '../error.ts'
-import { parseJson } from '../formats/index.ts'
+import { isGgufName, parseJson } from '../formats/index.ts'
 import { fetched, putFiles } from './files.ts'
 
 const weights = 'model.safetensors'
@@ -28,7 +28,7 @@ interface WeightIndex {
  * @throws FettleError for an address that does not answer, or has no model
  */
 export async function putModel(folder: string, address: URL): Promise<string> {
-  if (address.pathname.endsWith('.gguf')) {
+  if (isGgufName(address.pathname)) {
     const name = address.pathname.split('/').at(-1) ?? ''
     await putFiles(folder, { [name]: address })
     return `${folder}/${name}`

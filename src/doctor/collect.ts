@@ -4,6 +4,7 @@ import { dirname, extname, isAbsolute, join } from 'node:path'
 import { parseChatTemplate } from '../chat/index.ts'
 import { holdsData, isDataFile } from '../data/index.ts'
 import { FettleError, messageOf, withArticle } from '../error.ts'
+import { isGgufName } from '../formats/index.ts'
 import { checkModel } from '../model/index.ts'
 import { AutoTokenizer } from '../tokenizer/index.ts'
 import { looksLikeRun, readFinishedRun } from './finished-run.ts'
@@ -139,7 +140,7 @@ export async function collect(subjects: Subjects): Promise<Patient> {
   if (model) patient.notices.push(...((await attempt(() => checkModel(model.path))) ?? []))
 
   const hasTokenizer = (path: string | undefined): path is string =>
-    path !== undefined && (path.endsWith('.gguf') || existsSync(join(path, 'tokenizer.json')))
+    path !== undefined && (isGgufName(path) || existsSync(join(path, 'tokenizer.json')))
   const tokenizerPaths = [paths.tokenizer[0], adapterPath, modelPath].filter(hasTokenizer)
   const own = tokenizerPaths.at(0)
   const base = hasTokenizer(modelPath) && modelPath !== own ? modelPath : undefined
@@ -211,9 +212,7 @@ function withSettings(path: string, run: RunSettings | undefined): DataReference
 async function readTokenizer(path: string, patient: Patient): Promise<TokenizerFacts> {
   const tokenizer = await AutoTokenizer.fromPretrained(path)
   patient.notices.push(...tokenizer.notices)
-  const config = path.endsWith('.gguf')
-    ? undefined
-    : await readJsonObject(join(path, 'tokenizer_config.json'))
+  const config = isGgufName(path) ? undefined : await readJsonObject(join(path, 'tokenizer_config.json'))
   const facts: TokenizerFacts = { path, tokenizer, config: isJsonObject(config) ? config : {} }
   const source = tokenizer.chatTemplate
   if (source === undefined) return facts

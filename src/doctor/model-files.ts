@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  isGgufName,
   openWeightFiles,
   readGguf,
   readSafetensorsHeader,
@@ -40,7 +41,7 @@ export interface AdapterFiles {
  * @throws FettleError for what is missing, cut off or not readable
  */
 export async function readModelFiles(path: string): Promise<ModelFiles> {
-  return path.endsWith('.gguf') ? readGgufFiles(path) : readFolder(path)
+  return isGgufName(path) ? readGgufFiles(path) : readFolder(path)
 }
 
 async function readFolder(path: string): Promise<ModelFiles> {

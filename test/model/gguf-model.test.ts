@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { AutoModelForCausalLM } from '../../src/model/index.ts'
+import { AutoTokenizer } from '../../src/tokenizer/index.ts'
+import { hashBase } from '../../src/train/runs/base-hash.ts'
 import { fixture, maxDifference, readTensors } from './golden.ts'
 
 const gguf = (name: string) => join(import.meta.dirname, '..', 'fixtures', 'gguf-models', name)
@@ -127,6 +129,17 @@ describe('a model in several GGUF files', () => {
     })
     expect(maxDifference(logits.data, await golden.floats('logits'))).toBeLessThan(1e-4)
     expect(model.notices).toEqual([])
+  })
+
+  it('may be called .GGUF', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fettle-gguf-'))
+    const inCapitals = (number: number) => join(folder, part(number).replace('.gguf', '.GGUF'))
+    for (const number of [1, 2, 3]) copyFileSync(gguf(join('split', part(number))), inCapitals(number))
+    const [given, capitals] = [gguf(join('split', part(1))), inCapitals(1)]
+    expect((await load(capitals)).parameterCount).toBe((await load(given)).parameterCount)
+    expect(await hashBase(capitals)).toBe(await hashBase(given))
+    // These files have none, and are asked for it as GGUF files are.
+    await expect(AutoTokenizer.fromPretrained(capitals)).rejects.toThrow('tokenizer.ggml.tokens')
   })
 
   it.each<[string, () => string, string]>([

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isGgufName } from '../../formats/index.ts'
 import type { ModelPaths } from '../../pipeline/index.ts'
 import type { ExportFormatName } from '../formats.ts'
 import { storages, type StorageName } from '../onnx/storage.ts'
@@ -130,7 +131,7 @@ const noMlx = 'mlx-lm is not here (--python names the Python that has it).'
 
 /** A file in several parts is read by its first. */
 function ggufForm({ files, types: [type], folder }: Exported): ExportedForm[] {
-  const file = files.find(({ name }) => name.endsWith('.gguf'))
+  const file = files.find(({ name }) => isGgufName(name))
   if (!file) return []
   const model = join(folder, file.name)
   return [

@@ -1,6 +1,6 @@
 import { mkdir, readdir, symlink } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { readJsonFile, writeFileAtomic } from '../../formats/index.ts'
+import { isGgufName, readJsonFile, writeFileAtomic } from '../../formats/index.ts'
 import { lacksOlderRope, withOlderRope } from '../mlx/older-rope.ts'
 
 /**
@@ -8,7 +8,7 @@ import { lacksOlderRope, withOlderRope } from '../mlx/older-rope.ts'
  * mlx-lm knows.
  */
 export async function mlxBase(model: string, scratch: string): Promise<string> {
-  if (model.endsWith('.gguf')) return model
+  if (isGgufName(model)) return model
   const config = await readJsonFile(join(model, 'config.json'))
   if (!lacksOlderRope(config)) return model
   const folder = join(scratch, 'base')

@@ -1,3 +1,4 @@
+import { isGgufName } from '../../formats/index.ts'
 import { AutoTokenizer, readGenerationConfig, type Tokenizer } from '../../tokenizer/index.ts'
 import { renderRequest } from './prompt-request.ts'
 import { endsByText } from '../gguf/tokenizer/index.ts'
@@ -17,6 +18,6 @@ export async function readSpeech(path: string): Promise<Speech> {
   const { eosTokenIds } = await readGenerationConfig(path)
   const tokenizer = await AutoTokenizer.fromPretrained(path)
   const isThere = (token: string) => tokenizer.convertTokensToIds(token) !== undefined
-  const known = path.endsWith('.gguf') ? tokenizer.convertTokensToIds(endsByText(isThere)) : []
+  const known = isGgufName(path) ? tokenizer.convertTokensToIds(endsByText(isThere)) : []
   return speechOf(tokenizer, [...eosTokenIds, ...known.filter((id) => id !== undefined)])
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isGgufName } from '../../formats/index.ts'
 import { writeGgufModel } from '../gguf/write-model.ts'
 import { openSource } from '../open-source.ts'
 
@@ -8,7 +9,7 @@ import { openSource } from '../open-source.ts'
  * @returns its path
  */
 export async function plainBase(model: string, folder: string): Promise<string> {
-  if (model.endsWith('.gguf')) return model
+  if (isGgufName(model)) return model
   const source = await openSource({ model, format: 'gguf', output: folder })
   const name = 'base.gguf'
   try {

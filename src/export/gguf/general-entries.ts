@@ -12,7 +12,7 @@ export async function generalEntries(
   architecture: string,
   tensors: readonly { name: string; shape: readonly number[] }[],
 ): Promise<Entries> {
-  const name = basename(resolve(paths.adapter ?? paths.model)).replace(/\.gguf$/, '')
+  const name = basename(resolve(paths.adapter ?? paths.model)).replace(/\.gguf$/i, '')
   const { topK, topP, minP, temperature, repetitionPenalty } = generationConfig
   return [
     ['general.architecture', text(architecture)],

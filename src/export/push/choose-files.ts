@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { clipText, FettleError } from '../../error.ts'
 import { isJsonObject, parseJsonObject } from '../../formats/foreign/index.ts'
-import { hasWildcards, matchesGlob } from '../../formats/index.ts'
+import { ggufPartName, ggufPartOf, hasWildcards, isGgufName, matchesGlob } from '../../formats/index.ts'
 import { filesIn } from '../files-in.ts'
 
 /** A file of the folder that stays here. */
@@ -82,7 +82,7 @@ const notAPart = 'no part of a model'
  */
 export async function chooseFiles(path: string, include: readonly string[] = []): Promise<ChosenFiles> {
   const isFile = (await statOf(path)).isFile()
-  if (isFile && !path.endsWith('.gguf'))
+  if (isFile && !isGgufName(path))
     throw new FettleError({ place: path, found: 'a file', expected: 'a folder or a .gguf file' })
   const folder = isFile ? dirname(path) : path
   const certificate = await certificateIn(folder, isFile ? basename(path) : undefined)
@@ -127,8 +127,8 @@ async function statOf(path: string): Promise<Stats> {
 
 /** A file, the others of `NAME-00001-of-00003.gguf`, and what was certified of it. */
 function partsOfFile(name: string, certificate: string | undefined): readonly string[] {
-  const split = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(name)
-  const files = split ? `${split[1]}-?????-of-${split[2]}.gguf` : name
+  const split = ggufPartOf(name)
+  const files = split ? ggufPartName(split, '?????') : name
   return certificate === undefined ? [files] : [files, certificate]
 }
 

@@ -1,3 +1,4 @@
+import { isGgufName } from '../../formats/index.ts'
 import type { ChosenFiles } from './choose-files.ts'
 
 /** How others load what is pushed, in Markdown. */
@@ -32,7 +33,7 @@ export function loadingText(repo: string, { kind, files }: ChosenFiles, base: st
       ].join('\n\n')
     case 'gguf':
     case 'ollama': {
-      const file = files.find((each) => each.endsWith('.gguf')) ?? ''
+      const file = files.find(isGgufName) ?? ''
       const llama = block('bash', fetched, `llama-cli -m ${folder}/${file}`)
       if (kind === 'gguf') return llama
       return block('bash', fetched, `cd ${folder} && ollama create ${folder.toLowerCase()} -f Modelfile`)

@@ -1,11 +1,8 @@
 import { existsSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { clipText, FettleError } from '../../error.ts'
+import { ggufPartName, ggufPartOf } from './gguf-name.ts'
 import { readGgufFile, type GgufFile } from './gguf.ts'
-
-/** The name that llama.cpp gives part `part` (from 1) of a model. */
-const partName = (stem: string, part: number, count: number) =>
-  `${stem}-${String(part).padStart(5, '0')}-of-${String(count).padStart(5, '0')}.gguf`
 
 /**
  * Reads metadata and tensor directory of a GGUF file. Of a model that llama-gguf-split wrote to several files `path` is the first; the
@@ -20,23 +17,22 @@ export function readGguf(path: string): GgufFile {
   const wrong = (found: string, expected: string, cure: string) =>
     new FettleError({ place: path, found, expected, cure })
   const number = numberOf(first, 'split.no') ?? 0
-  const name = /^(.+)-(\d{5})-of-(\d{5})\.gguf$/.exec(basename(path))
-  const [, stem = '', , named] = name ?? []
-  if (!name || Number(named) !== count)
+  const name = ggufPartOf(basename(path))
+  if (name?.count !== count)
     throw wrong(
       `part ${number + 1} of ${count} of a model`,
-      `the name ${partName('NAME', number + 1, count)}`,
+      `the name ${ggufPartName({ stem: 'NAME', count, extension: '.gguf' }, number + 1)}`,
       'Give the parts the names that they were made with.',
     )
   if (number !== 0)
     throw wrong(
       `part ${number + 1} of ${count} of a model`,
       'the first one',
-      `Give ${join(dirname(path), partName(stem, 1, count))}; the others are found beside it.`,
+      `Give ${join(dirname(path), ggufPartName(name, 1))}; the others are found beside it.`,
     )
   const tensors = new Map(first.tensors)
   for (let part = 2; part <= count; part += 1) {
-    const other = join(dirname(path), partName(stem, part, count))
+    const other = join(dirname(path), ggufPartName(name, part))
     if (!existsSync(other))
       throw wrong(`no ${basename(other)} beside it`, `all ${count} parts`, 'Download the missing parts.')
     const file = readGgufFile(other)

@@ -16,7 +16,7 @@ export async function* readJsonRecords(
   options: RecordOptions = {},
 ): AsyncGenerator<JsonRecord> {
   const path = placeOf(input)
-  const chunks = readBytes(input, path.endsWith('.json') ? 'a JSON file' : 'a JSON lines file')
+  const chunks = readBytes(input, /\.json$/i.test(path) ? 'a JSON file' : 'a JSON lines file')
   try {
     const { start, isList } = await readStart(chunks)
     const all = joined(start, chunks)

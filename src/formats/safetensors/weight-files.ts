@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { clipText, FettleError, listNames, messageOf } from '../../error.ts'
+import { isGgufName } from '../gguf/gguf-name.ts'
 import { readSafetensorsHeader, type TensorInfo } from './safetensors.ts'
 import { indexName, singleName } from './weight-names.ts'
 
@@ -24,7 +25,7 @@ export async function openWeightFiles(folder: string): Promise<Map<string, Tenso
   })
   if (names.includes(singleName)) return (await readSafetensorsHeader(join(folder, singleName))).tensors
   if (names.includes(indexName)) return openShards(folder, names)
-  const others = names.filter((name) => /\.(safetensors|bin|pt|pth|gguf)$/.test(name))
+  const others = names.filter((name) => /\.(safetensors|bin|pt|pth|gguf)$/i.test(name))
   throw new FettleError({
     place: folder,
     found: others.length === 0 ? 'no weights' : listNames(others),
@@ -34,9 +35,9 @@ export async function openWeightFiles(folder: string): Promise<Map<string, Tenso
 }
 
 function cureFor(others: readonly string[]): string {
-  const gguf = others.toSorted().find((name) => name.endsWith('.gguf'))
+  const gguf = others.toSorted().find(isGgufName)
   if (gguf !== undefined) return `Give the path of the file itself: ${gguf}.`
-  if (others.some((name) => /\.(bin|pt|pth)$/.test(name)))
+  if (others.some((name) => /\.(bin|pt|pth)$/i.test(name)))
     return 'Convert the weights: load the model with transformers and save_pretrained() it.'
   return 'Download the whole model folder.'
 }

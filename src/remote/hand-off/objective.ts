@@ -1,4 +1,5 @@
 import { FettleError, type Problem } from '../../error.ts'
+import { isGgufName } from '../../formats/index.ts'
 import { internalsOf } from '../../model/index.ts'
 import { lossTypeOf, lossTypesOf, optimName, type TrainingTask } from '../../train/index.ts'
 import { handedDpoLosses, type HandOffRecord } from './schema.ts'
@@ -75,7 +76,7 @@ export function refuseUnhanded(task: Pick<TrainingTask, 'model' | 'options' | 'r
   const { method } = options
   if (!methods.includes(method))
     problems.push(no('method', method, `${methods.join(', ')} on another engine`))
-  if (model.nameOrPath.endsWith('.gguf'))
+  if (isGgufName(model.nameOrPath))
     problems.push(
       no('model', model.nameOrPath, 'a Hugging Face folder: PyTorch reads no GGUF', 'Give that folder.'),
     )

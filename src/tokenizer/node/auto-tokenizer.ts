@@ -1,4 +1,5 @@
 import { checkPath } from '../../check-argument.ts'
+import { isGgufName } from '../../formats/index.ts'
 import { readFileContents, type TokenizerFileContents, type TokenizerFiles } from '../files.ts'
 import { Tokenizer } from '../tokenizer.ts'
 import { readTokenizerFiles, sentencePieceOf } from './read-files.ts'
@@ -17,7 +18,7 @@ export const AutoTokenizer = {
    */
   async fromPretrained(path: string): Promise<Tokenizer> {
     checkPath('path', path)
-    if (!path.endsWith('.gguf')) return make(await readTokenizerFiles(path), sentencePieceOf(path))
+    if (!isGgufName(path)) return make(await readTokenizerFiles(path), sentencePieceOf(path))
     const { readGgufTokenizerFiles } = await import('./gguf/gguf-tokenizer.ts')
     return make(readGgufTokenizerFiles(path))
   },

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { FettleError, messageOf } from '../../error.ts'
-import { readJsonFile } from '../../formats/index.ts'
+import { isGgufName, readJsonFile } from '../../formats/index.ts'
 import {
   readFileContents,
   templateFolder,
@@ -77,7 +77,7 @@ function missing(folder: string, names: readonly string[]): FettleError {
   const legacy = names.filter((name) =>
     /^(tokenizer\.model|vocab\.(json|txt)|merges\.txt|spiece\.model)$/.test(name),
   )
-  const gguf = names.find((name) => name.endsWith('.gguf'))
+  const gguf = names.find(isGgufName)
   return new FettleError({
     place: folder,
     found: `no tokenizer.json${names.length === 0 ? ' in an empty folder' : ` beside ${names.slice(0, 12).join(', ')}`}`,

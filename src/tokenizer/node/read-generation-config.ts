@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JsonObject } from '../../formats/foreign/index.ts'
-import { readGguf, readJsonFile } from '../../formats/index.ts'
+import { isGgufName, readGguf, readJsonFile } from '../../formats/index.ts'
 import { parseGenerationConfig, type GenerationConfig } from '../generation/generation-config.ts'
 
 /**
@@ -9,7 +9,7 @@ import { parseGenerationConfig, type GenerationConfig } from '../generation/gene
  * missing there are taken from config.json; a folder without either has no end tokens of its own.
  */
 export async function readGenerationConfig(path: string): Promise<GenerationConfig> {
-  if (path.endsWith('.gguf')) return readFromGguf(path)
+  if (isGgufName(path)) return readFromGguf(path)
   const optional = async (name: string): Promise<JsonObject> => {
     const file = join(path, name)
     return existsSync(file) ? readJsonFile(file) : {}

@@ -28,14 +28,15 @@ const longestLine = 1 << 22
  * @throws FettleError when there is none
  */
 export async function readRunEvents(path: string): Promise<RunEvents> {
-  const file = path.endsWith('.jsonl') ? path : join(path, eventsFile)
+  const isFile = /\.jsonl$/i.test(path)
+  const file = isFile ? path : join(path, eventsFile)
   if (!existsSync(file))
     throw new FettleError({
       place: path,
       found: `no ${eventsFile}`,
       expected: 'the folder of a run of fettle train',
     })
-  const name = basename(resolve(path.endsWith('.jsonl') ? join(path, '..') : path))
+  const name = basename(resolve(isFile ? join(path, '..') : path))
   const run: RunEvents = {
     name,
     start: undefined,

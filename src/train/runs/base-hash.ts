@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openWeightFiles } from '../../formats/index.ts'
+import { ggufPartName, ggufPartOf, openWeightFiles } from '../../formats/index.ts'
 
 /** What is read at each place of a file. */
 const sampledBytes = 4096
@@ -61,12 +61,9 @@ function hashGguf(hash: Hash, path: string): void {
 
 /** `model-00001-of-00003.gguf` and those beside it. */
 function partsOf(path: string): string[] {
-  const [, stem, count] = /^(.*)-\d{5}-of-(\d{5})\.gguf$/.exec(path) ?? []
-  if (stem === undefined) return [path]
-  const parts = Array.from(
-    { length: Number(count) },
-    (_, i) => `${stem}-${String(i + 1).padStart(5, '0')}-of-${count}.gguf`,
-  )
+  const name = ggufPartOf(path)
+  if (name === undefined) return [path]
+  const parts = Array.from({ length: name.count }, (_, i) => ggufPartName(name, i + 1))
   return parts.filter((part) => existsSync(part))
 }
 

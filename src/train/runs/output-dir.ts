@@ -7,7 +7,7 @@ import { recordFile, type RunRecord } from './records.ts'
 
 /** What a run leaves besides its result. */
 const ofRun = /^(checkpoint|diverged|damaged|foreign|superseded)-\d+$/
-const ofModel = /^(config\.json|adapter_config\.json|.*\.(safetensors|bin|pt|pth))$/
+const ofModel = /^(config\.json|adapter_config\.json|.*\.(safetensors|bin|pt|pth))$/i
 
 /**
  * Refuses a folder whose files are read: writing would change what the run starts from.

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isGgufName } from '../../../formats/index.ts'
 import { AutoTokenizer, ensurePadToken } from '../../../tokenizer/index.ts'
 import type { Fix } from '../../diagnosis.ts'
 import { changeJsonFile } from '../../json-file.ts'
@@ -7,7 +8,7 @@ import type { Patient } from '../../patient.ts'
 
 /** A pad token that the tokenizer has already, other than eos; undefined when only a new one would do. */
 export async function padFix({ tokenizer: facts, model }: Patient): Promise<Fix | undefined> {
-  if (facts === undefined || facts.path.endsWith('.gguf')) return undefined
+  if (facts === undefined || isGgufName(facts.path)) return undefined
   // Tried on a copy: the policy sets the token on the tokenizer that it is given.
   const copy = await AutoTokenizer.fromPretrained(facts.path)
   const rows = model === undefined ? copy.length : embeddingOf(model)?.rows

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isGgufName } from '../../../formats/index.ts'
 import type { Check } from '../../check.ts'
 import { changeJsonFile } from '../../json-file.ts'
 
@@ -6,7 +7,7 @@ import { changeJsonFile } from '../../json-file.ts'
 export const paddingSide: Check = {
   looksFor: 'a padding side with which batches are generated wrongly',
   examine({ tokenizer: facts, finished }) {
-    if (facts === undefined || facts.path.endsWith('.gguf')) return []
+    if (facts === undefined || isGgufName(facts.path)) return []
     const side = facts.config['padding_side']
     // Right is the default; what nobody said is worth a word only about a model that is ready to be used.
     if (side === 'left' || (side === undefined && finished === undefined)) return []

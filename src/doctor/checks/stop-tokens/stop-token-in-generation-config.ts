@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isGgufName } from '../../../formats/index.ts'
 import { readGenerationConfig } from '../../../tokenizer/index.ts'
 import type { Check } from '../../check.ts'
 import { changeJsonFile, type JsonObject } from '../../json-file.ts'
@@ -39,7 +40,7 @@ export const stopTokenInGenerationConfig: Check = {
     const id = token === undefined ? undefined : facts.tokenizer.convertTokensToIds(token)
     if (token === undefined || id === undefined || place.ids.includes(id)) return []
     const { file, raw } = place
-    const isGguf = file.endsWith('.gguf')
+    const isGguf = isGgufName(file)
     const names = place.ids.map((known) => facts.tokenizer.convertIdsToTokens(known) ?? String(known))
     const ids = [id, ...place.ids.filter((known) => known !== facts.tokenizer.padTokenId)]
     const value = ids.length === 1 ? id : ids

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { FettleError } from '../../../error.ts'
-import { readGguf, type GgufEntry, type GgufValue } from '../../../formats/index.ts'
+import { isGgufName, readGguf, type GgufEntry, type GgufValue } from '../../../formats/index.ts'
 import type { JsonObject } from '../../../tokenizer/index.ts'
 import type { ExportSource } from '../../format.ts'
 import { preTokenizerName } from './pre-tokenizer.ts'
@@ -30,7 +30,7 @@ export async function tokenizerEntries(
   count: number,
 ): Promise<Map<string, GgufEntry>> {
   const { tokenizer, model, stopSet, paths } = source
-  const base = paths.model.endsWith('.gguf') ? readGguf(paths.model).metadata : undefined
+  const base = isGgufName(paths.model) ? readGguf(paths.model).metadata : undefined
   // Of a file that already has it, where the adapter brings no other one.
   if (base && tokenizer.place === paths.model) {
     const entries = copied(base)

@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { FettleError } from '../../../error.ts'
-import { readGguf, readJsonFile } from '../../../formats/index.ts'
+import { isGgufName, readGguf, readJsonFile } from '../../../formats/index.ts'
 import { parametersOf } from '../../blocks/architecture.ts'
 import type { ModelDescription } from '../../families/index.ts'
 import { describeGguf, describeModel, layersOf, textConfig } from '../../families/index.ts'
@@ -34,7 +34,7 @@ export async function openModel(path: string): Promise<StoredModel> {
       cure: 'Check the path; fettle does not download models.',
     })
   if (statSync(path).isFile()) {
-    if (!path.endsWith('.gguf'))
+    if (!isGgufName(path))
       throw new FettleError({
         place: path,
         found: `the file ${basename(path)}`,
