@@ -12,9 +12,12 @@ import {
   sweepPassing,
   writeAtomically,
   writeFileAtomic,
+  writeGguf,
   writeSafetensors,
+  writeWeightFiles,
 } from '../../src/formats/index.ts'
 import { freeSpace } from '../../src/formats/files/free-space.ts'
+import { refuseFull } from '../../src/formats/files/unwritable.ts'
 import { explainUnreadable } from '../../src/formats/text.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'fettle-files-'))
@@ -34,6 +37,48 @@ describe('a disk without room', () => {
     expect(String(explainUnwritable(path, full, 1_300_000))).toMatch(
       /model\.safetensors: cannot be written \(ENOSPC.+: [\d.,]+ [kMG]?B free\); what was there before is unchanged; expected room for 1\.3 MB\. Free some space/,
     )
+  })
+
+  /** More than any disk has. */
+  const large = 2 ** 52
+  const never = () => Promise.reject(new Error('it was begun'))
+  test.each<[string, (there: string) => Promise<void>, string]>([
+    [
+      'a file of tensors',
+      (there) =>
+        writeWeightFiles(there, [{ name: 'a', dtype: 'F32', shape: [large / 4], data: never }], large),
+      'a disk',
+    ],
+    [
+      'several files, of which one had room',
+      (there) => {
+        const tensor = { dtype: 'U8', shape: [2 ** 30], data: never } as const
+        const tensors = Array.from({ length: 2 ** 16 }, (_, i) => ({ ...tensor, name: `t${i}` }))
+        return writeWeightFiles(there, tensors, 2 ** 30)
+      },
+      'a disk',
+    ],
+    [
+      'a GGUF file',
+      (there) =>
+        writeGguf(join(there, 'm'), new Map(), [
+          { name: 'a', type: 'F32', shape: [large / 4], data: never as never },
+        ]),
+      'm: a disk',
+    ],
+  ])('is found before %s is begun, and nothing is left', async (_, write, said) => {
+    const there = folder()
+    await expect(write(there)).rejects.toThrow(
+      new RegExp(
+        `${said} without room for it: .* free; nothing was written; expected room for [\\d,]+ GB\\. Free some`,
+      ),
+    )
+    expect(readdirSync(there)).toEqual([])
+  })
+
+  test('is not told of macOS, which counts what it would take back as taken', () => {
+    expect(() => refuseFull(tmpdir(), large, 'darwin')).not.toThrow()
+    expect(() => refuseFull(tmpdir(), large, 'win32')).toThrow('a disk without room')
   })
 
   test('what is left is what the system says', () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { FettleError } from '../../error.ts'
-import { writeAtomically, type AtomicFile } from '../../formats/index.ts'
+import { refuseFull, writeAtomically, type AtomicFile } from '../../formats/index.ts'
 import { version } from '../../version.ts'
 import { byteLengthOf, modelPieces } from './model-proto.ts'
 import type { ExternalPlace, Graph, Initializer } from './model-proto.ts'
@@ -22,6 +22,7 @@ export async function writeModel(
 ): Promise<number> {
   const weights = graph.initializers.filter(({ data }) => !(data instanceof Uint8Array))
   const bytes = weights.reduce((sum, weight) => sum + byteLengthOf(weight), 0)
+  refuseFull(folder, bytes)
   const places = bytes > maxBytes ? placesOf(weights, name, maxBytes) : new Map<Initializer, ExternalPlace>()
   const files = new Set([...places.values()].map(({ location }) => location))
   for (const file of files) {

@@ -1,4 +1,5 @@
 import { FettleError } from '../../error.ts'
+import { refuseFull } from '../files/unwritable.ts'
 import { writeAtomically, type AtomicFile } from '../files/atomic.ts'
 import { ggufTypes, type GgufTypeName } from '../blocks/index.ts'
 import type { GgufValue } from './gguf.ts'
@@ -59,6 +60,8 @@ export async function writeGguf(
   tensors: readonly GgufTensorToWrite[],
 ): Promise<void> {
   const header = makeHeader(metadata, tensors)
+  const bytes = tensors.reduce((sum, tensor) => sum + ggufByteLength(tensor), header.length)
+  refuseFull(path, bytes)
   await writeAtomically(
     path,
     async (file) => {
@@ -66,7 +69,7 @@ export async function writeGguf(
       await file.write(padding(header.length))
       for (const tensor of tensors) await writeTensor(file, path, tensor)
     },
-    tensors.reduce((sum, tensor) => sum + ggufByteLength(tensor), header.length),
+    bytes,
   )
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { removePath } from '../files/moving.ts'
+import { refuseFull } from '../files/unwritable.ts'
 import { bytesPerElement } from './safetensors.ts'
 import { writeSafetensors, type TensorToWrite } from './safetensors-write.ts'
 import { indexName, singleName } from './weight-names.ts'
@@ -15,6 +16,8 @@ export async function writeWeightFiles(
   tensors: readonly TensorToWrite[],
   maxBytes: number,
 ): Promise<void> {
+  const totalBytes = tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0)
+  refuseFull(folder, totalBytes)
   const shards = inShards(tensors, maxBytes)
   if (shards.length <= 1) {
     await writeSafetensors(join(folder, singleName), tensors)
@@ -27,7 +30,7 @@ export async function writeWeightFiles(
   const index = {
     metadata: {
       total_parameters: tensors.reduce((sum, tensor) => sum + elements(tensor), 0),
-      total_size: tensors.reduce((sum, tensor) => sum + byteLength(tensor), 0),
+      total_size: totalBytes,
     },
     weight_map: Object.fromEntries(
       shards
