@@ -46,3 +46,20 @@ function startedBy({ script, environment, folder, platform }: Start): string[] {
   const below = relative(folder, script)
   return ['node', below.split(sep)[0] === '..' || isAbsolute(below) ? script : below.split(sep).join('/')]
 }
+
+/** Those that messages name, in the order of the help. */
+export const commandNames =
+  'demo train attach prepare plot report inspect doctor generate chat merge export push bench site build-native completions'.split(
+    ' ',
+  )
+
+const named = new RegExp(
+  String.raw`(?<![\w./@-])(?:npx )?fettle (?=(?:${commandNames.join('|')})(?![\w-]))`,
+  'g',
+)
+
+/** A message whose commands can be pasted: `fettle merge` begins as this process was started. */
+export function withCommands(text: string, start: Start = here()): string {
+  const begins = startedBy(start).map((argument) => quotedHere(argument, start.platform))
+  return text.replaceAll(named, () => `${begins.join(' ')} `)
+}

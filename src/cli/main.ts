@@ -229,7 +229,7 @@ function unknownCommand(name: string): FettleError {
     place: `fettle ${name}`,
     found: name.startsWith('-') ? 'no command' : 'no such command',
     expected: [...commands.keys()].join(', '),
-    ...(near !== undefined && { cure: `Did you mean fettle ${near}?` }),
+    ...(near !== undefined && { cure: `Did you mean ${near}?` }),
   })
 }
 

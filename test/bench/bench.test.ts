@@ -36,7 +36,7 @@ describe('fettle bench', () => {
       '--json',
     ])
     if (nativeProblem() !== undefined) {
-      expect(stderr).toContain('fettle build-native')
+      expect(stderr).toMatch(/(?:fettle|cli\.mjs'?) build-native/)
       expect(code).toBe(2)
       return
     }

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
-import { commandLine, type Start } from '../../src/cli/command-line.ts'
+import { commandLine, commandNames, withCommands, type Start } from '../../src/cli/command-line.ts'
+import { runCli } from './run-cli.ts'
 import { quotedForSh, quotedForWindows } from '../../src/shell-quoted.ts'
 
 const linux: Start = {
@@ -62,6 +63,30 @@ describe('a command line begins as this process was started', () => {
   test.each(cases)('%s', (_, start, begins) =>
     expect(commandLine(['chat', '--model', 'm'], start)).toBe(`${begins} chat --model m`),
   )
+})
+
+describe('commands in a message begin as this process was started', () => {
+  const clone = { ...linux, script: '/home/me/project/dist/cli.mjs' }
+  test.each<[text: string, start: Start, said: string]>([
+    ['Merge it (fettle merge), and run.', clone, 'Merge it (node dist/cli.mjs merge), and run.'],
+    ['`npx fettle build-native` makes it', linux, '`fettle build-native` makes it'],
+    [
+      'fettle inspect --method dpo',
+      { ...linux, environment: { npm_command: 'exec' } },
+      'npx fettle inspect --method dpo',
+    ],
+    [
+      'Look at it with fettle doctor.',
+      { ...windows, script: String.raw`E:\my clones\fettle\dist\cli.mjs` },
+      String.raw`Look at it with node "E:\my clones\fettle\dist\cli.mjs" doctor.`,
+    ],
+    ['fettle trains, fettle says, import of fettle/chat, @x/fettle train-it', clone, ''],
+  ])('%s', (text, start, said) => expect(withCommands(text, start)).toBe(said || text))
+
+  test('all of them', async () => {
+    const { stdout } = await runCli(['--help'])
+    expect([...stdout.matchAll(/^ {2}([a-z-]+) {2,}[A-Z]/gm)].map(([, name]) => name)).toEqual(commandNames)
+  })
 })
 
 const odd = [

@@ -57,7 +57,7 @@ test.each(colours)('colours: $name', async ({ environment, coloured }) => {
 })
 
 const wrong: { args: string[]; says: string[] }[] = [
-  { args: ['gnerate'], says: ['fettle gnerate: no such command', 'Did you mean fettle generate?'] },
+  { args: ['gnerate'], says: ['fettle gnerate: no such command', 'Did you mean generate?'] },
   { args: ['--modle'], says: ['fettle --modle: no command'] },
   {
     args: ['train', '--batch-size', '4', '--epochs', '1', '--lora-rank', '8'],

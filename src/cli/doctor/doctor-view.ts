@@ -1,4 +1,5 @@
 import type { Evidence, Diagnosis, NumericResult, Severity } from '../../doctor/index.ts'
+import { withCommands } from '../command-line.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import { wrap } from '../terminal/terminal.ts'
 import { plural } from '../../plural.ts'
@@ -37,7 +38,7 @@ export function showDiagnosis(
     `${colours[severity](paint)(severity)} ${paint.bold(place)}: ${found} ${paint.dim(`(${check})`)}`,
     ...evidence.map((item) => `        ${showEvidence(item, paint)}`),
     ...paragraph('why', why),
-    ...paragraph('cure', cure),
+    ...paragraph('cure', withCommands(cure)),
     ...(fix ? paragraph('fix', `--fix makes it so that ${fix.describe} in ${fix.file}.`) : []),
     '',
   ].join('\n')

@@ -1,4 +1,5 @@
 import type { MachineReport } from '../../doctor/index.ts'
+import { withCommands } from '../command-line.ts'
 import { hang, type Terminal } from '../terminal/terminal.ts'
 import { plural } from '../../plural.ts'
 
@@ -22,7 +23,7 @@ export function showMachine(report: MachineReport, terminal: Terminal): string {
             addon.others.length === 0 ? undefined : `for other processors: ${addon.others.join(', ')}`,
           ),
         ]
-      : [line('addon', paint.yellow(`none: ${addon.problem}`)), line('', addon.cure)]),
+      : [line('addon', paint.yellow(`none: ${addon.problem}`)), line('', withCommands(addon.cure))]),
     ...missing.map(({ name, problem }) => line(name, `cannot run here: ${problem}`)),
     line(
       'processor',

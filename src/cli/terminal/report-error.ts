@@ -1,6 +1,7 @@
 import { FettleError, describeProblem, messageOf } from '../../error.ts'
 import type { Problem } from '../../error.ts'
 import { fileFault } from '../../file-faults.ts'
+import { withCommands } from '../command-line.ts'
 import type { Terminal } from './terminal.ts'
 import { version } from '../../version.ts'
 
@@ -20,7 +21,7 @@ export function reportError(
     error instanceof FettleError ? error : (readFileError(error, platform) ?? readMemoryError(error))
   if (known) {
     for (const problem of known.problems)
-      terminal.write(`${paint.red('error')} ${describeProblem(problem)}\n`)
+      terminal.write(`${paint.red('error')} ${describeProblem(withPastable(problem))}\n`)
     return known.exitCode
   }
   const stack = error instanceof Error ? (error.stack ?? '') : ''
@@ -58,4 +59,9 @@ function readFileError(error: unknown, platform: NodeJS.Platform): FettleError |
   const place = [path ?? code ?? '', ...(dest === undefined ? [] : [dest])].join(' → ')
   const problem: Problem = { place, found: fault.found, cure: fault.cure }
   return new FettleError(problem, { exitCode: fault.exitCode, cause: error })
+}
+
+/** Its cure with commands as this process was started. */
+export function withPastable(problem: Problem): Problem {
+  return problem.cure === undefined ? problem : { ...problem, cure: withCommands(problem.cure) }
 }
