@@ -207,17 +207,22 @@ template <class Act> struct AttentionForward {
   }
 
   template <int V, bool Edge> void exponentials(int64_t row, int64_t position, int64_t key, C* to) {
-    for (int i = 0; i < R; i++) {
-      const vf reference = splat(references[row + i]);
-      vf z = load(sums + (row + i) * kLanes);
+    // Locals, since what is stored could be the members for all that a compiler knows.
+    const float *from = scores, *reference = references + row;
+    float* rowSums = sums + row * kLanes;
+    const vf scale = splat(scale2);
+    const VisibleRows visible[] = {{shape, position, key}, {shape, position, key + kLanes}, {shape, position, key + 2 * kLanes}};
+    for (int i = 0; i < R; i++, from += V * kLanes, to += pStride, rowSums += kLanes) {
+      const vf own = splat(reference[i]);
+      vf z = load(rowSums);
 #pragma GCC unroll 3
       for (int j = 0; j < V; j++) {
-        vf e = exp2<C>(load(scores + (i * V + j) * kLanes) * splat(scale2) - reference);
-        if (Edge) e = visibleOr(shape, position + i, key + j * kLanes, e, 0.0f);
+        vf e = exp2<C>(load(from + j * kLanes) * scale - own);
+        if (Edge) e = visible[j].valueOr(i, e, 0.0f);
         z += e;
-        store(to + i * pStride + j * kLanes, e);
+        store(to + j * kLanes, e);
       }
-      store(sums + (row + i) * kLanes, z);
+      store(rowSums, z);
     }
   }
 
@@ -240,12 +245,13 @@ template <class Act> struct AttentionForward {
         eachPiece<C>(strips.begin, strips.end, [&](int64_t strip, auto count) {
           constexpr int V = decltype(count)::value;
           scoreTile<V>(keys, row, strip);
-          for (int i = 0; i < R; i++)
-            for (int j = 0; j < V; j++) {
+          for (int j = 0; j < V; j++) {
+            const VisibleRows visible(shape, position, (strip + j) * kLanes);
+            for (int i = 0; i < R; i++) {
               const vf s = load(scores + (i * V + j) * kLanes) * splat(scale2);
-              references[row + i] = std::max(
-                  references[row + i], maxOf(visibleOr(shape, position + i, (strip + j) * kLanes, s, none)));
+              references[row + i] = std::max(references[row + i], maxOf(visible.valueOr(i, s, none)));
             }
+          }
         });
       });
   }

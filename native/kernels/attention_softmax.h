@@ -2,6 +2,7 @@
 // Invisible keys get p = 0.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -32,14 +33,21 @@ inline vi keyNumbers() {
   return lanes;
 }
 
-// `value` where the lane's key (the strip's first is `key`) is visible to the query at `position`, else `otherwise`.
-inline vf visibleOr(const AttentionShape& shape, int64_t position, int64_t key, vf value, float otherwise) {
-  const vi lane = keyNumbers();
-  const int last = (int)(position - key < kLanes ? position - key : kLanes);
-  const int64_t first = shape.firstKey(position) - key;
-  const vi hidden = (lane > last - vi{}) | (lane < (int)(first > 0 ? first : 0) - vi{});
-  return select(hidden, splat(otherwise), value);
-}
+// Which keys of a strip the queries of a tile see: lane l's key is visible to the rows `from[l]` to `to[l]` of the tile.
+struct VisibleRows {
+  vi from, to;
+  // The tile's first query is at `position`, the strip's first key is `key`.
+  VisibleRows(const AttentionShape& shape, int64_t position, int64_t key) {
+    constexpr int64_t unlimited = 1 << 30;
+    from = keyNumbers() + ((int)(key - position) - vi{});
+    to = from + ((int)(shape.window > 0 ? std::min(shape.window, unlimited) : unlimited) - 1 - vi{});
+  }
+  // `value` where the lane's key is visible to row `row`, else `otherwise`.
+  vf valueOr(int row, vf value, float otherwise) const {
+    const vi hidden = (from > row - vi{}) | (to < row - vi{});
+    return select(hidden, splat(otherwise), value);
+  }
+};
 
 // Whether some of the keys [first, last] are invisible to some of the queries at [position, position + rows).
 inline bool crossesEdge(const AttentionShape& shape, int64_t position, int64_t rows, int64_t first, int64_t last) {

@@ -204,23 +204,31 @@ template <class Act> struct AttentionVjp {
 
   template <int V, bool Edge, bool IsCapped>
   void combine(int64_t row, int64_t position, int64_t strip, int64_t pieceBegin, int64_t chunk) {
-    for (int i = 0; i < R; i += 2) {
-      const int64_t here = row + i;
+    // Locals, since what is stored could be the members for all that a compiler knows.
+    const float *score = scores, *dProbability = dP, *rowLse = lse2 + row, *rowDelta = deltas + row;
+    C *pRows = stripAt(p, strip - pieceBegin, row), *dSPairs = stripAt(dS, strip - pieceBegin, row);
+    C* dSRow = dSRows + row * pStride + strip * kLanes - chunk;
+    const int64_t stripSize = rowsOfGroup * kLanes, key = strip * kLanes;
+    const vf scale = splat(scale2);
+    const Capped capped = shape.capped;
+    const VisibleRows visible[] = {{shape, position, key}, {shape, position, key + kLanes}, {shape, position, key + 2 * kLanes}};
+    for (int i = 0; i < R; i += 2, dSRow += 2 * pStride) {
 #pragma GCC unroll 3
       for (int j = 0; j < V; j++) {
         vf pair[2], dPair[2];
 #pragma GCC unroll 2
         for (int u = 0; u < 2; u++) {
           const int at = ((i + u) * V + j) * kLanes;
-          const vf score = load(scores + at);
-          pair[u] = exp2<C>(score * splat(scale2) - splat(lse2[here + u]));
-          if (Edge) pair[u] = visibleOr(shape, position + i + u, (strip + j) * kLanes, pair[u], 0.0f);
-          dPair[u] = pair[u] * (load(dP + at) - splat(deltas[here + u]));
-          if (IsCapped) dPair[u] *= shape.capped.slope(score);
+          const vf s = load(score + at);
+          pair[u] = exp2<C>(s * scale - splat(rowLse[i + u]));
+          if (Edge) pair[u] = visible[j].valueOr(i + u, pair[u], 0.0f);
+          dPair[u] = pair[u] * (load(dProbability + at) - splat(rowDelta[i + u]));
+          if (IsCapped) dPair[u] *= capped.slope(s);
         }
-        storeRowPair(stripAt(p, strip - pieceBegin + j, here), pair[0], pair[1]);
-        C* rows = dSRows + here * pStride + (strip + j) * kLanes - chunk;
-        storeRowPair(stripAt(dS, strip - pieceBegin + j, here), rows, rows + pStride, dPair[0], dPair[1]);
+        const int64_t to = j * stripSize + i * kLanes;
+        storeRowPair(pRows + to, pair[0], pair[1]);
+        C* rows = dSRow + j * kLanes;
+        storeRowPair(dSPairs + to, rows, rows + pStride, dPair[0], dPair[1]);
       }
     }
   }
