@@ -11,15 +11,21 @@ export function hasWildcards(text: string): boolean {
 /** A character of a pattern: any text, any character, one of some, or itself. */
 type Token = '*' | ((character: string) => boolean)
 
-/** Whether a path matches a pattern; both have `/` between names. */
+/**
+ * Whether a path matches a pattern; both have `/` between names. `é` is one character or two with one meaning: copies from macOS have two,
+ * keyboards give one.
+ */
 export function matchesGlob(path: string, pattern: string): boolean {
-  const names = path.split('/')
-  const parts = pattern.split('/').flatMap((part, i, all): (string | '**')[] => {
-    // `**.csv` is a name of which the beginning may be folders.
-    if (part !== '**' && part.includes('**')) return ['**', part.replaceAll(/\*{2,}/g, '*')]
-    // The last `**` stands for names as well as folders.
-    return part === '**' && i === all.length - 1 ? ['**', '*'] : [part]
-  })
+  const names = path.normalize().split('/')
+  const parts = pattern
+    .normalize()
+    .split('/')
+    .flatMap((part, i, all): (string | '**')[] => {
+      // `**.csv` is a name of which the beginning may be folders.
+      if (part !== '**' && part.includes('**')) return ['**', part.replaceAll(/\*{2,}/g, '*')]
+      // The last `**` stands for names as well as folders.
+      return part === '**' && i === all.length - 1 ? ['**', '*'] : [part]
+    })
   return walk(
     names,
     parts,

@@ -58,3 +58,13 @@ test('files of a pattern have paths that can be opened', async () => {
   expect(await filesOf(`${folder}/*/*.jsonl`)).toEqual([`${folder}/more/d.jsonl`])
   expect(await filesOf(`${folder}/none/*.jsonl`)).toEqual([])
 })
+
+test('a name that macOS has taken apart is found by what a keyboard gives, and the other way round', async () => {
+  const there = mkdtempSync(join(tmpdir(), 'fettle-names-'))
+  const [apart, whole] = ['u\u0308bung-1.jsonl', '\u00FCbung-2.jsonl']
+  for (const name of [apart, whole]) writeFileSync(join(there, name), '')
+  for (const pattern of ['\u00FCbung-*.jsonl', 'u\u0308bung-*.jsonl', '[\u00FC]bung-?.jsonl'])
+    expect((await filesOf(join(there, pattern))).toSorted()).toEqual(
+      [apart, whole].map((name) => join(there, name)).toSorted(),
+    )
+})

@@ -147,7 +147,7 @@ async function certificateIn(folder: string, file: string | undefined): Promise<
 }
 
 function matches(file: string, pattern: string): boolean {
-  return hasWildcards(pattern) ? matchesGlob(file, pattern) : file === pattern
+  return hasWildcards(pattern) ? matchesGlob(file, pattern) : file.normalize() === pattern.normalize()
 }
 
 function leaveOut(path: string): LeftOut {
