@@ -38,7 +38,7 @@ const browserModules = Object.fromEntries([
 
 /** Modules of fettle's own that no page needs: src/browser/node/alone.ts has what they give there. */
 const unused =
-  /^\.\/(native\/index|encoding-pool|workers\/encoding-pool|cache-folder|cache-entry|lock|room|odd-name)\.ts$/
+  /^\.\.?\/(native\/index|encoding-pool|workers\/encoding-pool|cache-folder|cache-entry|lock|room|odd-name|(files\/)?free-space)\.ts$/
 
 /** The licences of the packages that a bundle holds, beside it. */
 export const licences = {

@@ -16,8 +16,7 @@ import {
   writeSafetensors,
   writeWeightFiles,
 } from '../../src/formats/index.ts'
-import { freeSpace } from '../../src/formats/files/free-space.ts'
-import { refuseFull } from '../../src/formats/files/unwritable.ts'
+import { freeSpace, refuseFull } from '../../src/formats/files/free-space.ts'
 import { explainUnreadable } from '../../src/formats/text.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'fettle-files-'))

@@ -39,3 +39,8 @@ export const requireRoom = () => Promise.resolve()
 
 /** formats/files/odd-name.ts: files of the page's memory may have any name. */
 export const refuseOddName = () => {}
+
+/** formats/files/free-space.ts: nor does that say what it has left. */
+export const freeSpace = () => undefined
+export const leftAt = () => ''
+export const refuseFull = () => {}

@@ -1,5 +1,7 @@
 import { statfsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { byteCount } from '../../byte-count.ts'
+import { FettleError } from '../../error.ts'
 
 /** What a file system has left. */
 export interface FreeSpace {
@@ -19,4 +21,34 @@ export function freeSpace(path: string): FreeSpace | undefined {
     } catch {
       if (dirname(place) === place) return undefined
     }
+}
+
+/**
+ * Says before a long job that its result has no room. macOS counts what it would take back when it is needed as taken, so that there only
+ * writing tells.
+ *
+ * @param path      of a file or folder to be
+ * @param bytes     what it takes; what lies there goes when the new one is whole, so that it counts as taken
+ * @param platform  for tests
+ * @throws FettleError (exit code 1) where the disk cannot hold them
+ */
+export function refuseFull(path: string, bytes: number, platform: NodeJS.Platform = process.platform): void {
+  const free = freeSpace(path)
+  if (platform === 'darwin' || free === undefined || free.bytes >= bytes) return
+  throw new FettleError(
+    {
+      place: path,
+      found: `a disk without room for it${leftAt(path)}; nothing was written`,
+      expected: `room for ${byteCount(bytes)}`,
+      cure: 'Free some space or choose another output folder.',
+    },
+    { exitCode: 1 },
+  )
+}
+
+/** What a full disk has left, said behind its error. */
+export function leftAt(path: string): string {
+  const free = freeSpace(path)
+  if (free === undefined) return ''
+  return free.hasFiles ? `: ${byteCount(free.bytes)} free` : ': no further file (inode) free'
 }

@@ -1,5 +1,5 @@
 import { FettleError } from '../../error.ts'
-import { refuseFull } from '../files/unwritable.ts'
+import { refuseFull } from '../files/free-space.ts'
 import { writeAtomically, type AtomicFile } from '../files/atomic.ts'
 import { ggufTypes, type GgufTypeName } from '../blocks/index.ts'
 import type { GgufValue } from './gguf.ts'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { removePath } from '../files/moving.ts'
-import { refuseFull } from '../files/unwritable.ts'
+import { refuseFull } from '../files/free-space.ts'
 import { bytesPerElement } from './safetensors.ts'
 import { writeSafetensors, type TensorToWrite } from './safetensors-write.ts'
 import { indexName, singleName } from './weight-names.ts'

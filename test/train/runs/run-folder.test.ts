@@ -22,12 +22,13 @@ import { refuseHarm } from '../../../src/train/runs/output-dir.ts'
 import { assets, failureOf, tiny, tinyRun } from './tiny-run.ts'
 
 const room: { bytes: number | undefined } = vi.hoisted(() => ({ bytes: undefined }))
-vi.mock('../../../src/formats/files/free-space.ts', async (original) => {
-  const { freeSpace } = await original<typeof import('../../../src/formats/files/free-space.ts')>()
-  return {
-    freeSpace: (path: string) =>
-      room.bytes === undefined ? freeSpace(path) : { bytes: room.bytes, hasFiles: true },
-  }
+vi.mock('node:fs', async (original) => {
+  const fs = await original<typeof import('node:fs')>()
+  const statfsSync = (path: string) => ({
+    ...fs.statfsSync(path),
+    ...(room.bytes !== undefined && { bavail: room.bytes, bsize: 1 }),
+  })
+  return { ...fs, statfsSync }
 })
 
 let place = ''
