@@ -7,7 +7,6 @@ import { defineConfig } from 'tsdown'
 import { forPages } from '../scripts/for-pages.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const out = join(root, 'dist', 'site')
 
 /** Of script, compressed, where somebody trains a model of Llama's family, saves the adapter and asks the doctor. */
 const mostBytes = 290_000
@@ -41,13 +40,13 @@ export default defineConfig({
   ...forPages,
   plugins: [...forPages.plugins, counted],
   entry: { app: 'app.ts', worker: 'worker.ts', computing: 'computing.ts' },
-  outDir: out,
+  outDir: join(root, 'dist', 'site'),
   dts: false,
   clean: true,
-  async onSuccess() {
-    for (const name of ['index.html', 'style.css']) await cp(join(root, 'site', name), join(out, name))
+  async onSuccess({ outDir }) {
+    for (const name of ['index.html', 'style.css']) await cp(join(root, 'site', name), join(outDir, name))
     // npm's package leaves these out, since it has them in assets/: fettle site gives them out from there.
     for (const name of ['tiny-llama', 'demo.jsonl', 'engine.wasm'])
-      await cp(join(root, 'assets', name), join(out, name), { recursive: true })
+      await cp(join(root, 'assets', name), join(outDir, name), { recursive: true })
   },
 })

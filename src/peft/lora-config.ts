@@ -49,6 +49,13 @@ export function isSplitInit(init: LoraConfig['initLoraWeights']): init is SplitI
   return init === 'olora' || (typeof init === 'string' && init.startsWith('pissa'))
 }
 
+/** Beginnings that change the base: a part of it is taken out, or it is rounded. */
+export type ChangingInit = SplitInit | 'loftq'
+
+export function changesBase(init: LoraConfig['initLoraWeights']): init is ChangingInit {
+  return isSplitInit(init) || init === 'loftq'
+}
+
 const isRandomised = (text: unknown): text is `pissa_niter_${number}` =>
   typeof text === 'string' && /^pissa_niter_\d{1,3}$/.test(text)
 const newInits = ['gaussian', 'eva', 'pissa', 'olora', 'loftq'] as const

@@ -4,7 +4,7 @@ import type { LoraConfig, ModuleAdapter } from '../../peft/index.ts'
 import {
   checkParameters,
   checkTargets,
-  isSplitInit,
+  changesBase,
   joinExperts,
   matchModules,
   adaptableParameters,
@@ -22,7 +22,7 @@ import { isProjection, moduleOf } from '../weights/parameters.ts'
 import { adaptedParameters } from './adapted-parameters.ts'
 import type { AdapterFile } from './adapter-file.ts'
 import { adapterFile } from './adapter-file.ts'
-import { changeBase } from './initial/changed-base.ts'
+import type { ChangedBase } from './initial/changed-base.ts'
 import { installDora, startMagnitudes } from './dora.ts'
 import type { beginEva, EvaBatches } from './initial/eva.ts'
 import { tableModules, takeTables } from './tables/fixed-tables.ts'
@@ -60,7 +60,7 @@ export async function addAdapter(
       : { config: asked, begun: nothing }
   const { modules, tables } =
     config === asked ? matched : divided(state, config, matchModules(config, adaptable))
-  const { replaced, factors } = await changeBase(state, config, modules, random)
+  const { replaced, factors } = await changedBase(state, config, modules, random)
   const begun = factorTensors(adaptedParameters(state, modules), factors)
   const lora = initialLora(config, new Map([...begun, ...a]), random)
   const initial = { lora, table: initialTable(config, random) }
@@ -128,7 +128,7 @@ export async function putAdapter(
   const adapter = { config, modules, tables, fixed, replaced: [], begun: new Map<string, Float32Array>() }
   await installAdapter(state, adapter, { lora: take, table: take }, file.take)
   file.checkNothingLeft()
-  const { replaced, factors } = await changeBase(state, config, modules, neverAsked)
+  const { replaced, factors } = await changedBase(state, config, modules, neverAsked)
   const begun = factorTensors(adaptedParameters(state, modules), factors)
   setAdapter(state, { ...adapter, replaced, begun }, state.tokenRows)
   await installDora(state)
@@ -153,7 +153,7 @@ function checkTable(
       expected: 'LoRA there, or DoRA on linear layers of the decoder only',
       cure,
     })
-  if (isSplitInit(init) || init === 'loftq')
+  if (changesBase(init))
     throw new FettleError({
       place: 'init_lora_weights',
       found: `"${init}" for ${module}`,
@@ -228,7 +228,18 @@ async function installAdapter(
   setAdapter(state, adapter, await installTokenRows(state, rowPlans))
 }
 
-/** Few adapters begin so: what computes it is loaded for them. */
+/** Few adapters change the base or begin by EVA: what computes it is loaded for them. */
+async function changedBase(
+  state: ModelState,
+  config: LoraConfig,
+  ...rest: [modules: Adapter['modules'], random: () => number]
+): Promise<ChangedBase> {
+  const { initLoraWeights } = config
+  if (!changesBase(initLoraWeights)) return { replaced: [], factors: new Map() }
+  const { changeBase } = await import('./initial/changed-base.ts')
+  return changeBase(state, { ...config, initLoraWeights }, ...rest)
+}
+
 async function begunByEva(...asked: Parameters<typeof beginEva>): ReturnType<typeof beginEva> {
   const { beginEva: begin } = await import('./initial/eva.ts')
   return begin(...asked)

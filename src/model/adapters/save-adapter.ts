@@ -1,7 +1,7 @@
 import type { Engine } from '../../engine/index.ts'
 import { FettleError, quoteValue } from '../../error.ts'
 import type { AdapterTensorToWrite, LoraConfig, ModuleAdapter } from '../../peft/index.ts'
-import { isSplitInit, savedTargets, toPeftConfig, writeAdapter } from '../../peft/index.ts'
+import { changesBase, isSplitInit, savedTargets, toPeftConfig, writeAdapter } from '../../peft/index.ts'
 import { projectionsOf } from '../blocks/architecture.ts'
 import type { Adapter } from '../state/adapter-state.ts'
 import type { ModelState } from '../state/model-state.ts'
@@ -90,7 +90,7 @@ function formed(
   const isRandomised = isSplitInit(init) && init.startsWith('pissa_niter_')
   const chosen = form ?? (isRandomised ? 'converted' : 'as-begun')
   if (!forms.includes(chosen)) throw wrongForm(quoteValue(chosen), forms.join(', '))
-  if (!isSplitInit(init) && init !== 'loftq') return { config, tensors }
+  if (!changesBase(init)) return { config, tensors }
   if (chosen === 'changed-base') return { config: { ...config, initLoraWeights: true }, tensors }
   if (chosen === 'as-begun') {
     if (isRandomised) throw wrongForm(`as-begun of ${init}`, 'converted or changed-base: it began at random')

@@ -1,6 +1,6 @@
 import { FettleError } from '../../../error.ts'
-import type { LoraConfig, LoraFactors, ModuleAdapter } from '../../../peft/index.ts'
-import { initialFactors, initialPart, isSplitInit, loftq, takeOut } from '../../../peft/index.ts'
+import type { ChangingInit, LoraConfig, LoraFactors, ModuleAdapter } from '../../../peft/index.ts'
+import { initialFactors, initialPart, loftq, takeOut } from '../../../peft/index.ts'
 import type { ExactReader } from '../../state/exact-reader.ts'
 import { readerOf, wholeReader } from '../../state/exact-reader.ts'
 import { exactReader, setExact } from '../../state/exact-values.ts'
@@ -9,6 +9,8 @@ import type { ReplacedParameter } from '../../state/adapter-state.ts'
 import type { ModelState } from '../../state/model-state.ts'
 import type { AdaptedParameter } from '../adapted-parameters.ts'
 import { adaptedParameters } from '../adapted-parameters.ts'
+
+type ChangingConfig = LoraConfig & { initLoraWeights: ChangingInit }
 
 /** A base whose weights an adapter changes when it begins, and the A and B of its modules that go with it. */
 export interface ChangedBase {
@@ -28,14 +30,13 @@ export interface ChangedBase {
  */
 export async function changeBase(
   state: ModelState,
-  config: LoraConfig,
+  config: ChangingConfig,
   modules: ReadonlyMap<string, ModuleAdapter>,
   random: () => number,
 ): Promise<ChangedBase> {
   const replaced: ReplacedParameter[] = []
   const factors = new Map<string, LoraFactors>()
   const { initLoraWeights: init } = config
-  if (!isSplitInit(init) && init !== 'loftq') return { replaced, factors }
   for (const adapted of adaptedParameters(state, modules)) {
     const { parameter } = adapted
     if (quantizationFormOf(state, parameter))
