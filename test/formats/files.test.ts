@@ -16,7 +16,7 @@ import {
   writeSafetensors,
   writeWeightFiles,
 } from '../../src/formats/index.ts'
-import { freeSpace, refuseFull } from '../../src/formats/files/free-space.ts'
+import { freeSpace, refuseFull, roomBefore } from '../../src/formats/files/free-space.ts'
 import { explainUnreadable } from '../../src/formats/text.ts'
 
 const folder = () => mkdtempSync(join(tmpdir(), 'fettle-files-'))
@@ -76,6 +76,8 @@ describe('a disk without room', () => {
   })
 
   test('is not told of macOS, which counts what it would take back as taken', () => {
+    expect(roomBefore(tmpdir(), 'darwin')).toBeUndefined()
+    expect(roomBefore(tmpdir(), 'linux')?.bytes).toBeGreaterThan(0)
     expect(() => refuseFull(tmpdir(), large, 'darwin')).not.toThrow()
     expect(() => refuseFull(tmpdir(), large, 'win32')).toThrow('a disk without room')
   })

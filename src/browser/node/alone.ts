@@ -41,6 +41,6 @@ export const requireRoom = () => Promise.resolve()
 export const refuseOddName = () => {}
 
 /** formats/files/free-space.ts: nor does that say what it has left. */
-export const freeSpace = () => undefined
+export const roomBefore = () => undefined
 export const leftAt = () => ''
 export const refuseFull = () => {}

@@ -24,8 +24,20 @@ export function freeSpace(path: string): FreeSpace | undefined {
 }
 
 /**
- * Says before a long job that its result has no room. macOS counts what it would take back when it is needed as taken, so that there only
- * writing tells.
+ * What a job can count on before it writes; undefined where only writing tells: macOS counts as taken what it would take back when it is
+ * needed.
+ *
+ * @param platform  for tests
+ */
+export function roomBefore(
+  path: string,
+  platform: NodeJS.Platform = process.platform,
+): FreeSpace | undefined {
+  return platform === 'darwin' ? undefined : freeSpace(path)
+}
+
+/**
+ * Says before a long job that its result has no room.
  *
  * @param path      of a file or folder to be
  * @param bytes     what it takes; what lies there goes when the new one is whole, so that it counts as taken
@@ -33,8 +45,8 @@ export function freeSpace(path: string): FreeSpace | undefined {
  * @throws FettleError (exit code 1) where the disk cannot hold them
  */
 export function refuseFull(path: string, bytes: number, platform: NodeJS.Platform = process.platform): void {
-  const free = freeSpace(path)
-  if (platform === 'darwin' || free === undefined || free.bytes >= bytes) return
+  const free = roomBefore(path, platform)
+  if (free === undefined || free.bytes >= bytes) return
   throw new FettleError(
     {
       place: path,

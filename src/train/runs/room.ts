@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { byteCount } from '../../byte-count.ts'
 import { elementCount } from '../../engine/index.ts'
 import { FettleError } from '../../error.ts'
-import { freeSpace, leftAt } from '../../formats/index.ts'
+import { leftAt, roomBefore } from '../../formats/index.ts'
 import { internalsOf, type AutoModelForCausalLM } from '../../model/index.ts'
 import type { TrainedStates } from './trained-states.ts'
 
@@ -27,7 +27,7 @@ export function checkpointBytes(
  * @throws FettleError (exit code 1) where a disk cannot hold so many bytes
  */
 export async function requireRoom(folder: string, bytes: number, replaced: readonly string[]): Promise<void> {
-  const free = freeSpace(folder)
+  const free = roomBefore(folder)
   if (free === undefined || (free.hasFiles && free.bytes >= bytes)) return
   const freed = await Promise.all(replaced.map(bytesOf))
   if (free.bytes + freed.reduce((sum, each) => sum + each, 0) >= bytes && (free.hasFiles || freed.length > 0))
