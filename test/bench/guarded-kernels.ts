@@ -169,9 +169,10 @@ export const guardedKernels: readonly GuardedKernel[] = [
         { y: workshop.tensor([tokens, width]), rstd: workshop.tensor([tokens], 'float32') },
       ),
   },
-  decoding(1, null, shares(0.41, 0.3, 0.36, 0.44)),
+  // Where processors differ so much the least that one reached counts. AVX512_BF16: 0.41 on Zen 5, 0.25 on Sapphire Rapids.
+  decoding(1, null, shares(0.25, 0.3, 0.36, 0.44)),
   decoding(4, null, shares(0.42, 0.36, 0.61, 0.68)),
-  // Of codes the least that a processor reached counts. Without BF16 instructions 0.61 on Zen 5, 0.36 on Sapphire Rapids.
+  // Without BF16 instructions 0.61 on Zen 5, 0.36 on Sapphire Rapids.
   decoding(1, 'int8', shares(0.64, 0.36, 0.65, 0.31)),
   // AVX512_BF16: 0.7 on Zen 5, 0.26 on Sapphire Rapids. AVX2's codes wait for permutations, which Zen 5 makes twice as fast as Zen 3: 0.27 there, 0.13 here, of peaks that are alike.
   decoding(1, 'nf4', shares(0.26, 0.41, 0.2, 0.11)),
